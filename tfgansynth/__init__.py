@@ -1,0 +1,1 @@
+"""Learn to generate (medical image, mask) pairs, and test whether they help."""

@@ -1,0 +1,1 @@
+"""Where labelled cases come from, how they are checked, split and served."""

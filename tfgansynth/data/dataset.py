@@ -1,0 +1,102 @@
+"""Cases at the size of the experiment, whichever reader they came from."""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfgansynth.pixels import FloatArray, MaskArray
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RawCase:
+    """One case as a reader delivers it, before resizing.
+
+    Attributes:
+        case_id: Unique within the data set; safe as a file name.
+        image: float32 (H, W), [0, 255], bones bright.
+        mask: bool (h, w), the target structures; h, w may differ from H, W only
+            by a common factor (JSRT: 2048 against SCR's 1024).
+    """
+
+    case_id: str
+    image: FloatArray
+    mask: MaskArray
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Case:
+    """One labelled image at the size of the experiment.
+
+    Attributes:
+        case_id: Unique within the data set.
+        image: float32 (S, S), [0, 255], bones bright.
+        coverage: float32 (S, S), [0, 1], the share of each pixel that the
+            target covers.
+    """
+
+    case_id: str
+    image: FloatArray
+    coverage: FloatArray
+
+    @property
+    def mask(self) -> MaskArray:
+        """Bool (S, S): pixels of which the target covers at least half."""
+        return np.asarray(self.coverage >= 0.5)
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 over the pixels of image and mask, as hexadecimal digits."""
+        digest = hashlib.sha256(self.image.tobytes())
+        digest.update(self.coverage.tobytes())
+        return digest.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dataset:
+    """The cases of one data set, sorted by case id.
+
+    Attributes:
+        name: Short and safe as part of a folder name: `phantoms`, `shenzhen247`.
+        is_phantom: True for the built-in phantoms; every result says so.
+        cases: All cases, in order of their ids.
+    """
+
+    name: str
+    is_phantom: bool
+    cases: tuple[Case, ...]
+
+    def __post_init__(self) -> None:
+        """Check that ids are unique and in order."""
+        ids = [case.case_id for case in self.cases]
+        assert ids == sorted(set(ids)), "case ids must be unique and sorted"
+
+    @property
+    def case_ids(self) -> tuple[str, ...]:
+        """The ids of all cases, sorted."""
+        return tuple(case.case_id for case in self.cases)
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 over the ids and contents of all cases."""
+        digest = hashlib.sha256()
+        for case in self.cases:
+            digest.update(f"{case.case_id} {case.content_hash}\n".encode())
+        return digest.hexdigest()
+
+    def select(self, case_ids: Sequence[str]) -> tuple[Case, ...]:
+        """Return the cases with these ids, in the order asked for.
+
+        Raises:
+            KeyError: An id is not in the data set.
+        """
+        by_id = {case.case_id: case for case in self.cases}
+        return tuple(by_id[case_id] for case_id in case_ids)
+
+
+def images_and_masks(cases: Sequence[Case]) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Stack cases: float32 (n, S, S) images in [0, 255] and bool (n, S, S) masks."""
+    images = np.stack([case.image for case in cases])
+    return images, np.stack([case.mask for case in cases])

@@ -1,0 +1,1 @@
+"""The generator of pairs: networks, losses, training step, training, export."""

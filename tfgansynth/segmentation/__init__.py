@@ -1,0 +1,1 @@
+"""The U-Net that judges training sets: network, stopping rule, training."""

@@ -1,0 +1,1 @@
+"""From a trained generator to a clean synthetic set of pairs."""
