@@ -20,7 +20,8 @@ def to_signed(pixels: NDArray[np.generic]) -> FloatArray:
 def to_bytes(signed: NDArray[np.generic]) -> ByteArray:
     """Scale [-1, 1] to uint8 [0, 255], rounded; values outside are clipped."""
     pixels = (np.asarray(signed, np.float32) + 1) * _HALF_RANGE
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    clipped: ByteArray = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    return clipped
 
 
 def resize_area(plane: NDArray[np.generic], size: int) -> FloatArray:

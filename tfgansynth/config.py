@@ -1,0 +1,283 @@
+"""Every number of the experiment, each with its source, and the presets.
+
+The docstring under each field ends with where its value comes from:
+`[paper IV-B]` a section of Neff et al. 2017, `[tf-dcgan]` the implementation the
+paper started from, `[authors' code]` what its authors later published, `[choice]`
+ours. The README's "Choices and deviations" lists every `[choice]`.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """Cases and their split."""
+
+    size: int = 128
+    """Side of the square images in pixels, after downsampling. [paper IV-A]"""
+    soft_masks: bool = False
+    """Give the GAN masks resized bilinearly to grey values instead of binary
+    ones. False in the paper's text, True in [authors' code]"""
+    folds: int = 3
+    """Folds of the cross-validation. [paper IV-A]"""
+    n_validation: int = 20
+    """Validation cases a fold, drawn from those not tested. [paper IV-A]"""
+    n_reduced: int = 30
+    """Training cases a fold of the reduced data set. [paper IV-A]"""
+    phantoms: int = 247
+    """Number of built-in phantoms when no data is named. As many as the paper's
+    radiographs. [paper IV-A]"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class GANConfig:
+    """Generator, discriminator and their training."""
+
+    z_dim: int = 400
+    """Length of the noise vector z, uniform in [-1, 1]. [paper IV-B]"""
+    generator_maps: tuple[int, ...] = (512, 256, 128, 128, 128)
+    """Feature maps of the generator, coarse to fine; each level doubles the
+    side. [paper IV-B]"""
+    discriminator_maps: tuple[int, ...] = (128, 128, 256, 512, 512)
+    """Feature maps of the discriminator, fine to coarse; each level halves the
+    side. [paper IV-B]"""
+    kernel_size: int = 5
+    """Side of all convolution kernels. [paper IV-B]"""
+    init: Literal["normal", "truncated_normal"] = "normal"
+    """Distribution of the initial weights, zero mean. [paper IV-B]; truncated in
+    [authors' code]"""
+    init_stddev: float = 0.05
+    """Standard deviation of the initial weights. [paper IV-B]"""
+    batch_norm_epsilon: float = 1e-5
+    """Added to the variance in batch normalization. [tf-dcgan]"""
+    batch_norm_scale: bool = True
+    """Learn a scale after batch normalization. [tf-dcgan]; off in
+    [authors' code]"""
+    leaky_slope: float = 0.2
+    """Slope of the discriminator's leaky ReLU below zero. [tf-dcgan]"""
+    discriminator_norm: Literal["batch", "spectral"] = "batch"
+    """What keeps the discriminator stable: batch normalization [tf-dcgan], or
+    spectral normalization of its kernels (Miyato et al. 2018) [choice, fast]"""
+    loss: Literal["non_saturating", "minimax", "printed", "hinge"] = "non_saturating"
+    """Softmax cross-entropy with the non-saturating generator loss [tf-dcgan],
+    the same with the generator loss of eq. (2), eq. (1) and (2) to the letter
+    [paper III], or hinge (Lim and Ye 2017) [choice, fast]"""
+    augment: Literal["none", "differentiable"] = "none"
+    """What the discriminator sees: pairs as they are [paper IV-B], or both real
+    and synthetic ones shifted, cut out and re-exposed (Zhao et al. 2020)
+    [choice, fast]"""
+    augment_shift: int = 16
+    """Largest shift of a pair in pixels, each axis. [choice, fast]"""
+    augment_cutout: int = 64
+    """Side in pixels of the square blanked in both channels. [choice, fast]"""
+    augment_exposure: float = 0.25
+    """Largest change of the image channel: brightness plus or minus this, contrast
+    times 1 plus or minus twice this. [choice, fast]"""
+    generator_rate: float = 4e-4
+    """Learning rate of the generator's Adam. [paper IV-B]"""
+    discriminator_rate: float = 4e-4
+    """Learning rate of the discriminator's Adam. [paper IV-B]"""
+    beta_1: float = 0.5
+    """Decay of Adam's first moment. [paper IV-B]"""
+    beta_2: float = 0.999
+    """Decay of Adam's second moment. [paper IV-B]"""
+    epsilon: float = 1e-8
+    """Adam's epsilon: TensorFlow 1's default. [tf-dcgan]"""
+    generator_updates: int = 1
+    """Generator updates a step; those after the first draw fresh z. 1 in
+    [tf-dcgan], 2 in [authors' code]"""
+    average_decay: float = 0.0
+    """Decay of the running average of the generator's weights that is sampled
+    from; 0 samples from the weights themselves. [tf-dcgan]; on in [choice, fast]"""
+    batch: int = 128
+    """Pairs a mini-batch. [paper IV-B]"""
+    steps: int = 12000
+    """Mini-batches in total. [paper IV-B]"""
+    sample_every: int = 200
+    """Mini-batches between sample grids; checkpoints are written with them.
+    [paper IV-B]"""
+    log_every: int = 20
+    """Mini-batches between two TensorBoard points. [choice]"""
+    precision: Precision = "float32"
+    """Number format of the convolutions; weights and losses are always float32.
+    [tf-dcgan]; auto takes bfloat16 where the machine accelerates it
+    [choice, fast]"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class SynthesisConfig:
+    """From generator to synthetic set."""
+
+    count: int = 120
+    """Synthetic pairs in the set. [paper IV-B]"""
+    batch: int = 128
+    """Pairs drawn at a time; the batch whose moments normalize the generator's
+    maps. As in training. [tf-dcgan]"""
+    hash_distance: int = 2
+    """Images whose 64-bit perceptual hashes differ in at most this many bits
+    count as almost identical. The paper gives no threshold. [choice]"""
+    max_draws: int = 40
+    """Give up after this many times `count` pairs were drawn. [choice]"""
+    mask_threshold: int = 150
+    """Grey value in [0, 255] from which a mask pixel is foreground. [paper IV-B]"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class UNetConfig:
+    """The segmentation network and its training."""
+
+    depth: int = 4
+    """Number of average poolings. [paper IV-B]"""
+    maps: int = 64
+    """Feature maps of every convolution. [paper IV-B]"""
+    kernel_size: int = 3
+    """Side of the convolution kernels. [paper IV-B]"""
+    optimizer: Literal["nesterov", "adam"] = "nesterov"
+    """Nesterov's method as Caffe computes it [paper IV-B], or Adam
+    [choice, fast]"""
+    learning_rate: float = 1e-5
+    """Learning rate. [paper IV-B]"""
+    momentum: float = 0.99
+    """Momentum of Nesterov's method. [paper IV-B]"""
+    weight_decay: float = 5e-4
+    """L2 weight decay, coupled into the gradient before momentum. [paper IV-B]"""
+    batch: int = 16
+    """Pairs a mini-batch. [paper IV-B]"""
+    stop_window: int = 10
+    """Epochs in the average of the validation error. Training stops when this
+    average rises. [paper IV-B]"""
+    min_epochs: int = 0
+    """Epochs before which the rule does not stop. [paper IV-B] names none;
+    more in [choice, fast]"""
+    max_epochs: int = 20000
+    """Epochs after which training ends in any case. The paper names none: never
+    reached by its rule in practice. [choice]"""
+    keep: Literal["last", "best"] = "last"
+    """Which weights are evaluated: those at the stop [choice], or those of the
+    epoch with the lowest validation error [choice, fast]"""
+    precision: Precision = "float32"
+    """Number format of the convolutions; weights and loss are always float32.
+    [choice]; auto in [choice, fast]"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """One experiment, complete."""
+
+    preset: str = "paper"
+    """Where the numbers started from: paper, authors, fast or smoke. [choice]"""
+    reduced: bool = False
+    """Train on the reduced set: Table II instead of Table I. [paper IV-A]"""
+    lungs: Literal["both", "left", "right"] = "both"
+    """The target: the patient's lungs. [paper IV]"""
+    seed: int = 0
+    """The one number all randomness of the run derives from. [choice]"""
+    data: DataConfig = DataConfig()
+    gan: GANConfig = GANConfig()
+    synthesis: SynthesisConfig = SynthesisConfig()
+    unet: UNetConfig = UNetConfig()
+
+    @property
+    def mask_components(self) -> int:
+        """Connected components a clean mask keeps: one a lung.
+
+        The paper keeps "the largest component"; both lungs are two. [paper IV-B,
+        choice]
+        """
+        return 2 if self.lungs == "both" else 1
+
+
+_PAPER = Config()
+
+_AUTHORS = dataclasses.replace(
+    _PAPER,
+    preset="authors",
+    data=dataclasses.replace(_PAPER.data, soft_masks=True),
+    gan=dataclasses.replace(
+        _PAPER.gan,
+        generator_maps=(512, 256, 128, 128, 128, 128),
+        discriminator_maps=(128, 128, 256, 512, 512, 512),
+        init="truncated_normal",
+        batch_norm_scale=False,
+        generator_updates=2,
+    ),
+)
+
+_FAST = dataclasses.replace(
+    _PAPER,
+    preset="fast",
+    gan=dataclasses.replace(
+        _PAPER.gan,
+        discriminator_norm="spectral",
+        loss="hinge",
+        augment="differentiable",
+        generator_rate=2e-4,
+        discriminator_rate=2e-4,
+        average_decay=0.995,
+        batch=32,
+        steps=2000,
+        precision="auto",
+    ),
+    unet=dataclasses.replace(
+        _PAPER.unet,
+        optimizer="adam",
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        min_epochs=60,
+        max_epochs=400,
+        keep="best",
+        precision="auto",
+    ),
+)
+
+_SMOKE = dataclasses.replace(
+    _FAST,
+    preset="smoke",
+    gan=dataclasses.replace(
+        _FAST.gan,
+        z_dim=32,
+        generator_maps=(64, 48, 32, 24, 16),
+        discriminator_maps=(16, 24, 32, 48, 64),
+        batch=16,
+        steps=200,
+        sample_every=50,
+        log_every=10,
+        precision="float32",
+    ),
+    unet=dataclasses.replace(
+        _FAST.unet,
+        maps=8,
+        learning_rate=3e-3,
+        min_epochs=0,
+        max_epochs=30,
+        precision="float32",
+    ),
+)
+
+PRESETS: Mapping[str, Config] = {
+    config.preset: config for config in (_PAPER, _AUTHORS, _FAST, _SMOKE)
+}
+"""`paper`: its text. `authors`: their published code. `fast`: the paper's networks
+and protocol, made to converge on a CPU within an hour. `smoke`: seconds, for tests."""
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield `name: ours, theirs` for each setting in which two configs differ.
+
+    Both are nested dictionaries as `dataclasses.asdict` or JSON give them; lists
+    and tuples of equal items are equal.
+    """
+    for key in sorted({*ours, *theirs}):
+        a, b = ours.get(key), theirs.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            yield from (f"{key}.{line}" for line in differences(a, b))
+        elif _plain(a) != _plain(b):
+            yield f"{key}: {_plain(a)} against {_plain(b)}"
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

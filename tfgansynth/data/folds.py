@@ -1,0 +1,101 @@
+"""The cross-validation split: which case trains, validates and tests in a fold."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfgansynth.config import DataConfig
+from tfgansynth.errors import InputError
+from tfgansynth.seeds import derive_seed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fold:
+    """The case ids of one fold. Paper: IV-A.
+
+    Attributes:
+        number: 1 to the number of folds.
+        training: All training cases.
+        reduced: Those of them that the reduced data set keeps.
+        validation: Cases for early stopping.
+        test: Cases for the final evaluation alone.
+    """
+
+    number: int
+    training: tuple[str, ...]
+    reduced: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def training_ids(self, *, reduced: bool) -> tuple[str, ...]:
+        """The cases that this experiment may train on."""
+        return self.reduced if reduced else self.training
+
+
+def make_folds(
+    case_ids: Sequence[str], config: DataConfig, seed: int
+) -> tuple[Fold, ...]:
+    """Split cases so that each is tested in exactly one fold. Paper: IV-A.
+
+    247 is no multiple of 3: the first fold tests 83 cases and trains on 144, the
+    others test 82 and train on 145.
+
+    Raises:
+        InputError: There are too few cases for the split.
+    """
+    rng = np.random.default_rng(derive_seed(seed, "folds"))
+    shuffled = [str(case_id) for case_id in rng.permutation(sorted(case_ids))]
+    tests = [list(part) for part in np.array_split(np.array(shuffled), config.folds)]
+    n_training = len(shuffled) - max(map(len, tests)) - config.n_validation
+    if n_training < 1 or not all(tests):
+        raise InputError(
+            f"{len(shuffled)} cases are too few for {config.folds} folds with "
+            f"{config.n_validation} validation cases each: add cases, or lower "
+            "--data.n-validation"
+        )
+    folds = []
+    for number, test in enumerate(tests, start=1):
+        rest = [case_id for case_id in shuffled if case_id not in set(test)]
+        drawn = [str(case_id) for case_id in rng.permutation(rest)]
+        training = drawn[config.n_validation :]
+        folds.append(
+            Fold(
+                number=number,
+                training=tuple(sorted(training)),
+                # A prefix of a random order is itself a random draw.
+                reduced=tuple(sorted(training[: config.n_reduced])),
+                validation=tuple(sorted(drawn[: config.n_validation])),
+                test=tuple(sorted(map(str, test))),
+            )
+        )
+    return tuple(folds)
+
+
+def folds_to_json(folds: Sequence[Fold]) -> dict[str, Any]:
+    """Render folds as the content of `splits.json`."""
+    return {"folds": [dataclasses.asdict(fold) for fold in folds]}
+
+
+def folds_from_json(content: Mapping[str, Any]) -> tuple[Fold, ...]:
+    """Read folds back from the content of `splits.json`.
+
+    Raises:
+        InputError: The content is not what `folds_to_json` writes.
+    """
+    try:
+        return tuple(
+            Fold(
+                number=entry["number"],
+                training=tuple(entry["training"]),
+                reduced=tuple(entry["reduced"]),
+                validation=tuple(entry["validation"]),
+                test=tuple(entry["test"]),
+            )
+            for entry in content["folds"]
+        )
+    except (KeyError, TypeError) as fault:
+        raise InputError(
+            f"splits.json: not a split of this program ({fault!r})"
+        ) from fault

@@ -1,0 +1,68 @@
+"""Differentiable augmentation of what the discriminator sees.
+
+Source of the idea: Zhao et al. 2020, "Differentiable Augmentation for
+Data-Efficient GAN Training". Real and synthetic pairs pass through the same kind
+of random change, and gradients flow through it to the generator, so that the
+discriminator cannot win by learning a few dozen cases by heart. Both channels of
+a pair move alike; only the image channel changes in exposure.
+"""
+
+from typing import Any
+
+from keras import ops
+
+from tfgansynth.config import GANConfig
+
+DRAWS = 6
+"""Uniform random numbers that the augmentation of one pair uses up."""
+
+
+def augment(pairs: Any, draws: Any, config: GANConfig) -> Any:
+    """Re-expose, shift and cut out pairs; a function of its arguments alone.
+
+    Args:
+        pairs: float32 (m, S, S, 2) in [-1, 1].
+        draws: float32 (m, DRAWS), uniform in [0, 1).
+        config: Names the largest changes.
+
+    Returns:
+        float32 (m, S, S, 2). What is shifted in or cut out is 0, mid-grey; the
+        image channel may leave [-1, 1].
+    """
+    size = pairs.shape[1]
+    exposed = _expose(pairs, draws[:, 0:2], config.augment_exposure)
+    shifted = _shift(exposed, draws[:, 2:4], config.augment_shift, size)
+    return shifted * _outside_square(draws[:, 4:6], config.augment_cutout, size)
+
+
+def _expose(pairs: Any, draws: Any, largest: float) -> Any:
+    change = (2 * draws - 1) * largest
+    brightness = ops.reshape(change[:, 0], (-1, 1, 1, 1))
+    contrast = 1 + 2 * ops.reshape(change[:, 1], (-1, 1, 1, 1))
+    image, mask = pairs[..., :1], pairs[..., 1:]
+    mean = ops.mean(image, axis=(1, 2, 3), keepdims=True)
+    return ops.concatenate([(image - mean) * contrast + mean + brightness, mask], -1)
+
+
+def _shift(pairs: Any, draws: Any, largest: int, size: int) -> Any:
+    pixels = ops.floor(draws * (2 * largest + 1)) - largest
+    position = ops.arange(size, dtype="float32")
+    # Row i of a shift matrix picks row i - pixels; none where that lies outside.
+    # As a matrix product it is exact, differentiable and the same on any backend.
+    offset = position[:, None] - position[None, :]
+    pick = ops.cast(
+        ops.equal(offset[None, None], pixels[:, :, None, None]), pairs.dtype
+    )
+    rows = ops.einsum("bij,bjkc->bikc", pick[:, 0], pairs)
+    return ops.einsum("bkl,bilc->bikc", pick[:, 1], rows)
+
+
+def _outside_square(draws: Any, side: int, size: int) -> Any:
+    # The square's center may lie anywhere, so that the square may be cut off.
+    corner = ops.floor(draws * size) - side // 2
+    position = ops.arange(size, dtype="float32")[None, None]
+    inside = ops.logical_and(
+        position >= corner[:, :, None], position < corner[:, :, None] + side
+    )
+    square = ops.logical_and(inside[:, 0, :, None], inside[:, 1, None, :])
+    return ops.cast(ops.logical_not(square), "float32")[..., None]

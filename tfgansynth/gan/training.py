@@ -1,0 +1,209 @@
+"""Training one GAN: the loop, its checkpoints, its samples and its records."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfgansynth import pictures, runs
+from tfgansynth.config import GANConfig
+from tfgansynth.data.pipeline import endless_batches
+from tfgansynth.errors import InputError
+from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.gan.networks import Generator
+from tfgansynth.pixels import ByteArray, FloatArray, split_pair
+from tfgansynth.progress import Progress, duration
+from tfgansynth.seeds import derive_seed
+
+_KEPT_CHECKPOINTS = 2
+_GRID_COLUMNS, _GRID_ROWS = 8, 2
+_STEPS_TO_ANNOUNCE = 4
+"""Steps after which the time that training takes is worth saying."""
+
+
+def train_gan(
+    pairs: FloatArray,
+    config: GANConfig,
+    *,
+    mask_threshold: int,
+    seed: int,
+    folder: Path,
+) -> DCGAN:
+    """Train a GAN to its last step, going on from its newest checkpoint.
+
+    Args:
+        pairs: float32 (n, S, S, 2) in [-1, 1], the real training pairs.
+        config: The GAN's numbers.
+        mask_threshold: Grey value from which a mask pixel is drawn as foreground.
+        seed: Of initial weights, data order, noise and augmentation.
+        folder: Takes `checkpoints/`, `samples/` and `tensorboard/`.
+
+    Returns:
+        The trained GAN.
+    """
+    gan = DCGAN(config, size=pairs.shape[1], seed=seed)
+    first = load_newest_checkpoint(gan, folder)
+    if first == config.steps:
+        return gan
+    if first:
+        print(f"GAN: going on after step {first} of {config.steps}")
+    batches = endless_batches(
+        pairs,
+        batch=config.batch,
+        seed=derive_seed(seed, "batches"),
+        first_step=first,
+    )
+    step_function = tf.function(gan.train_step)
+    recorder = _Recorder(gan, folder, mask_threshold)
+    if not first:
+        recorder.samples(0)
+    with Progress("GAN step", config.steps, first) as progress:
+        for step, real in enumerate(batches, start=first + 1):
+            scalars = step_function(real)
+            if step % config.log_every == 0:
+                recorder.scalars(step, scalars, 1 / progress.seconds_per_step)
+            progress.update(step)
+            if step == first + _STEPS_TO_ANNOUNCE:
+                _announce(progress, config.steps - step)
+            if step % config.sample_every == 0 or step == config.steps:
+                recorder.samples(step)
+                save_checkpoint(gan, folder)
+            if step == config.steps:
+                break
+    return gan
+
+
+def load_gan(config: GANConfig, *, size: int, seed: int, folder: Path) -> DCGAN:
+    """Load a GAN that has been trained to its last step.
+
+    Raises:
+        InputError: Training has not come to its end in this folder.
+    """
+    gan = DCGAN(config, size=size, seed=seed)
+    step = load_newest_checkpoint(gan, folder)
+    if step < config.steps:
+        raise InputError(
+            f"{folder}: its GAN is at step {step} of {config.steps}: "
+            "run tools/train_gan.py with the same options first"
+        )
+    return gan
+
+
+def is_trained(config: GANConfig, folder: Path) -> bool:
+    """Whether a fully trained GAN lies in this folder."""
+    return _checkpoint_path(folder, config.steps).exists()
+
+
+def save_checkpoint(gan: DCGAN, folder: Path) -> None:
+    """Write all variables of a GAN; keep the last few checkpoints."""
+    arrays = {name: np.asarray(value) for name, value in gan.state().items()}
+    runs.write_arrays(_checkpoint_path(folder, int(arrays["step"])), arrays)
+    for old in _checkpoints(folder)[:-_KEPT_CHECKPOINTS]:
+        old.unlink()
+
+
+def load_newest_checkpoint(gan: DCGAN, folder: Path) -> int:
+    """Set all variables of a GAN from its newest whole checkpoint.
+
+    A checkpoint that cannot be read is passed over, with a line that says so.
+
+    Returns:
+        The step it was written at; 0 if there is none.
+
+    Raises:
+        InputError: A readable checkpoint is of other networks.
+    """
+    for path in reversed(_checkpoints(folder)):
+        try:
+            arrays = runs.read_arrays(path)
+        except InputError as fault:
+            print(f"{fault}: taking the one before")
+            continue
+        state = gan.state()
+        shapes = {name: tuple(value.shape) for name, value in state.items()}
+        if shapes != {name: array.shape for name, array in arrays.items()}:
+            raise InputError(f"{path}: holds other networks than configured")
+        for name, variable in state.items():
+            variable.assign(arrays[name])
+        return int(arrays["step"])
+    return 0
+
+
+def sample_bytes(generator: Generator, z: Any) -> tuple[ByteArray, ByteArray]:
+    """Sample with the moments of this batch, as the paper's chain does.
+
+    Args:
+        generator: The generator.
+        z: float32 (m, z_dim).
+
+    Returns:
+        uint8 images and uint8 grey masks, each (m, S, S).
+    """
+    return split_pair(np.asarray(generator(z, training=True)))
+
+
+def _announce(progress: Progress, steps_left: int) -> None:
+    rate = progress.seconds_per_step
+    print(
+        f"GAN: about {duration(rate * steps_left)} for {steps_left} steps here; "
+        "Ctrl-C stops, the same command goes on from the last checkpoint",
+        flush=True,
+    )
+
+
+def _checkpoint_path(folder: Path, step: int) -> Path:
+    return folder / "checkpoints" / f"step-{step:06d}.npz"
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return sorted((folder / "checkpoints").glob("step-*.npz"))
+
+
+@dataclasses.dataclass(slots=True)
+class _Recorder:
+    """Writes what a person wants to see of a training: TensorBoard and PNG."""
+
+    gan: DCGAN
+    folder: Path
+    mask_threshold: int
+    writer: Any = None
+
+    def __post_init__(self) -> None:
+        self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
+
+    def scalars(
+        self, step: int, scalars: dict[str, Any], steps_per_second: float
+    ) -> None:
+        with self.writer.as_default(step):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
+            tf.summary.scalar("steps_per_second", steps_per_second)
+
+    def samples(self, step: int) -> None:
+        """Always the same z, so that the grids show one place change."""
+        count = _GRID_COLUMNS * _GRID_ROWS
+        rng = np.random.default_rng(0)
+        z = rng.uniform(-1, 1, (count, self.gan.config.z_dim)).astype(np.float32)
+        images, grey = sample_bytes(self.gan.sampling_generator(), z)
+        with self.writer.as_default(step):
+            for name, picture in self._pictures(images, grey):
+                tf.summary.image(name, picture[None])
+            for weight in self.gan.generator.trainable_variables:
+                tf.summary.histogram(f"generator/{weight.path}", weight)
+        self.writer.flush()
+        path = self.folder / "samples" / f"step-{step:06d}.png"
+        masks = grey >= self.mask_threshold
+        runs.write_png(path, pictures.pairs_sheet(images, masks, columns=_GRID_COLUMNS))
+
+    def _pictures(
+        self, images: ByteArray, grey: ByteArray
+    ) -> Iterator[tuple[str, ByteArray]]:
+        masks = grey >= self.mask_threshold
+        plain = [pictures.enlarge(image, 1) for image in images]
+        grey_masks = [pictures.enlarge(mask, 1) for mask in grey]
+        drawn = [pictures.outline(i, m) for i, m in zip(images, masks, strict=True)]
+        for name, tiles in (("image", plain), ("mask", grey_masks), ("outline", drawn)):
+            yield f"samples/{name}", pictures.grid(tiles, _GRID_COLUMNS)

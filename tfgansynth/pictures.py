@@ -1,0 +1,96 @@
+"""Arrays to pictures that a person can judge: grids, outlines, labels."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tfgansynth.pixels import ByteArray
+
+Color = tuple[int, int, int]
+
+TRUTH: Color = (64, 220, 120)
+"""Outline of a mask that belongs to the image, as RGB."""
+PREDICTION: Color = (255, 92, 92)
+"""Outline of a network's answer, as RGB."""
+_PAPER_WHITE: Color = (245, 245, 245)
+_INK: Color = (30, 30, 30)
+
+
+def outline(
+    image: ByteArray, mask: NDArray[np.bool_], color: Color = TRUTH, scale: int = 2
+) -> ByteArray:
+    """Draw the contour of a mask on an enlarged image.
+
+    Args:
+        image: uint8 (H, W) grey or (H', W', 3) already enlarged by `scale`.
+        mask: bool (H, W).
+        color: RGB.
+        scale: Enlargement, so that the line hides little of the image.
+
+    Returns:
+        uint8 (H * scale, W * scale, 3).
+    """
+    canvas = enlarge(image, scale) if image.ndim == 2 else image.copy()
+    size = (canvas.shape[1], canvas.shape[0])
+    large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    contours, _ = cv2.findContours(large, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(canvas, contours, -1, color, 1)
+    return canvas
+
+
+def enlarge(image: ByteArray, scale: int) -> ByteArray:
+    """Enlarge a uint8 (H, W) image to RGB (H * scale, W * scale, 3)."""
+    size = (image.shape[1] * scale, image.shape[0] * scale)
+    large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    return np.repeat(np.asarray(large, np.uint8)[..., None], 3, axis=2)
+
+
+def grid(tiles: Sequence[ByteArray], columns: int, gap: int = 4) -> ByteArray:
+    """Lay out equal uint8 (h, w, 3) tiles row by row on a light ground."""
+    rows = -(-len(tiles) // columns)
+    height, width, _ = tiles[0].shape
+    shape = (rows * (height + gap) + gap, columns * (width + gap) + gap, 3)
+    canvas = np.full(shape, _PAPER_WHITE, np.uint8)
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
+        top, left = gap + row * (height + gap), gap + column * (width + gap)
+        canvas[top : top + height, left : left + width] = tile
+    return canvas
+
+
+def caption(picture: ByteArray, text: str) -> ByteArray:
+    """Put one line of text above a uint8 (h, w, 3) picture, shrunk to fit."""
+    font, base = cv2.FONT_HERSHEY_SIMPLEX, 0.5
+    (width, _), _ = cv2.getTextSize(text, font, base, 1)
+    size = base * min(1.0, (picture.shape[1] - 8) / max(width, 1))
+    bar = np.full((24, picture.shape[1], 3), _PAPER_WHITE, np.uint8)
+    cv2.putText(bar, text, (4, 16), font, size, _INK, 1, cv2.LINE_AA)
+    return np.concatenate([bar, picture])
+
+
+def pairs_sheet(
+    images: ByteArray, masks: NDArray[np.bool_], *, columns: int = 8
+) -> ByteArray:
+    """Show pairs: rows of images alternate with rows of outlines on them.
+
+    Args:
+        images: uint8 (n, H, W).
+        masks: bool (n, H, W).
+        columns: Pairs side by side.
+
+    Returns:
+        uint8 (h, w, 3).
+    """
+    rows = []
+    for start in range(0, len(images), columns):
+        part = slice(start, start + columns)
+        plain = [enlarge(image, 2) for image in images[part]]
+        drawn = [
+            outline(image, mask)
+            for image, mask in zip(images[part], masks[part], strict=True)
+        ]
+        blank = [np.full_like(plain[0], 255)] * (columns - len(plain))
+        rows.append(grid([*plain, *blank, *drawn, *blank], columns))
+    return np.concatenate(rows)
