@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgansynth import pictures, runs
+from tfgansynth import checkpoints, pictures, runs
 from tfgansynth.config import GANConfig
 from tfgansynth.data.pipeline import endless_batches
 from tfgansynth.errors import InputError
@@ -18,7 +18,6 @@ from tfgansynth.pixels import ByteArray, FloatArray, split_pair
 from tfgansynth.progress import Progress, duration
 from tfgansynth.seeds import derive_seed
 
-_KEPT_CHECKPOINTS = 2
 _GRID_COLUMNS, _GRID_ROWS = 8, 2
 _STEPS_TO_ANNOUNCE = 4
 """Steps after which the time that training takes is worth saying."""
@@ -45,7 +44,7 @@ def train_gan(
         The trained GAN.
     """
     gan = DCGAN(config, size=pairs.shape[1], seed=seed)
-    first = load_newest_checkpoint(gan, folder)
+    first = load_checkpoint(gan, folder)
     if first == config.steps:
         return gan
     if first:
@@ -70,7 +69,7 @@ def train_gan(
                 _announce(progress, config.steps - step)
             if step % config.sample_every == 0 or step == config.steps:
                 recorder.samples(step)
-                save_checkpoint(gan, folder)
+                checkpoints.save(folder / "checkpoints", step, gan.state())
             if step == config.steps:
                 break
     return gan
@@ -83,7 +82,7 @@ def load_gan(config: GANConfig, *, size: int, seed: int, folder: Path) -> DCGAN:
         InputError: Training has not come to its end in this folder.
     """
     gan = DCGAN(config, size=size, seed=seed)
-    step = load_newest_checkpoint(gan, folder)
+    step = load_checkpoint(gan, folder)
     if step < config.steps:
         raise InputError(
             f"{folder}: its GAN is at step {step} of {config.steps}: "
@@ -94,42 +93,23 @@ def load_gan(config: GANConfig, *, size: int, seed: int, folder: Path) -> DCGAN:
 
 def is_trained(config: GANConfig, folder: Path) -> bool:
     """Whether a fully trained GAN lies in this folder."""
-    return _checkpoint_path(folder, config.steps).exists()
+    return checkpoints.path_of(folder / "checkpoints", config.steps).exists()
 
 
-def save_checkpoint(gan: DCGAN, folder: Path) -> None:
-    """Write all variables of a GAN; keep the last few checkpoints."""
-    arrays = {name: np.asarray(value) for name, value in gan.state().items()}
-    runs.write_arrays(_checkpoint_path(folder, int(arrays["step"])), arrays)
-    for old in _checkpoints(folder)[:-_KEPT_CHECKPOINTS]:
-        old.unlink()
-
-
-def load_newest_checkpoint(gan: DCGAN, folder: Path) -> int:
-    """Set all variables of a GAN from its newest whole checkpoint.
-
-    A checkpoint that cannot be read is passed over, with a line that says so.
+def load_checkpoint(gan: DCGAN, folder: Path) -> int:
+    """Set all variables of a GAN from its newest checkpoint.
 
     Returns:
         The step it was written at; 0 if there is none.
 
     Raises:
-        InputError: A readable checkpoint is of other networks.
+        InputError: It is of other networks.
     """
-    for path in reversed(_checkpoints(folder)):
-        try:
-            arrays = runs.read_arrays(path)
-        except InputError as fault:
-            print(f"{fault}: taking the one before")
-            continue
-        state = gan.state()
-        shapes = {name: tuple(value.shape) for name, value in state.items()}
-        if shapes != {name: array.shape for name, array in arrays.items()}:
-            raise InputError(f"{path}: holds other networks than configured")
-        for name, variable in state.items():
-            variable.assign(arrays[name])
-        return int(arrays["step"])
-    return 0
+    arrays = checkpoints.load_newest(folder / "checkpoints")
+    if arrays is None:
+        return 0
+    checkpoints.restore(gan.state(), arrays, folder)
+    return int(arrays["step"])
 
 
 def sample_bytes(generator: Generator, z: Any) -> tuple[ByteArray, ByteArray]:
@@ -152,14 +132,6 @@ def _announce(progress: Progress, steps_left: int) -> None:
         "Ctrl-C stops, the same command goes on from the last checkpoint",
         flush=True,
     )
-
-
-def _checkpoint_path(folder: Path, step: int) -> Path:
-    return folder / "checkpoints" / f"step-{step:06d}.npz"
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    return sorted((folder / "checkpoints").glob("step-*.npz"))
 
 
 @dataclasses.dataclass(slots=True)

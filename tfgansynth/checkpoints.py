@@ -1,0 +1,63 @@
+"""The whole state of a training on disk, so that it goes on after anything."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfgansynth import runs
+from tfgansynth.errors import InputError
+
+_KEPT = 2
+
+
+def path_of(folder: Path, step: int) -> Path:
+    """Where the checkpoint of one step (or epoch) lies."""
+    return folder / f"step-{step:06d}.npz"
+
+
+def save(folder: Path, step: int, arrays: Mapping[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all; keep the last few.
+
+    Args:
+        folder: Folder of this training's checkpoints.
+        step: Steps (or epochs) done.
+        arrays: Variables or arrays by name.
+    """
+    plain = {name: np.asarray(value) for name, value in arrays.items()}
+    runs.write_arrays(path_of(folder, step), plain)
+    for old in sorted(folder.glob("step-*.npz"))[:-_KEPT]:
+        old.unlink()
+
+
+def load_newest(folder: Path) -> dict[str, NDArray[Any]] | None:
+    """Read the newest checkpoint that can be read; None if there is none.
+
+    One that cannot be read is passed over, with a line that says so.
+    """
+    for path in sorted(folder.glob("step-*.npz"), reverse=True):
+        try:
+            return runs.read_arrays(path)
+        except InputError as fault:
+            print(f"{fault}: taking the one before")
+    return None
+
+
+def restore(
+    variables: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], folder: Path
+) -> None:
+    """Assign a checkpoint's arrays to the variables of the same names.
+
+    Raises:
+        InputError: A variable is missing in it, or has another shape there.
+    """
+    for name, variable in variables.items():
+        if name not in arrays or arrays[name].shape != tuple(variable.shape):
+            raise InputError(
+                f"{folder}: holds a training of other networks than configured "
+                f"({name}): name another --out"
+            )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])

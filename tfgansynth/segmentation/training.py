@@ -1,0 +1,188 @@
+"""Training one U-Net until the paper's stopping rule ends it."""
+
+import csv
+import dataclasses
+import io
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgansynth import checkpoints
+from tfgansynth.config import UNetConfig
+from tfgansynth.data.pipeline import epoch_batches, labelled
+from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.progress import Progress
+from tfgansynth.seeds import derive_seed
+from tfgansynth.segmentation.stopping import average_has_risen
+from tfgansynth.segmentation.unet import build_optimizer, build_unet
+
+_SECONDS_BETWEEN_CHECKPOINTS = 60.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one epoch came to: mean cross-entropies, in nats a pixel."""
+
+    epoch: int
+    training_error: float
+    validation_error: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Labelled:
+    """Images with masks, real or synthetic.
+
+    Attributes:
+        images: float32 (n, S, S) in [0, 255].
+        masks: bool (n, S, S).
+    """
+
+    images: FloatArray
+    masks: MaskArray
+
+
+def train_unet(
+    training: Labelled,
+    validation: Labelled,
+    config: UNetConfig,
+    *,
+    seed: int,
+    folder: Path,
+    label: str,
+) -> tuple[keras.Model, list[Epoch]]:
+    """Train a U-Net, going on from its newest checkpoint.
+
+    Args:
+        training: All pairs to train on; real and synthetic ones are not told apart.
+        validation: Real cases that decide when to stop.
+        config: The network's and the training's numbers.
+        seed: Of initial weights and data order.
+        folder: Takes `checkpoints/`.
+        label: Names this U-Net in the progress line.
+
+    Returns:
+        The U-Net with the weights that the configuration keeps, and its history.
+    """
+    size = training.images.shape[1]
+    unet = build_unet(config, size=size, seed=derive_seed(seed, "weights"))
+    state = _State(unet, build_optimizer(config))
+    state.load(folder)
+    step = tf.function(
+        state.train_step,
+        input_signature=[
+            tf.TensorSpec((None, size, size, 1), tf.float32),
+            tf.TensorSpec((None, size, size), tf.int32),
+        ],
+    )
+    validation_inputs, validation_targets = labelled(
+        validation.images, validation.masks
+    )
+    measure = tf.function(state.error)
+    saved_at = time.monotonic()
+    with Progress(f"{label} epoch", config.max_epochs, len(state.history)) as progress:
+        while not _is_done(state.history, config):
+            epoch = len(state.history)
+            batches = epoch_batches(
+                training.images,
+                training.masks,
+                batch=config.batch,
+                seed=derive_seed(seed, "batches"),
+                epoch=epoch,
+            )
+            losses = [step(inputs, targets) for inputs, targets in batches]
+            entry = Epoch(
+                epoch=epoch + 1,
+                training_error=float(np.mean(losses)),
+                validation_error=float(measure(validation_inputs, validation_targets)),
+            )
+            state.add(entry)
+            progress.update(epoch + 1, f"validation error {entry.validation_error:.4f}")
+            if time.monotonic() - saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
+                state.save(folder)
+                saved_at = time.monotonic()
+    if config.keep == "best":
+        unet.set_weights(state.best)
+    return unet, state.history
+
+
+def history_to_csv(history: Sequence[Epoch]) -> str:
+    """Render a training's history as CSV, one line an epoch."""
+    buffer = io.StringIO()
+    fields = [field.name for field in dataclasses.fields(Epoch)]
+    writer = csv.DictWriter(buffer, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(dataclasses.asdict(entry) for entry in history)
+    return buffer.getvalue()
+
+
+def _is_done(history: Sequence[Epoch], config: UNetConfig) -> bool:
+    errors = [entry.validation_error for entry in history]
+    risen = average_has_risen(errors, config.stop_window)
+    return len(errors) >= config.max_epochs or (
+        risen and len(errors) >= config.min_epochs
+    )
+
+
+class _State:
+    """Everything that going on needs: network, optimizer, history, best weights."""
+
+    def __init__(self, unet: keras.Model, optimizer: Any) -> None:
+        optimizer.build(unet.trainable_variables)
+        self.unet = unet
+        self.optimizer = optimizer
+        self.history: list[Epoch] = []
+        self.best = unet.get_weights()
+
+    def error(self, inputs: Any, targets: Any) -> Any:
+        """Mean cross-entropy over all pixels."""
+        logits = self.unet(inputs, training=False)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+        return tf.reduce_mean(losses)
+
+    def train_step(self, inputs: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            # No layer of this network behaves otherwise in training.
+            loss = self.error(inputs, targets)
+        gradients = tape.gradient(loss, self.unet.trainable_variables)
+        self.optimizer.apply(gradients, self.unet.trainable_variables)
+        return loss
+
+    def add(self, entry: Epoch) -> None:
+        earlier = [old.validation_error for old in self.history]
+        if entry.validation_error < min(earlier, default=np.inf):
+            self.best = self.unet.get_weights()
+        self.history.append(entry)
+
+    def save(self, folder: Path) -> None:
+        errors = [(e.training_error, e.validation_error) for e in self.history]
+        arrays = {
+            **self._variables(),
+            **{f"best/{i:03d}": weight for i, weight in enumerate(self.best)},
+            "history": np.array(errors, np.float64),
+        }
+        checkpoints.save(folder / "checkpoints", len(self.history), arrays)
+
+    def load(self, folder: Path) -> None:
+        arrays = checkpoints.load_newest(folder / "checkpoints")
+        if arrays is None:
+            return
+        checkpoints.restore(self._variables(), arrays, folder)
+        self.best = [arrays[f"best/{i:03d}"] for i in range(len(self.best))]
+        self.history = [
+            Epoch(number, float(training), float(validation))
+            for number, (training, validation) in enumerate(arrays["history"], start=1)
+        ]
+        print(f"{folder.name}: going on after epoch {len(self.history)}")
+
+    def _variables(self) -> dict[str, Any]:
+        groups = {"unet": self.unet.variables, "optimizer": self.optimizer.variables}
+        return {
+            f"{group}/{index:03d}": variable
+            for group, variables in groups.items()
+            for index, variable in enumerate(variables)
+        }

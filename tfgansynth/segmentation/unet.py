@@ -1,0 +1,116 @@
+"""The paper's U-Net. Paper: IV-B."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfgansynth.config import UNetConfig
+from tfgansynth.pixels import FloatArray, MaskArray, to_signed
+from tfgansynth.precision import layer_policy
+from tfgansynth.segmentation.nesterov import CaffeNesterov
+
+_CLASSES = 2
+"""Background and target."""
+_PREDICTION_BATCH = 32
+
+
+def build_unet(config: UNetConfig, *, size: int, seed: int) -> keras.Model:
+    """Build the U-Net: average poolings, one number of maps on all levels.
+
+    Each level has two convolutions with ReLU; up-convolutions double the side on
+    the way up, where the maps of the way down are concatenated. Weights start from
+    the MSRA distribution (He et al. 2015), biases from zero.
+
+    Args:
+        config: The network's numbers.
+        size: Side of the images in pixels, a multiple of 2 ** depth.
+        seed: Of the initial weights.
+
+    Returns:
+        A model: float32 (n, size, size, 1) in [-1, 1] -> float32
+        (n, size, size, 2) logits.
+    """
+    layers = _LayerMaker(config, seed)
+    inputs = keras.Input((size, size, 1), name="image")
+    x = inputs
+    skips = []
+    for _ in range(config.depth):
+        x = layers.convolution(layers.convolution(x))
+        skips.append(x)
+        x = layers.pooling(x)
+    x = layers.convolution(layers.convolution(x))
+    for skip in reversed(skips):
+        x = layers.join(skip, layers.up_convolution(x))
+        x = layers.convolution(layers.convolution(x))
+    return keras.Model(inputs, layers.logits(x), name="unet")
+
+
+class _LayerMaker:
+    """Makes layers, each with a random seed of its own."""
+
+    def __init__(self, config: UNetConfig, seed: int) -> None:
+        self._config = config
+        self._seed = seed
+        self._policy = layer_policy(config.precision)
+
+    def _msra(self) -> keras.Initializer:
+        self._seed += 1
+        return keras.initializers.HeNormal(seed=self._seed)
+
+    def convolution(self, x: Any) -> Any:
+        return keras.layers.Conv2D(
+            self._config.maps,
+            self._config.kernel_size,
+            padding="same",
+            activation="relu",
+            kernel_initializer=self._msra(),
+            dtype=self._policy,
+        )(x)
+
+    def pooling(self, x: Any) -> Any:
+        return keras.layers.AveragePooling2D(2, dtype=self._policy)(x)
+
+    def up_convolution(self, x: Any) -> Any:
+        return keras.layers.Conv2DTranspose(
+            self._config.maps,
+            2,
+            strides=2,
+            activation="relu",
+            kernel_initializer=self._msra(),
+            dtype=self._policy,
+        )(x)
+
+    def join(self, skip: Any, x: Any) -> Any:
+        return keras.layers.Concatenate(dtype=self._policy)([skip, x])
+
+    def logits(self, x: Any) -> Any:
+        return keras.layers.Conv2D(
+            _CLASSES, 1, kernel_initializer=self._msra(), dtype="float32"
+        )(x)
+
+
+def build_optimizer(config: UNetConfig) -> keras.optimizers.Optimizer:
+    """Build the optimizer that the configuration names."""
+    if config.optimizer == "nesterov":
+        return CaffeNesterov(
+            config.learning_rate,
+            momentum=config.momentum,
+            coupled_decay=config.weight_decay,
+        )
+    return keras.optimizers.Adam(config.learning_rate)
+
+
+def predict_masks(unet: keras.Model, images: FloatArray) -> MaskArray:
+    """Segment images by the more probable class.
+
+    Args:
+        unet: A trained U-Net.
+        images: (n, S, S) in [0, 255].
+
+    Returns:
+        Bool (n, S, S).
+    """
+    inputs = to_signed(images)[..., None]
+    logits = unet.predict(inputs, batch_size=_PREDICTION_BATCH, verbose=0)
+    return np.asarray(logits[..., 1] > logits[..., 0])
