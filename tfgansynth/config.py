@@ -31,6 +31,9 @@ class DataConfig:
     phantoms: int = 247
     """Number of built-in phantoms when no data is named. As many as the paper's
     radiographs. [paper IV-A]"""
+    phantom_seed: int = 0
+    """Determines the phantoms; apart from --seed, so that all runs share one
+    data set. [choice]"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,7 +171,7 @@ class UNetConfig:
 class Config:
     """One experiment, complete."""
 
-    preset: str = "paper"
+    preset: Literal["paper", "authors", "fast", "smoke"] = "paper"
     """Where the numbers started from: paper, authors, fast or smoke. [choice]"""
     reduced: bool = False
     """Train on the reduced set: Table II instead of Table I. [paper IV-A]"""

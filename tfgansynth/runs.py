@@ -7,7 +7,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,14 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_arrays(arrays: Iterable[NDArray[Any]]) -> str:
+    """SHA-256 over the contents of arrays in their order, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Run:
     """One experiment on one data set: a folder and the configuration it belongs to.
@@ -181,3 +189,13 @@ class Run:
     def unet(self, number: int, n_real: int, n_synthetic: int) -> Path:
         """Folder of one U-Net of a fold."""
         return self.fold(number) / f"unet-r{n_real}-s{n_synthetic}"
+
+    def add_seconds(self, stage: str, seconds: float) -> None:
+        """Add to the wall time of a stage in `timings.json`.
+
+        A stage that was interrupted collects the time of all its attempts.
+        """
+        path = self.root / "timings.json"
+        timings = read_json(path) if path.exists() else {}
+        timings[stage] = round(timings.get(stage, 0.0) + seconds, 1)
+        write_json(path, timings)

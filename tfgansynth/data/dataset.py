@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,18 +61,29 @@ class Dataset:
 
     Attributes:
         name: Short and safe as part of a folder name: `phantoms`, `shenzhen247`.
-        is_phantom: True for the built-in phantoms; every result says so.
+        layout: Where it came from: built-in phantoms, a folder of images and
+            masks, or the paper's own JSRT/SCR files.
         cases: All cases, in order of their ids.
     """
 
     name: str
-    is_phantom: bool
+    layout: Literal["phantom", "folder", "jsrt"]
     cases: tuple[Case, ...]
 
     def __post_init__(self) -> None:
         """Check that ids are unique and in order."""
         ids = [case.case_id for case in self.cases]
         assert ids == sorted(set(ids)), "case ids must be unique and sorted"
+
+    @property
+    def is_phantom(self) -> bool:
+        """Whether these are the built-in phantoms; every result says so."""
+        return self.layout == "phantom"
+
+    @property
+    def is_paper_data(self) -> bool:
+        """Whether these are the paper's radiographs, JSRT with SCR masks."""
+        return self.layout == "jsrt"
 
     @property
     def case_ids(self) -> tuple[str, ...]:

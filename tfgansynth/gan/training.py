@@ -1,5 +1,6 @@
 """Training one GAN: the loop, its checkpoints, its samples and its records."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +60,10 @@ def train_gan(
     recorder = _Recorder(gan, folder, mask_threshold)
     if not first:
         recorder.samples(0)
-    with Progress("GAN step", config.steps, first) as progress:
+    with (
+        _saved_on_interrupt(gan, folder),
+        Progress("GAN step", config.steps, first) as progress,
+    ):
         for step, real in enumerate(batches, start=first + 1):
             scalars = step_function(real)
             if step % config.log_every == 0:
@@ -123,6 +127,18 @@ def sample_bytes(generator: Generator, z: Any) -> tuple[ByteArray, ByteArray]:
         uint8 images and uint8 grey masks, each (m, S, S).
     """
     return split_pair(np.asarray(generator(z, training=True)))
+
+
+@contextlib.contextmanager
+def _saved_on_interrupt(gan: DCGAN, folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        # A step runs inside one compiled call, which no signal cuts in two.
+        step = int(gan.step)
+        checkpoints.save(folder / "checkpoints", step, gan.state())
+        print(f"GAN: checkpoint of step {step} written")
+        raise
 
 
 def _announce(progress: Progress, steps_left: int) -> None:

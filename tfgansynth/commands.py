@@ -1,0 +1,141 @@
+"""What all command-line tools share: options, one-line errors, exit codes."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from tfgansynth.config import PRESETS, Config
+from tfgansynth.errors import InputError
+
+DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
+"""Exit codes."""
+
+DATA_VARIABLE = "TFGANSYNTH_DATA"
+"""Environment variable that names the data set when --data does not."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """Options of every tool that works on a run.
+
+    The number after each option is the chosen preset's; the source of each number
+    stands in brackets.
+    """
+
+    data: Path | None = None
+    """Folder of the data set: images/ and masks/ with equal names, or JSRT images
+    with SCR masks. Without it, the environment variable TFGANSYNTH_DATA; without
+    that, the built-in phantoms, which show that the program works and nothing
+    about patients."""
+    out: Path = Path("saved_models")
+    """Folder that takes the run folder."""
+    dry_run: bool = False
+    """Print the resolved configuration as JSON and do nothing."""
+    config: Annotated[Config, tyro.conf.arg(name="")] = PRESETS["paper"]
+
+    @property
+    def data_folder(self) -> Path | None:
+        """The data set that the options or the environment name."""
+        named = os.environ.get(DATA_VARIABLE)
+        return self.data or (Path(named) if named else None)
+
+
+OptionsType = TypeVar("OptionsType", bound=Options)
+
+
+def run_tool(
+    options_type: type[OptionsType], main: Callable[[OptionsType], Any]
+) -> None:
+    """Parse the command line, run a tool, and exit as every tool does.
+
+    Args:
+        options_type: The tool's options; its docstring describes the tool.
+        main: The tool.
+    """
+    # Its start-up messages say nothing that a user could act on.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Lines appear when they are printed, in a file too.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        options = parse(options_type, sys.argv[1:])
+        if options.dry_run:
+            print(json.dumps(_plain(options), indent=2))
+        else:
+            main(options)
+    except InputError as fault:
+        print(f"error: {fault}", file=sys.stderr)
+        sys.exit(WRONG_USE)
+    except KeyboardInterrupt:
+        print(
+            "interrupted: what was done is saved; the same command goes on from there",
+            file=sys.stderr,
+        )
+        sys.exit(INTERRUPTED)
+    sys.exit(DONE)
+
+
+def parse(options_type: type[OptionsType], arguments: Sequence[str]) -> OptionsType:
+    """Parse a command line, starting from the preset that it names.
+
+    Raises:
+        InputError: An option is unknown or its value is not possible.
+    """
+    required = {
+        field.name: tyro.MISSING
+        for field in dataclasses.fields(options_type)
+        if field.default is dataclasses.MISSING
+    }
+    default = options_type(config=_preset(arguments), **required)
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(options_type, args=arguments, default=default)
+    except SystemExit as end:
+        if end.code in (0, None):
+            raise
+        raise InputError(_one_line(complaint.getvalue())) from end
+
+
+def _preset(arguments: Sequence[str]) -> Config:
+    name = Config().preset
+    for index, argument in enumerate(arguments):
+        if argument == "--preset" and index + 1 < len(arguments):
+            name = arguments[index + 1]
+        elif argument.startswith("--preset="):
+            name = argument.removeprefix("--preset=")
+    if name not in PRESETS:
+        raise InputError(f"--preset {name}: expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def _one_line(box: str) -> str:
+    """Unwrap the parser's boxed complaint and drop its hint at --help."""
+    lines = [line.strip("│ \n") for line in box.splitlines()]
+    text = []
+    for line in lines:
+        if re.fullmatch(r"[╭╰─╮╯ ]+|╭.*╮", line):
+            if text:
+                break
+            continue
+        text.append(line)
+    return f"{' '.join(text)} (--help lists all options)"
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {
+            field.name: _plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+        }
+    return str(value) if isinstance(value, Path) else value

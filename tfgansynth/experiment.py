@@ -1,0 +1,401 @@
+"""The experiment, from cases to table. Paper: section IV.
+
+Each stage of a fold looks whether its result is there, makes it if not, and leaves
+it complete in the run folder: a chain that was interrupted goes on where it was.
+"""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfgansynth import pictures, runs
+from tfgansynth.config import Config
+from tfgansynth.data.dataset import Case, Dataset, images_and_masks
+from tfgansynth.data.folds import Fold, folds_from_json, folds_to_json, make_folds
+from tfgansynth.data.loading import load_directory, load_phantoms
+from tfgansynth.data.pipeline import real_pairs
+from tfgansynth.errors import InputError
+from tfgansynth.evaluation import tables
+from tfgansynth.evaluation.metrics import measure
+from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.gan.training import is_trained, load_gan, sample_bytes, train_gan
+from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
+from tfgansynth.progress import duration
+from tfgansynth.runs import Run
+from tfgansynth.seeds import derive_seed
+from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
+from tfgansynth.segmentation.unet import predict_masks
+from tfgansynth.synthesis.sampling import Sampler, draw_set, read_set, write_set
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Experiment:
+    """A run on a data set, split into folds.
+
+    Attributes:
+        run: The run folder and its configuration.
+        dataset: All cases.
+        folds: The split.
+    """
+
+    run: Run
+    dataset: Dataset
+    folds: tuple[Fold, ...]
+
+    @property
+    def config(self) -> Config:
+        """The configuration of the run."""
+        return self.run.config
+
+    def fold(self, number: int) -> Fold:
+        """Return one fold.
+
+        Raises:
+            InputError: There is no such fold.
+        """
+        if not 1 <= number <= len(self.folds):
+            raise InputError(f"--fold {number}: expected 1 to {len(self.folds)}")
+        return self.folds[number - 1]
+
+    def training_ids(self, fold: Fold) -> tuple[str, ...]:
+        """The cases of a fold that this experiment may train on."""
+        return fold.training_ids(reduced=self.config.reduced)
+
+
+def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
+    """Load the cases, split them, and open the run folder. Paper: IV-A.
+
+    Args:
+        config: The experiment's numbers.
+        data: Folder of the data set; None takes the built-in phantoms.
+        out: Takes the run folder.
+
+    Raises:
+        InputError: The data, their number or the run folder do not fit.
+    """
+    if data is None:
+        print(
+            f"DATA: {config.data.phantoms} built-in PHANTOMS, procedural images and "
+            "not patients; --data DIR takes real ones"
+        )
+        dataset = load_phantoms(config.data, config.lungs)
+    else:
+        dataset = load_directory(
+            data, config.lungs, config.data.size, soft_masks=config.data.soft_masks
+        )
+        print(f"DATA: {len(dataset.cases)} cases in {data}")
+    run = Run.open(
+        out, config, dataset_name=dataset.name, dataset_hash=dataset.content_hash
+    )
+    print(f"RUN: {run.root}")
+    return Experiment(run=run, dataset=dataset, folds=_split(run, dataset))
+
+
+def _split(run: Run, dataset: Dataset) -> tuple[Fold, ...]:
+    config = run.config
+    if run.splits_path.exists():
+        return folds_from_json(runs.read_json(run.splits_path))
+    folds = make_folds(dataset.case_ids, config.data, config.seed)
+    if config.reduced and len(folds[0].training) < config.data.n_reduced:
+        raise InputError(
+            f"--reduced: a fold has only {len(folds[0].training)} training cases, "
+            f"{config.data.n_reduced} are to be drawn: lower --data.n-reduced"
+        )
+    runs.write_json(run.splits_path, folds_to_json(folds))
+    return folds
+
+
+def ensure_gan(experiment: Experiment, fold: Fold) -> None:
+    """Train the fold's GAN on its real training pairs. Paper: III, IV-B."""
+    config, run = experiment.config, experiment.run
+    if is_trained(config.gan, run.gan(fold.number)):
+        return
+    ids = experiment.training_ids(fold)
+    print(f"FOLD {fold.number}: training the GAN on {len(ids)} real pairs")
+    with _timed(run, f"fold-{fold.number}/gan"):
+        train_gan(
+            real_pairs(
+                experiment.dataset.select(ids), soft_masks=config.data.soft_masks
+            ),
+            config.gan,
+            mask_threshold=config.synthesis.mask_threshold,
+            seed=_gan_seed(config, fold),
+            folder=run.gan(fold.number),
+        )
+
+
+def trained_gan(experiment: Experiment, fold: Fold) -> DCGAN:
+    """Load the fold's fully trained GAN.
+
+    Raises:
+        InputError: Its training has not come to its end.
+    """
+    config = experiment.config
+    return load_gan(
+        config.gan,
+        size=config.data.size,
+        seed=_gan_seed(config, fold),
+        folder=experiment.run.gan(fold.number),
+    )
+
+
+def _gan_seed(config: Config, fold: Fold) -> int:
+    return derive_seed(config.seed, "gan", fold.number)
+
+
+def ensure_synthetic_set(experiment: Experiment, fold: Fold) -> None:
+    """Draw the fold's synthetic set from its GAN. Paper: IV-B."""
+    folder = experiment.run.synthetic(fold.number)
+    if folder.exists():
+        return
+    gan = trained_gan(experiment, fold)
+    generator = gan.sampling_generator()
+
+    def sampler(z: FloatArray) -> tuple[ByteArray, ByteArray]:
+        return sample_bytes(generator, z)
+
+    with _timed(experiment.run, f"fold-{fold.number}/synthetic"):
+        write_synthetic_set(
+            experiment,
+            fold,
+            sampler,
+            generator_hash=runs.hash_arrays(generator.get_weights()),
+            folder=folder,
+        )
+
+
+def write_synthetic_set(
+    experiment: Experiment,
+    fold: Fold,
+    sampler: Sampler,
+    *,
+    generator_hash: str,
+    folder: Path,
+) -> None:
+    """Draw a synthetic set from any sampler and write it with its manifest.
+
+    Raises:
+        InputError: The sampler's pairs are too few distinct ones.
+    """
+    config = experiment.config
+    z_seed = derive_seed(config.seed, "synthesis", fold.number)
+    synthetic = draw_set(
+        sampler,
+        config.synthesis,
+        z_dim=config.gan.z_dim,
+        z_seed=z_seed,
+        components=config.mask_components,
+    )
+    training = experiment.dataset.select(experiment.training_ids(fold))
+    manifest = {
+        "dataset": _dataset_record(experiment.dataset),
+        "preset": config.preset,
+        "fold": fold.number,
+        "seed": config.seed,
+        "z_seed": z_seed,
+        "generator_sha256": generator_hash,
+        "synthesis": dataclasses.asdict(config.synthesis),
+        "mask_components": config.mask_components,
+        "training_cases": {case.case_id: case.content_hash for case in training},
+    }
+    write_set(synthetic, manifest, folder)
+    print(
+        f"SYNTHETIC SET: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "
+        f"({synthetic.n_similar} almost identical, {synthetic.n_empty} with an empty "
+        f"mask) in {folder}"
+    )
+
+
+def ensure_unet(
+    experiment: Experiment, fold: Fold, n_real: int, n_synthetic: int
+) -> list[tables.CaseRow]:
+    """Train one U-Net and evaluate it on the fold's test cases. Paper: IV-B, IV-C.
+
+    Args:
+        experiment: The experiment.
+        fold: Its training, validation and test cases are used as such.
+        n_real: Real training pairs, drawn from the fold's by seed.
+        n_synthetic: Synthetic training pairs, the first of the fold's set.
+
+    Returns:
+        The metrics of every test case.
+
+    Raises:
+        InputError: There are not so many pairs.
+    """
+    run, config = experiment.run, experiment.config
+    folder = run.unet(fold.number, n_real, n_synthetic)
+    cases_path = folder / "cases.csv"
+    if cases_path.exists():
+        return tables.cases_from_csv(cases_path.read_text())
+    training = _training_pairs(experiment, fold, n_real, n_synthetic)
+    with _timed(run, f"fold-{fold.number}/{folder.name}"):
+        unet, history = train_unet(
+            training,
+            _labelled(experiment.dataset.select(fold.validation)),
+            config.unet,
+            seed=derive_seed(config.seed, "unet", fold.number),
+            folder=folder,
+            label=f"fold {fold.number}, {n_real} real + {n_synthetic} synthetic:",
+        )
+    print(f"{folder.name}: stopped after {len(history)} epochs")
+    runs.write_text(folder / "history.csv", history_to_csv(history))
+    unet.save(folder / "model.keras")
+    with _timed(run, f"fold-{fold.number}/{folder.name}/evaluation"):
+        test = experiment.dataset.select(fold.test)
+        images, truths = images_and_masks(test)
+        predictions = predict_masks(unet, images)
+        rows = [
+            tables.CaseRow(
+                fold=fold.number,
+                case_id=case.case_id,
+                n_real=n_real,
+                n_synthetic=n_synthetic,
+                metrics=measure(prediction, truth),
+            )
+            for case, prediction, truth in zip(test, predictions, truths, strict=True)
+        ]
+    runs.write_png(
+        folder / "predictions.png", _predictions_picture(test, predictions, rows)
+    )
+    # Last, since this file says that the U-Net is done.
+    runs.write_text(cases_path, tables.cases_to_csv(rows))
+    return rows
+
+
+def _training_pairs(
+    experiment: Experiment, fold: Fold, n_real: int, n_synthetic: int
+) -> Labelled:
+    config = experiment.config
+    ids = experiment.training_ids(fold)
+    if not 0 <= n_real <= len(ids):
+        raise InputError(
+            f"--real {n_real}: fold {fold.number} has {len(ids)} real training cases"
+        )
+    parts = []
+    if n_real:
+        rng = np.random.default_rng(derive_seed(config.seed, "real", fold.number))
+        drawn = rng.permutation(ids)[:n_real]
+        parts.append(_labelled(experiment.dataset.select([str(i) for i in drawn])))
+    if n_synthetic:
+        folder = experiment.run.synthetic(fold.number)
+        if not folder.exists():
+            raise InputError(
+                f"{folder}: no synthetic set yet: run tools/synthesize.py with the "
+                "same options first"
+            )
+        images, masks = read_set(folder)
+        if n_synthetic > len(images):
+            raise InputError(
+                f"--synthetic {n_synthetic}: the set in {folder} has {len(images)}"
+            )
+        parts.append(Labelled(images[:n_synthetic], masks[:n_synthetic]))
+    if not parts:
+        raise InputError("--real 0 --synthetic 0: there is nothing to train on")
+    return Labelled(
+        images=np.concatenate([part.images for part in parts]),
+        masks=np.concatenate([part.masks for part in parts]),
+    )
+
+
+def _labelled(cases: Sequence[Case]) -> Labelled:
+    return Labelled(*images_and_masks(cases))
+
+
+def _predictions_picture(
+    test: Sequence[Case], predictions: MaskArray, rows: Sequence[tables.CaseRow]
+) -> ByteArray:
+    """The best, the median and the worst case by Dice, truth and answer outlined."""
+    order = np.argsort([-row.metrics.dice for row in rows], kind="stable")
+    chosen = {
+        "best": order[0],
+        "median": order[len(order) // 2],
+        "worst": order[-1],
+    }
+    tiles = []
+    for name, index in chosen.items():
+        case = test[index]
+        image = np.rint(case.image).astype(np.uint8)
+        drawn = pictures.outline(image, case.mask, pictures.TRUTH, scale=4)
+        drawn = pictures.outline(drawn, predictions[index], pictures.PREDICTION)
+        found = rows[index].metrics
+        text = f"{name}: {case.case_id}, Dice {found.dice:.4f}"
+        text += f", HD {found.hausdorff_px:.1f} px (green truth, red U-Net)"
+        tiles.append(pictures.caption(drawn, text))
+    return pictures.grid(tiles, columns=len(tiles))
+
+
+def arms(experiment: Experiment, fold: Fold) -> list[tuple[int, int]]:
+    """The rows of the paper's tables as (n_real, n_synthetic). Paper: IV-C."""
+    n_real = len(experiment.training_ids(fold))
+    n_synthetic = experiment.config.synthesis.count
+    return [(n_real, 0), (n_real, n_synthetic), (0, n_synthetic)]
+
+
+def run_table(experiment: Experiment, fold_numbers: Sequence[int]) -> tables.Table:
+    """Run the whole chain over some folds; print and write the table as it grows."""
+    folds = [experiment.fold(number) for number in sorted(set(fold_numbers))]
+    rows: list[tables.CaseRow] = []
+    for fold in folds:
+        ensure_gan(experiment, fold)
+        ensure_synthetic_set(experiment, fold)
+        for n_real, n_synthetic in arms(experiment, fold):
+            rows += ensure_unet(experiment, fold, n_real, n_synthetic)
+            table = _write_table(experiment, folds, rows)
+            print(f"\n{tables.to_text(table)}")
+    return table
+
+
+def _write_table(
+    experiment: Experiment, folds: Sequence[Fold], rows: Sequence[tables.CaseRow]
+) -> tables.Table:
+    config, dataset, root = experiment.config, experiment.dataset, experiment.run.root
+    table = tables.Table(
+        title=(
+            "Table II: the reduced training set"
+            if config.reduced
+            else "Table I: the full training set"
+        ),
+        dataset_name=dataset.name,
+        is_phantom=dataset.is_phantom,
+        is_paper_data=dataset.is_paper_data,
+        target={"both": "both lungs"}.get(config.lungs, f"{config.lungs} lung"),
+        image_size=config.data.size,
+        reduced=config.reduced,
+        preset=config.preset,
+        seed=config.seed,
+        folds=tuple(fold.number for fold in folds),
+        n_test_cases=sum(len(fold.test) for fold in folds),
+        rows=tables.aggregate(rows),
+    )
+    record = {**tables.to_json(table), "dataset": _dataset_record(dataset)}
+    runs.write_json(root / "table.json", record)
+    runs.write_text(root / "table.csv", tables.to_csv(table))
+    runs.write_text(root / "table.md", tables.to_markdown(table))
+    return table
+
+
+def _dataset_record(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "is_phantom": dataset.is_phantom,
+        "cases": len(dataset.cases),
+        "sha256": dataset.content_hash,
+    }
+
+
+@contextlib.contextmanager
+def _timed(run: Run, stage: str) -> Iterator[None]:
+    """Say how long a stage took and add it to the run's `timings.json`."""
+    start = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds = time.monotonic() - start
+        run.add_seconds(stage, seconds)
+        print(f"TIME: {stage} {duration(seconds)}")

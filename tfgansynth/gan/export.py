@@ -1,0 +1,176 @@
+"""A trained generator as a SavedModel that runs without this package."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfgansynth import runs
+from tfgansynth.errors import InputError
+from tfgansynth.gan.networks import Generator
+from tfgansynth.gan.training import sample_bytes
+from tfgansynth.pixels import ByteArray, FloatArray, split_pair
+
+_POPULATION = 1024
+"""Noise vectors whose maps make up the population moments."""
+_CHUNK = 64
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FreezingReport:
+    """How far frozen moments move the samples, over the same noise vectors.
+
+    Attributes:
+        n_population: Noise vectors whose moments were frozen.
+        n_compared: Noise vectors compared.
+        image_difference: Mean absolute difference of the images, grey levels of 255.
+        mask_agreement: Share of mask pixels on the same side of the threshold.
+    """
+
+    n_population: int
+    n_compared: int
+    image_difference: float
+    mask_agreement: float
+
+
+def freeze_moments(generator: Generator, *, seed: int) -> None:
+    """Set the population moments of all normalizations, from the lowest up.
+
+    Each level's moments are taken over many noise vectors that passed the levels
+    below with *their* population moments, so that the frozen generator is the
+    limit of an ever larger batch.
+    """
+    rng = np.random.default_rng(seed)
+    z_dim = generator.config.z_dim
+    chunks = [
+        rng.uniform(-1, 1, (_CHUNK, z_dim)).astype(np.float32)
+        for _ in range(_POPULATION // _CHUNK)
+    ]
+
+    for level, norm in enumerate(generator.norms):
+        enter = tf.function(
+            lambda z, level=level: _moments(
+                generator.before_norm(z, level, training=False)
+            )
+        )
+        means, squares = zip(*(enter(z) for z in chunks), strict=True)
+        mean = np.mean(means, axis=0)
+        norm.population_mean.assign(mean)
+        norm.population_variance.assign(np.mean(squares, axis=0) - mean**2)
+
+
+def _moments(maps: Any) -> tuple[Any, Any]:
+    wide = tf.cast(maps, tf.float32)
+    axes = (0, 1, 2)
+    return tf.reduce_mean(wide, axes), tf.reduce_mean(wide**2, axes)
+
+
+def compare_frozen(
+    generator: Generator, *, batch: int, mask_threshold: int, seed: int
+) -> FreezingReport:
+    """Compare samples by frozen moments with those by the batch's moments."""
+    rng = np.random.default_rng(seed)
+    z = rng.uniform(-1, 1, (batch, generator.config.z_dim)).astype(np.float32)
+    batch_images, batch_masks = sample_bytes(generator, z)
+    images, masks = split_pair(np.asarray(generator(z, training=False)))
+    difference = np.abs(images.astype(np.float32) - batch_images)
+    same = (masks >= mask_threshold) == (batch_masks >= mask_threshold)
+    return FreezingReport(
+        n_population=_POPULATION,
+        n_compared=batch,
+        image_difference=float(difference.mean()),
+        mask_agreement=float(same.mean()),
+    )
+
+
+class _SampledGenerator(tf.Module):  # type: ignore[misc]
+    """What the SavedModel holds: two functions and the generator's weights."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self._generator = generator
+        self._weights = generator.variables
+        z_dim = generator.config.z_dim
+        self.pairs = tf.function(
+            self._pairs, input_signature=[tf.TensorSpec((None, z_dim), tf.float32, "z")]
+        )
+        self.sample = tf.function(
+            self._sample,
+            input_signature=[
+                tf.TensorSpec((), tf.int64, "seed"),
+                tf.TensorSpec((), tf.int32, "count"),
+            ],
+        )
+
+    def _pairs(self, z: Any) -> dict[str, Any]:
+        return {"pairs": self._generator(z, training=False)}
+
+    def _sample(self, seed: Any, count: Any) -> dict[str, Any]:
+        """Each sample has a seed of its own, so that n never changes the first ones."""
+        z_dim = self._generator.config.z_dim
+        z = tf.map_fn(
+            lambda index: tf.random.stateless_uniform(
+                (z_dim,), tf.stack([seed, index]), -1.0, 1.0
+            ),
+            tf.range(tf.cast(count, tf.int64)),
+            fn_output_signature=tf.TensorSpec((z_dim,), tf.float32),
+        )
+        pairs = self._generator(z, training=False)
+        pixels = tf.cast(
+            tf.clip_by_value(tf.round((pairs + 1) * 127.5), 0, 255), tf.uint8
+        )
+        return {"images": pixels[..., 0], "masks": pixels[..., 1]}
+
+
+def export_generator(generator: Generator, card: str, folder: Path) -> None:
+    """Write `generator/` (SavedModel), `generator.keras` and `model_card.md`.
+
+    Args:
+        generator: A generator whose moments are frozen.
+        card: The model card, Markdown.
+        folder: The folder of the fold's GAN.
+    """
+    module = _SampledGenerator(generator)
+    with runs.whole_folder(folder / "generator") as partial:
+        tf.saved_model.save(
+            module,
+            str(partial),
+            signatures={"serving_default": module.pairs, "sample": module.sample},
+        )
+        runs.write_text(partial / "model_card.md", card)
+    # Keras insists on the file name's ending and writes in place.
+    beside = folder / "generator.partial.keras"
+    generator.save(beside)
+    beside.replace(folder / "generator.keras")
+    shutil.copy(folder / "generator" / "model_card.md", folder / "model_card.md")
+
+
+def load_sampler(path: Path) -> tuple[Any, int]:
+    """Load a SavedModel of a generator as a sampler.
+
+    A SavedModel is a program: load only those from people you trust.
+
+    Returns:
+        A function from z, float32 (m, z_dim), to uint8 images and grey masks
+        (m, S, S); and z_dim.
+
+    Raises:
+        InputError: There is none, or it has not the signature z -> pairs.
+    """
+    try:
+        module = tf.saved_model.load(str(path))
+        function = module.signatures["serving_default"]
+        (_, arguments) = function.structured_input_signature
+        z_dim = int(arguments["z"].shape[1])
+    except Exception as fault:  # TensorFlow raises many kinds
+        raise InputError(
+            f"{path}: is not a SavedModel of a generator, z -> pairs"
+        ) from fault
+
+    def sample(z: FloatArray) -> tuple[ByteArray, ByteArray]:
+        return split_pair(np.asarray(function(z=tf.constant(z))["pairs"]))
+
+    return sample, z_dim

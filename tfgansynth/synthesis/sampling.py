@@ -1,0 +1,191 @@
+"""Drawing a synthetic set: distinct pairs with clean masks."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfgansynth import pictures, runs
+from tfgansynth.config import SynthesisConfig
+from tfgansynth.data.images import read_grey, read_mask
+from tfgansynth.errors import InputError
+from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
+from tfgansynth.synthesis.postprocess import clean_mask
+from tfgansynth.synthesis.similarity import DistinctFilter
+
+Sampler = Callable[[FloatArray], tuple[ByteArray, ByteArray]]
+"""z, float32 (m, z_dim) in [-1, 1] -> uint8 images and grey masks (m, S, S)."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Draw:
+    """Where one synthetic pair came from.
+
+    Attributes:
+        batch: Number of the batch of z, from 0.
+        index: Place in that batch.
+        perceptual_hash: 64-bit hash of the image, as hexadecimal digits.
+    """
+
+    batch: int
+    index: int
+    perceptual_hash: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SyntheticSet:
+    """Synthetic pairs, ready to train on.
+
+    Attributes:
+        images: uint8 (n, S, S).
+        masks: Bool (n, S, S), clean.
+        draws: Where each pair came from.
+        n_drawn: Pairs drawn in all.
+        n_similar: Pairs dropped because they are almost identical to a kept one.
+        n_empty: Pairs dropped because nothing of their mask was left.
+    """
+
+    images: ByteArray
+    masks: MaskArray
+    draws: tuple[Draw, ...]
+    n_drawn: int
+    n_similar: int
+    n_empty: int
+
+
+def draw_z(seed: int, batch: int, count: int, z_dim: int) -> FloatArray:
+    """Draw one batch of noise, float32 (count, z_dim), uniform in [-1, 1)."""
+    rng = np.random.default_rng([seed, batch])
+    return rng.uniform(-1, 1, (count, z_dim)).astype(np.float32)
+
+
+def draw_set(
+    sampler: Sampler,
+    config: SynthesisConfig,
+    *,
+    z_dim: int,
+    z_seed: int,
+    components: int,
+) -> SyntheticSet:
+    """Draw pairs until enough distinct ones are there. Paper: IV-B.
+
+    Args:
+        sampler: The generator.
+        config: The synthetic set's numbers.
+        z_dim: Length of the noise vector.
+        z_seed: Determines all noise.
+        components: Connected components that a clean mask keeps.
+
+    Raises:
+        InputError: Too few of the drawn pairs were distinct: mode collapse.
+    """
+    distinct = DistinctFilter(max_distance=config.hash_distance)
+    images, masks, draws = [], [], []
+    n_drawn = n_similar = n_empty = 0
+    batch = 0
+    while len(images) < config.count:
+        if n_drawn >= config.max_draws * config.count:
+            raise InputError(
+                f"mode collapse: only {len(images)} of {n_drawn} generated pairs were "
+                f"distinct and had a mask ({n_similar} almost identical, {n_empty} "
+                f"with an empty mask), {config.count} were asked for: train the GAN "
+                "longer or with another --seed, or ask for fewer"
+            )
+        z = draw_z(z_seed, batch, config.batch, z_dim)
+        for index, (image, grey) in enumerate(zip(*sampler(z), strict=True)):
+            if len(images) == config.count:
+                break
+            n_drawn += 1
+            mask = clean_mask(
+                grey, threshold=config.mask_threshold, components=components
+            )
+            if not mask.any():
+                n_empty += 1
+            elif not distinct.add(image):
+                n_similar += 1
+            else:
+                images.append(image)
+                masks.append(mask)
+                draws.append(Draw(batch, index, distinct.hashes[-1]))
+        batch += 1
+    return SyntheticSet(
+        images=np.stack(images),
+        masks=np.stack(masks),
+        draws=tuple(draws),
+        n_drawn=n_drawn,
+        n_similar=n_similar,
+        n_empty=n_empty,
+    )
+
+
+def pair_name(index: int) -> str:
+    """Stem of the file names of the pair with this index, from 0."""
+    return f"synthetic-{index + 1:05d}"
+
+
+def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -> None:
+    """Write images/, masks/, manifest.json and contact_sheet.png, all or nothing.
+
+    Args:
+        synthetic: The pairs.
+        manifest: What is known of their origin; the pairs are added to it.
+        folder: Where the set appears once it is complete.
+    """
+    with runs.whole_folder(folder) as partial:
+        entries = []
+        for index, draw in enumerate(synthetic.draws):
+            name = f"{pair_name(index)}.png"
+            files = {}
+            planes = {
+                "images": synthetic.images[index],
+                "masks": synthetic.masks[index].astype(np.uint8) * np.uint8(255),
+            }
+            for kind, plane in planes.items():
+                path = partial / kind / name
+                runs.write_png(path, plane)
+                files[kind] = runs.hash_file(path)
+            entries.append(
+                {
+                    "name": name,
+                    **dataclasses.asdict(draw),
+                    "image_sha256": files["images"],
+                    "mask_sha256": files["masks"],
+                }
+            )
+        content = {
+            **manifest,
+            "drawn": synthetic.n_drawn,
+            "dropped_as_almost_identical": synthetic.n_similar,
+            "dropped_for_an_empty_mask": synthetic.n_empty,
+            "pairs": entries,
+        }
+        runs.write_json(partial / "manifest.json", content)
+        sheet = pictures.pairs_sheet(synthetic.images, synthetic.masks)
+        runs.write_png(partial / "contact_sheet.png", sheet)
+
+
+def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
+    """Read the pairs of a set back.
+
+    Returns:
+        float32 (n, S, S) images in [0, 255] and bool (n, S, S) masks.
+
+    Raises:
+        InputError: A file is missing or altered.
+    """
+    path = folder / "manifest.json"
+    images, masks = [], []
+    try:
+        for entry in runs.read_json(path)["pairs"]:
+            image_path = folder / "images" / entry["name"]
+            mask_path = folder / "masks" / entry["name"]
+            images.append(read_grey(image_path))
+            masks.append(read_mask(mask_path))
+            for file, key in ((image_path, "image_sha256"), (mask_path, "mask_sha256")):
+                if runs.hash_file(file) != entry[key]:
+                    raise InputError(f"{file}: was altered since it was written")
+    except (KeyError, TypeError) as fault:
+        raise InputError(f"{path}: is not a manifest of this program") from fault
+    return np.stack(images), np.stack(masks)
