@@ -111,7 +111,7 @@ def read_jsrt_raw(path: Path) -> FloatArray:
             path, "does not hold 12-bit values in big-endian byte order, as JSRT does"
         )
     bright = _JSRT_MAX - np.minimum(values, _JSRT_MAX).astype(np.float32)
-    scaled = bright * np.float32(255 / _JSRT_MAX)
+    scaled = np.asarray(bright * np.float32(255 / _JSRT_MAX), np.float32)
     return scaled.reshape(JSRT_SIDE_PX, JSRT_SIDE_PX)
 
 
