@@ -22,8 +22,7 @@ def main(
     """Check a data set and name every fault by file.
 
     Args:
-        data: The data set: images/ and masks/ with equal file names, or the JSRT
-            images with the SCR masks.
+        data: Folder with images/ and masks/, or JSRT images with SCR masks.
         lungs: The target; left and right are the patient's.
     """
     report = check(data, lungs)

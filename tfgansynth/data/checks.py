@@ -130,9 +130,7 @@ def check(root: Path, lungs: Lungs) -> Report:
     mask_sizes: Counter[Size] = Counter()
     mask_areas: list[float] = []
     faults = list(scan.faults)
-    notes = [
-        Fault(path, "is no part of the data set; ignored") for path in scan.ignored
-    ]
+    notes = [Fault(path, "is no image file; ignored") for path in scan.ignored]
     for case in examine(scan, lungs):
         faults += case.faults
         if case.image is not None:
