@@ -167,7 +167,7 @@ def test_folder_named_like_an_image(tmp_path: Path) -> None:
     touch(tmp_path, "masks/a.png")
     (tmp_path / "images/a.png").mkdir()
 
-    assert faults(tmp_path)[0] == "images/a.png: is not a regular file"
+    assert faults(tmp_path)[0] == "images/a.png: is not a regular file, or out of reach"
 
 
 def test_read_splits_the_mask(tmp_path: Path) -> None:

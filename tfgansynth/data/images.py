@@ -125,7 +125,10 @@ def _require_content(path: Path) -> int:
     # Opening a pipe or a device could wait for ever.
     if not os.path.isfile(path):
         raise FileError(path, "is not a regular file")
-    n_bytes = path.stat().st_size
+    try:
+        n_bytes = path.stat().st_size
+    except OSError as error:
+        raise FileError(path, f"cannot be read: {error.strerror}") from None
     if n_bytes == 0:
         raise FileError(path, "is empty (0 bytes); copy or export it again")
     return n_bytes

@@ -1,6 +1,7 @@
 """Where the files of a case lie, and how to read them."""
 
 import dataclasses
+import os
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -122,12 +123,13 @@ def id_problem(case_id: str) -> str | None:
 
 def file_problem(path: Path, root: Path) -> str | None:
     """Say why a file found below `root` should not be opened; None if it may be."""
-    if path.is_symlink():
-        if not path.exists():
+    # os.path says no where pathlib raises, as in a folder without permission.
+    if os.path.islink(path):
+        if not os.path.exists(path):
             return "is a link to nothing; put the file itself here"
         if not path.resolve().is_relative_to(root.resolve()):
             return "is a link that leaves the data folder; put the file itself here"
-    return None if path.is_file() else "is not a regular file"
+    return None if os.path.isfile(path) else "is not a regular file, or out of reach"
 
 
 def _organ_path(source: Source, lung: Lungs) -> Path:
