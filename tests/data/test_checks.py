@@ -1,0 +1,245 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfgansynth.data.checks import Report, check, find_cases
+from tfgansynth.errors import InputError
+
+
+def lungs_mask(side: int) -> np.ndarray:
+    mask = np.zeros((side, side), np.uint8)
+    rows = slice(side // 4, 3 * side // 4)
+    mask[rows, side // 8 : 3 * side // 8] = 255
+    mask[rows, 5 * side // 8 : 7 * side // 8] = 255
+    return mask
+
+
+def save(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+def noise(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Three sound cases in the folder layout."""
+    for seed, stem in enumerate(["a", "b", "c"]):
+        save(tmp_path / f"data/images/{stem}.png", noise(seed, 32, 32))
+        save(tmp_path / f"data/masks/{stem}.png", lungs_mask(32))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def jsrt_data(tmp_path: Path) -> Path:
+    """Two sound cases in the JSRT layout, the images converted to PNG."""
+    for seed, stem in enumerate(["JPCLN001", "JPCNN001"]):
+        save(tmp_path / f"data/{stem}.png", noise(seed, 64, 64))
+        right, left = lungs_mask(32), lungs_mask(32)
+        right[:, 16:] = left[:, :16] = 0
+        save(tmp_path / f"data/fold1/masks/left lung/{stem}.gif", left)
+        save(tmp_path / f"data/fold1/masks/right lung/{stem}.gif", right)
+    return tmp_path / "data"
+
+
+def found(report: Report) -> list[str]:
+    return [
+        f"{fault.path.relative_to(report.root)}: {fault.problem}"
+        for fault in report.faults
+    ]
+
+
+def test_sound_data(data: Path) -> None:
+    report = check(data, "both")
+
+    assert report.layout == "folder"
+    assert report.n_cases == 3
+    assert report.image_sizes == {(32, 32): 3}
+    assert report.mask_areas == (25.0, 25.0, 25.0)
+    assert report.faults == ()
+    assert report.notes == ()
+    assert report.text() == (
+        f"{data}: 3 cases in the folder layout, lungs: both\n"
+        "  images: 32 x 32 px (3)\n"
+        "  masks:  32 x 32 px (3)\n"
+        "  mask area: 25.0 to 25.0 % of the image, median 25.0 %\n"
+        "no faults"
+    )
+
+
+def test_sound_jsrt_data(jsrt_data: Path) -> None:
+    report = check(jsrt_data, "both")
+
+    assert (report.layout, report.n_cases, report.faults) == ("jsrt", 2, ())
+    assert report.image_sizes == {(64, 64): 2}
+    assert report.mask_sizes == {(32, 32): 2}
+    assert check(jsrt_data, "left").mask_areas == (12.5, 12.5)
+
+
+def test_jsrt_below_images_and_masks(jsrt_data: Path) -> None:
+    (jsrt_data / "images").mkdir()
+    for path in jsrt_data.glob("*.png"):
+        path.rename(jsrt_data / "images" / path.name)
+    (jsrt_data / "fold1/masks").rename(jsrt_data / "masks")
+
+    report = check(jsrt_data, "both")
+
+    assert (report.layout, report.n_cases, report.faults) == ("jsrt", 2, ())
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    report = check(tmp_path / "nowhere", "both")
+
+    assert report.layout is None
+    assert found(report) == [".: no such folder"]
+    assert report.text() == (
+        f"{tmp_path}/nowhere: no data set\n"
+        f"1 fault:\n  {tmp_path}/nowhere: no such folder"
+    )
+
+
+def test_not_a_folder(data: Path) -> None:
+    report = check(data / "images/a.png", "both")
+
+    assert found(report) == [".: is not a folder"]
+
+
+def test_neither_layout_names_both(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"images/NAME\.png .*JPCLN001\.IMG"):
+        find_cases(tmp_path)
+
+
+def test_no_cases(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+
+    assert "holds no cases" in check(tmp_path, "both").text()
+
+
+def test_every_fault_is_collected(data: Path) -> None:
+    (data / "masks/a.png").write_bytes(b"no image")
+    (data / "images/b.png").write_bytes(b"")
+    save(data / "masks/b.png", np.zeros((32, 32), np.uint8))
+    save(data / "masks/d.png", lungs_mask(32))
+
+    report = check(data, "both")
+
+    assert found(report) == [
+        "masks/d.png: has no image (images/d.*)",
+        "masks/a.png: is not a PNG, JPEG, GIF, TIFF or BMP image",
+        "images/b.png: is empty (0 bytes); copy or export it again",
+        "masks/b.png: is an empty mask",
+    ]
+    assert "4 faults:\n  masks/d.png: has no image" in report.text()
+
+
+def test_sizes_that_differ(data: Path) -> None:
+    save(data / "masks/b.png", lungs_mask(16))
+
+    assert found(check(data, "both")) == [
+        "masks/b.png: is 16 x 16 px, its image b.png is 32 x 32 px; "
+        "make them the same size"
+    ]
+
+
+def test_jsrt_masks_differ_by_a_whole_factor_only(jsrt_data: Path) -> None:
+    for side in ("left lung", "right lung"):
+        save(jsrt_data / f"fold1/masks/{side}/JPCLN001.gif", lungs_mask(24))
+
+    (fault,) = found(check(jsrt_data, "both"))
+
+    assert fault.startswith("fold1/masks/left lung/JPCLN001.gif: is 24 x 24 px")
+
+
+def test_images_must_be_square(data: Path) -> None:
+    save(data / "images/a.png", noise(9, 32, 40))
+    save(data / "masks/a.png", np.pad(lungs_mask(32), ((0, 0), (4, 4))))
+
+    (fault,) = found(check(data, "both"))
+
+    assert fault.startswith("images/a.png: is 40 x 32 px, images must be square")
+
+
+def test_full_mask_and_constant_image(data: Path) -> None:
+    save(data / "masks/a.png", np.full((32, 32), 255, np.uint8))
+    save(data / "images/b.png", np.full((32, 32), 7, np.uint8))
+
+    assert found(check(data, "both")) == [
+        "masks/a.png: is a mask that covers the whole image",
+        "images/b.png: has the same value in every pixel",
+    ]
+
+
+def test_duplicate_image_names_both_files(data: Path) -> None:
+    shutil.copy(data / "images/a.png", data / "images/c.png")
+
+    assert found(check(data, "both")) == [
+        "images/c.png: is the same image as a.png; remove one"
+    ]
+
+
+def test_duplicates_are_found_by_pixels_not_by_bytes(data: Path) -> None:
+    with Image.open(data / "images/a.png") as image:
+        image.save(data / "images/c.bmp")
+    (data / "images/c.png").unlink()
+
+    assert "is the same image as a.png" in found(check(data, "both"))[0]
+
+
+def test_missing_lung_is_a_fault_only_where_it_is_wanted(data: Path) -> None:
+    mask = lungs_mask(32)
+    mask[:, 16:] = 0
+    save(data / "masks/a.png", mask)
+
+    assert found(check(data, "right")) == []
+    assert found(check(data, "left")) == [
+        "masks/a.png: is an empty mask (no left lung in it)"
+    ]
+    both = check(data, "both")
+    assert both.faults == ()
+    assert [str(note) for note in both.notes] == [
+        f"{data}/masks/a.png: is a single region: do the lungs touch, or is one "
+        "missing?"
+    ]
+    assert "1 note:\n  masks/a.png: is a single region" in both.text()
+
+
+def test_few_grey_levels_are_a_note(data: Path) -> None:
+    twelve_bits = noise(5, 32, 32).astype(np.uint16) * 16
+    save(data / "images/a.png", twelve_bits)
+
+    (note,) = check(data, "both").notes
+
+    assert note.path == data / "images/a.png"
+    assert "uses 16 of 255 grey levels" in note.problem
+
+
+def test_other_files_are_a_note(data: Path) -> None:
+    (data / "images/scan.dcm").write_bytes(b"x")
+
+    report = check(data, "both")
+
+    assert report.faults == ()
+    assert "1 note:\n  images/scan.dcm: is no image file; ignored" in report.text()
+
+
+def test_links_that_leave_are_not_followed(data: Path, tmp_path: Path) -> None:
+    shutil.move(data / "images/a.png", tmp_path / "a.png")
+    (data / "images/a.png").symlink_to(tmp_path / "a.png")
+
+    report = check(data, "both")
+
+    assert report.n_cases == 2
+    assert found(report)[0].startswith("images/a.png: is a link that leaves")
+
+
+def test_sizes_are_counted(data: Path) -> None:
+    save(data / "images/a.png", noise(9, 64, 64))
+    save(data / "masks/a.png", lungs_mask(64))
+
+    assert "images: 32 x 32 px (2), 64 x 64 px (1)" in check(data, "both").text()

@@ -1,0 +1,76 @@
+"""From a folder of files to the cases of the experiment."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from tfgansynth.data.checks import Examined, examine, find_cases
+from tfgansynth.data.dataset import Case, Dataset
+from tfgansynth.data.faults import FileError, show_path
+from tfgansynth.data.lungs import Lungs
+from tfgansynth.errors import InputError
+from tfgansynth.pixels import resize_area, resize_bilinear
+
+
+def load_directory(root: Path, lungs: Lungs, size: int, *, soft_masks: bool) -> Dataset:
+    """Load a data set in the folder layout or the JSRT layout.
+
+    Images are downsampled by area. Loading stops at the first fault that `check`
+    would report.
+
+    Args:
+        root: The folder of the data set.
+        lungs: The target.
+        size: Side of the cases in pixels.
+        soft_masks: Downsample the masks bilinearly without smoothing, as the
+            authors' code does, instead of by area.
+
+    Raises:
+        InputError: `root` holds no data set, or something in it is wrong.
+    """
+    scan = find_cases(root)
+    if scan.faults:
+        first, *others = scan.faults
+        raise InputError(f"{first}{_more(root, len(others))}")
+    cases = [
+        _to_case(examined, root, size, soft_masks=soft_masks)
+        for examined in examine(scan, lungs)
+    ]
+    return Dataset(name=_short_name(root), is_phantom=False, cases=tuple(cases))
+
+
+def _to_case(examined: Examined, root: Path, size: int, *, soft_masks: bool) -> Case:
+    """Bring a case to the size of the experiment; raise its first fault."""
+    if examined.faults:
+        raise InputError(f"{examined.faults[0]}{_more(root)}")
+    assert examined.image is not None
+    assert examined.mask is not None
+    resize = resize_bilinear if soft_masks else resize_area
+    # Clipped because averaging in float32 may step over the range's end.
+    coverage = np.clip(resize(examined.mask, size), 0, 1)
+    case = Case(
+        case_id=examined.source.case_id,
+        image=np.clip(resize_area(examined.image, size), 0, 255),
+        coverage=coverage,
+    )
+    if not case.mask.any():
+        raise FileError(
+            examined.source.mask_path,
+            f"is a mask so small that it vanishes at {size} x {size} px",
+        )
+    return case
+
+
+def _more(root: Path, n_others: int | None = None) -> str:
+    """Say where the rest is listed; the number of further faults if it is known."""
+    if n_others == 0:
+        return ""
+    known = "" if n_others is None else f"and {n_others} more; "
+    return f" ({known}tools/check_data.py {show_path(root)} lists all)"
+
+
+def _short_name(root: Path) -> str:
+    """Make the folder's name safe as part of a run folder's name."""
+    name = re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-")
+    return name or "data"

@@ -1,0 +1,90 @@
+"""Which lung is which in a mask that holds both."""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from tfgansynth.pixels import MaskArray
+
+Lungs = Literal["both", "left", "right"]
+"""The target structures; left and right are the patient's."""
+
+_MIN_REGION_SHARE = 0.05
+"""A region smaller than this share of the largest one is a speck, not a lung.
+
+A collapsed lung can be drawn at a tenth of the other one.
+"""
+
+
+def select_lungs(mask: MaskArray, lungs: Lungs) -> MaskArray:
+    """Keep the lungs asked for in a mask that holds both.
+
+    By radiographic convention the patient's left lung is on the right of the
+    image. The two largest connected regions are the two lungs if they lie side
+    by side. Otherwise the lungs touch and form one region: the mask is cut at its
+    emptiest column in the middle third of the image. A mask that holds a single
+    lung thus has nothing on its other side.
+
+    Args:
+        mask: bool (H, W).
+        lungs: `both` returns the mask as it is.
+
+    Returns:
+        bool (H, W); all False if that lung is not there.
+    """
+    if lungs == "both":
+        return mask
+    regions = find_regions(mask)[:2]
+    if len(regions) == 2 and _are_side_by_side(*regions):
+        on_the_left, on_the_right = sorted(regions, key=_mean_column)
+    else:
+        on_the_left, on_the_right = _cut(mask, _emptiest_column(mask))
+    return on_the_right if lungs == "left" else on_the_left
+
+
+def find_regions(mask: MaskArray) -> list[MaskArray]:
+    """Return the connected regions of a mask, largest first, without specks.
+
+    Args:
+        mask: bool (H, W).
+
+    Returns:
+        bool (H, W) each: the 8-connected regions of at least a twentieth of the
+        largest one's area.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    order = np.argsort(-areas, kind="stable")
+    least = _MIN_REGION_SHARE * areas.max(initial=0)
+    assert count == len(areas) + 1, "label 0 is the background"
+    return [np.asarray(labels == i + 1) for i in order if areas[i] >= least]
+
+
+def _are_side_by_side(larger: MaskArray, smaller: MaskArray) -> bool:
+    """Tell whether the smaller region is centered outside the larger's columns.
+
+    A detached piece above or below touching lungs is not the second lung.
+    """
+    columns = np.flatnonzero(larger.any(axis=0))
+    return not columns[0] <= _mean_column(smaller) <= columns[-1]
+
+
+def _mean_column(region: MaskArray) -> float:
+    return float(np.nonzero(region)[1].mean())
+
+
+def _emptiest_column(mask: MaskArray) -> int:
+    """Return the column to cut at: fewest mask pixels, then nearest the middle."""
+    width = mask.shape[1]
+    columns = np.arange(width // 3, width - width // 3)
+    heights = np.count_nonzero(mask[:, columns], axis=0)
+    to_middle = np.abs(columns - (width - 1) / 2)
+    return int(columns[np.lexsort((to_middle, heights))[0]])
+
+
+def _cut(mask: MaskArray, column: int) -> tuple[MaskArray, MaskArray]:
+    before, after = mask.copy(), mask.copy()
+    before[:, column:] = False
+    after[:, :column] = False
+    return before, after
