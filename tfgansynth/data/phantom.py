@@ -17,7 +17,7 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import Akima1DInterpolator
 
 from tfgansynth.data.dataset import RawCase
 from tfgansynth.pixels import FloatArray, MaskArray
@@ -27,6 +27,8 @@ Points = NDArray[np.float64]
 
 FILM_MM = 350.0
 """Edge of the square film, as in the JSRT database (14 x 14 inches)."""
+USUAL_CHEST_MM2 = 139.0 * 244.0
+"""Half width times height of the average chest that the film frames."""
 LEFT, RIGHT = 1, -1
 SIDES = (LEFT, RIGHT)
 
@@ -176,7 +178,9 @@ def _smooth(knots: ArrayLike, count: int = 60) -> Points:
     corners = np.asarray(knots, np.float64)
     steps = np.hypot(*np.diff(corners, axis=0).T)
     length = np.concatenate([[0], np.cumsum(steps)])
-    return np.asarray(CubicSpline(length, corners)(np.linspace(0, length[-1], count)))
+    return np.asarray(
+        Akima1DInterpolator(length, corners)(np.linspace(0, length[-1], count))
+    )
 
 
 def _strip(path: Points, half_width: ArrayLike) -> Points:
@@ -248,14 +252,18 @@ def _sample_patient(rng: np.random.Generator) -> _Patient:
         curve=rng.normal(0, 3),
         sway=rng.uniform(0, 2 * np.pi),
         arch_y=apex_y + 0.3 * height,
-        placement=_sample_placement(rng),
+        placement=_sample_placement(rng, half_width * height),
     )
 
 
-def _sample_placement(rng: np.random.Generator) -> Points:
-    """Draw how the patient stands before the film: shift, rotation, scale."""
+def _sample_placement(rng: np.random.Generator, chest_mm2: float) -> Points:
+    """Draw how the patient stands before the film: shift, rotation, scale.
+
+    Small patients are imaged closer, so that size on film varies less than size.
+    """
     angle = np.deg2rad(np.clip(rng.normal(0, 2.2), -6, 6))
-    scale = float(np.clip(rng.normal(1.0, 0.05), 0.86, 1.1)) / FILM_MM
+    framing = (USUAL_CHEST_MM2 / chest_mm2) ** 0.25
+    scale = framing * float(np.clip(rng.normal(0.97, 0.045), 0.87, 1.06)) / FILM_MM
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     shift = np.clip(rng.normal(0, (8, 9)), -18, 18) / FILM_MM + 0.5
     return np.hstack([turn * scale, shift[:, None]])
@@ -269,12 +277,15 @@ def _lung_field(film: _Film, lung: _Lung) -> tuple[FloatArray, FloatArray]:
     costal = np.interp(rows, levels, lung.costal(levels)).reshape(u.shape) - u
     medial = u - np.interp(rows, levels, lung.medial(levels)).reshape(u.shape)
     base = np.interp(u.ravel(), levels, lung.dome(levels)).reshape(u.shape) - film.y
-    inside = np.minimum(np.minimum(costal, medial), base).astype(np.float32)
+    inside = np.minimum(np.minimum(costal, medial), base)
+    inside = np.minimum(inside, film.y - lung.apex_y).astype(np.float32)
     depth = _onset(costal, 0.5, 20) * _onset(medial, 0.6, 16) * _onset(base, 0.7, 14)
     # Behind the dome lung reaches further down, seen faintly through the liver.
     sulcus = 0.3 * np.exp(np.minimum(base, 0) / 14) * _onset(costal, 0, 25)
     sulcus *= _onset(medial, 0, 20)
-    return inside, np.where(inside > 0, depth, sulcus * (base <= 0)).astype(np.float32)
+    covered = np.clip(inside * film.px_per_mm + 0.5, 0, 1)
+    air = covered * depth + (1 - covered) * sulcus * (base < 0.5)
+    return inside, air.astype(np.float32)
 
 
 def _onset(mm: FloatArray, edge: float, length: float) -> FloatArray:
@@ -321,13 +332,13 @@ def _body(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatArra
     cv2.fillPoly(plane, [placed], 255, cv2.LINE_8, 4)
     far = cv2.distanceTransform(plane, cv2.DIST_L2, 5) * coarse / film.px_per_mm
     near = np.clip(1 - far / 62, 0, 1)
-    thick = film.blur(np.sqrt(1 - near**3), 5 / coarse)
+    thick = film.blur(np.sqrt(1 - near**4), 5 / coarse)
     thick = cv2.resize(thick, None, fx=coarse, fy=coarse)
     thick = thick[margin:-margin, margin:-margin][: film.size, : film.size]
     skin = film.blank()
     film.fill(skin, outline, 1.0)
     depth = rng.uniform(185, 215) + 1.2 * patient.fat
-    return np.asarray((thick * 0.78 + 0.22) * depth * (skin / 255), np.float32)
+    return np.asarray((thick * 0.72 + 0.28) * depth * (skin / 255), np.float32)
 
 
 def _muscles_and_breasts(
@@ -440,15 +451,16 @@ def _ribs(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatArra
             wall = float(lung.costal(y + drop / 2)) + 2.5
             angle = np.linspace(0.06, rng.uniform(0.74, 0.8) * np.pi, 70)
             u = wall * np.sin(angle) ** 0.85
-            sag = drop * (1 - np.cos(angle)) / 2 - 6 * np.sin(2 * angle) ** 2 * (
-                angle < np.pi / 2
-            )
+            behind = angle < np.pi / 2
+            sag = drop * ((1 - np.cos(angle)) / 2) ** 0.75
+            sag -= min(k, 5) * np.sin(2 * angle) ** 2 * behind
             path = np.stack([lung.side * u, y + sag], 1)
             path[:, 0] += patient.spine_x(path[:, 1]) * np.cos(angle)
-            half = 5.0 - 1.3 * np.sin(angle) ** 4 + 1.2 * (angle > np.pi / 2)
-            half *= 1 - 0.15 * (k > 8) - 0.1 * (k == 0)
-            turn = int(np.argmax(angle > np.pi / 2)) + 1
+            half = 5.0 - 1.3 * np.sin(angle) ** 4 + 1.2 * ~behind
+            half *= np.sqrt(np.clip((angle[-1] - angle) / 0.12, 0, 1))
+            turn = int(np.argmin(behind)) + 1
             level = float(np.clip(rng.normal(0.8, 0.06), 0.6, 1))
+            level *= 0.6 if k in (0, 8, 9) else 1
             _tube(film, back, path[:turn], half[:turn], level)
             if k < 7:
                 _tube(film, front, path[turn - 2 :], half[turn - 2 :], 0.7 * level)
@@ -470,7 +482,7 @@ def _spine(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatArr
     y = np.arange(-250, 260, 4.0)
     column = np.stack([patient.spine_x(y), y], 1)
     half = 13.5 + 3.5 * (y + 200) / 400
-    film.fill(plane, _strip(column, half), 0.62)
+    film.fill(plane, _strip(column, half), 0.55)
     pitch = rng.uniform(20, 24)
     for middle in np.arange(-250 + rng.uniform(0, pitch), 250, pitch):
         x = float(patient.spine_x(middle))
@@ -502,7 +514,7 @@ def _spine(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatArr
             wing = [(x + side * w, middle - 2), (x + side * (w + 15), middle - 5)]
             film.lines(marks, np.array([wing]), 6, 0.35)
         film.fill(marks, _oval((x, middle + 0.7 * h), (2.4, 6)), 0.8)
-    bone = film.blur(plane, 1.0) * 0.62 + film.blur(marks, 0.9) * 0.2
+    bone = film.blur(plane, 1.0) * 0.62 + film.blur(marks, 1.2) * 0.26
     return np.asarray(bone / 255, np.float32)
 
 
@@ -540,11 +552,11 @@ def _shoulders(film: _Film, patient: _Patient, rng: np.random.Generator) -> Floa
         spur = _smooth([(edge, top + 38), (edge + 30, top + 18), (164, top + 6)])
         _tube(film, blade, _mirrored(lung.side, spur), np.linspace(2, 6, 60), 0.6)
         head = _oval((wall + 50, top + 38), (22, 23))
-        film.fill(blade, _mirrored(lung.side, head), 0.9)
+        film.fill(blade, _mirrored(lung.side, head), 0.5)
         shaft = _smooth(
             [(wall + 56, top + 44), (wall + 80, top + 110), (wall + 110, top + 220)]
         )
-        _tube(film, blade, _mirrored(lung.side, shaft), np.linspace(17, 11, 60), 1.0)
+        _tube(film, blade, _mirrored(lung.side, shaft), np.linspace(17, 11, 60), 0.8)
     bone = film.blur(collar, 0.8) * 0.7 + film.blur(blade, 1.0) * 0.6
     return np.asarray(bone / 255, np.float32)
 
@@ -565,9 +577,9 @@ def _vessels(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatA
             off = (film.x * lung.side - hilum_u - du) ** 2 + (
                 film.y - hilum_y - dy
             ) ** 2
-            hila += rng.uniform(8, 18) * np.exp(-off / (2 * r * r))
+            hila += rng.uniform(10, 20) * np.exp(-off / (2 * r * r))
         for plane in planes:
-            fan = np.linspace(-1.2, 1.4, 6) + rng.normal(0, 0.2, 6)
+            fan = np.linspace(-1.3, 1.4, 6) + rng.normal(0, 0.2, 6)
             # Lower-lobe vessels are the longer and wider ones.
             _branches(film, plane, lung.side, (hilum_u, hilum_y), fan, rng)
     tree = planes[0].astype(np.float32) + planes[1]
@@ -585,9 +597,9 @@ def _branches(
     """Draw a vessel tree; angles in radians from lateral, downwards positive."""
     tips = np.tile(root, (len(angles), 1)) + rng.normal(0, (3, 8), (len(angles), 2))
     calibers = rng.uniform(2.6, 5.0, len(angles))
-    for level in range(5):
-        step = (31 - 3 * level) * rng.uniform(0.7, 1.2, (len(tips), 1))
-        ahead = angles + rng.normal(0, 0.16, len(angles))
+    for level in range(6):
+        step = (25 - 2.4 * level) * rng.uniform(0.7, 1.2, (len(tips), 1))
+        ahead = angles + rng.normal(0, 0.3, len(angles))
         middle = tips + step / 2 * np.stack([np.cos(angles), np.sin(angles)], 1)
         ends = middle + step / 2 * np.stack([np.cos(ahead), np.sin(ahead)], 1)
         paths = _mirrored(side, np.stack([tips, middle, ends], 1))
@@ -619,6 +631,8 @@ def _expose(
     grain = film.blur(rng.standard_normal(beam.shape, np.float32), 0.45)
     noise = rng.uniform(0.012, 0.03) * np.sqrt(np.median(seen[lung]) / seen)
     density = -np.log(seen) + np.minimum(noise, 0.1) * grain / grain.std()
+    # Digital processing evens out the coarse differences in brightness.
+    density -= rng.uniform(0.1, 0.5) * film.blur(density, 30)
     # Automatic exposure: lung and mediastinum land on chosen grey levels.
     dark, bright = np.median(density[lung]), np.quantile(density, 0.93)
     low, high = rng.uniform(0.22, 0.42), rng.uniform(0.84, 0.93)
