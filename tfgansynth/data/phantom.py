@@ -29,6 +29,8 @@ FILM_MM = 350.0
 """Edge of the square film, as in the JSRT database (14 x 14 inches)."""
 USUAL_CHEST_MM2 = 139.0 * 244.0
 """Half width times height of the average chest that the film frames."""
+CORNER_MM = 3.0
+"""How far the lungs' corners, as the costophrenic angle, are rounded off."""
 LEFT, RIGHT = 1, -1
 SIDES = (LEFT, RIGHT)
 
@@ -277,7 +279,7 @@ def _lung_field(film: _Film, lung: _Lung) -> tuple[FloatArray, FloatArray]:
     costal = np.interp(rows, levels, lung.costal(levels)).reshape(u.shape) - u
     medial = u - np.interp(rows, levels, lung.medial(levels)).reshape(u.shape)
     base = np.interp(u.ravel(), levels, lung.dome(levels)).reshape(u.shape) - film.y
-    inside = np.minimum(np.minimum(costal, medial), base)
+    inside = _soft_minimum(_soft_minimum(costal, medial), base)
     inside = np.minimum(inside, film.y - lung.apex_y).astype(np.float32)
     depth = _onset(costal, 0.5, 20) * _onset(medial, 0.6, 16) * _onset(base, 0.7, 14)
     # Behind the dome lung reaches further down, seen faintly through the liver.
@@ -286,6 +288,12 @@ def _lung_field(film: _Film, lung: _Lung) -> tuple[FloatArray, FloatArray]:
     covered = np.clip(inside * film.px_per_mm + 0.5, 0, 1)
     air = covered * depth + (1 - covered) * sulcus * (base < 0.5)
     return inside, air.astype(np.float32)
+
+
+def _soft_minimum(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the smaller of two distances, mm, rounded off where they are alike."""
+    near = np.exp(-np.abs(a - b) / CORNER_MM)
+    return np.asarray(np.minimum(a, b) - CORNER_MM * np.log1p(near), np.float32)
 
 
 def _onset(mm: FloatArray, edge: float, length: float) -> FloatArray:
