@@ -108,7 +108,7 @@ def parse(options_type: type[OptionsType], arguments: Sequence[str]) -> OptionsT
 
 
 def _preset(arguments: Sequence[str]) -> Config:
-    name = Config().preset
+    name: str = Config().preset
     for index, argument in enumerate(arguments):
         if argument == "--preset" and index + 1 < len(arguments):
             name = arguments[index + 1]
@@ -122,7 +122,7 @@ def _preset(arguments: Sequence[str]) -> Config:
 def _one_line(box: str) -> str:
     """Unwrap the parser's boxed complaint and drop its hint at --help."""
     lines = [line.strip("│ \n") for line in box.splitlines()]
-    text = []
+    text: list[str] = []
     for line in lines:
         if re.fullmatch(r"[╭╰─╮╯ ]+|╭.*╮", line):
             if text:

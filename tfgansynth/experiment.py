@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfgansynth import pictures, runs
 from tfgansynth.config import Config
@@ -23,6 +24,13 @@ from tfgansynth.errors import InputError
 from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.metrics import measure
 from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.gan.export import (
+    compare_frozen,
+    export_generator,
+    freeze_moments,
+    load_sampler,
+    read_origin,
+)
 from tfgansynth.gan.training import is_trained, load_gan, sample_bytes, train_gan
 from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
 from tfgansynth.progress import duration
@@ -83,7 +91,13 @@ def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
             f"DATA: {config.data.phantoms} built-in PHANTOMS, procedural images and "
             "not patients; --data DIR takes real ones"
         )
-        dataset = load_phantoms(config.data, config.lungs)
+        dataset = load_phantoms(
+            config.data.phantoms,
+            config.data.phantom_seed,
+            config.lungs,
+            config.data.size,
+            soft_masks=config.data.soft_masks,
+        )
     else:
         dataset = load_directory(
             data, config.lungs, config.data.size, soft_masks=config.data.soft_masks
@@ -151,64 +165,125 @@ def _gan_seed(config: Config, fold: Fold) -> int:
 def ensure_synthetic_set(experiment: Experiment, fold: Fold) -> None:
     """Draw the fold's synthetic set from its GAN. Paper: IV-B."""
     folder = experiment.run.synthetic(fold.number)
-    if folder.exists():
+    if not folder.exists():
+        gan = trained_gan(experiment, fold)
+        with _timed(experiment.run, f"fold-{fold.number}/synthetic"):
+            _draw_set(experiment, fold, gan, folder)
+
+
+def draw_separate_set(
+    experiment: Experiment, fold: Fold, count: int, saved_model: Path | None
+) -> None:
+    """Draw a set apart from the run's own: of another size or another generator.
+
+    Args:
+        experiment: Its configuration but for the count applies.
+        fold: The fold whose GAN is sampled.
+        count: Pairs to draw.
+        saved_model: Sample this exported generator instead.
+
+    Raises:
+        InputError: The set exists, or cannot be drawn.
+    """
+    synthesis = dataclasses.replace(experiment.config.synthesis, count=count)
+    config = dataclasses.replace(experiment.config, synthesis=synthesis)
+    run = dataclasses.replace(experiment.run, config=config)
+    experiment = dataclasses.replace(experiment, run=run)
+    folder = run.fold(fold.number) / f"synthetic-{count}"
+    if saved_model is None:
+        if folder.exists():
+            raise InputError(f"{folder}: exists already: remove or rename it first")
+        _draw_set(experiment, fold, trained_gan(experiment, fold), folder)
         return
-    gan = trained_gan(experiment, fold)
+    sampler, z_dim = load_sampler(saved_model)
+    origin = read_origin(saved_model)
+    folder = folder.with_name(f"{folder.name}-{origin['generator_sha256'][:8]}")
+    if folder.exists():
+        raise InputError(f"{folder}: exists already: remove or rename it first")
+    _write_set(experiment, fold, sampler, z_dim, origin, folder)
+
+
+def _draw_set(experiment: Experiment, fold: Fold, gan: DCGAN, folder: Path) -> None:
     generator = gan.sampling_generator()
 
     def sampler(z: FloatArray) -> tuple[ByteArray, ByteArray]:
         return sample_bytes(generator, z)
 
-    with _timed(experiment.run, f"fold-{fold.number}/synthetic"):
-        write_synthetic_set(
-            experiment,
-            fold,
-            sampler,
-            generator_hash=runs.hash_arrays(generator.get_weights()),
-            folder=folder,
-        )
+    origin = _origin(experiment, fold, generator.get_weights())
+    z_dim = experiment.config.gan.z_dim
+    _write_set(experiment, fold, sampler, z_dim, origin, folder)
 
 
-def write_synthetic_set(
+def _origin(
+    experiment: Experiment, fold: Fold, weights: Sequence[NDArray[Any]]
+) -> dict[str, Any]:
+    """What a generator, and all that is drawn from it, came from."""
+    config = experiment.config
+    training = experiment.dataset.select(experiment.training_ids(fold))
+    return {
+        "dataset": _dataset_record(experiment.dataset),
+        "preset": config.preset,
+        "reduced": config.reduced,
+        "lungs": config.lungs,
+        "fold": fold.number,
+        "seed": config.seed,
+        "step": config.gan.steps,
+        "generator_sha256": runs.hash_arrays(weights),
+        "training_cases": {case.case_id: case.content_hash for case in training},
+    }
+
+
+def _write_set(
     experiment: Experiment,
     fold: Fold,
     sampler: Sampler,
-    *,
-    generator_hash: str,
+    z_dim: int,
+    origin: dict[str, Any],
     folder: Path,
 ) -> None:
-    """Draw a synthetic set from any sampler and write it with its manifest.
-
-    Raises:
-        InputError: The sampler's pairs are too few distinct ones.
-    """
     config = experiment.config
     z_seed = derive_seed(config.seed, "synthesis", fold.number)
     synthetic = draw_set(
         sampler,
         config.synthesis,
-        z_dim=config.gan.z_dim,
+        z_dim=z_dim,
         z_seed=z_seed,
         components=config.mask_components,
     )
-    training = experiment.dataset.select(experiment.training_ids(fold))
-    manifest = {
-        "dataset": _dataset_record(experiment.dataset),
-        "preset": config.preset,
-        "fold": fold.number,
-        "seed": config.seed,
+    numbers = {
         "z_seed": z_seed,
-        "generator_sha256": generator_hash,
-        "synthesis": dataclasses.asdict(config.synthesis),
         "mask_components": config.mask_components,
-        "training_cases": {case.case_id: case.content_hash for case in training},
+        "synthesis": dataclasses.asdict(config.synthesis),
     }
-    write_set(synthetic, manifest, folder)
+    write_set(synthetic, {**origin, **numbers}, folder)
     print(
         f"SYNTHETIC SET: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "
         f"({synthetic.n_similar} almost identical, {synthetic.n_empty} with an empty "
-        f"mask) in {folder}"
+        f"mask), in {folder}"
     )
+
+
+def export_fold_generator(experiment: Experiment, fold: Fold) -> None:
+    """Export the fold's generator with frozen moments and a model card."""
+    config = experiment.config
+    generator = trained_gan(experiment, fold).sampling_generator()
+    origin = _origin(experiment, fold, generator.get_weights())
+    seed = derive_seed(config.seed, "export", fold.number)
+    freeze_moments(generator, seed=seed)
+    report = compare_frozen(
+        generator,
+        batch=config.synthesis.batch,
+        mask_threshold=config.synthesis.mask_threshold,
+        seed=derive_seed(seed, "compare"),
+    )
+    folder = experiment.run.gan(fold.number)
+    export_generator(generator, origin, report, folder)
+    print(
+        f"FROZEN MOMENTS: over {report.n_population} z; against the batch's own, on "
+        f"{report.n_compared} z: images differ by {report.image_difference:.2f} of 255 "
+        f"grey levels on average, {report.mask_agreement:.2%} of mask pixels agree"
+    )
+    print(f"EXPORT: {folder / 'generator'}, generator.keras, model_card.md")
 
 
 def ensure_unet(
@@ -387,6 +462,16 @@ def _dataset_record(dataset: Dataset) -> dict[str, Any]:
         "cases": len(dataset.cases),
         "sha256": dataset.content_hash,
     }
+
+
+def summary(rows: Sequence[tables.CaseRow]) -> str:
+    """Say in one line how a U-Net did on its test cases."""
+    (row,) = tables.aggregate(rows)
+    means = [
+        f"{heading} {getattr(row, name).mean:.4f}"
+        for name, heading in tables.METRIC_HEADINGS.items()
+    ]
+    return f"TEST: {row.n_cases} cases, mean {', '.join(means)}"
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ def main(options: ExportGenerator) -> None:
     from tfgansynth import experiment
 
     run = experiment.open_experiment(options.config, options.data_folder, options.out)
-    experiment.export_generator(run, run.fold(options.fold))
+    experiment.export_fold_generator(run, run.fold(options.fold))
 
 
 if __name__ == "__main__":

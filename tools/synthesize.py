@@ -16,14 +16,11 @@ class Synthesize(Options):
     fold: int
     """Number of the fold, from 1."""
     count: int | None = None
-    """Pairs to draw; without it, those of --synthesis.count into the run's own
-    set, which run_table trains on."""
+    """Pairs to draw. Without it, --synthesis.count pairs: the run's own set, which
+    the table trains on. Sets of another size lie beside it."""
     generator: Path | None = None
     """Draw from this exported SavedModel instead of the fold's GAN. A SavedModel
     is a program: use only those from people you trust."""
-    into: Path | None = None
-    """Folder to write to. Needed with --generator or --count, so that the run's
-    own set stays what it is."""
 
 
 def main(options: Synthesize) -> None:
@@ -32,12 +29,12 @@ def main(options: Synthesize) -> None:
 
     run = experiment.open_experiment(options.config, options.data_folder, options.out)
     fold = run.fold(options.fold)
-    if options.count is None and options.generator is None and options.into is None:
+    own_count = options.config.synthesis.count
+    count = own_count if options.count is None else options.count
+    if options.generator is None and count == own_count:
         experiment.ensure_synthetic_set(run, fold)
-        return
-    experiment.write_separate_set(
-        run, fold, options.count, options.generator, options.into
-    )
+    else:
+        experiment.draw_separate_set(run, fold, count, options.generator)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From a folder of files to the cases of the experiment."""
+"""From a folder of files, or from nothing, to the cases of the experiment."""
 
 import re
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from tfgansynth.data.checks import Examined, examine, find_cases
-from tfgansynth.data.dataset import Case, Dataset
+from tfgansynth.data.dataset import Case, Dataset, RawCase
 from tfgansynth.data.faults import FileError, show_path
 from tfgansynth.data.lungs import Lungs
+from tfgansynth.data.phantom import make_phantoms
 from tfgansynth.errors import InputError
 from tfgansynth.pixels import resize_area, resize_bilinear
 
@@ -37,7 +38,26 @@ def load_directory(root: Path, lungs: Lungs, size: int, *, soft_masks: bool) -> 
         _to_case(examined, root, size, soft_masks=soft_masks)
         for examined in examine(scan, lungs)
     ]
-    return Dataset(name=_short_name(root), is_phantom=False, cases=tuple(cases))
+    return Dataset(name=_short_name(root), layout=scan.layout, cases=tuple(cases))
+
+
+def load_phantoms(
+    count: int, seed: int, lungs: Lungs, size: int, *, soft_masks: bool
+) -> Dataset:
+    """Make the built-in phantoms; see `load_directory` for the arguments.
+
+    Args:
+        count: Number of phantoms.
+        seed: Determines them.
+        lungs: The target.
+        size: Side of the cases in pixels.
+        soft_masks: As in `load_directory`.
+    """
+    cases = tuple(
+        _downsample(raw, size, soft_masks=soft_masks)
+        for raw in make_phantoms(count, seed=seed, lungs=lungs)
+    )
+    return Dataset(name="phantoms", layout="phantom", cases=cases)
 
 
 def _to_case(examined: Examined, root: Path, size: int, *, soft_masks: bool) -> Case:
@@ -46,20 +66,24 @@ def _to_case(examined: Examined, root: Path, size: int, *, soft_masks: bool) -> 
         raise InputError(f"{examined.faults[0]}{_more(root)}")
     assert examined.image is not None
     assert examined.mask is not None
-    resize = resize_bilinear if soft_masks else resize_area
-    # Clipped because averaging in float32 may step over the range's end.
-    coverage = np.clip(resize(examined.mask, size), 0, 1)
-    case = Case(
-        case_id=examined.source.case_id,
-        image=np.clip(resize_area(examined.image, size), 0, 255),
-        coverage=coverage,
-    )
+    raw = RawCase(examined.source.case_id, examined.image, examined.mask)
+    case = _downsample(raw, size, soft_masks=soft_masks)
     if not case.mask.any():
         raise FileError(
             examined.source.mask_path,
             f"is a mask so small that it vanishes at {size} x {size} px",
         )
     return case
+
+
+def _downsample(raw: RawCase, size: int, *, soft_masks: bool) -> Case:
+    resize = resize_bilinear if soft_masks else resize_area
+    # Clipped because averaging in float32 may step over the range's end.
+    return Case(
+        case_id=raw.case_id,
+        image=np.clip(resize_area(raw.image, size), 0, 255),
+        coverage=np.clip(resize(raw.mask, size), 0, 1),
+    )
 
 
 def _more(root: Path, n_others: int | None = None) -> str:

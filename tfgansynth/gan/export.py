@@ -1,7 +1,7 @@
 """A trained generator as a SavedModel that runs without this package."""
 
 import dataclasses
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tfgansynth.pixels import ByteArray, FloatArray, split_pair
 _POPULATION = 1024
 """Noise vectors whose maps make up the population moments."""
 _CHUNK = 64
+_ORIGIN = "origin.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def compare_frozen(
     )
 
 
-class _SampledGenerator(tf.Module):  # type: ignore[misc]
+class _SampledGenerator(tf.Module):
     """What the SavedModel holds: two functions and the generator's weights."""
 
     def __init__(self, generator: Generator) -> None:
@@ -125,15 +126,22 @@ class _SampledGenerator(tf.Module):  # type: ignore[misc]
         return {"images": pixels[..., 0], "masks": pixels[..., 1]}
 
 
-def export_generator(generator: Generator, card: str, folder: Path) -> None:
+def export_generator(
+    generator: Generator,
+    origin: Mapping[str, Any],
+    report: FreezingReport,
+    folder: Path,
+) -> None:
     """Write `generator/` (SavedModel), `generator.keras` and `model_card.md`.
 
     Args:
         generator: A generator whose moments are frozen.
-        card: The model card, Markdown.
+        origin: What it came from: data set, fold, seed, training cases.
+        report: What freezing changed.
         folder: The folder of the fold's GAN.
     """
     module = _SampledGenerator(generator)
+    card = _model_card(generator, origin, report)
     with runs.whole_folder(folder / "generator") as partial:
         tf.saved_model.save(
             module,
@@ -141,11 +149,71 @@ def export_generator(generator: Generator, card: str, folder: Path) -> None:
             signatures={"serving_default": module.pairs, "sample": module.sample},
         )
         runs.write_text(partial / "model_card.md", card)
+        runs.write_json(partial / _ORIGIN, origin)
     # Keras insists on the file name's ending and writes in place.
-    beside = folder / "generator.partial.keras"
+    beside = folder / "partial.generator.keras"
     generator.save(beside)
     beside.replace(folder / "generator.keras")
-    shutil.copy(folder / "generator" / "model_card.md", folder / "model_card.md")
+    runs.write_text(folder / "model_card.md", card)
+
+
+def _model_card(
+    generator: Generator, origin: Mapping[str, Any], report: FreezingReport
+) -> str:
+    dataset = origin["dataset"]
+    size, z_dim = generator.size, generator.config.z_dim
+    kind = (
+        "built-in phantoms: procedural images, not patients"
+        if dataset["is_phantom"]
+        else "images of patients: the terms of the data set bind this model too"
+    )
+    return f"""# Generator of (image, mask) pairs
+
+| | |
+|---|---|
+| Data | {dataset["name"]}, {dataset["cases"]} cases ({kind}) |
+| Data hash | {dataset["sha256"]} |
+| Target | lungs: {origin["lungs"]} |
+| Trained on | {len(origin["training_cases"])} cases of fold {origin["fold"]} |
+| Preset, seed, step | {origin["preset"]}, {origin["seed"]}, {origin["step"]} |
+| Weights' hash | {origin["generator_sha256"]} |
+
+## Use
+
+```python
+model = tf.saved_model.load("generator")
+pairs = model.signatures["serving_default"](z=z)["pairs"]
+drawn = model.signatures["sample"](
+    seed=tf.constant(1, tf.int64), count=tf.constant(16))
+```
+
+- `z`: float32 (n, {z_dim}), uniform in [-1, 1]. `pairs`: float32 (n, {size}, {size}, 2)
+  in [-1, 1]; channel 0 image, channel 1 mask.
+- `drawn["images"]`, `drawn["masks"]`: uint8 (count, {size}, {size}). Masks are grey, as
+  generated: threshold them at 150, keep the largest components, fill holes.
+
+A SavedModel is a program: load only those from people you trust.
+
+## Limits
+
+- Training normalizes by the moments of each batch. Here they are frozen at those of
+  {report.n_population} noise vectors, so that one z gives one image. On
+  {report.n_compared} z the two differ by {report.image_difference:.2f} of 255 grey
+  levels on average; {report.mask_agreement:.2%} of mask pixels agree.
+- No figure here says that these pairs help a segmentation network, or that no training
+  case can be recognized in them.
+- Synthetic images are no basis for a diagnosis.
+"""
+
+
+def read_origin(saved_model: Path) -> dict[str, Any]:
+    """Read what an exported generator came from; unknown parts are None."""
+    path = saved_model / _ORIGIN
+    if path.exists():
+        return runs.read_json(path)
+    variables = saved_model / "variables" / "variables.data-00000-of-00001"
+    known = {"generator_sha256": runs.hash_file(variables)}
+    return {"dataset": None, "fold": None, "training_cases": None, **known}
 
 
 def load_sampler(path: Path) -> tuple[Any, int]:

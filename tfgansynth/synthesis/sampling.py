@@ -82,7 +82,9 @@ def draw_set(
         InputError: Too few of the drawn pairs were distinct: mode collapse.
     """
     distinct = DistinctFilter(max_distance=config.hash_distance)
-    images, masks, draws = [], [], []
+    images: list[ByteArray] = []
+    masks: list[MaskArray] = []
+    draws: list[Draw] = []
     n_drawn = n_similar = n_empty = 0
     batch = 0
     while len(images) < config.count:
