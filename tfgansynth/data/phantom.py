@@ -47,11 +47,26 @@ SIDES = (LEFT, RIGHT)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Lung:
-    """Shape of one lung, mm; heights are fractions of the lung's height.
+    """Shape of one lung, mm, between three smooth edges.
 
-    The costal margin is a quarter of a superellipse from the apex down to the
-    widest level, the mediastinal edge a straight line with a bump for each
-    structure that bulges into the lung, the base a dome.
+    Attributes:
+        side: `LEFT` or `RIGHT`.
+        apex_x: u of the apex.
+        apex_y: y of the apex.
+        height: From the apex to the costophrenic angle in mid inspiration.
+        half_width: From the midline to the costal margin where it is widest.
+        roundness: Exponent of the costal margin, a quarter of a superellipse;
+            higher is boxier.
+        widest: Share of the height at which the lung is widest.
+        inlet: u of the mediastinal edge below the apex.
+        lean: How far the mediastinum is shifted to the patient's left.
+        flare: How much farther out the mediastinal edge ends than it begins.
+        bumps: What bulges into the lung there (aortic knob, heart): center and
+            width as shares of the height, bulge in mm.
+        dome_x: u of the top of the diaphragm's dome.
+        dome_y: y of the same.
+        lateral_drop: From the dome's top down to the costophrenic angle.
+        medial_drop: From the dome's top down to the midline.
     """
 
     side: int
@@ -391,7 +406,7 @@ def _airways(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatA
     for reach, fall in ((36, 30), (-26, 34)):
         fork = carina + np.array([-5, 0.55 * fall, fall])
         bronchus = _smooth((x, x + reach / 2, x + reach), fork)
-        film.fill(plane, _strip(bronchus, np.linspace(6.5, 4.5, 60)), 0.6)
+        film.fill(plane, _strip(bronchus, np.linspace(6.5, 4.5, 60)), 0.4)
     return film.coverage(plane, 1.6) * np.float32(rng.uniform(24, 36))
 
 
