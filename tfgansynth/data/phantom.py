@@ -1,6 +1,6 @@
 """Procedural chest radiographs with lung masks, for when no data set is at hand.
 
-A phantom is drawn as a film is made. Anatomy is sampled in millimetres, its
+A phantom is made as a radiograph is. Anatomy is sampled in millimeters, its
 attenuation is summed along the beam (soft tissue and bone, less the air of the
 lungs), scatter veils the transmitted beam, and a film curve turns exposure into
 grey levels. The lung mask is the region whose air was taken out, so that mask
@@ -9,6 +9,9 @@ and visible lung edge are one and the same shape.
 Coordinates: x points to the image's right, which is the patient's left, y down,
 origin at the center of an average film. Paired structures use u, the distance
 from the midline towards either side: x = side * u with `LEFT` or `RIGHT`.
+
+The numbers below are anatomy, in mm where no unit is given: plausible for
+adults, chosen by eye, taken from no data set.
 """
 
 import dataclasses
@@ -20,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import Akima1DInterpolator
 
 from tfgansynth.data.dataset import RawCase
-from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
 
 Lungs = Literal["both", "left", "right"]
 Points = NDArray[np.float64]
@@ -31,22 +34,39 @@ USUAL_CHEST_MM2 = 139.0 * 244.0
 """Half width times height of the average chest that the film frames."""
 CORNER_MM = 3.0
 """How far the lungs' corners, as the costophrenic angle, are rounded off."""
-LEFT, RIGHT = 1, -1
-SIDES = (LEFT, RIGHT)
 
 SOFT_PER_MM = 0.020
-"""Linear attenuation of soft tissue at a chest tube voltage, 1/mm."""
+"""Attenuation of soft tissue, 1/mm; the bones below are given for their depth."""
 AIR_DEPTH_MM = 105.0
-"""Soft tissue that the deepest part of a lung displaces, mm."""
+"""Soft tissue that the deepest part of a lung displaces."""
+RIB, VERTEBRA, PROCESS, CLAVICLE, SHOULDER = 0.62, 0.62, 0.26, 0.70, 0.60
+
+LEFT, RIGHT = 1, -1
+SIDES = (LEFT, RIGHT)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Lung:
-    """Shape of one lung, mm; heights are fractions of the lung's height.
+    """Shape of one lung, mm, between three smooth edges.
 
-    The costal margin is a quarter of a superellipse from the apex down to the
-    widest level, the mediastinal edge a straight line with a bump for each
-    structure that bulges into the lung, the base a dome.
+    Attributes:
+        side: `LEFT` or `RIGHT`.
+        apex_x: u of the apex.
+        apex_y: y of the apex.
+        height: From the apex to the costophrenic angle in mid inspiration.
+        half_width: From the midline to the costal margin where it is widest.
+        roundness: Exponent of the costal margin, a quarter of a superellipse;
+            higher is boxier.
+        widest: Share of the height at which the lung is widest.
+        inlet: u of the mediastinal edge below the apex.
+        lean: How far the mediastinum is shifted to the patient's left.
+        flare: How much farther out the mediastinal edge ends than it begins.
+        bumps: What bulges into the lung there (aortic knob, heart): center and
+            width as shares of the height, bulge in mm.
+        dome_x: u of the top of the diaphragm's dome.
+        dome_y: y of the same.
+        lateral_drop: From the dome's top down to the costophrenic angle.
+        medial_drop: From the dome's top down to the midline.
     """
 
     side: int
@@ -136,7 +156,7 @@ class _Film:
         self.x: FloatArray = x.reshape(size, size).astype(np.float32)
         self.y: FloatArray = y.reshape(size, size).astype(np.float32)
 
-    def blank(self) -> NDArray[np.uint8]:
+    def blank(self) -> ByteArray:
         """Return an empty plane, uint8 (size, size)."""
         return np.zeros((self.size, self.size), np.uint8)
 
@@ -145,13 +165,13 @@ class _Film:
         placed = points @ self.matrix[:, :2].T + self.matrix[:, 2] - 0.5
         return np.asarray(np.rint(placed * 16), np.int32)
 
-    def fill(self, plane: NDArray[np.uint8], outline: Points, level: float) -> None:
+    def fill(self, plane: ByteArray, outline: Points, level: float) -> None:
         """Fill a closed outline (n, 2), mm, with a level in [0, 1]."""
         shade = round(255 * level)
         cv2.fillPoly(plane, [self.pixels(outline)], shade, cv2.LINE_AA, 4)
 
     def lines(
-        self, plane: NDArray[np.uint8], paths: Points, mm: ArrayLike, level: ArrayLike
+        self, plane: ByteArray, paths: Points, mm: ArrayLike, level: ArrayLike
     ) -> None:
         """Draw open paths (n, k, 2), mm, of widths in mm, at levels in [0, 1].
 
@@ -162,6 +182,10 @@ class _Film:
         widths = np.maximum(np.rint(px), 1).astype(int).tolist()
         for path, width, shade in zip(self.pixels(paths), widths, shades, strict=True):
             cv2.polylines(plane, [path], False, shade, width, cv2.LINE_AA, 4)
+
+    def coverage(self, plane: ByteArray, sigma_mm: float) -> FloatArray:
+        """Return a drawn plane as blurred shares in [0, 1]."""
+        return self.blur(plane, sigma_mm) / np.float32(255)
 
     def blur(self, plane: NDArray[np.generic], sigma_mm: float) -> FloatArray:
         """Blur a plane by a Gaussian of the given width."""
@@ -175,14 +199,12 @@ def _bump(s: NDArray[np.floating], center: float, width: float) -> Points:
     return np.asarray(np.exp(-(((s - center) / width) ** 2)))
 
 
-def _smooth(knots: ArrayLike, count: int = 60) -> Points:
-    """Return `count` points on a smooth curve through knots (n, 2)."""
-    corners = np.asarray(knots, np.float64)
-    steps = np.hypot(*np.diff(corners, axis=0).T)
-    length = np.concatenate([[0], np.cumsum(steps)])
-    return np.asarray(
-        Akima1DInterpolator(length, corners)(np.linspace(0, length[-1], count))
-    )
+def _smooth(u: ArrayLike, y: ArrayLike, side: int = LEFT, count: int = 60) -> Points:
+    """Return `count` points (x, y) on a smooth curve through knots (u, y)."""
+    knots = np.stack([side * np.asarray(u, np.float64), np.asarray(y)], 1)
+    length = np.cumsum([0, *np.hypot(*np.diff(knots, axis=0).T)])
+    curve = Akima1DInterpolator(length, knots)
+    return np.asarray(curve(np.linspace(0, length[-1], count)))
 
 
 def _strip(path: Points, half_width: ArrayLike) -> Points:
@@ -194,26 +216,21 @@ def _strip(path: Points, half_width: ArrayLike) -> Points:
     return np.concatenate([path + offset, (path - offset)[::-1]])
 
 
-def _oval(center: ArrayLike, radii: ArrayLike, tilt: float = 0.0) -> Points:
-    """Return an ellipse's outline (40, 2); tilt in radians."""
+def _oval(x: float, y: float, half_width: float, half_height: float) -> Points:
+    """Return the outline (40, 2) of an upright ellipse."""
     angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.asarray(radii)
-    turn = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
-    return np.asarray(circle @ turn + np.asarray(center))
-
-
-def _mirrored(side: int, knots: ArrayLike) -> Points:
-    """Turn (u, y) points of one side into (x, y) points."""
-    return np.asarray(knots, np.float64) * (side, 1)
+    return np.stack(
+        [x + half_width * np.cos(angle), y + half_height * np.sin(angle)], 1
+    )
 
 
 def _sample_patient(rng: np.random.Generator) -> _Patient:
     """Draw one patient: build, heart size, diaphragm, posture, placement."""
-    height = float(np.clip(rng.normal(244, 20), 192, 285))
-    half_width = float(np.clip(rng.normal(139, 9), 116, 158))
+    height = float(np.clip(rng.normal(244, 22), 192, 285))
+    half_width = float(np.clip(rng.normal(139, 10), 116, 156))
     inspiration = rng.normal(0, 7)
     apex_y = -height / 2 - rng.normal(4, 5)
-    lean = rng.normal(0, 3.5)
+    lean = rng.normal(0, 4.5)
     heart = half_width * float(np.clip(rng.normal(0.94, 0.11), 0.72, 1.3))
     knob, trunk = rng.uniform(1, 10), rng.uniform(0, 9)
     left_bumps = (
@@ -227,7 +244,7 @@ def _sample_patient(rng: np.random.Generator) -> _Patient:
     )
     lungs = {}
     for side, bumps in ((LEFT, left_bumps), (RIGHT, right_bumps)):
-        lift = rng.normal(5, 5) if side == RIGHT else 0.0
+        lift = rng.normal(8, 5) if side == RIGHT else rng.normal(2, 4)
         lateral_drop = float(np.clip(rng.normal(40, 8), 24, 60))
         base_y = apex_y + height + inspiration
         lungs[side] = _Lung(
@@ -265,29 +282,33 @@ def _sample_placement(rng: np.random.Generator, chest_mm2: float) -> Points:
     """
     angle = np.deg2rad(np.clip(rng.normal(0, 2.2), -6, 6))
     framing = (USUAL_CHEST_MM2 / chest_mm2) ** 0.25
-    scale = framing * float(np.clip(rng.normal(0.97, 0.045), 0.87, 1.06)) / FILM_MM
+    scale = framing * float(np.clip(rng.normal(0.97, 0.045), 0.87, 1.03)) / FILM_MM
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    shift = np.clip(rng.normal(0, (8, 9)), -18, 18) / FILM_MM + 0.5
+    shift = np.clip(rng.normal(0, (8, 9)), (-12, -16), (12, 16)) / FILM_MM + 0.5
     return np.hstack([turn * scale, shift[:, None]])
 
 
-def _lung_field(film: _Film, lung: _Lung) -> tuple[FloatArray, FloatArray]:
-    """Return signed depth inside the lung's edge, mm, and air depth in [0, 1]."""
+def _lung_field(film: _Film, lung: _Lung) -> tuple[MaskArray, FloatArray]:
+    """Return a lung's mask and its depth of air as a share of the deepest."""
     u = film.x * lung.side
-    levels = np.linspace(-FILM_MM, FILM_MM, 1401)
-    rows = film.y.ravel()
-    costal = np.interp(rows, levels, lung.costal(levels)).reshape(u.shape) - u
-    medial = u - np.interp(rows, levels, lung.medial(levels)).reshape(u.shape)
-    base = np.interp(u.ravel(), levels, lung.dome(levels)).reshape(u.shape) - film.y
+    knots = np.linspace(-FILM_MM, FILM_MM, 1401)
+    costal = _lookup(film.y, knots, lung.costal(knots)) - u
+    medial = u - _lookup(film.y, knots, lung.medial(knots))
+    base = _lookup(u, knots, lung.dome(knots)) - film.y
     inside = _soft_minimum(_soft_minimum(costal, medial), base)
-    inside = np.minimum(inside, film.y - lung.apex_y).astype(np.float32)
+    inside = np.minimum(inside, film.y - lung.apex_y)
     depth = _onset(costal, 0.5, 20) * _onset(medial, 0.6, 16) * _onset(base, 0.7, 14)
     # Behind the dome lung reaches further down, seen faintly through the liver.
-    sulcus = 0.3 * np.exp(np.minimum(base, 0) / 14) * _onset(costal, 0, 25)
-    sulcus *= _onset(medial, 0, 20)
+    sulcus = 0.3 * np.exp(np.minimum(base, 0) / 14) * (base < 0.5)
+    sulcus *= _onset(costal, 0, 25) * _onset(medial, 0, 20)
     covered = np.clip(inside * film.px_per_mm + 0.5, 0, 1)
-    air = covered * depth + (1 - covered) * sulcus * (base < 0.5)
-    return inside, air.astype(np.float32)
+    return inside > 0, covered * depth + (1 - covered) * sulcus
+
+
+def _lookup(at: FloatArray, knots: Points, values: NDArray[np.floating]) -> FloatArray:
+    """Interpolate values given at knots for every pixel of a plane."""
+    found = np.interp(at.ravel(), knots, values).reshape(at.shape)
+    return np.asarray(found, np.float32)
 
 
 def _soft_minimum(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -304,350 +325,281 @@ def _onset(mm: FloatArray, edge: float, length: float) -> FloatArray:
 
 def _body(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatArray:
     """Return the thickness of soft tissue along the beam, mm."""
-    sides = []
     neck = rng.uniform(50, 64) + 0.3 * patient.fat
-    slope, arm = rng.uniform(14, 34), rng.uniform(0, 26)
+    slope, arm = rng.uniform(34, 54), rng.uniform(0, 26)
+    flanks = []
     for lung in patient.lungs:
-        top, wall = lung.apex_y, lung.half_width + patient.fat
-        axilla = top + rng.uniform(78, 104)
-        sides.append(
-            _mirrored(
-                lung.side,
-                [
-                    (neck, top - 150),
-                    (neck + 2, top - 60),
-                    (neck + 34, top - slope - 20),
-                    (150, top - 20),
-                    (205, top + 12),
-                    (250 + arm, top + 120),
-                    (290 + 2 * arm, top + 260),
-                    (215 + 2 * arm, top + 250),
-                    (wall + 36 + arm, axilla + 62),
-                    (wall + 13, axilla),
-                    (wall + 4, axilla + 50),
-                    (wall + 2, axilla + 120),
-                    (wall - 2 + 0.3 * patient.fat, axilla + 190),
-                    (wall + 6, axilla + 330),
-                ],
-            )
-        )
-    left, right = (_smooth(side, 160) for side in sides)
-    outline = np.concatenate([left, right[::-1]])
-    # Drawn on a film with margins: the film's edge must not thin the body.
-    margin, coarse = film.size // 2, 2
-    plane = np.zeros(((film.size + 2 * margin) // coarse,) * 2, np.uint8)
-    placed = (film.pixels(outline) + 16 * margin) // coarse
-    cv2.fillPoly(plane, [placed], 255, cv2.LINE_8, 4)
-    far = cv2.distanceTransform(plane, cv2.DIST_L2, 5) * coarse / film.px_per_mm
-    near = np.clip(1 - far / 62, 0, 1)
-    thick = film.blur(np.sqrt(1 - near**4), 5 / coarse)
-    thick = cv2.resize(thick, None, fx=coarse, fy=coarse)
-    thick = thick[margin:-margin, margin:-margin][: film.size, : film.size]
+        wall, axilla = lung.half_width + patient.fat, rng.uniform(78, 104)
+        # Down the neck, over the shoulder, round the arm, up into the axilla,
+        # down the flank.
+        u = np.array([neck, neck + 2, neck + 34, 150, 205, 250 + arm, 290 + 2 * arm])
+        y = np.array([-150, -60, -slope, -20, 12, 120, 260])
+        v = wall + np.array([61 + 2 * arm, 36 + arm, 13, 4, 2, 0, 6])
+        z = axilla + np.array([150, 62, 0, 50, 120, 190, 330])
+        flank = np.concatenate([u, v]), lung.apex_y + np.concatenate([y, z])
+        flanks.append(_smooth(*flank, lung.side, count=160))
+    outline = np.concatenate([flanks[0], flanks[1][::-1]])
     skin = film.blank()
     film.fill(skin, outline, 1.0)
     depth = rng.uniform(185, 215) + 1.2 * patient.fat
-    return np.asarray((thick * 0.72 + 0.28) * depth * (skin / 255), np.float32)
+    return (0.28 + 0.72 * _rounding(film, outline)) * depth * film.coverage(skin, 0.4)
 
 
-def _muscles_and_breasts(
-    film: _Film, patient: _Patient, rng: np.random.Generator
-) -> FloatArray:
-    """Return extra soft tissue over the chest wall, mm."""
+def _rounding(film: _Film, outline: Points) -> FloatArray:
+    """Return how far the body has reached its full depth, in [0, 1].
+
+    Drawn at half size with margins: the film's edge must not thin the body.
+    """
+    margin = film.size // 4
+    plane = np.zeros(((film.size + 1) // 2 + 2 * margin,) * 2, np.uint8)
+    cv2.fillPoly(plane, [film.pixels(outline) // 2 + 16 * margin], 255, cv2.LINE_8, 4)
+    inward = cv2.distanceTransform(plane, cv2.DIST_L2, 5) * 2 / film.px_per_mm
+    depth = film.blur(np.sqrt(1 - np.clip(1 - inward / 62, 0, 1) ** 4), 2.5)
+    inner = depth[margin : len(depth) - margin, margin : len(depth) - margin]
+    side = 2 * len(inner)
+    return np.asarray(cv2.resize(inner, (side, side))[: film.size, : film.size])
+
+
+def _chest_wall(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatArray:
+    """Return pectoral muscles and, in some patients, breasts, mm."""
     extra = np.zeros_like(film.x)
-    female = rng.random() < 0.45
+    breasts = rng.random() < 0.45
     drop, bulk = rng.uniform(-4, 34), rng.uniform(14, 34) + 0.4 * patient.fat
     for lung in patient.lungs:
         u, y = film.x * lung.side, film.y - lung.apex_y
-        # The pectoral muscle thickens towards the axilla.
         pectoral = np.exp(-(((u - 105) / 45) ** 2) - ((y - 62) / 40) ** 2)
         extra += rng.uniform(6, 22) * pectoral
-        if female:
-            middle = (
-                0.66 * lung.half_width,
-                0.66 * lung.height + drop + rng.normal(0, 3),
-            )
-            radii = 62 + 0.4 * patient.fat, 54 + 0.4 * patient.fat
-            sag = np.where(y > middle[1], 1.0, 0.55)
-            r2 = ((u - middle[0]) / radii[0]) ** 2 + (
-                sag * (y - middle[1]) / radii[1]
-            ) ** 2
-            extra += bulk * np.sqrt(np.clip(1 - r2, 0, 1))
+        below = y - 0.66 * lung.height - drop - rng.normal(0, 3)
+        # Full and sharply outlined below, running out softly above.
+        across = (u - 0.66 * lung.half_width) / (62 + 0.4 * patient.fat)
+        down = np.where(below > 0, below, 0.55 * below) / (54 + 0.4 * patient.fat)
+        dome = np.sqrt(np.clip(1 - across**2 - down**2, 0, 1))
+        extra += breasts * bulk * dome
     return extra
 
 
 def _mediastinum(
     film: _Film, patient: _Patient, rng: np.random.Generator
 ) -> FloatArray:
-    """Return heart and great vessels less the trachea's air, mm of soft tissue."""
+    """Return heart, great vessels and descending aorta, mm."""
     left, right = patient.lungs
     y = np.linspace(left.apex_y + 20, left.dome_y + 25, 50)
-    edge = np.stack([left.medial(y), y], 1)
-    back = np.stack([-right.medial(y), y], 1)
-    plane = film.blank()
-    film.fill(plane, np.concatenate([edge, back[::-1]]), 1.0)
+    borders = [np.stack([lung.side * lung.medial(y), y], 1) for lung in (left, right)]
+    between, aorta = film.blank(), film.blank()
+    film.fill(between, np.concatenate([borders[0], borders[1][::-1]]), 1.0)
+    beside_spine = np.stack([patient.spine_x(y) + 17, y], 1)[8:]
+    film.fill(aorta, _strip(beside_spine, 11), 1.0)
     heart_y = left.apex_y + 0.76 * left.height
-    middle = np.exp(-(((film.y - heart_y) / 60) ** 2))
-    bulk = film.blur(plane, 7) / 255 * (12 + rng.uniform(4, 20) * middle)
-    # The descending aorta, a faint band left of the spine.
-    aorta = np.stack([patient.spine_x(y) + 17, y], 1)[8:]
-    band = film.blank()
-    film.fill(band, _strip(aorta, 11), 1.0)
-    bulk += 7 * film.blur(band, 1.5) / 255
-    return np.asarray(bulk - _airways(film, patient, rng), np.float32)
+    heart = rng.uniform(4, 20) * np.exp(-(((film.y - heart_y) / 60) ** 2))
+    heart_and_vessels = film.coverage(between, 7) * (12 + heart)
+    return np.asarray(heart_and_vessels + 7 * film.coverage(aorta, 1.5), np.float32)
 
 
 def _airways(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatArray:
     """Return the air of trachea and main bronchi, mm."""
-    carina_y = patient.arch_y + rng.uniform(14, 24)
-    top = patient.left.apex_y - 120
-    x = float(patient.spine_x(carina_y)) + rng.normal(0, 2)
-    trachea = _smooth(
-        [(x, top), (x, carina_y - 70), (x - 4, carina_y - 22), (x - 1, carina_y)]
-    )
+    carina = patient.arch_y + rng.uniform(14, 24)
+    x = float(patient.spine_x(carina)) + rng.normal(0, 2)
+    # The aortic arch pushes the trachea to the patient's right.
+    trachea = _smooth((x, x, x - 4, x - 1), carina + np.array([-175, -70, -22, 0]))
     plane = film.blank()
     film.fill(plane, _strip(trachea, rng.uniform(6.5, 9)), 1.0)
-    wide = np.linspace(6.5, 4.5, 60)
     for reach, fall in ((36, 30), (-26, 34)):
-        bronchus = _smooth(
-            [
-                (x, carina_y - 5),
-                (x + reach / 2, carina_y + fall * 0.55),
-                (x + reach, carina_y + fall),
-            ]
-        )
-        film.fill(plane, _strip(bronchus, wide), 0.6)
-    return film.blur(plane, 1.6) / 255 * np.float32(rng.uniform(20, 30))
+        fork = carina + np.array([-5, 0.55 * fall, fall])
+        bronchus = _smooth((x, x + reach / 2, x + reach), fork)
+        film.fill(plane, _strip(bronchus, np.linspace(6.5, 4.5, 60)), 0.4)
+    return film.coverage(plane, 1.6) * np.float32(rng.uniform(24, 36))
 
 
 def _abdomen(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatArray:
     """Return liver and other organs less the gas of stomach and bowel, mm."""
-    u = np.abs(film.x)
     left, right = patient.lungs
-    floor = np.where(film.x > 0, left.dome(u), right.dome(u))
-    below = np.clip((film.y - floor) / 60, 0, 1)
-    bulk = np.where(film.x < 25, 24, 14) * below
+    u = np.abs(film.x)
+    under = film.y - np.where(film.x > 0, left.dome(u), right.dome(u))
     gas = film.blank()
     if rng.random() < 0.6:
-        radii = rng.uniform(14, 30), rng.uniform(7, 17)
-        center = (
-            left.dome_x + rng.normal(0, 8),
-            left.dome_y + radii[1] + rng.uniform(9, 15),
-        )
-        film.fill(gas, _oval(center, radii, rng.uniform(-0.1, 0.35)), 1.0)
+        wide, high = rng.uniform(14, 30), rng.uniform(7, 17)
+        stomach = left.dome_y + high + rng.uniform(9, 15)
+        bubble = _oval(left.dome_x + rng.normal(0, 8), stomach, wide, high)
+        film.fill(gas, bubble, 1.0)
     for _ in range(rng.integers(0, 6)):
-        center = rng.uniform(30, 115), left.dome_y + rng.uniform(45, 110)
-        radii = rng.uniform(5, 15, 2)
-        film.fill(gas, _oval(center, radii, rng.uniform(0, 3)), rng.uniform(0.3, 0.7))
-    air = film.blur(gas, 2.2) / 255 * np.clip(film.y - floor - 5, 0, 1)
-    return np.asarray(bulk - rng.uniform(30, 55) * air, np.float32)
+        x, y = rng.uniform(30, 115), left.dome_y + rng.uniform(45, 110)
+        film.fill(gas, _oval(x, y, *rng.uniform(5, 15, 2)), rng.uniform(0.3, 0.7))
+    organs = np.where(film.x < 25, 24, 14) * np.clip(under / 60, 0, 1)
+    air = film.coverage(gas, 3.0) * np.clip(under - 5, 0, 1)
+    return np.asarray(organs - rng.uniform(30, 55) * air, np.float32)
 
 
 def _ribs(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatArray:
-    """Return attenuation of ten pairs of ribs: arcs behind, arcs in front.
+    """Return attenuation of ten pairs of ribs.
 
     A rib is a tilted ring: from the spine out and down to the chest wall, and
     on, lower still, towards the sternum, short of which it turns to cartilage.
     """
     back, front = film.blank(), film.blank()
     pitch = patient.left.height * rng.uniform(0.088, 0.1)
-    steepness = rng.uniform(0.75, 1.2)
-    strength = rng.uniform(0.8, 1.2)
+    steepness, density = rng.uniform(0.75, 1.2), rng.uniform(0.8, 1.2)
     for lung in patient.lungs:
         for k in range(10):
-            y = lung.apex_y + pitch * (k - 0.1 + 0.015 * k) + rng.normal(0, 0.9)
+            top = lung.apex_y + pitch * (1.015 * k - 0.1) + rng.normal(0, 0.9)
             drop = steepness * (42 + 11 * min(k, 8)) + rng.normal(0, 2)
-            wall = float(lung.costal(y + drop / 2)) + 2.5
+            wall = float(lung.costal(top + drop / 2)) + 2.5
             angle = np.linspace(0.06, rng.uniform(0.74, 0.8) * np.pi, 70)
-            u = wall * np.sin(angle) ** 0.85
             behind = angle < np.pi / 2
-            sag = drop * ((1 - np.cos(angle)) / 2) ** 0.75
-            sag -= min(k, 5) * np.sin(2 * angle) ** 2 * behind
-            path = np.stack([lung.side * u, y + sag], 1)
-            path[:, 0] += patient.spine_x(path[:, 1]) * np.cos(angle)
+            u = wall * np.sin(angle) ** 0.85
+            y = top + drop * ((1 - np.cos(angle)) / 2) ** 0.75
+            y -= min(k, 5) * np.sin(2 * angle) ** 2 * behind
+            x = lung.side * u + patient.spine_x(y) * np.cos(angle)
+            path = np.stack([x, y], 1)
             half = 5.0 - 1.3 * np.sin(angle) ** 4 + 1.2 * ~behind
             half *= np.sqrt(np.clip((angle[-1] - angle) / 0.12, 0, 1))
-            turn = int(np.argmin(behind)) + 1
             level = float(np.clip(rng.normal(0.8, 0.06), 0.6, 1))
             level *= 0.6 if k in (0, 8, 9) else 1
-            _tube(film, back, path[:turn], half[:turn], level)
+            turn = int(behind.sum())
+            _bone(film, back, path[: turn + 1], half[: turn + 1], level)
             if k < 7:
-                _tube(film, front, path[turn - 2 :], half[turn - 2 :], 0.7 * level)
-    bone = back.astype(np.float32) + front
-    return film.blur(bone, 0.8) * np.float32(0.62 * strength / 255)
+                _bone(film, front, path[turn - 1 :], half[turn - 1 :], 0.7 * level)
+    both = film.coverage(back, 0.8) + film.coverage(front, 0.8)
+    return both * np.float32(RIB * density)
 
 
-def _tube(
-    film: _Film, plane: NDArray[np.uint8], path: Points, half: Points, level: float
+def _bone(
+    film: _Film, plane: ByteArray, path: Points, half_width: ArrayLike, level: float
 ) -> None:
-    """Draw a hollow bone: cortex at `level`, marrow, thinner to the beam, inside."""
-    film.fill(plane, _strip(path, half), level)
-    film.fill(plane, _strip(path, half * 0.62), 0.62 * level)
+    """Draw a long bone: dense cortex at its edges, marrow along its middle."""
+    film.fill(plane, _strip(path, half_width), level)
+    film.fill(plane, _strip(path, np.multiply(half_width, 0.62)), 0.62 * level)
 
 
 def _spine(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatArray:
     """Return attenuation of vertebral bodies, discs, pedicles and processes."""
-    plane, marks = film.blank(), film.blank()
+    column, marks = film.blank(), film.blank()
     y = np.arange(-250, 260, 4.0)
-    column = np.stack([patient.spine_x(y), y], 1)
-    half = 13.5 + 3.5 * (y + 200) / 400
-    film.fill(plane, _strip(column, half), 0.55)
+    line = np.stack([patient.spine_x(y), y], 1)
+    film.fill(column, _strip(line, 15 + y / 115), 0.55)
     pitch = rng.uniform(20, 24)
     for middle in np.arange(-250 + rng.uniform(0, pitch), 250, pitch):
-        x = float(patient.spine_x(middle))
-        w = 14.5 + 3.5 * (middle + 200) / 400
-        h = 0.38 * pitch
-        waist = w - 1.8
-        body = [
-            (x - w, middle - h),
-            (x + w, middle - h),
-            (x + waist, middle),
-            (x + w, middle + h),
-            (x - w, middle + h),
-            (x - waist, middle),
-        ]
-        film.fill(plane, np.array(body), 0.85)
-        inner = np.array(
-            [
-                (x - 0.9 * w, middle - 0.8 * h),
-                (x + 0.9 * w, middle - 0.8 * h),
-                (x + 0.9 * w, middle + 0.8 * h),
-                (x - 0.9 * w, middle + 0.8 * h),
-            ]
-        )
-        film.fill(plane, inner, 0.78)
+        x, half = float(patient.spine_x(middle)), 16 + middle / 115
+        body = np.stack([np.full(5, x), middle + 0.19 * pitch * np.arange(-2, 3)], 1)
+        waist = np.array([0, 1.2, 1.8, 1.2, 0])
+        film.fill(column, _strip(body, half - waist), 0.88)
+        film.fill(column, _strip(0.8 * body + 0.2 * body[2], half - 2 - waist), 0.78)
         for side in SIDES:
-            film.fill(
-                marks, _oval((x + side * 0.62 * w, middle - 0.2 * h), (2.6, 4)), 0.9
-            )
-            wing = [(x + side * w, middle - 2), (x + side * (w + 15), middle - 5)]
+            pedicle = _oval(x + side * 0.62 * half, middle - 0.08 * pitch, 2.6, 4)
+            wing = [[x + side * half, middle - 2], [x + side * (half + 15), middle - 5]]
+            film.fill(marks, pedicle, 0.9)
             film.lines(marks, np.array([wing]), 6, 0.35)
-        film.fill(marks, _oval((x, middle + 0.7 * h), (2.4, 6)), 0.8)
-    bone = film.blur(plane, 1.0) * 0.62 + film.blur(marks, 1.2) * 0.26
-    return np.asarray(bone / 255, np.float32)
+        film.fill(marks, _oval(x, middle + 0.27 * pitch, 2.4, 6), 0.8)
+    bodies = VERTEBRA * film.coverage(column, 1.0)
+    return np.asarray(bodies + PROCESS * film.coverage(marks, 1.2), np.float32)
 
 
 def _shoulders(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatArray:
     """Return attenuation of clavicles, scapulae and upper arms."""
     collar, blade = film.blank(), film.blank()
-    rise, spread = rng.normal(0, 7), rng.uniform(0, 26)
-    medial_y = rng.uniform(30, 46)
+    rise, spread, sternum = rng.normal(0, 7), rng.uniform(0, 26), rng.uniform(30, 46)
+    along = np.linspace(0, 1, 60)
     for lung in patient.lungs:
-        top, wall = lung.apex_y, lung.half_width
+        side, top, wall = lung.side, lung.apex_y, lung.half_width
         tilt = rise + rng.normal(0, 3)
-        clavicle = _smooth(
-            [
-                (13, top + medial_y),
-                (48, top + medial_y - 15),
-                (95, top + 10 - tilt),
-                (145, top + 4 - 1.4 * tilt),
-            ]
+        bow = top + np.array([sternum, sternum - 15, 10 - tilt, 4 - 1.4 * tilt])
+        clavicle = _smooth((13, 48, 95, 150), bow, side)
+        thick = 5.2 + 3 * (1 - 1.55 * along) ** 4
+        _bone(
+            film, collar, clavicle, thick * np.sqrt(np.minimum(12 - 12 * along, 1)), 1
         )
-        ends = 5.2 + 3.0 * np.linspace(1, -0.55, 60) ** 4
-        _tube(film, collar, _mirrored(lung.side, clavicle), ends, 1.0)
         edge = wall - 24 + spread
-        scapula = _smooth(
-            [
-                (edge - 6, top + 26),
-                (edge + 2, top + 80),
-                (edge + 14, top + 138),
-                (edge + 24, top + 132),
-                (edge + 38, top + 80),
-                (wall + 38, top + 46),
-            ]
-        )
-        film.fill(blade, _mirrored(lung.side, scapula), 0.22)
-        film.lines(blade, _mirrored(lung.side, scapula)[None], 2.6, 0.5)
-        spur = _smooth([(edge, top + 38), (edge + 30, top + 18), (164, top + 6)])
-        _tube(film, blade, _mirrored(lung.side, spur), np.linspace(2, 6, 60), 0.6)
-        head = _oval((wall + 50, top + 38), (22, 23))
-        film.fill(blade, _mirrored(lung.side, head), 0.5)
-        shaft = _smooth(
-            [(wall + 56, top + 44), (wall + 80, top + 110), (wall + 110, top + 220)]
-        )
-        _tube(film, blade, _mirrored(lung.side, shaft), np.linspace(17, 11, 60), 0.8)
-    bone = film.blur(collar, 0.8) * 0.7 + film.blur(blade, 1.0) * 0.6
-    return np.asarray(bone / 255, np.float32)
+        u = np.array([edge - 6, edge + 2, edge + 14, edge + 24, edge + 38, wall + 38])
+        scapula = _smooth(u, top + np.array([26, 80, 138, 132, 80, 46]), side)
+        film.fill(blade, scapula, 0.22)
+        film.lines(blade, scapula[None], 2.6, 0.5)
+        ridge = top + np.array([38, 18, 6])
+        spine = _smooth((edge, edge + 30, 164), ridge, side)
+        _bone(film, blade, spine, 2 + 4 * along, 0.6)
+        film.fill(blade, _oval(side * (wall + 50), top + 38, 22, 23), 0.5)
+        outward = wall + np.array([56, 80, 110])
+        humerus = _smooth(outward, top + np.array([44, 110, 220]), side)
+        _bone(film, blade, humerus, 17 - 6 * along, 0.8)
+    clavicles = CLAVICLE * film.coverage(collar, 0.8)
+    return np.asarray(clavicles + SHOULDER * film.coverage(blade, 1.0), np.float32)
 
 
 def _vessels(film: _Film, patient: _Patient, rng: np.random.Generator) -> FloatArray:
-    """Return hila and vessels that branch and taper, mm of soft tissue.
-
-    They are drawn everywhere; the caller keeps them where there is lung.
-    """
-    planes = [film.blank() for _ in range(2)]
+    """Return hila and the vessels that branch from them, mm, lung or no lung."""
     hila = np.zeros_like(film.x)
+    planes = film.blank(), film.blank()
     for lung in patient.lungs:
-        hilum_y = patient.arch_y + (26 if lung.side == LEFT else 36) + rng.normal(0, 3)
-        hilum_u = float(lung.medial(hilum_y)) + 5
+        # The left hilum stands a little higher than the right.
+        y = patient.arch_y + (26 if lung.side == LEFT else 36) + rng.normal(0, 3)
+        u = float(lung.medial(y)) + 5
         for _ in range(5):
-            du, dy = rng.normal((4, 6), (5, 13))
-            r = rng.uniform(6, 11)
-            off = (film.x * lung.side - hilum_u - du) ** 2 + (
-                film.y - hilum_y - dy
-            ) ** 2
-            hila += rng.uniform(10, 20) * np.exp(-off / (2 * r * r))
+            across = film.x * lung.side - u - rng.normal(4, 5)
+            down = film.y - y - rng.normal(6, 13)
+            width = rng.uniform(6, 11)
+            node = np.exp(-(across**2 + down**2) / (2 * width**2))
+            hila += rng.uniform(10, 20) * node
         for plane in planes:
-            fan = np.linspace(-1.3, 1.4, 6) + rng.normal(0, 0.2, 6)
-            # Lower-lobe vessels are the longer and wider ones.
-            _branches(film, plane, lung.side, (hilum_u, hilum_y), fan, rng)
-    tree = planes[0].astype(np.float32) + planes[1]
-    return np.asarray(hila + film.blur(tree, 0.5) * (17 / 255), np.float32)
+            _branches(film, plane, np.array([lung.side * u, y]), lung.side, rng)
+    trees = film.coverage(planes[0], 0.5) + film.coverage(planes[1], 0.5)
+    return np.asarray(hila + 17 * trees, np.float32)
 
 
 def _branches(
     film: _Film,
-    plane: NDArray[np.uint8],
+    plane: ByteArray,
+    root: Points,
     side: int,
-    root: tuple[float, float],
-    angles: Points,
     rng: np.random.Generator,
 ) -> None:
-    """Draw a vessel tree; angles in radians from lateral, downwards positive."""
-    tips = np.tile(root, (len(angles), 1)) + rng.normal(0, (3, 8), (len(angles), 2))
+    """Draw vessels that fork and taper from a root (x, y) to the periphery."""
+    angles = np.linspace(-1.3, 1.4, 6) + rng.normal(0, 0.2, 6)
     calibers = rng.uniform(2.6, 5.0, len(angles))
+    tips = root + rng.normal(0, (3, 8), (len(angles), 2))
     for level in range(6):
-        step = (25 - 2.4 * level) * rng.uniform(0.7, 1.2, (len(tips), 1))
+        step = (12.5 - 1.2 * level) * rng.uniform(0.7, 1.2, (len(tips), 1))
         ahead = angles + rng.normal(0, 0.3, len(angles))
-        middle = tips + step / 2 * np.stack([np.cos(angles), np.sin(angles)], 1)
-        ends = middle + step / 2 * np.stack([np.cos(ahead), np.sin(ahead)], 1)
-        paths = _mirrored(side, np.stack([tips, middle, ends], 1))
+        middle = tips + step * np.stack([side * np.cos(angles), np.sin(angles)], 1)
+        ends = middle + step * np.stack([side * np.cos(ahead), np.sin(ahead)], 1)
+        paths = np.stack([tips, middle, ends], 1)
         film.lines(plane, paths, calibers, np.minimum(0.15 + calibers / 6, 1))
-        tips, turns = np.repeat(ends, 2, 0), np.tile([-1.0, 1.0], len(ends))
-        spread = turns * rng.uniform(0.1, 0.55, len(tips))
-        angles = np.repeat(ahead, 2) + spread
+        forks = np.tile([-1.0, 1.0], len(ends)) * rng.uniform(0.1, 0.55, 2 * len(ends))
+        tips, angles = np.repeat(ends, 2, 0), np.repeat(ahead, 2) + forks
         calibers = np.repeat(calibers, 2) * rng.uniform(0.55, 0.9, len(tips))
 
 
-def _texture(film: _Film, rng: np.random.Generator) -> FloatArray:
-    """Return unit-variance cloudiness of lung tissue at a few scales."""
+def _texture(film: _Film, grain: np.random.Generator) -> FloatArray:
+    """Return the cloudiness of lung tissue, mm, at a few scales."""
     total = np.zeros_like(film.x)
-    for sigma_mm, weight in ((1.6, 0.6), (4.0, 0.5), (14.0, 0.6)):
-        grain = rng.standard_normal(film.x.shape, np.float32)
-        soft = film.blur(grain, sigma_mm)
-        total += weight * soft / (soft.std() + 1e-9)
+    for sigma_mm, depth in ((1.6, 1.0), (4.0, 0.8), (14.0, 1.0)):
+        cloud = film.blur(grain.standard_normal(film.x.shape, np.float32), sigma_mm)
+        total += depth * cloud / cloud.std()
     return total
 
 
 def _expose(
-    film: _Film, attenuation: FloatArray, lung: MaskArray, rng: np.random.Generator
+    film: _Film,
+    attenuation: FloatArray,
+    lung: MaskArray,
+    rng: np.random.Generator,
+    grain: np.random.Generator,
 ) -> FloatArray:
-    """Return the film, whole grey levels in [0, 255], of an attenuation map."""
+    """Return the radiograph, whole grey levels in [0, 255], bones bright."""
     beam = np.exp(-attenuation)
-    veil = film.blur(beam, rng.uniform(18, 28))
     scatter = rng.uniform(0.12, 0.3)
-    seen = (1 - scatter) * beam + scatter * veil
-    grain = film.blur(rng.standard_normal(beam.shape, np.float32), 0.45)
-    noise = rng.uniform(0.012, 0.03) * np.sqrt(np.median(seen[lung]) / seen)
-    density = -np.log(seen) + np.minimum(noise, 0.1) * grain / grain.std()
+    beam = (1 - scatter) * beam + scatter * film.blur(beam, rng.uniform(18, 28))
+    noise = film.blur(grain.standard_normal(beam.shape, np.float32), 0.45)
+    noise *= rng.uniform(0.012, 0.03) / noise.std()
+    # Quantum noise: the fewer photons arrive, the more they scatter in number.
+    density = noise * np.sqrt(np.median(beam[lung]) / beam) - np.log(beam)
     # Digital processing evens out the coarse differences in brightness.
     density -= rng.uniform(0.1, 0.5) * film.blur(density, 30)
-    # Automatic exposure: lung and mediastinum land on chosen grey levels.
-    dark, bright = np.median(density[lung]), np.quantile(density, 0.93)
-    low, high = rng.uniform(0.22, 0.42), rng.uniform(0.84, 0.93)
-    logit_low, logit_high = np.log(low / (1 - low)), np.log(high / (1 - high))
-    slope = (logit_high - logit_low) / (bright - dark)
-    film_curve = 1 / (1 + np.exp(-(logit_low + slope * (density - dark))))
-    return np.rint(255 * film_curve).astype(np.float32)
+    # Automatic exposure: lung and mediastinum land on chosen grey levels of the
+    # film curve, a sigmoid.
+    anchors = np.median(density[lung]), np.quantile(density, 0.93)
+    grey = np.array([rng.uniform(0.22, 0.42), rng.uniform(0.84, 0.93)])
+    low, high = np.log(grey / (1 - grey))
+    contrast = (high - low) / (anchors[1] - anchors[0])
+    film_curve = 1 / (1 + np.exp(-low - contrast * (density - anchors[0])))
+    return np.asarray(np.rint(255 * film_curve), np.float32)
 
 
 def phantom_case_ids(count: int) -> list[str]:
@@ -669,24 +621,23 @@ def make_phantom(index: int, seed: int, lungs: Lungs, size: int = 256) -> RawCas
         The case; image float32 (size, size), whole grey levels in [0, 255], bones
         bright; mask bool (size, size).
     """
-    rng = np.random.default_rng([seed, index])
+    # Film grain has its own stream: the anatomy must not depend on the size.
+    rng, grain = np.random.default_rng([seed, index]).spawn(2)
     patient = _sample_patient(rng)
     film = _Film(patient, size)
-    (left, left_air), (right, right_air) = (
-        _lung_field(film, lung) for lung in patient.lungs
-    )
-    fields = {"left": left, "right": right, "both": np.maximum(left, right)}
-    lung = fields["both"] > 0
+    left, left_air = _lung_field(film, patient.left)
+    right, right_air = _lung_field(film, patient.right)
+    masks = {"left": left, "right": right, "both": left | right}
     air = np.maximum(left_air, right_air)
     # Lung in front of and behind the heart shows faintly through it.
-    air = np.maximum(air, 0.55 * film.blur(lung, 16) * (1 - lung))
+    air = np.maximum(air, 0.55 * film.blur(masks["both"], 16) * ~masks["both"])
     soft_mm = (
         _body(film, patient, rng)
-        + _muscles_and_breasts(film, patient, rng)
+        + _chest_wall(film, patient, rng)
         + _mediastinum(film, patient, rng)
+        - _airways(film, patient, rng)
         + _abdomen(film, patient, rng)
-        + air * (_vessels(film, patient, rng) + 1.6 * _texture(film, rng))
-        - air * AIR_DEPTH_MM
+        + air * (_vessels(film, patient, rng) + _texture(film, grain) - AIR_DEPTH_MM)
     )
     bone = (
         _ribs(film, patient, rng)
@@ -694,8 +645,8 @@ def make_phantom(index: int, seed: int, lungs: Lungs, size: int = 256) -> RawCas
         + _shoulders(film, patient, rng)
     )
     attenuation = SOFT_PER_MM * np.maximum(soft_mm, 0) + bone
-    image = _expose(film, attenuation, lung, rng)
-    return RawCase(phantom_case_ids(index + 1)[-1], image, fields[lungs] > 0)
+    image = _expose(film, attenuation, masks["both"], rng, grain)
+    return RawCase(phantom_case_ids(index + 1)[-1], image, masks[lungs])
 
 
 def make_phantoms(
