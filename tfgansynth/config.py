@@ -153,9 +153,9 @@ class UNetConfig:
     stop_window: int = 10
     """Epochs in the average of the validation error. Training stops when this
     average rises. [paper IV-B]"""
-    min_epochs: int = 0
-    """Epochs before which the rule does not stop. [paper IV-B] names none;
-    more in [choice, fast]"""
+    min_steps: int = 0
+    """Mini-batches before which the rule does not stop; an epoch of 30 cases has
+    two. The paper names none [paper IV-B]; more in [choice, fast]"""
     max_epochs: int = 20000
     """Epochs after which training ends in any case. The paper names none: never
     reached by its rule in practice. [choice]"""
@@ -228,9 +228,9 @@ _FAST = dataclasses.replace(
     unet=dataclasses.replace(
         _PAPER.unet,
         optimizer="adam",
-        learning_rate=1e-3,
+        learning_rate=5e-4,
         weight_decay=0.0,
-        min_epochs=60,
+        min_steps=300,
         max_epochs=400,
         keep="best",
         precision="auto",
@@ -255,7 +255,7 @@ _SMOKE = dataclasses.replace(
         _FAST.unet,
         maps=8,
         learning_rate=3e-3,
-        min_epochs=0,
+        min_steps=0,
         max_epochs=30,
         precision="float32",
     ),

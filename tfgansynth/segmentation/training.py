@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -85,7 +86,7 @@ def train_unet(
     measure = tf.function(state.error)
     saved_at = time.monotonic()
     with Progress(f"{label} epoch", config.max_epochs, len(state.history)) as progress:
-        while not _is_done(state.history, config):
+        while not _is_done(state.history, config, len(training.images)):
             epoch = len(state.history)
             batches = epoch_batches(
                 training.images,
@@ -120,12 +121,11 @@ def history_to_csv(history: Sequence[Epoch]) -> str:
     return buffer.getvalue()
 
 
-def _is_done(history: Sequence[Epoch], config: UNetConfig) -> bool:
+def _is_done(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
     errors = [entry.validation_error for entry in history]
+    steps = len(errors) * math.ceil(n_pairs / config.batch)
     risen = average_has_risen(errors, config.stop_window)
-    return len(errors) >= config.max_epochs or (
-        risen and len(errors) >= config.min_epochs
-    )
+    return len(errors) >= config.max_epochs or (steps >= config.min_steps and risen)
 
 
 class _State:
