@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -62,8 +63,6 @@ def run_tool(
         options_type: The tool's options; its docstring describes the tool.
         main: The tool.
     """
-    # Its start-up messages say nothing that a user could act on.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Lines appear when they are printed, in a file too.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
@@ -72,6 +71,7 @@ def run_tool(
         if options.dry_run:
             print(json.dumps(_plain(options), indent=2))
         else:
+            _import_tensorflow_quietly()
             main(options)
     except InputError as fault:
         print(f"error: {fault}", file=sys.stderr)
@@ -105,6 +105,25 @@ def parse(options_type: type[OptionsType], arguments: Sequence[str]) -> OptionsT
         if end.code in (0, None):
             raise
         raise InputError(_one_line(complaint.getvalue())) from end
+
+
+def _import_tensorflow_quietly() -> None:
+    """Import TensorFlow without its start-up lines, which name nothing to act on.
+
+    Its native code writes them past Python and before any log level applies.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+            import tensorflow as tf
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+    tf.get_logger().setLevel("ERROR")
 
 
 def _preset(arguments: Sequence[str]) -> Config:

@@ -112,5 +112,10 @@ def predict_masks(unet: keras.Model, images: FloatArray) -> MaskArray:
         Bool (n, S, S).
     """
     inputs = to_signed(images)[..., None]
-    logits = unet.predict(inputs, batch_size=_PREDICTION_BATCH, verbose=0)
+    logits = np.concatenate(
+        [
+            np.asarray(unet(inputs[start : start + _PREDICTION_BATCH], training=False))
+            for start in range(0, len(inputs), _PREDICTION_BATCH)
+        ]
+    )
     return np.asarray(logits[..., 1] > logits[..., 0])
