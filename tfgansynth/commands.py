@@ -11,12 +11,18 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 
-from tfgansynth.config import PRESETS, Config
+from tfgansynth.config import PRESETS, Config, check
 from tfgansynth.errors import InputError
+
+if TYPE_CHECKING:
+    from tfgansynth.materials import Experiment
+
+if TYPE_CHECKING:
+    pass
 
 DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
 """Exit codes."""
@@ -55,13 +61,13 @@ OptionsType = TypeVar("OptionsType", bound=Options)
 
 
 def run_tool(
-    options_type: type[OptionsType], main: Callable[[OptionsType], Any]
+    options_type: type[OptionsType], main: Callable[["Experiment", OptionsType], Any]
 ) -> None:
     """Parse the command line, run a tool, and exit as every tool does.
 
     Args:
         options_type: The tool's options; its docstring describes the tool.
-        main: The tool.
+        main: The tool, called with the opened experiment and the options.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Lines appear when they are printed, in a file too.
@@ -71,8 +77,14 @@ def run_tool(
         if options.dry_run:
             print(json.dumps(_plain(options), indent=2))
         else:
+            # Imported late: --help must not wait for it.
+            from tfgansynth.materials import open_experiment
+
+            experiment = open_experiment(
+                options.config, options.data_folder, options.out
+            )
             _import_tensorflow_quietly()
-            main(options)
+            main(experiment, options)
     except InputError as fault:
         print(f"error: {fault}", file=sys.stderr)
         sys.exit(WRONG_USE)
@@ -100,11 +112,13 @@ def parse(options_type: type[OptionsType], arguments: Sequence[str]) -> OptionsT
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(options_type, args=arguments, default=default)
+            options = tyro.cli(options_type, args=arguments, default=default)
     except SystemExit as end:
         if end.code in (0, None):
             raise
         raise InputError(_one_line(complaint.getvalue())) from end
+    check(options.config)
+    return options
 
 
 def _import_tensorflow_quietly() -> None:

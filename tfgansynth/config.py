@@ -7,8 +7,11 @@ ours. The README's "Choices and deviations" lists every `[choice]`.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
+
+from tfgansynth.errors import InputError
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -246,17 +249,18 @@ _SMOKE = dataclasses.replace(
         generator_maps=(64, 48, 32, 24, 16),
         discriminator_maps=(16, 24, 32, 48, 64),
         batch=16,
-        steps=200,
+        steps=150,
         sample_every=50,
         log_every=10,
         precision="float32",
     ),
+    synthesis=dataclasses.replace(_FAST.synthesis, count=40, hash_distance=0),
     unet=dataclasses.replace(
         _FAST.unet,
         maps=8,
         learning_rate=3e-3,
         min_steps=0,
-        max_epochs=30,
+        max_epochs=25,
         precision="float32",
     ),
 )
@@ -266,6 +270,62 @@ PRESETS: Mapping[str, Config] = {
 }
 """`paper`: its text. `authors`: their published code. `fast`: the paper's networks
 and protocol, made to converge on a CPU within an hour. `smoke`: seconds, for tests."""
+
+
+_MAY_BE_ZERO = {
+    "seed",
+    "phantom_seed",
+    "augment_shift",
+    "augment_cutout",
+    "hash_distance",
+    "mask_threshold",
+    "depth",
+    "min_steps",
+}
+_BELOW_ONE = {"beta_1", "beta_2", "momentum", "average_decay"}
+
+
+def check(config: Config) -> None:
+    """Refuse numbers with which no experiment is possible.
+
+    Raises:
+        InputError: Names the option, its value and what is expected.
+    """
+    for name, value in dataclasses.asdict(config).items():
+        if isinstance(value, dict):
+            _check_numbers(f"{name}.", value)
+        else:
+            _check_numbers("", {name: value})
+    size = config.data.size
+    levels = {
+        "gan.generator-maps": len(config.gan.generator_maps),
+        "gan.discriminator-maps": len(config.gan.discriminator_maps),
+        "unet.depth": config.unet.depth,
+    }
+    for option, halvings in levels.items():
+        if not halvings and option != "unet.depth":
+            raise InputError(f"--{option}: expected one number of maps or more")
+        if size % (1 << halvings):
+            raise InputError(
+                f"--data.size {size}: expected a multiple of {1 << halvings}, as "
+                f"--{option} halves it {halvings} times"
+            )
+
+
+def _check_numbers(prefix: str, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        option = f"--{prefix}{name.replace('_', '-')} {value}"
+        if name in _BELOW_ONE:
+            if not 0 <= value < 1:
+                raise InputError(f"{option}: expected at least 0 and less than 1")
+        elif isinstance(value, float):
+            if not 0 <= value < math.inf:
+                raise InputError(f"{option}: expected 0 or more")
+        elif isinstance(value, int | tuple):
+            least = 0 if name in _MAY_BE_ZERO or isinstance(value, bool) else 1
+            numbers = value if isinstance(value, tuple) else (value,)
+            if min(numbers, default=least) < least:
+                raise InputError(f"{option}: expected {least} or more")
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:

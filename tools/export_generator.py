@@ -3,10 +3,14 @@
 import dataclasses
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tfgansynth.commands import Options, run_tool
+
+if TYPE_CHECKING:
+    from tfgansynth.materials import Experiment
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,12 +21,11 @@ class ExportGenerator(Options):
     """Number of the fold, from 1."""
 
 
-def main(options: ExportGenerator) -> None:
+def main(experiment: "Experiment", options: ExportGenerator) -> None:
     """Export."""
-    from tfgansynth import experiment
+    from tfgansynth.experiment import export_fold_generator
 
-    run = experiment.open_experiment(options.config, options.data_folder, options.out)
-    experiment.export_fold_generator(run, run.fold(options.fold))
+    export_fold_generator(experiment, experiment.fold(options.fold))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,14 @@
 import dataclasses
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tfgansynth.commands import Options, run_tool
+
+if TYPE_CHECKING:
+    from tfgansynth.materials import Experiment
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,13 +24,13 @@ class RunTable(Options):
     """Numbers of the folds, from 1; all without it."""
 
 
-def main(options: RunTable) -> None:
+def main(experiment: "Experiment", options: RunTable) -> None:
     """Run."""
-    from tfgansynth import experiment
+    from tfgansynth.experiment import run_table
 
-    run = experiment.open_experiment(options.config, options.data_folder, options.out)
-    experiment.run_table(run, options.folds or [fold.number for fold in run.folds])
-    print(f"TABLE: {run.run.root}/table.md, .csv, .json")
+    every_fold = [fold.number for fold in experiment.folds]
+    run_table(experiment, options.folds or every_fold)
+    print(f"TABLE: {experiment.run.root}/table.md, .csv, .json")
 
 
 if __name__ == "__main__":

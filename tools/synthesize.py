@@ -3,10 +3,14 @@
 import dataclasses
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tfgansynth.commands import Options, run_tool
+
+if TYPE_CHECKING:
+    from tfgansynth.materials import Experiment
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,18 +27,17 @@ class Synthesize(Options):
     is a program: use only those from people you trust."""
 
 
-def main(options: Synthesize) -> None:
+def main(experiment: "Experiment", options: Synthesize) -> None:
     """Draw."""
-    from tfgansynth import experiment
+    from tfgansynth.experiment import draw_separate_set, ensure_synthetic_set
 
-    run = experiment.open_experiment(options.config, options.data_folder, options.out)
-    fold = run.fold(options.fold)
-    own_count = options.config.synthesis.count
+    fold = experiment.fold(options.fold)
+    own_count = experiment.config.synthesis.count
     count = own_count if options.count is None else options.count
     if options.generator is None and count == own_count:
-        experiment.ensure_synthetic_set(run, fold)
+        ensure_synthetic_set(experiment, fold)
     else:
-        experiment.draw_separate_set(run, fold, count, options.generator)
+        draw_separate_set(experiment, fold, count, options.generator)
 
 
 if __name__ == "__main__":

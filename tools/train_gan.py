@@ -3,10 +3,14 @@
 import dataclasses
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tfgansynth.commands import Options, run_tool
+
+if TYPE_CHECKING:
+    from tfgansynth.materials import Experiment
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,14 +25,13 @@ class TrainGAN(Options):
     """Number of the fold, from 1."""
 
 
-def main(options: TrainGAN) -> None:
+def main(experiment: "Experiment", options: TrainGAN) -> None:
     """Train."""
-    from tfgansynth import experiment
+    from tfgansynth.experiment import ensure_gan
 
-    run = experiment.open_experiment(options.config, options.data_folder, options.out)
-    fold = run.fold(options.fold)
-    experiment.ensure_gan(run, fold)
-    print(f"GAN: trained, in {run.run.gan(fold.number)}")
+    fold = experiment.fold(options.fold)
+    ensure_gan(experiment, fold)
+    print(f"GAN: trained, in {experiment.run.gan(fold.number)}")
 
 
 if __name__ == "__main__":

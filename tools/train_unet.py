@@ -3,10 +3,14 @@
 import dataclasses
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tfgansynth.commands import Options, run_tool
+
+if TYPE_CHECKING:
+    from tfgansynth.materials import Experiment
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,14 +25,12 @@ class TrainUNet(Options):
     """Synthetic training pairs, from the fold's synthetic set."""
 
 
-def main(options: TrainUNet) -> None:
+def main(experiment: "Experiment", options: TrainUNet) -> None:
     """Train and evaluate."""
-    from tfgansynth import experiment
+    from tfgansynth.experiment import ensure_unet, summary
 
-    run = experiment.open_experiment(options.config, options.data_folder, options.out)
-    fold = run.fold(options.fold)
-    rows = experiment.ensure_unet(run, fold, options.real, options.synthetic)
-    print(experiment.summary(rows))
+    fold = experiment.fold(options.fold)
+    print(summary(ensure_unet(experiment, fold, options.real, options.synthetic)))
 
 
 if __name__ == "__main__":

@@ -98,6 +98,15 @@ class Dataset:
             digest.update(f"{case.case_id} {case.content_hash}\n".encode())
         return digest.hexdigest()
 
+    def record(self) -> dict[str, str | bool | int]:
+        """What a result says about the data it was made on."""
+        return {
+            "name": self.name,
+            "is_phantom": self.is_phantom,
+            "cases": len(self.cases),
+            "sha256": self.content_hash,
+        }
+
     def select(self, case_ids: Sequence[str]) -> tuple[Case, ...]:
         """Return the cases with these ids, in the order asked for.
 

@@ -1,0 +1,196 @@
+"""The whole chain through the real scripts, from phantoms to a table."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.tools.conftest import TINY, TOOLS, environment
+
+Runner = Callable[..., "subprocess.CompletedProcess[str]"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished tiny experiment."""
+    folder = tmp_path_factory.mktemp("runs")
+    done = tool("run_table", *TINY, "--folds", "1", "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert "PHANTOMS: procedural images, not patients" in done.stdout
+    assert "synthetic only: 0 real, 6 synthetic; 10 of 10 test cases" in done.stdout
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(out: Path) -> Path:
+    return out / "phantoms-reduced-smoke-seed0"
+
+
+def test_the_run_folder_holds_everything(run: Path) -> None:
+    fold = run / "fold-1"
+    for name in (
+        "config.json",
+        "splits.json",
+        "table.json",
+        "table.csv",
+        "table.md",
+        "fold-1/gan/checkpoints/step-000006.npz",
+        "fold-1/gan/samples/step-000006.png",
+        "fold-1/synthetic/manifest.json",
+        "fold-1/synthetic/contact_sheet.png",
+        "fold-1/synthetic/images/synthetic-00006.png",
+        "fold-1/synthetic/masks/synthetic-00006.png",
+    ):
+        assert (run / name).exists(), name
+    for unet in ("unet-r6-s0", "unet-r6-s6", "unet-r0-s6"):
+        for name in ("model.keras", "history.csv", "cases.csv", "predictions.png"):
+            assert (fold / unet / name).exists(), (unet, name)
+    assert not list(run.rglob("*partial*"))
+
+
+def test_the_table_names_what_it_is_of(run: Path) -> None:
+    table = json.loads((run / "table.json").read_text())
+    splits = json.loads((run / "splits.json").read_text())
+
+    assert table["is_phantom"] is True
+    assert table["folds"] == [1]
+    assert table["n_test_cases"] == len(splits["folds"][0]["test"]) == 10
+    cases = (run / "fold-1/unet-r6-s0/cases.csv").read_text().splitlines()
+    tested = {line.split(",")[1] for line in cases[1:]}
+    assert tested == set(splits["folds"][0]["test"])
+
+
+def test_the_synthetic_set_names_its_origin(run: Path) -> None:
+    manifest = json.loads((run / "fold-1/synthetic/manifest.json").read_text())
+    fold = json.loads((run / "splits.json").read_text())["folds"][0]
+
+    assert set(manifest["training_cases"]) == set(fold["reduced"])
+    assert len(manifest["generator_sha256"]) == 64
+    assert len(manifest["pairs"]) == 6
+    assert manifest["dataset"]["is_phantom"] is True
+
+
+def test_the_same_command_again_does_nothing_twice(
+    tool: Runner, out: Path, run: Path
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*.npz")}
+    table = (run / "table.json").read_bytes()
+
+    done = tool("run_table", *TINY, "--folds", "1", "--out", out)
+
+    assert done.returncode == 0, done.stderr
+    assert "GAN step" not in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*.npz")} == before
+    assert (run / "table.json").read_bytes() == table
+
+
+def test_other_settings_in_the_same_folder_are_refused(tool: Runner, out: Path) -> None:
+    done = tool("train_gan", *TINY, "--fold", "1", "--gan.steps", "8", "--out", out)
+
+    assert done.returncode == 2
+    assert "config.gan.steps: 8 against 6" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_one_unet_of_other_numbers(tool: Runner, out: Path, run: Path) -> None:
+    numbers = ["--fold", "1", "--real", "4", "--synthetic", "3"]
+    done = tool("train_unet", *TINY, *numbers, "--out", out)
+
+    assert done.returncode == 0, done.stderr
+    assert "TEST: 10 cases, mean Dice" in done.stdout
+    assert (run / "fold-1/unet-r4-s3/cases.csv").exists()
+
+
+def test_more_pairs_than_there_are_are_refused(tool: Runner, out: Path) -> None:
+    for numbers, word in (
+        (("--real", "7", "--synthetic", "0"), "--real 7"),
+        (("--real", "0", "--synthetic", "7"), "--synthetic 7"),
+        (("--real", "0", "--synthetic", "0"), "nothing to train on"),
+    ):
+        done = tool("train_unet", *TINY, "--fold", "1", *numbers, "--out", out)
+        assert done.returncode == 2
+        assert word in done.stderr
+
+
+def test_a_generator_is_exported_and_sampled_from(
+    tool: Runner, out: Path, run: Path
+) -> None:
+    done = tool("export_generator", *TINY, "--fold", "1", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "FROZEN MOMENTS" in done.stdout
+    model = run / "fold-1/gan/generator"
+
+    options = ["--count", "5", "--generator", model, "--out", out]
+    done = tool("synthesize", *TINY, "--fold", "1", *options)
+
+    assert done.returncode == 0, done.stderr
+    (folder,) = (run / "fold-1").glob("synthetic-5-*")
+    assert len(list((folder / "images").glob("*.png"))) == 5
+    manifest = json.loads((folder / "manifest.json").read_text())
+    own = json.loads((run / "fold-1/synthetic/manifest.json").read_text())
+    assert manifest["generator_sha256"] == own["generator_sha256"]
+
+
+def test_an_untrained_fold_cannot_be_sampled(tool: Runner, out: Path) -> None:
+    done = tool("synthesize", *TINY, "--fold", "2", "--out", out)
+
+    assert done.returncode == 2
+    assert "tools/train_gan.py" in done.stderr
+
+
+def test_mode_collapse_says_how_many_were_distinct(tool: Runner, out: Path) -> None:
+    options = ["--count", "7", "--synthesis.hash-distance", "64"]
+    other = out.with_name("collapse")
+    tool("train_gan", *TINY, *options[2:], "--fold", "1", "--out", other)
+
+    done = tool("synthesize", *TINY, *options, "--fold", "1", "--out", other)
+
+    assert done.returncode == 2
+    assert "mode collapse: only 1 of" in done.stderr
+    assert not list((other).rglob("synthetic*"))
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_goes_on(
+    tool: Runner, tmp_path: Path, stop: signal.Signals
+) -> None:
+    options = [*TINY, "--fold", "1", "--out", str(tmp_path), "--gan.steps", "4000"]
+    with subprocess.Popen(
+        [sys.executable, TOOLS / "train_gan.py", *options],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            if line.startswith("GAN: about"):
+                assert "left" not in line
+                process.send_signal(stop)
+                break
+        rest, complaint = process.stdout.read(), process.stderr.read()
+    assert process.returncode == 130
+    assert "checkpoint of step" in rest
+    assert complaint.splitlines() == [
+        "interrupted: what was done is saved; the same command goes on from there"
+    ]
+    (checkpoint, *_) = sorted(tmp_path.rglob("step-*.npz"), reverse=True)
+    step = int(checkpoint.stem.removeprefix("step-"))
+    assert step >= 4
+
+    # To the end this time: the same run with its last step near.
+    config = next(tmp_path.rglob("config.json"))
+    record = json.loads(config.read_text())
+    record["config"]["gan"]["steps"] = step + 3
+    config.write_text(json.dumps(record))
+    options[-1] = str(step + 3)
+    done = tool("train_gan", *options)
+    assert done.returncode == 0, done.stderr
+    assert f"going on after step {step} of {step + 3}" in done.stdout

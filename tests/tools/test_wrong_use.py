@@ -1,0 +1,179 @@
+"""Bad input gives one clear line and exit code 2, through the real scripts."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Runner = Callable[..., "subprocess.CompletedProcess[str]"]
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+SIZE = 32
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Thirty sound cases in the folder layout."""
+    folder = tmp_path / "data"
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[8:24, 4:12] = mask[8:24, 20:28] = 255
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for seed in range(30):
+        noise = np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE), np.uint8)
+        Image.fromarray(noise).save(folder / f"images/case{seed:02d}.png")
+        Image.fromarray(mask).save(folder / f"masks/case{seed:02d}.png")
+    return folder
+
+
+def assert_refused(done: "subprocess.CompletedProcess[str]", *words: str) -> None:
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    for word in words:
+        assert word in lines[0]
+
+
+def train(
+    tool: Runner, data: Path, *options: str
+) -> "subprocess.CompletedProcess[str]":
+    out = data.parent / "runs"
+    arguments = ["--fold", "1", "--preset", "smoke", "--data", data, "--out", out]
+    return tool("train_gan", *arguments, *options)
+
+
+def test_a_missing_folder_is_named(tool: Runner, tmp_path: Path) -> None:
+    assert_refused(train(tool, tmp_path / "nowhere"), "nowhere", "no such folder")
+
+
+def test_unequal_stems_are_named(tool: Runner, data: Path) -> None:
+    (data / "masks/case07.png").rename(data / "masks/case_7.png")
+
+    assert_refused(train(tool, data), "case07.png", "has no mask", "check_data")
+
+
+def test_an_image_that_is_no_image_is_named(tool: Runner, data: Path) -> None:
+    (data / "images/case03.png").write_text("not an image")
+
+    assert_refused(train(tool, data), "images/case03.png")
+
+
+def test_an_empty_mask_is_named(tool: Runner, data: Path) -> None:
+    Image.fromarray(np.zeros((SIZE, SIZE), np.uint8)).save(data / "masks/case05.png")
+
+    assert_refused(train(tool, data), "masks/case05.png", "empty")
+
+
+def test_sizes_that_differ_are_named(tool: Runner, data: Path) -> None:
+    small = np.zeros((16, 16), np.uint8)
+    small[4:12, 2:6] = small[4:12, 10:14] = 255
+    Image.fromarray(small).save(data / "masks/case09.png")
+
+    assert_refused(train(tool, data), "case09.png", "16 x 16", "32 x 32")
+
+
+def test_a_fold_that_does_not_exist_is_refused(tool: Runner, data: Path) -> None:
+    small = ["--data.n-validation", "4"]
+
+    assert_refused(train(tool, data, "--fold", "4", *small), "--fold 4", "1 to 3")
+
+
+def test_too_few_cases_are_refused(tool: Runner, data: Path) -> None:
+    assert_refused(train(tool, data), "30 cases are too few", "--data.n-validation")
+
+
+def test_too_few_cases_to_reduce_are_refused(tool: Runner, data: Path) -> None:
+    done = train(tool, data, "--reduced", "--data.n-validation", "4")
+
+    assert_refused(done, "--reduced", "16 training cases", "--data.n-reduced")
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(
+    tool: Runner, data: Path
+) -> None:
+    blocked = data.parent / "file"
+    blocked.write_text("in the way")
+    options = ["--out", str(blocked), "--data.n-validation", "4"]
+
+    assert_refused(train(tool, data, *options), "file", "--out")
+
+
+def test_an_unknown_preset_is_refused(tool: Runner) -> None:
+    done = tool("train_gan", "--fold", "1", "--preset", "fats")
+
+    assert_refused(done, "--preset fats", "paper, authors, fast, smoke")
+
+
+def test_an_unknown_option_is_refused(tool: Runner) -> None:
+    done = tool("run_table", "--gan.stepps", "5")
+
+    assert_refused(done, "--gan.stepps", "--help")
+
+
+def test_an_impossible_value_is_refused(tool: Runner) -> None:
+    assert_refused(tool("run_table", "--gan.steps", "many"), "--gan.steps", "many")
+
+
+def test_a_missing_option_is_refused(tool: Runner) -> None:
+    assert_refused(tool("train_gan"), "--fold")
+
+
+@pytest.mark.parametrize("option", ["--gan.batch", "--unet.batch", "--synthesis.count"])
+def test_numbers_that_cannot_be_are_refused(tool: Runner, option: str) -> None:
+    assert_refused(tool("run_table", option, "0"), option, "1 or more")
+
+
+NAMES = ["train_gan", "synthesize", "export_generator", "train_unet", "run_table"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "check_data", "benchmark"])
+def test_help_answers_within_a_second_without_tensorflow(name: str) -> None:
+    command = [sys.executable, "-X", "importtime", str(TOOLS / f"{name}.py")]
+    command.append("--help")
+    seconds = []
+    for _ in range(3):
+        start = time.monotonic()
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        seconds.append(time.monotonic() - start)
+        assert done.returncode == 0
+        assert "tensorflow" not in done.stderr
+    assert min(seconds) < 1
+
+
+def shown_by_help(tool: Runner, name: str, *options: str) -> str:
+    """The help text without its boxes and line breaks."""
+    return " ".join(tool(name, *options, "--help").stdout.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_shows_every_setting_with_its_source(tool: Runner, name: str) -> None:
+    shown = shown_by_help(tool, name)
+
+    assert (
+        "--gan.steps INT Mini-batches in total. [paper IV-B] (default: 12000)" in shown
+    )
+
+
+def test_help_shows_the_numbers_of_the_preset_named(tool: Runner) -> None:
+    shown = shown_by_help(tool, "run_table", "--preset", "fast")
+
+    assert "Mini-batches in total. [paper IV-B] (default: 2000)" in shown
+
+
+def test_a_dry_run_prints_the_configuration_and_does_nothing(
+    tool: Runner, tmp_path: Path
+) -> None:
+    out = tmp_path / "runs"
+    done = tool(
+        "train_gan", "--fold", "2", "--gan.steps", "7", "--dry-run", "--out", out
+    )
+
+    assert done.returncode == 0
+    assert '"fold": 2' in done.stdout
+    assert '"steps": 7' in done.stdout
+    assert not out.exists()

@@ -1,0 +1,98 @@
+"""What an experiment works on: cases, their split, and the run folder.
+
+Paper: IV-A. No TensorFlow, so that whatever is wrong here is said at once.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from tfgansynth import runs
+from tfgansynth.config import Config
+from tfgansynth.data.dataset import Dataset
+from tfgansynth.data.folds import Fold, folds_from_json, folds_to_json, make_folds
+from tfgansynth.data.loading import load_directory, load_phantoms
+from tfgansynth.errors import InputError
+from tfgansynth.runs import Run
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Experiment:
+    """A run on a data set, split into folds.
+
+    Attributes:
+        run: The run folder and its configuration.
+        dataset: All cases.
+        folds: The split.
+    """
+
+    run: Run
+    dataset: Dataset
+    folds: tuple[Fold, ...]
+
+    @property
+    def config(self) -> Config:
+        """The configuration of the run."""
+        return self.run.config
+
+    def fold(self, number: int) -> Fold:
+        """Return one fold.
+
+        Raises:
+            InputError: There is no such fold.
+        """
+        if not 1 <= number <= len(self.folds):
+            raise InputError(f"--fold {number}: expected 1 to {len(self.folds)}")
+        return self.folds[number - 1]
+
+    def training_ids(self, fold: Fold) -> tuple[str, ...]:
+        """The cases of a fold that this experiment may train on."""
+        return fold.training_ids(reduced=self.config.reduced)
+
+
+def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
+    """Load the cases, split them, and open the run folder. Paper: IV-A.
+
+    Args:
+        config: The experiment's numbers.
+        data: Folder of the data set; None takes the built-in phantoms.
+        out: Takes the run folder.
+
+    Raises:
+        InputError: The data, their number or the run folder do not fit.
+    """
+    if data is None:
+        print(
+            f"DATA: {config.data.phantoms} built-in PHANTOMS, procedural images and "
+            "not patients; --data DIR takes real ones"
+        )
+        dataset = load_phantoms(
+            config.data.phantoms,
+            config.data.phantom_seed,
+            config.lungs,
+            config.data.size,
+            soft_masks=config.data.soft_masks,
+        )
+    else:
+        dataset = load_directory(
+            data, config.lungs, config.data.size, soft_masks=config.data.soft_masks
+        )
+        print(f"DATA: {len(dataset.cases)} cases in {data}")
+    run = Run.open(
+        out, config, dataset_name=dataset.name, dataset_hash=dataset.content_hash
+    )
+    print(f"RUN: {run.root}")
+    return Experiment(run=run, dataset=dataset, folds=_split(run, dataset))
+
+
+def _split(run: Run, dataset: Dataset) -> tuple[Fold, ...]:
+    config = run.config
+    if run.splits_path.exists():
+        return folds_from_json(runs.read_json(run.splits_path))
+    folds = make_folds(dataset.case_ids, config.data, config.seed)
+    if config.reduced and len(folds[0].training) < config.data.n_reduced:
+        raise InputError(
+            f"--reduced: a fold has only {len(folds[0].training)} training cases, "
+            f"{config.data.n_reduced} are to be drawn: lower --data.n-reduced"
+        )
+    runs.write_json(run.splits_path, folds_to_json(folds))
+    return folds
