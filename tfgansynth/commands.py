@@ -21,9 +21,6 @@ from tfgansynth.errors import InputError
 if TYPE_CHECKING:
     from tfgansynth.materials import Experiment
 
-if TYPE_CHECKING:
-    pass
-
 DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
 """Exit codes."""
 

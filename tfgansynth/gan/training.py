@@ -180,7 +180,7 @@ class _Recorder:
             for name, picture in self._pictures(images, grey):
                 tf.summary.image(name, picture[None])
             for weight in self.gan.generator.trainable_variables:
-                tf.summary.histogram(f"generator/{weight.path}", weight)
+                tf.summary.histogram(f"weights/{weight.path}", weight)
         self.writer.flush()
         path = self.folder / "samples" / f"step-{step:06d}.png"
         masks = grey >= self.mask_threshold
