@@ -54,34 +54,30 @@ class Options:
         return self.data or (Path(named) if named else None)
 
 
-OptionsType = TypeVar("OptionsType", bound=Options)
+OptionsType = TypeVar("OptionsType")
+RunOptionsType = TypeVar("RunOptionsType", bound=Options)
 
 
 def run_tool(
-    options_type: type[OptionsType], main: Callable[["Experiment", OptionsType], Any]
+    options_type: type[OptionsType], main: Callable[[OptionsType], int | None]
 ) -> None:
     """Parse the command line, run a tool, and exit as every tool does.
 
     Args:
-        options_type: The tool's options; its docstring describes the tool.
-        main: The tool, called with the opened experiment and the options.
+        options_type: The tool's options, a dataclass; its docstring describes the
+            tool.
+        main: The tool; what it returns is the exit code, None for done.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Lines appear when they are printed, in a file too.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         options = parse(options_type, sys.argv[1:])
-        if options.dry_run:
+        if isinstance(options, Options) and options.dry_run:
             print(json.dumps(_plain(options), indent=2))
+            code = DONE
         else:
-            # Imported late: --help must not wait for it.
-            from tfgansynth.materials import open_experiment
-
-            experiment = open_experiment(
-                options.config, options.data_folder, options.out
-            )
-            _import_tensorflow_quietly()
-            main(experiment, options)
+            code = main(options) or DONE
     except InputError as fault:
         print(f"error: {fault}", file=sys.stderr)
         sys.exit(WRONG_USE)
@@ -91,7 +87,23 @@ def run_tool(
             file=sys.stderr,
         )
         sys.exit(INTERRUPTED)
-    sys.exit(DONE)
+    sys.exit(code)
+
+
+def on_experiment(
+    main: Callable[["Experiment", RunOptionsType], None],
+) -> Callable[[RunOptionsType], None]:
+    """Turn a function of an opened experiment and options into a tool."""
+
+    def run(options: RunOptionsType) -> None:
+        # Imported late: --help must not wait for it.
+        from tfgansynth.materials import open_experiment
+
+        experiment = open_experiment(options.config, options.data_folder, options.out)
+        import_tensorflow_quietly()
+        main(experiment, options)
+
+    return run
 
 
 def parse(options_type: type[OptionsType], arguments: Sequence[str]) -> OptionsType:
@@ -100,25 +112,35 @@ def parse(options_type: type[OptionsType], arguments: Sequence[str]) -> OptionsT
     Raises:
         InputError: An option is unknown or its value is not possible.
     """
-    required = {
-        field.name: tyro.MISSING
-        for field in dataclasses.fields(options_type)
-        if field.default is dataclasses.MISSING
-    }
-    default = options_type(config=_preset(arguments), **required)
+    default = _defaults(options_type, arguments)
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            options = tyro.cli(options_type, args=arguments, default=default)
+            options: OptionsType = tyro.cli(
+                options_type, args=arguments, default=default
+            )
     except SystemExit as end:
         if end.code in (0, None):
             raise
         raise InputError(_one_line(complaint.getvalue())) from end
-    check(options.config)
+    if isinstance(options, Options):
+        check(options.config)
     return options
 
 
-def _import_tensorflow_quietly() -> None:
+def _defaults(options_type: type[OptionsType], arguments: Sequence[str]) -> Any:
+    """An instance that holds the preset's values; what must be given is missing."""
+    values: dict[str, Any] = {
+        field.name: tyro.MISSING
+        for field in dataclasses.fields(options_type)  # type: ignore[arg-type]
+        if field.default is dataclasses.MISSING
+    }
+    if issubclass(options_type, Options):
+        values["config"] = _preset(arguments)
+    return options_type(**values)
+
+
+def import_tensorflow_quietly() -> None:
     """Import TensorFlow without its start-up lines, which name nothing to act on.
 
     Its native code writes them past Python and before any log level applies.

@@ -3,32 +3,36 @@
 Exit code 0: no faults. 2: faults, or wrong use.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tfgansynth.commands import DONE, WRONG_USE, run_tool
 from tfgansynth.data.checks import check
 from tfgansynth.data.lungs import Lungs
 
 
-def main(
-    data: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")],
-    lungs: Lungs = "both",
-) -> int:
-    """Check a data set and name every fault by file.
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class CheckData:
+    """Check a data set and name every fault by file."""
 
-    Args:
-        data: Folder with images/ and masks/, or JSRT images with SCR masks.
-        lungs: The target; left and right are the patient's.
-    """
-    report = check(data, lungs)
+    data: tyro.conf.Positional[Path]
+    """The data set: images/ and masks/ with equal file names, or the JSRT images
+    with the SCR masks."""
+    lungs: Lungs = "both"
+    """The target; left and right are the patient's."""
+
+
+def main(options: CheckData) -> int:
+    """Check and print."""
+    report = check(options.data, options.lungs)
     print(report.text())
-    return 2 if report.faults else 0
+    return WRONG_USE if report.faults else DONE
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(main))
+    run_tool(CheckData, main)

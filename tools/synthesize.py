@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth.commands import Options, run_tool
+from tfgansynth.commands import Options, on_experiment, run_tool
 
 if TYPE_CHECKING:
     from tfgansynth.materials import Experiment
@@ -41,4 +41,4 @@ def main(experiment: "Experiment", options: Synthesize) -> None:
 
 
 if __name__ == "__main__":
-    run_tool(Synthesize, main)
+    run_tool(Synthesize, on_experiment(main))

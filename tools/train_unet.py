@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth.commands import Options, run_tool
+from tfgansynth.commands import Options, on_experiment, run_tool
 
 if TYPE_CHECKING:
     from tfgansynth.materials import Experiment
@@ -34,4 +34,4 @@ def main(experiment: "Experiment", options: TrainUNet) -> None:
 
 
 if __name__ == "__main__":
-    run_tool(TrainUNet, main)
+    run_tool(TrainUNet, on_experiment(main))
