@@ -1,4 +1,5 @@
 import json
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -66,7 +67,9 @@ def test_cases_are_drawn_and_not_cut_from_the_list(folds: tuple[Fold, ...]) -> N
             places = [ordered.index(case_id) for case_id in role]
             # Cut from the list, a role would span about as many places as it has.
             assert max(places) - min(places) > 180
-    assert folds[0].validation != folds[1].validation
+    for one, other in combinations(folds, 2):
+        assert len({*one.validation} & {*other.validation}) < 10
+        assert len({*one.reduced} & {*other.reduced}) < 20
 
 
 def test_same_seed_gives_the_same_split_and_another_seed_another() -> None:
