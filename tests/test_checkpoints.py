@@ -50,6 +50,15 @@ def test_the_last_two_are_kept(tmp_path: Path) -> None:
     assert found["step"] == 5000
 
 
+def test_a_million_steps_are_newer_than_fewer(tmp_path: Path) -> None:
+    for step in (999_998, 999_999, 1_000_000):
+        checkpoints.save(tmp_path, step, {"step": np.array(step)})
+    assert names(tmp_path) == ["step-1000000.npz", "step-999999.npz"]
+    found = checkpoints.load_newest(tmp_path)
+    assert found is not None
+    assert found["step"] == 1_000_000
+
+
 def test_no_checkpoint_is_none(tmp_path: Path) -> None:
     assert checkpoints.load_newest(tmp_path) is None
     assert checkpoints.load_newest(tmp_path / "nowhere") is None
