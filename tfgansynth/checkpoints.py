@@ -28,7 +28,7 @@ def save(folder: Path, step: int, arrays: Mapping[str, Any]) -> None:
     """
     plain = {name: np.asarray(value) for name, value in arrays.items()}
     runs.write_arrays(path_of(folder, step), plain)
-    for old in sorted(folder.glob("step-*.npz"))[:-_KEPT]:
+    for old in _paths(folder)[:-_KEPT]:
         old.unlink()
 
 
@@ -37,12 +37,20 @@ def load_newest(folder: Path) -> dict[str, NDArray[Any]] | None:
 
     One that cannot be read is passed over, with a line that says so.
     """
-    for path in sorted(folder.glob("step-*.npz"), reverse=True):
+    for path in reversed(_paths(folder)):
         try:
             return runs.read_arrays(path)
         except InputError as fault:
             print(f"{fault}: taking the one before")
     return None
+
+
+def _paths(folder: Path) -> list[Path]:
+    """All checkpoints, the newest last."""
+    # By length first: from a million steps on, the names are longer.
+    return sorted(
+        folder.glob("step-*.npz"), key=lambda path: (len(path.name), path.name)
+    )
 
 
 def restore(

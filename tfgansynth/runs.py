@@ -82,8 +82,12 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         InputError: The file is missing, torn or not an `.npz` of plain arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
+        # Opened here, since NumPy leaves the file of a torn archive open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("it holds other things than arrays")
+        return arrays
     except Exception as fault:  # zipfile and NumPy raise many kinds
         raise InputError(f"{path}: cannot be read ({fault})") from fault
 

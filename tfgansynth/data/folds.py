@@ -88,10 +88,10 @@ def folds_from_json(content: Mapping[str, Any]) -> tuple[Fold, ...]:
         return tuple(
             Fold(
                 number=entry["number"],
-                training=tuple(entry["training"]),
-                reduced=tuple(entry["reduced"]),
-                validation=tuple(entry["validation"]),
-                test=tuple(entry["test"]),
+                training=_ids(entry["training"]),
+                reduced=_ids(entry["reduced"]),
+                validation=_ids(entry["validation"]),
+                test=_ids(entry["test"]),
             )
             for entry in content["folds"]
         )
@@ -99,3 +99,10 @@ def folds_from_json(content: Mapping[str, Any]) -> tuple[Fold, ...]:
         raise InputError(
             f"splits.json: not a split of this program ({fault!r})"
         ) from fault
+
+
+def _ids(entry: Any) -> tuple[str, ...]:
+    # A text is a sequence of texts too, but its letters are no case ids.
+    if isinstance(entry, str) or not all(isinstance(item, str) for item in entry):
+        raise TypeError(f"expected a list of case ids, got {entry!r}")
+    return tuple(entry)

@@ -1,17 +1,19 @@
 """Training one U-Net until the paper's stopping rule ends it."""
 
+import contextlib
 import csv
 import dataclasses
 import io
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfgansynth import checkpoints
 from tfgansynth.config import UNetConfig
@@ -85,7 +87,10 @@ def train_unet(
     )
     measure = tf.function(state.error)
     saved_at = time.monotonic()
-    with Progress(f"{label} epoch", config.max_epochs, len(state.history)) as progress:
+    with (
+        _saved_on_interrupt(state, folder),
+        Progress(f"{label} epoch", config.max_epochs, len(state.history)) as progress,
+    ):
         while not _is_done(state.history, config, len(training.images)):
             epoch = len(state.history)
             batches = epoch_batches(
@@ -128,6 +133,17 @@ def _is_done(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool
     return len(errors) >= config.max_epochs or (steps >= config.min_steps and risen)
 
 
+@contextlib.contextmanager
+def _saved_on_interrupt(state: "_State", folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        epoch = state.save(folder)
+        if epoch:
+            print(f"{folder.name}: checkpoint of epoch {epoch} written")
+        raise
+
+
 class _State:
     """Everything that going on needs: network, optimizer, history, best weights."""
 
@@ -137,6 +153,7 @@ class _State:
         self.optimizer = optimizer
         self.history: list[Epoch] = []
         self.best = unet.get_weights()
+        self._complete: dict[str, NDArray[Any]] = {}
 
     def error(self, inputs: Any, targets: Any) -> Any:
         """Mean cross-entropy over all pixels."""
@@ -157,15 +174,26 @@ class _State:
         if entry.validation_error < min(earlier, default=np.inf):
             self.best = self.unet.get_weights()
         self.history.append(entry)
-
-    def save(self, folder: Path) -> None:
         errors = [(e.training_error, e.validation_error) for e in self.history]
-        arrays = {
-            **self._variables(),
+        # An interrupt comes in the middle of an epoch, and going on starts with a
+        # whole one: only the state between two epochs is worth saving.
+        self._complete = {
+            **{key: np.asarray(v).copy() for key, v in self._variables().items()},
             **{f"best/{i:03d}": weight for i, weight in enumerate(self.best)},
             "history": np.array(errors, np.float64),
         }
-        checkpoints.save(folder / "checkpoints", len(self.history), arrays)
+
+    def save(self, folder: Path) -> int:
+        """Write the state after the last whole epoch of this attempt.
+
+        Returns:
+            That epoch; 0 if there is none, and nothing is written.
+        """
+        if not self._complete:
+            return 0
+        epoch = len(self._complete["history"])
+        checkpoints.save(folder / "checkpoints", epoch, self._complete)
+        return epoch
 
     def load(self, folder: Path) -> None:
         arrays = checkpoints.load_newest(folder / "checkpoints")

@@ -79,8 +79,11 @@ def draw_set(
         components: Connected components that a clean mask keeps.
 
     Raises:
-        InputError: Too few of the drawn pairs were distinct: mode collapse.
+        InputError: Too few of the drawn pairs were distinct: mode collapse. Or
+            no pair was asked for.
     """
+    if config.count < 1:
+        raise InputError(f"count: expected at least 1 pair, got {config.count}")
     distinct = DistinctFilter(max_distance=config.hash_distance)
     images: list[ByteArray] = []
     masks: list[MaskArray] = []
@@ -175,7 +178,7 @@ def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
         float32 (n, S, S) images in [0, 255] and bool (n, S, S) masks.
 
     Raises:
-        InputError: A file is missing or altered.
+        InputError: A file is missing or altered, or the set is empty.
     """
     path = folder / "manifest.json"
     images, masks = [], []
@@ -190,4 +193,6 @@ def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
                     raise InputError(f"{file}: was altered since it was written")
     except (KeyError, TypeError) as fault:
         raise InputError(f"{path}: is not a manifest of this program") from fault
+    if not images:
+        raise InputError(f"{path}: is not a manifest of this program: no pairs")
     return np.stack(images), np.stack(masks)

@@ -1,0 +1,327 @@
+import csv
+import dataclasses
+import io
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tfgansynth import checkpoints
+from tfgansynth.config import UNetConfig
+from tfgansynth.data.pipeline import epoch_batches
+from tfgansynth.errors import InputError
+from tfgansynth.segmentation import training
+from tfgansynth.segmentation.training import (
+    Epoch,
+    Labelled,
+    history_to_csv,
+    train_unet,
+)
+from tfgansynth.segmentation.unet import predict_masks
+
+SIDE = 16
+TINY = UNetConfig(
+    depth=1,
+    maps=4,
+    optimizer="adam",
+    learning_rate=0.02,
+    batch=4,
+    max_epochs=4,
+    keep="last",
+)
+FALLING = tuple(1 / (epoch + 1) for epoch in range(40))
+
+
+def squares(count: int, seed: int) -> Labelled:
+    """Bright squares on a dark, noisy ground, to be found."""
+    rng = np.random.default_rng(seed)
+    images = rng.uniform(0, 60, (count, SIDE, SIDE)).astype(np.float32)
+    masks = np.zeros((count, SIDE, SIDE), np.bool_)
+    for mask in masks:
+        top, left = rng.integers(1, 9, 2)
+        mask[top : top + 6, left : left + 6] = True
+    images[masks] += 180
+    return Labelled(images, masks)
+
+
+TRAINING, VALIDATION = squares(10, seed=1), squares(4, seed=2)
+
+
+def train(
+    folder: Path, config: UNetConfig = TINY, *, seed: int = 0
+) -> tuple[keras.Model, list[Epoch]]:
+    return train_unet(
+        TRAINING, VALIDATION, config, seed=seed, folder=folder, label="test"
+    )
+
+
+def validation_errors(history: list[Epoch]) -> list[float]:
+    return [entry.validation_error for entry in history]
+
+
+def same_weights(first: keras.Model, second: keras.Model) -> bool:
+    pairs = zip(first.get_weights(), second.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def error_of(unet: keras.Model) -> float:
+    """Mean cross-entropy over the validation pixels, in NumPy."""
+    inputs = VALIDATION.images[..., None] / np.float32(127.5) - 1
+    logits = np.asarray(unet(inputs, training=False)).astype(np.float64)
+    chosen = np.where(VALIDATION.masks, logits[..., 1], logits[..., 0])
+    return float(np.mean(np.logaddexp(logits[..., 0], logits[..., 1]) - chosen))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[keras.Model, list[Epoch]]:
+    return train(tmp_path_factory.mktemp("uninterrupted"))
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Let training see a made-up curve of validation errors."""
+
+    def use(curve: Any) -> None:
+        add = training._State.add
+
+        def changed(self: Any, entry: Epoch) -> None:
+            error = curve[entry.epoch - 1]
+            add(self, dataclasses.replace(entry, validation_error=error))
+
+        monkeypatch.setattr(training._State, "add", changed)
+        # The curve decides, so that nothing need be computed.
+        for name in ("train_step", "error"):
+            monkeypatch.setattr(training._State, name, nothing)
+
+    def nothing(*_: Any) -> float:
+        return 0.0
+
+    return use
+
+
+def test_bright_squares_are_learned(tmp_path: Path) -> None:
+    unet, history = train(tmp_path, dataclasses.replace(TINY, max_epochs=40))
+    assert history[0].validation_error > 0.1
+    assert history[-1].validation_error < 0.04
+    assert np.mean(predict_masks(unet, VALIDATION.images) == VALIDATION.masks) > 0.99
+
+
+def test_history_tells_the_errors_of_every_epoch(
+    uninterrupted: tuple[keras.Model, list[Epoch]],
+) -> None:
+    unet, history = uninterrupted
+    assert [entry.epoch for entry in history] == [1, 2, 3, 4]
+    assert history[-1].validation_error == pytest.approx(error_of(unet), rel=1e-4)
+    errors = [entry.training_error for entry in history]
+    assert errors[0] == pytest.approx(np.log(2), rel=0.5)
+    assert errors[-1] < errors[0]
+
+
+def test_history_becomes_one_line_an_epoch(
+    uninterrupted: tuple[keras.Model, list[Epoch]],
+) -> None:
+    _, history = uninterrupted
+    text = history_to_csv(history)
+    assert text.splitlines()[0] == "epoch,training_error,validation_error"
+    assert len(text.splitlines()) == 1 + len(history)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    found = [
+        Epoch(int(r["epoch"]), float(r["training_error"]), float(r["validation_error"]))
+        for r in rows
+    ]
+    assert found == history
+
+
+@pytest.mark.parametrize(
+    ("curve", "min_steps", "expected"),
+    [
+        # Epoch 8 is the first one above the one three epochs before it.
+        ((9, 8, 7, 6, 5, 6, 6, 5.5, 4, 3), 0, 8),
+        # Three mini-batches an epoch: 24 are done after 8 epochs, 25 after 9, when
+        # the average falls again; it next rises at epoch 11.
+        ((9, 8, 7, 6, 5, 6, 6, 5.5, 4, 3, 6, 7), 24, 8),
+        ((9, 8, 7, 6, 5, 6, 6, 5.5, 4, 3, 6, 7), 25, 11),
+        ((5,) * 20, 0, 20),
+        (FALLING, 0, 20),
+        (tuple(-error for error in FALLING), 0, 4),
+        # max_epochs ends a training in any case.
+        (tuple(-error for error in FALLING), 10**6, 20),
+    ],
+)
+def test_training_ends_where_the_rule_says(
+    tmp_path: Path,
+    made_up: Callable[[Any], None],
+    curve: tuple[float, ...],
+    min_steps: int,
+    expected: int,
+) -> None:
+    made_up(curve)
+    config = dataclasses.replace(
+        TINY, stop_window=3, min_steps=min_steps, max_epochs=20
+    )
+    _, history = train(tmp_path, config)
+    assert len(history) == expected
+    assert validation_errors(history) == list(curve[:expected])
+
+
+def test_best_weights_are_those_of_the_lowest_error(
+    tmp_path: Path, uninterrupted: tuple[keras.Model, list[Epoch]]
+) -> None:
+    # So large a rate that the error goes up again.
+    config = dataclasses.replace(TINY, learning_rate=0.3, max_epochs=6)
+    last, history = train(tmp_path / "last", config)
+    best, same_history = train(
+        tmp_path / "best", dataclasses.replace(config, keep="best")
+    )
+    assert same_history == history
+    errors = validation_errors(history)
+    assert min(errors) < errors[-1]
+    assert error_of(last) == pytest.approx(errors[-1], rel=1e-4)
+    assert error_of(best) == pytest.approx(min(errors), rel=1e-4)
+
+
+def test_of_equally_good_epochs_the_first_is_best(
+    tmp_path: Path, made_up: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up((0.5, 0.25, 0.25, 0.75))
+    add = training._State.add
+
+    def count_up(self: Any, entry: Epoch) -> None:
+        weights = self.unet.trainable_variables[0]
+        weights.assign(np.full(weights.shape, entry.epoch, np.float32))
+        add(self, entry)
+
+    monkeypatch.setattr(training._State, "add", count_up)
+    unet, _ = train(tmp_path, dataclasses.replace(TINY, keep="best"))
+    assert (unet.get_weights()[0] == 2).all()
+
+
+def test_same_seed_trains_the_same_network_and_another_seed_another(
+    tmp_path: Path, uninterrupted: tuple[keras.Model, list[Epoch]]
+) -> None:
+    unet, history = uninterrupted
+    again, same_history = train(tmp_path / "again")
+    assert same_weights(unet, again)
+    assert same_history == history
+    config = dataclasses.replace(TINY, max_epochs=1)
+    other, other_history = train(tmp_path / "other", config, seed=1)
+    assert not same_weights(unet, other)
+    assert other_history != history[:1]
+
+
+class PowerCut(RuntimeError):
+    """Ends a training without giving it time to save anything."""
+
+
+def interrupt(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    epoch: int,
+    step: int,
+    by: type[BaseException] = KeyboardInterrupt,
+) -> None:
+    """Raise after some mini-batches of an epoch, both counted from 0."""
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        for number, batch in enumerate(epoch_batches(*arguments, **named)):
+            if (named["epoch"], number) == (epoch, step):
+                raise by
+            yield batch
+
+    monkeypatch.setattr(training, "epoch_batches", broken)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "between"),
+    [("adam", -1.0), ("nesterov", 1e9)],
+    ids=["adam, checkpoint every epoch", "nesterov, checkpoint on interrupt alone"],
+)
+def test_interrupted_training_goes_on_to_the_same_bit(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    optimizer: Any,
+    between: float,
+) -> None:
+    config = dataclasses.replace(
+        TINY, optimizer=optimizer, learning_rate=0.01, momentum=0.9, keep="best"
+    )
+    expected, expected_history = train(tmp_path / "whole", config)
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", between)
+    with monkeypatch.context() as patch:
+        # In the middle of the third epoch: weights and momentum have moved on.
+        interrupt(patch, epoch=2, step=1)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "unet", config)
+    assert "unet: checkpoint of epoch 2 written" in capsys.readouterr().out
+    unet, history = train(tmp_path / "unet", config)
+    assert "unet: going on after epoch 2" in capsys.readouterr().out
+    assert history == expected_history
+    assert same_weights(unet, expected)
+
+
+def test_power_cut_goes_back_to_the_last_checkpoint_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    uninterrupted: tuple[keras.Model, list[Epoch]],
+) -> None:
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    with monkeypatch.context() as patch:
+        interrupt(patch, epoch=3, step=2, by=PowerCut)
+        with pytest.raises(PowerCut):
+            train(tmp_path)
+    kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert kept == ["step-000002.npz", "step-000003.npz"]
+    unet, history = train(tmp_path)
+    assert history == uninterrupted[1]
+    assert same_weights(unet, uninterrupted[0])
+
+
+def test_interrupt_in_the_first_epoch_leaves_nothing_to_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupt(monkeypatch, epoch=0, step=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+    assert "checkpoint" not in capsys.readouterr().out
+
+
+def test_checkpoints_are_written_by_the_clock(
+    tmp_path: Path, made_up: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up(FALLING)
+    saved: list[int] = []
+    monkeypatch.setattr(checkpoints, "save", lambda folder, step, _: saved.append(step))
+    # An epoch looks at the clock once, and once more after it has saved.
+    now = iter([0.0, 30.0, 60.0, 61.0, 61.0, 121.0, 121.5, 122.0, 150.0, 999.0, 999.0])
+    clock = types.SimpleNamespace(monotonic=lambda: next(now))
+    monkeypatch.setattr(training, "time", clock)
+    train(tmp_path, dataclasses.replace(TINY, max_epochs=7))
+    assert saved == [3, 5, 7]
+
+
+def test_training_that_is_over_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    config = dataclasses.replace(TINY, max_epochs=2)
+    unet, history = train(tmp_path, config)
+    again, same_history = train(tmp_path, config)
+    assert same_history == history
+    assert same_weights(again, unet)
+
+
+def test_checkpoint_of_another_network_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    train(tmp_path, dataclasses.replace(TINY, max_epochs=1))
+    with pytest.raises(InputError, match="other networks than configured"):
+        train(tmp_path, dataclasses.replace(TINY, maps=5))

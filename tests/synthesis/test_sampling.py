@@ -1,0 +1,343 @@
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfgansynth import runs
+from tfgansynth.config import SynthesisConfig
+from tfgansynth.errors import InputError
+from tfgansynth.pixels import ByteArray, FloatArray
+from tfgansynth.synthesis.sampling import (
+    SyntheticSet,
+    draw_set,
+    draw_z,
+    pair_name,
+    read_set,
+    write_set,
+)
+from tfgansynth.synthesis.similarity import perceptual_hash
+
+SIDE = 32
+Z_DIM = 6
+CONFIG = SynthesisConfig(count=5, batch=4, max_draws=4)
+
+
+def smooth_image(seed: int) -> ByteArray:
+    """A random image of low frequencies: other seeds give other hashes."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((SIDE, SIDE)), dtype=np.uint8)
+
+
+def grey_mask(seed: int) -> ByteArray:
+    """Two blobs that clean_mask keeps and a speck that it drops."""
+    grey = np.full((SIDE, SIDE), 20, np.uint8)
+    top = 4 + seed % 8
+    grey[top : top + 16, 3:12] = 200
+    grey[top : top + 14, 18:28] = 160
+    grey[0, 0] = 255
+    return grey
+
+
+def seed_of(z: FloatArray) -> int:
+    return int(z.view(np.uint32)[0]) % 1_000_003
+
+
+def sampler(z: FloatArray) -> tuple[ByteArray, ByteArray]:
+    """A generator all of whose images differ."""
+    seeds = [seed_of(row) for row in z]
+    return np.stack([*map(smooth_image, seeds)]), np.stack([*map(grey_mask, seeds)])
+
+
+class Scripted:
+    """A generator that shows image number `images[k]` as the k-th it is asked for.
+
+    A negative number gives the image of its absolute value an empty mask.
+    """
+
+    def __init__(self, numbers: list[int]) -> None:
+        self.numbers = numbers
+        self.batches: list[FloatArray] = []
+
+    def __call__(self, z: FloatArray) -> tuple[ByteArray, ByteArray]:
+        done = sum(map(len, self.batches))
+        self.batches.append(z)
+        part = self.numbers[done : done + len(z)]
+        assert len(part) == len(z), "asked for more than the script has"
+        images = np.stack([smooth_image(abs(number)) for number in part])
+        masks = np.stack([grey_mask(abs(number)) for number in part])
+        masks[np.array(part) < 0] = 149
+        return images, masks
+
+
+def draw(
+    source: Any = sampler,
+    *,
+    z_seed: int = 0,
+    components: int = 2,
+    config: SynthesisConfig = CONFIG,
+) -> SyntheticSet:
+    return draw_set(source, config, z_dim=Z_DIM, z_seed=z_seed, components=components)
+
+
+def test_noise_is_uniform_and_each_batch_a_stream_of_its_own() -> None:
+    z = draw_z(3, 0, 500, 40)
+    assert z.shape == (500, 40)
+    assert z.dtype == np.float32
+    assert -1 <= z.min() < -0.999
+    assert 0.999 < z.max() <= 1
+    # Variance of the uniform distribution on [-1, 1]: 1/3.
+    assert z.var() == pytest.approx(1 / 3, abs=0.01)
+    np.testing.assert_array_equal(draw_z(3, 0, 500, 40), z)
+    assert not np.array_equal(draw_z(3, 1, 500, 40), z)
+    assert not np.array_equal(draw_z(4, 0, 500, 40), z)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 9])
+def test_as_many_pairs_come_as_asked_for(count: int) -> None:
+    found = draw(config=dataclasses.replace(CONFIG, count=count))
+    assert found.images.shape == (count, SIDE, SIDE)
+    assert found.images.dtype == np.uint8
+    assert found.masks.shape == (count, SIDE, SIDE)
+    assert found.masks.dtype == np.bool_
+    assert len(found.draws) == found.n_drawn == count
+    assert (found.n_similar, found.n_empty) == (0, 0)
+    # Batches of 4, always drawn whole: their moments normalize the maps.
+    assert [(d.batch, d.index) for d in found.draws] == [
+        divmod(k, 4) for k in range(count)
+    ]
+
+
+def test_generator_is_always_asked_for_whole_batches() -> None:
+    source = Scripted(list(range(1, 9)))
+    draw(source)
+    assert [z.shape for z in source.batches] == [(4, Z_DIM), (4, Z_DIM)]
+    for number, z in enumerate(source.batches):
+        np.testing.assert_array_equal(z, draw_z(0, number, 4, Z_DIM))
+
+
+def test_near_duplicates_and_empty_masks_are_dropped_and_counted() -> None:
+    script = [1, 1, 2, -3, 4, 2, -5, 1, 3, 6, 7, 8]
+    found = draw(Scripted(script))
+    kept = [1, 2, 4, 3, 6]
+    np.testing.assert_array_equal(found.images, [smooth_image(k) for k in kept])
+    places = [script.index(k) for k in kept]
+    assert [(d.batch, d.index) for d in found.draws] == [divmod(k, 4) for k in places]
+    assert [d.perceptual_hash for d in found.draws] == [
+        perceptual_hash(smooth_image(k)) for k in kept
+    ]
+    assert (found.n_drawn, found.n_similar, found.n_empty) == (10, 3, 2)
+
+
+def test_image_dropped_for_its_mask_does_not_count_as_seen() -> None:
+    found = draw(Scripted([-1, 1, 2, 3]), config=dataclasses.replace(CONFIG, count=3))
+    np.testing.assert_array_equal(found.images, [smooth_image(k) for k in (1, 2, 3)])
+
+
+def test_images_are_told_apart_by_the_distance_asked_for() -> None:
+    source = [*range(1, 21)]
+    config = dataclasses.replace(CONFIG, count=3, hash_distance=64)
+    with pytest.raises(InputError, match="only 1 of 12 generated"):
+        draw(Scripted(source), config=config)
+    found = draw(Scripted(source), config=dataclasses.replace(config, hash_distance=0))
+    assert found.n_similar == 0
+
+
+@pytest.mark.parametrize("components", [1, 2])
+def test_masks_are_cleaned(components: int) -> None:
+    found = draw(Scripted([8, 16, 24, 32, 40, 1, 2, 3]), components=components)
+    clean = np.zeros((SIDE, SIDE), np.bool_)
+    clean[4:20, 3:12] = True
+    if components == 2:
+        clean[4:18, 18:28] = True
+    for mask in found.masks:
+        np.testing.assert_array_equal(mask, clean)
+
+
+def test_threshold_of_the_configuration_applies() -> None:
+    config = dataclasses.replace(CONFIG, mask_threshold=161)
+    assert not draw(config=config).masks[:, :, 18:28].any()
+    assert draw().masks[:, :, 18:28].any()
+
+
+def test_collapse_is_an_error_that_counts_the_distinct_pairs() -> None:
+    with pytest.raises(InputError) as collapse:
+        draw(Scripted([1, 2, 1, 2, -1, 3, 3, 3, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]))
+    message = str(collapse.value)
+    assert message.startswith("mode collapse: only 3 of 20 generated pairs were disti")
+    assert "16 almost identical, 1 with an empty mask" in message
+    assert "5 were asked for" in message
+    assert "\n" not in message
+
+
+def test_collapse_is_found_after_so_many_draws_and_not_before() -> None:
+    # The fifth one comes last among 4 * 5 draws.
+    found = draw(Scripted([1, 2, 3, 4] * 4 + [4, 4, 4, 5]))
+    assert found.n_drawn == 20
+    source = Scripted([1, 2, 3, 4] * 5 + [5, 5, 5, 5])
+    with pytest.raises(InputError, match="only 4 of 20"):
+        draw(source)
+    assert len(source.batches) == 5
+
+
+def test_generator_of_empty_masks_is_a_collapse() -> None:
+    with pytest.raises(InputError, match=r"only 0 of 20 .* 20 with an empty mask"):
+        draw(Scripted([-number for number in range(1, 21)]))
+
+
+def same(a: SyntheticSet, b: SyntheticSet) -> bool:
+    return (
+        np.array_equal(a.images, b.images)
+        and np.array_equal(a.masks, b.masks)
+        and a.draws == b.draws
+    )
+
+
+def test_seed_of_the_noise_determines_the_set() -> None:
+    assert same(draw(z_seed=3), draw(z_seed=3))
+    assert not np.array_equal(draw(z_seed=3).images, draw(z_seed=4).images)
+
+
+def test_larger_set_starts_with_the_smaller_one() -> None:
+    large = draw(config=dataclasses.replace(CONFIG, count=9))
+    np.testing.assert_array_equal(large.images[:5], draw().images)
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_set_of_nothing_is_refused(count: int) -> None:
+    with pytest.raises(InputError, match=f"at least 1 pair, got {count}"):
+        draw(config=dataclasses.replace(CONFIG, count=count))
+
+
+def test_names_sort_in_the_order_of_drawing() -> None:
+    names = [pair_name(index) for index in (0, 8, 9, 99, 12344)]
+    assert names[0] == "synthetic-00001"
+    assert names[-1] == "synthetic-12345"
+    assert names == sorted(names)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "fold-1" / "synthetic"
+    write_set(draw(), {"fold": 1, "preset": "smoke"}, path)
+    return path
+
+
+def test_set_is_read_back_as_it_was_written(folder: Path) -> None:
+    images, masks = read_set(folder)
+    assert images.dtype == np.float32
+    assert masks.dtype == np.bool_
+    np.testing.assert_array_equal(images, draw().images)
+    np.testing.assert_array_equal(masks, draw().masks)
+
+
+def test_set_folder_holds_what_it_should(folder: Path) -> None:
+    names = [f"synthetic-{number:05d}.png" for number in range(1, 6)]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "contact_sheet.png",
+        "images",
+        "manifest.json",
+        "masks",
+    ]
+    for kind in ("images", "masks"):
+        assert sorted(path.name for path in (folder / kind).iterdir()) == names
+    with Image.open(folder / "masks" / names[0]) as mask:
+        assert mask.mode == "L"
+        assert set(np.asarray(mask).ravel()) == {0, 255}
+    with Image.open(folder / "contact_sheet.png") as sheet:
+        assert sheet.mode == "RGB"
+
+
+def test_manifest_tells_where_every_pair_came_from(tmp_path: Path) -> None:
+    script = [1, 1, 2, -3, 4, 2, -5, 1, 3, 6, 7, 8]
+    found = draw(Scripted(script))
+    write_set(found, {"fold": 1, "dataset": {"is_phantom": True}}, tmp_path / "set")
+    manifest = runs.read_json(tmp_path / "set" / "manifest.json")
+    assert list(manifest) == [
+        "fold",
+        "dataset",
+        "drawn",
+        "dropped_as_almost_identical",
+        "dropped_for_an_empty_mask",
+        "pairs",
+    ]
+    assert manifest["dataset"] == {"is_phantom": True}
+    assert manifest["drawn"] == 10
+    assert manifest["dropped_as_almost_identical"] == 3
+    assert manifest["dropped_for_an_empty_mask"] == 2
+    for entry, place in zip(manifest["pairs"], found.draws, strict=True):
+        assert entry["batch"] == place.batch
+        assert entry["index"] == place.index
+        assert entry["perceptual_hash"] == place.perceptual_hash
+        for kind in ("image", "mask"):
+            path = tmp_path / "set" / f"{kind}s" / entry["name"]
+            assert entry[f"{kind}_sha256"] == runs.hash_file(path)
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_altered_file_is_named(folder: Path, kind: str) -> None:
+    path = folder / kind / "synthetic-00003.png"
+    with Image.open(path) as image:
+        pixels = np.array(image)
+    pixels[0, 0] ^= 1
+    runs.write_png(path, pixels)
+    with pytest.raises(InputError, match=f"{kind}/synthetic-00003.png: was altered"):
+        read_set(folder)
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_missing_or_damaged_file_is_named(folder: Path, kind: str) -> None:
+    path = folder / kind / "synthetic-00002.png"
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError, match=f"{kind}/synthetic-00002.png: is damaged"):
+        read_set(folder)
+    path.unlink()
+    with pytest.raises(InputError, match=f"{kind}/synthetic-00002.png: does not"):
+        read_set(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"pairs": None},
+        {"pairs": []},
+        {"pairs": [3]},
+        {"pairs": [{"name": "synthetic-00001.png"}]},
+    ],
+)
+def test_manifest_of_another_form_is_refused(
+    folder: Path, content: dict[str, Any]
+) -> None:
+    runs.write_json(folder / "manifest.json", content)
+    with pytest.raises(InputError, match=r"manifest\.json: is not a manifest"):
+        read_set(folder)
+
+
+def test_missing_manifest_is_named(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    with pytest.raises(InputError, match=r"manifest\.json: cannot be read"):
+        read_set(folder)
+
+
+@pytest.mark.parametrize("file", ["synthetic-00004.png", "manifest.json"])
+def test_crash_while_writing_leaves_no_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    write_bytes = runs.write_bytes
+
+    def crash(path: Path, content: bytes) -> None:
+        if path.name == file:
+            raise OSError(28, "No space left on device")
+        write_bytes(path, content)
+
+    folder = tmp_path / "synthetic"
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "write_bytes", crash)
+        with pytest.raises(OSError, match="No space"):
+            write_set(draw(), {}, folder)
+    assert not folder.exists()
+    write_set(draw(), {}, folder)
+    assert len(read_set(folder)[0]) == 5
