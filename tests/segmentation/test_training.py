@@ -88,16 +88,16 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     """Let training see a made-up curve of validation errors."""
 
     def use(curve: Any) -> None:
-        add = training._State.add
+        add = training.UNetTraining.add
 
         def changed(self: Any, entry: Epoch) -> None:
             error = curve[entry.epoch - 1]
             add(self, dataclasses.replace(entry, validation_error=error))
 
-        monkeypatch.setattr(training._State, "add", changed)
+        monkeypatch.setattr(training.UNetTraining, "add", changed)
         # The curve decides, so that nothing need be computed.
         for name in ("train_step", "error"):
-            monkeypatch.setattr(training._State, name, nothing)
+            monkeypatch.setattr(training.UNetTraining, name, nothing)
 
     def nothing(*_: Any) -> float:
         return 0.0
@@ -190,14 +190,14 @@ def test_of_equally_good_epochs_the_first_is_best(
     tmp_path: Path, made_up: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_up((0.5, 0.25, 0.25, 0.75))
-    add = training._State.add
+    add = training.UNetTraining.add
 
     def count_up(self: Any, entry: Epoch) -> None:
         weights = self.unet.trainable_variables[0]
         weights.assign(np.full(weights.shape, entry.epoch, np.float32))
         add(self, entry)
 
-    monkeypatch.setattr(training._State, "add", count_up)
+    monkeypatch.setattr(training.UNetTraining, "add", count_up)
     unet, _ = train(tmp_path, dataclasses.replace(TINY, keep="best"))
     assert (unet.get_weights()[0] == 2).all()
 

@@ -73,7 +73,7 @@ def train_unet(
     """
     size = training.images.shape[1]
     unet = build_unet(config, size=size, seed=derive_seed(seed, "weights"))
-    state = _State(unet, build_optimizer(config))
+    state = UNetTraining(unet, build_optimizer(config))
     state.load(folder)
     step = tf.function(
         state.train_step,
@@ -134,7 +134,7 @@ def _is_done(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool
 
 
 @contextlib.contextmanager
-def _saved_on_interrupt(state: "_State", folder: Path) -> Iterator[None]:
+def _saved_on_interrupt(state: "UNetTraining", folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
@@ -144,10 +144,11 @@ def _saved_on_interrupt(state: "_State", folder: Path) -> Iterator[None]:
         raise
 
 
-class _State:
+class UNetTraining:
     """Everything that going on needs: network, optimizer, history, best weights."""
 
     def __init__(self, unet: keras.Model, optimizer: Any) -> None:
+        """Start from a U-Net and an optimizer that have not been trained."""
         optimizer.build(unet.trainable_variables)
         self.unet = unet
         self.optimizer = optimizer
@@ -162,6 +163,7 @@ class _State:
         return tf.reduce_mean(losses)
 
     def train_step(self, inputs: Any, targets: Any) -> Any:
+        """Update the weights on one mini-batch; the loss before the update."""
         with tf.GradientTape() as tape:
             # No layer of this network behaves otherwise in training.
             loss = self.error(inputs, targets)
@@ -170,6 +172,7 @@ class _State:
         return loss
 
     def add(self, entry: Epoch) -> None:
+        """Close an epoch: note its errors, and the weights if they are the best."""
         earlier = [old.validation_error for old in self.history]
         if entry.validation_error < min(earlier, default=np.inf):
             self.best = self.unet.get_weights()
@@ -196,6 +199,7 @@ class _State:
         return epoch
 
     def load(self, folder: Path) -> None:
+        """Go on from the newest checkpoint, if there is one."""
         arrays = checkpoints.load_newest(folder / "checkpoints")
         if arrays is None:
             return
