@@ -59,7 +59,7 @@ def test_rate_leaves_out_the_first_step(clock: Clock) -> None:
 
 
 def test_rate_counts_only_the_steps_of_this_attempt(clock: Clock) -> None:
-    with Progress("GAN step", 1000, done=500) as job:
+    with Progress("GAN step", 1000) as job:
         clock.now += 100
         job.update(501)
         clock.now += 8

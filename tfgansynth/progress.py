@@ -22,17 +22,16 @@ class Progress:
     Args:
         label: What is being done.
         total: Steps of the whole job.
-        done: Steps done before: where an interrupted job goes on.
     """
 
     _BAR_WIDTH = 24
     _SECONDS_BETWEEN_LINES = 30.0
 
-    def __init__(self, label: str, total: int, done: int = 0) -> None:
+    def __init__(self, label: str, total: int) -> None:
         """Start the clock."""
         self._label = label
         self._total = total
-        self._first = self._done = done
+        self._first = self._done = 0
         self._start = self._last_shown = time.monotonic()
         self._timed = False
         self._interactive = sys.stdout.isatty()

@@ -186,9 +186,9 @@ def test_best_weights_are_those_of_the_lowest_error(
     assert error_of(best) == pytest.approx(min(errors), rel=1e-4)
 
 
-def test_of_equally_good_epochs_the_first_is_best(
-    tmp_path: Path, made_up: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def numbered(monkeypatch: pytest.MonkeyPatch, made_up: Callable[[Any], None]) -> None:
+    """Let the first weights be the number of their epoch; epochs 2 and 3 are best."""
     made_up((0.5, 0.25, 0.25, 0.75))
     add = training.UNetTraining.add
 
@@ -198,6 +198,10 @@ def test_of_equally_good_epochs_the_first_is_best(
         add(self, entry)
 
     monkeypatch.setattr(training.UNetTraining, "add", count_up)
+
+
+@pytest.mark.usefixtures("numbered")
+def test_of_equally_good_epochs_the_first_is_best(tmp_path: Path) -> None:
     unet, _ = train(tmp_path, dataclasses.replace(TINY, keep="best"))
     assert (unet.get_weights()[0] == 2).all()
 
@@ -281,6 +285,19 @@ def test_power_cut_goes_back_to_the_last_checkpoint_alone(
     unet, history = train(tmp_path)
     assert history == uninterrupted[1]
     assert same_weights(unet, uninterrupted[0])
+
+
+@pytest.mark.usefixtures("numbered")
+def test_best_weights_from_before_an_interrupt_stay_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        interrupt(patch, epoch=3, step=0)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path)
+    unet, history = train(tmp_path, dataclasses.replace(TINY, keep="best"))
+    assert len(history) == 4
+    assert (unet.get_weights()[0] == 2).all()
 
 
 def test_interrupt_in_the_first_epoch_leaves_nothing_to_go_on_from(

@@ -62,7 +62,7 @@ def train_gan(
         recorder.samples(0)
     with (
         _saved_on_interrupt(gan, folder),
-        Progress("GAN step", config.steps, first) as progress,
+        Progress("GAN step", config.steps) as progress,
     ):
         for step, real in enumerate(batches, start=first + 1):
             scalars = step_function(real)
