@@ -82,7 +82,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         InputError: The file is missing, torn or not an `.npz` of plain arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
+        # Opened here: NumPy leaves its own handle open on a torn file.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
     except Exception as fault:  # zipfile and NumPy raise many kinds
         raise InputError(f"{path}: cannot be read ({fault})") from fault
