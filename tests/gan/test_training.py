@@ -184,24 +184,6 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
     assert is_trained(SMALL, tmp_path)
 
 
-def test_a_training_that_was_killed_goes_on_from_its_last_checkpoint(
-    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(Progress):
-        def update(self, done: int, note: str = "") -> None:
-            if done == 3:
-                raise MemoryError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "Progress", Killed)
-        with pytest.raises(MemoryError):
-            train(tmp_path)
-    # Step 3 is lost: only an interruption by a person writes a checkpoint.
-    assert checkpoints(tmp_path) == ["step-000002.npz"]
-
-    assert_same(train(tmp_path), finished.state)
-
-
 def test_a_torn_checkpoint_falls_back_to_the_one_before(
     finished: Finished,
     tmp_path: Path,
@@ -268,11 +250,3 @@ def test_samples_are_normalized_by_the_moments_of_their_batch(
     assert images.shape == masks.shape == (9, SIZE, SIZE)
     frozen, _ = split_pair(np.asarray(generator(z, training=False)))
     assert np.any(images != frozen)
-
-
-def test_another_seed_is_another_training(finished: Finished, tmp_path: Path) -> None:
-    config = dataclasses.replace(SMALL, steps=1, sample_every=1)
-
-    state = state_of(train(tmp_path, config, seed=2))
-
-    assert np.any(state["generator/000"] != finished.state["generator/000"])
