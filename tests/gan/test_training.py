@@ -235,6 +235,14 @@ def test_unfinished_training_is_not_taken_for_a_trained_gan(
         load(finished.folder, longer)
 
 
+def test_a_checkpoint_beyond_the_last_step_is_refused(finished: Finished) -> None:
+    shorter = dataclasses.replace(SMALL, steps=STEPS - 1)
+
+    for use in (train, load):
+        with pytest.raises(InputError, match=f"at step {STEPS}, beyond the 5 config"):
+            use(finished.folder, shorter)
+
+
 def test_samples_are_normalized_by_the_moments_of_their_batch(
     finished: Finished,
 ) -> None:
