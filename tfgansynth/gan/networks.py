@@ -88,7 +88,6 @@ class BatchNorm(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
-@keras.saving.register_keras_serializable(_PACKAGE)
 class SpectralConv(keras.layers.Layer):
     """Convolution whose kernel is divided by its largest singular value.
 
@@ -255,7 +254,6 @@ class Generator(keras.Model):
         return ops.tanh(ops.cast(x, "float32"))
 
 
-@keras.saving.register_keras_serializable(_PACKAGE)
 class Discriminator(keras.Model):
     """Pairs -> two logits. 5 x 5 convolutions of stride 2, then Dense.
 

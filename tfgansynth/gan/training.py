@@ -107,13 +107,19 @@ def load_checkpoint(gan: DCGAN, folder: Path) -> int:
         The step it was written at; 0 if there is none.
 
     Raises:
-        InputError: It is of other networks.
+        InputError: It is of other networks, or of a longer training.
     """
     arrays = checkpoints.load_newest(folder / "checkpoints")
     if arrays is None:
         return 0
     checkpoints.restore(gan.state(), arrays, folder)
-    return int(arrays["step"])
+    step = int(gan.step)
+    if step > gan.config.steps:
+        raise InputError(
+            f"{folder}: its GAN is at step {step}, beyond the {gan.config.steps} "
+            "configured: name another --out"
+        )
+    return step
 
 
 def sample_bytes(generator: Generator, z: Any) -> tuple[ByteArray, ByteArray]:

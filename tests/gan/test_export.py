@@ -1,0 +1,410 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfgansynth.config import GANConfig
+from tfgansynth.errors import InputError
+from tfgansynth.gan.export import (
+    FreezingReport,
+    compare_frozen,
+    export_generator,
+    freeze_moments,
+    load_sampler,
+    read_origin,
+)
+from tfgansynth.gan.networks import Generator
+from tfgansynth.pixels import split_pair
+from tfgansynth.runs import hash_file
+
+# Keras itself copies variables, on saving, in a way that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+
+SIZE, Z_DIM = 16, 5
+SEED = 9
+SMALL = GANConfig(
+    z_dim=Z_DIM, generator_maps=(8, 6), discriminator_maps=(6, 8), init_stddev=0.2
+)
+ORIGIN: dict[str, Any] = {
+    "dataset": {
+        "name": "phantoms-60",
+        "cases": 60,
+        "is_phantom": True,
+        "sha256": "0123abcd",
+    },
+    "lungs": "left",
+    "fold": 2,
+    "training_cases": ["a", "b", "c"],
+    "preset": "smoke",
+    "seed": 17,
+    "step": 4321,
+    "generator_sha256": "feedbeef",
+}
+REPORT = FreezingReport(
+    n_population=1024, n_compared=128, image_difference=3.456, mask_agreement=0.9876
+)
+
+
+def noise(count: int, seed: int = 0) -> NDArray[np.float32]:
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1, 1, (count, Z_DIM)).astype(np.float32)
+
+
+def make_generator() -> Generator:
+    generator = Generator(SMALL, size=SIZE, seed=3, policy="float32", name="generator")
+    rng = np.random.default_rng(4)
+    for weight in generator.trainable_variables:
+        if not weight.path.endswith("kernel"):
+            # As after a training: no bias, offset or scale is neutral.
+            weight.assign(weight + rng.normal(0, 0.3, weight.shape))
+    return generator
+
+
+@pytest.fixture(scope="module")
+def frozen() -> Generator:
+    generator = make_generator()
+    freeze_moments(generator, seed=SEED)
+    return generator
+
+
+@pytest.fixture(scope="module")
+def exported(frozen: Generator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that holds `generator/` and `generator.keras`."""
+    folder = tmp_path_factory.mktemp("gan")
+    export_generator(frozen, ORIGIN, REPORT, folder)
+    return folder
+
+
+# Frozen moments
+
+
+def test_the_moments_of_the_first_level_are_those_of_1024_noise_vectors(
+    frozen: Generator,
+) -> None:
+    z = noise(1024, SEED).astype(np.float64)
+    maps = z @ np.asarray(frozen.project.kernel) + np.asarray(frozen.project.bias)
+    per_map = maps.reshape(-1, 8)
+
+    norm = frozen.norms[0]
+
+    np.testing.assert_allclose(norm.population_mean, per_map.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(norm.population_variance, per_map.var(axis=0), rtol=1e-4)
+
+
+def test_a_frozen_generator_is_the_limit_of_a_large_batch(frozen: Generator) -> None:
+    # All noise vectors of the population as one batch: its moments are theirs.
+    z = noise(1024, SEED)
+
+    as_one_batch = np.asarray(frozen(z, training=True))
+
+    np.testing.assert_allclose(
+        np.asarray(frozen(z, training=False)), as_one_batch, atol=1e-4
+    )
+    # A small batch has moments of its own.
+    small = np.asarray(frozen(z[:8], training=True))
+    assert np.abs(small - as_one_batch[:8]).max() > 0.02
+
+
+def test_freezing_changes_no_trained_weight(frozen: Generator) -> None:
+    for ours, theirs in zip(
+        frozen.trainable_variables, make_generator().trainable_variables, strict=True
+    ):
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+def test_the_report_measures_how_far_freezing_moves_the_samples(
+    frozen: Generator,
+) -> None:
+    report = compare_frozen(frozen, batch=16, mask_threshold=120, seed=6)
+
+    z = noise(16, 6)
+    batch, still = (
+        split_pair(np.asarray(frozen(z, training=training)))
+        for training in (True, False)
+    )
+    difference = np.abs(batch[0].astype(int) - still[0].astype(int)).mean()
+    agreement = np.mean((batch[1] >= 120) == (still[1] >= 120))
+    assert report.n_population == 1024
+    assert report.n_compared == 16
+    assert report.image_difference == pytest.approx(difference, rel=1e-5)
+    assert report.mask_agreement == pytest.approx(agreement, rel=1e-6)
+    assert difference > 0.1
+    assert 0.5 < agreement < 1
+
+
+# The SavedModel
+
+FOREIGN_PROGRAM = """
+import sys
+sys.modules["tfgansynth"] = None  # an import of it raises, installed or not
+import numpy as np
+import tensorflow as tf
+
+folder, result = sys.argv[1:]
+model = tf.saved_model.load(folder)
+z = np.load(result + "/z.npy")
+pairs = model.signatures["serving_default"](z=tf.constant(z))["pairs"]
+one = model.signatures["serving_default"](z=tf.constant(z[2:3]))["pairs"]
+def sample(seed, count):
+    return model.signatures["sample"](
+        seed=tf.constant(seed, tf.int64), count=tf.constant(count))
+few, many, other = sample(1, 3), sample(1, 8), sample(2, 3)
+assert "keras" not in type(model).__module__
+np.savez(result + "/foreign.npz", pairs=pairs, one=one,
+         few_images=few["images"], few_masks=few["masks"],
+         many_images=many["images"], many_masks=many["masks"],
+         other_images=other["images"])
+"""
+
+
+@pytest.fixture(scope="module")
+def foreign(
+    exported: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, NDArray[Any]]:
+    """What a program without this package draws from the SavedModel."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    np.save(elsewhere / "z.npy", noise(6))
+    program = elsewhere / "program.py"
+    program.write_text(FOREIGN_PROGRAM)
+    command = [sys.executable, program.name, str(exported / "generator"), "."]
+    environment = {**os.environ, "PYTHONPATH": "", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        command, cwd=elsewhere, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    with np.load(elsewhere / "foreign.npz") as arrays:
+        return dict(arrays)
+
+
+def test_a_program_without_this_package_draws_the_generators_pairs(
+    foreign: dict[str, NDArray[Any]], frozen: Generator
+) -> None:
+    assert foreign["pairs"].dtype == np.float32
+    assert foreign["pairs"].shape == (6, SIZE, SIZE, 2)
+    expected = np.asarray(frozen(noise(6), training=False))
+    np.testing.assert_allclose(foreign["pairs"], expected, atol=1e-5)
+    assert expected.std() > 0.1
+
+
+def test_one_z_gives_one_pair_whatever_shares_its_batch(
+    foreign: dict[str, NDArray[Any]],
+) -> None:
+    np.testing.assert_allclose(foreign["one"][0], foreign["pairs"][2], atol=1e-5)
+
+
+def test_a_program_without_this_package_draws_bytes_by_seed_and_count(
+    foreign: dict[str, NDArray[Any]],
+) -> None:
+    for name in ("few_images", "few_masks"):
+        assert foreign[name].dtype == np.uint8
+        assert foreign[name].shape == (3, SIZE, SIZE)
+        assert foreign[name].std() > 10
+    assert foreign["many_images"].shape == (8, SIZE, SIZE)
+    assert np.any(foreign["few_images"] != foreign["few_masks"])
+    # Eight samples, eight images.
+    assert len({image.tobytes() for image in foreign["many_images"]}) == 8
+
+
+def test_the_first_samples_do_not_depend_on_the_count(
+    foreign: dict[str, NDArray[Any]],
+) -> None:
+    for kind in ("images", "masks"):
+        few, many = foreign[f"few_{kind}"], foreign[f"many_{kind}"]
+        # Another batch size may sum in another order: one grey level at most.
+        difference = np.abs(few.astype(int) - many[:3].astype(int))
+        assert difference.max() <= 1
+        assert difference.mean() < 0.01
+    assert np.any(foreign["other_images"] != foreign["few_images"])
+
+
+def test_the_drawn_bytes_are_the_pairs_of_uniform_noise(
+    frozen: Generator, exported: Path
+) -> None:
+    model = tf.saved_model.load(str(exported / "generator"))
+    z = np.stack(
+        [
+            tf.random.stateless_uniform((Z_DIM,), [5, index], -1.0, 1.0)
+            for index in range(4)
+        ]
+    )
+
+    drawn = model.signatures["sample"](
+        seed=tf.constant(5, tf.int64), count=tf.constant(4)
+    )
+
+    images, masks = split_pair(np.asarray(frozen(z, training=False)))
+    for ours, expected in ((drawn["images"], images), (drawn["masks"], masks)):
+        difference = np.abs(np.asarray(ours).astype(int) - expected)
+        assert difference.max() <= 1
+        assert difference.mean() < 0.01
+
+
+def test_the_sampler_draws_what_the_generator_draws(
+    exported: Path, frozen: Generator
+) -> None:
+    sample, z_dim = load_sampler(exported / "generator")
+    z = noise(7)
+
+    images, masks = sample(z)
+
+    assert z_dim == Z_DIM
+    assert images.dtype == masks.dtype == np.uint8
+    expected = split_pair(np.asarray(frozen(z, training=False)))
+    for ours, theirs in zip((images, masks), expected, strict=True):
+        difference = np.abs(ours.astype(int) - theirs.astype(int))
+        assert difference.max() <= 1
+        assert difference.mean() < 0.01
+
+
+def test_the_sampler_refuses_what_is_no_generator(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    with pytest.raises(InputError, match="not a SavedModel of a generator") as raised:
+        load_sampler(missing)
+    assert str(missing) in str(raised.value)
+
+    torn = tmp_path / "torn"
+    torn.mkdir()
+    (torn / "saved_model.pb").write_bytes(b"\x00no protocol buffer")
+    with pytest.raises(InputError, match="not a SavedModel of a generator"):
+        load_sampler(torn)
+
+
+def test_the_sampler_refuses_a_model_of_something_else(tmp_path: Path) -> None:
+    module = tf.Module()
+    module.double = tf.function(
+        lambda x: {"twice": 2 * x}, input_signature=[tf.TensorSpec((None, 3))]
+    )
+    tf.saved_model.save(
+        module, str(tmp_path), signatures={"serving_default": module.double}
+    )
+
+    with pytest.raises(InputError, match="not a SavedModel of a generator"):
+        load_sampler(tmp_path)
+
+
+# The other files
+
+
+def test_the_keras_file_gives_the_same_pairs(exported: Path, frozen: Generator) -> None:
+    model = keras.models.load_model(exported / "generator.keras", safe_mode=True)
+
+    assert type(model) is Generator
+    assert model.config == SMALL
+    for ours, theirs in zip(model.get_weights(), frozen.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for training in (True, False):
+        np.testing.assert_allclose(
+            np.asarray(model(noise(4), training=training)),
+            np.asarray(frozen(noise(4), training=training)),
+            atol=1e-6,
+        )
+
+
+def test_the_model_card_says_what_the_model_came_from_and_its_limits(
+    exported: Path,
+) -> None:
+    card = (exported / "model_card.md").read_text()
+
+    assert (exported / "generator" / "model_card.md").read_text() == card
+    for words in (
+        "phantoms-60, 60 cases (built-in phantoms: procedural images, not patients)",
+        "| Data hash | 0123abcd |",
+        "lungs: left",
+        "3 cases of fold 2",
+        "| Preset, seed, step | smoke, 17, 4321 |",
+        "| Weights' hash | feedbeef |",
+        f"float32 (n, {Z_DIM}), uniform in [-1, 1]",
+        f"float32 (n, {SIZE}, {SIZE}, 2)",
+        "1024 noise vectors",
+        "3.46 of 255 grey",
+        "98.76% of mask pixels agree",
+        "## Limits",
+        "no basis for a diagnosis",
+        "A SavedModel is a program",
+    ):
+        assert words in re.sub(r"\s+", " ", card), words
+
+
+def test_the_model_card_of_a_patients_model_names_the_data_sets_terms(
+    frozen: Generator, tmp_path: Path
+) -> None:
+    dataset = {**ORIGIN["dataset"], "name": "jsrt", "is_phantom": False}
+
+    export_generator(frozen, {**ORIGIN, "dataset": dataset}, REPORT, tmp_path)
+
+    card = (tmp_path / "model_card.md").read_text()
+    assert "the terms of the data set bind this model too" in card
+    assert "phantom" not in card
+
+
+def test_the_cards_own_program_runs(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = (exported / "model_card.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    names: dict[str, Any] = {"tf": tf, "z": tf.constant(noise(2))}
+
+    monkeypatch.chdir(exported)
+    exec(program, names)
+
+    assert names["pairs"].shape == (2, SIZE, SIZE, 2)
+    assert names["drawn"]["images"].shape == (16, SIZE, SIZE)
+
+
+def test_the_origin_is_read_back(exported: Path, tmp_path: Path) -> None:
+    assert read_origin(exported / "generator") == ORIGIN
+
+    # A SavedModel from elsewhere tells its weights' hash alone.
+    (tmp_path / "variables").mkdir()
+    weights = tmp_path / "variables" / "variables.data-00000-of-00001"
+    weights.write_bytes(b"weights")
+    assert read_origin(tmp_path) == {
+        "dataset": None,
+        "fold": None,
+        "training_cases": None,
+        "generator_sha256": hash_file(weights),
+    }
+
+
+def test_nothing_unfinished_is_left_behind_and_an_export_replaces_the_last(
+    frozen: Generator, exported: Path
+) -> None:
+    def files() -> set[str]:
+        return {path.name for path in exported.iterdir()}
+
+    assert files() == {"generator", "generator.keras", "model_card.md"}
+    stale = exported / "generator" / "stale"
+    stale.touch()
+
+    export_generator(frozen, ORIGIN, REPORT, exported)
+
+    assert not stale.exists()
+    assert files() == {"generator", "generator.keras", "model_card.md"}
+    origin = json.loads((exported / "generator" / "origin.json").read_text())
+    assert origin == ORIGIN
+
+
+def test_a_generator_in_bfloat16_is_exported_with_float32_pairs(
+    tmp_path: Path,
+) -> None:
+    generator = Generator(SMALL, size=SIZE, seed=3, policy="mixed_bfloat16")
+    freeze_moments(generator, seed=SEED)
+
+    export_generator(generator, ORIGIN, REPORT, tmp_path)
+
+    model = tf.saved_model.load(str(tmp_path / "generator"))
+    z = tf.constant(noise(3))
+    pairs = model.signatures["serving_default"](z=z)["pairs"]
+    assert pairs.dtype == tf.float32
+    np.testing.assert_allclose(pairs, generator(z, training=False), atol=0.02)
