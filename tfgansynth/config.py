@@ -60,9 +60,10 @@ class GANConfig:
     """Standard deviation of the initial weights. [paper IV-B]"""
     batch_norm_epsilon: float = 1e-5
     """Added to the variance in batch normalization. [tf-dcgan]"""
-    batch_norm_scale: bool = True
-    """Learn a scale after batch normalization. [tf-dcgan]; off in
-    [authors' code]"""
+    batch_norm_scale: bool = False
+    """Learn a scale besides the offset after batch normalization. Off in
+    [tf-dcgan], in its version with this epsilon, and in [authors' code]; on in
+    [choice, fast]"""
     leaky_slope: float = 0.2
     """Slope of the discriminator's leaky ReLU below zero. [tf-dcgan]"""
     discriminator_norm: Literal["batch", "spectral"] = "batch"
@@ -208,7 +209,6 @@ _AUTHORS = dataclasses.replace(
         generator_maps=(512, 256, 128, 128, 128, 128),
         discriminator_maps=(128, 128, 256, 512, 512, 512),
         init="truncated_normal",
-        batch_norm_scale=False,
         generator_updates=2,
     ),
 )
@@ -218,6 +218,7 @@ _FAST = dataclasses.replace(
     preset="fast",
     gan=dataclasses.replace(
         _PAPER.gan,
+        batch_norm_scale=True,
         discriminator_norm="spectral",
         loss="hinge",
         augment="differentiable",

@@ -14,7 +14,12 @@ from tfgansynth.gan.networks import BatchNorm, Discriminator, Generator, Spectra
 FloatArray = NDArray[np.float32]
 
 SIZE = 16
-SMALL = GANConfig(z_dim=5, generator_maps=(8, 6), discriminator_maps=(6, 8))
+SMALL = GANConfig(
+    z_dim=5,
+    generator_maps=(8, 6),
+    discriminator_maps=(6, 8),
+    batch_norm_scale=True,
+)
 
 
 def uniform(*shape: int, seed: int = 0) -> Any:
@@ -358,14 +363,13 @@ def test_the_generator_is_the_chain_of_layers_of_tf_dcgan(scale: bool) -> None:
     def enlarged(x: Any, level: int, maps: int) -> Any:
         shape = (x.shape[0], 2 * x.shape[1], 2 * x.shape[2], maps)
         kernel = weights[f"generator/upsampling_{level}/kernel"]
-        y = tf.nn.conv2d_transpose(x, kernel, shape, strides=2, padding="SAME")
-        return y + weights[f"generator/upsampling_{level}/bias"]
+        return tf.nn.conv2d_transpose(x, kernel, shape, strides=2, padding="SAME")
 
     z = uniform(6, 5)
-    x = z @ weights["generator/project/kernel"] + weights["generator/project/bias"]
+    x = z @ weights["generator/project/kernel"]
     x = normalized(tf.reshape(x, (6, 4, 4, 8)), 0)
     x = normalized(enlarged(x, 0, 6), 1)
-    expected = tf.tanh(enlarged(x, 1, 2))
+    expected = tf.tanh(enlarged(x, 1, 2) + weights["generator/upsampling_1/bias"])
 
     pairs = model(z, training=True)
 
@@ -382,7 +386,6 @@ def test_the_discriminator_is_the_chain_of_layers_of_tf_dcgan() -> None:
     for level in range(2):
         prefix = f"discriminator/convolution_{level}"
         x = tf.nn.conv2d(x, weights[f"{prefix}/kernel"], strides=2, padding="SAME")
-        x += weights[f"{prefix}/bias"]
         mean, variance = tf.nn.moments(x, (0, 1, 2))
         x = (x - mean) / tf.sqrt(variance + 1e-5)
         x *= weights[f"discriminator/norm_{level}/gamma"]

@@ -154,8 +154,6 @@ def test_bfloat16_keeps_weights_and_logits_in_float32() -> None:
     assert 0 < np.abs(rough - fine).max() < 0.1 * np.abs(fine).max()
 
 
-# Keras's own saving makes NumPy warn of its old array protocol.
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_saved_network_answers_as_before(tmp_path: Path) -> None:
     unet = build_unet(TINY, size=16, seed=3)
     unet.save(tmp_path / "model.keras")

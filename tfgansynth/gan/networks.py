@@ -180,8 +180,10 @@ class Generator(keras.Model):
         self.policy = policy
         base = size >> len(config.generator_maps)
         first, *rest = config.generator_maps
+        # No bias where batch normalization follows: its offset is the bias.
         self.project = keras.layers.Dense(
             base * base * first,
+            use_bias=False,
             kernel_initializer=_initializer(config, seed),
             dtype=policy,
             name="project",
@@ -202,6 +204,7 @@ class Generator(keras.Model):
                 config.kernel_size,
                 strides=2,
                 padding="same",
+                use_bias=level == len(rest),
                 kernel_initializer=_initializer(config, seed + 1 + level),
                 dtype=policy,
                 name=f"upsampling_{level}",
@@ -293,6 +296,7 @@ class Discriminator(keras.Model):
                     config.kernel_size,
                     strides=2,
                     padding="same",
+                    use_bias=False,
                     kernel_initializer=initializer,
                     dtype=policy,
                     name=name,

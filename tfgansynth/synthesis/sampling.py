@@ -15,6 +15,8 @@ from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
 from tfgansynth.synthesis.postprocess import clean_mask
 from tfgansynth.synthesis.similarity import DistinctFilter
 
+_SHEET_COLUMNS = 15
+
 Sampler = Callable[[FloatArray], tuple[ByteArray, ByteArray]]
 """z, float32 (m, z_dim) in [-1, 1] -> uint8 images and grey masks (m, S, S)."""
 
@@ -167,7 +169,9 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
             "pairs": entries,
         }
         runs.write_json(partial / "manifest.json", content)
-        sheet = pictures.pairs_sheet(synthetic.images, synthetic.masks)
+        sheet = pictures.pairs_sheet(
+            synthetic.images, synthetic.masks, columns=_SHEET_COLUMNS
+        )
         runs.write_png(partial / "contact_sheet.png", sheet)
 
 
