@@ -136,3 +136,13 @@ def test_line_ends_when_the_job_fails(
     with pytest.raises(KeyboardInterrupt), Progress("step", 4):
         raise KeyboardInterrupt
     assert capsys.readouterr().out == "\n"
+
+
+def test_a_job_that_may_end_early_takes_at_most_its_time(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Progress("epoch", 10, may_end_early=True) as job:
+        job.update(1)
+        clock.now += 40
+        job.update(2)
+    assert "at most 5 min 20 s left" in capsys.readouterr().out

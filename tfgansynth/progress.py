@@ -22,13 +22,15 @@ class Progress:
     Args:
         label: What is being done.
         total: Steps of the whole job.
+        may_end_early: The job may be done before its last step.
     """
 
     _BAR_WIDTH = 24
     _SECONDS_BETWEEN_LINES = 30.0
 
-    def __init__(self, label: str, total: int) -> None:
+    def __init__(self, label: str, total: int, *, may_end_early: bool = False) -> None:
         """Start the clock."""
+        self._bound = "at most " if may_end_early else ""
         self._label = label
         self._total = total
         self._first = self._done = 0
@@ -73,7 +75,7 @@ class Progress:
         rate = self.seconds_per_step
         if rate == rate:
             left = duration(rate * (self._total - done))
-            line += f", {rate:.2f} s a step, {left} left"
+            line += f", {rate:.2f} s a step, {self._bound}{left} left"
         if note:
             line += f", {note}"
         if self._interactive:

@@ -89,7 +89,7 @@ def train_unet(
     saved_at = time.monotonic()
     with (
         _saved_on_interrupt(state, folder),
-        Progress(f"{label} epoch", config.max_epochs) as progress,
+        Progress(f"{label} epoch", config.max_epochs, may_end_early=True) as progress,
     ):
         while not _is_done(state.history, config, len(training.images)):
             epoch = len(state.history)
