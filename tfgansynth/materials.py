@@ -77,22 +77,27 @@ def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
             data, config.lungs, config.data.size, soft_masks=config.data.soft_masks
         )
         print(f"DATA: {len(dataset.cases)} cases in {data}")
-    run = Run.open(
-        out, config, dataset_name=dataset.name, dataset_hash=dataset.content_hash
-    )
-    print(f"RUN: {run.root}")
-    return Experiment(run=run, dataset=dataset, folds=_split(run, dataset))
-
-
-def _split(run: Run, dataset: Dataset) -> tuple[Fold, ...]:
-    config = run.config
-    if run.splits_path.exists():
-        return folds_from_json(runs.read_json(run.splits_path))
+    # Before the run folder: what cannot be split must not leave one behind.
     folds = make_folds(dataset.case_ids, config.data, config.seed)
     if config.reduced and len(folds[0].training) < config.data.n_reduced:
         raise InputError(
             f"--reduced: a fold has only {len(folds[0].training)} training cases, "
             f"{config.data.n_reduced} are to be drawn: lower --data.n-reduced"
         )
-    runs.write_json(run.splits_path, folds_to_json(folds))
-    return folds
+    run = Run.open(
+        out, config, dataset_name=dataset.name, dataset_hash=dataset.content_hash
+    )
+    print(f"RUN: {run.root}")
+    _record_split(run, folds)
+    return Experiment(run=run, dataset=dataset, folds=folds)
+
+
+def _record_split(run: Run, folds: tuple[Fold, ...]) -> None:
+    """Write the split, or make sure that the run was begun with the same one."""
+    if not run.splits_path.exists():
+        runs.write_json(run.splits_path, folds_to_json(folds))
+    elif folds_from_json(runs.read_json(run.splits_path)) != folds:
+        raise InputError(
+            f"{run.splits_path}: is not the split of this seed and these cases, or "
+            "was altered: name another --out"
+        )

@@ -91,6 +91,8 @@ def test_too_few_cases_to_reduce_are_refused(tool: Runner, data: Path) -> None:
     done = train(tool, data, "--reduced", "--data.n-validation", "4")
 
     assert_refused(done, "--reduced", "16 training cases", "--data.n-reduced")
+    # No folder is left that would bind the next attempt to these settings.
+    assert not (data.parent / "runs").exists()
 
 
 def test_an_output_folder_that_cannot_be_made_is_named(
