@@ -154,6 +154,10 @@ class UNetConfig:
     """L2 weight decay, coupled into the gradient before momentum. [paper IV-B]"""
     batch: int = 16
     """Pairs a mini-batch. [paper IV-B]"""
+    validation_error: Literal["cross_entropy", "dice"] = "cross_entropy"
+    """The error that decides when to stop: the training loss on the validation
+    cases, or 1 minus their mean Dice. The paper does not say which [choice]; Dice
+    in [choice, fast]"""
     stop_window: int = 10
     """Epochs in the average of the validation error. Training stops when this
     average rises. [paper IV-B]"""
@@ -163,6 +167,9 @@ class UNetConfig:
     max_epochs: int = 20000
     """Epochs after which training ends in any case. The paper names none: never
     reached by its rule in practice. [choice]"""
+    average_decay: float = 0.0
+    """Decay a mini-batch of the running average of the weights that is validated
+    and evaluated; 0 takes the weights themselves [choice]; on in [choice, fast]"""
     keep: Literal["last", "best"] = "last"
     """Which weights are evaluated: those at the stop [choice], or those of the
     epoch with the lowest validation error [choice, fast]"""
@@ -234,8 +241,10 @@ _FAST = dataclasses.replace(
         optimizer="adam",
         learning_rate=5e-4,
         weight_decay=0.0,
+        validation_error="dice",
         min_steps=300,
         max_epochs=400,
+        average_decay=0.98,
         keep="best",
         precision="auto",
     ),

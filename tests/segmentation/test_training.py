@@ -12,8 +12,9 @@ import pytest
 
 from tfgansynth import checkpoints
 from tfgansynth.config import UNetConfig
-from tfgansynth.data.pipeline import epoch_batches
+from tfgansynth.data.pipeline import epoch_batches, labelled
 from tfgansynth.errors import InputError
+from tfgansynth.evaluation.metrics import dice
 from tfgansynth.segmentation import training
 from tfgansynth.segmentation.training import (
     Epoch,
@@ -21,7 +22,11 @@ from tfgansynth.segmentation.training import (
     history_to_csv,
     train_unet,
 )
-from tfgansynth.segmentation.unet import predict_masks
+from tfgansynth.segmentation.unet import (
+    build_optimizer,
+    build_unet,
+    predict_masks,
+)
 
 SIDE = 16
 TINY = UNetConfig(
@@ -342,3 +347,46 @@ def test_checkpoint_of_another_network_is_refused(
     train(tmp_path, dataclasses.replace(TINY, max_epochs=1))
     with pytest.raises(InputError, match="other networks than configured"):
         train(tmp_path, dataclasses.replace(TINY, maps=5))
+
+
+def test_the_dice_error_is_one_minus_the_mean_dice_of_the_cases() -> None:
+    unet = build_unet(TINY, size=16, seed=3)
+    state = training.UNetTraining(unet, build_optimizer(TINY))
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 255, (5, 16, 16)).astype(np.float32)
+    truths = rng.random((5, 16, 16)) < 0.4
+    inputs, targets = labelled(images, truths)
+
+    error = float(state.dice_error(inputs, targets))
+
+    predictions = predict_masks(unet, images)
+    assert predictions.any()
+    pairs = zip(predictions, truths, strict=True)
+    assert error == pytest.approx(1 - np.mean([dice(a, b) for a, b in pairs]), abs=1e-6)
+
+
+def test_averaged_weights_follow_the_decay_and_give_way_again() -> None:
+    config = dataclasses.replace(TINY, average_decay=0.9)
+    unet = build_unet(config, size=16, seed=3)
+    state = training.UNetTraining(unet, build_optimizer(config))
+    rng = np.random.default_rng(0)
+    expected = None
+    for _ in range(3):
+        images = rng.uniform(0, 255, (2, 16, 16)).astype(np.float32)
+        state.train_step(*labelled(images, rng.random((2, 16, 16)) < 0.4))
+        own = [weight.copy() for weight in unet.get_weights()]
+        # The average starts from the weights after the first step.
+        expected = (
+            own
+            if expected is None
+            else [0.9 * e + 0.1 * w for e, w in zip(expected, own, strict=True)]
+        )
+    with state.averaged_weights():
+        averaged = [weight.copy() for weight in unet.get_weights()]
+
+    assert expected is not None
+    for e, a in zip(expected, averaged, strict=True):
+        np.testing.assert_allclose(a, e, atol=1e-6)
+    for o, w in zip(own, unet.get_weights(), strict=True):
+        np.testing.assert_array_equal(o, w)
+    assert any(np.abs(o - a).max() > 0 for o, a in zip(own, averaged, strict=True))

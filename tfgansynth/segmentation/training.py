@@ -29,7 +29,14 @@ _SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one epoch came to: mean cross-entropies, in nats a pixel."""
+    """What one epoch came to.
+
+    Attributes:
+        epoch: Number of the epoch, from 1.
+        training_error: Mean cross-entropy over the mini-batches, nats a pixel.
+        validation_error: As configured: the same on the validation cases, or 1
+            minus their mean Dice.
+    """
 
     epoch: int
     training_error: float
@@ -85,7 +92,8 @@ def train_unet(
     validation_inputs, validation_targets = labelled(
         validation.images, validation.masks
     )
-    measure = tf.function(state.error)
+    errors = {"cross_entropy": state.error, "dice": state.dice_error}
+    measure = tf.function(errors[config.validation_error])
     saved_at = time.monotonic()
     with (
         _saved_on_interrupt(state, folder),
@@ -101,11 +109,9 @@ def train_unet(
                 epoch=epoch,
             )
             losses = [step(inputs, targets) for inputs, targets in batches]
-            entry = Epoch(
-                epoch=epoch + 1,
-                training_error=float(np.mean(losses)),
-                validation_error=float(measure(validation_inputs, validation_targets)),
-            )
+            with state.averaged_weights():
+                error = float(measure(validation_inputs, validation_targets))
+            entry = Epoch(epoch + 1, float(np.mean(losses)), error)
             state.add(entry)
             progress.update(epoch + 1, f"validation error {entry.validation_error:.4f}")
             if time.monotonic() - saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
@@ -113,6 +119,8 @@ def train_unet(
                 saved_at = time.monotonic()
     if config.keep == "best":
         unet.set_weights(state.best)
+    else:
+        state.take_averages()
     return unet, state.history
 
 
@@ -162,6 +170,15 @@ class UNetTraining:
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
         return tf.reduce_mean(losses)
 
+    def dice_error(self, inputs: Any, targets: Any) -> Any:
+        """1 minus the mean Dice coefficient of the cases, none of them empty."""
+        logits = self.unet(inputs, training=False)
+        predicted = tf.cast(logits[..., 1] > logits[..., 0], tf.float32)
+        true = tf.cast(targets, tf.float32)
+        overlap = tf.reduce_sum(predicted * true, axis=(1, 2))
+        sizes = tf.reduce_sum(predicted + true, axis=(1, 2))
+        return 1 - tf.reduce_mean(2 * overlap / sizes)
+
     def train_step(self, inputs: Any, targets: Any) -> Any:
         """Update the weights on one mini-batch; the loss before the update."""
         with tf.GradientTape() as tape:
@@ -171,11 +188,24 @@ class UNetTraining:
         self.optimizer.apply(gradients, self.unet.trainable_variables)
         return loss
 
+    def take_averages(self) -> None:
+        """Replace the weights by their running averages, if there are any."""
+        self.optimizer.finalize_variable_values(self.unet.trainable_variables)
+
+    @contextlib.contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Let the network have its averaged weights for a while."""
+        own = self.unet.get_weights()
+        self.take_averages()
+        yield
+        self.unet.set_weights(own)
+
     def add(self, entry: Epoch) -> None:
         """Close an epoch: note its errors, and the weights if they are the best."""
         earlier = [old.validation_error for old in self.history]
         if entry.validation_error < min(earlier, default=np.inf):
-            self.best = self.unet.get_weights()
+            with self.averaged_weights():
+                self.best = self.unet.get_weights()
         self.history.append(entry)
         errors = [(e.training_error, e.validation_error) for e in self.history]
         # An interrupt comes in the middle of an epoch, and going on starts with a

@@ -92,13 +92,17 @@ class _LayerMaker:
 
 def build_optimizer(config: UNetConfig) -> keras.optimizers.Optimizer:
     """Build the optimizer that the configuration names."""
+    averaging: dict[str, Any] = {}
+    if config.average_decay:
+        averaging = {"use_ema": True, "ema_momentum": config.average_decay}
     if config.optimizer == "nesterov":
         return CaffeNesterov(
             config.learning_rate,
             momentum=config.momentum,
             coupled_decay=config.weight_decay,
+            **averaging,
         )
-    return keras.optimizers.Adam(config.learning_rate)
+    return keras.optimizers.Adam(config.learning_rate, **averaging)
 
 
 def predict_masks(unet: keras.Model, images: FloatArray) -> MaskArray:
