@@ -68,7 +68,9 @@ def run_tool(
             tool.
         main: The tool; what it returns is the exit code, None for done.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where a script started the tool in the background, which ignores SIGINT.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     # Lines appear when they are printed, in a file too.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:

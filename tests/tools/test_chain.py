@@ -175,7 +175,7 @@ def test_an_interrupted_training_goes_on(
                 assert "left" not in line
                 process.send_signal(stop)
                 break
-        rest, complaint = process.stdout.read(), process.stderr.read()
+        rest, complaint = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "checkpoint of step" in rest
     assert complaint.splitlines() == [
