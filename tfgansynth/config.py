@@ -258,6 +258,8 @@ _SMOKE = dataclasses.replace(
         z_dim=32,
         generator_maps=(64, 48, 32, 24, 16),
         discriminator_maps=(16, 24, 32, 48, 64),
+        generator_rate=1e-3,
+        discriminator_rate=1e-3,
         batch=16,
         steps=150,
         sample_every=50,
@@ -271,6 +273,7 @@ _SMOKE = dataclasses.replace(
         learning_rate=3e-3,
         min_steps=0,
         max_epochs=25,
+        average_decay=0.8,
         precision="float32",
     ),
 )
