@@ -108,15 +108,11 @@ def draw_separate_set(
     experiment = dataclasses.replace(experiment, run=run)
     folder = run.fold(fold.number) / f"synthetic-{count}"
     if saved_model is None:
-        if folder.exists():
-            raise InputError(f"{folder}: exists already: remove or rename it first")
         _draw_set(experiment, fold, trained_gan(experiment, fold), folder)
         return
     sampler, z_dim = load_sampler(saved_model)
     origin = read_origin(saved_model)
     folder = folder.with_name(f"{folder.name}-{origin['generator_sha256'][:8]}")
-    if folder.exists():
-        raise InputError(f"{folder}: exists already: remove or rename it first")
     _write_set(experiment, fold, sampler, z_dim, origin, folder)
 
 
@@ -158,6 +154,8 @@ def _write_set(
     origin: dict[str, Any],
     folder: Path,
 ) -> None:
+    if folder.exists():
+        raise InputError(f"{folder}: exists already: remove or rename it first")
     config = experiment.config
     z_seed = derive_seed(config.seed, "synthesis", fold.number)
     synthetic = draw_set(
