@@ -37,7 +37,7 @@ from tfgansynth.progress import duration
 from tfgansynth.runs import Run
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
-from tfgansynth.segmentation.unet import predict_masks
+from tfgansynth.segmentation.unet import plain_twin, predict_masks
 from tfgansynth.synthesis.sampling import Sampler, draw_set, read_set, write_set
 
 
@@ -235,7 +235,7 @@ def ensure_unet(
         )
     print(f"{folder.name}: stopped after {len(history)} epochs")
     runs.write_text(folder / "history.csv", history_to_csv(history))
-    unet.save(folder / "model.keras")
+    plain_twin(unet, config.unet).save(folder / "model.keras")
     with _timed(run, f"fold-{fold.number}/{folder.name}/evaluation"):
         test = experiment.dataset.select(fold.test)
         images, truths = images_and_masks(test)

@@ -13,7 +13,7 @@ TINY = UNetConfig(depth=2, maps=4)
 
 
 def layers_of(unet: keras.Model, kind: type) -> list[keras.layers.Layer]:
-    return [layer for layer in unet.layers if type(layer) is kind]
+    return [layer for layer in unet.layers if isinstance(layer, kind)]
 
 
 def images(count: int, size: int = 16) -> FloatArray:
@@ -47,8 +47,9 @@ def test_maps_of_both_ways_meet_at_each_level() -> None:
     joins = layers_of(unet, keras.layers.Concatenate)
     assert [join.output.shape for join in joins] == [(None, 8, 8, 8), (None, 16, 16, 8)]
     for join in joins:
-        kinds = [type(x._keras_history.operation) for x in join.input]
-        assert kinds == [keras.layers.Conv2D, keras.layers.Conv2DTranspose]
+        skip, enlarged = (x._keras_history.operation for x in join.input)
+        assert isinstance(skip, keras.layers.Conv2D)
+        assert isinstance(enlarged, keras.layers.Conv2DTranspose)
         assert [x.shape[-1] for x in join.input] == [4, 4]
 
 

@@ -11,6 +11,8 @@ import keras
 from keras import ops
 
 from tfgansynth.config import GANConfig
+from tfgansynth.kernels.convolution import convolution
+from tfgansynth.kernels.layers import Convolution, TransposedConvolution
 
 _PACKAGE = "tfgansynth"
 
@@ -142,7 +144,7 @@ class SpectralConv(keras.layers.Layer):
         kernel = ops.cast(self._normalized_kernel(training), x.dtype)
         if self.kernel_size is None:
             return ops.matmul(x, kernel) + self.bias
-        return ops.conv(x, kernel, strides=2, padding="same") + self.bias
+        return convolution(x, kernel, stride=2) + self.bias
 
     def _normalized_kernel(self, training: bool) -> Any:
         kernel = ops.convert_to_tensor(self.kernel)
@@ -199,7 +201,7 @@ class Generator(keras.Model):
             for level in range(len(config.generator_maps))
         ]
         self.upsamplings = [
-            keras.layers.Conv2DTranspose(
+            TransposedConvolution(
                 filters,
                 config.kernel_size,
                 strides=2,
@@ -282,7 +284,7 @@ class Discriminator(keras.Model):
             initializer = _initializer(config, seed + level)
             name = f"convolution_{level}"
             if config.discriminator_norm == "spectral":
-                convolution = SpectralConv(
+                layer = SpectralConv(
                     filters,
                     config.kernel_size,
                     initializer,
@@ -291,7 +293,7 @@ class Discriminator(keras.Model):
                     name=name,
                 )
             else:
-                convolution = keras.layers.Conv2D(
+                layer = Convolution(
                     filters,
                     config.kernel_size,
                     strides=2,
@@ -309,7 +311,7 @@ class Discriminator(keras.Model):
                         name=f"norm_{level}",
                     )
                 )
-            self.convolutions.append(convolution)
+            self.convolutions.append(layer)
         last_seed = seed + len(self.convolutions)
         last = _initializer(config, last_seed)
         # Logits are float32 under any policy: the losses are too.
@@ -326,10 +328,10 @@ class Discriminator(keras.Model):
     def call(self, pairs: Any, training: bool = False) -> Any:
         """Judge float32 (m, S, S, 2) pairs: float32 (m, 2) logits."""
         x = pairs
-        for level, convolution in enumerate(self.convolutions):
+        for level, layer in enumerate(self.convolutions):
             if self.norms:
-                x = self.norms[level](convolution(x), training=training)
+                x = self.norms[level](layer(x), training=training)
             else:
-                x = convolution(x, training=training)
+                x = layer(x, training=training)
             x = ops.leaky_relu(x, negative_slope=self.config.leaky_slope)
         return self.classify(self.flatten(x))

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from tfgansynth.config import UNetConfig
+from tfgansynth.kernels.layers import Convolution, TransposedConvolution
 from tfgansynth.pixels import FloatArray, MaskArray, to_signed
 from tfgansynth.precision import layer_policy
 from tfgansynth.segmentation.nesterov import CaffeNesterov
@@ -15,7 +16,9 @@ _CLASSES = 2
 _PREDICTION_BATCH = 32
 
 
-def build_unet(config: UNetConfig, *, size: int, seed: int) -> keras.Model:
+def build_unet(
+    config: UNetConfig, *, size: int, seed: int, plain: bool = False
+) -> keras.Model:
     """Build the U-Net: average poolings, one number of maps on all levels.
 
     Each level has two convolutions with ReLU; up-convolutions double the side on
@@ -26,12 +29,13 @@ def build_unet(config: UNetConfig, *, size: int, seed: int) -> keras.Model:
         config: The network's numbers.
         size: Side of the images in pixels, a multiple of 2 ** depth.
         seed: Of the initial weights.
+        plain: Use Keras's own layers only: a model that loads without this package.
 
     Returns:
         A model: float32 (n, size, size, 1) in [-1, 1] -> float32
         (n, size, size, 2) logits.
     """
-    layers = _LayerMaker(config, seed)
+    layers = _LayerMaker(config, seed, plain)
     inputs = keras.Input((size, size, 1), name="image")
     x = inputs
     skips = []
@@ -49,9 +53,13 @@ def build_unet(config: UNetConfig, *, size: int, seed: int) -> keras.Model:
 class _LayerMaker:
     """Makes layers, each with a random seed of its own."""
 
-    def __init__(self, config: UNetConfig, seed: int) -> None:
+    def __init__(self, config: UNetConfig, seed: int, plain: bool) -> None:
         self._config = config
         self._seed = seed
+        self._convolution = keras.layers.Conv2D if plain else Convolution
+        self._transposed = (
+            keras.layers.Conv2DTranspose if plain else TransposedConvolution
+        )
         self._policy = layer_policy(config.precision)
 
     def _msra(self) -> keras.Initializer:
@@ -59,7 +67,7 @@ class _LayerMaker:
         return keras.initializers.HeNormal(seed=self._seed)
 
     def convolution(self, x: Any) -> Any:
-        return keras.layers.Conv2D(
+        return self._convolution(
             self._config.maps,
             self._config.kernel_size,
             padding="same",
@@ -72,10 +80,11 @@ class _LayerMaker:
         return keras.layers.AveragePooling2D(2, dtype=self._policy)(x)
 
     def up_convolution(self, x: Any) -> Any:
-        return keras.layers.Conv2DTranspose(
+        return self._transposed(
             self._config.maps,
             2,
             strides=2,
+            padding="same",
             activation="relu",
             kernel_initializer=self._msra(),
             dtype=self._policy,
@@ -85,9 +94,21 @@ class _LayerMaker:
         return keras.layers.Concatenate(dtype=self._policy)([skip, x])
 
     def logits(self, x: Any) -> Any:
-        return keras.layers.Conv2D(
-            _CLASSES, 1, kernel_initializer=self._msra(), dtype="float32"
+        return self._convolution(
+            _CLASSES,
+            1,
+            padding="same",
+            kernel_initializer=self._msra(),
+            dtype="float32",
         )(x)
+
+
+def plain_twin(unet: keras.Model, config: UNetConfig) -> keras.Model:
+    """The same U-Net in Keras's own layers: a file of it loads without this package."""
+    size = unet.input_shape[1]
+    twin = build_unet(config, size=size, seed=0, plain=True)
+    twin.set_weights(unet.get_weights())
+    return twin
 
 
 def build_optimizer(config: UNetConfig) -> keras.optimizers.Optimizer:

@@ -1,0 +1,365 @@
+// Gradient of a convolution with respect to its filter, for AVX-512 processors.
+//
+//   gradient[kh, kw, i, o] = sum over images n and positions (h, w) of
+//       maps[n, h * stride + kh - pad, w * stride + kw - pad, i] * errors[n, h, w, o]
+//
+// This is a product of two long, thin matrices for each (kh, kw). Both operands are
+// packed into panels that stay in the cache, and a register tile of 4 x 64 sums runs
+// down a panel. bfloat16 operands are packed in pairs of positions, which one
+// instruction multiplies and adds up in float32. Every number of the result is summed
+// by one thread, in one order: it does not depend on the number of threads.
+#include <immintrin.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "tensorflow/c/kernels.h"
+#include "tensorflow/c/ops.h"
+#include "tensorflow/c/tf_tensor.h"
+
+namespace {
+
+constexpr int64_t kLanes = 16;         // float32 numbers in a register
+constexpr int64_t kTileIn = 4;         // input maps of a tile
+constexpr int64_t kTileRegisters = 4;  // registers across a tile
+constexpr int64_t kTileOut = kTileRegisters * kLanes;
+constexpr int64_t kPanel = 512;  // positions in a panel: it fits the second cache
+
+struct Shape {
+  int64_t images, height, width, in_maps;
+  int64_t out_height, out_width, out_maps;
+  int64_t kernel, stride, pad_top, pad_left;
+};
+
+// What differs between the number formats. A word is 32 bits: kDepth numbers of one
+// map at neighboring positions.
+struct BFloat16 {
+  using Number = uint16_t;
+  static constexpr int64_t kDepth = 2;
+
+  static __m512i wide(const Number* from) {
+    return _mm512_cvtepu16_epi32(
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  }
+  static __m512i words(const Number* const at[kDepth]) {
+    return _mm512_or_si512(wide(at[0]), _mm512_slli_epi32(wide(at[1]), 16));
+  }
+  static __m512 add_product(__m512 sum, __m512i a, __m512i b) {
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+  }
+};
+
+struct Float32 {
+  using Number = float;
+  static constexpr int64_t kDepth = 1;
+
+  static __m512i words(const Number* const at[kDepth]) {
+    return _mm512_loadu_si512(at[0]);
+  }
+  static __m512 add_product(__m512 sum, __m512i a, __m512i b) {
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
+  }
+};
+
+using Buffer = std::unique_ptr<int32_t, decltype(&std::free)>;
+
+Buffer allocate(int64_t words) {
+  const int64_t bytes = (words * 4 + 63) / 64 * 64;
+  return {static_cast<int32_t*>(std::aligned_alloc(64, bytes)), &std::free};
+}
+
+// A band of rows, the same in a few images: the positions of one panel.
+struct Panel {
+  int64_t first_image, images, first_row, rows;
+};
+
+// Input maps [first, first + maps) and filter rows [top, bottom): one thread's share.
+struct Share {
+  int64_t first, maps, top, bottom;
+};
+
+template <class Format>
+class FilterGradient {
+ public:
+  using Number = typename Format::Number;
+
+  FilterGradient(const Shape& shape, const Number* maps, const Number* errors,
+                 float* gradient)
+      : s_(shape),
+        maps_(maps),
+        errors_(errors),
+        gradient_(gradient),
+        row_words_(shape.out_width / Format::kDepth),
+        // Bands where one image fills a panel, whole images where it does not.
+        panel_rows_(std::clamp(kPanel / shape.out_width, int64_t{1}, shape.out_height)),
+        panel_images_(std::clamp(kPanel / (shape.out_width * shape.out_height),
+                                 int64_t{1}, shape.images)),
+        zeros_(shape.in_maps) {}
+
+  void compute(const Share& share) const {
+    const int64_t most_rows =
+        (panel_rows_ - 1) * s_.stride + share.bottom - share.top;
+    const Buffer errors =
+        allocate(panel_images_ * panel_rows_ * row_words_ * s_.out_maps);
+    const Buffer maps = allocate(panel_images_ * most_rows * row_words_ * share.maps);
+    for (int64_t image = 0; image < s_.images; image += panel_images_)
+      for (int64_t row = 0; row < s_.out_height; row += panel_rows_) {
+        const Panel panel{image, std::min(panel_images_, s_.images - image), row,
+                          std::min(panel_rows_, s_.out_height - row)};
+        pack_errors(panel, errors.get());
+        for (int64_t kw = 0; kw < s_.kernel; ++kw) {
+          pack_maps(panel, share, kw, maps.get());
+          multiply(panel, share, kw, maps.get(), errors.get());
+        }
+      }
+  }
+
+ private:
+  int64_t packed_rows(const Panel& panel, const Share& share) const {
+    return (panel.rows - 1) * s_.stride + share.bottom - share.top;
+  }
+
+  // To [block of 64 output maps][image][row][words][64].
+  void pack_errors(const Panel& panel, int32_t* to) const {
+    const int64_t words = panel.images * panel.rows * row_words_;
+    for (int64_t image = 0; image < panel.images; ++image) {
+      const int64_t first =
+          (panel.first_image + image) * s_.out_height + panel.first_row;
+      for (int64_t w = 0; w < panel.rows * row_words_; ++w) {
+        const Number* at[Format::kDepth];
+        for (int64_t d = 0; d < Format::kDepth; ++d)
+          at[d] = errors_ + (first * s_.out_width + w * Format::kDepth + d) * s_.out_maps;
+        int32_t* word = to + (image * panel.rows * row_words_ + w) * kTileOut;
+        for (int64_t o = 0; o < s_.out_maps; o += kLanes) {
+          _mm512_store_si512(word + o / kTileOut * words * kTileOut + o % kTileOut,
+                             Format::words(at));
+          for (auto& number : at) number += kLanes;
+        }
+      }
+    }
+  }
+
+  // To [image][row][words][maps], rows and columns as filter column kw meets them.
+  void pack_maps(const Panel& panel, const Share& share, int64_t kw,
+                 int32_t* to) const {
+    const int64_t rows = packed_rows(panel, share);
+    const int64_t top = panel.first_row * s_.stride + share.top - s_.pad_top;
+    for (int64_t image = 0; image < panel.images; ++image)
+      for (int64_t row = top; row < top + rows; ++row)
+        for (int64_t w = 0; w < row_words_; ++w) {
+          const Number* at[Format::kDepth];
+          for (int64_t d = 0; d < Format::kDepth; ++d) {
+            const int64_t column =
+                (w * Format::kDepth + d) * s_.stride + kw - s_.pad_left;
+            const bool inside =
+                row >= 0 && row < s_.height && column >= 0 && column < s_.width;
+            const int64_t pixel =
+                ((panel.first_image + image) * s_.height + row) * s_.width + column;
+            at[d] = inside ? maps_ + pixel * s_.in_maps + share.first : zeros_.data();
+          }
+          for (int64_t i = 0; i < share.maps; i += kLanes, to += kLanes) {
+            _mm512_store_si512(to, Format::words(at));
+            for (auto& number : at) number += kLanes;
+          }
+        }
+  }
+
+  void multiply(const Panel& panel, const Share& share, int64_t kw,
+                const int32_t* maps, const int32_t* errors) const {
+    const int64_t words = panel.images * panel.rows * row_words_;
+    for (int64_t kh = share.top; kh < share.bottom; ++kh)
+      for (int64_t o = 0; o < s_.out_maps; o += kTileOut)
+        for (int64_t i = 0; i < share.maps; i += kTileIn)
+          tile(panel, share, maps + (kh - share.top) * row_words_ * share.maps + i,
+               errors + o * words,
+               gradient_ +
+                   ((kh * s_.kernel + kw) * s_.in_maps + share.first + i) * s_.out_maps +
+                   o);
+  }
+
+  void tile(const Panel& panel, const Share& share, const int32_t* maps,
+            const int32_t* errors, float* to) const {
+    // From zero in every panel: sums of sums round less than one long sum.
+    __m512 sums[kTileIn][kTileRegisters] = {};
+    const int64_t row_step = s_.stride * row_words_ * share.maps;
+    const int64_t image_step = packed_rows(panel, share) * row_words_ * share.maps;
+    for (int64_t image = 0; image < panel.images; ++image)
+      for (int64_t row = 0; row < panel.rows; ++row) {
+        const int32_t* a = maps + image * image_step + row * row_step;
+        for (int64_t w = 0; w < row_words_; ++w, a += share.maps, errors += kTileOut) {
+          __m512i b[kTileRegisters];
+#pragma GCC unroll 4
+          for (int64_t j = 0; j < kTileRegisters; ++j)
+            b[j] = _mm512_load_si512(errors + j * kLanes);
+#pragma GCC unroll 4
+          for (int64_t i = 0; i < kTileIn; ++i)
+#pragma GCC unroll 4
+            for (int64_t j = 0; j < kTileRegisters; ++j)
+              sums[i][j] =
+                  Format::add_product(sums[i][j], _mm512_set1_epi32(a[i]), b[j]);
+        }
+      }
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < kTileIn; ++i)
+#pragma GCC unroll 4
+      for (int64_t j = 0; j < kTileRegisters; ++j) {
+        float* at = to + i * s_.out_maps + j * kLanes;
+        _mm512_storeu_ps(at, _mm512_add_ps(_mm512_loadu_ps(at), sums[i][j]));
+      }
+  }
+
+  const Shape s_;
+  const Number* const maps_;
+  const Number* const errors_;
+  float* const gradient_;
+  const int64_t row_words_, panel_rows_, panel_images_;
+  const std::vector<Number> zeros_;
+};
+
+// One share a thread or more, none of them thinner than 16 input maps.
+std::vector<Share> shares_of(const Shape& s, int64_t threads) {
+  int64_t maps = s.in_maps;
+  while (maps % (2 * kLanes) == 0 && (maps > 64 || s.in_maps / maps < threads))
+    maps /= 2;
+  const int64_t band = s.in_maps / maps < threads ? 1 : s.kernel;
+  std::vector<Share> shares;
+  for (int64_t top = 0; top < s.kernel; top += band)
+    for (int64_t first = 0; first < s.in_maps; first += maps)
+      shares.push_back({first, maps, top, top + band});
+  return shares;
+}
+
+template <class Format>
+void filter_gradient(const Shape& shape, const void* maps, const void* errors,
+                     float* gradient) {
+  using Number = typename Format::Number;
+  const FilterGradient<Format> all(shape, static_cast<const Number*>(maps),
+                                   static_cast<const Number*>(errors), gradient);
+  const int64_t threads = std::max(1u, std::thread::hardware_concurrency());
+  const std::vector<Share> shares = shares_of(shape, threads);
+  std::atomic<size_t> next{0};
+  const auto work = [&] {
+    for (size_t i = next++; i < shares.size(); i = next++) all.compute(shares[i]);
+  };
+  std::vector<std::thread> others;
+  for (size_t t = 1; t < std::min<size_t>(threads, shares.size()); ++t)
+    others.emplace_back(work);
+  work();
+  for (std::thread& other : others) other.join();
+}
+
+// TensorFlow's side.
+
+struct Attributes {
+  int32_t kernel, stride;
+};
+
+using Status = std::unique_ptr<TF_Status, decltype(&TF_DeleteStatus)>;
+using Tensor = std::unique_ptr<TF_Tensor, decltype(&TF_DeleteTensor)>;
+
+Status new_status() { return {TF_NewStatus(), &TF_DeleteStatus}; }
+
+void* create(TF_OpKernelConstruction* construction) {
+  auto* attributes = new Attributes;
+  const Status status = new_status();
+  TF_OpKernelConstruction_GetAttrInt32(construction, "kernel", &attributes->kernel,
+                                       status.get());
+  TF_OpKernelConstruction_GetAttrInt32(construction, "stride", &attributes->stride,
+                                       status.get());
+  return attributes;
+}
+
+void destroy(void* attributes) { delete static_cast<Attributes*>(attributes); }
+
+Tensor input(TF_OpKernelContext* context, int index, TF_Status* status) {
+  TF_Tensor* tensor = nullptr;
+  TF_GetInput(context, index, &tensor, status);
+  return {tensor, &TF_DeleteTensor};
+}
+
+// Zeros in front of an axis under TensorFlow's SAME padding.
+int64_t same_padding(int64_t side, int64_t out_side, int64_t kernel, int64_t stride) {
+  return std::max<int64_t>(0, (out_side - 1) * stride + kernel - side) / 2;
+}
+
+bool fits(const Shape& s, const TF_Tensor* errors, TF_DataType type) {
+  const int64_t depth = type == TF_BFLOAT16 ? BFloat16::kDepth : Float32::kDepth;
+  return s.kernel > 0 && s.stride > 0 && s.in_maps > 0 && s.out_maps > 0 &&
+         s.in_maps % kLanes == 0 && s.out_maps % kTileOut == 0 &&
+         s.out_width % depth == 0 && s.images == TF_Dim(errors, 0) &&
+         s.out_height == (s.height + s.stride - 1) / s.stride &&
+         s.out_width == (s.width + s.stride - 1) / s.stride;
+}
+
+void compute(void* kernel, TF_OpKernelContext* context) {
+  const auto* attributes = static_cast<const Attributes*>(kernel);
+  const Status status = new_status();
+  const Tensor maps = input(context, 0, status.get());
+  const Tensor errors = input(context, 1, status.get());
+  if (TF_NumDims(maps.get()) != 4 || TF_NumDims(errors.get()) != 4) {
+    TF_SetStatus(status.get(), TF_INVALID_ARGUMENT, "expected two arrays of 4 axes");
+    TF_OpKernelContext_Failure(context, status.get());
+    return;
+  }
+  const auto m = [&](int axis) { return TF_Dim(maps.get(), axis); };
+  const auto e = [&](int axis) { return TF_Dim(errors.get(), axis); };
+  Shape s{m(0), m(1), m(2), m(3), e(1), e(2), e(3), attributes->kernel,
+          attributes->stride, 0, 0};
+  const TF_DataType type = TF_TensorType(maps.get());
+  if (!fits(s, errors.get(), type)) {
+    TF_SetStatus(status.get(), TF_INVALID_ARGUMENT,
+                 "expected input maps in sixteens, output maps in 64s and errors of "
+                 "the shape that SAME padding gives");
+    TF_OpKernelContext_Failure(context, status.get());
+    return;
+  }
+  s.pad_top = same_padding(s.height, s.out_height, s.kernel, s.stride);
+  s.pad_left = same_padding(s.width, s.out_width, s.kernel, s.stride);
+  const int64_t sides[] = {s.kernel, s.kernel, s.in_maps, s.out_maps};
+  const size_t bytes =
+      sizeof(float) * s.kernel * s.kernel * s.in_maps * s.out_maps;
+  const Tensor gradient{
+      TF_AllocateOutput(context, 0, TF_FLOAT, sides, 4, bytes, status.get()),
+      &TF_DeleteTensor};
+  if (TF_GetCode(status.get()) != TF_OK) {
+    TF_OpKernelContext_Failure(context, status.get());
+    return;
+  }
+  auto* to = static_cast<float*>(TF_TensorData(gradient.get()));
+  std::memset(to, 0, bytes);
+  const auto* from = TF_TensorData(maps.get());
+  const auto* by = TF_TensorData(errors.get());
+  if (type == TF_BFLOAT16)
+    filter_gradient<BFloat16>(s, from, by, to);
+  else
+    filter_gradient<Float32>(s, from, by, to);
+}
+
+void unknown_shape(TF_ShapeInferenceContext* context, TF_Status* status) {
+  TF_ShapeInferenceContextSetUnknownShape(context, status);
+}
+
+__attribute__((constructor)) void add_to_tensorflow() {
+  static const char kName[] = "TfgansynthFilterGradient";
+  const Status status = new_status();
+  TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder(kName);
+  TF_OpDefinitionBuilderAddInput(op, "maps: T");
+  TF_OpDefinitionBuilderAddInput(op, "errors: T");
+  TF_OpDefinitionBuilderAddOutput(op, "gradient: float");
+  TF_OpDefinitionBuilderAddAttr(op, "T: {bfloat16, float}");
+  TF_OpDefinitionBuilderAddAttr(op, "kernel: int");
+  TF_OpDefinitionBuilderAddAttr(op, "stride: int");
+  TF_OpDefinitionBuilderSetShapeInferenceFunction(op, &unknown_shape);
+  TF_RegisterOpDefinition(op, status.get());
+  TF_RegisterKernelBuilder(
+      kName, TF_NewKernelBuilder(kName, "CPU", &create, &compute, &destroy),
+      status.get());
+}
+
+}  // namespace
