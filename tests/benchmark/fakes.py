@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ class Echo:
 
     def kill(self, number: int) -> None:
         os.kill(os.getpid(), number)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def shout(self) -> None:
         print("Python was here")

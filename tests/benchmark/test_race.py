@@ -100,4 +100,5 @@ def test_our_own_end_is_told_with_the_options_to_change(
     peer = arena.fake("peer", *WARM, 1, 1)
 
     with pytest.raises(InputError, match=r"^--gan.batch 8: killed .* out of memory$"):
-        arena.race(ours, peer)
+        arena.race(ours, peer, arena.fake("never", *WARM, 1, 1))
+    assert "never, float32" not in arena.said

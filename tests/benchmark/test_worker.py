@@ -1,5 +1,6 @@
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -27,6 +28,19 @@ def test_the_process_ends_with_the_context() -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_worker_at_work_ends_with_the_context_too() -> None:
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    start = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt), worker(Echo) as call:  # noqa: PT012
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            call("sleep", 60)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    assert time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize(

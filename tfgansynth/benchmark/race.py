@@ -63,6 +63,7 @@ def race(
             for peer in peers:
                 say(str(peer))
                 duels.append(_duel(runner, peer, repeats))
+                call("device")  # raises if it was ours that ended that duel
             return _entry(ours, call, alone), tuple(duels)
     except WorkerFailure as fault:
         raise InputError(f"{options}: {fault}") from None
@@ -84,7 +85,6 @@ class _Runner:
 def _duel(ours: _Runner, peer: Contestant, repeats: int) -> Duel:
     theirs: list[float] = []
     our_seconds: list[float] = []
-    failure = None
     try:
         with worker(peer.build, *peer.arguments) as call:
             runner = _Runner(call)
@@ -93,12 +93,8 @@ def _duel(ours: _Runner, peer: Contestant, repeats: int) -> Duel:
                 our_seconds.append(ours.round())
             entry = _entry(peer, call, tuple(theirs))
     except WorkerFailure as fault:
-        failure = fault
-    if failure:
-        # Both share the memory: if it is ours that is gone, this fails as well.
-        ours.round()
-        entry = Entry(name=peer.name, precision=peer.precision, failure=str(failure))
-        return Duel(peer=entry)
+        failed = Entry(name=peer.name, precision=peer.precision, failure=str(fault))
+        return Duel(peer=failed)
     return Duel(peer=entry, our_seconds=tuple(our_seconds))
 
 
