@@ -1,0 +1,1 @@
+"""How fast the networks train on this machine, beside their peers."""

@@ -1,0 +1,83 @@
+"""Multiply-adds of one training step, counted from the configuration.
+
+Counted are the convolutions and dense layers: what each has to compute for its
+output, for the gradients of its weights and for those of its inputs, a kernel at
+the image's border as a whole one. Not counted are biases, normalization,
+activations, augmentation, losses and optimizers: a fraction of a percent of the
+arithmetic, though not of the time. It is the work that the step asks for, however
+a kernel goes about it.
+"""
+
+from tfgansynth.config import Config, GANConfig, UNetConfig
+
+_PAIR_CHANNELS = 2
+_CLASSES = 2
+
+
+def generator_layers(config: GANConfig, size: int) -> list[int]:
+    """Multiply-adds of each layer for one pair, forward, from z to pair."""
+    base = size >> len(config.generator_maps)
+    counts = [config.z_dim * base * base * config.generator_maps[0]]
+    maps = [*config.generator_maps, _PAIR_CHANNELS]
+    for level in range(len(config.generator_maps)):
+        # Every input pixel of a transposed convolution meets the whole kernel.
+        pixels = (base << level) ** 2
+        counts.append(pixels * config.kernel_size**2 * maps[level] * maps[level + 1])
+    return counts
+
+
+def discriminator_layers(config: GANConfig, size: int) -> list[int]:
+    """Multiply-adds of each layer for one pair, forward, from pair to logits."""
+    maps = [_PAIR_CHANNELS, *config.discriminator_maps]
+    counts = []
+    for level in range(len(config.discriminator_maps)):
+        pixels = (size >> (level + 1)) ** 2
+        counts.append(pixels * config.kernel_size**2 * maps[level] * maps[level + 1])
+    last_pixels = (size >> len(config.discriminator_maps)) ** 2
+    return [*counts, last_pixels * maps[-1] * _CLASSES]
+
+
+def unet_layers(config: UNetConfig, size: int) -> list[int]:
+    """Multiply-adds of each layer for one image, forward, from image to logits."""
+    window = config.kernel_size**2
+    maps = config.maps
+    counts = []
+    for level in range(config.depth + 1):
+        pixels = (size >> level) ** 2
+        channels = maps if level else 1
+        counts += [pixels * window * channels * maps, pixels * window * maps * maps]
+    for level in reversed(range(config.depth)):
+        pixels = (size >> level) ** 2
+        # A 2 x 2 up-convolution of stride 2: one kernel value an output pixel.
+        counts.append(pixels * maps * maps)
+        counts += [pixels * window * 2 * maps * maps, pixels * window * maps * maps]
+    return [*counts, size * size * maps * _CLASSES]
+
+
+def gan_step(config: Config) -> int:
+    """Multiply-adds of one GAN step on a mini-batch.
+
+    Generator: forward, weight gradients, input gradients (none for z).
+    Discriminator on real pairs: forward, weight gradients, input gradients but at
+    its first layer. On synthetic pairs: forward; the same two gradients for its own
+    loss; for the generator's loss input gradients down to the pair. A second update
+    of the generator in a step adds its own and the last of these on fresh pairs.
+    """
+    gan = config.gan
+    g_layers = generator_layers(gan, config.data.size)
+    d_layers = discriminator_layers(gan, config.data.size)
+    g, d = sum(g_layers), sum(d_layers)
+    g_update = 3 * g - g_layers[0]
+    on_real = 3 * d - d_layers[0]
+    on_synthetic = (3 * d - d_layers[0]) + d
+    again = (gan.generator_updates - 1) * (g_update + 2 * d)
+    return gan.batch * (g_update + on_real + on_synthetic + again)
+
+
+def unet_step(config: Config) -> int:
+    """Multiply-adds of one U-Net step on a mini-batch.
+
+    Forward, weight gradients, input gradients but at the first layer.
+    """
+    layers = unet_layers(config.unet, config.data.size)
+    return config.unet.batch * (3 * sum(layers) - layers[0])

@@ -1,0 +1,158 @@
+"""What this machine is and the most it computes. Runs in a worker."""
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tfgansynth.benchmark.results import GPU, Machine, Peak
+from tfgansynth.config import Precision
+from tfgansynth.precision import cpu_flags, resolve_precision
+
+_FEATURES = {
+    "AVX2": "avx2",
+    "AVX-512": "avx512f",
+    "AVX-512 bfloat16": "avx512_bf16",
+    "AMX bfloat16": "amx_bf16",
+}
+"""Instructions that convolutions gain from, and the flag that tells of each."""
+
+_PACKAGES = ("tensorflow", "keras", "numpy", "torch")
+
+_MATRIX_SIDE = 4096
+_CONVOLUTIONS = (
+    # Batch, side of the input, input maps, output maps, side of the kernel, stride:
+    # what the GAN and the U-Net spend most of their time on.
+    (32, 32, 128, 256, 5, 2),
+    (16, 128, 64, 64, 3, 1),
+)
+_ROUNDS = 3
+_ROUND_SECONDS = 0.25
+
+
+class Probe:
+    """Looks at the machine and measures it."""
+
+    def describe(self) -> Machine:
+        """Say what was found."""
+        flags = cpu_flags()
+        return Machine(
+            processor=_processor_name(),
+            cores=_cores(),
+            features={name: flag in flags for name, flag in _FEATURES.items() if flags},
+            gpus=tuple(_gpus()),
+            memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            accelerated=resolve_precision("auto"),
+            versions={
+                "python": platform.python_version(),
+                **{package: _version(package) for package in _PACKAGES},
+            },
+        )
+
+    def peak(self, precision: Precision) -> Peak:
+        """Measure a large matrix product and convolutions of the networks' kinds.
+
+        The best of a few rounds each: a ceiling, where the networks have medians.
+
+        Args:
+            precision: float32 or bfloat16.
+        """
+        rates = {f"matrix product, {_MATRIX_SIDE} squared": _matrix_rate(precision)}
+        for numbers in _CONVOLUTIONS:
+            batch, side, maps_in, maps_out, kernel, stride = numbers
+            name = (
+                f"convolution {kernel} x {kernel}, stride {stride}, {maps_in} to "
+                f"{maps_out} maps of {side} x {side}, batch {batch}"
+            )
+            rates[name] = _convolution_rate(precision, *numbers)
+        return Peak(precision=precision, rates=rates)
+
+
+def _processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _gpus() -> list[GPU]:
+    import tensorflow as tf
+
+    found = []
+    for device in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(device)
+        capability = ".".join(map(str, details.get("compute_capability", ())))
+        name = details.get("device_name", "unnamed")
+        found.append(GPU(name=name, compute_capability=capability))
+    return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _matrix_rate(precision: Precision) -> float:
+    import tensorflow as tf
+
+    matrix = _noise((_MATRIX_SIDE, _MATRIX_SIDE), precision)
+    return _best_rate(lambda: tf.matmul(matrix, matrix), _MATRIX_SIDE**3)
+
+
+def _convolution_rate(
+    precision: Precision,
+    batch: int,
+    side: int,
+    maps_in: int,
+    maps_out: int,
+    kernel: int,
+    stride: int,
+) -> float:
+    import tensorflow as tf
+
+    maps = _noise((batch, side, side, maps_in), precision)
+    kernels = _noise((kernel, kernel, maps_in, maps_out), precision)
+    outputs = batch * (side // stride) ** 2 * maps_out
+    return _best_rate(
+        lambda: tf.nn.conv2d(maps, kernels, stride, "SAME"),
+        outputs * kernel**2 * maps_in,
+    )
+
+
+def _noise(shape: tuple[int, ...], precision: Precision) -> Any:
+    import tensorflow as tf
+
+    return tf.cast(tf.random.stateless_normal(shape, seed=(0, 0)), precision)
+
+
+def _best_rate(compute: Callable[[], Any], multiply_adds: int) -> float:
+    """GFLOP/s of the fastest round."""
+    _wait(compute())
+    best = 0.0
+    for _ in range(_ROUNDS):
+        count = 0
+        start = time.perf_counter()
+        while not count or time.perf_counter() - start < _ROUND_SECONDS:
+            result = compute()
+            count += 1
+        # A GPU computes behind Python's back, in order: the last one is the end.
+        _wait(result)
+        seconds = (time.perf_counter() - start) / count
+        best = max(best, 2 * multiply_adds / seconds / 1e9)
+    return best
+
+
+def _wait(result: Any) -> None:
+    result[(0,) * result.shape.rank].numpy()

@@ -1,0 +1,224 @@
+"""What a benchmark found out, for people and for programs."""
+
+import dataclasses
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from tfgansynth.benchmark.results import (
+    GAN,
+    Benchmark,
+    Duel,
+    Entry,
+    Machine,
+    NetworkResult,
+    Peak,
+)
+from tfgansynth.progress import duration
+
+Row = Sequence[str]
+
+
+def as_text(benchmark: Benchmark) -> str:
+    """Render everything as aligned plain text."""
+    blocks = [
+        ["Machine", *_table(_machine_rows(benchmark.machine), texts=2)],
+        *(_peak_lines(peak) for peak in benchmark.peaks.values()),
+        _step_lines(benchmark),
+    ]
+    blocks += [_duel_lines(result) for result in benchmark.networks if result.duels]
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def as_dict(benchmark: Benchmark) -> dict[str, Any]:
+    """Turn everything, the configuration too, into what JSON can hold."""
+    return {
+        "config": dataclasses.asdict(benchmark.config),
+        "machine": dataclasses.asdict(benchmark.machine),
+        "peaks": {
+            name: {"gflops": peak.best, "rates": dict(peak.rates)}
+            for name, peak in benchmark.peaks.items()
+        },
+        "repeats": benchmark.repeats,
+        "networks": {
+            result.network: _network_dict(benchmark, result)
+            for result in benchmark.networks
+        },
+        "fold_gan_seconds": _fold_seconds(benchmark),
+    }
+
+
+def _network_dict(benchmark: Benchmark, result: NetworkResult) -> dict[str, Any]:
+    return {
+        "batch": result.batch,
+        "multiply_adds": result.multiply_adds,
+        "gflops": result.gflops,
+        "share_of_peak": benchmark.share_of_peak(result),
+        "ours": _entry_dict(result.ours),
+        "peers": [
+            {
+                **_entry_dict(duel.peer),
+                "our_seconds": duel.our_seconds,
+                "ratios": duel.ratios,
+                "median_ratio": statistics.median(duel.ratios) if duel.ratios else None,
+            }
+            for duel in result.duels
+        ],
+    }
+
+
+def _entry_dict(entry: Entry) -> dict[str, Any]:
+    median = entry.median_seconds if entry.seconds else None
+    return {**dataclasses.asdict(entry), "median_seconds": median}
+
+
+def _machine_rows(machine: Machine) -> list[Row]:
+    found = [name for name, there in machine.features.items() if there]
+    missing = [name for name, there in machine.features.items() if not there]
+    features = ", ".join(found) or ("none" if missing else "the system does not tell")
+    if missing:
+        features += f" (not {', '.join(missing)})"
+    gpus = [
+        f"{gpu.name}, compute capability {gpu.compute_capability or 'unknown'}"
+        for gpu in machine.gpus
+    ]
+    versions = [
+        f"{package} {version}"
+        for package, version in machine.versions.items()
+        if version
+    ]
+    return [
+        ("processor", f"{machine.processor}, {_count(machine.cores, 'core')}"),
+        ("features", features),
+        ("GPU", "; ".join(gpus) or "none that TensorFlow sees"),
+        ("memory", _gib(machine.memory_bytes)),
+        ("versions", ", ".join(versions)),
+    ]
+
+
+def _peak_lines(peak: Peak) -> list[str]:
+    rows = [(name, f"{rate:.0f}") for name, rate in peak.rates.items()]
+    return [
+        f"Measured peak in {peak.precision}, GFLOP/s; the best one counts",
+        *_table(rows, texts=1),
+    ]
+
+
+def _step_lines(benchmark: Benchmark) -> list[str]:
+    head = (
+        *("network", "on", "format", "batch", "s a step", "steps/s", "GFLOP/s"),
+        *("of peak", "peak memory"),
+    )
+    rows = [head, *(_step_row(benchmark, result) for result in benchmark.networks)]
+    gan = benchmark.config.gan
+    return [
+        f"One training step, median of {_count(benchmark.repeats, 'round')}",
+        *_table(rows, texts=3),
+        *(_format_line(benchmark, result) for result in benchmark.networks),
+        f"A fold's GAN of {gan.steps} steps takes about "
+        f"{duration(_fold_seconds(benchmark))} here.",
+    ]
+
+
+def _format_line(benchmark: Benchmark, result: NetworkResult) -> str:
+    """The number format and why it was taken."""
+    config = benchmark.config
+    option, asked = (
+        ("gan", config.gan.precision)
+        if result.network == GAN
+        else ("unet", config.unet.precision)
+    )
+    line = f"{result.network} in {result.ours.precision}: --{option}.precision {asked}"
+    return line if asked != "auto" else f"{line}, {_acceleration(benchmark.machine)}"
+
+
+def _acceleration(machine: Machine) -> str:
+    """What `auto` goes by."""
+    if machine.accelerated != "bfloat16":
+        return "and nothing here accelerates bfloat16"
+    instructions = [
+        name for name, there in machine.features.items() if there and "bfloat16" in name
+    ]
+    by = instructions or [gpu.name for gpu in machine.gpus]
+    return f"and there is {' and '.join(by)}"
+
+
+def _step_row(benchmark: Benchmark, result: NetworkResult) -> Row:
+    seconds = result.ours.median_seconds
+    return (
+        result.network,
+        result.ours.device,
+        result.ours.precision,
+        str(result.batch),
+        _digits(seconds),
+        _digits(1 / seconds),
+        f"{result.gflops:.0f}",
+        f"{benchmark.share_of_peak(result):.0%}",
+        _gib(result.ours.peak_bytes),
+    )
+
+
+def _duel_lines(result: NetworkResult) -> list[str]:
+    head = (
+        *("peer", "on", "format", "s a step", "ours", "ratio", "from - to"),
+        "peak memory",
+    )
+    rows = [head, *(_duel_row(duel) for duel in result.duels if duel.ratios)]
+    failures = [
+        f"  {duel.peer.name}, {duel.peer.precision}: {duel.peer.failure}"
+        for duel in result.duels
+        if duel.peer.failure
+    ]
+    return [
+        f"{result.network} step beside its peers', batch {result.batch}, in turn with "
+        f"ours in {result.ours.precision}; ratio: theirs over ours, median of rounds",
+        *(_table(rows, texts=3) if len(rows) > 1 else []),
+        *failures,
+    ]
+
+
+def _duel_row(duel: Duel) -> Row:
+    peer, ratios = duel.peer, duel.ratios
+    return (
+        peer.name,
+        peer.device,
+        peer.precision,
+        _digits(peer.median_seconds),
+        _digits(statistics.median(duel.our_seconds)),
+        f"{statistics.median(ratios):.2f}",
+        f"{min(ratios):.2f} - {max(ratios):.2f}",
+        _gib(peer.peak_bytes),
+    )
+
+
+def _fold_seconds(benchmark: Benchmark) -> float:
+    return benchmark.networks[0].ours.median_seconds * benchmark.config.gan.steps
+
+
+def _table(rows: Sequence[Row], texts: int) -> list[str]:
+    """Align columns: the first `texts` of them to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if index < texts else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  " + "  ".join(cells).rstrip())
+    return lines
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
+
+
+def _digits(number: float) -> str:
+    """Three significant digits, without an exponent."""
+    for digits in (3, 2, 1):
+        if abs(number) < 10 ** (4 - digits) / 10:
+            return f"{number:.{digits}f}"
+    return f"{number:.0f}"
+
+
+def _gib(amount: int) -> str:
+    return f"{amount / 2**30:.1f} GiB"
