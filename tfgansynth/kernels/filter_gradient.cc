@@ -29,7 +29,7 @@ constexpr int64_t kLanes = 16;         // float32 numbers in a register
 constexpr int64_t kTileIn = 4;         // input maps of a tile
 constexpr int64_t kTileRegisters = 4;  // registers across a tile
 constexpr int64_t kTileOut = kTileRegisters * kLanes;
-constexpr int64_t kPanel = 512;  // positions in a panel: it fits the second cache
+constexpr int64_t kPanel = 256;  // positions in a panel: it fits the first cache
 
 struct Shape {
   int64_t images, height, width, in_maps;
@@ -47,8 +47,8 @@ struct BFloat16 {
     return _mm512_cvtepu16_epi32(
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
   }
-  static __m512i words(const Number* const at[kDepth]) {
-    return _mm512_or_si512(wide(at[0]), _mm512_slli_epi32(wide(at[1]), 16));
+  static __m512i words(const Number* first, const Number* second) {
+    return _mm512_or_si512(wide(first), _mm512_slli_epi32(wide(second), 16));
   }
   static __m512 add_product(__m512 sum, __m512i a, __m512i b) {
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
@@ -59,8 +59,8 @@ struct Float32 {
   using Number = float;
   static constexpr int64_t kDepth = 1;
 
-  static __m512i words(const Number* const at[kDepth]) {
-    return _mm512_loadu_si512(at[0]);
+  static __m512i words(const Number* first, const Number*) {
+    return _mm512_loadu_si512(first);
   }
   static __m512 add_product(__m512 sum, __m512i a, __m512i b) {
     return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
@@ -129,18 +129,14 @@ class FilterGradient {
   void pack_errors(const Panel& panel, int32_t* to) const {
     const int64_t words = panel.images * panel.rows * row_words_;
     for (int64_t image = 0; image < panel.images; ++image) {
-      const int64_t first =
+      const int64_t row =
           (panel.first_image + image) * s_.out_height + panel.first_row;
-      for (int64_t w = 0; w < panel.rows * row_words_; ++w) {
-        const Number* at[Format::kDepth];
-        for (int64_t d = 0; d < Format::kDepth; ++d)
-          at[d] = errors_ + (first * s_.out_width + w * Format::kDepth + d) * s_.out_maps;
-        int32_t* word = to + (image * panel.rows * row_words_ + w) * kTileOut;
-        for (int64_t o = 0; o < s_.out_maps; o += kLanes) {
-          _mm512_store_si512(word + o / kTileOut * words * kTileOut + o % kTileOut,
-                             Format::words(at));
-          for (auto& number : at) number += kLanes;
-        }
+      const Number* first = errors_ + row * s_.out_width * s_.out_maps;
+      for (int64_t w = 0; w < panel.rows * row_words_; ++w, to += kTileOut) {
+        const Number* second = first + s_.out_maps;
+        for (int64_t o = 0; o < s_.out_maps; o += kTileOut)
+          pack<kTileOut>(first + o, second + o, to + o * words);
+        first += Format::kDepth * s_.out_maps;
       }
     }
   }
@@ -151,23 +147,29 @@ class FilterGradient {
     const int64_t rows = packed_rows(panel, share);
     const int64_t top = panel.first_row * s_.stride + share.top - s_.pad_top;
     for (int64_t image = 0; image < panel.images; ++image)
-      for (int64_t row = top; row < top + rows; ++row)
-        for (int64_t w = 0; w < row_words_; ++w) {
-          const Number* at[Format::kDepth];
-          for (int64_t d = 0; d < Format::kDepth; ++d) {
-            const int64_t column =
-                (w * Format::kDepth + d) * s_.stride + kw - s_.pad_left;
-            const bool inside =
-                row >= 0 && row < s_.height && column >= 0 && column < s_.width;
-            const int64_t pixel =
-                ((panel.first_image + image) * s_.height + row) * s_.width + column;
-            at[d] = inside ? maps_ + pixel * s_.in_maps + share.first : zeros_.data();
-          }
-          for (int64_t i = 0; i < share.maps; i += kLanes, to += kLanes) {
-            _mm512_store_si512(to, Format::words(at));
-            for (auto& number : at) number += kLanes;
-          }
+      for (int64_t row = top; row < top + rows; ++row) {
+        const bool inside = row >= 0 && row < s_.height;
+        const int64_t line = (panel.first_image + image) * s_.height + row;
+        const Number* from = maps_ + line * s_.width * s_.in_maps + share.first;
+        const auto pixel = [&](int64_t column) {
+          const bool exists = inside && column >= 0 && column < s_.width;
+          return exists ? from + column * s_.in_maps : zeros_.data();
+        };
+        int64_t column = kw - s_.pad_left;
+        for (int64_t w = 0; w < row_words_; ++w, to += share.maps) {
+          const Number* first = pixel(column);
+          const Number* second = pixel(column + s_.stride);
+          for (int64_t i = 0; i < share.maps; i += kLanes)
+            pack<kLanes>(first + i, second + i, to + i);
+          column += Format::kDepth * s_.stride;
         }
+      }
+  }
+
+  template <int64_t kWords>
+  static void pack(const Number* first, const Number* second, int32_t* to) {
+    for (int64_t i = 0; i < kWords; i += kLanes)
+      _mm512_store_si512(to + i, Format::words(first + i, second + i));
   }
 
   void multiply(const Panel& panel, const Share& share, int64_t kw,
