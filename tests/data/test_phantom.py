@@ -1,6 +1,9 @@
 """The built-in phantoms: reproducible, anatomically plausible, varied, quick."""
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -160,6 +163,31 @@ def test_patients_differ(cases: tuple[RawCase, ...]) -> None:
     shared = masks @ masks.T
     dice = 2 * shared / (masks.sum(1)[:, None] + masks.sum(1)[None])
     assert (dice - np.eye(COUNT)).max() < 0.985
+
+
+DRAW_MANY = """
+import os
+os.cpu_count = lambda: 2
+from tfgansynth.data import phantom
+phantom._WORTH_A_PROCESS = 5
+cases = phantom.make_phantoms(20, seed=3)
+alone = [phantom.make_phantom(index, 3, "both") for index in range(20)]
+pairs = list(zip(cases, alone, strict=True))
+assert [a.case_id for a, _ in pairs] == phantom.phantom_case_ids(20)
+assert all((a.image == b.image).all() and (a.mask == b.mask).all() for a, b in pairs)
+"""
+
+
+def test_many_drawn_by_several_processes_are_the_same() -> None:
+    # In a process of its own: this one may have loaded TensorFlow.
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", DRAW_MANY],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_phantom_takes_a_fraction_of_a_second() -> None:
