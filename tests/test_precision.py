@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from tfgansynth import precision
 from tfgansynth.config import Precision
@@ -34,6 +35,43 @@ def test_auto_takes_what_the_processor_accelerates(
 def test_auto_takes_bfloat16_on_tensor_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, "avx2", tensor_cores=True)
     assert precision.resolve_precision("auto") == "bfloat16"
+
+
+def test_an_old_gpu_is_not_helped_by_the_processor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine(monkeypatch, "amx_bf16")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert precision.resolve_precision("auto") == "float32"
+
+
+@pytest.mark.parametrize(
+    ("named", "flags", "line"),
+    [
+        (
+            "auto",
+            ("amx_bf16", "avx512_bf16"),
+            "bfloat16 convolutions (AMX, AVX512-BF16 found); "
+            "weights, moments and losses float32",
+        ),
+        ("auto", (), "float32 throughout (nothing for bfloat16 found)"),
+        ("float32", ("amx_bf16",), "float32 throughout (as configured; AMX found)"),
+        (
+            "bfloat16",
+            (),
+            "bfloat16 convolutions (as configured; nothing for bfloat16 found); "
+            "weights, moments and losses float32",
+        ),
+    ],
+)
+def test_the_choice_is_explained(
+    monkeypatch: pytest.MonkeyPatch,
+    named: Precision,
+    flags: tuple[str, ...],
+    line: str,
+) -> None:
+    machine(monkeypatch, *flags)
+    assert precision.explain_precision(named) == line
 
 
 @pytest.mark.parametrize(
