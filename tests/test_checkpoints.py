@@ -117,3 +117,10 @@ def test_restore_of_other_networks_is_refused_and_changes_nothing(
     with pytest.raises(InputError, match=r"^gan: holds .* other networks .*\(b\)"):
         checkpoints.restore(variables, arrays, Path("gan"))
     assert not variables["a"].value.any()
+
+
+def test_newest_step_is_told_by_name(tmp_path: Path) -> None:
+    assert checkpoints.newest_step(tmp_path) == 0
+    for step in (999_998, 1_000_002):
+        checkpoints.save(tmp_path, step, {"x": np.zeros(1)})
+    assert checkpoints.newest_step(tmp_path) == 1_000_002

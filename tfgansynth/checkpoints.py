@@ -45,6 +45,12 @@ def load_newest(folder: Path) -> dict[str, NDArray[Any]] | None:
     return None
 
 
+def newest_step(folder: Path) -> int:
+    """Steps (or epochs) that the newest checkpoint holds; 0 if there is none."""
+    paths = _paths(folder)
+    return int(paths[-1].stem.removeprefix("step-")) if paths else 0
+
+
 def _paths(folder: Path) -> list[Path]:
     """All checkpoints, the newest last."""
     # By length first: from a million steps on, the names are longer.
