@@ -109,9 +109,10 @@ def epoch_numbers(
     n: int, batch: int, *, seed: int = 0, epoch: int = 0
 ) -> list[list[int]]:
     found = []
-    for inputs, targets in epoch_batches(
-        *numbered_images(n), batch=batch, seed=seed, epoch=epoch
-    ):
+    stream = epoch_batches(
+        *numbered_images(n), batch=batch, seed=seed, first_epoch=epoch
+    )
+    for inputs, targets in islice(stream, -(-n // batch)):
         assert inputs.shape[1:] == (8, 8, 1)
         assert targets.shape[1:] == (8, 8)
         by_image = np.rint((np.asarray(inputs)[:, 0, 0, 0] + 1) * 127.5)
@@ -135,6 +136,15 @@ def test_epoch_serves_every_pair_once(n: int, batch: int, sizes: list[int]) -> N
     batches = epoch_numbers(n, batch)
     assert [len(numbers) for numbers in batches] == sizes
     assert sorted(chain(*batches)) == list(range(n))
+
+
+def test_one_stream_serves_epoch_after_epoch() -> None:
+    stream = epoch_batches(*numbered_images(10), batch=4, seed=0, first_epoch=2)
+    numbers = [
+        [int(number) for number in (np.asarray(targets)[:, 0] << np.arange(8)).sum(1)]
+        for _, targets in islice(stream, 6)
+    ]
+    assert numbers == epoch_numbers(10, 4, epoch=2) + epoch_numbers(10, 4, epoch=3)
 
 
 def test_orders_differ_by_epoch_and_seed() -> None:
@@ -170,8 +180,8 @@ def test_labelled_images_are_signed_and_masks_are_classes() -> None:
 
 
 def test_epochs_come_in_the_types_that_the_network_takes() -> None:
-    spec = epoch_batches(*numbered_images(3), batch=2, seed=0, epoch=0).element_spec
-    inputs, targets = spec
+    stream = epoch_batches(*numbered_images(3), batch=2, seed=0, first_epoch=0)
+    inputs, targets = stream.element_spec
     assert (inputs.dtype.name, targets.dtype.name) == ("float32", "int32")
     assert inputs.shape.as_list() == [None, 8, 8, 1]
     assert targets.shape.as_list() == [None, 8, 8]

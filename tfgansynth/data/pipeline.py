@@ -1,14 +1,17 @@
-"""The tf.data pipelines: an endless stream for the GAN, epochs for the U-Net.
+"""The tf.data pipelines: endless passes for the GAN, whole epochs for the U-Net.
 
 Both are functions of (seed, position) alone: no hidden iterator state, so that
 training goes on after an interruption with exactly the batches it would have had.
+Both are one stream for the whole training and ahead of it by two batches.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfgansynth.data.dataset import Case
 from tfgansynth.pixels import FloatArray, MaskArray, stack_pair, to_signed
@@ -67,7 +70,16 @@ def endless_batches(
         return tf.gather(table, tf.concat(orders, 0)[offset : offset + batch])
 
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
-    return steps.map(batch_at).prefetch(2)
+    return _ahead(steps.map(batch_at))
+
+
+def _ahead(batches: Any) -> Any:
+    """Prepare batches while others are trained on."""
+    options = tf.data.Options()
+    # There is nothing to tune, and its thread keeps the end of a stream waiting for
+    # seconds.
+    options.autotune.enabled = False
+    return batches.prefetch(2).with_options(options)
 
 
 def labelled(images: FloatArray, masks: MaskArray) -> tuple[FloatArray, Any]:
@@ -84,9 +96,9 @@ def labelled(images: FloatArray, masks: MaskArray) -> tuple[FloatArray, Any]:
 
 
 def epoch_batches(
-    images: FloatArray, masks: MaskArray, *, batch: int, seed: int, epoch: int
+    images: FloatArray, masks: MaskArray, *, batch: int, seed: int, first_epoch: int
 ) -> Any:
-    """Serve one epoch: every pair once, in an order of its own.
+    """Serve epochs without end: in each every pair once, in an order of its own.
 
     Real and synthetic pairs come in one stack and are mixed evenly by the shuffle.
 
@@ -95,11 +107,22 @@ def epoch_batches(
         masks: bool (n, S, S).
         batch: Pairs a mini-batch; the last one of an epoch may be smaller.
         seed: Determines the order of every epoch.
-        epoch: Which epoch, from 0.
+        first_epoch: Number of epochs to leave out: where training goes on.
 
     Returns:
         A `tf.data.Dataset` of (float32 (b, S, S, 1), int32 (b, S, S)).
     """
-    order = np.random.default_rng([seed, epoch]).permutation(len(images))
-    inputs, targets = labelled(images[order], masks[order])
-    return tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(batch)
+    inputs, targets = (tf.constant(table) for table in labelled(images, masks))
+
+    def members() -> Iterator[NDArray[np.int64]]:
+        for epoch in itertools.count(first_epoch):
+            order = np.random.default_rng([seed, epoch]).permutation(len(images))
+            for start in range(0, len(order), batch):
+                yield order[start : start + batch]
+
+    def batch_of(chosen: Any) -> Any:
+        return tf.gather(inputs, chosen), tf.gather(targets, chosen)
+
+    spec = tf.TensorSpec((None,), tf.int64)
+    stream = tf.data.Dataset.from_generator(members, output_signature=spec)
+    return _ahead(stream.map(batch_of))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorboard.plugins.histogram.metadata import create_summary_metadata
 
 from tfgansynth import checkpoints, pictures, runs
 from tfgansynth.config import GANConfig
@@ -18,8 +19,10 @@ from tfgansynth.gan.networks import Generator
 from tfgansynth.pixels import ByteArray, FloatArray, split_pair
 from tfgansynth.progress import Progress, duration
 from tfgansynth.seeds import derive_seed
+from tfgansynth.stopwatch import RECORDS, START_UP, STEPS, Stopwatch
 
 _GRID_COLUMNS, _GRID_ROWS = 8, 2
+_HISTOGRAM_BINS = 30
 _STEPS_TO_ANNOUNCE = 4
 """Steps after which the time that training takes is worth saying."""
 
@@ -31,6 +34,7 @@ def train_gan(
     mask_threshold: int,
     seed: int,
     folder: Path,
+    watch: Stopwatch | None = None,
 ) -> DCGAN:
     """Train a GAN to its last step, going on from its newest checkpoint.
 
@@ -40,12 +44,15 @@ def train_gan(
         mask_threshold: Grey value from which a mask pixel is drawn as foreground.
         seed: Of initial weights, data order, noise and augmentation.
         folder: Takes `checkpoints/`, `samples/` and `tensorboard/`.
+        watch: Takes the time of start-up, input, steps and records.
 
     Returns:
         The trained GAN.
     """
-    gan = DCGAN(config, size=pairs.shape[1], seed=seed)
-    first = load_checkpoint(gan, folder)
+    watch = watch or Stopwatch()
+    with watch.part(START_UP):
+        gan = DCGAN(config, size=pairs.shape[1], seed=seed)
+        first = load_checkpoint(gan, folder)
     if first == config.steps:
         return gan
     if first:
@@ -59,21 +66,29 @@ def train_gan(
     step_function = tf.function(gan.train_step)
     recorder = _Recorder(gan, folder, mask_threshold)
     if not first:
-        recorder.samples(0)
+        with watch.part(RECORDS):
+            recorder.samples(0)
     with (
         _saved_on_interrupt(gan, folder),
         Progress("GAN step", config.steps) as progress,
     ):
-        for step, real in enumerate(batches, start=first + 1):
-            scalars = step_function(real)
-            if step % config.log_every == 0:
-                recorder.scalars(step, scalars, 1 / progress.seconds_per_step)
-            progress.update(step)
-            if step == first + _STEPS_TO_ANNOUNCE:
-                _announce(progress, config.steps - step)
-            if step % config.sample_every == 0 or step == config.steps:
-                recorder.samples(step)
-                checkpoints.save(folder / "checkpoints", step, gan.state())
+        for step, real in enumerate(watch.waits(batches), start=first + 1):
+            logged = step % config.log_every == 0
+            sampled = step % config.sample_every == 0 or step == config.steps
+            with watch.call(STEPS):
+                scalars = step_function(real)
+                if logged or sampled:
+                    # Waits for a GPU, so that its steps do not count as records.
+                    scalars = {name: float(value) for name, value in scalars.items()}
+            with watch.part(RECORDS):
+                if logged:
+                    recorder.scalars(step, scalars, 1 / progress.seconds_per_step)
+                progress.update(step)
+                if step == first + _STEPS_TO_ANNOUNCE:
+                    _announce(progress, config.steps - step)
+                if sampled:
+                    recorder.samples(step)
+                    checkpoints.save(folder / "checkpoints", step, gan.state())
             if step == config.steps:
                 break
     return gan
@@ -156,6 +171,13 @@ def _announce(progress: Progress, steps_left: int) -> None:
     )
 
 
+def _write_histogram(tag: str, values: FloatArray) -> None:
+    """Write what `tf.summary.histogram` does, which holds 30 times the values."""
+    counts, edges = np.histogram(values, bins=_HISTOGRAM_BINS)
+    buckets = np.stack([edges[:-1], edges[1:], counts], axis=1)
+    tf.summary.write(tag, buckets, metadata=create_summary_metadata(None, None))
+
+
 @dataclasses.dataclass(slots=True)
 class _Recorder:
     """Writes what a person wants to see of a training: TensorBoard and PNG."""
@@ -186,7 +208,7 @@ class _Recorder:
             for name, picture in self._pictures(images, grey):
                 tf.summary.image(name, picture[None])
             for weight in self.gan.generator.trainable_variables:
-                tf.summary.histogram(f"weights/{weight.path}", weight)
+                _write_histogram(f"weights/{weight.path}", np.asarray(weight))
         self.writer.flush()
         path = self.folder / "samples" / f"step-{step:06d}.png"
         masks = grey >= self.mask_threshold

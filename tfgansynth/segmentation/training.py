@@ -4,6 +4,7 @@ import contextlib
 import csv
 import dataclasses
 import io
+import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from tfgansynth.progress import Progress
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.stopping import average_has_risen
 from tfgansynth.segmentation.unet import build_optimizer, build_unet
+from tfgansynth.stopwatch import RECORDS, START_UP, STEPS, VALIDATION, Stopwatch
 
 _SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
@@ -64,6 +66,7 @@ def train_unet(
     seed: int,
     folder: Path,
     label: str,
+    watch: Stopwatch | None = None,
 ) -> tuple[keras.Model, list[Epoch]]:
     """Train a U-Net, going on from its newest checkpoint.
 
@@ -74,14 +77,17 @@ def train_unet(
         seed: Of initial weights and data order.
         folder: Takes `checkpoints/`.
         label: Names this U-Net in the progress line.
+        watch: Takes the time of start-up, input, steps, validation and records.
 
     Returns:
         The U-Net with the weights that the configuration keeps, and its history.
     """
     size = training.images.shape[1]
-    unet = build_unet(config, size=size, seed=derive_seed(seed, "weights"))
-    state = UNetTraining(unet, build_optimizer(config))
-    state.load(folder)
+    watch = watch or Stopwatch()
+    with watch.part(START_UP):
+        unet = build_unet(config, size=size, seed=derive_seed(seed, "weights"))
+        state = UNetTraining(unet, build_optimizer(config))
+        state.load(folder)
     step = tf.function(
         state.train_step,
         input_signature=[
@@ -94,29 +100,38 @@ def train_unet(
     )
     errors = {"cross_entropy": state.error, "dice": state.dice_error}
     measure = tf.function(errors[config.validation_error])
+    batches = watch.waits(
+        epoch_batches(
+            training.images,
+            training.masks,
+            batch=config.batch,
+            seed=derive_seed(seed, "batches"),
+            first_epoch=len(state.history),
+        )
+    )
+    steps_an_epoch = _steps_an_epoch(len(training.images), config)
     saved_at = time.monotonic()
     with (
         _saved_on_interrupt(state, folder),
         Progress(f"{label} epoch", config.max_epochs, may_end_early=True) as progress,
     ):
         while not _is_done(state.history, config, len(training.images)):
-            epoch = len(state.history)
-            batches = epoch_batches(
-                training.images,
-                training.masks,
-                batch=config.batch,
-                seed=derive_seed(seed, "batches"),
-                epoch=epoch,
-            )
-            losses = [step(inputs, targets) for inputs, targets in batches]
-            with state.averaged_weights():
+            losses = []
+            for inputs, targets in itertools.islice(batches, steps_an_epoch):
+                with watch.call(STEPS):
+                    losses.append(step(inputs, targets))
+            with watch.part(STEPS):
+                # Waits for a GPU, so that its steps do not count as validation.
+                training_error = float(np.mean(losses))
+            with watch.call(VALIDATION), state.averaged_weights():
                 error = float(measure(validation_inputs, validation_targets))
-            entry = Epoch(epoch + 1, float(np.mean(losses)), error)
-            state.add(entry)
-            progress.update(epoch + 1, f"validation error {entry.validation_error:.4f}")
-            if time.monotonic() - saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
-                state.save(folder)
-                saved_at = time.monotonic()
+            with watch.part(RECORDS):
+                epoch = len(state.history) + 1
+                state.add(Epoch(epoch, training_error, error))
+                progress.update(epoch, f"validation error {error:.4f}")
+                if time.monotonic() - saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
+                    state.save(folder)
+                    saved_at = time.monotonic()
     if config.keep == "best":
         unet.set_weights(state.best)
     else:
@@ -136,9 +151,13 @@ def history_to_csv(history: Sequence[Epoch]) -> str:
 
 def _is_done(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
     errors = [entry.validation_error for entry in history]
-    steps = len(errors) * math.ceil(n_pairs / config.batch)
+    steps = len(errors) * _steps_an_epoch(n_pairs, config)
     risen = average_has_risen(errors, config.stop_window)
     return len(errors) >= config.max_epochs or (steps >= config.min_steps and risen)
+
+
+def _steps_an_epoch(n_pairs: int, config: UNetConfig) -> int:
+    return math.ceil(n_pairs / config.batch)
 
 
 @contextlib.contextmanager
