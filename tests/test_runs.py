@@ -321,8 +321,14 @@ def test_paths_of_a_run(tmp_path: Path) -> None:
 
 def test_seconds_of_all_attempts_at_a_stage_add_up(tmp_path: Path) -> None:
     run = open_run(tmp_path)
-    run.add_seconds("fold-1/gan", 1.25)
-    run.add_seconds("fold-1/unet", 3)
-    run.add_seconds("fold-1/gan", 2.5)
-    timings = runs.read_json(run.root / "timings.json")
-    assert timings == pytest.approx({"fold-1/gan": 3.7, "fold-1/unet": 3.0}, abs=0.06)
+    run.add_seconds({"fold-1/gan": 1.25, "fold-1/gan/steps": 1.0})
+    run.add_seconds({"fold-1/unet": 3})
+    run.add_seconds({"fold-1/gan": 2.5, "fold-1/gan/input": 0.004})
+    assert runs.read_json(run.timings_path) == pytest.approx(
+        {
+            "fold-1/gan": 3.75,
+            "fold-1/gan/steps": 1.0,
+            "fold-1/unet": 3.0,
+            "fold-1/gan/input": 0.0,
+        }
+    )

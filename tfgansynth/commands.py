@@ -100,9 +100,16 @@ def on_experiment(
     def run(options: RunOptionsType) -> None:
         # Imported late: --help must not wait for it.
         from tfgansynth.materials import open_experiment
+        from tfgansynth.stopwatch import Stopwatch
 
-        experiment = open_experiment(options.config, options.data_folder, options.out)
-        import_tensorflow_quietly()
+        watch = Stopwatch()
+        with watch.part("cases"):
+            experiment = open_experiment(
+                options.config, options.data_folder, options.out
+            )
+        with watch.part("libraries"):
+            import_tensorflow_quietly()
+        experiment.run.add_seconds(watch.timings("start"))
         main(experiment, options)
 
     return run

@@ -6,7 +6,6 @@ it complete in the run folder: a chain that was interrupted goes on where it was
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth import pictures, runs
-from tfgansynth.config import Config
+from tfgansynth import checkpoints, pictures, runs
+from tfgansynth.config import Config, Precision
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.folds import Fold
 from tfgansynth.data.pipeline import real_pairs
@@ -31,24 +30,37 @@ from tfgansynth.gan.export import (
     read_origin,
 )
 from tfgansynth.gan.training import is_trained, load_gan, sample_bytes, train_gan
+from tfgansynth.machine import describe_machine
 from tfgansynth.materials import Experiment
 from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
+from tfgansynth.precision import explain_precision, resolve_precision
 from tfgansynth.progress import duration
 from tfgansynth.runs import Run
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
 from tfgansynth.segmentation.unet import plain_twin, predict_masks
+from tfgansynth.stopwatch import (
+    EVALUATION,
+    PREDICTION,
+    RECORDS,
+    START_UP,
+    Stopwatch,
+    shares,
+    stages_table,
+)
 from tfgansynth.synthesis.sampling import Sampler, draw_set, read_set, write_set
 
 
 def ensure_gan(experiment: Experiment, fold: Fold) -> None:
     """Train the fold's GAN on its real training pairs. Paper: III, IV-B."""
     config, run = experiment.config, experiment.run
-    if is_trained(config.gan, run.gan(fold.number)):
+    stage, folder = f"fold-{fold.number}/gan", run.gan(fold.number)
+    if is_trained(config.gan, folder):
         return
     ids = experiment.training_ids(fold)
     print(f"FOLD {fold.number}: training the GAN on {len(ids)} real pairs")
-    with _timed(run, f"fold-{fold.number}/gan"):
+    _tell_precision(run, stage, "GAN", config.gan.precision, folder)
+    with _timed(run, stage) as watch:
         train_gan(
             real_pairs(
                 experiment.dataset.select(ids), soft_masks=config.data.soft_masks
@@ -56,7 +68,8 @@ def ensure_gan(experiment: Experiment, fold: Fold) -> None:
             config.gan,
             mask_threshold=config.synthesis.mask_threshold,
             seed=_gan_seed(config, fold),
-            folder=run.gan(fold.number),
+            folder=folder,
+            watch=watch,
         )
 
 
@@ -81,11 +94,16 @@ def _gan_seed(config: Config, fold: Fold) -> int:
 
 def ensure_synthetic_set(experiment: Experiment, fold: Fold) -> None:
     """Draw the fold's synthetic set from its GAN. Paper: IV-B."""
-    folder = experiment.run.synthetic(fold.number)
-    if not folder.exists():
-        gan = trained_gan(experiment, fold)
-        with _timed(experiment.run, f"fold-{fold.number}/synthetic"):
-            _draw_set(experiment, fold, gan, folder)
+    run, stage = experiment.run, f"fold-{fold.number}/synthetic"
+    folder = run.synthetic(fold.number)
+    if folder.exists():
+        return
+    with _timed(run, stage) as watch:
+        with watch.part(START_UP):
+            gan = trained_gan(experiment, fold)
+        precision = resolve_precision(experiment.config.gan.precision)
+        run.add_machine(stage, describe_machine(), precision=precision, done=0)
+        _draw_set(experiment, fold, gan, folder)
 
 
 def draw_separate_set(
@@ -224,7 +242,9 @@ def ensure_unet(
     if cases_path.exists():
         return tables.cases_from_csv(cases_path.read_text())
     training = _training_pairs(experiment, fold, n_real, n_synthetic)
-    with _timed(run, f"fold-{fold.number}/{folder.name}"):
+    stage = f"fold-{fold.number}/{folder.name}"
+    _tell_precision(run, stage, "U-Net", config.unet.precision, folder)
+    with _timed(run, stage) as watch:
         unet, history = train_unet(
             training,
             _labelled(experiment.dataset.select(fold.validation)),
@@ -232,30 +252,50 @@ def ensure_unet(
             seed=derive_seed(config.seed, "unet", fold.number),
             folder=folder,
             label=f"fold {fold.number}, {n_real} real + {n_synthetic} synthetic:",
+            watch=watch,
         )
-    print(f"{folder.name}: stopped after {len(history)} epochs")
-    runs.write_text(folder / "history.csv", history_to_csv(history))
-    plain_twin(unet, config.unet).save(folder / "model.keras")
-    with _timed(run, f"fold-{fold.number}/{folder.name}/evaluation"):
+        print(f"{folder.name}: stopped after {len(history)} epochs")
+        with watch.part(RECORDS):
+            runs.write_text(folder / "history.csv", history_to_csv(history))
+            plain_twin(unet, config.unet).save(folder / "model.keras")
         test = experiment.dataset.select(fold.test)
-        images, truths = images_and_masks(test)
-        predictions = predict_masks(unet, images)
-        rows = [
-            tables.CaseRow(
-                fold=fold.number,
-                case_id=case.case_id,
-                n_real=n_real,
-                n_synthetic=n_synthetic,
-                metrics=measure(prediction, truth),
-            )
-            for case, prediction, truth in zip(test, predictions, truths, strict=True)
-        ]
-    runs.write_png(
-        folder / "predictions.png", _predictions_picture(test, predictions, rows)
-    )
-    # Last, since this file says that the U-Net is done.
-    runs.write_text(cases_path, tables.cases_to_csv(rows))
+        with watch.part(PREDICTION):
+            predictions = predict_masks(unet, images_and_masks(test)[0])
+        with watch.part(EVALUATION):
+            rows = evaluate(test, predictions, fold.number, n_real, n_synthetic)
+            picture = _predictions_picture(test, predictions, rows)
+            runs.write_png(folder / "predictions.png", picture)
+            # Last, since this file says that the U-Net is done.
+            runs.write_text(cases_path, tables.cases_to_csv(rows))
     return rows
+
+
+def evaluate(
+    test: Sequence[Case],
+    predictions: MaskArray,
+    fold_number: int,
+    n_real: int,
+    n_synthetic: int,
+) -> list[tables.CaseRow]:
+    """Measure predictions of a U-Net against the true masks of its test cases.
+
+    Args:
+        test: n cases.
+        predictions: bool (n, S, S).
+        fold_number: The fold whose cases these are, from 1.
+        n_real: Real training pairs of the U-Net.
+        n_synthetic: Its synthetic ones.
+    """
+    return [
+        tables.CaseRow(
+            fold=fold_number,
+            case_id=case.case_id,
+            n_real=n_real,
+            n_synthetic=n_synthetic,
+            metrics=measure(prediction, case.mask),
+        )
+        for case, prediction in zip(test, predictions, strict=True)
+    ]
 
 
 def _training_pairs(
@@ -338,6 +378,7 @@ def run_table(experiment: Experiment, fold_numbers: Sequence[int]) -> tables.Tab
             rows += ensure_unet(experiment, fold, n_real, n_synthetic)
             table = _write_table(experiment, folds, rows)
             print(f"\n{tables.to_text(table)}")
+    print(stages_table(runs.read_json(experiment.run.timings_path)))
     return table
 
 
@@ -381,12 +422,29 @@ def summary(rows: Sequence[tables.CaseRow]) -> str:
 
 
 @contextlib.contextmanager
-def _timed(run: Run, stage: str) -> Iterator[None]:
-    """Say how long a stage took and add it to the run's `timings.json`."""
-    start = time.monotonic()
+def _timed(run: Run, stage: str) -> Iterator[Stopwatch]:
+    """Say how long a stage took, and for what; add it to the run's `timings.json`."""
+    watch = Stopwatch()
     try:
-        yield
+        yield watch
     finally:
-        seconds = time.monotonic() - start
-        run.add_seconds(stage, seconds)
-        print(f"TIME: {stage} {duration(seconds)}")
+        timings = watch.timings(stage)
+        run.add_seconds(timings)
+        parts = shares(timings[stage], watch.seconds)
+        print(f"TIME: {stage} {duration(timings[stage])}{parts and f': {parts}'}")
+
+
+def _tell_precision(
+    run: Run, stage: str, network: str, precision: Precision, folder: Path
+) -> None:
+    """Say and record in which number format a network is trained from here on."""
+    print(f"{network}: {explain_precision(precision)}")
+    resolved = resolve_precision(precision)
+    done = checkpoints.newest_step(folder / "checkpoints")
+    earlier = run.add_machine(stage, describe_machine(), precision=resolved, done=done)
+    if earlier and earlier[-1]["precision"] != resolved:
+        unit = "step" if network == "GAN" else "epoch"
+        print(
+            f"{network}: was trained in {earlier[-1]['precision']} up to {unit} "
+            f"{done}, goes on in {resolved}"
+        )

@@ -59,7 +59,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_png(path: Path, pixels: ByteArray) -> None:
     """Write uint8 (H, W) grey or (H, W, 3) RGB pixels as PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
+    # At the usual level 6 this takes three times as long for the same size.
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3)
     write_bytes(path, buffer.getvalue())
 
 
@@ -194,12 +195,51 @@ class Run:
         """Folder of one U-Net of a fold."""
         return self.fold(number) / f"unet-r{n_real}-s{n_synthetic}"
 
-    def add_seconds(self, stage: str, seconds: float) -> None:
-        """Add to the wall time of a stage in `timings.json`.
+    @property
+    def timings_path(self) -> Path:
+        """The wall time of each stage and its parts, in seconds."""
+        return self.root / "timings.json"
+
+    def add_seconds(self, seconds: Mapping[str, float]) -> None:
+        """Add to the wall times of stages and their parts in `timings.json`.
 
         A stage that was interrupted collects the time of all its attempts.
         """
-        path = self.root / "timings.json"
-        timings = read_json(path) if path.exists() else {}
-        timings[stage] = round(timings.get(stage, 0.0) + seconds, 1)
-        write_json(path, timings)
+        timings = read_json(self.timings_path) if self.timings_path.exists() else {}
+        for name, spent in seconds.items():
+            timings[name] = round(timings.get(name, 0.0) + spent, 2)
+        write_json(self.timings_path, timings)
+
+    def add_machine(
+        self, stage: str, machine: Mapping[str, Any], *, precision: str, done: int
+    ) -> list[dict[str, Any]]:
+        """Note in `machine.json` what a stage is worked on with, from here on.
+
+        A record and no identity: a run may go on anywhere. The entries of a stage
+        tell of each attempt whose work is still in the result.
+
+        Args:
+            stage: Its name, as in `timings.json`.
+            machine: The machine, plain for JSON; named once for all stages.
+            precision: Number format of the convolutions.
+            done: Steps or epochs that earlier attempts of this stage have left.
+
+        Returns:
+            The entries of those earlier attempts, oldest first.
+        """
+        path = self.root / "machine.json"
+        record = read_json(path) if path.exists() else {"machines": [], "stages": {}}
+        machines, stages = record["machines"], record["stages"]
+        if machine not in machines:
+            machines.append(dict(machine))
+        entry = {
+            "after": done,
+            "precision": precision,
+            "machine": machines.index(machine),
+        }
+        # What was done beyond the checkpoint is lost, and done anew here.
+        earlier = [old for old in stages.get(stage, []) if old["after"] < done]
+        same = earlier and {**entry, "after": earlier[-1]["after"]} == earlier[-1]
+        stages[stage] = earlier if same else [*earlier, entry]
+        write_json(path, record)
+        return earlier

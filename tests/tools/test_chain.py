@@ -24,6 +24,9 @@ def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     assert "PHANTOMS: procedural images, not patients" in done.stdout
     assert "synthetic only: 0 real, 6 synthetic; 10 of 10 test cases" in done.stdout
+    assert done.stdout.count("GAN: float32 throughout (as configured; ") == 1
+    assert done.stdout.count("U-Net: float32 throughout (as configured; ") == 3
+    assert "\nSECONDS " in done.stdout
     return folder
 
 
@@ -37,6 +40,8 @@ def test_the_run_folder_holds_everything(run: Path) -> None:
     for name in (
         "config.json",
         "splits.json",
+        "timings.json",
+        "machine.json",
         "table.json",
         "table.csv",
         "table.md",
@@ -52,6 +57,34 @@ def test_the_run_folder_holds_everything(run: Path) -> None:
         for name in ("model.keras", "history.csv", "cases.csv", "predictions.png"):
             assert (fold / unet / name).exists(), (unet, name)
     assert not list(run.rglob("*partial*"))
+
+
+def test_the_time_of_each_stage_is_split_without_remainder(run: Path) -> None:
+    timings = json.loads((run / "timings.json").read_text())
+    unets = [f"fold-1/unet-{arms}" for arms in ("r6-s0", "r6-s6", "r0-s6")]
+    stages = ["start", "fold-1/gan", "fold-1/synthetic", *unets]
+
+    assert [name for name in timings if name.rpartition("/")[0] not in timings] == (
+        stages
+    )
+    for stage in ("fold-1/gan", *unets):
+        parts = {name for name in timings if name.startswith(f"{stage}/")}
+        expected = {"start-up", "input", "steps", "records"}
+        if "unet" in stage:
+            expected |= {"validation", "prediction", "evaluation"}
+        assert parts == {f"{stage}/{name}" for name in expected}
+        spent = sum(timings[part] for part in parts)
+        assert 0.7 * timings[stage] < spent < timings[stage] + 0.1
+
+
+def test_each_stage_names_its_machine_and_precision(run: Path) -> None:
+    record = json.loads((run / "machine.json").read_text())
+
+    (machine,) = record["machines"]
+    assert machine["versions"]["tensorflow"]
+    assert len(record["stages"]) == 5
+    for attempts in record["stages"].values():
+        assert attempts == [{"after": 0, "precision": "float32", "machine": 0}]
 
 
 def test_the_table_names_what_it_is_of(run: Path) -> None:
