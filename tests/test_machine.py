@@ -16,6 +16,7 @@ def test_a_description_is_plain_and_complete() -> None:
         "gpus",
         "bfloat16_units",
         "threads",
+        "kernels",
         "versions",
         "commit",
     }

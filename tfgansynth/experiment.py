@@ -59,8 +59,9 @@ def ensure_gan(experiment: Experiment, fold: Fold) -> None:
         return
     ids = experiment.training_ids(fold)
     print(f"FOLD {fold.number}: training the GAN on {len(ids)} real pairs")
-    _tell_precision(run, stage, "GAN", config.gan.precision, folder)
     with _timed(run, stage) as watch:
+        with watch.part(START_UP):
+            _tell_precision(run, stage, "GAN", config.gan.precision, folder)
         train_gan(
             real_pairs(
                 experiment.dataset.select(ids), soft_masks=config.data.soft_masks
@@ -243,8 +244,9 @@ def ensure_unet(
         return tables.cases_from_csv(cases_path.read_text())
     training = _training_pairs(experiment, fold, n_real, n_synthetic)
     stage = f"fold-{fold.number}/{folder.name}"
-    _tell_precision(run, stage, "U-Net", config.unet.precision, folder)
     with _timed(run, stage) as watch:
+        with watch.part(START_UP):
+            _tell_precision(run, stage, "U-Net", config.unet.precision, folder)
         unet, history = train_unet(
             training,
             _labelled(experiment.dataset.select(fold.validation)),

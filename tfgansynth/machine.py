@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tfgansynth.kernels import library
 from tfgansynth.precision import bfloat16_units, cpu_field
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
@@ -18,8 +19,8 @@ def describe_machine() -> dict[str, Any]:
     """Describe this machine and this program, plain for JSON.
 
     Returns:
-        `processor`, `gpus`, `bfloat16_units`, `threads`, `versions`, and `commit`
-        of this program, None if it is no checkout.
+        `processor`, `gpus`, `bfloat16_units`, `threads`, `kernels`, `versions`, and
+        `commit` of this program, None if it is no checkout.
     """
     import tensorflow as tf
 
@@ -31,6 +32,7 @@ def describe_machine() -> dict[str, Any]:
         "gpus": [detail.get("device_name", "unnamed") for detail in details],
         "bfloat16_units": list(bfloat16_units()),
         "threads": _threads(tf),
+        "kernels": library.load()[1],
         "versions": {"python": platform.python_version(), **versions},
         "commit": _commit(Path(__file__).resolve().parents[1]),
     }
