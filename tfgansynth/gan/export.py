@@ -140,7 +140,8 @@ def export_generator(
         report: What freezing changed.
         folder: The folder of the fold's GAN.
     """
-    module = _SampledGenerator(generator)
+    # Our kernels stay here: what is exported runs without them.
+    module = _SampledGenerator(generator.plain_twin())
     card = _model_card(generator, origin, report)
     with runs.whole_folder(folder / "generator") as partial:
         tf.saved_model.save(

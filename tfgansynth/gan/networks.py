@@ -1,7 +1,8 @@
 """The paper's generator and discriminator. Paper: III and IV-B.
 
-Written in `keras.layers` and `keras.ops`; TensorFlow appears once, as the fused
-kernel of batch normalization, with its plain form beside it.
+Written in `keras.layers` and `keras.ops`, and in layers of `kernels` that are theirs
+but faster. TensorFlow appears once, as the fused kernel of batch normalization, with
+its plain form beside it.
 """
 
 import dataclasses
@@ -169,10 +170,18 @@ class Generator(keras.Model):
         size: Side of the pairs in pixels.
         seed: Of the initial weights.
         policy: Keras dtype policy of the hidden layers.
+        plain: Use Keras's own convolutions only, as what leaves this package must.
     """
 
     def __init__(
-        self, config: GANConfig, *, size: int, seed: int, policy: str, **kwargs: Any
+        self,
+        config: GANConfig,
+        *,
+        size: int,
+        seed: int,
+        policy: str,
+        plain: bool = False,
+        **kwargs: Any,
     ) -> None:
         """Create the layers and, by one symbolic call, their weights."""
         super().__init__(**kwargs)
@@ -200,8 +209,9 @@ class Generator(keras.Model):
             )
             for level in range(len(config.generator_maps))
         ]
+        upsampling = keras.layers.Conv2DTranspose if plain else TransposedConvolution
         self.upsamplings = [
-            TransposedConvolution(
+            upsampling(
                 filters,
                 config.kernel_size,
                 strides=2,
@@ -242,6 +252,12 @@ class Generator(keras.Model):
             for name, value in config["config"].items()
         }
         return cls(**{**config, "config": GANConfig(**numbers)})
+
+    def plain_twin(self) -> "Generator":
+        """The same generator in Keras's own convolutions."""
+        twin = Generator.from_config({**self.get_config(), "plain": True})
+        twin.set_weights(self.get_weights())
+        return twin
 
     def before_norm(self, z: Any, level: int, training: bool) -> Any:
         """The maps that enter the batch normalization of one level."""
