@@ -5,6 +5,7 @@ import tensorflow as tf
 from tfgansynth.benchmark.inputs import random_cases, random_pairs
 from tfgansynth.benchmark.stepper import Stepper, tensorflow_stepper
 from tfgansynth.config import Config
+from tfgansynth.devices import compile_step
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.segmentation.training import UNetTraining
 from tfgansynth.segmentation.unet import build_optimizer, build_unet
@@ -13,7 +14,7 @@ from tfgansynth.segmentation.unet import build_optimizer, build_unet
 def gan(config: Config) -> Stepper:
     """Steps of the GAN on one random mini-batch."""
     state = DCGAN(config.gan, size=config.data.size, seed=0)
-    step = tf.function(state.train_step)
+    step = compile_step(state.train_step)
     pairs = tf.constant(random_pairs(config))
     return tensorflow_stepper(lambda: step(pairs)["loss/generator"])
 
@@ -22,6 +23,6 @@ def unet(config: Config) -> Stepper:
     """Steps of the U-Net on one random mini-batch."""
     network = build_unet(config.unet, size=config.data.size, seed=0)
     state = UNetTraining(network, build_optimizer(config.unet))
-    step = tf.function(state.train_step)
+    step = compile_step(state.train_step)
     images, classes = map(tf.constant, random_cases(config))
     return tensorflow_stepper(lambda: step(images, classes))

@@ -255,7 +255,7 @@ class Generator(keras.Model):
 
     def plain_twin(self) -> "Generator":
         """The same generator in Keras's own convolutions."""
-        twin = Generator.from_config({**self.get_config(), "plain": True})
+        twin: Generator = Generator.from_config({**self.get_config(), "plain": True})
         twin.set_weights(self.get_weights())
         return twin
 

@@ -13,6 +13,7 @@ from tensorboard.plugins.histogram.metadata import create_summary_metadata
 from tfgansynth import checkpoints, pictures, runs
 from tfgansynth.config import GANConfig
 from tfgansynth.data.pipeline import endless_batches
+from tfgansynth.devices import compile_step
 from tfgansynth.errors import InputError
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.networks import Generator
@@ -63,7 +64,7 @@ def train_gan(
         seed=derive_seed(seed, "batches"),
         first_step=first,
     )
-    step_function = tf.function(gan.train_step)
+    step_function = compile_step(gan.train_step)
     recorder = _Recorder(gan, folder, mask_threshold)
     if not first:
         with watch.part(RECORDS):

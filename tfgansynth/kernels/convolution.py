@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tfgansynth.devices import gpus
 from tfgansynth.kernels import library
 from tfgansynth.precision import cpu_flags
 
@@ -87,8 +88,7 @@ def transposed_convolution(maps: Any, kernel: Any, *, stride: int) -> Any:
 
 def _is_ours() -> bool:
     # A GPU's library knows its filter gradients.
-    is_tensorflow = keras.backend.backend() == "tensorflow"
-    return is_tensorflow and not tf.config.list_physical_devices("GPU")
+    return keras.backend.backend() == "tensorflow" and not gpus()
 
 
 def _transposed(maps: Any, kernel: Any, stride: int, shape: Any) -> Any:

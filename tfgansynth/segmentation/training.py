@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tfgansynth import checkpoints
 from tfgansynth.config import UNetConfig
 from tfgansynth.data.pipeline import epoch_batches, labelled
+from tfgansynth.devices import compile_step
 from tfgansynth.pixels import FloatArray, MaskArray
 from tfgansynth.progress import Progress
 from tfgansynth.seeds import derive_seed
@@ -88,9 +89,9 @@ def train_unet(
         unet = build_unet(config, size=size, seed=derive_seed(seed, "weights"))
         state = UNetTraining(unet, build_optimizer(config))
         state.load(folder)
-    step = tf.function(
+    step = compile_step(
         state.train_step,
-        input_signature=[
+        [
             tf.TensorSpec((None, size, size, 1), tf.float32),
             tf.TensorSpec((None, size, size), tf.int32),
         ],
