@@ -16,6 +16,7 @@ def machine(accelerated: Precision) -> Machine:
         gpus=(),
         memory_bytes=0,
         accelerated=accelerated,
+        kernels="ours",
         versions={},
     )
 

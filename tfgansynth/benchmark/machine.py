@@ -38,6 +38,8 @@ class Probe:
 
     def describe(self) -> Machine:
         """Say what was found."""
+        from tfgansynth.kernels import library
+
         flags = cpu_flags()
         return Machine(
             processor=_processor_name(),
@@ -46,6 +48,7 @@ class Probe:
             gpus=tuple(_gpus()),
             memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             accelerated=resolve_precision("auto"),
+            kernels=library.load()[1],
             versions={
                 "python": platform.python_version(),
                 **{package: _version(package) for package in _PACKAGES},

@@ -34,6 +34,8 @@ class Machine:
     """Main memory."""
     accelerated: Precision
     """The number format that `auto` takes here."""
+    kernels: str
+    """Whose filter gradients ours takes, in words."""
     versions: Mapping[str, str | None]
     """Version of each package; None if it is not installed."""
 

@@ -39,7 +39,9 @@ def load() -> tuple[Any, str]:
         return None, "TensorFlow's own (no C++ compiler found)"
     try:
         library = _compiled(compiler)
-        return tf.load_op_library(str(library)), f"ours, compiled by {compiler}"
+        return tf.load_op_library(
+            str(library)
+        ), f"ours, compiled by {Path(compiler).name}"
     except (OSError, subprocess.SubprocessError, tf.errors.OpError) as error:
         return None, f"TensorFlow's own (ours did not compile: {_first_line(error)})"
 
