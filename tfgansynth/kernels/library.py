@@ -38,12 +38,10 @@ def load() -> tuple[Any, str]:
     if compiler is None:
         return None, "TensorFlow's own (no C++ compiler found)"
     try:
-        library = _compiled(compiler)
-        return tf.load_op_library(
-            str(library)
-        ), f"ours, compiled by {Path(compiler).name}"
+        operations = tf.load_op_library(str(_compiled(compiler)))
     except (OSError, subprocess.SubprocessError, tf.errors.OpError) as error:
         return None, f"TensorFlow's own (ours did not compile: {_first_line(error)})"
+    return operations, f"ours, compiled by {Path(compiler).name}"
 
 
 def _compiled(compiler: str) -> Path:
