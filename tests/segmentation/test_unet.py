@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -6,8 +8,8 @@ import numpy as np
 import pytest
 
 from tfgansynth.config import PRESETS, UNetConfig
-from tfgansynth.pixels import FloatArray
-from tfgansynth.segmentation.unet import build_unet, predict_masks
+from tfgansynth.pixels import FloatArray, to_signed
+from tfgansynth.segmentation.unet import build_unet, plain_twin, predict_masks
 
 TINY = UNetConfig(depth=2, maps=4)
 
@@ -155,10 +157,21 @@ def test_bfloat16_keeps_weights_and_logits_in_float32() -> None:
     assert 0 < np.abs(rough - fine).max() < 0.1 * np.abs(fine).max()
 
 
-def test_saved_network_answers_as_before(tmp_path: Path) -> None:
+SEGMENT = """
+import sys
+import keras, numpy as np
+logits = keras.models.load_model("model.keras").predict(np.load("in.npy"), verbose=0)
+assert not any(name.startswith("tfgansynth") for name in sys.modules)
+np.save("out.npy", logits)
+"""
+
+
+def test_a_program_without_this_package_loads_the_plain_twin(tmp_path: Path) -> None:
     unet = build_unet(TINY, size=16, seed=3)
-    unet.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(
-        predict_masks(again, images(3)), predict_masks(unet, images(3))
+    plain_twin(unet, TINY).save(tmp_path / "model.keras")
+    inputs = to_signed(images(3))[..., None]
+    np.save(tmp_path / "in.npy", inputs)
+    subprocess.run([sys.executable, "-I", "-c", SEGMENT], cwd=tmp_path, check=True)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "out.npy"), np.asarray(unet(inputs)), atol=1e-5
     )
