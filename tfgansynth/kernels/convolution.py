@@ -22,14 +22,17 @@ from tfgansynth.kernels import library
 from tfgansynth.precision import cpu_flags
 
 _FEW_MAPS = 4
+"""Outputs of a transposed convolution up to which weaving is faster."""
 _SMALL_SIDE = 8
+"""Side of the errors up to which a dilated convolution is the faster gradient."""
 
 
 def convolution(maps: Any, kernel: Any, *, stride: int) -> Any:
     """Convolve maps, padding with zeros.
 
     Args:
-        maps: (n, h, w, i), of any floating-point type.
+        maps: (n, h, w, i), of any floating-point type; h and w are multiples of the
+            stride.
         kernel: (k, k, i, o) of the same type.
         stride: Pixels from one position to the next.
 
