@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from tfgansynth import machine
-from tfgansynth.machine import describe_machine
+from tfgansynth.machine import describe_machine, processor_name
 
 
 def test_a_description_is_plain_and_complete() -> None:
@@ -23,6 +23,14 @@ def test_a_description_is_plain_and_complete() -> None:
     assert set(found["versions"]) == {"python", "tensorflow", "keras", "numpy"}
     assert found["processor"]
     assert 1 <= found["threads"] <= (os.cpu_count() or 1)
+
+
+def test_the_processor_has_the_name_that_the_system_gives(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz: fast\n")
+
+    assert processor_name(cpuinfo) == "Some CPU @ 2 GHz: fast"
+    assert processor_name(tmp_path / "nothing")
 
 
 def git(folder: Path, *arguments: str) -> str:

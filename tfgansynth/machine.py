@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tfgansynth.devices import gpus
 from tfgansynth.kernels import library
 from tfgansynth.precision import bfloat16_units, cpu_field
 
@@ -24,11 +25,10 @@ def describe_machine() -> dict[str, Any]:
     """
     import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus()]
     versions = {name: metadata.version(name) for name in _PACKAGES}
     return {
-        "processor": cpu_field("model name") or platform.machine(),
+        "processor": processor_name(),
         "gpus": [detail.get("device_name", "unnamed") for detail in details],
         "bfloat16_units": list(bfloat16_units()),
         "threads": _threads(tf),
@@ -38,14 +38,25 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name, or at least its kind."""
+    told = cpu_field("model name", cpuinfo)
+    return told or platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores this process may use."""
+    # Not everywhere does the system say which they are.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def _threads(tf: Any) -> int:
     """Threads of one operation: as set, else as many as this process may use."""
     chosen = int(tf.config.threading.get_intra_op_parallelism_threads())
     if chosen:
         return chosen
-    # Not everywhere does the system say which processors a process may use.
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return usable_cores()
 
 
 def _commit(checkout: Path) -> str | None:

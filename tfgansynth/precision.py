@@ -9,10 +9,10 @@ from tfgansynth.config import Precision
 _CPU_UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
 
 
-def cpu_field(name: str) -> str:
-    """What /proc/cpuinfo says of the first processor; empty if it does not tell."""
+def cpu_field(name: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """What the system says of the first processor; empty if it does not tell."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = cpuinfo.read_text()
     except OSError:
         return ""
     lines = [line.partition(":") for line in text.splitlines()]

@@ -1,10 +1,9 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tfgansynth.benchmark import machine
-from tfgansynth.benchmark.machine import Probe, _best_rate, _processor_name
+from tfgansynth.benchmark.machine import Probe, _best_rate
 
 
 class Clock:
@@ -59,14 +58,6 @@ def test_gpus_have_name_and_compute_capability(monkeypatch: pytest.MonkeyPatch) 
 
     assert (first.name, first.compute_capability) == ("Some GPU", "9.0")
     assert (second.name, second.compute_capability) == ("unnamed", "")
-
-
-def test_the_processor_has_the_name_that_the_system_gives(tmp_path: Path) -> None:
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz: fast\n")
-
-    assert _processor_name(cpuinfo) == "Some CPU @ 2 GHz: fast"
-    assert _processor_name(tmp_path / "nothing")
 
 
 def test_a_package_that_is_missing_has_no_version() -> None:

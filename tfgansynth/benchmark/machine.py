@@ -5,7 +5,6 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from tfgansynth.benchmark.results import GPU, Machine, Peak
@@ -38,12 +37,14 @@ class Probe:
 
     def describe(self) -> Machine:
         """Say what was found."""
+        # Both import TensorFlow, which whoever starts this worker can do without.
         from tfgansynth.kernels import library
+        from tfgansynth.machine import processor_name, usable_cores
 
         flags = cpu_flags()
         return Machine(
-            processor=_processor_name(),
-            cores=_cores(),
+            processor=processor_name(),
+            cores=usable_cores(),
             features={name: flag in flags for name, flag in _FEATURES.items() if flags},
             gpus=tuple(_gpus()),
             memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -74,25 +75,13 @@ class Probe:
         return Peak(precision=precision, rates=rates)
 
 
-def _processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _gpus() -> list[GPU]:
     import tensorflow as tf
 
+    from tfgansynth.devices import gpus
+
     found = []
-    for device in tf.config.list_physical_devices("GPU"):
+    for device in gpus():
         details = tf.config.experimental.get_device_details(device)
         capability = ".".join(map(str, details.get("compute_capability", ())))
         name = details.get("device_name", "unnamed")

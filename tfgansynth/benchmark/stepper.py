@@ -47,11 +47,12 @@ def tensorflow_stepper(step: Callable[[], Any]) -> Stepper:
     """A stepper of TensorFlow's, on the first GPU where it sees one."""
     import tensorflow as tf
 
+    from tfgansynth.devices import gpus
+
     def gpu_peak_bytes() -> int:
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 
-    on_gpu = tf.config.list_physical_devices("GPU")
-    return Stepper(step, gpu_peak_bytes if on_gpu else None)
+    return Stepper(step, gpu_peak_bytes if gpus() else None)
 
 
 def resident_peak(status: Path = Path("/proc/self/status")) -> int:
