@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfgansynth import checkpoints, experiment, precision, runs
+from tfgansynth import checkpoints, experiment, precision, storage
 from tfgansynth.config import PRESETS
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.evaluation import tables
@@ -44,7 +44,7 @@ def test_what_auto_chose_is_said_and_recorded(
     assert tell(run, monkeypatch, capsys, "AMX") == [
         "GAN: bfloat16 convolutions (AMX found); weights, moments and losses float32"
     ]
-    assert runs.read_json(run.root / "machine.json") == {
+    assert storage.read_json(run.root / "machine.json") == {
         "machines": [{"units": ["AMX"]}],
         "stages": {"fold-1/gan": [{"after": 0, "precision": "bfloat16", "machine": 0}]},
     }
@@ -62,7 +62,7 @@ def test_going_on_in_another_precision_is_said_in_one_line(
     # Once it is so, it is not said again.
     save(run, 60)
     assert tell(run, monkeypatch, capsys) == [f"GAN: {FLOAT32}"]
-    record = runs.read_json(run.root / "machine.json")
+    record = storage.read_json(run.root / "machine.json")
     assert record["stages"]["fold-1/gan"] == [
         {"after": 0, "precision": "bfloat16", "machine": 0},
         {"after": 40, "precision": "float32", "machine": 1},
@@ -74,7 +74,7 @@ def test_an_attempt_that_left_nothing_is_forgotten(
 ) -> None:
     tell(run, monkeypatch, capsys, "AMX")
     assert tell(run, monkeypatch, capsys) == [f"GAN: {FLOAT32}"]
-    record = runs.read_json(run.root / "machine.json")
+    record = storage.read_json(run.root / "machine.json")
     assert [e["precision"] for e in record["stages"]["fold-1/gan"]] == ["float32"]
 
 
@@ -88,7 +88,10 @@ def test_a_stage_says_and_records_where_its_time_went(
     ):
         raise KeyboardInterrupt
     assert capsys.readouterr().out.startswith("TIME: fold-1/gan 0 s: ")
-    assert list(runs.read_json(run.timings_path)) == ["fold-1/gan", "fold-1/gan/steps"]
+    assert list(storage.read_json(run.timings_path)) == [
+        "fold-1/gan",
+        "fold-1/gan/steps",
+    ]
 
 
 @pytest.mark.slow

@@ -1,210 +1,17 @@
 import dataclasses
-import hashlib
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from tfgansynth import runs
+from tfgansynth import storage
 from tfgansynth.config import PRESETS, Config
 from tfgansynth.errors import InputError
 from tfgansynth.runs import Run
 
 SMOKE = PRESETS["smoke"]
-
-
-class Crash(RuntimeError):
-    """Stands for whatever ends a program in the middle of a write."""
-
-
-def crash(*_: Any, **__: Any) -> None:
-    raise Crash
-
-
-class Bomb:
-    """What a harmful file would hold: unpickling it runs a command."""
-
-    def __init__(self, trace: Path) -> None:
-        self.trace = trace
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.trace),)
-
-
-def test_written_files_are_read_back(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "folders" / "a.json"
-    runs.write_json(path, {"a": [1, 2], "b": None})
-    assert runs.read_json(path) == {"a": [1, 2], "b": None}
-    runs.write_text(path, "µ\n")
-    assert path.read_bytes() == "µ\n".encode()
-    assert [file.name for file in path.parent.iterdir()] == ["a.json"]
-
-
-def test_png_keeps_grey_and_color_pixels(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for shape in ((5, 7), (5, 7, 3)):
-        pixels = rng.integers(0, 256, shape, np.uint8)
-        runs.write_png(tmp_path / "a.png", pixels)
-        with Image.open(tmp_path / "a.png") as image:
-            assert image.format == "PNG"
-            np.testing.assert_array_equal(np.asarray(image), pixels)
-
-
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_failed_write_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
-    text, arrays = tmp_path / "a.txt", tmp_path / "a.npz"
-    runs.write_text(text, "old")
-    runs.write_arrays(arrays, {"a": np.arange(3)})
-    with monkeypatch.context() as patch:
-        patch.setattr(os if call == "fsync" else Path, call, crash)
-        with pytest.raises(Crash):
-            runs.write_text(text, "new and longer")
-        with pytest.raises(Crash):
-            runs.write_arrays(arrays, {"a": np.arange(9)})
-    assert text.read_text() == "old"
-    assert runs.read_arrays(arrays)["a"].tolist() == [0, 1, 2]
-    runs.write_text(text, "new")
-    assert text.read_text() == "new"
-
-
-def test_arrays_keep_names_values_and_types(tmp_path: Path) -> None:
-    arrays: dict[str, Any] = {
-        "unet/000": np.random.default_rng(0).random((2, 3), np.float32),
-        "step": np.array(7),
-        "empty": np.zeros((0, 2), np.float64),
-    }
-    runs.write_arrays(tmp_path / "a.npz", arrays)
-    found = runs.read_arrays(tmp_path / "a.npz")
-    assert set(found) == set(arrays)
-    for name, array in arrays.items():
-        np.testing.assert_array_equal(found[name], array, strict=True)
-
-
-def test_arrays_are_never_unpickled(tmp_path: Path) -> None:
-    path, trace = tmp_path / "a.npz", tmp_path / "trace"
-    np.savez(path, a=np.array([Bomb(trace)], dtype=object))
-    with pytest.raises(InputError, match=r"a\.npz: cannot be read"):
-        runs.read_arrays(path)
-    assert not trace.exists()
-    # The file does what it is made to do where pickles are allowed.
-    with np.load(path, allow_pickle=True) as content:
-        content["a"]
-    assert trace.exists()
-
-
-def torn(path: Path) -> None:
-    np.savez(path, a=np.arange(1000))
-    path.write_bytes(path.read_bytes()[:2000])
-
-
-def bit_flipped(path: Path) -> None:
-    np.savez(path, a=np.arange(1000))
-    content = bytearray(path.read_bytes())
-    content[1000] ^= 1
-    path.write_bytes(content)
-
-
-def plain_array(path: Path) -> None:
-    with path.open("wb") as file:
-        np.save(file, np.arange(3))
-
-
-def no_arrays(path: Path) -> None:
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("a.npy", b"no array")
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda path: None,
-        lambda path: path.write_bytes(b""),
-        lambda path: path.write_bytes(b"no archive at all"),
-        lambda path: path.mkdir(),
-        torn,
-        bit_flipped,
-        plain_array,
-        no_arrays,
-    ],
-    ids=["missing", "empty", "text", "folder", "torn", "flipped", "npy", "no arrays"],
-)
-def test_files_that_hold_no_arrays_are_refused_by_name(
-    tmp_path: Path, make: Any
-) -> None:
-    path = tmp_path / "step-000001.npz"
-    make(path)
-    with pytest.raises(InputError, match=r"step-000001\.npz: cannot be read"):
-        runs.read_arrays(path)
-
-
-@pytest.mark.parametrize("text", [None, "", "{", "[1, 2]", "3", "\xff"])
-def test_files_that_hold_no_json_object_are_refused_by_name(
-    tmp_path: Path, text: str | None
-) -> None:
-    path = tmp_path / "splits.json"
-    if text is not None:
-        path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(InputError, match=r"splits\.json: (cannot be read|expected)"):
-        runs.read_json(path)
-
-
-def test_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
-    path = tmp_path / "run" / "set"
-    with runs.whole_folder(path) as partial:
-        (partial / "images").mkdir()
-        (partial / "images" / "a.txt").write_text("a")
-        assert not path.exists()
-    assert (path / "images" / "a.txt").read_text() == "a"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_crash_leaves_no_half_folder_and_the_next_try_starts_clean(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "set"
-
-    def fill(partial: Path) -> None:
-        (partial / "half.txt").write_text("half")
-        raise Crash
-
-    with pytest.raises(Crash), runs.whole_folder(path) as partial:
-        fill(partial)
-    assert not path.exists()
-    with runs.whole_folder(path) as partial:
-        assert list(partial.iterdir()) == []
-        (partial / "whole.txt").write_text("whole")
-    assert [file.name for file in path.iterdir()] == ["whole.txt"]
-
-
-def test_crash_leaves_the_folder_from_before(tmp_path: Path) -> None:
-    path = tmp_path / "set"
-    with runs.whole_folder(path) as partial:
-        (partial / "old.txt").write_text("old")
-    with pytest.raises(Crash), runs.whole_folder(path):
-        crash()
-    assert [file.name for file in path.iterdir()] == ["old.txt"]
-    with runs.whole_folder(path) as partial:
-        (partial / "new.txt").write_text("new")
-    assert [file.name for file in path.iterdir()] == ["new.txt"]
-
-
-def test_hashes_are_sha_256_of_the_content(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"abc")
-    assert runs.hash_file(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
-    a, b = np.arange(4, dtype=np.float32), np.ones((2, 2), np.float32)
-    expected = hashlib.sha256(a.tobytes() + b.tobytes()).hexdigest()
-    assert runs.hash_arrays([a, b]) == expected
-    assert runs.hash_arrays([b, a]) != expected
-    # By content, not by its layout in memory.
-    table = np.arange(6).reshape(2, 3)
-    assert runs.hash_arrays([np.asfortranarray(table)]) == runs.hash_arrays([table])
 
 
 @pytest.mark.parametrize(
@@ -324,7 +131,7 @@ def test_seconds_of_all_attempts_at_a_stage_add_up(tmp_path: Path) -> None:
     run.add_seconds({"fold-1/gan": 1.25, "fold-1/gan/steps": 1.0})
     run.add_seconds({"fold-1/unet": 3})
     run.add_seconds({"fold-1/gan": 2.5, "fold-1/gan/input": 0.004})
-    assert runs.read_json(run.timings_path) == pytest.approx(
+    assert storage.read_json(run.timings_path) == pytest.approx(
         {
             "fold-1/gan": 3.75,
             "fold-1/gan/steps": 1.0,

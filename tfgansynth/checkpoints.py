@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth import runs
+from tfgansynth import storage
 from tfgansynth.errors import InputError
 
 _KEPT = 2
@@ -27,7 +27,7 @@ def save(folder: Path, step: int, arrays: Mapping[str, Any]) -> None:
         arrays: Variables or arrays by name.
     """
     plain = {name: np.asarray(value) for name, value in arrays.items()}
-    runs.write_arrays(path_of(folder, step), plain)
+    storage.write_arrays(path_of(folder, step), plain)
     for old in _paths(folder)[:-_KEPT]:
         old.unlink()
 
@@ -39,7 +39,7 @@ def load_newest(folder: Path) -> dict[str, NDArray[Any]] | None:
     """
     for path in reversed(_paths(folder)):
         try:
-            return runs.read_arrays(path)
+            return storage.read_arrays(path)
         except InputError as fault:
             print(f"{fault}: taking the one before")
     return None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth import checkpoints, pictures, runs
+from tfgansynth import checkpoints, pictures, storage
 from tfgansynth.config import Config, Precision
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.folds import Fold
@@ -160,7 +160,7 @@ def _origin(
         "fold": fold.number,
         "seed": config.seed,
         "step": config.gan.steps,
-        "generator_sha256": runs.hash_arrays(weights),
+        "generator_sha256": storage.hash_arrays(weights),
         "training_cases": {case.case_id: case.content_hash for case in training},
     }
 
@@ -258,7 +258,7 @@ def ensure_unet(
         )
         print(f"{folder.name}: stopped after {len(history)} epochs")
         with watch.part(RECORDS):
-            runs.write_text(folder / "history.csv", history_to_csv(history))
+            storage.write_text(folder / "history.csv", history_to_csv(history))
             plain_twin(unet, config.unet).save(folder / "model.keras")
         test = experiment.dataset.select(fold.test)
         with watch.part(PREDICTION):
@@ -266,9 +266,9 @@ def ensure_unet(
         with watch.part(EVALUATION):
             rows = evaluate(test, predictions, fold.number, n_real, n_synthetic)
             picture = _predictions_picture(test, predictions, rows)
-            runs.write_png(folder / "predictions.png", picture)
+            storage.write_png(folder / "predictions.png", picture)
             # Last, since this file says that the U-Net is done.
-            runs.write_text(cases_path, tables.cases_to_csv(rows))
+            storage.write_text(cases_path, tables.cases_to_csv(rows))
     return rows
 
 
@@ -380,7 +380,7 @@ def run_table(experiment: Experiment, fold_numbers: Sequence[int]) -> tables.Tab
             rows += ensure_unet(experiment, fold, n_real, n_synthetic)
             table = _write_table(experiment, folds, rows)
             print(f"\n{tables.to_text(table)}")
-    print(stages_table(runs.read_json(experiment.run.timings_path)))
+    print(stages_table(storage.read_json(experiment.run.timings_path)))
     return table
 
 
@@ -407,9 +407,9 @@ def _write_table(
         rows=tables.aggregate(rows),
     )
     record = {**tables.to_json(table), "dataset": dataset.record()}
-    runs.write_json(root / "table.json", record)
-    runs.write_text(root / "table.csv", tables.to_csv(table))
-    runs.write_text(root / "table.md", tables.to_markdown(table))
+    storage.write_json(root / "table.json", record)
+    storage.write_text(root / "table.csv", tables.to_csv(table))
+    storage.write_text(root / "table.md", tables.to_markdown(table))
     return table
 
 

@@ -6,7 +6,7 @@ Paper: IV-A. No TensorFlow, so that whatever is wrong here is said at once.
 import dataclasses
 from pathlib import Path
 
-from tfgansynth import runs
+from tfgansynth import storage
 from tfgansynth.config import Config
 from tfgansynth.data.dataset import Dataset
 from tfgansynth.data.folds import Fold, folds_from_json, folds_to_json, make_folds
@@ -95,8 +95,8 @@ def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
 def _record_split(run: Run, folds: tuple[Fold, ...]) -> None:
     """Write the split, or make sure that the run was begun with the same one."""
     if not run.splits_path.exists():
-        runs.write_json(run.splits_path, folds_to_json(folds))
-    elif folds_from_json(runs.read_json(run.splits_path)) != folds:
+        storage.write_json(run.splits_path, folds_to_json(folds))
+    elif folds_from_json(storage.read_json(run.splits_path)) != folds:
         raise InputError(
             f"{run.splits_path}: is not the split of this seed and these cases, or "
             "was altered: name another --out"

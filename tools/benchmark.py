@@ -31,7 +31,7 @@ def main(options: Benchmark) -> None:
     """Measure and print."""
     from tfgansynth.benchmark.measurement import measure
     from tfgansynth.benchmark.report import as_dict, as_text
-    from tfgansynth.runs import write_json
+    from tfgansynth.storage import write_json
 
     if options.json and options.json.is_dir():
         raise InputError(f"--json {options.json}: expected a file, found a folder")

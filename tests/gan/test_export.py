@@ -24,7 +24,7 @@ from tfgansynth.gan.export import (
 )
 from tfgansynth.gan.networks import Generator
 from tfgansynth.pixels import split_pair
-from tfgansynth.runs import hash_file
+from tfgansynth.storage import hash_file
 
 SIZE, Z_DIM = 16, 5
 SEED = 9

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfgansynth import runs
+from tfgansynth import storage
 from tfgansynth.config import SynthesisConfig
 from tfgansynth.errors import InputError
 from tfgansynth.pixels import ByteArray, FloatArray
@@ -254,7 +254,7 @@ def test_manifest_tells_where_every_pair_came_from(tmp_path: Path) -> None:
     script = [1, 1, 2, -3, 4, 2, -5, 1, 3, 6, 7, 8]
     found = draw(Scripted(script))
     write_set(found, {"fold": 1, "dataset": {"is_phantom": True}}, tmp_path / "set")
-    manifest = runs.read_json(tmp_path / "set" / "manifest.json")
+    manifest = storage.read_json(tmp_path / "set" / "manifest.json")
     assert list(manifest) == [
         "fold",
         "dataset",
@@ -273,7 +273,7 @@ def test_manifest_tells_where_every_pair_came_from(tmp_path: Path) -> None:
         assert entry["perceptual_hash"] == place.perceptual_hash
         for kind in ("image", "mask"):
             path = tmp_path / "set" / f"{kind}s" / entry["name"]
-            assert entry[f"{kind}_sha256"] == runs.hash_file(path)
+            assert entry[f"{kind}_sha256"] == storage.hash_file(path)
 
 
 @pytest.mark.parametrize("kind", ["images", "masks"])
@@ -282,7 +282,7 @@ def test_altered_file_is_named(folder: Path, kind: str) -> None:
     with Image.open(path) as image:
         pixels = np.array(image)
     pixels[0, 0] ^= 1
-    runs.write_png(path, pixels)
+    storage.write_png(path, pixels)
     with pytest.raises(InputError, match=f"{kind}/synthetic-00003.png: was altered"):
         read_set(folder)
 
@@ -311,7 +311,7 @@ def test_missing_or_damaged_file_is_named(folder: Path, kind: str) -> None:
 def test_manifest_of_another_form_is_refused(
     folder: Path, content: dict[str, Any]
 ) -> None:
-    runs.write_json(folder / "manifest.json", content)
+    storage.write_json(folder / "manifest.json", content)
     with pytest.raises(InputError, match=r"manifest\.json: is not a manifest"):
         read_set(folder)
 
@@ -326,7 +326,7 @@ def test_missing_manifest_is_named(folder: Path) -> None:
 def test_crash_while_writing_leaves_no_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
-    write_bytes = runs.write_bytes
+    write_bytes = storage.write_bytes
 
     def crash(path: Path, content: bytes) -> None:
         if path.name == file:
@@ -335,7 +335,7 @@ def test_crash_while_writing_leaves_no_set(
 
     folder = tmp_path / "synthetic"
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "write_bytes", crash)
+        patch.setattr(storage, "write_bytes", crash)
         with pytest.raises(OSError, match="No space"):
             write_set(draw(), {}, folder)
     assert not folder.exists()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgansynth import runs
+from tfgansynth import storage
 from tfgansynth.errors import InputError
 from tfgansynth.gan.networks import Generator
 from tfgansynth.gan.training import sample_bytes
@@ -143,19 +143,19 @@ def export_generator(
     # Our kernels stay here: what is exported runs without them.
     module = _SampledGenerator(generator.plain_twin())
     card = _model_card(generator, origin, report)
-    with runs.whole_folder(folder / "generator") as partial:
+    with storage.whole_folder(folder / "generator") as partial:
         tf.saved_model.save(
             module,
             str(partial),
             signatures={"serving_default": module.pairs, "sample": module.sample},
         )
-        runs.write_text(partial / "model_card.md", card)
-        runs.write_json(partial / _ORIGIN, origin)
+        storage.write_text(partial / "model_card.md", card)
+        storage.write_json(partial / _ORIGIN, origin)
     # Keras insists on the file name's ending and writes in place.
     beside = folder / "partial.generator.keras"
     generator.save(beside)
     beside.replace(folder / "generator.keras")
-    runs.write_text(folder / "model_card.md", card)
+    storage.write_text(folder / "model_card.md", card)
 
 
 def _model_card(
@@ -211,9 +211,9 @@ def read_origin(saved_model: Path) -> dict[str, Any]:
     """Read what an exported generator came from; unknown parts are None."""
     path = saved_model / _ORIGIN
     if path.exists():
-        return runs.read_json(path)
+        return storage.read_json(path)
     variables = saved_model / "variables" / "variables.data-00000-of-00001"
-    known = {"generator_sha256": runs.hash_file(variables)}
+    known = {"generator_sha256": storage.hash_file(variables)}
     return {"dataset": None, "fold": None, "training_cases": None, **known}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.histogram.metadata import create_summary_metadata
 
-from tfgansynth import checkpoints, pictures, runs
+from tfgansynth import checkpoints, pictures, storage
 from tfgansynth.config import GANConfig
 from tfgansynth.data.pipeline import endless_batches
 from tfgansynth.devices import compile_step
@@ -213,7 +213,9 @@ class _Recorder:
         self.writer.flush()
         path = self.folder / "samples" / f"step-{step:06d}.png"
         masks = grey >= self.mask_threshold
-        runs.write_png(path, pictures.pairs_sheet(images, masks, columns=_GRID_COLUMNS))
+        storage.write_png(
+            path, pictures.pairs_sheet(images, masks, columns=_GRID_COLUMNS)
+        )
 
     def _pictures(
         self, images: ByteArray, grey: ByteArray

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tfgansynth import pictures, runs
+from tfgansynth import pictures, storage
 from tfgansynth.config import SynthesisConfig
 from tfgansynth.data.images import read_grey, read_mask
 from tfgansynth.errors import InputError
@@ -140,7 +140,7 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
         manifest: What is known of their origin; the pairs are added to it.
         folder: Where the set appears once it is complete.
     """
-    with runs.whole_folder(folder) as partial:
+    with storage.whole_folder(folder) as partial:
         entries = []
         for index, draw in enumerate(synthetic.draws):
             name = f"{pair_name(index)}.png"
@@ -151,8 +151,8 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
             }
             for kind, plane in planes.items():
                 path = partial / kind / name
-                runs.write_png(path, plane)
-                files[kind] = runs.hash_file(path)
+                storage.write_png(path, plane)
+                files[kind] = storage.hash_file(path)
             entries.append(
                 {
                     "name": name,
@@ -168,11 +168,11 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
             "dropped_for_an_empty_mask": synthetic.n_empty,
             "pairs": entries,
         }
-        runs.write_json(partial / "manifest.json", content)
+        storage.write_json(partial / "manifest.json", content)
         sheet = pictures.pairs_sheet(
             synthetic.images, synthetic.masks, columns=_SHEET_COLUMNS
         )
-        runs.write_png(partial / "contact_sheet.png", sheet)
+        storage.write_png(partial / "contact_sheet.png", sheet)
 
 
 def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
@@ -187,13 +187,13 @@ def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
     path = folder / "manifest.json"
     images, masks = [], []
     try:
-        for entry in runs.read_json(path)["pairs"]:
+        for entry in storage.read_json(path)["pairs"]:
             image_path = folder / "images" / entry["name"]
             mask_path = folder / "masks" / entry["name"]
             images.append(read_grey(image_path))
             masks.append(read_mask(mask_path))
             for file, key in ((image_path, "image_sha256"), (mask_path, "mask_sha256")):
-                if runs.hash_file(file) != entry[key]:
+                if storage.hash_file(file) != entry[key]:
                     raise InputError(f"{file}: was altered since it was written")
     except (KeyError, TypeError) as fault:
         raise InputError(f"{path}: is not a manifest of this program") from fault
