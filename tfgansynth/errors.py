@@ -1,4 +1,6 @@
-"""The one exception for faults that a user can mend."""
+"""The exceptions that a user is told in one line, and how to word them."""
+
+from collections.abc import Sequence
 
 
 class InputError(ValueError):
@@ -7,3 +9,17 @@ class InputError(ValueError):
     The message is one line: it names the file or flag, says what is wrong and,
     where it is not plain, what to do. Tools print it and exit with code 2.
     """
+
+
+class RunError(Exception):
+    """A run cannot go on, though nothing is wrong with its input.
+
+    The message is one line: what happened, what is kept, what to try. Tools print
+    it and exit with code 1.
+    """
+
+
+def name_few(names: Sequence[str], separator: str = ", ", most: int = 3) -> str:
+    """Name the first few of many and count the others: `a, b, c and 4 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more

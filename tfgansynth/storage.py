@@ -179,6 +179,30 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of some files of a folder, by name."""
+    return {name: hash_file(folder / name) for name in names}
+
+
+def require_files(folder: Path, hashes: Mapping[str, str]) -> None:
+    """Refuse a folder in which one of these files is not what it was.
+
+    Raises:
+        InputError: A file is missing or has another content.
+    """
+    for name, expected in hashes.items():
+        path = folder / name
+        if not path.is_file():
+            raise InputError(
+                f"{path}: is missing: remove {folder} to have it made anew"
+            )
+        if hash_file(path) != expected:
+            raise InputError(
+                f"{path}: was altered since it was written: remove {folder} to have "
+                "it made anew"
+            )
+
+
 def hash_arrays(arrays: Iterable[NDArray[Any]]) -> str:
     """SHA-256 over the contents of arrays in their order, as hexadecimal digits."""
     digest = hashlib.sha256()

@@ -29,7 +29,10 @@ class Synthesize(Options):
 
 def main(experiment: "Experiment", options: Synthesize) -> None:
     """Draw."""
-    from tfgansynth.experiment import draw_separate_set, ensure_synthetic_set
+    from tfgansynth.experiment.synthesis_stage import (
+        draw_separate_set,
+        ensure_synthetic_set,
+    )
 
     fold = experiment.fold(options.fold)
     own_count = experiment.config.synthesis.count
@@ -41,4 +44,4 @@ def main(experiment: "Experiment", options: Synthesize) -> None:
 
 
 if __name__ == "__main__":
-    run_tool(Synthesize, on_experiment(main))
+    run_tool(Synthesize, on_experiment(main), resumes=True)

@@ -15,6 +15,7 @@ from tfgansynth.synthesis.sampling import (
     draw_set,
     draw_z,
     pair_name,
+    read_manifest,
     read_set,
     write_set,
 )
@@ -254,7 +255,7 @@ def test_manifest_tells_where_every_pair_came_from(tmp_path: Path) -> None:
     script = [1, 1, 2, -3, 4, 2, -5, 1, 3, 6, 7, 8]
     found = draw(Scripted(script))
     write_set(found, {"fold": 1, "dataset": {"is_phantom": True}}, tmp_path / "set")
-    manifest = storage.read_json(tmp_path / "set" / "manifest.json")
+    manifest = read_manifest(tmp_path / "set")
     assert list(manifest) == [
         "fold",
         "dataset",
@@ -311,8 +312,15 @@ def test_missing_or_damaged_file_is_named(folder: Path, kind: str) -> None:
 def test_manifest_of_another_form_is_refused(
     folder: Path, content: dict[str, Any]
 ) -> None:
-    storage.write_json(folder / "manifest.json", content)
+    storage.write_record(folder / "manifest.json", content)
     with pytest.raises(InputError, match=r"manifest\.json: is not a manifest"):
+        read_set(folder)
+
+
+def test_altered_manifest_is_refused(folder: Path) -> None:
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"drawn": ', '"drawn": 1'))
+    with pytest.raises(InputError, match=r"manifest\.json: was altered"):
         read_set(folder)
 
 

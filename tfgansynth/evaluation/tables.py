@@ -185,6 +185,7 @@ class Table:
         folds: The folds that the table will hold when complete, ascending.
         n_test_cases: Test cases in `folds`, that is, in each complete row.
         rows: What is done so far, one row at most for each arm.
+        remarks: What went amiss on the way and may have spoiled a figure.
     """
 
     title: str
@@ -199,6 +200,7 @@ class Table:
     folds: tuple[int, ...]
     n_test_cases: int
     rows: tuple[TableRow, ...]
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the rows fit the table.
@@ -244,7 +246,7 @@ class Table:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know: one line on the metrics, then on the paper's."""
+        """What a reader must know: what went amiss, the metrics, the paper's."""
         side = self.image_size
         metrics = (
             "Metrics: Dice; Hausdorff distance (HD), its 95th percentile (HD95) and "
@@ -263,7 +265,7 @@ class Table:
                 f"The paper's distances are in px at {PAPER_IMAGE_SIZE} x "
                 f"{PAPER_IMAGE_SIZE}: they do not compare with these. {paper}"
             )
-        return metrics, paper
+        return *(f"REMARK: {remark}" for remark in self.remarks), metrics, paper
 
 
 def arm_of(n_real: int, n_synthetic: int) -> Arm:
@@ -584,6 +586,7 @@ def _csv_record(table: Table, arm: Arm) -> dict[str, object]:
         "reduced": table.reduced,
         "preset": table.preset,
         "seed": table.seed,
+        "remarks": "; ".join(table.remarks),
         "arm": str(arm),
         "status": str(table.status(arm)),
         "folds": _listed(ours.folds) if ours else "",

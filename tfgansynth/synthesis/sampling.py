@@ -16,6 +16,7 @@ from tfgansynth.synthesis.postprocess import clean_mask
 from tfgansynth.synthesis.similarity import DistinctFilter
 
 _SHEET_COLUMNS = 15
+MANIFEST = "manifest.json"
 
 Sampler = Callable[[FloatArray], tuple[ByteArray, ByteArray]]
 """z, float32 (m, z_dim) in [-1, 1] -> uint8 images and grey masks (m, S, S)."""
@@ -168,11 +169,20 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
             "dropped_for_an_empty_mask": synthetic.n_empty,
             "pairs": entries,
         }
-        storage.write_json(partial / "manifest.json", content)
+        storage.write_record(partial / MANIFEST, content)
         sheet = pictures.pairs_sheet(
             synthetic.images, synthetic.masks, columns=_SHEET_COLUMNS
         )
         storage.write_png(partial / "contact_sheet.png", sheet)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read what a set came from.
+
+    Raises:
+        InputError: The manifest is missing or was altered.
+    """
+    return storage.read_record(folder / MANIFEST)
 
 
 def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
@@ -184,10 +194,10 @@ def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
     Raises:
         InputError: A file is missing or altered, or the set is empty.
     """
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     images, masks = [], []
     try:
-        for entry in storage.read_json(path)["pairs"]:
+        for entry in read_manifest(folder)["pairs"]:
             image_path = folder / "images" / entry["name"]
             mask_path = folder / "masks" / entry["name"]
             images.append(read_grey(image_path))
