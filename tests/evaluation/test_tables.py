@@ -252,6 +252,18 @@ def test_text_is_as_drawn_here() -> None:
     assert text[len(TEXT) :].splitlines() == list(GROWING.notes)
 
 
+def test_remarks_stand_in_every_rendering() -> None:
+    remarks = ("fold 1: samples collapsed", "2 near-duplicates were allowed")
+    table = dataclasses.replace(GROWING, remarks=remarks)
+    for render in (to_text, to_markdown):
+        for remark in remarks:
+            assert f"REMARK: {remark}" in render(table)
+    assert to_json(table)["remarks"] == list(remarks)
+    lines = csv.DictReader(io.StringIO(to_csv(table)))
+    assert {line["remarks"] for line in lines} == {"; ".join(remarks)}
+    assert "REMARK" not in to_text(GROWING)
+
+
 def test_columns_stay_aligned_with_large_distances() -> None:
     wide = table_of(case("a", 0.0, 181.0193), case("b", 1.0, 0.0))
     lines = [line for line in to_text(wide).splitlines() if line.startswith("  ")]
@@ -328,6 +340,7 @@ def test_json_is_plain_and_complete() -> None:
         "seed": 7,
         "folds": [1, 3],
         "n_test_cases": 3,
+        "remarks": [],
         "notes": list(GROWING.notes),
     }
     rows = real, mixed, synthetic

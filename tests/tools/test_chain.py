@@ -1,6 +1,7 @@
 """The whole chain through the real scripts, from phantoms to a table."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,6 +189,33 @@ def test_mode_collapse_says_how_many_were_distinct(tool: Runner, out: Path) -> N
     assert done.returncode == 2
     assert "mode collapse: only 1 of" in done.stderr
     assert not list((other).rglob("synthetic*"))
+
+
+def test_nothing_of_one_fold_gets_into_another(
+    tool: Runner, out: Path, run: Path, tmp_path: Path
+) -> None:
+    """What fold 1 has learned from is tested in fold 2: the copy would leak."""
+    copy = tmp_path / run.name
+    shutil.copytree(run, copy)
+    shutil.copytree(copy / "fold-1", copy / "fold-2")
+    options = [*TINY, "--fold", "2", "--out", tmp_path]
+    unet = "train_unet", *options, "--real"
+
+    refusals = {
+        "synthetic: its generator was trained on ": tool(
+            *unet, "0", "--synthetic", "6"
+        ),
+        "origin.json: is of another run (": tool(*unet, "6", "--synthetic", "0"),
+        "step-000006.npz: is of another run (": tool("train_gan", *options),
+    }
+
+    for words, done in refusals.items():
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert words in done.stderr
+    leak, *others = (done.stderr for done in refusals.values())
+    assert "test cases of fold 2 (phantom-" in leak
+    assert all("fold: 2 against 1" in line for line in others)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
