@@ -22,14 +22,10 @@ from tfgansynth.errors import InputError
 from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.metrics import measure
 from tfgansynth.gan.dcgan import DCGAN
-from tfgansynth.gan.export import (
-    compare_frozen,
-    export_generator,
-    freeze_moments,
-    load_sampler,
-    read_origin,
-)
+from tfgansynth.gan.export import compare_frozen, export_generator, freeze_moments
+from tfgansynth.gan.exported import open_exported
 from tfgansynth.gan.training import is_trained, load_gan, sample_bytes, train_gan
+from tfgansynth.keras_files import save_keras
 from tfgansynth.machine import describe_machine
 from tfgansynth.materials import Experiment
 from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
@@ -108,7 +104,7 @@ def ensure_synthetic_set(experiment: Experiment, fold: Fold) -> None:
 
 
 def draw_separate_set(
-    experiment: Experiment, fold: Fold, count: int, saved_model: Path | None
+    experiment: Experiment, fold: Fold, count: int, exported: Path | None
 ) -> None:
     """Draw a set apart from the run's own: of another size or another generator.
 
@@ -116,7 +112,7 @@ def draw_separate_set(
         experiment: Its configuration but for the count applies.
         fold: The fold whose GAN is sampled.
         count: Pairs to draw.
-        saved_model: Sample this exported generator instead.
+        exported: Sample this exported generator instead.
 
     Raises:
         InputError: The set exists, or cannot be drawn.
@@ -126,13 +122,13 @@ def draw_separate_set(
     run = dataclasses.replace(experiment.run, config=config)
     experiment = dataclasses.replace(experiment, run=run)
     folder = run.fold(fold.number) / f"synthetic-{count}"
-    if saved_model is None:
+    if exported is None:
         _draw_set(experiment, fold, trained_gan(experiment, fold), folder)
         return
-    sampler, z_dim = load_sampler(saved_model)
-    origin = read_origin(saved_model)
-    folder = folder.with_name(f"{folder.name}-{origin['generator_sha256'][:8]}")
-    _write_set(experiment, fold, sampler, z_dim, origin, folder)
+    found = open_exported(exported)
+    sha256 = found.origin["generator_sha256"]
+    folder = folder.with_name(f"{folder.name}-{sha256[:8]}")
+    _write_set(experiment, fold, found.sample, found.z_dim, found.origin, folder)
 
 
 def _draw_set(experiment: Experiment, fold: Fold, gan: DCGAN, folder: Path) -> None:
@@ -241,7 +237,7 @@ def ensure_unet(
     folder = run.unet(fold.number, n_real, n_synthetic)
     cases_path = folder / "cases.csv"
     if cases_path.exists():
-        return tables.cases_from_csv(cases_path.read_text())
+        return tables.read_cases(cases_path)
     training = _training_pairs(experiment, fold, n_real, n_synthetic)
     stage = f"fold-{fold.number}/{folder.name}"
     with _timed(run, stage) as watch:
@@ -259,7 +255,7 @@ def ensure_unet(
         print(f"{folder.name}: stopped after {len(history)} epochs")
         with watch.part(RECORDS):
             storage.write_text(folder / "history.csv", history_to_csv(history))
-            plain_twin(unet, config.unet).save(folder / "model.keras")
+            save_keras(plain_twin(unet, config.unet), folder / "model.keras")
         test = experiment.dataset.select(fold.test)
         with watch.part(PREDICTION):
             predictions = predict_masks(unet, images_and_masks(test)[0])
