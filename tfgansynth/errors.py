@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 
+_MOST_LETTERS = 1000
+
 
 class InputError(ValueError):
     """Wrong use or bad input.
 
-    The message is one line: it names the file or flag, says what is wrong and,
-    where it is not plain, what to do. Tools print it and exit with code 2.
+    The message is one printable line, whatever a file put into it: it names the file
+    or flag, says what is wrong and, where it is not plain, what to do. Tools print it
+    and exit with code 2.
     """
+
+    def __init__(self, message: str) -> None:
+        """Set the message: line breaks become blanks, the unprintable is escaped."""
+        super().__init__(one_line(message))
 
 
 class RunError(Exception):
@@ -17,6 +24,18 @@ class RunError(Exception):
     The message is one line: what happened, what is kept, what to try. Tools print
     it and exit with code 1.
     """
+
+
+def one_line(message: str) -> str:
+    """Bring a message into one printable line of bearable length."""
+    line = " ".join(message.splitlines())
+    if len(line) > _MOST_LETTERS:
+        line = f"{line[:_MOST_LETTERS]} ..."
+    return "".join(map(_printable, line))
+
+
+def _printable(letter: str) -> str:
+    return letter if letter.isprintable() else ascii(letter)[1:-1]
 
 
 def name_few(names: Sequence[str], separator: str = ", ", most: int = 3) -> str:

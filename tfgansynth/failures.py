@@ -3,7 +3,7 @@
 import errno
 import traceback
 
-from tfgansynth.errors import InputError, RunError
+from tfgansynth.errors import InputError, RunError, one_line
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
@@ -37,7 +37,10 @@ def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
     if _is_full(fault):
         return FAILED, f"error: {_place(fault)}no room left: make some{hint}"
     if isinstance(fault, OSError):
-        return FAILED, f"error: {_place(fault)}{fault.strerror or fault}{hint}"
+        return (
+            FAILED,
+            f"error: {_place(fault)}{fault.strerror or one_line(str(fault))}{hint}",
+        )
     return None
 
 

@@ -23,8 +23,9 @@ class Synthesize(Options):
     """Pairs to draw. Without it, --synthesis.count pairs: the run's own set, which
     the table trains on. Sets of another size lie beside it."""
     generator: Path | None = None
-    """Draw from this exported SavedModel instead of the fold's GAN. A SavedModel
-    is a program: use only those from people you trust."""
+    """Draw from this exported generator instead of the fold's GAN: a .keras file,
+    or the folder of a SavedModel. A SavedModel is a program: use only those from
+    people you trust, and .keras files from all others."""
 
 
 def main(experiment: "Experiment", options: Synthesize) -> None:

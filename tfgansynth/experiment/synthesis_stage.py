@@ -10,7 +10,7 @@ from tfgansynth.experiment.gan_stage import generator_origin, trained_gan
 from tfgansynth.experiment.origins import Origin, require_own_set
 from tfgansynth.experiment.stages import timed
 from tfgansynth.gan.dcgan import DCGAN
-from tfgansynth.gan.export import load_sampler, read_origin
+from tfgansynth.gan.exported import open_exported
 from tfgansynth.gan.training import sample_bytes
 from tfgansynth.machine import describe_machine
 from tfgansynth.materials import Experiment
@@ -61,10 +61,10 @@ def draw_separate_set(
     if exported is None:
         _draw_set(experiment, fold, trained_gan(experiment, fold), count, folder)
         return
-    sampler, z_dim = load_sampler(exported)
-    origin = read_origin(exported)
-    folder = folder.with_name(f"{folder.name}-{origin['generator_sha256'][:8]}")
-    _write_set(experiment, fold, sampler, z_dim, count, origin, folder)
+    found = open_exported(exported)
+    sha256 = found.origin["generator_sha256"]
+    folder = folder.with_name(f"{folder.name}-{sha256[:8]}")
+    _write_set(experiment, fold, found.sample, found.z_dim, count, found.origin, folder)
 
 
 def _draw_set(

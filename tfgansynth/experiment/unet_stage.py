@@ -18,6 +18,7 @@ from tfgansynth.experiment.final_evaluation import (
 from tfgansynth.experiment.origins import Origin, unet_origin
 from tfgansynth.experiment.stages import tell_precision, timed
 from tfgansynth.experiment.synthesis_stage import synthetic_pairs
+from tfgansynth.keras_files import save_keras
 from tfgansynth.materials import Experiment
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
@@ -67,7 +68,7 @@ def ensure_unet(
         print(f"{folder.name}: stopped after {len(history)} epochs")
         with watch.part(RECORDS):
             storage.write_text(folder / _HISTORY, history_to_csv(history))
-            plain_twin(unet, config.unet).save(folder / _MODEL)
+            save_keras(plain_twin(unet, config.unet), folder / _MODEL)
         rows = evaluate_finally(experiment, fold, unet, origin, folder, watch)
         # Last, since this file says that the U-Net is done.
         files = storage.hash_files(folder, (_HISTORY, _MODEL, CASES, PREDICTIONS))
@@ -81,7 +82,7 @@ def _finished(folder: Path, origin: Origin) -> list[tables.CaseRow]:
     saved = storage.read_record(path)
     storage.require_files(folder, saved.pop("files"))
     require_same(origin, saved, path)
-    return tables.cases_from_csv((folder / CASES).read_text())
+    return tables.read_cases(folder / CASES)
 
 
 def _training_pairs(

@@ -1,6 +1,7 @@
 """Drawing a synthetic set: distinct pairs with clean masks."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tfgansynth.synthesis.postprocess import clean_mask
 from tfgansynth.synthesis.similarity import DistinctFilter
 
 _SHEET_COLUMNS = 15
+_MOST_PNG_BYTES = 64 << 20
 MANIFEST = "manifest.json"
 
 Sampler = Callable[[FloatArray], tuple[ByteArray, ByteArray]]
@@ -194,19 +196,38 @@ def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
     Raises:
         InputError: A file is missing or altered, or the set is empty.
     """
-    path = folder / MANIFEST
-    images, masks = [], []
-    try:
-        for entry in read_manifest(folder)["pairs"]:
-            image_path = folder / "images" / entry["name"]
-            mask_path = folder / "masks" / entry["name"]
-            images.append(read_grey(image_path))
-            masks.append(read_mask(mask_path))
-            for file, key in ((image_path, "image_sha256"), (mask_path, "mask_sha256")):
-                if storage.hash_file(file) != entry[key]:
-                    raise InputError(f"{file}: was altered since it was written")
-    except (KeyError, TypeError) as fault:
-        raise InputError(f"{path}: is not a manifest of this program") from fault
-    if not images:
-        raise InputError(f"{path}: is not a manifest of this program: no pairs")
+    entries = read_manifest(folder).get("pairs")
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"{folder / MANIFEST}: is not a manifest of this program")
+    pairs = [_read_pair(folder, index, entry) for index, entry in enumerate(entries)]
+    images, masks = zip(*pairs, strict=True)
+    shapes = {plane.shape for plane in (*images, *masks)}
+    if len(shapes) > 1:
+        raise InputError(f"{folder}: images and masks differ in size: {sorted(shapes)}")
     return np.stack(images), np.stack(masks)
+
+
+def _read_pair(folder: Path, index: int, entry: Any) -> tuple[FloatArray, MaskArray]:
+    # The name is ours, so that no manifest leads to files elsewhere.
+    name = f"{pair_name(index)}.png"
+    if not isinstance(entry, dict) or entry.get("name") != name:
+        raise InputError(
+            f"{folder / MANIFEST}: is not a manifest of this program: expected {name} "
+            f"as pair {index + 1}"
+        )
+    image_path, mask_path = folder / "images" / name, folder / "masks" / name
+    _require_unaltered(image_path, entry.get("image_sha256"))
+    _require_unaltered(mask_path, entry.get("mask_sha256"))
+    return read_grey(image_path), read_mask(mask_path)
+
+
+def _require_unaltered(path: Path, expected: Any) -> None:
+    """Check a file before it is decoded."""
+    try:
+        if path.is_symlink() or path.parent.is_symlink():
+            raise ValueError("it is a link, which leads out of the set")
+        content = storage.read_bytes(path, _MOST_PNG_BYTES)
+    except (OSError, ValueError) as fault:
+        raise InputError(f"{path}: cannot be read ({fault})") from fault
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise InputError(f"{path}: was altered since it was written")
