@@ -263,7 +263,6 @@ def test_manifest_tells_where_every_pair_came_from(tmp_path: Path) -> None:
         "dropped_as_almost_identical",
         "dropped_for_an_empty_mask",
         "pairs",
-        "sha256",
     ]
     assert manifest["dataset"] == {"is_phantom": True}
     assert manifest["drawn"] == 10
