@@ -147,8 +147,8 @@ def test_links(tmp_path: Path) -> None:
 
     problems = [str(fault) for fault in jsrt.scan(root).faults]
 
-    assert f"{root}/images: is a link to a folder" in problems[0]
-    assert f"{root}/JPCLN001.IMG: is a link that leaves" in problems[1]
+    assert f"{root}/JPCLN001.IMG: is a link that leaves" in problems[0]
+    assert f"{root}/images: is a link to a folder" in problems[1]
 
 
 def test_names_are_found_at_any_depth(tmp_path: Path) -> None:

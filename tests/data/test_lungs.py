@@ -115,6 +115,7 @@ def test_the_mask_given_is_not_changed() -> None:
 def test_regions_come_largest_first_and_touch_at_corners() -> None:
     mask = np.zeros((20, 20), bool)
     mask[0:3, 0:3] = True
+    mask[0:2, 10:13] = True
     mask[10:15, 10:15] = True
     mask[15:20, 15:20] = True
 

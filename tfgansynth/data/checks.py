@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.data import folder, jsrt
-from tfgansynth.data.faults import Fault, FileError, show_path
+from tfgansynth.data.faults import Fault, FileError, printable
 from tfgansynth.data.lungs import Lungs, find_regions
 from tfgansynth.data.sources import Layout, Scan, Source, read_image, read_lungs
 from tfgansynth.pixels import FloatArray, MaskArray
@@ -56,7 +56,7 @@ class Report:
 
     def text(self) -> str:
         """Return the report as plain text: counts, then a line for each finding."""
-        lines = [f"{show_path(self.root)}: {self._summary()}"]
+        lines = [printable(f"{self.root}: {self._summary()}")]
         if self.image_sizes:
             lines.append(f"  images: {_sizes_text(self.image_sizes)}")
         if self.mask_sizes:
@@ -170,7 +170,8 @@ def find_cases(root: Path) -> Scan:
     if not os.access(root, os.R_OK | os.X_OK):
         raise FileError(root, "cannot be read: permission denied")
     masks = root / folder.MASKS
-    if (root / folder.IMAGES).is_dir() and masks.is_dir():
+    # os.path says no where pathlib raises, as for a link into a closed folder.
+    if os.path.isdir(root / folder.IMAGES) and os.path.isdir(masks):
         is_plain = not jsrt.has_organ_folder(masks)
     else:
         is_plain = False
@@ -275,7 +276,7 @@ def _fingerprint(image: FloatArray) -> bytes:
 def _duplicate(source: Source, first: Source) -> Fault:
     return Fault(
         source.image_path,
-        f"is the same image as {show_path(Path(first.image_path.name))}; remove one",
+        f"is the same image as {first.image_path.name}; remove one",
     )
 
 

@@ -20,7 +20,7 @@ class Fault:
 
     def __str__(self) -> str:
         """Return `path: problem` on one line."""
-        return f"{show_path(self.path)}: {self.problem}"
+        return printable(f"{self.path}: {self.problem}")
 
 
 class FileError(InputError):
@@ -32,10 +32,10 @@ class FileError(InputError):
         super().__init__(str(self.fault))
 
 
-def show_path(path: Path) -> str:
-    """Return the path as text that fits on one line of any terminal.
+def printable(text: str) -> str:
+    r"""Return the text on one line, as any terminal shows it.
 
-    File names may hold line breaks or bytes that are no text; those are escaped.
+    File names may hold line breaks, control characters and bytes that are no text;
+    those are escaped, as in `a\nb`.
     """
-    text = str(path)
-    return text if text.isprintable() else ascii(text)[1:-1]
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

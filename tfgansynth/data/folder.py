@@ -11,6 +11,8 @@ from tfgansynth.data.sources import (
     Source,
     file_problem,
     id_problem,
+    leaves,
+    list_folder,
     normal_stem,
 )
 
@@ -61,18 +63,11 @@ def _files_by_stem(
 ) -> dict[str, Path]:
     """Return the files of one folder by stem; add to `faults` and `ignored`."""
     # One line for the folder, not one for each file behind it.
-    if not folder.resolve().is_relative_to(root.resolve()):
+    if leaves(folder, root):
         faults.append(Fault(folder, "is a link that leaves the data folder"))
         return {}
-    try:
-        paths = sorted(folder.iterdir())
-    except OSError as error:
-        faults.append(Fault(folder, f"cannot be read: {error.strerror}"))
-        return {}
     alike: dict[str, list[Path]] = defaultdict(list)
-    for path in paths:
-        if path.name.startswith("."):
-            continue
+    for path in list_folder(folder, faults):
         if path.suffix[1:].lower() not in EXTENSIONS:
             ignored.append(path)
         elif problem := file_problem(path, root):

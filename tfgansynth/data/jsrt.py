@@ -16,11 +16,18 @@ from typing import Literal
 from tfgansynth.data.faults import Fault
 from tfgansynth.data.images import EXTENSIONS
 from tfgansynth.data.lungs import Lungs
-from tfgansynth.data.sources import Scan, Source, file_problem
+from tfgansynth.data.sources import (
+    MAX_FILES,
+    Scan,
+    Source,
+    file_problem,
+    list_folder,
+    too_many_files,
+)
 
 _Role = Literal["image", "left", "right", "other organ"]
 
-_CASE_ID = re.compile(r"JPC(LN|NN)\d{3}", re.IGNORECASE)
+_CASE_ID = re.compile(r"JPC(LN|NN)[0-9]{3}", re.IGNORECASE)
 _IMAGE_EXTENSIONS = EXTENSIONS | {"img"}
 _ORGANS: dict[str, _Role] = {
     "leftlung": "left",
@@ -87,28 +94,35 @@ def has_jsrt_names(root: Path) -> bool:
 
 def has_organ_folder(folder: Path) -> bool:
     """Tell whether a folder directly in `folder` is named for an organ."""
-    try:
-        return any(_organ(path.name) for path in folder.iterdir() if path.is_dir())
-    except OSError:
-        return False
+    return any(
+        _organ(path.name) for path in list_folder(folder, []) if os.path.isdir(path)
+    )
 
 
 def _walk(root: Path, faults: list[Fault]) -> Iterator[Path]:
-    """Yield the files below `root` in order, without hidden ones."""
+    """Yield the files below `root` in order, without hidden ones.
 
-    def note(error: OSError) -> None:
-        faults.append(Fault(Path(error.filename), f"cannot be read: {error.strerror}"))
-
-    for folder, subfolders, names in os.walk(root, onerror=note):
-        here = Path(folder)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for path in map(here.joinpath, subfolders):
-            # os.walk does not follow links, which may also go round in circles.
-            if path.is_symlink():
+    Unlike `os.walk` it bears any depth.
+    """
+    folders = [root]
+    n_files = 0
+    while folders:
+        paths = list_folder(folders.pop(), faults)
+        n_files += len(paths)
+        if n_files > MAX_FILES:
+            raise too_many_files(root)
+        subfolders = []
+        for path in paths:
+            if not os.path.isdir(path):
+                yield path
+            # Not followed: links may go round in circles.
+            elif os.path.islink(path):
                 faults.append(
                     Fault(path, "is a link to a folder; put the folder itself here")
                 )
-        yield from (here / name for name in sorted(names) if not name.startswith("."))
+            else:
+                subfolders.append(path)
+        folders += reversed(subfolders)
 
 
 def _role(relative: Path) -> _Role | None:

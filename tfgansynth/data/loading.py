@@ -7,7 +7,7 @@ import numpy as np
 
 from tfgansynth.data.checks import Examined, examine, find_cases
 from tfgansynth.data.dataset import Case, Dataset, RawCase
-from tfgansynth.data.faults import FileError, show_path
+from tfgansynth.data.faults import FileError, printable
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.phantom import make_phantoms
 from tfgansynth.errors import InputError
@@ -91,7 +91,7 @@ def _more(root: Path, n_others: int | None = None) -> str:
     if n_others == 0:
         return ""
     known = "" if n_others is None else f"and {n_others} more; "
-    return f" ({known}tools/check_data.py {show_path(root)} lists all)"
+    return f" ({known}tools/check_data.py {printable(str(root))} lists all)"
 
 
 def _short_name(root: Path) -> str:

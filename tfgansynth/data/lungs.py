@@ -35,7 +35,7 @@ def select_lungs(mask: MaskArray, lungs: Lungs) -> MaskArray:
     """
     if lungs == "both":
         return mask
-    regions = find_regions(mask)[:2]
+    regions = find_regions(mask)
     if len(regions) == 2 and _are_side_by_side(*regions):
         on_the_left, on_the_right = sorted(regions, key=_mean_column)
     else:
@@ -44,20 +44,22 @@ def select_lungs(mask: MaskArray, lungs: Lungs) -> MaskArray:
 
 
 def find_regions(mask: MaskArray) -> list[MaskArray]:
-    """Return the connected regions of a mask, largest first, without specks.
+    """Return the two largest connected regions of a mask, without specks.
+
+    No more than two: a dotted mask has millions.
 
     Args:
         mask: bool (H, W).
 
     Returns:
-        bool (H, W) each: the 8-connected regions of at least a twentieth of the
-        largest one's area.
+        bool (H, W) each, largest first: 8-connected regions of at least a twentieth
+        of the largest one's area.
     """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    order = np.argsort(-areas, kind="stable")
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8))
+    # Not OpenCV's own areas, which take ten times as long for a dotted mask.
+    areas = np.bincount(labels.ravel(), minlength=count)[1:]
+    order = np.argsort(-areas, kind="stable")[:2]
     least = _MIN_REGION_SHARE * areas.max(initial=0)
-    assert count == len(areas) + 1, "label 0 is the background"
     return [np.asarray(labels == i + 1) for i in order if areas[i] >= least]
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import unicodedata
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,9 @@ from tfgansynth.data.faults import Fault, FileError
 from tfgansynth.data.images import read_grey, read_jsrt_raw, read_mask
 from tfgansynth.data.lungs import Lungs, select_lungs
 from tfgansynth.pixels import FloatArray, MaskArray
+
+MAX_FILES = 50_000
+"""A folder with more is not searched: it is hardly that of a data set."""
 
 Layout = Literal["folder", "jsrt"]
 """How the files of a data set are arranged: see `folder` and `jsrt`."""
@@ -114,11 +118,44 @@ def id_problem(case_id: str) -> str | None:
     """Say why a case id would not be safe as a file name; None if it is."""
     odd = sorted({c for c in case_id if not (c.isalnum() or c in " ._-")})
     if odd:
-        shown = " ".join(c if c.isprintable() else ascii(c)[1:-1] for c in odd)
+        shown = " ".join(odd)
         return f"name holds {shown}; rename it with letters, digits, space . _ - only"
     if case_id != case_id.strip(" ."):
         return "name begins or ends with a space or dot; rename it"
     return None
+
+
+def list_folder(folder: Path, faults: list[Fault]) -> list[Path]:
+    """Return what a folder holds, in order of the names, without hidden files.
+
+    A folder that cannot be read goes to `faults`.
+
+    Raises:
+        InputError: It holds more than 50000 files.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, MAX_FILES + 1)]
+    except OSError as error:
+        faults.append(Fault(folder, f"cannot be read: {error.strerror}"))
+        return []
+    if len(names) > MAX_FILES:
+        raise too_many_files(folder)
+    return [folder / name for name in sorted(names) if not name.startswith(".")]
+
+
+def too_many_files(folder: Path) -> FileError:
+    """Return the error for a folder that holds more than a data set would."""
+    return FileError(
+        folder, f"holds more than {MAX_FILES} files; name the data set's own folder"
+    )
+
+
+def leaves(path: Path, root: Path) -> bool:
+    """Tell whether a path below `root` leads elsewhere by a link."""
+    # Not Path.resolve, which raises where links go round in circles.
+    real_root = os.path.realpath(root)
+    return os.path.commonpath([os.path.realpath(path), real_root]) != real_root
 
 
 def file_problem(path: Path, root: Path) -> str | None:
@@ -127,7 +164,7 @@ def file_problem(path: Path, root: Path) -> str | None:
     if os.path.islink(path):
         if not os.path.exists(path):
             return "is a link to nothing; put the file itself here"
-        if not path.resolve().is_relative_to(root.resolve()):
+        if leaves(path, root):
             return "is a link that leaves the data folder; put the file itself here"
     return None if os.path.isfile(path) else "is not a regular file, or out of reach"
 
