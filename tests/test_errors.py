@@ -21,4 +21,4 @@ def test_a_message_is_one_printable_line(message: str, line: str) -> None:
 
 
 def test_a_message_that_a_file_made_long_is_cut() -> None:
-    assert str(InputError("x" * 10**6)) == f"{'x' * 1000} ..."
+    assert str(InputError("x" * 10**6 + "y" * 500)) == f"{'x' * 500} ... {'y' * 500}"

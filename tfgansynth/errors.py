@@ -30,7 +30,9 @@ def one_line(message: str) -> str:
     """Bring a message into one printable line of bearable length."""
     line = " ".join(message.splitlines())
     if len(line) > _MOST_LETTERS:
-        line = f"{line[:_MOST_LETTERS]} ..."
+        # The beginning names the file, the end says what to do.
+        half = _MOST_LETTERS // 2
+        line = f"{line[:half]} ... {line[-half:]}"
     return "".join(map(_printable, line))
 
 
