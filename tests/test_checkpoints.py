@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from tfgansynth import checkpoints
 from tfgansynth.errors import InputError
 
+ORIGIN = {"fold": 1, "training_cases": {"a": "0" * 64}}
+
 
 class Variable:
     """As much of a Keras variable as checkpoints use."""
@@ -33,9 +35,9 @@ def names(folder: Path) -> list[str]:
 def test_checkpoint_is_read_back(tmp_path: Path) -> None:
     weights = np.random.default_rng(0).random((2, 3), np.float32)
     arrays = {"w": Variable(weights), "step": np.array(7)}
-    checkpoints.save(tmp_path / "checkpoints", 7, arrays)
+    checkpoints.save(tmp_path / "checkpoints", 7, arrays, ORIGIN)
     assert checkpoints.path_of(tmp_path / "checkpoints", 7).exists()
-    found = checkpoints.load_newest(tmp_path / "checkpoints")
+    found = checkpoints.load_newest(tmp_path / "checkpoints", ORIGIN)
     assert found is not None
     np.testing.assert_array_equal(found["w"], weights, strict=True)
     assert int(found["step"]) == 7
@@ -43,52 +45,52 @@ def test_checkpoint_is_read_back(tmp_path: Path) -> None:
 
 def test_the_last_two_are_kept(tmp_path: Path) -> None:
     for step in (2, 30, 400, 5000):
-        checkpoints.save(tmp_path, step, {"step": np.array(step)})
+        checkpoints.save(tmp_path, step, {"step": np.array(step)}, ORIGIN)
     assert names(tmp_path) == ["step-000400.npz", "step-005000.npz"]
-    found = checkpoints.load_newest(tmp_path)
+    found = checkpoints.load_newest(tmp_path, ORIGIN)
     assert found is not None
     assert found["step"] == 5000
 
 
 def test_a_million_steps_are_newer_than_fewer(tmp_path: Path) -> None:
     for step in (999_998, 999_999, 1_000_000):
-        checkpoints.save(tmp_path, step, {"step": np.array(step)})
+        checkpoints.save(tmp_path, step, {"step": np.array(step)}, ORIGIN)
     assert names(tmp_path) == ["step-1000000.npz", "step-999999.npz"]
-    found = checkpoints.load_newest(tmp_path)
+    found = checkpoints.load_newest(tmp_path, ORIGIN)
     assert found is not None
     assert found["step"] == 1_000_000
 
 
 def test_no_checkpoint_is_none(tmp_path: Path) -> None:
-    assert checkpoints.load_newest(tmp_path) is None
-    assert checkpoints.load_newest(tmp_path / "nowhere") is None
+    assert checkpoints.load_newest(tmp_path, ORIGIN) is None
+    assert checkpoints.load_newest(tmp_path / "nowhere", ORIGIN) is None
 
 
 def test_torn_newest_one_is_passed_over_with_a_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for step in (1, 2):
-        checkpoints.save(tmp_path, step, {"a": np.full(500, step)})
+        checkpoints.save(tmp_path, step, {"a": np.full(500, step)}, ORIGIN)
     newest = checkpoints.path_of(tmp_path, 2)
     newest.write_bytes(newest.read_bytes()[:1000])
-    found = checkpoints.load_newest(tmp_path)
+    found = checkpoints.load_newest(tmp_path, ORIGIN)
     assert found is not None
     assert found["a"][0] == 1
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"{newest}: cannot be read")
-    assert line.endswith("taking the one before")
+    assert line.endswith("going on from the one before, or from the beginning")
 
 
 def test_all_torn_is_none(tmp_path: Path) -> None:
     for step in (1, 2):
         checkpoints.path_of(tmp_path, step).write_bytes(b"torn")
-    assert checkpoints.load_newest(tmp_path) is None
+    assert checkpoints.load_newest(tmp_path, ORIGIN) is None
 
 
 def test_unfinished_write_is_no_checkpoint(tmp_path: Path) -> None:
-    checkpoints.save(tmp_path, 1, {"a": np.arange(3)})
+    checkpoints.save(tmp_path, 1, {"a": np.arange(3)}, ORIGIN)
     (tmp_path / "step-000002.npz.partial").write_bytes(b"half")
-    found = checkpoints.load_newest(tmp_path)
+    found = checkpoints.load_newest(tmp_path, ORIGIN)
     assert found is not None
     assert found["a"].tolist() == [0, 1, 2]
 
@@ -122,5 +124,5 @@ def test_restore_of_other_networks_is_refused_and_changes_nothing(
 def test_newest_step_is_told_by_name(tmp_path: Path) -> None:
     assert checkpoints.newest_step(tmp_path) == 0
     for step in (999_998, 1_000_002):
-        checkpoints.save(tmp_path, step, {"x": np.zeros(1)})
+        checkpoints.save(tmp_path, step, {"x": np.zeros(1)}, ORIGIN)
     assert checkpoints.newest_step(tmp_path) == 1_000_002

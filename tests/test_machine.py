@@ -13,6 +13,7 @@ def test_a_description_is_plain_and_complete() -> None:
     assert json.loads(json.dumps(found)) == found
     assert set(found) == {
         "processor",
+        "cpu_features",
         "gpus",
         "bfloat16_units",
         "threads",

@@ -1,16 +1,19 @@
 import dataclasses
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tfgansynth import storage
+from tfgansynth import runs, storage
 from tfgansynth.config import PRESETS, Config
 from tfgansynth.errors import InputError
 from tfgansynth.runs import Run
 
+CASES = {f"case-{number}": f"{number:064}" for number in range(6)}
 SMOKE = PRESETS["smoke"]
 
 
@@ -34,15 +37,16 @@ def test_folder_is_named_after_data_set_and_run(
     assert Run.folder_name("phantoms", config) == name
 
 
-def open_run(out: Path, config: Config = SMOKE, dataset_hash: str = "abc") -> Run:
-    return Run.open(out, config, dataset_name="phantoms", dataset_hash=dataset_hash)
+def open_run(out: Path, config: Config = SMOKE, cases: dict[str, str] = CASES) -> Run:
+    return Run.open(out, config, dataset_name="phantoms", cases=cases)
 
 
 def test_run_is_created_and_opened_again(tmp_path: Path) -> None:
     run = open_run(tmp_path / "out")
     assert run.root == tmp_path / "out" / "phantoms-full-smoke-seed0"
     record = json.loads((run.root / "config.json").read_text())
-    assert record["dataset"] == {"name": "phantoms", "hash": "abc"}
+    assert record["networks"] == {"gan": 1, "unet": 1}
+    assert json.loads((run.root / "cases.json").read_text())["cases"] == CASES
     assert record["config"]["gan"]["z_dim"] == SMOKE.gan.z_dim
     assert record["config"]["gan"]["generator_maps"] == list(SMOKE.gan.generator_maps)
     assert open_run(tmp_path / "out") == run
@@ -70,16 +74,33 @@ def test_run_with_other_settings_is_refused_and_they_are_named(tmp_path: Path) -
 
 def test_run_on_other_data_is_refused(tmp_path: Path) -> None:
     open_run(tmp_path)
-    with pytest.raises(InputError, match=r"dataset\.hash: def against abc"):
-        open_run(tmp_path, dataset_hash="def")
+    cases = {**CASES, "case-2": "0" * 64, "more": "1" * 64}
+    del cases["case-0"]
+    with pytest.raises(
+        InputError,
+        match=r"other data \(new: more; missing: case-0; changed: case-2\): name",
+    ):
+        open_run(tmp_path, cases=cases)
+    every = {name: "0" * 64 for name in CASES}
+    with pytest.raises(InputError, match="changed: case-1, case-2, case-3 and 2 more"):
+        open_run(tmp_path, cases=every)
+
+
+def test_run_of_other_networks_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_run(tmp_path)
+    monkeypatch.setattr(runs, "NETWORK_VERSIONS", {"gan": 2, "unet": 1})
+    with pytest.raises(InputError, match=r"networks\.gan: 2 against 1"):
+        open_run(tmp_path)
 
 
 def test_run_of_a_version_with_other_fields_is_refused(tmp_path: Path) -> None:
     path = open_run(tmp_path).root / "config.json"
-    record = json.loads(path.read_text())
+    record = storage.read_record(path)
     del record["config"]["unet"]["keep"]
     record["config"]["unet"]["dropout"] = 0.5
-    path.write_text(json.dumps(record))
+    storage.write_record(path, record)
     with pytest.raises(InputError) as refusal:
         open_run(tmp_path)
     assert "config.unet.keep: best against None" in str(refusal.value)
@@ -117,6 +138,41 @@ def test_refused_write_is_told_by_its_reason(
         open_run(tmp_path)
 
 
+def test_folder_in_which_another_process_works_is_refused(tmp_path: Path) -> None:
+    """The lock is the system's, so only another process can show that it holds."""
+    run = open_run(tmp_path)  # holds the lock as long as it is there
+    other = "\n".join(
+        [
+            "from tfgansynth import runs",
+            "from tests.test_runs import open_run",
+            "from pathlib import Path",
+            f"try: open_run(Path({str(tmp_path)!r}))",
+            "except runs.InputError as refusal: print(refusal)",
+        ]
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", other],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(f"{run.root}: process {os.getpid()} on ")
+    assert "works in this run folder: wait until it is done, or" in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
+def test_unreadable_timings_are_begun_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = open_run(tmp_path)
+    run.add_seconds({"fold-1/gan": 5.0})
+    run.timings_path.write_text(run.timings_path.read_text().replace("5", "6"))
+    run.add_seconds({"fold-1/unet": 3.0})
+    assert "timings.json: was altered" in capsys.readouterr().out
+    assert run.seconds() == {"fold-1/unet": 3.0}
+
+
 def test_paths_of_a_run(tmp_path: Path) -> None:
     run = open_run(tmp_path)
     fold = run.root / "fold-2"
@@ -131,7 +187,7 @@ def test_seconds_of_all_attempts_at_a_stage_add_up(tmp_path: Path) -> None:
     run.add_seconds({"fold-1/gan": 1.25, "fold-1/gan/steps": 1.0})
     run.add_seconds({"fold-1/unet": 3})
     run.add_seconds({"fold-1/gan": 2.5, "fold-1/gan/input": 0.004})
-    assert storage.read_json(run.timings_path) == pytest.approx(
+    assert run.seconds() == pytest.approx(
         {
             "fold-1/gan": 3.75,
             "fold-1/gan/steps": 1.0,

@@ -228,17 +228,70 @@ def test_altered_array_is_refused_though_the_archive_is_sound(tmp_path: Path) ->
         storage.read_arrays(path)
 
 
-@pytest.mark.parametrize("text", ["[" * 200_000, '{"a": NaN}', '{"a": -Infinity}'])
-def test_json_that_breaks_parsers_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 200_000,
+        '{"a": ' + "[" * 32 + "]" * 32 + "}",
+        '{"a":' * 40 + "1" + "}" * 40,
+        '{"a": NaN}',
+        '{"a": -Infinity}',
+        '{"a": 1e999}',
+        '{"a": ' + "9" * 21 + "}",
+        '{"a": ' + "9" * 5000 + "}",
+        '{"a": 1, "a": 2}',
+        '{"a": "\\ud800"}',
+        '{"\\udfff": 1}',
+        '\ufeff{"a": 1}',
+        '{"a": "\x00"}',
+    ],
+)
+def test_json_that_breaks_parsers_or_readers_is_refused(
+    tmp_path: Path, text: str
+) -> None:
     path = tmp_path / "a.json"
     path.write_text(text)
     with pytest.raises(InputError, match=r"a\.json: cannot be read as JSON"):
         storage.read_json(path)
 
 
+def test_json_as_deep_and_numbers_as_long_as_ours_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    text = '{"a": ' + "[" * 31 + "]" * 31 + ', "b": 18446744073709551615}'
+    path.write_text(text)
+    assert storage.read_json(path)["b"] == 2**64 - 1
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, make: Any) -> None:
+    make(tmp_path / "a")
+    with pytest.raises(InputError, match=r"a: cannot be read as JSON \(it is no reg"):
+        storage.read_json(tmp_path / "a")
+    with pytest.raises(InputError, match=r"a: cannot be read \(it is no regular"):
+        storage.read_arrays(tmp_path / "a")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
+    for name in ("a.json", "a.npz"):
+        (tmp_path / name).touch(mode=0)
+    with pytest.raises(InputError, match=r"a\.json: .* \(Permission denied\)"):
+        storage.read_json(tmp_path / "a.json")
+    with pytest.raises(InputError, match=r"a\.npz: .* \(Permission denied\)"):
+        storage.read_arrays(tmp_path / "a.npz")
+
+
+def test_the_folder_hash_names_every_file(tmp_path: Path) -> None:
+    (tmp_path / "b" / "c").mkdir(parents=True)
+    (tmp_path / "b" / "c" / "d").write_bytes(b"abc")
+    (tmp_path / "a").write_bytes(b"")
+    abc, none = hashlib.sha256(b"abc").hexdigest(), hashlib.sha256().hexdigest()
+    assert storage.hash_folder(tmp_path) == {"a": none, "b/c/d": abc}
+
+
 def test_huge_json_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with path.open("wb") as file:
         file.truncate(1 << 40)  # sparse: takes no room on the disk
-    with pytest.raises(InputError, match="more than 64 MiB"):
+    with pytest.raises(InputError, match="more than 16 MiB"):
         storage.read_json(path)

@@ -1,5 +1,6 @@
 """The whole state of a training on disk, so that it goes on after anything."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth import storage
+from tfgansynth.config import require_same
 from tfgansynth.errors import InputError
 
 _KEPT = 2
+_ORIGIN = "origin"
 
 
 def path_of(folder: Path, step: int) -> Path:
@@ -18,30 +21,53 @@ def path_of(folder: Path, step: int) -> Path:
     return folder / f"step-{step:06d}.npz"
 
 
-def save(folder: Path, step: int, arrays: Mapping[str, Any]) -> None:
-    """Write a checkpoint, whole or not at all; keep the last few.
+def save(
+    folder: Path, step: int, arrays: Mapping[str, Any], origin: Mapping[str, Any]
+) -> None:
+    """Write a checkpoint, whole or not at all; keep the last two.
 
     Args:
         folder: Folder of this training's checkpoints.
         step: Steps (or epochs) done.
         arrays: Variables or arrays by name.
+        origin: What is trained, and on which cases; plain for JSON.
     """
     plain = {name: np.asarray(value) for name, value in arrays.items()}
-    storage.write_arrays(path_of(folder, step), plain)
-    for old in _paths(folder)[:-_KEPT]:
+    plain[_ORIGIN] = np.array(json.dumps(origin, sort_keys=True))
+    path = path_of(folder, step)
+    storage.write_arrays(path, plain)
+    paths = _paths(folder)
+    place = paths.index(path)
+    # Later ones are of a future that was not reached again: damaged.
+    for old in [*paths[: max(place + 1 - _KEPT, 0)], *paths[place + 1 :]]:
         old.unlink()
+    for unfinished in folder.glob(f"*{storage.PARTIAL}"):
+        unfinished.unlink()
 
 
-def load_newest(folder: Path) -> dict[str, NDArray[Any]] | None:
+def load_newest(
+    folder: Path, origin: Mapping[str, Any]
+) -> dict[str, NDArray[Any]] | None:
     """Read the newest checkpoint that can be read; None if there is none.
 
     One that cannot be read is passed over, with a line that says so.
+
+    Args:
+        folder: Folder of this training's checkpoints.
+        origin: What goes on: as it was saved.
+
+    Raises:
+        InputError: The checkpoint is of another training.
     """
     for path in reversed(_paths(folder)):
         try:
-            return storage.read_arrays(path)
-        except InputError as fault:
-            print(f"{fault}: taking the one before")
+            arrays = storage.read_arrays(path)
+            saved = json.loads(str(arrays.pop(_ORIGIN)))
+        except (InputError, KeyError, ValueError) as fault:
+            print(f"{fault}: going on from the one before, or from the beginning")
+            continue
+        require_same(origin, saved, path)
+        return arrays
     return None
 
 

@@ -17,12 +17,10 @@ import tyro
 
 from tfgansynth.config import PRESETS, Config, check
 from tfgansynth.errors import InputError
+from tfgansynth.failures import DONE, explain
 
 if TYPE_CHECKING:
     from tfgansynth.materials import Experiment
-
-DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
-"""Exit codes."""
 
 DATA_VARIABLE = "TFGANSYNTH_DATA"
 """Environment variable that names the data set when --data does not."""
@@ -59,7 +57,10 @@ RunOptionsType = TypeVar("RunOptionsType", bound=Options)
 
 
 def run_tool(
-    options_type: type[OptionsType], main: Callable[[OptionsType], int | None]
+    options_type: type[OptionsType],
+    main: Callable[[OptionsType], int | None],
+    *,
+    resumes: bool = False,
 ) -> None:
     """Parse the command line, run a tool, and exit as every tool does.
 
@@ -67,10 +68,14 @@ def run_tool(
         options_type: The tool's options, a dataclass; its docstring describes the
             tool.
         main: The tool; what it returns is the exit code, None for done.
+        resumes: Whether the same command goes on where it was ended.
     """
     # Also where a script started the tool in the background, which ignores SIGINT.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
+    # A closed terminal, unless the user has seen to that (nohup).
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     # Lines appear when they are printed, in a file too; names in any character.
     sys.stdout.reconfigure(  # type: ignore[union-attr]
         line_buffering=True, errors="backslashreplace"
@@ -82,15 +87,12 @@ def run_tool(
             code = DONE
         else:
             code = main(options) or DONE
-    except InputError as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        sys.exit(WRONG_USE)
-    except KeyboardInterrupt:
-        print(
-            "interrupted: what was done is saved; the same command goes on from there",
-            file=sys.stderr,
-        )
-        sys.exit(INTERRUPTED)
+    except (Exception, KeyboardInterrupt) as fault:
+        explained = explain(fault, resumes=resumes)
+        if explained is None:
+            raise
+        code, line = explained
+        print(line, file=sys.stderr)
     sys.exit(code)
 
 

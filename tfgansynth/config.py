@@ -9,11 +9,16 @@ ours. The README's "Choices and deviations" lists every `[choice]`.
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, name_few
 
 Precision = Literal["auto", "float32", "bfloat16"]
+
+NETWORK_VERSIONS = {"gan": 1, "unet": 1}
+"""Raised when the same configuration makes other networks than before: other
+variables or another computation. A run folder goes on only with its own versions."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,6 +195,9 @@ class Config:
     """The target: the patient's lungs. [paper IV]"""
     seed: int = 0
     """The one number all randomness of the run derives from. [choice]"""
+    allow_duplicates: bool = False
+    """Go on although images are almost the same on both sides of a split; every
+    result says so. [choice]"""
     data: DataConfig = DataConfig()
     gan: GANConfig = GANConfig()
     synthesis: SynthesisConfig = SynthesisConfig()
@@ -353,6 +361,27 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[
             yield from (f"{key}.{line}" for line in differences(a, b))
         elif _plain(a) != _plain(b):
             yield f"{key}: {_plain(a)} against {_plain(b)}"
+
+
+def require_same(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], path: Path
+) -> None:
+    """Refuse what was made with other settings, on other data or other networks.
+
+    Args:
+        ours: What it should have been made with; nested, plain.
+        theirs: What it was made with.
+        path: Where it lies, for the message.
+
+    Raises:
+        InputError: Names what differs.
+    """
+    found = list(differences(ours, theirs))
+    if found:
+        raise InputError(
+            f"{path}: is of another run ({name_few(found, '; ')}): remove it, or name "
+            "another --out"
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tfgansynth.devices import gpus
 from tfgansynth.kernels import library
-from tfgansynth.precision import bfloat16_units, cpu_field
+from tfgansynth.precision import bfloat16_units, cpu_field, cpu_flags
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
 
@@ -20,8 +20,8 @@ def describe_machine() -> dict[str, Any]:
     """Describe this machine and this program, plain for JSON.
 
     Returns:
-        `processor`, `gpus`, `bfloat16_units`, `threads`, `kernels`, `versions`, and
-        `commit` of this program, None if it is no checkout.
+        `processor`, `cpu_features`, `gpus`, `bfloat16_units`, `threads`, `kernels`,
+        `versions`, and `commit` of this program, None if it is no checkout.
     """
     import tensorflow as tf
 
@@ -29,6 +29,7 @@ def describe_machine() -> dict[str, Any]:
     versions = {name: metadata.version(name) for name in _PACKAGES}
     return {
         "processor": processor_name(),
+        "cpu_features": sorted(cpu_flags()),
         "gpus": [detail.get("device_name", "unnamed") for detail in details],
         "bfloat16_units": list(bfloat16_units()),
         "threads": _threads(tf),

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tfgansynth import storage
 from tfgansynth.config import Config
-from tfgansynth.data.dataset import Dataset
+from tfgansynth.data.dataset import Identity, case_hashes
 from tfgansynth.data.folds import Fold, folds_from_json, folds_to_json, make_folds
 from tfgansynth.data.loading import load_directory, load_phantoms
+from tfgansynth.data.sealed import FoldCases, open_fold
 from tfgansynth.errors import InputError
 from tfgansynth.runs import Run
 
@@ -21,20 +22,20 @@ class Experiment:
 
     Attributes:
         run: The run folder and its configuration.
-        dataset: All cases.
-        folds: The split.
+        data: Which data set it is.
+        folds: Its cases, split; the test cases under seal.
     """
 
     run: Run
-    dataset: Dataset
-    folds: tuple[Fold, ...]
+    data: Identity
+    folds: tuple[FoldCases, ...]
 
     @property
     def config(self) -> Config:
         """The configuration of the run."""
         return self.run.config
 
-    def fold(self, number: int) -> Fold:
+    def fold(self, number: int) -> FoldCases:
         """Return one fold.
 
         Raises:
@@ -43,10 +44,6 @@ class Experiment:
         if not 1 <= number <= len(self.folds):
             raise InputError(f"--fold {number}: expected 1 to {len(self.folds)}")
         return self.folds[number - 1]
-
-    def training_ids(self, fold: Fold) -> tuple[str, ...]:
-        """The cases of a fold that this experiment may train on."""
-        return fold.training_ids(reduced=self.config.reduced)
 
 
 def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
@@ -85,18 +82,19 @@ def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
             f"{config.data.n_reduced} are to be drawn: lower --data.n-reduced"
         )
     run = Run.open(
-        out, config, dataset_name=dataset.name, dataset_hash=dataset.content_hash
+        out, config, dataset_name=dataset.name, cases=case_hashes(dataset.cases)
     )
     print(f"RUN: {run.root}")
     _record_split(run, folds)
-    return Experiment(run=run, dataset=dataset, folds=folds)
+    opened = tuple(open_fold(dataset, fold, reduced=config.reduced) for fold in folds)
+    return Experiment(run=run, data=dataset.identity, folds=opened)
 
 
 def _record_split(run: Run, folds: tuple[Fold, ...]) -> None:
     """Write the split, or make sure that the run was begun with the same one."""
     if not run.splits_path.exists():
-        storage.write_json(run.splits_path, folds_to_json(folds))
-    elif folds_from_json(storage.read_json(run.splits_path)) != folds:
+        storage.write_record(run.splits_path, folds_to_json(folds))
+    elif folds_from_json(storage.read_record(run.splits_path)) != folds:
         raise InputError(
             f"{run.splits_path}: is not the split of this seed and these cases, or "
             "was altered: name another --out"

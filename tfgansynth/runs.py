@@ -1,13 +1,17 @@
 """One run folder: where things lie, to whom it belongs, who writes in it."""
 
 import dataclasses
+import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from tfgansynth import storage
-from tfgansynth.config import Config, differences
-from tfgansynth.errors import InputError
+from tfgansynth.config import NETWORK_VERSIONS, Config, differences
+from tfgansynth.errors import InputError, name_few
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -18,11 +22,13 @@ class Run:
         root: The run folder.
         config: Everything that determines its results, but for the data.
         dataset_name: Short name of the data set.
+        lock: Held as long as this run is open; None where nothing is written.
     """
 
     root: Path
     config: Config
     dataset_name: str
+    lock: FileLock | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @staticmethod
     def folder_name(dataset_name: str, config: Config) -> str:
@@ -33,34 +39,30 @@ class Run:
 
     @classmethod
     def open(
-        cls, out: Path, config: Config, *, dataset_name: str, dataset_hash: str
+        cls, out: Path, config: Config, *, dataset_name: str, cases: Mapping[str, str]
     ) -> "Run":
-        """Create the run folder, or go on in it.
+        """Create the run folder, or go on in it, as the only process that does.
+
+        Args:
+            out: Takes the run folder.
+            config: The experiment's numbers.
+            dataset_name: Short name of the data set.
+            cases: Hash of each case's content by case id.
 
         Raises:
-            InputError: The folder belongs to another configuration or other data.
+            InputError: The folder belongs to other settings, other data or other
+                networks, another process works in it, or it cannot be written.
         """
         root = out / cls.folder_name(dataset_name, config)
-        record = {
-            "dataset": {"name": dataset_name, "hash": dataset_hash},
-            "config": dataclasses.asdict(config),
-        }
-        path = root / "config.json"
         try:
-            if path.exists():
-                found = list(differences(record, storage.read_json(path)))
-                if found:
-                    raise InputError(
-                        f"{root}: holds a run with other settings "
-                        f"({'; '.join(found)}): name another --out or --seed"
-                    )
-            else:
-                storage.write_json(path, record)
+            root.mkdir(parents=True, exist_ok=True)
+            lock = _lock(root)
+            _claim(root, config, cases)
         except OSError as fault:
             raise InputError(
                 f"{root}: cannot be written ({fault.strerror}): name another --out"
             ) from fault
-        return cls(root=root, config=config, dataset_name=dataset_name)
+        return cls(root, config, dataset_name, lock)
 
     @property
     def splits_path(self) -> Path:
@@ -88,17 +90,19 @@ class Run:
         """The wall time of each stage and its parts, in seconds."""
         return self.root / "timings.json"
 
+    def seconds(self) -> dict[str, float]:
+        """Return the wall times of stages and their parts so far."""
+        return _read_notes(self.timings_path) or {}
+
     def add_seconds(self, seconds: Mapping[str, float]) -> None:
         """Add to the wall times of stages and their parts in `timings.json`.
 
         A stage that was interrupted collects the time of all its attempts.
         """
-        timings = (
-            storage.read_json(self.timings_path) if self.timings_path.exists() else {}
-        )
+        timings = self.seconds()
         for name, spent in seconds.items():
             timings[name] = round(timings.get(name, 0.0) + spent, 2)
-        storage.write_json(self.timings_path, timings)
+        storage.write_record(self.timings_path, timings)
 
     def add_machine(
         self, stage: str, machine: Mapping[str, Any], *, precision: str, done: int
@@ -118,9 +122,7 @@ class Run:
             The entries of those earlier attempts, oldest first.
         """
         path = self.root / "machine.json"
-        record = (
-            storage.read_json(path) if path.exists() else {"machines": [], "stages": {}}
-        )
+        record = _read_notes(path) or {"machines": [], "stages": {}}
         machines, stages = record["machines"], record["stages"]
         if machine not in machines:
             machines.append(dict(machine))
@@ -133,5 +135,79 @@ class Run:
         earlier = [old for old in stages.get(stage, []) if old["after"] < done]
         same = earlier and {**entry, "after": earlier[-1]["after"]} == earlier[-1]
         stages[stage] = earlier if same else [*earlier, entry]
-        storage.write_json(path, record)
+        storage.write_record(path, record)
         return earlier
+
+
+def _read_notes(path: Path) -> dict[str, Any] | None:
+    """Read a record that no result depends on; None if there is none to trust."""
+    if not path.exists():
+        return None
+    try:
+        return storage.read_record(path)
+    except InputError as fault:
+        print(f"{fault}: it is begun anew, no result depends on it")
+        return None
+
+
+def _lock(root: Path) -> FileLock:
+    """Lock a run folder for this process.
+
+    The system itself releases the lock when a process ends, however it does: there
+    is nothing to clean up after a kill.
+    """
+    path = root / "run.lock"
+    # One for each path: whoever opens a run twice in one process may.
+    lock = FileLock(path, is_singleton=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"{root}: {_holder(path)} works in this run folder: wait until it is "
+            "done, or name another --out"
+        ) from None
+    path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
+    return lock
+
+
+def _holder(path: Path) -> str:
+    """Say who holds a lock, as it has noted itself."""
+    try:
+        words = path.read_text().strip()
+    except (OSError, ValueError):
+        words = ""
+    return words if words.isprintable() and words else "another process"
+
+
+def _claim(root: Path, config: Config, cases: Mapping[str, str]) -> None:
+    """Make sure that a folder belongs to these settings and cases; note them first."""
+    identity = {"networks": NETWORK_VERSIONS, "config": dataclasses.asdict(config)}
+    for name, what, record, changes in (
+        ("cases.json", "data", {"cases": dict(cases)}, _changed_cases),
+        ("config.json", "settings", identity, differences),
+    ):
+        path = root / name
+        if not path.exists():
+            storage.write_record(path, record)
+            continue
+        found = list(changes(record, storage.read_record(path)))
+        if found:
+            raise InputError(
+                f"{root}: holds a run with other {what} "
+                f"({name_few(found, '; ', most=12)}): name another --out or --seed"
+            )
+
+
+def _changed_cases(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """Say which cases two data sets do not share."""
+    now, then = ours["cases"], theirs["cases"]
+    changes = {
+        "new": now.keys() - then.keys(),
+        "missing": then.keys() - now.keys(),
+        "changed": {
+            name for name in now.keys() & then.keys() if now[name] != then[name]
+        },
+    }
+    return [
+        f"{kind}: {name_few(sorted(names))}" for kind, names in changes.items() if names
+    ]

@@ -11,9 +11,10 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth.commands import DONE, WRONG_USE, run_tool
+from tfgansynth.commands import run_tool
 from tfgansynth.data.checks import check
 from tfgansynth.data.lungs import Lungs
+from tfgansynth.failures import DONE, WRONG_USE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

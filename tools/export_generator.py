@@ -23,10 +23,10 @@ class ExportGenerator(Options):
 
 def main(experiment: "Experiment", options: ExportGenerator) -> None:
     """Export."""
-    from tfgansynth.experiment import export_fold_generator
+    from tfgansynth.experiment.gan_stage import export_fold_generator
 
     export_fold_generator(experiment, experiment.fold(options.fold))
 
 
 if __name__ == "__main__":
-    run_tool(ExportGenerator, on_experiment(main))
+    run_tool(ExportGenerator, on_experiment(main), resumes=True)

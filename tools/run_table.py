@@ -26,7 +26,7 @@ class RunTable(Options):
 
 def main(experiment: "Experiment", options: RunTable) -> None:
     """Run."""
-    from tfgansynth.experiment import run_table
+    from tfgansynth.experiment.table import run_table
 
     every_fold = [fold.number for fold in experiment.folds]
     run_table(experiment, options.folds or every_fold)
@@ -34,4 +34,4 @@ def main(experiment: "Experiment", options: RunTable) -> None:
 
 
 if __name__ == "__main__":
-    run_tool(RunTable, on_experiment(main))
+    run_tool(RunTable, on_experiment(main), resumes=True)

@@ -23,13 +23,17 @@ class Synthesize(Options):
     """Pairs to draw. Without it, --synthesis.count pairs: the run's own set, which
     the table trains on. Sets of another size lie beside it."""
     generator: Path | None = None
-    """Draw from this exported SavedModel instead of the fold's GAN. A SavedModel
-    is a program: use only those from people you trust."""
+    """Draw from this exported generator instead of the fold's GAN: a .keras file,
+    or the folder of a SavedModel. A SavedModel is a program: use only those from
+    people you trust, and .keras files from all others."""
 
 
 def main(experiment: "Experiment", options: Synthesize) -> None:
     """Draw."""
-    from tfgansynth.experiment import draw_separate_set, ensure_synthetic_set
+    from tfgansynth.experiment.synthesis_stage import (
+        draw_separate_set,
+        ensure_synthetic_set,
+    )
 
     fold = experiment.fold(options.fold)
     own_count = experiment.config.synthesis.count
@@ -41,4 +45,4 @@ def main(experiment: "Experiment", options: Synthesize) -> None:
 
 
 if __name__ == "__main__":
-    run_tool(Synthesize, on_experiment(main))
+    run_tool(Synthesize, on_experiment(main), resumes=True)

@@ -27,7 +27,7 @@ class TrainGAN(Options):
 
 def main(experiment: "Experiment", options: TrainGAN) -> None:
     """Train."""
-    from tfgansynth.experiment import ensure_gan
+    from tfgansynth.experiment.gan_stage import ensure_gan
 
     fold = experiment.fold(options.fold)
     ensure_gan(experiment, fold)
@@ -35,4 +35,4 @@ def main(experiment: "Experiment", options: TrainGAN) -> None:
 
 
 if __name__ == "__main__":
-    run_tool(TrainGAN, on_experiment(main))
+    run_tool(TrainGAN, on_experiment(main), resumes=True)

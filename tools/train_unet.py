@@ -27,11 +27,12 @@ class TrainUNet(Options):
 
 def main(experiment: "Experiment", options: TrainUNet) -> None:
     """Train and evaluate."""
-    from tfgansynth.experiment import ensure_unet, summary
+    from tfgansynth.experiment.table import summary
+    from tfgansynth.experiment.unet_stage import ensure_unet
 
     fold = experiment.fold(options.fold)
     print(summary(ensure_unet(experiment, fold, options.real, options.synthetic)))
 
 
 if __name__ == "__main__":
-    run_tool(TrainUNet, on_experiment(main))
+    run_tool(TrainUNet, on_experiment(main), resumes=True)

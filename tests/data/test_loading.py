@@ -41,7 +41,7 @@ def test_cases_come_sorted_at_the_size_asked_for(data: Path) -> None:
     dataset = load_directory(data, "both", 16, soft_masks=False)
 
     assert dataset.name == "my-data-2"
-    assert not dataset.is_phantom
+    assert not dataset.identity.is_phantom
     assert dataset.case_ids == ("B2", "a", "b")
     case = dataset.cases[2]
     assert case.image.shape == case.coverage.shape == (16, 16)

@@ -5,9 +5,11 @@ import json
 import math
 import random
 import statistics
+from pathlib import Path
 
 import pytest
 
+from tfgansynth.errors import InputError
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import (
     METRIC_HEADINGS,
@@ -24,6 +26,7 @@ from tfgansynth.evaluation.tables import (
     arm_of,
     cases_from_csv,
     cases_to_csv,
+    read_cases,
     to_csv,
     to_json,
     to_markdown,
@@ -252,6 +255,18 @@ def test_text_is_as_drawn_here() -> None:
     assert text[len(TEXT) :].splitlines() == list(GROWING.notes)
 
 
+def test_remarks_stand_in_every_rendering() -> None:
+    remarks = ("fold 1: samples collapsed", "2 near-duplicates were allowed")
+    table = dataclasses.replace(GROWING, remarks=remarks)
+    for render in (to_text, to_markdown):
+        for remark in remarks:
+            assert f"REMARK: {remark}" in render(table)
+    assert to_json(table)["remarks"] == list(remarks)
+    lines = csv.DictReader(io.StringIO(to_csv(table)))
+    assert {line["remarks"] for line in lines} == {"; ".join(remarks)}
+    assert "REMARK" not in to_text(GROWING)
+
+
 def test_columns_stay_aligned_with_large_distances() -> None:
     wide = table_of(case("a", 0.0, 181.0193), case("b", 1.0, 0.0))
     lines = [line for line in to_text(wide).splitlines() if line.startswith("  ")]
@@ -328,6 +343,7 @@ def test_json_is_plain_and_complete() -> None:
         "seed": 7,
         "folds": [1, 3],
         "n_test_cases": 3,
+        "remarks": [],
         "notes": list(GROWING.notes),
     }
     rows = real, mixed, synthetic
@@ -408,6 +424,21 @@ HEADER = cases_to_csv([])
         (HEADER + "1,a,145,0,nan,4.0,2.0,1.0\n", "line 2: expected finite"),
         (HEADER + "1,a,145,0,0.9,inf,2.0,1.0\n", "line 2: expected finite"),
         (HEADER + "1,a,145,0,0.9,-4.0,2.0,1.0\n", "line 2: expected finite"),
+        (HEADER + "1,a,145,0,1.5,4.0,2.0,1.0\n", "line 2: expected finite"),
+        (HEADER + "1,a,145,0,0.9,1e300,2.0,1.0\n", r"line 2: expected 1e\+300"),
+        (HEADER + "1,a,145,0,0.9,1e+300,2.0,1.0\n", "line 2: expected finite"),
+        (HEADER + "1,a,-145,0,0.9,4.0,2.0,1.0\n", "line 2: expected counts"),
+        (HEADER + f"1,a,1{'0' * 99},0,0.9,4.0,2.0,1.0\n", "line 2: expected counts"),
+        (HEADER + f"1,a,1{'0' * 9999},0,0.9,4.0,2.0,1.0\n", "line 2: Exceeds the"),
+        (HEADER + "1,a,145,0,0.90,4.0,2.0,1.0\n", "line 2: expected 0.9, got '0.90'"),
+        (HEADER + "1,a,1_4,0,0.9,4.0,2.0,1.0\n", "line 2: expected 14, got '1_4'"),
+        (HEADER + "1,a,145,0,0.9, 4.0,2.0,1.0\n", "line 2: expected 4.0, got ' 4.0'"),
+        (HEADER + "1,a,\u0661,0,0.9,4.0,2.0,1.0\n", "line 2: expected 1, got"),
+        (HEADER + "1,a\0,145,0,0.9,4.0,2.0,1.0\n", "line 2: expected a case id"),
+        (HEADER + f"1,{'a' * 2**18},1,0,0.9,4.0,2.0,1.0\n", "line 2: field larger"),
+        (HEADER + "1,a,145,0,0.9,4.0,2.0,1.0\n" * 2, "line 3: case a is there twice"),
+        (HEADER.replace(",", ";"), "line 1: expected the columns"),
+        ("\ufeff" + HEADER, "line 1: expected the columns"),
         (HEADER + "1,,145,0,0.9,4.0,2.0,1.0\n", "line 2: expected a case id"),
         (HEADER + "1,a,0,0,0.9,4.0,2.0,1.0\n", "line 2: expected real or synthetic"),
         (
@@ -419,6 +450,32 @@ HEADER = cases_to_csv([])
 def test_malformed_cases_are_refused_by_line(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=f"^cases, {message}"):
         cases_from_csv(text)
+
+
+def test_cases_are_read_from_a_file(tmp_path: Path) -> None:
+    rows = [case("a", 0.9, 4.0), case("b", 0.8, 4.5)]
+    (tmp_path / "cases.csv").write_text(cases_to_csv(rows))
+    assert read_cases(tmp_path / "cases.csv") == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"cannot be read \(No such file"),
+        (b"", r"cannot be read \(cases, line 1: expected the columns"),
+        (HEADER.encode("utf-16"), "is no UTF-8 text"),
+        (HEADER.encode() + b"1,\xff,145,0,0.9,4.0,2.0,1.0\n", "is no UTF-8 text"),
+        (bytes(17 << 20), r"cannot be read \(it holds more than 16 MiB"),
+    ],
+)
+def test_a_file_of_no_cases_is_named(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "cases.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"cases\.csv: {message}"):
+        read_cases(path)
 
 
 def test_standard_deviation_is_that_of_a_sample() -> None:

@@ -37,13 +37,17 @@ SMALL = GANConfig(
 # Six cases to batches of four: an interruption falls inside a pass.
 PAIRS = np.random.default_rng(0).uniform(-1, 1, (6, SIZE, SIZE, 2)).astype(np.float32)
 
+ORIGIN = {"fold": 1}
+
 
 def train(folder: Path, config: GANConfig = SMALL, seed: int = 1) -> DCGAN:
-    return train_gan(PAIRS, config, mask_threshold=150, seed=seed, folder=folder)
+    return train_gan(
+        PAIRS, config, mask_threshold=150, seed=seed, folder=folder, origin=ORIGIN
+    )
 
 
 def load(folder: Path, config: GANConfig = SMALL) -> DCGAN:
-    return load_gan(config, size=SIZE, seed=1, folder=folder)
+    return load_gan(config, size=SIZE, seed=1, folder=folder, origin=ORIGIN)
 
 
 def state_of(gan: DCGAN) -> dict[str, NDArray[Any]]:
@@ -91,8 +95,8 @@ def test_training_ends_at_its_last_step_with_its_last_two_checkpoints(
 ) -> None:
     assert int(finished.gan.step) == STEPS
     assert checkpoints(finished.folder) == ["step-000004.npz", "step-000006.npz"]
-    assert is_trained(SMALL, finished.folder)
-    assert not is_trained(dataclasses.replace(SMALL, steps=7), finished.folder)
+    assert is_trained(SMALL, finished.folder, ORIGIN)
+    assert not is_trained(dataclasses.replace(SMALL, steps=7), finished.folder, ORIGIN)
 
 
 def test_a_finished_training_loads_as_it_ended(finished: Finished) -> None:
@@ -175,13 +179,13 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
             train(tmp_path)
     assert f"checkpoint of step {step} written" in capsys.readouterr().out
     assert f"step-{step:06d}.npz" in checkpoints(tmp_path)
-    assert not is_trained(SMALL, tmp_path)
+    assert not is_trained(SMALL, tmp_path, ORIGIN)
 
     gan = train(tmp_path)
 
     assert f"going on after step {step} of {STEPS}" in capsys.readouterr().out
     assert_same(gan, finished.state)
-    assert is_trained(SMALL, tmp_path)
+    assert is_trained(SMALL, tmp_path, ORIGIN)
 
 
 def test_a_torn_checkpoint_falls_back_to_the_one_before(
@@ -200,7 +204,7 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(
 
     lines = capsys.readouterr().out.splitlines()
     assert "step-000006.npz: cannot be read" in lines[0]
-    assert lines[0].endswith("taking the one before")
+    assert lines[0].endswith("going on from the one before, or from the beginning")
     assert lines[1] == "GAN: going on after step 4 of 6"
     assert_same(gan, finished.state)
     # The torn one has been written anew.

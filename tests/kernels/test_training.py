@@ -44,6 +44,7 @@ def dice_on_test_cases(precision: Precision, seed: int, folder: Path) -> float:
         config,
         seed=seed,
         folder=folder,
+        origin={},
         label=precision,
     )
     predicted, true = predict_masks(unet, images[30:]), masks[30:]

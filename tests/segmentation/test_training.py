@@ -54,13 +54,20 @@ def squares(count: int, seed: int) -> Labelled:
 
 
 TRAINING, VALIDATION = squares(10, seed=1), squares(4, seed=2)
+ORIGIN = {"fold": 1}
 
 
 def train(
     folder: Path, config: UNetConfig = TINY, *, seed: int = 0
 ) -> tuple[keras.Model, list[Epoch]]:
     return train_unet(
-        TRAINING, VALIDATION, config, seed=seed, folder=folder, label="test"
+        TRAINING,
+        VALIDATION,
+        config,
+        seed=seed,
+        folder=folder,
+        origin=ORIGIN,
+        label="test",
     )
 
 
@@ -322,7 +329,9 @@ def test_checkpoints_are_written_by_the_clock(
 ) -> None:
     made_up(FALLING)
     saved: list[int] = []
-    monkeypatch.setattr(checkpoints, "save", lambda folder, step, _: saved.append(step))
+    monkeypatch.setattr(
+        checkpoints, "save", lambda folder, step, *_: saved.append(step)
+    )
     # An epoch looks at the clock once, and once more after it has saved.
     now = iter([0.0, 30.0, 60.0, 61.0, 61.0, 121.0, 121.5, 122.0, 150.0, 999.0, 999.0])
     clock = types.SimpleNamespace(monotonic=lambda: next(now))

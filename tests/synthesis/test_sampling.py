@@ -15,6 +15,7 @@ from tfgansynth.synthesis.sampling import (
     draw_set,
     draw_z,
     pair_name,
+    read_manifest,
     read_set,
     write_set,
 )
@@ -254,7 +255,7 @@ def test_manifest_tells_where_every_pair_came_from(tmp_path: Path) -> None:
     script = [1, 1, 2, -3, 4, 2, -5, 1, 3, 6, 7, 8]
     found = draw(Scripted(script))
     write_set(found, {"fold": 1, "dataset": {"is_phantom": True}}, tmp_path / "set")
-    manifest = storage.read_json(tmp_path / "set" / "manifest.json")
+    manifest = read_manifest(tmp_path / "set")
     assert list(manifest) == [
         "fold",
         "dataset",
@@ -291,11 +292,24 @@ def test_altered_file_is_named(folder: Path, kind: str) -> None:
 def test_missing_or_damaged_file_is_named(folder: Path, kind: str) -> None:
     path = folder / kind / "synthetic-00002.png"
     path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(InputError, match=f"{kind}/synthetic-00002.png: is damaged"):
+    with pytest.raises(InputError, match=f"{kind}/synthetic-00002.png: was altered"):
         read_set(folder)
     path.unlink()
-    with pytest.raises(InputError, match=f"{kind}/synthetic-00002.png: does not"):
+    with pytest.raises(InputError, match=rf"{kind}/synthetic-00002\.png: .*No such"):
         read_set(folder)
+
+
+def test_altered_manifest_is_refused(folder: Path) -> None:
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"fold": 1', '"fold": 2'))
+    with pytest.raises(InputError, match=r"manifest\.json: was altered"):
+        read_set(folder)
+    with pytest.raises(InputError, match=r"manifest\.json: was altered"):
+        read_manifest(folder)
+
+
+def test_manifest_is_read_back(folder: Path) -> None:
+    assert read_manifest(folder)["fold"] == 1
 
 
 @pytest.mark.parametrize(
@@ -304,15 +318,56 @@ def test_missing_or_damaged_file_is_named(folder: Path, kind: str) -> None:
         {},
         {"pairs": None},
         {"pairs": []},
+        {"pairs": "synthetic-00001.png"},
         {"pairs": [3]},
-        {"pairs": [{"name": "synthetic-00001.png"}]},
+        {"pairs": [["name", "synthetic-00001.png"]]},
+        {"pairs": [{"name": 1}]},
+        {"pairs": [{"name": "synthetic-00002.png"}]},
+        {"pairs": [{"name": "../masks/synthetic-00001.png"}]},
+        {"pairs": [{"name": "/etc/passwd"}]},
     ],
 )
 def test_manifest_of_another_form_is_refused(
     folder: Path, content: dict[str, Any]
 ) -> None:
-    storage.write_json(folder / "manifest.json", content)
+    storage.write_record(folder / "manifest.json", content)
     with pytest.raises(InputError, match=r"manifest\.json: is not a manifest"):
+        read_set(folder)
+
+
+def test_manifest_without_hashes_is_refused(folder: Path) -> None:
+    storage.write_record(
+        folder / "manifest.json", {"pairs": [{"name": "synthetic-00001.png"}]}
+    )
+    with pytest.raises(InputError, match=r"synthetic-00001\.png: was altered"):
+        read_set(folder)
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_links_out_of_the_set_are_refused(
+    folder: Path, tmp_path: Path, kind: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    path = folder / kind / "synthetic-00003.png"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    with pytest.raises(InputError, match=rf"{kind}/synthetic-00003\.png: .*a link"):
+        read_set(folder)
+    path.unlink()
+    elsewhere.rename(path)
+    path.parent.rename(elsewhere)
+    path.parent.symlink_to(elsewhere)
+    with pytest.raises(InputError, match=rf"{kind}/synthetic-00001\.png: .*a link"):
+        read_set(folder)
+
+
+def test_pairs_of_different_sizes_are_refused(folder: Path) -> None:
+    path = folder / "masks" / "synthetic-00002.png"
+    storage.write_png(path, np.full((SIDE, SIDE + 2), 255, np.uint8))
+    manifest = read_manifest(folder)
+    manifest["pairs"][1]["mask_sha256"] = storage.hash_file(path)
+    storage.write_record(folder / "manifest.json", manifest)
+    with pytest.raises(InputError, match=r"synthetic: .* differ in size"):
         read_set(folder)
 
 

@@ -11,6 +11,8 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from tfgansynth.apart import why_it_ended
+
 _MEMORY_FAULTS = {"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"}
 """Exceptions of Python, PyTorch and TensorFlow, by name: not all are installed."""
 
@@ -56,7 +58,7 @@ def worker(build: Callable[..., Any], *arguments: Any) -> Iterator[Call]:
             succeeded, value = ours.recv()
         except (EOFError, ConnectionError):
             process.join()
-            raise WorkerFailure(_why_it_ended(process.exitcode)) from None
+            raise WorkerFailure(why_it_ended(process.exitcode)) from None
         if not succeeded:
             raise WorkerFailure(value)
         return value
@@ -110,11 +112,3 @@ def _in_one_line(fault: Exception) -> str:
         return "out of memory"
     lines = str(fault).strip().splitlines()
     return f"{name}: {lines[0]}" if lines else name
-
-
-def _why_it_ended(exit_code: int | None) -> str:
-    if exit_code == -signal.SIGKILL:
-        return "killed by the system, most likely out of memory"
-    if exit_code is not None and exit_code < 0:
-        return f"ended by {signal.Signals(-exit_code).name}"
-    return f"ended with exit code {exit_code}"

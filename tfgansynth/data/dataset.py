@@ -2,13 +2,15 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.pixels import FloatArray, MaskArray
+
+Layout = Literal["phantom", "folder", "jsrt"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +57,51 @@ class Case:
         return digest.hexdigest()
 
 
+CaseHashes = Mapping[str, str]
+"""Case id -> SHA-256 of its content: which cases something was made from."""
+
+
+def case_hashes(cases: Iterable[Case]) -> dict[str, str]:
+    """Name cases and their contents, in the order given."""
+    return {case.case_id: case.content_hash for case in cases}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Identity:
+    """Which data set it is: what every result says about its data.
+
+    Attributes:
+        name: Short and safe as part of a folder name: `phantoms`, `shenzhen247`.
+        layout: Where it came from; see `Dataset`.
+        n_cases: How many cases it has.
+        sha256: Over the ids and contents of all cases.
+    """
+
+    name: str
+    layout: Layout
+    n_cases: int
+    sha256: str
+
+    @property
+    def is_phantom(self) -> bool:
+        """Whether these are the built-in phantoms; every result says so."""
+        return self.layout == "phantom"
+
+    @property
+    def is_paper_data(self) -> bool:
+        """Whether these are the paper's radiographs, JSRT with SCR masks."""
+        return self.layout == "jsrt"
+
+    def record(self) -> dict[str, str | bool | int]:
+        """Render as plain values for JSON."""
+        return {
+            "name": self.name,
+            "is_phantom": self.is_phantom,
+            "cases": self.n_cases,
+            "sha256": self.sha256,
+        }
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Dataset:
     """The cases of one data set, sorted by case id.
@@ -67,7 +114,7 @@ class Dataset:
     """
 
     name: str
-    layout: Literal["phantom", "folder", "jsrt"]
+    layout: Layout
     cases: tuple[Case, ...]
 
     def __post_init__(self) -> None:
@@ -76,36 +123,17 @@ class Dataset:
         assert ids == sorted(set(ids)), "case ids must be unique and sorted"
 
     @property
-    def is_phantom(self) -> bool:
-        """Whether these are the built-in phantoms; every result says so."""
-        return self.layout == "phantom"
-
-    @property
-    def is_paper_data(self) -> bool:
-        """Whether these are the paper's radiographs, JSRT with SCR masks."""
-        return self.layout == "jsrt"
-
-    @property
     def case_ids(self) -> tuple[str, ...]:
         """The ids of all cases, sorted."""
         return tuple(case.case_id for case in self.cases)
 
     @property
-    def content_hash(self) -> str:
-        """SHA-256 over the ids and contents of all cases."""
+    def identity(self) -> Identity:
+        """Which data set this is, by the ids and contents of all its cases."""
         digest = hashlib.sha256()
-        for case in self.cases:
-            digest.update(f"{case.case_id} {case.content_hash}\n".encode())
-        return digest.hexdigest()
-
-    def record(self) -> dict[str, str | bool | int]:
-        """What a result says about the data it was made on."""
-        return {
-            "name": self.name,
-            "is_phantom": self.is_phantom,
-            "cases": len(self.cases),
-            "sha256": self.content_hash,
-        }
+        for case_id, content_hash in case_hashes(self.cases).items():
+            digest.update(f"{case_id} {content_hash}\n".encode())
+        return Identity(self.name, self.layout, len(self.cases), digest.hexdigest())
 
     def select(self, case_ids: Sequence[str]) -> tuple[Case, ...]:
         """Return the cases with these ids, in the order asked for.

@@ -14,11 +14,14 @@ import csv
 import dataclasses
 import enum
 import io
-import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
+from tfgansynth import storage
+from tfgansynth.errors import InputError
 from tfgansynth.evaluation.metrics import CaseMetrics
 
 PHANTOM_WARNING = "PHANTOMS: procedural images, not patients"
@@ -39,6 +42,8 @@ METRIC_HEADINGS: Mapping[str, str] = MappingProxyType(
 
 _DECIMALS = 4
 """As printed in the paper's tables."""
+
+_Number = TypeVar("_Number", int, float)
 
 _NONE = "-"
 _PENDING = "..."
@@ -185,6 +190,7 @@ class Table:
         folds: The folds that the table will hold when complete, ascending.
         n_test_cases: Test cases in `folds`, that is, in each complete row.
         rows: What is done so far, one row at most for each arm.
+        remarks: What went amiss on the way and may have spoiled a figure.
     """
 
     title: str
@@ -199,6 +205,7 @@ class Table:
     folds: tuple[int, ...]
     n_test_cases: int
     rows: tuple[TableRow, ...]
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the rows fit the table.
@@ -244,7 +251,7 @@ class Table:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know: one line on the metrics, then on the paper's."""
+        """What a reader must know: what went amiss, the metrics, the paper's."""
         side = self.image_size
         metrics = (
             "Metrics: Dice; Hausdorff distance (HD), its 95th percentile (HD95) and "
@@ -263,7 +270,7 @@ class Table:
                 f"The paper's distances are in px at {PAPER_IMAGE_SIZE} x "
                 f"{PAPER_IMAGE_SIZE}: they do not compare with these. {paper}"
             )
-        return metrics, paper
+        return *(f"REMARK: {remark}" for remark in self.remarks), metrics, paper
 
 
 def arm_of(n_real: int, n_synthetic: int) -> Arm:
@@ -447,48 +454,85 @@ def cases_to_csv(rows: Iterable[CaseRow]) -> str:
     return stream.getvalue()
 
 
+def read_cases(path: Path) -> list[CaseRow]:
+    """Read a file of what `cases_to_csv` wrote.
+
+    Raises:
+        InputError: The file is missing or unreadable, or a line is not as
+            `cases_to_csv` writes it, as after a visit to a spreadsheet.
+    """
+    try:
+        content = storage.read_bytes(path, _MOST_CSV_BYTES)
+        return cases_from_csv(content.decode())
+    except UnicodeDecodeError as fault:
+        raise InputError(f"{path}: is no UTF-8 text") from fault
+    except ValueError as fault:
+        raise InputError(f"{path}: cannot be read ({fault})") from fault
+
+
 def cases_from_csv(text: str) -> list[CaseRow]:
     """Read back what `cases_to_csv` wrote.
 
     Raises:
-        ValueError: The header or a line is not as `cases_to_csv` writes it; the
-            message names the line.
+        ValueError: The header or a line is not as `cases_to_csv` writes it, or a
+            U-Net tests a case twice; the message names the line.
     """
     # newline="" leaves line breaks inside quotes to the CSV reader.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[CaseRow] = []
+    rows: dict[tuple[object, ...], CaseRow] = {}
     try:
         header = next(reader, [])
         if tuple(header) != _CASE_COLUMNS:
             raise ValueError(f"expected the columns {_CASE_COLUMNS}, got {header}")
-        rows.extend(_case_from_fields(fields) for fields in reader)
+        for fields in reader:
+            row = _case_from_fields(fields)
+            key = row.fold, row.case_id, row.n_real, row.n_synthetic
+            if key in rows:
+                raise ValueError(f"case {row.case_id} is there twice")
+            rows[key] = row
     except (csv.Error, ValueError) as error:
         line = max(reader.line_num, 1)
         raise ValueError(f"cases, line {line}: {error}") from error
-    return rows
+    return list(rows.values())
 
 
 _CASE_COLUMNS = ("fold", "case_id", "n_real", "n_synthetic", *METRIC_HEADINGS)
+_MOST_CSV_BYTES = 16 << 20
+_MOST_COUNT = 10**9
+_MOST_PX = 1e6
 
 
 def _case_from_fields(fields: Sequence[str]) -> CaseRow:
     if len(fields) != len(_CASE_COLUMNS):
         raise ValueError(f"expected {len(_CASE_COLUMNS)} fields, got {len(fields)}")
     fold, case_id, n_real, n_synthetic, *texts = fields
-    values = [float(text) for text in texts]
-    if not all(math.isfinite(value) and value >= 0 for value in values):
-        raise ValueError(f"expected finite metrics of at least 0, got {texts}")
-    if not case_id:
-        raise ValueError("expected a case id, got none")
+    counts = [_exact(int, text) for text in (fold, n_real, n_synthetic)]
+    if not all(0 <= count <= _MOST_COUNT for count in counts):
+        raise ValueError(f"expected counts from 0 to {_MOST_COUNT}, got {counts}")
+    dice, *distances = values = [_exact(float, text) for text in texts]
+    if not (0 <= dice <= 1 and all(0 <= pixels <= _MOST_PX for pixels in distances)):
+        raise ValueError(
+            f"expected finite metrics of at least 0, and of Dice at most 1, got {texts}"
+        )
+    if not case_id or not case_id.isprintable():
+        raise ValueError(f"expected a case id, got {case_id!r}")
     row = CaseRow(
-        fold=int(fold),
+        fold=counts[0],
         case_id=case_id,
-        n_real=int(n_real),
-        n_synthetic=int(n_synthetic),
+        n_real=counts[1],
+        n_synthetic=counts[2],
         metrics=CaseMetrics(**dict(zip(METRIC_HEADINGS, values, strict=True))),
     )
     arm_of(row.n_real, row.n_synthetic)
     return row
+
+
+def _exact(kind: Callable[[str], _Number], text: str) -> _Number:
+    """Python takes more for a number than is written here: `1_0`, ` 1`, `0.50`."""
+    number = kind(text)
+    if str(number) != text:
+        raise ValueError(f"expected {number}, got {text!r}")
+    return number
 
 
 def _summary(row: TableRow | PaperRow, metric: str) -> Summary | None:
@@ -584,6 +628,7 @@ def _csv_record(table: Table, arm: Arm) -> dict[str, object]:
         "reduced": table.reduced,
         "preset": table.preset,
         "seed": table.seed,
+        "remarks": "; ".join(table.remarks),
         "arm": str(arm),
         "status": str(table.status(arm)),
         "folds": _listed(ours.folds) if ours else "",

@@ -1,4 +1,4 @@
-"""A trained generator as a SavedModel that runs without this package."""
+"""Writing a trained generator as models that others can use."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,15 +9,16 @@ import numpy as np
 import tensorflow as tf
 
 from tfgansynth import storage
-from tfgansynth.errors import InputError
 from tfgansynth.gan.networks import Generator
 from tfgansynth.gan.training import sample_bytes
-from tfgansynth.pixels import ByteArray, FloatArray, split_pair
+from tfgansynth.keras_files import save_keras
+from tfgansynth.pixels import split_pair
 
 _POPULATION = 1024
 """Noise vectors whose maps make up the population moments."""
 _CHUNK = 64
-_ORIGIN = "origin.json"
+ORIGIN = "origin.json"
+"""What an exported SavedModel came from, with the hashes of all its files."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -134,6 +135,10 @@ def export_generator(
 ) -> None:
     """Write `generator/` (SavedModel), `generator.keras` and `model_card.md`.
 
+    Both models carry their origin and the hashes of their parts, so that a later
+    change is noticed. The hashes tell damage, not malice: whoever changes a part can
+    change its hash.
+
     Args:
         generator: A generator whose moments are frozen.
         origin: What it came from: data set, fold, seed, training cases.
@@ -150,11 +155,9 @@ def export_generator(
             signatures={"serving_default": module.pairs, "sample": module.sample},
         )
         storage.write_text(partial / "model_card.md", card)
-        storage.write_json(partial / _ORIGIN, origin)
-    # Keras insists on the file name's ending and writes in place.
-    beside = folder / "partial.generator.keras"
-    generator.save(beside)
-    beside.replace(folder / "generator.keras")
+        files = storage.hash_folder(partial)
+        storage.write_record(partial / ORIGIN, {**origin, "files": files})
+    save_keras(generator, folder / "generator.keras", origin)
     storage.write_text(folder / "model_card.md", card)
 
 
@@ -193,7 +196,8 @@ drawn = model.signatures["sample"](
 - `drawn["images"]`, `drawn["masks"]`: uint8 (count, {size}, {size}). Masks are grey, as
   generated: threshold them at 150, keep the largest components, fill holes.
 
-A SavedModel is a program: load only those from people you trust.
+A SavedModel is a program: load only those from people you trust. `generator.keras`
+holds the same weights and no program.
 
 ## Limits
 
@@ -205,41 +209,3 @@ A SavedModel is a program: load only those from people you trust.
   case can be recognized in them.
 - Synthetic images are no basis for a diagnosis.
 """
-
-
-def read_origin(saved_model: Path) -> dict[str, Any]:
-    """Read what an exported generator came from; unknown parts are None."""
-    path = saved_model / _ORIGIN
-    if path.exists():
-        return storage.read_json(path)
-    variables = saved_model / "variables" / "variables.data-00000-of-00001"
-    known = {"generator_sha256": storage.hash_file(variables)}
-    return {"dataset": None, "fold": None, "training_cases": None, **known}
-
-
-def load_sampler(path: Path) -> tuple[Any, int]:
-    """Load a SavedModel of a generator as a sampler.
-
-    A SavedModel is a program: load only those from people you trust.
-
-    Returns:
-        A function from z, float32 (m, z_dim), to uint8 images and grey masks
-        (m, S, S); and z_dim.
-
-    Raises:
-        InputError: There is none, or it has not the signature z -> pairs.
-    """
-    try:
-        module = tf.saved_model.load(str(path))
-        function = module.signatures["serving_default"]
-        (_, arguments) = function.structured_input_signature
-        z_dim = int(arguments["z"].shape[1])
-    except Exception as fault:  # TensorFlow raises many kinds
-        raise InputError(
-            f"{path}: is not a SavedModel of a generator, z -> pairs"
-        ) from fault
-
-    def sample(z: FloatArray) -> tuple[ByteArray, ByteArray]:
-        return split_pair(np.asarray(function(z=tf.constant(z))["pairs"]))
-
-    return sample, z_dim

@@ -199,7 +199,9 @@ class Generator(keras.Model):
             dtype=policy,
             name="project",
         )
-        self.to_maps = keras.layers.Reshape((base, base, first), dtype=policy)
+        self.to_maps = keras.layers.Reshape(
+            (base, base, first), dtype=policy, name="to_maps"
+        )
         self.norms = [
             BatchNorm(
                 epsilon=config.batch_norm_epsilon,
@@ -338,7 +340,7 @@ class Discriminator(keras.Model):
                 2, kernel_initializer=last, dtype="float32", name="logits"
             )
         )
-        self.flatten = keras.layers.Flatten(dtype="float32")
+        self.flatten = keras.layers.Flatten(dtype="float32", name="flatten")
         self(keras.KerasTensor((None, size, size, 2)))
 
     def call(self, pairs: Any, training: bool = False) -> Any:

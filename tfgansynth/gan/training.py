@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ def train_gan(
     mask_threshold: int,
     seed: int,
     folder: Path,
+    origin: Mapping[str, Any],
     watch: Stopwatch | None = None,
 ) -> DCGAN:
     """Train a GAN to its last step, going on from its newest checkpoint.
@@ -45,6 +46,7 @@ def train_gan(
         mask_threshold: Grey value from which a mask pixel is drawn as foreground.
         seed: Of initial weights, data order, noise and augmentation.
         folder: Takes `checkpoints/`, `samples/` and `tensorboard/`.
+        origin: What the pairs and the configuration are; saved with the weights.
         watch: Takes the time of start-up, input, steps and records.
 
     Returns:
@@ -53,7 +55,7 @@ def train_gan(
     watch = watch or Stopwatch()
     with watch.part(START_UP):
         gan = DCGAN(config, size=pairs.shape[1], seed=seed)
-        first = load_checkpoint(gan, folder)
+        first = load_checkpoint(gan, folder, origin)
     if first == config.steps:
         return gan
     if first:
@@ -70,7 +72,7 @@ def train_gan(
         with watch.part(RECORDS):
             recorder.samples(0)
     with (
-        _saved_on_interrupt(gan, folder),
+        _saved_on_interrupt(gan, folder, origin),
         Progress("GAN step", config.steps) as progress,
     ):
         for step, real in enumerate(watch.waits(batches), start=first + 1):
@@ -89,20 +91,22 @@ def train_gan(
                     _announce(progress, config.steps - step)
                 if sampled:
                     recorder.samples(step)
-                    checkpoints.save(folder / "checkpoints", step, gan.state())
+                    checkpoints.save(folder / "checkpoints", step, gan.state(), origin)
             if step == config.steps:
                 break
     return gan
 
 
-def load_gan(config: GANConfig, *, size: int, seed: int, folder: Path) -> DCGAN:
+def load_gan(
+    config: GANConfig, *, size: int, seed: int, folder: Path, origin: Mapping[str, Any]
+) -> DCGAN:
     """Load a GAN that has been trained to its last step.
 
     Raises:
         InputError: Training has not come to its end in this folder.
     """
     gan = DCGAN(config, size=size, seed=seed)
-    step = load_checkpoint(gan, folder)
+    step = load_checkpoint(gan, folder, origin)
     if step < config.steps:
         raise InputError(
             f"{folder}: its GAN is at step {step} of {config.steps}: "
@@ -111,12 +115,13 @@ def load_gan(config: GANConfig, *, size: int, seed: int, folder: Path) -> DCGAN:
     return gan
 
 
-def is_trained(config: GANConfig, folder: Path) -> bool:
-    """Whether a fully trained GAN lies in this folder."""
-    return checkpoints.path_of(folder / "checkpoints", config.steps).exists()
+def is_trained(config: GANConfig, folder: Path, origin: Mapping[str, Any]) -> bool:
+    """Whether a fully trained GAN lies in this folder, and can be read."""
+    arrays = checkpoints.load_newest(folder / "checkpoints", origin)
+    return arrays is not None and int(arrays["step"]) == config.steps
 
 
-def load_checkpoint(gan: DCGAN, folder: Path) -> int:
+def load_checkpoint(gan: DCGAN, folder: Path, origin: Mapping[str, Any]) -> int:
     """Set all variables of a GAN from its newest checkpoint.
 
     Returns:
@@ -125,7 +130,7 @@ def load_checkpoint(gan: DCGAN, folder: Path) -> int:
     Raises:
         InputError: It is of other networks, or of a longer training.
     """
-    arrays = checkpoints.load_newest(folder / "checkpoints")
+    arrays = checkpoints.load_newest(folder / "checkpoints", origin)
     if arrays is None:
         return 0
     checkpoints.restore(gan.state(), arrays, folder)
@@ -152,13 +157,15 @@ def sample_bytes(generator: Generator, z: Any) -> tuple[ByteArray, ByteArray]:
 
 
 @contextlib.contextmanager
-def _saved_on_interrupt(gan: DCGAN, folder: Path) -> Iterator[None]:
+def _saved_on_interrupt(
+    gan: DCGAN, folder: Path, origin: Mapping[str, Any]
+) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
         # A step runs inside one compiled call, which no signal cuts in two.
         step = int(gan.step)
-        checkpoints.save(folder / "checkpoints", step, gan.state())
+        checkpoints.save(folder / "checkpoints", step, gan.state(), origin)
         print(f"GAN: checkpoint of step {step} written")
         raise
 

@@ -7,7 +7,7 @@ import io
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ def train_unet(
     *,
     seed: int,
     folder: Path,
+    origin: Mapping[str, Any],
     label: str,
     watch: Stopwatch | None = None,
 ) -> tuple[keras.Model, list[Epoch]]:
@@ -77,6 +78,7 @@ def train_unet(
         config: The network's and the training's numbers.
         seed: Of initial weights and data order.
         folder: Takes `checkpoints/`.
+        origin: What all these are; saved with the weights.
         label: Names this U-Net in the progress line.
         watch: Takes the time of start-up, input, steps, validation and records.
 
@@ -88,7 +90,7 @@ def train_unet(
     with watch.part(START_UP):
         unet = build_unet(config, size=size, seed=derive_seed(seed, "weights"))
         state = UNetTraining(unet, build_optimizer(config))
-        state.load(folder)
+        state.load(folder, origin)
     step = compile_step(
         state.train_step,
         [
@@ -113,7 +115,7 @@ def train_unet(
     steps_an_epoch = _steps_an_epoch(len(training.images), config)
     saved_at = time.monotonic()
     with (
-        _saved_on_interrupt(state, folder),
+        _saved_on_interrupt(state, folder, origin),
         Progress(f"{label} epoch", config.max_epochs, may_end_early=True) as progress,
     ):
         while not _is_done(state.history, config, len(training.images)):
@@ -131,7 +133,7 @@ def train_unet(
                 state.add(Epoch(epoch, training_error, error))
                 progress.update(epoch, f"validation error {error:.4f}")
                 if time.monotonic() - saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
-                    state.save(folder)
+                    state.save(folder, origin)
                     saved_at = time.monotonic()
     if config.keep == "best":
         unet.set_weights(state.best)
@@ -162,11 +164,13 @@ def _steps_an_epoch(n_pairs: int, config: UNetConfig) -> int:
 
 
 @contextlib.contextmanager
-def _saved_on_interrupt(state: "UNetTraining", folder: Path) -> Iterator[None]:
+def _saved_on_interrupt(
+    state: "UNetTraining", folder: Path, origin: Mapping[str, Any]
+) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        epoch = state.save(folder)
+        epoch = state.save(folder, origin)
         if epoch:
             print(f"{folder.name}: checkpoint of epoch {epoch} written")
         raise
@@ -236,7 +240,7 @@ class UNetTraining:
             "history": np.array(errors, np.float64),
         }
 
-    def save(self, folder: Path) -> int:
+    def save(self, folder: Path, origin: Mapping[str, Any]) -> int:
         """Write the state after the last whole epoch of this attempt.
 
         Returns:
@@ -245,12 +249,12 @@ class UNetTraining:
         if not self._complete:
             return 0
         epoch = len(self._complete["history"])
-        checkpoints.save(folder / "checkpoints", epoch, self._complete)
+        checkpoints.save(folder / "checkpoints", epoch, self._complete, origin)
         return epoch
 
-    def load(self, folder: Path) -> None:
+    def load(self, folder: Path, origin: Mapping[str, Any]) -> None:
         """Go on from the newest checkpoint, if there is one."""
-        arrays = checkpoints.load_newest(folder / "checkpoints")
+        arrays = checkpoints.load_newest(folder / "checkpoints", origin)
         if arrays is None:
             return
         checkpoints.restore(self._variables(), arrays, folder)

@@ -1,5 +1,6 @@
 """The paper's U-Net. Paper: IV-B."""
 
+from collections import Counter
 from typing import Any
 
 import keras
@@ -51,7 +52,11 @@ def build_unet(
 
 
 class _LayerMaker:
-    """Makes layers, each with a random seed of its own."""
+    """Makes layers, each with a name and a random seed of its own.
+
+    Keras would number the names on from network to network, so that a file would
+    depend on what else its program has built.
+    """
 
     def __init__(self, config: UNetConfig, seed: int, plain: bool) -> None:
         self._config = config
@@ -61,6 +66,11 @@ class _LayerMaker:
             keras.layers.Conv2DTranspose if plain else TransposedConvolution
         )
         self._policy = layer_policy(config.precision)
+        self._counts: Counter[str] = Counter()
+
+    def _name(self, kind: str) -> str:
+        self._counts[kind] += 1
+        return f"{kind}_{self._counts[kind]}"
 
     def _msra(self) -> keras.Initializer:
         self._seed += 1
@@ -74,10 +84,13 @@ class _LayerMaker:
             activation="relu",
             kernel_initializer=self._msra(),
             dtype=self._policy,
+            name=self._name("convolution"),
         )(x)
 
     def pooling(self, x: Any) -> Any:
-        return keras.layers.AveragePooling2D(2, dtype=self._policy)(x)
+        return keras.layers.AveragePooling2D(
+            2, dtype=self._policy, name=self._name("pooling")
+        )(x)
 
     def up_convolution(self, x: Any) -> Any:
         return self._transposed(
@@ -88,10 +101,13 @@ class _LayerMaker:
             activation="relu",
             kernel_initializer=self._msra(),
             dtype=self._policy,
+            name=self._name("up_convolution"),
         )(x)
 
     def join(self, skip: Any, x: Any) -> Any:
-        return keras.layers.Concatenate(dtype=self._policy)([skip, x])
+        return keras.layers.Concatenate(dtype=self._policy, name=self._name("join"))(
+            [skip, x]
+        )
 
     def logits(self, x: Any) -> Any:
         return self._convolution(
@@ -100,6 +116,7 @@ class _LayerMaker:
             padding="same",
             kernel_initializer=self._msra(),
             dtype="float32",
+            name="logits",
         )(x)
 
 

@@ -1,6 +1,7 @@
 """Drawing a synthetic set: distinct pairs with clean masks."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from tfgansynth.synthesis.postprocess import clean_mask
 from tfgansynth.synthesis.similarity import DistinctFilter
 
 _SHEET_COLUMNS = 15
+_MOST_PNG_BYTES = 64 << 20
+MANIFEST = "manifest.json"
 
 Sampler = Callable[[FloatArray], tuple[ByteArray, ByteArray]]
 """z, float32 (m, z_dim) in [-1, 1] -> uint8 images and grey masks (m, S, S)."""
@@ -168,11 +171,20 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
             "dropped_for_an_empty_mask": synthetic.n_empty,
             "pairs": entries,
         }
-        storage.write_json(partial / "manifest.json", content)
+        storage.write_record(partial / MANIFEST, content)
         sheet = pictures.pairs_sheet(
             synthetic.images, synthetic.masks, columns=_SHEET_COLUMNS
         )
         storage.write_png(partial / "contact_sheet.png", sheet)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read what a set came from.
+
+    Raises:
+        InputError: The manifest is missing or was altered.
+    """
+    return storage.read_record(folder / MANIFEST)
 
 
 def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
@@ -184,19 +196,38 @@ def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
     Raises:
         InputError: A file is missing or altered, or the set is empty.
     """
-    path = folder / "manifest.json"
-    images, masks = [], []
-    try:
-        for entry in storage.read_json(path)["pairs"]:
-            image_path = folder / "images" / entry["name"]
-            mask_path = folder / "masks" / entry["name"]
-            images.append(read_grey(image_path))
-            masks.append(read_mask(mask_path))
-            for file, key in ((image_path, "image_sha256"), (mask_path, "mask_sha256")):
-                if storage.hash_file(file) != entry[key]:
-                    raise InputError(f"{file}: was altered since it was written")
-    except (KeyError, TypeError) as fault:
-        raise InputError(f"{path}: is not a manifest of this program") from fault
-    if not images:
-        raise InputError(f"{path}: is not a manifest of this program: no pairs")
+    entries = read_manifest(folder).get("pairs")
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"{folder / MANIFEST}: is not a manifest of this program")
+    pairs = [_read_pair(folder, index, entry) for index, entry in enumerate(entries)]
+    images, masks = zip(*pairs, strict=True)
+    shapes = {plane.shape for plane in (*images, *masks)}
+    if len(shapes) > 1:
+        raise InputError(f"{folder}: images and masks differ in size: {sorted(shapes)}")
     return np.stack(images), np.stack(masks)
+
+
+def _read_pair(folder: Path, index: int, entry: Any) -> tuple[FloatArray, MaskArray]:
+    # The name is ours, so that no manifest leads to files elsewhere.
+    name = f"{pair_name(index)}.png"
+    if not isinstance(entry, dict) or entry.get("name") != name:
+        raise InputError(
+            f"{folder / MANIFEST}: is not a manifest of this program: expected {name} "
+            f"as pair {index + 1}"
+        )
+    image_path, mask_path = folder / "images" / name, folder / "masks" / name
+    _require_unaltered(image_path, entry.get("image_sha256"))
+    _require_unaltered(mask_path, entry.get("mask_sha256"))
+    return read_grey(image_path), read_mask(mask_path)
+
+
+def _require_unaltered(path: Path, expected: Any) -> None:
+    """Check a file before it is decoded."""
+    try:
+        if path.is_symlink() or path.parent.is_symlink():
+            raise ValueError("it is a link, which leads out of the set")
+        content = storage.read_bytes(path, _MOST_PNG_BYTES)
+    except (OSError, ValueError) as fault:
+        raise InputError(f"{path}: cannot be read ({fault})") from fault
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise InputError(f"{path}: was altered since it was written")

@@ -1,16 +1,13 @@
 """What the chain says and records besides its results, and how long it takes."""
 
-import dataclasses
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tfgansynth import checkpoints, experiment, precision, storage
+from tfgansynth import checkpoints, precision, storage
 from tfgansynth.config import PRESETS
-from tfgansynth.data.loading import load_phantoms
-from tfgansynth.evaluation import tables
+from tfgansynth.experiment import stages
 from tfgansynth.runs import Run
 
 FLOAT32 = "float32 throughout (nothing for bfloat16 found)"
@@ -29,13 +26,13 @@ def tell(
 ) -> list[str]:
     """Begin, or go on with, a GAN on a machine with such units; what is said."""
     monkeypatch.setattr(precision, "bfloat16_units", lambda: units)
-    monkeypatch.setattr(experiment, "describe_machine", lambda: {"units": list(units)})
-    experiment._tell_precision(run, "fold-1/gan", "GAN", "auto", run.gan(1))
+    monkeypatch.setattr(stages, "describe_machine", lambda: {"units": list(units)})
+    stages.tell_precision(run, "fold-1/gan", "GAN", "auto", run.gan(1))
     return capsys.readouterr().out.splitlines()
 
 
 def save(run: Run, step: int) -> None:
-    checkpoints.save(run.gan(1) / "checkpoints", step, {"x": np.zeros(1)})
+    checkpoints.save(run.gan(1) / "checkpoints", step, {"x": np.zeros(1)}, {})
 
 
 def test_what_auto_chose_is_said_and_recorded(
@@ -44,7 +41,7 @@ def test_what_auto_chose_is_said_and_recorded(
     assert tell(run, monkeypatch, capsys, "AMX") == [
         "GAN: bfloat16 convolutions (AMX found); weights, moments and losses float32"
     ]
-    assert storage.read_json(run.root / "machine.json") == {
+    assert storage.read_record(run.root / "machine.json") == {
         "machines": [{"units": ["AMX"]}],
         "stages": {"fold-1/gan": [{"after": 0, "precision": "bfloat16", "machine": 0}]},
     }
@@ -62,7 +59,7 @@ def test_going_on_in_another_precision_is_said_in_one_line(
     # Once it is so, it is not said again.
     save(run, 60)
     assert tell(run, monkeypatch, capsys) == [f"GAN: {FLOAT32}"]
-    record = storage.read_json(run.root / "machine.json")
+    record = storage.read_record(run.root / "machine.json")
     assert record["stages"]["fold-1/gan"] == [
         {"after": 0, "precision": "bfloat16", "machine": 0},
         {"after": 40, "precision": "float32", "machine": 1},
@@ -74,7 +71,7 @@ def test_an_attempt_that_left_nothing_is_forgotten(
 ) -> None:
     tell(run, monkeypatch, capsys, "AMX")
     assert tell(run, monkeypatch, capsys) == [f"GAN: {FLOAT32}"]
-    record = storage.read_json(run.root / "machine.json")
+    record = storage.read_record(run.root / "machine.json")
     assert [e["precision"] for e in record["stages"]["fold-1/gan"]] == ["float32"]
 
 
@@ -83,38 +80,12 @@ def test_a_stage_says_and_records_where_its_time_went(
 ) -> None:
     with (
         pytest.raises(KeyboardInterrupt),
-        experiment._timed(run, "fold-1/gan") as watch,
+        stages.timed(run, "fold-1/gan") as watch,
         watch.part("steps"),
     ):
         raise KeyboardInterrupt
     assert capsys.readouterr().out.startswith("TIME: fold-1/gan 0 s: ")
-    assert list(storage.read_json(run.timings_path)) == [
+    assert list(run.seconds()) == [
         "fold-1/gan",
         "fold-1/gan/steps",
     ]
-
-
-@pytest.mark.slow
-def test_evaluation_of_all_cases_takes_less_than_five_seconds() -> None:
-    few = load_phantoms(13, 0, "both", 128, soft_masks=False).cases
-    cases = [
-        dataclasses.replace(case, case_id=f"{copy}-{case.case_id}")
-        for copy in range(19)
-        for case in few
-    ]
-    # Not too good: holes, islands, and displaced.
-    noise = np.random.default_rng(0).random((len(cases), 128, 128)) < 0.01
-    masks = np.stack([case.mask for case in cases])
-    predictions = np.roll(masks, (3, 2), (1, 2)) ^ noise
-
-    start = time.monotonic()
-    rows = experiment.evaluate(cases, predictions, 1, 30, 120)
-    picture = experiment._predictions_picture(cases, predictions, rows)
-    text = tables.cases_to_csv(rows)
-    summary = experiment.summary(rows)
-    seconds = time.monotonic() - start
-
-    assert picture.ndim == 3
-    assert len(text.splitlines()) == 248
-    assert "247 cases" in summary
-    assert seconds < 5

@@ -1,0 +1,38 @@
+"""The final evaluation: fast, and closed to whatever has seen a test case."""
+
+import dataclasses
+import time
+
+import numpy as np
+import pytest
+
+from tfgansynth.data.loading import load_phantoms
+from tfgansynth.evaluation import tables
+from tfgansynth.experiment.final_evaluation import evaluate, predictions_picture
+from tfgansynth.experiment.table import summary
+
+
+@pytest.mark.slow
+def test_evaluation_of_all_cases_takes_less_than_five_seconds() -> None:
+    few = load_phantoms(13, 0, "both", 128, soft_masks=False).cases
+    cases = [
+        dataclasses.replace(case, case_id=f"{copy}-{case.case_id}")
+        for copy in range(19)
+        for case in few
+    ]
+    # Not too good: holes, islands, and displaced.
+    noise = np.random.default_rng(0).random((len(cases), 128, 128)) < 0.01
+    masks = np.stack([case.mask for case in cases])
+    predictions = np.roll(masks, (3, 2), (1, 2)) ^ noise
+
+    start = time.monotonic()
+    rows = evaluate(cases, predictions, 1, 30, 120)
+    picture = predictions_picture(cases, predictions, rows)
+    text = tables.cases_to_csv(rows)
+    line = summary(rows)
+    seconds = time.monotonic() - start
+
+    assert picture.ndim == 3
+    assert len(text.splitlines()) == 248
+    assert "247 cases" in line
+    assert seconds < 5

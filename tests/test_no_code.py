@@ -1,0 +1,71 @@
+"""No data file of any kind can make the product run code that it brings along."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted([*(ROOT / "tfgansynth").rglob("*.py"), *(ROOT / "tools").glob("*.py")])
+
+MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+MODULES |= {"yaml", "code", "runpy"}
+CALLS = {"eval", "exec", "compile", "__import__"}
+LOADERS = {"load_model", "deserialize_keras_object", "model_from_json"}
+LOADERS |= {"enable_unsafe_deserialization"}
+
+
+def findings(tree: ast.AST) -> list[str]:
+    """Everything in a program that could run what a file brings along."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = {alias.name.split(".")[0] for alias in node.names}
+            found += sorted(names & MODULES)
+        elif isinstance(node, ast.ImportFrom):
+            found += sorted({(node.module or "").split(".")[0]} & MODULES)
+        elif isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            is_builtin = isinstance(node.func, ast.Name) and name in CALLS
+            if is_builtin or name in LOADERS:
+                found.append(name)
+            for keyword in node.keywords:
+                value = getattr(keyword.value, "value", None)
+                if keyword.arg == "allow_pickle" and value is not False:
+                    found.append("allow_pickle")
+                if keyword.arg == "safe_mode" and value is not True:
+                    found.append("safe_mode")
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_module_could_run_what_a_file_brings(path: Path) -> None:
+    assert findings(ast.parse(path.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import pickle",
+        "import os, yaml.cyaml",
+        "from pickle import loads",
+        "def f():\n import marshal",
+        "eval(text)",
+        "exec(text)",
+        "compile(text, '', 'exec')",
+        "__import__(name)",
+        "np.load(path, allow_pickle=True)",
+        "np.load(path, allow_pickle=option)",
+        "keras.saving.load_model(path)",
+        "load(path, safe_mode=False)",
+        "keras.config.enable_unsafe_deserialization()",
+    ],
+)
+def test_the_search_finds_what_it_looks_for(program: str) -> None:
+    assert findings(ast.parse(program))
+
+
+def test_the_search_passes_what_is_harmless() -> None:
+    program = "import re\nre.compile('a')\nnp.load(path, allow_pickle=False)"
+
+    assert findings(ast.parse(program)) == []

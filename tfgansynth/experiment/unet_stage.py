@@ -1,0 +1,120 @@
+"""The stage of one U-Net: training it, and having it evaluated at the end."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tfgansynth import storage
+from tfgansynth.config import require_same
+from tfgansynth.data.dataset import Case, images_and_masks
+from tfgansynth.data.sealed import FoldCases
+from tfgansynth.errors import InputError
+from tfgansynth.evaluation import tables
+from tfgansynth.experiment.final_evaluation import (
+    CASES,
+    PREDICTIONS,
+    evaluate_finally,
+)
+from tfgansynth.experiment.origins import Origin, unet_origin
+from tfgansynth.experiment.stages import tell_precision, timed
+from tfgansynth.experiment.synthesis_stage import synthetic_pairs
+from tfgansynth.keras_files import save_keras
+from tfgansynth.materials import Experiment
+from tfgansynth.seeds import derive_seed
+from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
+from tfgansynth.segmentation.unet import plain_twin
+from tfgansynth.stopwatch import RECORDS, START_UP
+
+_ORIGIN, _HISTORY, _MODEL = "origin.json", "history.csv", "model.keras"
+
+
+def ensure_unet(
+    experiment: Experiment, fold: FoldCases, n_real: int, n_synthetic: int
+) -> list[tables.CaseRow]:
+    """Train one U-Net and evaluate it on the fold's test cases. Paper: IV-B, IV-C.
+
+    Args:
+        experiment: The experiment.
+        fold: Its training, validation and test cases are used as such.
+        n_real: Real training pairs, drawn from the fold's by seed.
+        n_synthetic: Synthetic training pairs, the first of the fold's set.
+
+    Returns:
+        The metrics of every test case.
+
+    Raises:
+        InputError: There are not so many pairs, the synthetic set is not the
+            fold's own, or a finished result was altered.
+    """
+    run, config = experiment.run, experiment.config
+    folder = run.unet(fold.number, n_real, n_synthetic)
+    training, origin = _training_pairs(experiment, fold, n_real, n_synthetic)
+    if (folder / _ORIGIN).exists():
+        return _finished(folder, origin)
+    stage = f"fold-{fold.number}/{folder.name}"
+    with timed(run, stage) as watch:
+        with watch.part(START_UP):
+            tell_precision(run, stage, "U-Net", config.unet.precision, folder)
+        unet, history = train_unet(
+            training,
+            Labelled(*images_and_masks(fold.validation)),
+            config.unet,
+            seed=derive_seed(config.seed, "unet", fold.number),
+            folder=folder,
+            origin=origin,
+            label=f"fold {fold.number}, {n_real} real + {n_synthetic} synthetic:",
+            watch=watch,
+        )
+        print(f"{folder.name}: stopped after {len(history)} epochs")
+        with watch.part(RECORDS):
+            storage.write_text(folder / _HISTORY, history_to_csv(history))
+            save_keras(plain_twin(unet, config.unet), folder / _MODEL)
+        rows = evaluate_finally(experiment, fold, unet, origin, folder, watch)
+        # Last, since this file says that the U-Net is done.
+        files = storage.hash_files(folder, (_HISTORY, _MODEL, CASES, PREDICTIONS))
+        storage.write_record(folder / _ORIGIN, {**origin, "files": files})
+    return rows
+
+
+def _finished(folder: Path, origin: Origin) -> list[tables.CaseRow]:
+    """Read the result of a U-Net that is done, if it is still what was written."""
+    path = folder / _ORIGIN
+    saved = storage.read_record(path)
+    storage.require_files(folder, saved.pop("files"))
+    require_same(origin, saved, path)
+    return tables.read_cases(folder / CASES)
+
+
+def _training_pairs(
+    experiment: Experiment, fold: FoldCases, n_real: int, n_synthetic: int
+) -> tuple[Labelled, Origin]:
+    real = _draw_real(experiment, fold, n_real)
+    parts = []
+    if real:
+        parts.append(images_and_masks(real))
+    synthetic = None
+    if n_synthetic:
+        images, masks, synthetic = synthetic_pairs(experiment, fold, n_synthetic)
+        parts.append((images, masks))
+    if not parts:
+        raise InputError("--real 0 --synthetic 0: there is nothing to train on")
+    images, masks = map(np.concatenate, zip(*parts, strict=True))
+    origin = unet_origin(experiment, fold, real, synthetic)
+    return Labelled(images, masks), {
+        **origin,
+        "n_real": n_real,
+        "n_synthetic": n_synthetic,
+    }
+
+
+def _draw_real(experiment: Experiment, fold: FoldCases, count: int) -> tuple[Case, ...]:
+    """Draw training cases of a fold by the run's seed."""
+    n_cases = len(fold.training)
+    if not 0 <= count <= n_cases:
+        raise InputError(
+            f"--real {count}: fold {fold.number} has {n_cases} real training cases"
+        )
+    rng = np.random.default_rng(
+        derive_seed(experiment.config.seed, "real", fold.number)
+    )
+    return tuple(fold.training[index] for index in rng.permutation(n_cases)[:count])

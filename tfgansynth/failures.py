@@ -1,0 +1,58 @@
+"""How a tool ends: its exit code, and one line that says why and how to go on."""
+
+import errno
+import traceback
+
+from tfgansynth.errors import InputError, RunError, one_line
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_WORDS = ("no space left", "file too large", "quota exceeded")
+_OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
+
+
+def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
+    """Put what ended a tool into an exit code and one line.
+
+    Args:
+        fault: What was raised.
+        resumes: Whether the same command goes on from what is on the disk.
+
+    Returns:
+        The exit code and the line; None for what only a traceback explains: a
+        mistake in this program.
+    """
+    if isinstance(fault, InputError):
+        return WRONG_USE, f"error: {fault}"
+    if isinstance(fault, RunError):
+        return FAILED, f"error: {fault}"
+    again = "what was done is saved; the same command goes on from there"
+    if isinstance(fault, KeyboardInterrupt):
+        return INTERRUPTED, f"interrupted: {again}" if resumes else "interrupted"
+    hint = f": {again}" if resumes else ""
+    if type(fault).__name__ in _OUT_OF_MEMORY and not _is_full(fault):
+        return FAILED, f"error: out of memory: take a smaller batch{hint}"
+    if _is_full(fault):
+        return FAILED, f"error: {_place(fault)}no room left: make some{hint}"
+    if isinstance(fault, OSError):
+        return (
+            FAILED,
+            f"error: {_place(fault)}{fault.strerror or one_line(str(fault))}{hint}",
+        )
+    return None
+
+
+def _is_full(fault: BaseException) -> bool:
+    """Whether a disk, or what one may write, was at its end."""
+    if isinstance(fault, OSError) and fault.errno in _FULL:
+        return True
+    # Libraries in C wrap it in exceptions of their own, or only in words.
+    words = "".join(traceback.format_exception_only(fault)).lower()
+    return any(word in words for word in _FULL_WORDS)
+
+
+def _place(fault: BaseException) -> str:
+    name = getattr(fault, "filename", None)
+    return f"{name}: " if name else ""
