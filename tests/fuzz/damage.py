@@ -157,6 +157,11 @@ def _add_block(content: bytes, kind: str, rng: random.Random) -> bytes:
     return content[:at] + _FRAMES[kind](body, rng) + content[at:]
 
 
+_CHUNKS = tuple(
+    b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP tEXt zTXt iTXt pHYs eXIf acTL fcTL "
+    b"fdAT abCd".split()
+)
+
 _FRAMES: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "PNG": lambda body, rng: _chunk(rng.choice(_CHUNKS), body),
     "JPEG": lambda body, rng: (
@@ -174,11 +179,6 @@ _FRAMES: dict[str, Callable[[bytes, random.Random], bytes]] = {
     ),
     "BMP": lambda body, rng: body,
 }
-
-_CHUNKS = tuple(
-    b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP tEXt zTXt iTXt pHYs eXIf acTL fcTL "
-    b"fdAT abCd".split()
-)
 
 _DAMAGES = (
     _cut_short,
