@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfgansynth.data import folder
+from tfgansynth.data import folder, sources
 from tfgansynth.data.sources import read
 from tfgansynth.errors import InputError
 
@@ -123,6 +123,40 @@ def test_unsafe_names_are_to_be_renamed(tmp_path: Path, stem: str) -> None:
 
     assert "rename it" in fault.problem
     assert "\n" not in str(fault)
+
+
+def test_messages_about_odd_names_stay_on_one_line(tmp_path: Path) -> None:
+    touch(tmp_path, "images/\n.png", "images/\n.jpg", "images/\udcff\n.png")
+    touch(tmp_path, "masks/A\x1b.png", "images/a\x1b.png")
+
+    messages = [str(fault) for fault in folder.scan(tmp_path).faults]
+
+    assert len(messages) == 5
+    assert all(message.isprintable() for message in messages)
+    assert r"has no mask: masks/A\x1b.png differs in letter case" in messages[2]
+
+
+def test_folders_linked_in_circles(tmp_path: Path) -> None:
+    touch(tmp_path, "masks/a.png")
+    (tmp_path / "images/a.png").symlink_to("b.png")
+    (tmp_path / "images/b.png").symlink_to("a.png")
+    (tmp_path / "images/c.png").symlink_to("..")
+
+    found = faults(tmp_path)
+
+    assert found[0].startswith("images/a.png: is a link to nothing")
+    assert found[1].startswith("images/b.png: is a link to nothing")
+    assert found[2].startswith("images/c.png: is not a regular file")
+
+
+def test_a_folder_of_too_many_files_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, *(f"images/{index}.png" for index in range(4)))
+    monkeypatch.setattr(sources, "MAX_FILES", 3)
+
+    with pytest.raises(InputError, match="images: holds more than 3 files; name"):
+        folder.scan(tmp_path)
 
 
 def test_links(tmp_path: Path) -> None:

@@ -91,11 +91,38 @@ def test_content_decides_the_format_not_the_extension(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_grey(path), RAMP)
 
 
-def test_float_pixels_are_refused(tmp_path: Path) -> None:
-    path = save(tmp_path / "a.tif", RAMP.astype(np.float32))
+@pytest.mark.parametrize(("dtype", "kind"), [(np.float32, "F"), (np.int32, "I")])
+def test_32_bit_pixels_are_refused(tmp_path: Path, dtype: type, kind: str) -> None:
+    path = save(tmp_path / "a.tif", RAMP.astype(dtype))
 
-    with pytest.raises(InputError, match=r"a\.tif: has pixels of kind 'F'"):
+    with pytest.raises(InputError, match=rf"a\.tif: has pixels of kind '{kind}'"):
         read_grey(path)
+
+
+def test_pixels_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    odd = np.full((4, 4), np.nan, np.float32)
+    odd[0] = np.inf
+
+    with pytest.raises(InputError, match="has pixels of kind 'F'"):
+        read_grey(save(tmp_path / "a.tif", odd))
+
+
+def test_an_image_of_an_unread_kind_is_still_called_an_image(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.tif", RAMP)
+    content = bytearray(path.read_bytes())
+    bits_per_sample = content.index(struct.pack("<HH", 258, 3))
+    content[bits_per_sample + 8] = 64
+    path.write_bytes(content)
+
+    with pytest.raises(InputError, match="of a kind that is not read; save it as"):
+        read_grey(path)
+
+
+def test_cmyk_becomes_luminance(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    Image.new("CMYK", (3, 2), (0, 0, 0, 155)).save(path)
+
+    np.testing.assert_allclose(read_grey(path), 100, atol=1)
 
 
 @pytest.mark.parametrize("extension", ["gif", "png", "tif"])
@@ -141,6 +168,62 @@ def test_the_largest_size_gives_no_warning(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="is damaged or cut short"):
         read_grey(path)
+
+
+def no_pixels(kind: str) -> bytes:
+    """A file that announces an image of no width."""
+    if kind == "PNG":
+        return huge_png(0, 9)
+    content = bytearray(encoded(kind))
+    at = {"GIF": 6, "BMP": 18}[kind]
+    content[at : at + 2] = bytes(2)
+    if kind == "GIF":
+        frame = content.index(b",", 13 + 3 * 256)
+        content[frame + 5 : frame + 7] = bytes(2)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP"])
+def test_an_image_without_pixels_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(no_pixels(kind))
+
+    with pytest.raises(InputError, match=r"a\.png: (is damaged|holds no pixels)"):
+        read_grey(path)
+
+
+def test_large_files_are_refused_before_reading(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    with path.open("wb") as file:
+        file.truncate((256 << 20) + 1)
+
+    with pytest.raises(InputError, match=r"a\.png: is larger than 256 MiB"):
+        read_grey(path)
+
+
+def test_a_device_is_refused() -> None:
+    with pytest.raises(InputError, match="/dev/zero: is not a regular file"):
+        read_grey(Path("/dev/zero"))
+
+
+def test_a_pipe_put_in_a_files_place_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    monkeypatch.setattr(os.path, "isfile", lambda path: True)
+
+    with pytest.raises(InputError, match="is not a regular file"):
+        read_grey(tmp_path / "a.png")
+
+
+def test_a_file_that_vanishes_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ask in ("exists", "isfile"):
+        monkeypatch.setattr(os.path, ask, lambda path: True)
+
+    with pytest.raises(InputError, match=r"a\.png: cannot be read: No such file"):
+        read_grey(tmp_path / "a.png")
 
 
 def test_missing_empty_folder_and_pipe(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfgansynth.data import jsrt
+from tfgansynth.data import jsrt, sources
 from tfgansynth.data.sources import read
 from tfgansynth.errors import InputError
 
@@ -149,6 +149,40 @@ def test_links(tmp_path: Path) -> None:
 
     assert f"{root}/JPCLN001.IMG: is a link that leaves" in problems[0]
     assert f"{root}/images: is a link to a folder" in problems[1]
+
+
+def test_folders_linked_in_circles(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/b").symlink_to("..")
+    touch(tmp_path, "a/JPCLN001.IMG", "left lung/JPCLN001.gif")
+
+    (fault,) = jsrt.scan(tmp_path).faults
+
+    assert str(fault).startswith(f"{tmp_path}/a/b: is a link to a folder")
+
+
+def test_folders_deeper_than_python_recurses(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["d"] * 1500)
+    for part in (*reversed(deep.parents), deep):
+        part.mkdir(exist_ok=True)
+    touch(deep, "JPCLN001.png", "left lung/JPCLN001.png")
+
+    assert len(jsrt.scan(tmp_path).sources) == 1
+
+
+def test_more_files_than_a_data_set_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a/b.txt", "c/d.txt", "JPCLN001.IMG")
+    for module in (jsrt, sources):
+        monkeypatch.setattr(module, "MAX_FILES", 4)
+
+    with pytest.raises(InputError, match="holds more than 4 files; name the data set"):
+        jsrt.scan(tmp_path)
+
+
+def test_names_have_ascii_digits(tmp_path: Path) -> None:
+    assert not jsrt.has_jsrt_names(touch(tmp_path, "JPCLN\uff10\uff10\uff11.IMG"))
 
 
 def test_names_are_found_at_any_depth(tmp_path: Path) -> None:

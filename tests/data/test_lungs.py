@@ -123,3 +123,11 @@ def test_regions_come_largest_first_and_touch_at_corners() -> None:
 
     assert areas == [50, 9]
     assert find_regions(np.zeros((4, 4), bool)) == []
+
+
+def test_a_mask_of_many_dots_has_no_more_than_two_regions() -> None:
+    mask = np.zeros((2048, 2048), bool)
+    mask[::2, ::2] = True
+
+    # One array of 4 MiB for each of its million dots would not fit any machine.
+    assert [region.sum() for region in find_regions(mask)] == [1, 1]

@@ -1,10 +1,13 @@
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.tools.hostile import make_hostile_folder
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tools/check_data.py"
 
@@ -83,6 +86,30 @@ def test_sizes_that_differ(data: Path) -> None:
         "masks/a.png: is 16 x 16 px, its image a.png is 32 x 32 px; "
         "make them the same size"
     ]
+
+
+def test_a_folder_of_hostile_files(tmp_path: Path) -> None:
+    wrong = make_hostile_folder(tmp_path / "data")
+    start = time.monotonic()
+
+    lines = refused(tmp_path / "data")
+
+    # All but one of the files, which takes 3 s of processor time, cost nothing.
+    assert time.monotonic() - start < 10
+    assert sorted(line.partition(": ")[0] for line in lines) == wrong
+    assert all(line.isprintable() for line in lines)
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "outside.png"}
+
+
+def test_a_folder_whose_name_is_no_text(data: Path) -> None:
+    odd = data.rename(data.parent / "odd\n\udcff")
+
+    done = run(odd, cwd=data.parent)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0].startswith(
+        rf"{data.parent}/odd\n\udcff: 2 cases"
+    )
 
 
 def test_wrong_use(data: Path) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.tools.hostile import hostile_contents, make_hostile_folder
+
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 SIZE = 32
@@ -61,6 +63,38 @@ def test_an_image_that_is_no_image_is_named(tool: Runner, data: Path) -> None:
     (data / "images/case03.png").write_text("not an image")
 
     assert_refused(train(tool, data), "images/case03.png")
+
+
+def test_a_folder_of_hostile_files_is_refused_in_one_line(
+    tool: Runner, tmp_path: Path
+) -> None:
+    make_hostile_folder(tmp_path / "data")
+
+    done = train(tool, tmp_path / "data")
+
+    assert_refused(done, "images/", "more; tools/check_data.py")
+    assert done.stderr[:-1].isprintable()
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["noisy.tif", "short3.jpg", "large.png"])
+def test_a_hostile_image_is_named_and_no_library_heard(
+    tool: Runner, data: Path, name: str
+) -> None:
+    (data / "images/case03.png").write_bytes(hostile_contents()[name])
+
+    done = train(tool, data)
+
+    assert_refused(done, "images/case03.png: is ", "tools/check_data.py")
+    assert done.stdout == ""
+
+
+def test_a_data_folder_whose_name_is_no_text_does_not_matter(
+    tool: Runner, data: Path
+) -> None:
+    odd = data.rename(data.parent / "odd\n\udcff")
+
+    assert_refused(train(tool, odd), "30 cases are too few")
 
 
 def test_an_empty_mask_is_named(tool: Runner, data: Path) -> None:
