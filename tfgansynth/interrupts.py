@@ -6,28 +6,30 @@ import threading
 from collections.abc import Iterator
 
 
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Let a signal that would raise KeyboardInterrupt do so after the block.
+    """Let the first signal that asks to stop reach its handler after the block.
 
-    A block that fails ends with its own error. Handlers of other kinds are left
+    A block that fails ends with its own error. Signals without a handler are left
     alone, and so is all outside the main thread, which no signal reaches.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
-    held = [
-        number
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is signal.default_int_handler
-    ]
+    handlers = {number: signal.getsignal(number) for number in _STOPS}
+    held = {
+        number: handler for number, handler in handlers.items() if callable(handler)
+    }
     for number in held:
         signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        for number in held:
-            signal.signal(number, signal.default_int_handler)
+        for number, handler in held.items():
+            signal.signal(number, handler)
     if came:
-        raise KeyboardInterrupt
+        held[signal.Signals(came[0])](came[0], None)
