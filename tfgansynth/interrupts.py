@@ -5,7 +5,6 @@ import signal
 import threading
 from collections.abc import Iterator
 
-
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

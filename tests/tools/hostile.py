@@ -5,6 +5,7 @@ import os
 import stat
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -71,7 +72,10 @@ def hostile_names() -> dict[str, bytes]:
 def hostile_contents() -> dict[str, bytes]:
     """Make images of sound names that cannot be used."""
     grey = noise(99)
-    more = {"save_all": True, "append_images": [Image.fromarray(255 - grey)]}
+    more: dict[str, Any] = {
+        "save_all": True,
+        "append_images": [Image.fromarray(255 - grey)],
+    }
     png, lzw = encoded(grey), encoded(grey, "TIFF", compression="tiff_lzw")
     (directory,) = struct.unpack_from("<I", lzw, 4)
     return {
