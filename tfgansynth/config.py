@@ -190,6 +190,9 @@ class Config:
     """The target: the patient's lungs. [paper IV]"""
     seed: int = 0
     """The one number all randomness of the run derives from. [choice]"""
+    allow_duplicates: bool = False
+    """Go on although the same picture, or an altered copy of it, lies in two parts
+    of the split; the results say so. [choice]"""
     data: DataConfig = DataConfig()
     gan: GANConfig = GANConfig()
     synthesis: SynthesisConfig = SynthesisConfig()
