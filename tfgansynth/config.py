@@ -204,8 +204,8 @@ class Config:
     seed: int = 0
     """The one number all randomness of the run derives from. [choice]"""
     allow_duplicates: bool = False
-    """Go on although images are almost the same on both sides of a split; every
-    result says so. [choice]"""
+    """Go on although the same picture, or an altered copy of it, lies in two parts
+    of the split; the results say so. [choice]"""
     data: DataConfig = DataConfig()
     gan: GANConfig = GANConfig()
     synthesis: SynthesisConfig = SynthesisConfig()

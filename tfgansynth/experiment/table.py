@@ -68,8 +68,8 @@ def _write_table(
 def _remarks(
     experiment: Experiment, folds: Sequence[FoldCases], rows: Sequence[tables.CaseRow]
 ) -> tuple[str, ...]:
-    """What went amiss in the trainings behind some rows, by fold and network."""
-    found: list[str] = []
+    """What went amiss with the data or in the trainings behind some rows."""
+    found = [*experiment.duplicates_remark]
     for fold in folds:
         of_fold = [row for row in rows if row.fold == fold.number]
         counts = dict.fromkeys((row.n_real, row.n_synthetic) for row in of_fold)
