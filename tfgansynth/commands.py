@@ -76,6 +76,10 @@ def run_tool(
     # A closed terminal, unless the user has seen to that (nohup).
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
+    # A program that starts without them would take its first files for them.
+    sys.stdout, sys.stderr = (
+        stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr)
+    )
     # Lines appear when they are printed, in a file too.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
@@ -85,13 +89,30 @@ def run_tool(
             code = DONE
         else:
             code = main(options) or DONE
+        _ignore_stops()
     except (Exception, KeyboardInterrupt) as fault:
+        _ignore_stops()
         explained = explain(fault, resumes=resumes)
         if explained is None:
             raise
         code, line = explained
         print(line, file=sys.stderr)
+    _close_stdout()
     sys.exit(code)
+
+
+def _ignore_stops() -> None:
+    """Let no signal cut in two what is left: a line, and the interpreter's end."""
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.SIG_IGN)
+
+
+def _close_stdout() -> None:
+    """Drop lines whose reader is gone: the interpreter would complain of them."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def on_experiment(
