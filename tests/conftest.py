@@ -1,0 +1,42 @@
+"""Options that choose the long forms of tests; CI takes the short ones."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("reliability")
+    group.addoption(
+        "--kills",
+        type=int,
+        default=0,
+        metavar="N",
+        help="kill a run of the smoke preset N times at random moments",
+    )
+    group.addoption(
+        "--injections",
+        type=int,
+        default=4,
+        metavar="N",
+        help="kill runs at N of the moments at which they change the disk",
+    )
+    group.addoption(
+        "--flips",
+        type=int,
+        default=0,
+        metavar="N",
+        help="damage each kind of file N times, in a finished and in a half-done run",
+    )
+    group.addoption(
+        "--signals",
+        type=int,
+        default=0,
+        metavar="N",
+        help="send N signals at random moments",
+    )
+    group.addoption(
+        "--fault-seed",
+        type=int,
+        default=0,
+        metavar="K",
+        help="chooses the moments and bytes of the options above",
+    )
