@@ -4,13 +4,16 @@ import contextlib
 import dataclasses
 import io
 import json
+import math
 import os
 import re
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 DATA_VARIABLE = "TFGANSYNTH_DATA"
 """Environment variable that names the data set when --data does not."""
+
+_SECONDS_BETWEEN_STOPS = 1.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,12 +75,13 @@ def run_tool(
         main: The tool; what it returns is the exit code, None for done.
         resumes: Whether the same command goes on where it was ended.
     """
+    interrupt = _interrupter()
     # Also where a script started the tool in the background, which ignores SIGINT.
     for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, signal.default_int_handler)
+        signal.signal(stop, interrupt)
     # A closed terminal, unless the user has seen to that (nohup).
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, interrupt)
     # A program that starts without them would take its first files for them.
     sys.stdout, sys.stderr = (
         stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr)
@@ -99,6 +105,23 @@ def run_tool(
         print(line, file=sys.stderr)
     _close_stdout()
     sys.exit(code)
+
+
+def _interrupter() -> Callable[[int, FrameType | None], None]:
+    """Make a handler that raises KeyboardInterrupt, once for signals close together.
+
+    People press twice, and a terminal that closes sends two: the second must not
+    come between the first and the line that answers it.
+    """
+    last = -math.inf
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before > _SECONDS_BETWEEN_STOPS:
+            raise KeyboardInterrupt
+
+    return interrupt
 
 
 def _ignore_stops() -> None:
