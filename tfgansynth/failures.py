@@ -9,6 +9,8 @@ DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 _FULL_WORDS = ("no space left", "file too large", "quota exceeded")
 _OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
+_OUT_OF_MEMORY_WORDS = "could not create a primitive"
+"""So says oneDNN, TensorFlow's library for processors."""
 
 
 def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
@@ -30,10 +32,10 @@ def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
     if isinstance(fault, KeyboardInterrupt):
         return INTERRUPTED, f"interrupted: {again}" if resumes else "interrupted"
     hint = f": {again}" if resumes else ""
-    if type(fault).__name__ in _OUT_OF_MEMORY and not _is_full(fault):
-        return FAILED, f"error: out of memory: take a smaller batch{hint}"
     if _is_full(fault):
         return FAILED, f"error: {_place(fault)}no room left: make some{hint}"
+    if type(fault).__name__ in _OUT_OF_MEMORY or _OUT_OF_MEMORY_WORDS in str(fault):
+        return FAILED, f"error: out of memory: take a smaller batch{hint}"
     if isinstance(fault, BrokenPipeError):
         return FAILED, f"error: the reader of the output is gone{hint}"
     if isinstance(fault, OSError):
