@@ -15,7 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--injections",
         type=int,
-        default=4,
+        default=2,
         metavar="N",
         help="kill runs at N of the moments at which they change the disk",
     )
@@ -32,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=0,
         metavar="N",
         help="send N signals at random moments",
+    )
+    group.addoption(
+        "--faults",
+        action="store_true",
+        help="also fill a disk, the memory and each kind of file, and send signals",
     )
     group.addoption(
         "--fault-seed",

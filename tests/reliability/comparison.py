@@ -32,8 +32,7 @@ def contents(run: Path) -> dict[str, Any]:
     return {
         name: read_events(path) if path.match(_EVENTS) else path.read_bytes()
         for path in sorted(run.rglob("*"))
-        if path.is_file()
-        and not may_differ(name := path.relative_to(run).as_posix())
+        if path.is_file() and not may_differ(name := path.relative_to(run).as_posix())
     }
 
 

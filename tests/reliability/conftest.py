@@ -48,7 +48,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
         name: str = "run_table",
         *arguments: str | Path,
     ) -> Warm:
-        rest = arguments or (("--folds", "1") if name == "run_table" else ("--fold", "1"))
+        rest = arguments or (
+            ("--folds", "1") if name == "run_table" else ("--fold", "1")
+        )
         log = logs / str(next(numbers))
         return Warm(log, prepare, name, *MICRO, *rest, "--out", out)
 

@@ -64,7 +64,9 @@ class Warm:
         self._process.join(_LONGEST_SECONDS)
         if self._process.exitcode is None:
             self._process.kill()
-        return Ended(self._process.exitcode, *(file.read_text() for file in self._files))
+        return Ended(
+            self._process.exitcode, *(file.read_text() for file in self._files)
+        )
 
 
 @functools.cache

@@ -55,7 +55,7 @@ HALF_DONE = {
 }
 """By file of a run that was killed in its second U-Net."""
 
-SHORT = (f"{GAN}/checkpoints/step-000006.npz", f"{SET}/manifest.json", "config.json")
+SHORT = (f"{GAN}/checkpoints/step-000006.npz", f"{UNET}/model.keras")
 
 
 def test_damage_in_a_finished_run(

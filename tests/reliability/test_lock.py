@@ -30,18 +30,3 @@ def test_a_second_process_is_turned_away_and_the_first_goes_on(
     # Before TensorFlow is imported.
     assert seconds < 10
     assert_same(first.wait(), tmp_path, reference)
-
-
-def test_the_lock_of_a_killed_process_is_taken_over(
-    reference: Reference, start: Start, tmp_path: Path
-) -> None:
-    first = start(tmp_path, checkpoint_every_epoch)
-    while not (tmp_path / FOLDER / "fold-1").exists():
-        assert first.process.is_alive()
-        time.sleep(0.01)
-    first.process.kill()
-    first.wait()
-
-    second = start(tmp_path, checkpoint_every_epoch, "train_gan", "--fold", "1")
-
-    assert second.wait().code == 0

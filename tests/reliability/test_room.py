@@ -1,4 +1,4 @@
-"""No room on the disk, no right to write, no memory: one line, and nothing is lost."""
+"""No room, no right to write, no memory: one line, and nothing is lost."""
 
 import functools
 import os
@@ -31,22 +31,32 @@ def assert_no_room(ended: Ended, name: str) -> None:
     assert f"{name}: no room left: make some: {AGAIN}" in line
 
 
+@pytest.fixture
+def long(request: pytest.FixtureRequest) -> None:
+    """Skip unless the long form is asked for."""
+    if not request.config.getoption("--faults"):
+        pytest.skip("long: --faults")
+
+
 def test_files_that_may_not_grow(
-    reference: Reference, start: Start, tmp_path: Path
+    request: pytest.FixtureRequest, reference: Reference, start: Start, tmp_path: Path
 ) -> None:
     """In one run, each time a little more than before may be written."""
+    long = request.config.getoption("--faults")
     fold = reference.run / "fold-1"
     checkpoint = (fold / "gan/checkpoints/step-000006.npz").stat().st_size
     model = (fold / "unet-r6-s0/model.keras").stat().st_size
-    for tool, most, name in (
+    trials: list[tuple[str, int | None, str]] = [
         ("train_gan", 1000, "cases.json"),
-        ("train_gan", 4000, "samples/step-000000.png"),
         ("train_gan", checkpoint - 1, "checkpoints/step-000002.npz"),
         ("train_gan", None, ""),
-        ("synthesize", 2000, "manifest.json"),
-        ("synthesize", None, ""),
         ("run_table", model - 1, "model.keras"),
-    ):
+    ]
+    if long:
+        # TensorBoard's file and the samples; the first files of a synthetic set.
+        trials.insert(1, ("train_gan", 4000, ""))
+        trials.insert(4, ("run_table", 2000, "manifest.json"))
+    for tool, most, name in trials:
         if most is None:
             ended = start(tmp_path, checkpoint_every_epoch, tool).wait()
             assert ended.code == 0, ended.stderr
@@ -57,6 +67,7 @@ def test_files_that_may_not_grow(
     assert_same(start(tmp_path, checkpoint_every_epoch).wait(), tmp_path, reference)
 
 
+@pytest.mark.usefixtures("long")
 def test_an_export_without_room(
     reference: Reference, start: Start, tmp_path: Path
 ) -> None:
@@ -89,8 +100,11 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.usefixtures("long")
 def test_a_full_disk(reference: Reference, start: Start, tmp_path: Path) -> None:
-    size = sum(path.stat().st_size for path in (reference.run / "fold-1/gan").rglob("*"))
+    size = sum(
+        path.stat().st_size for path in (reference.run / "fold-1/gan").rglob("*")
+    )
     with mounted(tmp_path, f"size={size // 2}"):
         assert_no_room(start(tmp_path, checkpoint_every_epoch).wait(), "")
         # Room is made.
@@ -132,6 +146,7 @@ def assert_not_writable(ended: Ended) -> None:
     assert "name another --out" in line
 
 
+@pytest.mark.usefixtures("long")
 def test_memory_that_ends(reference: Reference, start: Start, tmp_path: Path) -> None:
     """One line where Python or an allocator of TensorFlow's meets the end first.
 
@@ -145,6 +160,8 @@ def test_memory_that_ends(reference: Reference, start: Start, tmp_path: Path) ->
         assert ended.code is not None
         if ended.code >= 0:
             assert ended.code == 1
-            assert ended.stderr == f"error: out of memory: take a smaller batch: {AGAIN}"
+            assert (
+                ended.stderr == f"error: out of memory: take a smaller batch: {AGAIN}"
+            )
 
     assert_same(start(tmp_path, checkpoint_every_epoch).wait(), tmp_path, reference)
