@@ -83,9 +83,8 @@ def run_tool(
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, interrupt)
     # A program that starts without them would take its first files for them.
-    sys.stdout, sys.stderr = (
-        stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr)
-    )
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     # Lines appear when they are printed, in a file too.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
