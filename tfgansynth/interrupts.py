@@ -1,11 +1,43 @@
-"""Holding back an interrupt until what must not be cut in two is whole."""
+"""Signals that ask a tool to stop: raised, held back, and at last ignored."""
 
 import contextlib
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from types import FrameType
 
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SECONDS_BETWEEN = 1.0
+
+
+def raise_on_stops() -> None:
+    """Let signals raise KeyboardInterrupt, once for signals close together.
+
+    People press twice, and a terminal that closes sends two: the second must not
+    come between the first and the line that answers it.
+    """
+    last = -math.inf
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before > _SECONDS_BETWEEN:
+            raise KeyboardInterrupt
+
+    # Also where a script started the tool in the background, which ignores SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    # A closed terminal, unless the user has seen to that (nohup).
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, interrupt)
+
+
+def ignore_stops() -> None:
+    """Let no signal cut in two what is left: a line, and the interpreter's end."""
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

@@ -41,10 +41,21 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + PARTIAL)
-    yield beside
-    _flush(beside)
-    beside.replace(path)
-    _flush(path.parent)
+    with _named(path):
+        yield beside
+        _flush(beside)
+        beside.replace(path)
+        _flush(path.parent)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let errors of the system say which file they are about, as most do not."""
+    try:
+        yield
+    except OSError as fault:
+        fault.filename = fault.filename or str(path)
+        raise
 
 
 @contextlib.contextmanager
