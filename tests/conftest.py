@@ -1,4 +1,4 @@
-"""Options of the test suite."""
+"""Options that choose the long forms of tests; CI takes the short ones."""
 
 import pytest
 
@@ -10,6 +10,47 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=150,
         metavar="N",
         help="inputs for each reader in tests/fuzz (150; the long form is 10000)",
+    )
+    group = parser.getgroup("reliability")
+    group.addoption(
+        "--kills",
+        type=int,
+        default=0,
+        metavar="N",
+        help="kill a run of the smoke preset N times at random moments",
+    )
+    group.addoption(
+        "--injections",
+        type=int,
+        default=2,
+        metavar="N",
+        help="kill runs at N of the moments at which they change the disk",
+    )
+    group.addoption(
+        "--flips",
+        type=int,
+        default=0,
+        metavar="N",
+        help="damage each kind of file N times, in a finished and in a half-done run",
+    )
+    group.addoption(
+        "--signals",
+        type=int,
+        default=0,
+        metavar="N",
+        help="send N signals at random moments",
+    )
+    group.addoption(
+        "--faults",
+        action="store_true",
+        help="also fill a disk, the memory and each kind of file, and send signals",
+    )
+    group.addoption(
+        "--fault-seed",
+        type=int,
+        default=0,
+        metavar="K",
+        help="chooses the moments and bytes of the options above",
     )
 
 

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 
+from tfgansynth import interrupts
 from tfgansynth.config import PRESETS, Config, check
 from tfgansynth.errors import InputError
 from tfgansynth.failures import DONE, explain
@@ -70,16 +70,8 @@ def run_tool(
         main: The tool; what it returns is the exit code, None for done.
         resumes: Whether the same command goes on where it was ended.
     """
-    # Also where a script started the tool in the background, which ignores SIGINT.
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, signal.default_int_handler)
-    # A closed terminal, unless the user has seen to that (nohup).
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
-    # Lines appear when they are printed, in a file too; names in any character.
-    sys.stdout.reconfigure(  # type: ignore[union-attr]
-        line_buffering=True, errors="backslashreplace"
-    )
+    interrupts.raise_on_stops()
+    _open_streams()
     try:
         options = parse(options_type, sys.argv[1:])
         if isinstance(options, Options) and options.dry_run:
@@ -87,13 +79,35 @@ def run_tool(
             code = DONE
         else:
             code = main(options) or DONE
+        interrupts.ignore_stops()
     except (Exception, KeyboardInterrupt) as fault:
+        interrupts.ignore_stops()
         explained = explain(fault, resumes=resumes)
         if explained is None:
             raise
         code, line = explained
         print(line, file=sys.stderr)
+    _close_stdout()
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Make sure that there are streams to print to, and that lines appear at once."""
+    # A program that starts without them would take its first files for them.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    # In a file too; and names may hold any character.
+    sys.stdout.reconfigure(  # type: ignore[union-attr]
+        line_buffering=True, errors="backslashreplace"
+    )
+
+
+def _close_stdout() -> None:
+    """Drop lines whose reader is gone: the interpreter would complain of them."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def on_experiment(

@@ -114,6 +114,14 @@ class GANConfig:
     [paper IV-B]"""
     log_every: int = 20
     """Mini-batches between two TensorBoard points. [choice]"""
+    won_loss: float = 0.1
+    """Median loss below which the discriminator counts as having won; under the
+    printed loss, which has no lower bound, the value of one just as sure. [choice]"""
+    won_steps: int = 500
+    """Mini-batches over which that median is taken. [choice]"""
+    collapse_share: float = 0.4
+    """Samples count as collapsed where the mean distance of their perceptual hashes
+    is less than this share of the real training images'. [choice]"""
     precision: Precision = "float32"
     """Number format of the convolutions; weights and losses are always float32.
     [tf-dcgan]; auto takes bfloat16 where the machine accelerates it
@@ -196,8 +204,8 @@ class Config:
     seed: int = 0
     """The one number all randomness of the run derives from. [choice]"""
     allow_duplicates: bool = False
-    """Go on although images are almost the same on both sides of a split; every
-    result says so. [choice]"""
+    """Go on although the same picture, or an altered copy of it, lies in two parts
+    of the split; the results say so. [choice]"""
     data: DataConfig = DataConfig()
     gan: GANConfig = GANConfig()
     synthesis: SynthesisConfig = SynthesisConfig()
@@ -272,6 +280,7 @@ _SMOKE = dataclasses.replace(
         steps=100,
         sample_every=50,
         log_every=10,
+        won_steps=50,
         precision="float32",
     ),
     synthesis=dataclasses.replace(_FAST.synthesis, count=30, hash_distance=0),

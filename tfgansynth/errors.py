@@ -1,7 +1,10 @@
 """The exceptions that a user is told in one line, and how to word them."""
 
+import errno
 from collections.abc import Sequence
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Numbers of the errors of a disk, a quota or a file that is at its end."""
 _MOST_LETTERS = 1000
 
 

@@ -1,16 +1,16 @@
 """How a tool ends: its exit code, and one line that says why and how to go on."""
 
-import errno
 import traceback
 
-from tfgansynth.errors import InputError, RunError, one_line
+from tfgansynth.errors import FULL, InputError, RunError, one_line
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_WORDS = ("no space left", "file too large", "quota exceeded")
 _OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
+_OUT_OF_MEMORY_WORDS = "could not create a primitive"
+"""So says oneDNN, TensorFlow's library for processors."""
 
 
 def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
@@ -32,10 +32,12 @@ def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
     if isinstance(fault, KeyboardInterrupt):
         return INTERRUPTED, f"interrupted: {again}" if resumes else "interrupted"
     hint = f": {again}" if resumes else ""
-    if type(fault).__name__ in _OUT_OF_MEMORY and not _is_full(fault):
-        return FAILED, f"error: out of memory: take a smaller batch{hint}"
     if _is_full(fault):
         return FAILED, f"error: {_place(fault)}no room left: make some{hint}"
+    if type(fault).__name__ in _OUT_OF_MEMORY or _OUT_OF_MEMORY_WORDS in str(fault):
+        return FAILED, f"error: out of memory: take a smaller batch{hint}"
+    if isinstance(fault, BrokenPipeError):
+        return FAILED, f"error: the reader of the output is gone{hint}"
     if isinstance(fault, OSError):
         return (
             FAILED,
@@ -46,7 +48,7 @@ def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
 
 def _is_full(fault: BaseException) -> bool:
     """Whether a disk, or what one may write, was at its end."""
-    if isinstance(fault, OSError) and fault.errno in _FULL:
+    if isinstance(fault, OSError) and fault.errno in FULL:
         return True
     # Libraries in C wrap it in exceptions of their own, or only in words.
     words = "".join(traceback.format_exception_only(fault)).lower()

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from tfgansynth import storage
 from tfgansynth.config import Config
-from tfgansynth.data.dataset import Identity, case_hashes
+from tfgansynth.data.dataset import Dataset, Identity, case_hashes
+from tfgansynth.data.duplicates import Crossing, across_split, find_duplicates
 from tfgansynth.data.folds import Fold, folds_from_json, folds_to_json, make_folds
 from tfgansynth.data.loading import load_directory, load_phantoms
 from tfgansynth.data.sealed import FoldCases, open_fold
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, name_few
 from tfgansynth.runs import Run
 
 
@@ -24,11 +25,24 @@ class Experiment:
         run: The run folder and its configuration.
         data: Which data set it is.
         folds: Its cases, split; the test cases under seal.
+        duplicates: Cases of the same picture that lie across the split, as allowed.
     """
 
     run: Run
     data: Identity
     folds: tuple[FoldCases, ...]
+    duplicates: tuple[Crossing, ...] = ()
+
+    @property
+    def duplicates_remark(self) -> tuple[str, ...]:
+        """What every result says of duplicates that were allowed; empty if none."""
+        if not self.duplicates:
+            return ()
+        pairs = list(dict.fromkeys(crossing.pair for crossing in self.duplicates))
+        return (
+            f"{len(pairs)} duplicates across the split were allowed "
+            f"(--allow-duplicates): {name_few([str(pair) for pair in pairs])}",
+        )
 
     @property
     def config(self) -> Config:
@@ -71,7 +85,11 @@ def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
         )
     else:
         dataset = load_directory(
-            data, config.lungs, config.data.size, soft_masks=config.data.soft_masks
+            data,
+            config.lungs,
+            config.data.size,
+            soft_masks=config.data.soft_masks,
+            allow_duplicates=config.allow_duplicates,
         )
         print(f"DATA: {len(dataset.cases)} cases in {data}")
     # Before the run folder: what cannot be split must not leave one behind.
@@ -81,13 +99,37 @@ def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
             f"--reduced: a fold has only {len(folds[0].training)} training cases, "
             f"{config.data.n_reduced} are to be drawn: lower --data.n-reduced"
         )
+    duplicates = _duplicates_across(dataset, folds, allowed=config.allow_duplicates)
     run = Run.open(
         out, config, dataset_name=dataset.name, cases=case_hashes(dataset.cases)
     )
     print(f"RUN: {run.root}")
     _record_split(run, folds)
     opened = tuple(open_fold(dataset, fold, reduced=config.reduced) for fold in folds)
-    return Experiment(run=run, data=dataset.identity, folds=opened)
+    return Experiment(run, dataset.identity, opened, duplicates)
+
+
+def _duplicates_across(
+    dataset: Dataset, folds: tuple[Fold, ...], *, allowed: bool
+) -> tuple[Crossing, ...]:
+    """Return the duplicates that lie across the split, if that is allowed.
+
+    Raises:
+        InputError: There are some, and it is not.
+    """
+    pairs = find_duplicates({case.case_id: case.image for case in dataset.cases})
+    crossings = across_split(pairs, folds)
+    if not crossings:
+        return ()
+    n_others = len({crossing.pair for crossing in crossings}) - 1
+    found = f"{crossings[0]}{f', and {n_others} more' if n_others else ''}"
+    if not allowed:
+        raise InputError(
+            f"{found}: the test would meet what was trained on: remove one of each "
+            "pair, or go on with --allow-duplicates"
+        )
+    print(f"DUPLICATES ACROSS THE SPLIT, allowed: {found}")
+    return crossings
 
 
 def _record_split(run: Run, folds: tuple[Fold, ...]) -> None:

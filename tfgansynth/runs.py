@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from tfgansynth import storage
 from tfgansynth.config import NETWORK_VERSIONS, Config, differences
-from tfgansynth.errors import InputError, name_few
+from tfgansynth.errors import FULL, InputError, name_few
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Run:
         Raises:
             InputError: The folder belongs to other settings, other data or other
                 networks, another process works in it, or it cannot be written.
+            OSError: There is no room for it.
         """
         root = out / cls.folder_name(dataset_name, config)
         try:
@@ -59,6 +60,8 @@ class Run:
             lock = _lock(root)
             _claim(root, config, cases)
         except OSError as fault:
+            if fault.errno in FULL:
+                raise
             raise InputError(
                 f"{root}: cannot be written ({fault.strerror}): name another --out"
             ) from fault

@@ -41,10 +41,21 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + PARTIAL)
-    yield beside
-    _flush(beside)
-    beside.replace(path)
-    _flush(path.parent)
+    with _named(path):
+        yield beside
+        _flush(beside)
+        beside.replace(path)
+        _flush(path.parent)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let errors of the system say which file they are about, as most do not."""
+    try:
+        yield
+    except OSError as fault:
+        fault.filename = fault.filename or str(path)
+        raise
 
 
 @contextlib.contextmanager
@@ -218,10 +229,15 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 def write_png(path: Path, pixels: ByteArray) -> None:
     """Write uint8 (H, W) grey or (H, W, 3) RGB pixels as PNG."""
+    write_bytes(path, encode_png(pixels))
+
+
+def encode_png(pixels: ByteArray) -> bytes:
+    """Encode uint8 (H, W) grey or (H, W, 3) RGB pixels as PNG."""
     buffer = io.BytesIO()
     # At the usual level 6 this takes three times as long for the same size.
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3)
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -26,11 +26,16 @@ class CheckData:
     with the SCR masks."""
     lungs: Lungs = "both"
     """The target; left and right are the patient's."""
+    allow_duplicates: bool = False
+    """Note images that are there twice, altered or not, instead of calling them
+    faults."""
 
 
 def main(options: CheckData) -> int:
     """Check and print."""
-    report = check(options.data, options.lungs)
+    report = check(
+        options.data, options.lungs, allow_duplicates=options.allow_duplicates
+    )
     print(report.text())
     return WRONG_USE if report.faults else DONE
 

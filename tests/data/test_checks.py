@@ -179,8 +179,33 @@ def test_duplicate_image_names_both_files(data: Path) -> None:
     shutil.copy(data / "images/a.png", data / "images/c.png")
 
     assert found(check(data, "both")) == [
-        "images/c.png: is the same image as a.png; remove one"
+        "images/c.png: is the same image as a.png; remove one (or go on with "
+        "--allow-duplicates)"
     ]
+
+
+def test_an_altered_copy_names_both_files(data: Path) -> None:
+    image = np.asarray(Image.open(data / "images/a.png"))
+    save(data / "images/c.png", image[:, ::-1] // 2)
+
+    assert found(check(data, "both")) == [
+        "images/c.png: is nearly the same image (similarity 1.00, mirrored) as a.png; "
+        "remove one (run_table refuses them across its split, unless with "
+        "--allow-duplicates)"
+    ]
+
+
+def test_allowed_duplicates_are_notes(data: Path) -> None:
+    image = np.asarray(Image.open(data / "images/a.png"))
+    save(data / "images/b.png", image)
+    save(data / "images/c.png", image // 2)
+
+    report = check(data, "both", allow_duplicates=True)
+
+    assert report.faults == ()
+    assert [note.path.name for note in report.notes] == ["b.png", "c.png"]
+    assert "same image as a.png" in report.notes[0].problem
+    assert "nearly the same image" in report.notes[1].problem
 
 
 def test_duplicates_are_found_by_pixels_not_by_bytes(data: Path) -> None:

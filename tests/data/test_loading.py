@@ -127,6 +127,15 @@ def test_refuses_duplicates(data: Path) -> None:
         load_directory(data, "both", 16, soft_masks=False)
 
 
+def test_loads_duplicates_where_they_are_allowed(data: Path) -> None:
+    save(data / "images/b.png", noise(2, 48))
+
+    dataset = load_directory(data, "both", 16, soft_masks=False, allow_duplicates=True)
+
+    assert dataset.case_ids == ("B2", "a", "b")
+    np.testing.assert_array_equal(dataset.cases[1].image, dataset.cases[2].image)
+
+
 def test_refuses_images_that_are_not_square(data: Path) -> None:
     save(data / "images/a.png", noise(7, 48)[:40])
     save(data / "masks/a.png", lungs_mask(48)[:40])

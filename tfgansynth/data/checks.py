@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.data import folder, jsrt
+from tfgansynth.data.duplicates import SIDE, find_duplicates
 from tfgansynth.data.faults import Fault, FileError
 from tfgansynth.data.lungs import Lungs, find_regions
 from tfgansynth.data.sources import Layout, Scan, Source, read_image, read_lungs
 from tfgansynth.errors import printable
-from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.pixels import FloatArray, MaskArray, resize_area
 
 Size = tuple[int, int]
 """Width and height in pixels, as users name them."""
@@ -104,15 +105,17 @@ class Examined:
         image: float32 (H, W), [0, 255]; None if it cannot be read.
         mask: bool (h, w); None if it cannot be read.
         faults: Everything wrong with it.
+        twin: The first case that has the same image, pixel by pixel, if any.
     """
 
     source: Source
     image: FloatArray | None
     mask: MaskArray | None
     faults: tuple[Fault, ...]
+    twin: Source | None = None
 
 
-def check(root: Path, lungs: Lungs) -> Report:
+def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report:
     """Read every file of a data set and collect every fault.
 
     Nothing is raised for bad data: a missing folder, too, is a fault in the
@@ -121,6 +124,8 @@ def check(root: Path, lungs: Lungs) -> Report:
     Args:
         root: The folder of the data set.
         lungs: The target to check for.
+        allow_duplicates: Note images that are there twice, altered or not, and do
+            not count them as faults.
     """
     try:
         scan = find_cases(root)
@@ -132,8 +137,16 @@ def check(root: Path, lungs: Lungs) -> Report:
     mask_areas: list[float] = []
     faults = list(scan.faults)
     notes = [Fault(path, "is no image file; ignored") for path in scan.ignored]
+    duplicates: list[Fault] = []
+    small: dict[str, FloatArray] = {}
     for case in examine(scan, lungs):
         faults += case.faults
+        if case.twin is not None:
+            duplicates.append(same_image(case.source, case.twin))
+        elif case.image is not None:
+            # Memory may not hold all of them at full size.
+            side = min(SIDE, *case.image.shape)
+            small[case.source.case_id] = resize_area(case.image, side)
         if case.image is not None:
             image_sizes[_size(case.image)] += 1
         if case.mask is not None:
@@ -141,6 +154,8 @@ def check(root: Path, lungs: Lungs) -> Report:
             mask_areas.append(100 * float(case.mask.mean()))
         if not case.faults:
             notes += _oddities(case, lungs)
+    duplicates += _near_duplicates(scan, small)
+    (notes if allow_duplicates else faults).extend(duplicates)
     return Report(
         root=root,
         lungs=lungs,
@@ -197,24 +212,24 @@ def find_cases(root: Path) -> Scan:
 def examine(scan: Scan, lungs: Lungs) -> Iterator[Examined]:
     """Read and judge the cases of a scan, one after the other.
 
-    An image that another case has already is a fault of the later case: the same
-    image in training and in test would spoil the measurement.
+    An image that another case has already makes the later case its twin, which is
+    the caller's to judge.
     """
     first_with: dict[bytes, Source] = {}
     for source in scan.sources:
         faults: list[Fault] = []
         image = _collect(partial(read_image, source), faults)
         mask = _collect(partial(read_lungs, source, lungs), faults)
+        first = source
         if image is not None:
             faults += judge_image(image, source)
             first = first_with.setdefault(_fingerprint(image), source)
-            if first is not source:
-                faults.append(_duplicate(source, first))
         if mask is not None:
             faults += judge_mask(mask, source, lungs)
         if image is not None and mask is not None:
             faults += judge_sizes(image, mask, source)
-        yield Examined(source, image, mask, tuple(faults))
+        twin = None if first is source else first
+        yield Examined(source, image, mask, tuple(faults), twin)
 
 
 def judge_image(image: FloatArray, source: Source) -> list[Fault]:
@@ -262,6 +277,15 @@ def judge_sizes(image: FloatArray, mask: MaskArray, source: Source) -> list[Faul
     ]
 
 
+def same_image(source: Source, twin: Source) -> Fault:
+    """Say that a case has the image of an earlier one."""
+    return Fault(
+        source.image_path,
+        f"is the same image as {twin.image_path.name}; remove one (or go on with "
+        "--allow-duplicates)",
+    )
+
+
 def _collect(read: Callable[[], _Plane], faults: list[Fault]) -> _Plane | None:
     try:
         return read()
@@ -274,11 +298,17 @@ def _fingerprint(image: FloatArray) -> bytes:
     return hashlib.sha256(str(image.shape).encode() + image.tobytes()).digest()
 
 
-def _duplicate(source: Source, first: Source) -> Fault:
-    return Fault(
-        source.image_path,
-        f"is the same image as {first.image_path.name}; remove one",
-    )
+def _near_duplicates(scan: Scan, small: dict[str, FloatArray]) -> list[Fault]:
+    """Find altered copies among small versions of images, by case id."""
+    sources = {source.case_id: source for source in scan.sources}
+    return [
+        Fault(
+            sources[pair.second].image_path,
+            f"is {pair.relation} {sources[pair.first].image_path.name}; remove one "
+            "(run_table refuses them across its split, unless with --allow-duplicates)",
+        )
+        for pair in find_duplicates(small)
+    ]
 
 
 def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgansynth.data.checks import Examined, examine, find_cases
+from tfgansynth.data.checks import Examined, examine, find_cases, same_image
 from tfgansynth.data.dataset import Case, Dataset, RawCase
 from tfgansynth.data.faults import FileError
 from tfgansynth.data.lungs import Lungs
@@ -14,7 +14,14 @@ from tfgansynth.errors import InputError, printable
 from tfgansynth.pixels import resize_area, resize_bilinear
 
 
-def load_directory(root: Path, lungs: Lungs, size: int, *, soft_masks: bool) -> Dataset:
+def load_directory(
+    root: Path,
+    lungs: Lungs,
+    size: int,
+    *,
+    soft_masks: bool,
+    allow_duplicates: bool = False,
+) -> Dataset:
     """Load a data set in the folder layout or the JSRT layout.
 
     Images are downsampled by area. Loading stops at the first fault that `check`
@@ -26,6 +33,8 @@ def load_directory(root: Path, lungs: Lungs, size: int, *, soft_masks: bool) -> 
         size: Side of the cases in pixels.
         soft_masks: Downsample the masks bilinearly without smoothing, as the
             authors' code does, instead of by area.
+        allow_duplicates: Load cases of equal images, too. Altered copies are not
+            looked for here; see `duplicates`.
 
     Raises:
         InputError: `root` holds no data set, or something in it is wrong.
@@ -34,10 +43,12 @@ def load_directory(root: Path, lungs: Lungs, size: int, *, soft_masks: bool) -> 
     if scan.faults:
         first, *others = scan.faults
         raise InputError(f"{first}{_more(root, len(others))}")
-    cases = [
-        _to_case(examined, root, size, soft_masks=soft_masks)
-        for examined in examine(scan, lungs)
-    ]
+    cases = []
+    for examined in examine(scan, lungs):
+        if examined.twin is not None and not allow_duplicates:
+            fault = same_image(examined.source, examined.twin)
+            raise InputError(f"{fault}{_more(root)}")
+        cases.append(_to_case(examined, root, size, soft_masks=soft_masks))
     return Dataset(name=_short_name(root), layout=scan.layout, cases=tuple(cases))
 
 

@@ -55,6 +55,7 @@ def _stage_origin(experiment: Experiment, fold: FoldCases, network: str) -> Orig
         "fold": fold.number,
         "seed": config.seed,
         "allow_duplicates": config.allow_duplicates,
+        "duplicates": [str(crossing) for crossing in experiment.duplicates],
         "network_version": NETWORK_VERSIONS[network],
         "data": dataclasses.asdict(config.data),
         network: dataclasses.asdict(getattr(config, network)),

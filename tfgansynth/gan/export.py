@@ -179,6 +179,7 @@ def _model_card(
 | Data hash | {dataset["sha256"]} |
 | Target | lungs: {origin["lungs"]} |
 | Trained on | {len(origin["training_cases"])} cases of fold {origin["fold"]} |
+| Duplicates across the split | {len(origin.get("duplicates") or ())}, as allowed |
 | Preset, seed, step | {origin["preset"]}, {origin["seed"]}, {origin["step"]} |
 | Weights' hash | {origin["generator_sha256"]} |
 

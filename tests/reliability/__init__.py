@@ -1,0 +1,1 @@
+"""What may befall a run, done to the real scripts, and that nothing is lost by it."""

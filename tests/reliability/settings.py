@@ -1,0 +1,16 @@
+"""The runs that things are done to."""
+
+MICRO = (
+    *("--preset", "smoke", "--reduced", "--data.size", "32"),
+    *("--data.phantoms", "30", "--data.n-validation", "4", "--data.n-reduced", "6"),
+    *("--gan.steps", "6", "--gan.sample-every", "2", "--gan.log-every", "1"),
+    *("--gan.batch", "4", "--gan.z-dim", "8"),
+    *("--gan.generator-maps", "32", "24", "--gan.discriminator-maps", "24", "32"),
+    *("--synthesis.batch", "8", "--synthesis.count", "3"),
+    *("--synthesis.mask-threshold", "100"),
+    *("--unet.max-epochs", "3", "--unet.maps", "4", "--unet.depth", "1"),
+)
+"""A whole experiment in a few seconds, with several checkpoints."""
+
+FOLDER = "phantoms-reduced-smoke-seed0"
+"""Name of its run folder."""
