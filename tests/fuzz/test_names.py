@@ -52,7 +52,7 @@ def put_something(path: Path, rng: random.Random) -> None:
     """Put what is no sound file at a path."""
     kind = rng.choice(["junk", "link", "link", "folder", "pipe", "socket"])
     if kind == "link":
-        siblings = [*path.parent.iterdir(), path]
+        siblings = [str(sibling) for sibling in [*path.parent.iterdir(), path]]
         targets = ["/dev/zero", "/etc/passwd", "..", "nowhere", "../../outside.png"]
         path.symlink_to(rng.choice([*targets, *map(str, siblings)]))
     elif kind == "folder":

@@ -1,6 +1,6 @@
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -90,12 +90,13 @@ def test_sizes_that_differ(data: Path) -> None:
 
 def test_a_folder_of_hostile_files(tmp_path: Path) -> None:
     wrong = make_hostile_folder(tmp_path / "data")
-    start = time.monotonic()
+    before = os.times()
 
     lines = refused(tmp_path / "data")
 
-    # All but one of the files, which takes 3 s of processor time, cost nothing.
-    assert time.monotonic() - start < 10
+    # Processor time: one file takes all the 3 s that it may, the others none.
+    after = os.times()
+    assert after.children_user - before.children_user < 5
     assert sorted(line.partition(": ")[0] for line in lines) == wrong
     assert all(line.isprintable() for line in lines)
     assert {path.name for path in tmp_path.iterdir()} == {"data", "outside.png"}
@@ -107,9 +108,7 @@ def test_a_folder_whose_name_is_no_text(data: Path) -> None:
     done = run(odd, cwd=data.parent)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[0].startswith(
-        rf"{data.parent}/odd\n\udcff: 2 cases"
-    )
+    assert done.stdout.startswith(rf"{data.parent}/odd\n\udcff: 2 cases in")
 
 
 def test_wrong_use(data: Path) -> None:

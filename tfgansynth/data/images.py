@@ -47,7 +47,9 @@ def read_grey(path: Path) -> FloatArray:
     except OSError as error:
         raise FileError(path, f"cannot be decoded: {error.strerror}") from None
     grey = pixels.astype(np.float32)
-    return grey / _16_TO_8_BIT if pixels.itemsize == 2 else grey
+    if pixels.itemsize == 2:
+        grey /= _16_TO_8_BIT
+    return grey
 
 
 def read_mask(path: Path) -> MaskArray:
