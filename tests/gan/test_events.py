@@ -1,39 +1,16 @@
 import io
 import resource
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from numpy.typing import NDArray
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.histogram.metadata import create_summary_metadata
 from tensorboard.util.tensor_util import make_ndarray
 
+from tests.event_files import points, read
 from tfgansynth.gan.events import FILE_NAME, EventLog
-
-Points = dict[tuple[str, int], NDArray[Any]]
-
-
-def read(folder: Path) -> EventAccumulator:
-    # Neither thinned out nor cleaned of doubles.
-    events = EventAccumulator(
-        str(folder), size_guidance={"tensors": 0}, purge_orphaned_data=False
-    )
-    return events.Reload()
-
-
-def points(folder: Path) -> Points:
-    """Every point of every tag; fails where one comes twice."""
-    events = read(folder)
-    found: Points = {}
-    for tag in events.Tags()["tensors"]:
-        for event in events.Tensors(tag):
-            assert (tag, event.step) not in found, (tag, event.step)
-            found[tag, event.step] = make_ndarray(event.tensor_proto)
-    return found
 
 
 def write_steps(events: EventLog, steps: range) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.gan.test_events import Points, points
+from tests.event_files import Points, points
 from tfgansynth import checkpoints as checkpoint_files
 from tfgansynth import storage
 from tfgansynth.config import GANConfig
