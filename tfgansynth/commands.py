@@ -70,8 +70,14 @@ def run_tool(
         main: The tool; what it returns is the exit code, None for done.
         resumes: Whether the same command goes on where it was ended.
     """
-    interrupts.raise_on_stops()
-    _open_streams()
+    interrupts.handle_stops()
+    # A program that starts without them would take its first files for them.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    # Lines appear when they are printed, in a file too; names in any character.
+    sys.stdout.reconfigure(  # type: ignore[union-attr]
+        line_buffering=True, errors="backslashreplace"
+    )
     try:
         options = parse(options_type, sys.argv[1:])
         if isinstance(options, Options) and options.dry_run:
@@ -89,17 +95,6 @@ def run_tool(
         print(line, file=sys.stderr)
     _close_stdout()
     sys.exit(code)
-
-
-def _open_streams() -> None:
-    """Make sure that there are streams to print to, and that lines appear at once."""
-    # A program that starts without them would take its first files for them.
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    # In a file too; and names may hold any character.
-    sys.stdout.reconfigure(  # type: ignore[union-attr]
-        line_buffering=True, errors="backslashreplace"
-    )
 
 
 def _close_stdout() -> None:

@@ -1,4 +1,4 @@
-"""Signals that ask a tool to stop: raised, held back, and at last ignored."""
+"""Signals that ask a program to stop: when they do, and when they have to wait."""
 
 import contextlib
 import math
@@ -9,26 +9,27 @@ from collections.abc import Iterator
 from types import FrameType
 
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_SECONDS_BETWEEN = 1.0
+_SECONDS_APART = 1.0
 
 
-def raise_on_stops() -> None:
-    """Let signals raise KeyboardInterrupt, once for signals close together.
+def handle_stops() -> None:
+    """Let signals that ask to stop raise KeyboardInterrupt, wherever they come.
 
-    People press twice, and a terminal that closes sends two: the second must not
-    come between the first and the line that answers it.
+    Of several within a second only the first does: people press twice, a terminal
+    that closes sends two, and the second must not come between the first and the
+    line that answers it.
     """
     last = -math.inf
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal last
         before, last = last, time.monotonic()
-        if last - before > _SECONDS_BETWEEN:
+        if last - before > _SECONDS_APART:
             raise KeyboardInterrupt
 
     # Also where a script started the tool in the background, which ignores SIGINT.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, interrupt)
     # A closed terminal, unless the user has seen to that (nohup).
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, interrupt)
@@ -36,8 +37,8 @@ def raise_on_stops() -> None:
 
 def ignore_stops() -> None:
     """Let no signal cut in two what is left: a line, and the interpreter's end."""
-    for number in _STOPS:
-        signal.signal(number, signal.SIG_IGN)
+    for stop in _STOPS:
+        signal.signal(stop, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + PARTIAL)
-    with _named(path):
+    with named(path):
         yield beside
         _flush(beside)
         beside.replace(path)
@@ -49,7 +49,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
+def named(path: Path) -> Iterator[None]:
     """Let errors of the system say which file they are about, as most do not."""
     try:
         yield

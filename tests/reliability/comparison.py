@@ -11,7 +11,6 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.util.tensor_util import make_ndarray
 
 MAY_DIFFER = {
-    "*/tensorboard/*": "TEMP",
     "run.lock": "names the process",
     "timings.json": "wall times",
 }

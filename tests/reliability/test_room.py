@@ -53,8 +53,7 @@ def test_files_that_may_not_grow(
         ("run_table", model - 1, "model.keras"),
     ]
     if long:
-        # TensorBoard's file and the samples; the first files of a synthetic set.
-        trials.insert(1, ("train_gan", 4000, ""))
+        trials.insert(1, ("train_gan", 4000, "events.out.tfevents.gan"))
         trials.insert(4, ("run_table", 2000, "manifest.json"))
     for tool, most, name in trials:
         if most is None:

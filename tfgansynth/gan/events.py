@@ -45,11 +45,11 @@ class EventLog:
             size: Bytes that stay, as `flush` told them; 0 starts anew.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / FILE_NAME
-        self._file = path.open("ab")
+        self._path = folder / FILE_NAME
+        self._file = self._path.open("ab")
         if self._size() < size:
             print(
-                f"{path}: is missing or was cut since the last checkpoint: "
+                f"{self._path}: is missing or was cut since the last checkpoint: "
                 "TensorBoard shows only what comes from here on"
             )
             size = 0
@@ -69,7 +69,8 @@ class EventLog:
         trace: TracebackType | None,
     ) -> None:
         """Close the file."""
-        self._file.close()
+        with storage.named(self._path):
+            self._file.close()
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         """Add a point of a curve."""
@@ -93,11 +94,12 @@ class EventLog:
 
     def show(self) -> None:
         """Let TensorBoard see what was added."""
-        self._file.flush()
+        with storage.named(self._path):
+            self._file.flush()
 
     def flush(self) -> int:
         """Wait until everything is on the disk; the size in bytes."""
-        self._file.flush()
+        self.show()
         os.fsync(self._file.fileno())
         return self._size()
 
@@ -112,4 +114,5 @@ class EventLog:
 
     def _write(self, **content: Any) -> None:
         event = Event(wall_time=time.time(), **content)
-        self._records.write(event.SerializeToString())
+        with storage.named(self._path):
+            self._records.write(event.SerializeToString())
