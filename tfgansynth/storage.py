@@ -244,8 +244,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays as an uncompressed `.npz` that carries their hash."""
     content = {**arrays, _DIGEST: np.array(_hash_named(arrays))}
     with whole_file(path) as beside, beside.open("wb") as file:
-        # NumPy's stub takes `allow_pickle` for one of the arrays.
-        np.savez(file, **content)  # type: ignore[arg-type]
+        np.savez(file, allow_pickle=False, **content)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

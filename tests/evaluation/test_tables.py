@@ -463,6 +463,11 @@ def test_cases_are_read_from_a_file(tmp_path: Path) -> None:
     [
         (None, r"cannot be read \(No such file"),
         (b"", r"cannot be read \(cases, line 1: expected the columns"),
+        (HEADER.encode(), r"cannot be read \(expected the cases of one U-Net"),
+        (
+            cases_to_csv([case("a", 0.9), case("b", 0.9, n_real=144)]).encode(),
+            r"cannot be read \(expected the cases of one U-Net",
+        ),
         (HEADER.encode("utf-16"), "is no UTF-8 text"),
         (HEADER.encode() + b"1,\xff,145,0,0.9,4.0,2.0,1.0\n", "is no UTF-8 text"),
         (bytes(17 << 20), r"cannot be read \(it holds more than 16 MiB"),

@@ -291,13 +291,35 @@ def test_nothing_unfinished_is_left_behind_and_an_export_replaces_the_last(
     assert files() == {"generator", "generator.keras", "model_card.md"}
     origin = storage.read_record(exported / "generator" / "origin.json")
     assert sorted(origin.pop("files")) == [
-        "fingerprint.pb",
         "model_card.md",
         "saved_model.pb",
         "variables/variables.data-00000-of-00001",
         "variables/variables.index",
     ]
     assert origin == ORIGIN
+
+
+EXPORT = """
+import sys
+from pathlib import Path
+from tests.gan.small import ORIGIN, REPORT, SEED, make_generator
+from tfgansynth.gan.export import export_generator, freeze_moments
+generator = make_generator()
+freeze_moments(generator, seed=SEED)
+export_generator(generator, ORIGIN, REPORT, Path(sys.argv[1]))
+"""
+
+
+def test_the_same_program_exports_the_same_bytes(tmp_path: Path) -> None:
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        command = [sys.executable, "-c", EXPORT, str(folder)]
+        root = Path(__file__).parents[2]
+        subprocess.run(command, cwd=root, check=True, capture_output=True)
+
+    first, second = map(storage.hash_folder, folders)
+    assert len(first) == 7
+    assert first == second
 
 
 def test_a_generator_in_bfloat16_is_exported_with_float32_pairs(

@@ -121,7 +121,8 @@ WEIGHTS = "variables/variables.data-00000-of-00001"
     [
         (lambda model: alter_byte(model / WEIGHTS), WEIGHTS),
         (lambda model: alter_byte(model / "saved_model.pb"), "saved_model.pb"),
-        (lambda model: (model / "fingerprint.pb").unlink(), "fingerprint.pb"),
+        (lambda model: (model / WEIGHTS).unlink(), WEIGHTS),
+        (lambda model: (model / "fingerprint.pb").touch(), "fingerprint.pb"),
         (lambda model: (model / "evil.so").touch(), "evil.so"),
         (lambda model: (model / "assets").joinpath("a").touch(), "assets/a"),
     ],

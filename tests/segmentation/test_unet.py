@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tfgansynth.config import PRESETS, UNetConfig
+from tfgansynth.keras_files import save_keras
 from tfgansynth.pixels import FloatArray, to_signed
 from tfgansynth.segmentation.unet import build_unet, plain_twin, predict_masks
 
@@ -168,7 +169,7 @@ np.save("out.npy", logits)
 
 def test_a_program_without_this_package_loads_the_plain_twin(tmp_path: Path) -> None:
     unet = build_unet(TINY, size=16, seed=3)
-    plain_twin(unet, TINY).save(tmp_path / "model.keras")
+    save_keras(plain_twin(unet, TINY), tmp_path / "model.keras")
     inputs = to_signed(images(3))[..., None]
     np.save(tmp_path / "in.npy", inputs)
     subprocess.run([sys.executable, "-I", "-c", SEGMENT], cwd=tmp_path, check=True)

@@ -1,16 +1,21 @@
 """Bad input gives one clear line and exit code 2, through the real scripts."""
 
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.gan.small import ORIGIN, REPORT, Z_DIM, make_generator
+from tests.tools.conftest import TINY
 from tests.tools.hostile import hostile_contents, make_hostile_folder
+from tfgansynth.gan.export import export_generator
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
@@ -213,3 +218,120 @@ def test_a_dry_run_prints_the_configuration_and_does_nothing(
     assert '"fold": 2' in done.stdout
     assert '"steps": 7' in done.stdout
     assert not out.exists()
+
+
+# Generators from elsewhere
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported generator of this program."""
+    generator = make_generator()
+    folder = tmp_path_factory.mktemp("gan")
+    export_generator(generator, ORIGIN, REPORT, folder)
+    return folder
+
+
+def truncated(folder: Path) -> Path:
+    """A SavedModel of unknown origin that was cut short."""
+    (folder / "generator/origin.json").unlink()
+    graph = folder / "generator/saved_model.pb"
+    graph.write_bytes(graph.read_bytes()[:5000])
+    return folder / "generator"
+
+
+def random_saved_model(folder: Path) -> Path:
+    """Random bytes in the place of a SavedModel."""
+    model = folder / "random"
+    model.mkdir()
+    (model / "saved_model.pb").write_bytes(np.random.default_rng(0).bytes(10_000))
+    return model
+
+
+def random_keras(folder: Path) -> Path:
+    """Random bytes in the place of a .keras file."""
+    path = folder / "random.keras"
+    path.write_bytes(np.random.default_rng(0).bytes(10_000))
+    return path
+
+
+def altered(folder: Path) -> Path:
+    """A SavedModel whose record tells that it was altered."""
+    with (folder / "generator/saved_model.pb").open("ab") as file:
+        file.write(b"\0")
+    return folder / "generator"
+
+
+def altered_keras(folder: Path) -> Path:
+    """A .keras file in which one byte of a weight differs."""
+    path = folder / "generator.keras"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    return path
+
+
+def with_lambda(folder: Path) -> Path:
+    """A .keras file that leaves a trace wherever its code is run."""
+    trace, path = folder / "trace", folder / "lambda.keras"
+    inputs = keras.Input((Z_DIM,))
+    outputs = keras.layers.Lambda(
+        lambda z, trace: (__import__("pathlib").Path(trace).touch(), z)[1],
+        arguments={"trace": str(trace)},
+    )(inputs)
+    keras.Model(inputs, outputs).save(path)
+    trace.unlink()  # building the model has called it
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (truncated, ["is not a SavedModel of a generator"]),
+        (random_saved_model, ["is not a SavedModel of a generator"]),
+        (random_keras, ["no zip archive"]),
+        (altered, ["was altered since it was written", "saved_model.pb"]),
+        (altered_keras, ["cannot be read"]),
+        (with_lambda, ["is not a generator of this program"]),
+        (lambda folder: folder / "nothing", ["expected the folder of a SavedModel"]),
+    ],
+)
+def test_a_generator_that_cannot_be_trusted_is_refused(
+    tool: Runner,
+    exported: Path,
+    tmp_path: Path,
+    make: Callable[[Path], Path],
+    words: list[str],
+) -> None:
+    model = make(shutil.copytree(exported, tmp_path / "gan"))
+    runs = tmp_path / "runs"
+
+    start = time.monotonic()
+    done = tool(
+        *("synthesize", *TINY, "--fold", "1", "--count", "3", "--out", runs),
+        *("--generator", model),
+    )
+
+    assert_refused(done, str(model), *words)
+    # Most of it is waiting for imports, in this process and the one apart.
+    assert time.monotonic() - start < 40
+    assert not (tmp_path / "gan/trace").exists()
+    assert not list(runs.rglob("synthetic*"))
+
+
+@pytest.mark.slow
+def test_a_keras_file_is_drawn_from(
+    tool: Runner, exported: Path, tmp_path: Path
+) -> None:
+    done = tool(
+        *("synthesize", *TINY, "--fold", "1", "--count", "3", "--out", tmp_path),
+        *("--synthesis.mask-threshold", "1", "--synthesis.hash-distance", "0"),
+        *("--generator", exported / "generator.keras"),
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "SAVEDMODEL" not in done.stdout
+    sha256 = ORIGIN["generator_sha256"]
+    (folder,) = tmp_path.rglob(f"synthetic-3-{sha256[:8]}")
+    assert len(list((folder / "images").glob("*.png"))) == 3

@@ -455,15 +455,18 @@ def cases_to_csv(rows: Iterable[CaseRow]) -> str:
 
 
 def read_cases(path: Path) -> list[CaseRow]:
-    """Read a file of what `cases_to_csv` wrote.
+    """Read the file of one U-Net, as `cases_to_csv` wrote it.
 
     Raises:
-        InputError: The file is missing or unreadable, or a line is not as
-            `cases_to_csv` writes it, as after a visit to a spreadsheet.
+        InputError: The file is missing or unreadable, a line is not as
+            `cases_to_csv` writes it, as after a visit to a spreadsheet, or the
+            cases are none or of several U-Nets.
     """
     try:
-        content = storage.read_bytes(path, _MOST_CSV_BYTES)
-        return cases_from_csv(content.decode())
+        rows = cases_from_csv(storage.read_bytes(path, _MOST_CSV_BYTES).decode())
+        if len({(row.fold, row.n_real, row.n_synthetic) for row in rows}) != 1:
+            raise ValueError("expected the cases of one U-Net")
+        return rows
     except UnicodeDecodeError as fault:
         raise InputError(f"{path}: is no UTF-8 text") from fault
     except ValueError as fault:

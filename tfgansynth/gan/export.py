@@ -154,6 +154,8 @@ def export_generator(
             str(partial),
             signatures={"serving_default": module.pairs, "sample": module.sample},
         )
+        # It holds a random number, but for which equal generators make equal files.
+        (partial / "fingerprint.pb").unlink()
         storage.write_text(partial / "model_card.md", card)
         files = storage.hash_folder(partial)
         storage.write_record(partial / ORIGIN, {**origin, "files": files})
