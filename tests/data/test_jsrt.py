@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -162,12 +163,21 @@ def test_folders_linked_in_circles(tmp_path: Path) -> None:
 
 
 def test_folders_deeper_than_python_recurses(tmp_path: Path) -> None:
-    deep = tmp_path.joinpath(*["d"] * 1500)
+    deep = tmp_path.joinpath(*["d"] * 1100)
     for part in (*reversed(deep.parents), deep):
         part.mkdir(exist_ok=True)
-    touch(deep, "JPCLN001.png", "left lung/JPCLN001.png")
+    image, mask = deep / "JPCLN001.png", deep / "left lung/JPCLN001.png"
+    touch(deep, image.name, "left lung/JPCLN001.png")
+    touch(tmp_path, "stays.txt")
 
-    assert len(jsrt.scan(tmp_path).sources) == 1
+    try:
+        (source,) = jsrt.scan(tmp_path).sources
+        assert (source.image_path, source.mask_path) == (image, mask)
+    finally:
+        # pytest's own way to remove a folder recurses.
+        image.unlink()
+        mask.unlink()
+        os.removedirs(mask.parent)
 
 
 def test_more_files_than_a_data_set_has(

@@ -54,7 +54,7 @@ def put_something(path: Path, rng: random.Random) -> None:
     if kind == "link":
         siblings = [str(sibling) for sibling in [*path.parent.iterdir(), path]]
         targets = ["/dev/zero", "/etc/passwd", "..", "nowhere", "../../outside.png"]
-        path.symlink_to(rng.choice([*targets, *map(str, siblings)]))
+        path.symlink_to(rng.choice([*targets, *siblings]))
     elif kind == "folder":
         path.mkdir()
     elif kind == "pipe":
