@@ -168,13 +168,19 @@ def test_patients_differ(cases: tuple[RawCase, ...]) -> None:
 DRAW_MANY = """
 import os
 os.cpu_count = lambda: 2
+import cv2
+import numpy as np
 from tfgansynth.data import phantom
 phantom._WORTH_A_PROCESS = 5
+# Starts OpenCV's threads, which a forked process would wait for in vain.
+cv2.setNumThreads(2)
+cv2.warpAffine(np.zeros((256, 256), np.float32), np.eye(2, 3), (256, 256))
 cases = phantom.make_phantoms(20, seed=3)
 alone = [phantom.make_phantom(index, 3, "both") for index in range(20)]
 pairs = list(zip(cases, alone, strict=True))
 assert [a.case_id for a, _ in pairs] == phantom.phantom_case_ids(20)
 assert all((a.image == b.image).all() and (a.mask == b.mask).all() for a, b in pairs)
+assert cv2.getNumThreads() == 2
 """
 
 
@@ -186,6 +192,7 @@ def test_many_drawn_by_several_processes_are_the_same() -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
 

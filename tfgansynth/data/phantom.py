@@ -671,10 +671,16 @@ def make_phantoms(
     workers = min(os.cpu_count() or 1, count // _WORTH_A_PROCESS)
     if workers < 2 or not _may_fork():
         return tuple(map(draw, range(count)))
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("fork"), initializer=_begin_worker
-    ) as pool:
-        return tuple(pool.map(draw, range(count), chunksize=8))
+    n_threads = cv2.getNumThreads()
+    # A fork copies none of OpenCV's threads: the workers would wait for them forever.
+    cv2.setNumThreads(1)
+    try:
+        with ProcessPoolExecutor(
+            workers, mp_context=get_context("fork"), initializer=_begin_worker
+        ) as pool:
+            return tuple(pool.map(draw, range(count), chunksize=8))
+    finally:
+        cv2.setNumThreads(n_threads)
 
 
 def _may_fork() -> bool:
@@ -684,6 +690,5 @@ def _may_fork() -> bool:
 
 
 def _begin_worker() -> None:
-    cv2.setNumThreads(1)
     # Ctrl-C reaches the whole group; the parent alone is to say so.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
