@@ -87,12 +87,14 @@ def test_all_torn_is_none(tmp_path: Path) -> None:
     assert checkpoints.load_newest(tmp_path, ORIGIN) is None
 
 
-def test_unfinished_write_is_no_checkpoint(tmp_path: Path) -> None:
+def test_unfinished_write_is_no_checkpoint_and_does_not_stay(tmp_path: Path) -> None:
     checkpoints.save(tmp_path, 1, {"a": np.arange(3)}, ORIGIN)
-    (tmp_path / "step-000002.npz.partial").write_bytes(b"half")
+    unfinished = tmp_path / "step-000002.npz.partial"
+    unfinished.write_bytes(b"half")
     found = checkpoints.load_newest(tmp_path, ORIGIN)
     assert found is not None
     assert found["a"].tolist() == [0, 1, 2]
+    assert not unfinished.exists()
 
 
 def test_restore_assigns_every_variable() -> None:

@@ -45,6 +45,16 @@ class ResourceExhaustedError(Exception):
             f"error: out of memory: take a smaller batch: {AGAIN}",
         ),
         (
+            RuntimeError("Status: 1, message: could not create a primitive"),
+            FAILED,
+            f"error: out of memory: take a smaller batch: {AGAIN}",
+        ),
+        (
+            BrokenPipeError(errno.EPIPE, "Broken pipe"),
+            FAILED,
+            f"error: the reader of the output is gone: {AGAIN}",
+        ),
+        (
             OSError(errno.EACCES, "Permission denied", "run"),
             FAILED,
             f"error: run: Permission denied: {AGAIN}",

@@ -1,12 +1,16 @@
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from tfgansynth.interrupts import held_back
+from tfgansynth import interrupts
+from tfgansynth.interrupts import handle_stops, held_back, ignore_stops
+
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", STOPS)
 def test_a_signal_waits_for_the_end_of_the_block(number: signal.Signals) -> None:
     done = []
 
@@ -80,3 +84,43 @@ def test_other_threads_hold_nothing_back() -> None:
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Put the handlers back afterwards."""
+    before = {number: signal.getsignal(number) for number in STOPS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_of_signals_close_together_only_the_first_interrupts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handle_stops()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGHUP)
+    signal.raise_signal(signal.SIGINT)
+    monkeypatch.setattr(interrupts, "_SECONDS_APART", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_hangup_that_the_user_ignores_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    handle_stops()
+    signal.raise_signal(signal.SIGHUP)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_at_the_end_no_signal_interrupts() -> None:
+    handle_stops()
+    ignore_stops()
+    for number in STOPS:
+        signal.raise_signal(number)

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -135,6 +136,17 @@ def test_refused_write_is_told_by_its_reason(
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(InputError, match=r"written \(Permission denied\)"):
+        open_run(tmp_path)
+
+
+def test_full_disk_is_no_wrong_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(storage, "write_record", refuse)
+    with pytest.raises(OSError, match="No space"):
         open_run(tmp_path)
 
 

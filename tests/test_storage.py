@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 import zipfile
@@ -66,6 +67,23 @@ def test_failed_write_leaves_the_old_file(
     assert storage.read_arrays(arrays)["a"].tolist() == [0, 1, 2]
     storage.write_text(text, "new")
     assert text.read_text() == "new"
+
+
+def test_a_full_disk_is_told_with_the_file_it_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match="No space") as caught, storage.whole_file(path):
+        raise full
+    assert caught.value.filename == str(path)
+
+
+def test_an_error_that_names_its_file_keeps_it(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FileNotFoundError) as caught,
+        storage.named(tmp_path / "outer"),
+    ):
+        (tmp_path / "inner").read_bytes()
+    assert caught.value.filename == str(tmp_path / "inner")
 
 
 def test_arrays_keep_names_values_and_types(tmp_path: Path) -> None:

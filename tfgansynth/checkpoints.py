@@ -41,8 +41,6 @@ def save(
     # Later ones are of a future that was not reached again: damaged.
     for old in [*paths[: max(place + 1 - _KEPT, 0)], *paths[place + 1 :]]:
         old.unlink()
-    for unfinished in folder.glob(f"*{storage.PARTIAL}"):
-        unfinished.unlink()
 
 
 def load_newest(
@@ -50,7 +48,8 @@ def load_newest(
 ) -> dict[str, NDArray[Any]] | None:
     """Read the newest checkpoint that can be read; None if there is none.
 
-    One that cannot be read is passed over, with a line that says so.
+    One that cannot be read is passed over, with a line that says so; one that was
+    not written to its end is cleared away.
 
     Args:
         folder: Folder of this training's checkpoints.
@@ -59,6 +58,8 @@ def load_newest(
     Raises:
         InputError: The checkpoint is of another training.
     """
+    for unfinished in folder.glob(f"*{storage.PARTIAL}"):
+        unfinished.unlink()
     for path in reversed(_paths(folder)):
         try:
             arrays = storage.read_arrays(path)
