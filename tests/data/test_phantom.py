@@ -1,5 +1,6 @@
 """The built-in phantoms: reproducible, anatomically plausible, varied, quick."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -201,3 +202,29 @@ def test_a_phantom_takes_a_fraction_of_a_second() -> None:
     start = time.process_time()
     make_phantoms(5, seed=SEED)
     assert (time.process_time() - start) / 5 < 0.5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="drawn by one process elsewhere")
+def test_workers_end_with_a_parent_that_is_killed() -> None:
+    """They hold its output open: whoever reads that would wait for them."""
+    lines = [
+        "import os",
+        "from tfgansynth.data import phantom",
+        "draw = phantom.make_phantom",
+        "def slowly(index, **named):",
+        "    print('drawing', flush=True)",
+        "    return draw(index, **named)",
+        "phantom.make_phantom = slowly",
+        "os.cpu_count = lambda: 2",
+        "phantom.make_phantoms(2000, seed=0)",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-c", "\n".join(lines)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"drawing\n"
+        process.kill()
+        process.communicate(timeout=5)
+    assert process.returncode == -signal.SIGKILL

@@ -14,6 +14,7 @@ The numbers below are anatomy, in mm where no unit is given: plausible for
 adults, chosen by eye, taken from no data set.
 """
 
+import ctypes
 import dataclasses
 import functools
 import os
@@ -48,6 +49,8 @@ AIR_DEPTH_MM = 105.0
 """Soft tissue that the deepest part of a lung displaces."""
 RIB, VERTEBRA, PROCESS, CLAVICLE, SHOULDER = 0.62, 0.62, 0.26, 0.70, 0.60
 
+_PR_SET_PDEATHSIG = 1
+"""Of Linux: the signal that a process gets when its parent ends."""
 _WORTH_A_PROCESS = 50
 """Phantoms whose drawing takes longer than starting another process."""
 
@@ -676,7 +679,10 @@ def make_phantoms(
     cv2.setNumThreads(1)
     try:
         with ProcessPoolExecutor(
-            workers, mp_context=get_context("fork"), initializer=_begin_worker
+            workers,
+            mp_context=get_context("fork"),
+            initializer=_begin_worker,
+            initargs=(os.getpid(),),
         ) as pool:
             return tuple(pool.map(draw, range(count), chunksize=8))
     finally:
@@ -689,6 +695,10 @@ def _may_fork() -> bool:
     return alone and sys.platform == "linux"
 
 
-def _begin_worker() -> None:
+def _begin_worker(parent: int) -> None:
     # Ctrl-C reaches the whole group; the parent alone is to say so.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A parent that is killed tells nobody: its workers would wait for ever.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
