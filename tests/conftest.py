@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--faults",
         action="store_true",
-        help="also fill a disk, the memory and each kind of file, and send signals",
+        help="also the longer tests that take away room and memory",
     )
     group.addoption(
         "--fault-seed",
