@@ -387,11 +387,11 @@ def test_what_goes_wrong_is_said_once_shown_and_kept(
     shown = timeless(tmp_path / "whole")
     won = {step: values for (tag, step), values in shown.items() if "won" in tag}
     assert won == {3: 0, 6: 1}
-    remarks = read_remarks(tmp_path / "whole", ILL)
+    remarks = read_remarks(tmp_path / "whole", ILL, ORIGIN)
     assert len(remarks) == 2
     assert remarks[0] in said[1]
     # Judged by other thresholds the same training is sound.
-    assert read_remarks(tmp_path / "whole", SMALL) == ()
+    assert read_remarks(tmp_path / "whole", SMALL, ORIGIN) == ()
     # And after a kill it is judged the same.
     with monkeypatch.context() as patch:
         cut_power(patch, 5, before_save=False)
@@ -400,22 +400,20 @@ def test_what_goes_wrong_is_said_once_shown_and_kept(
     capsys.readouterr()
     train(tmp_path / "killed", ILL)
     assert "samples have collapsed" not in capsys.readouterr().out
-    assert read_remarks(tmp_path / "killed", ILL) == remarks
+    assert read_remarks(tmp_path / "killed", ILL, ORIGIN) == remarks
     assert_same_records(tmp_path / "killed", tmp_path / "whole")
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\xff", b"step,a\n1,x\n"])
-def test_without_its_history_nothing_is_known_of_a_training(
-    tmp_path: Path, content: bytes | None
+def test_remarks_do_not_depend_on_a_file_that_anyone_may_edit(
+    finished: Finished, tmp_path: Path
 ) -> None:
-    path = tmp_path / "history.csv"
-    if content is not None:
-        path.write_bytes(content)
+    shutil.copytree(finished.folder, tmp_path / "gan")
+    (tmp_path / "gan/history.csv").write_text("step,loss/discriminator\n1,9\n")
 
-    (remark,) = read_remarks(tmp_path, SMALL)
+    remarks = read_remarks(tmp_path / "gan", ILL, ORIGIN)
 
-    assert remark.startswith(f"nothing is known of its training: {path} cannot be read")
-    assert "\n" not in remark
+    assert remarks
+    assert remarks == read_remarks(finished.folder, ILL, ORIGIN)
 
 
 def with_rate(finished: Finished, folder: Path, group: str, rate: float) -> bytes:

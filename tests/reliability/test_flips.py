@@ -32,6 +32,7 @@ OUTCOMES = {
     "table.md": {MADE_AGAIN},
     f"{GAN}/checkpoints/step-000006.npz": {MADE_AGAIN},
     f"{GAN}/checkpoints/step-000004.npz": {UNUSED},
+    f"{GAN}/history.csv": {UNUSED},
     f"{GAN}/samples/step-000002.png": {UNUSED},
     f"{GAN}/tensorboard/events.out.tfevents.gan": {UNUSED},
     f"{SET}/manifest.json": {REFUSED},
@@ -54,6 +55,9 @@ HALF_DONE = {
     **{name: OUTCOMES[name] for name in OUTCOMES if name != "table.json"},
 }
 """By file of a run that was killed in its second U-Net."""
+
+NEWEST = (f"{GAN}/checkpoints/step-000006.npz", IN_THE_MIDDLE)
+"""Checkpoints to go on from, which are passed over with a line."""
 
 SHORT = (f"{GAN}/checkpoints/step-000006.npz", f"{UNET}/model.keras")
 
@@ -110,8 +114,6 @@ def damage(
     out = folder / "damaged"
     shutil.copytree(run, out / FOLDER)
     path = out / FOLDER / name
-    # The older of two checkpoints is not read.
-    newest = max(path.parent.glob("*.npz"), default=None)
     content = bytearray(path.read_bytes())
     place = rng.randrange(len(content))
     if rng.random() < 0.25:
@@ -134,6 +136,6 @@ def damage(
     if changed:
         assert changed == [name]
         return UNUSED
-    if path == newest:
+    if name in NEWEST:
         assert f"{path}: cannot be read" in ended.stdout
     return MADE_AGAIN

@@ -6,6 +6,7 @@ from tfgansynth import storage
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.evaluation import tables
 from tfgansynth.experiment.gan_stage import ensure_gan
+from tfgansynth.experiment.origins import gan_origin
 from tfgansynth.experiment.synthesis_stage import ensure_synthetic_set
 from tfgansynth.experiment.unet_stage import ensure_unet, unet_remarks
 from tfgansynth.gan.records import read_remarks
@@ -75,7 +76,11 @@ def _remarks(
         counts = dict.fromkeys((row.n_real, row.n_synthetic) for row in of_fold)
         if not counts:
             continue
-        gan = read_remarks(experiment.run.gan(fold.number), experiment.config.gan)
+        gan = read_remarks(
+            experiment.run.gan(fold.number),
+            experiment.config.gan,
+            gan_origin(experiment, fold),
+        )
         found += [f"fold {fold.number}, GAN: {remark}" for remark in gan]
         for n_real, n_synthetic in counts:
             found += [

@@ -9,8 +9,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.errors import InputError
-
 _PREFIX = "history/"
 _STEP = "step"
 
@@ -61,23 +59,3 @@ class History:
             values = [self.series[name].get(step, "") for name in names]
             writer.writerow([step, *values])
         return buffer.getvalue()
-
-    @classmethod
-    def from_csv(cls, text: str) -> Self:
-        """Read back what `to_csv` wrote.
-
-        Raises:
-            InputError: It is something else.
-        """
-        history = cls()
-        try:
-            reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-            if _STEP not in (reader.fieldnames or ()):
-                raise ValueError(f"no column named {_STEP}")
-            for row in reader:
-                step = int(row.pop(_STEP))
-                scalars = {name: float(text) for name, text in row.items() if text}
-                history.add(step, scalars)
-        except (csv.Error, ValueError, TypeError) as fault:
-            raise InputError(f"is no history of a training ({fault})") from fault
-        return history

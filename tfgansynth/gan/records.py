@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth import pictures, storage
+from tfgansynth import checkpoints, pictures, storage
 from tfgansynth.config import GANConfig
-from tfgansynth.errors import InputError
 from tfgansynth.gan import health
 from tfgansynth.gan.events import EventLog
 from tfgansynth.gan.history import History
@@ -28,21 +27,19 @@ def probe_z(z_dim: int) -> FloatArray:
     return rng.uniform(-1, 1, shape).astype(np.float32)
 
 
-def read_remarks(folder: Path, config: GANConfig) -> tuple[str, ...]:
+def read_remarks(
+    folder: Path, config: GANConfig, origin: Mapping[str, Any]
+) -> tuple[str, ...]:
     """What a reader of results must know of the training in a GAN's folder.
 
-    Needs no TensorFlow: the training's `history.csv` tells.
+    Needs no TensorFlow: the newest checkpoint tells, which, unlike `history.csv`,
+    carries a hash.
+
+    Raises:
+        InputError: The checkpoint is of another training.
     """
-    path = _history_path(folder)
-    try:
-        history = History.from_csv(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, InputError) as fault:
-        return (f"nothing is known of its training: {path} cannot be read ({fault})",)
-    return tuple(health.faults(history, config).values())
-
-
-def _history_path(folder: Path) -> Path:
-    return folder / "history.csv"
+    arrays = checkpoints.load_newest(folder / "checkpoints", origin) or {}
+    return tuple(health.faults(History.from_arrays(arrays), config).values())
 
 
 @contextlib.contextmanager
@@ -151,7 +148,7 @@ class Recorder:
 
     def save(self) -> dict[str, NDArray[Any]]:
         """Bring everything to the disk; what of it belongs into the checkpoint."""
-        storage.write_text(_history_path(self.folder), self.history.to_csv())
+        storage.write_text(self.folder / "history.csv", self.history.to_csv())
         return {
             _EVENTS_SIZE: np.array(self.events.flush()),
             **self.history.arrays(),
