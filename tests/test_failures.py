@@ -55,6 +55,11 @@ class ResourceExhaustedError(Exception):
             f"error: the reader of the output is gone: {AGAIN}",
         ),
         (
+            ImportError("libx.so: failed to map segment from shared object"),
+            FAILED,
+            f"error: out of memory: take a smaller batch: {AGAIN}",
+        ),
+        (
             OSError(errno.EACCES, "Permission denied", "run"),
             FAILED,
             f"error: run: Permission denied: {AGAIN}",

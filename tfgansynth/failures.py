@@ -9,8 +9,8 @@ DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 _FULL_WORDS = ("no space left", "file too large", "quota exceeded")
 _OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
-_OUT_OF_MEMORY_WORDS = "could not create a primitive"
-"""So says oneDNN, TensorFlow's library for processors."""
+_OUT_OF_MEMORY_WORDS = ("could not create a primitive", "failed to map segment")
+"""So say oneDNN, TensorFlow's library for processors, and the loader of libraries."""
 
 
 def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
@@ -34,7 +34,7 @@ def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
     hint = f": {again}" if resumes else ""
     if _is_full(fault):
         return FAILED, f"error: {_place(fault)}no room left: make some{hint}"
-    if type(fault).__name__ in _OUT_OF_MEMORY or _OUT_OF_MEMORY_WORDS in str(fault):
+    if _is_out_of_memory(fault):
         return FAILED, f"error: out of memory: take a smaller batch{hint}"
     if isinstance(fault, BrokenPipeError):
         return FAILED, f"error: the reader of the output is gone{hint}"
@@ -44,6 +44,12 @@ def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
             f"error: {_place(fault)}{fault.strerror or one_line(str(fault))}{hint}",
         )
     return None
+
+
+def _is_out_of_memory(fault: BaseException) -> bool:
+    words = str(fault)
+    known = any(part in words for part in _OUT_OF_MEMORY_WORDS)
+    return known or type(fault).__name__ in _OUT_OF_MEMORY
 
 
 def _is_full(fault: BaseException) -> bool:

@@ -222,7 +222,7 @@ def test_nothing_of_one_fold_gets_into_another(
 def test_an_interrupted_training_goes_on(
     tool: Runner, tmp_path: Path, stop: signal.Signals
 ) -> None:
-    options = [*TINY, "--fold", "1", "--out", str(tmp_path), "--gan.steps", "150"]
+    options = [*TINY, "--fold", "1", "--out", str(tmp_path), "--gan.steps", "40"]
     with subprocess.Popen(
         [sys.executable, TOOLS / "train_gan.py", *options],
         env=environment(),
@@ -249,4 +249,4 @@ def test_an_interrupted_training_goes_on(
 
     done = tool("train_gan", *options)
     assert done.returncode == 0, done.stderr
-    assert f"going on after step {step} of 150" in done.stdout
+    assert f"going on after step {step} of 40" in done.stdout
