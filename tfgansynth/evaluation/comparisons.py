@@ -212,6 +212,8 @@ def seeds_to_settle(
     The estimated mean and variances are taken for the truth, so that this is a
     guide and no promise. With one seed, what differs between cases is taken to
     last, as nothing shows otherwise; Holm's correction is taken at its strictest.
+    The error rates hold for a number of seeds fixed beforehand: judging anew after
+    each seed until a verdict comes raises them.
 
     Args:
         found: The mean difference of the primary metric.
