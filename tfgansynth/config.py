@@ -178,6 +178,23 @@ class UNetConfig:
     keep: Literal["last", "best"] = "last"
     """Which weights are evaluated: those at the stop [choice], or those of the
     epoch with the lowest validation error [choice, fast]"""
+    fixed_steps: int = 0
+    """Mini-batches of every training, whatever the validation error; 0: the
+    stopping rule ends it [paper IV-B]. The fair arms take --fair-steps [choice]"""
+    augment: Literal["none", "elastic"] = "none"
+    """Augmentation of the training pairs: none [paper IV-B], or shifts, rotations,
+    elastic deformations and grey values, as U-Net's authors did [choice]"""
+    augment_grid: int = 3
+    """Nodes of the deformation's grid along each side. [Ronneberger 2015]"""
+    augment_stddev: float = 2.5
+    """Standard deviation of the nodes' displacement in pixels: 10 at 512 pixels
+    [Ronneberger 2015] are 2.5 at 128. [choice]"""
+    augment_shift: float = 6.0
+    """Largest shift along each axis in pixels. [choice]"""
+    augment_rotation: float = 8.0
+    """Largest rotation in degrees. [choice]"""
+    augment_grey: float = 0.1
+    """Largest relative change of contrast, and of brightness. [choice]"""
     precision: Precision = "float32"
     """Number format of the convolutions; weights and loss are always float32.
     [choice]; auto in [choice, fast]"""

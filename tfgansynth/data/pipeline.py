@@ -6,7 +6,8 @@ Both are one stream for the whole training and ahead of it by two batches.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 
 from tfgansynth.data.dataset import Case
 from tfgansynth.pixels import FloatArray, MaskArray, stack_pair, to_signed
+
+_AUGMENTATION = 1
+"""Sets the stream of random numbers for augmentation apart from the order's."""
 
 
 def real_pairs(cases: Sequence[Case], *, soft_masks: bool) -> FloatArray:
@@ -95,34 +99,55 @@ def labelled(images: FloatArray, masks: MaskArray) -> tuple[FloatArray, Any]:
     return to_signed(images)[..., None], np.asarray(masks, np.int32)
 
 
+Augment = Callable[
+    [FloatArray, MaskArray, np.random.Generator], tuple[FloatArray, MaskArray]
+]
+"""Changes one image (S, S) and its mask at random."""
+
+
 def epoch_batches(
-    images: FloatArray, masks: MaskArray, *, batch: int, seed: int, first_epoch: int
+    images: FloatArray,
+    masks: MaskArray,
+    *,
+    batch: int,
+    seed: int,
+    first_batch: int,
+    augment: Augment | None = None,
 ) -> Any:
-    """Serve epochs without end: in each every pair once, in an order of its own.
+    """Serve passes without end: in each every pair once, in an order of its own.
 
     Real and synthetic pairs come in one stack and are mixed evenly by the shuffle.
 
     Args:
         images: (n, S, S) in [0, 255].
         masks: bool (n, S, S).
-        batch: Pairs a mini-batch; the last one of an epoch may be smaller.
-        seed: Determines the order of every epoch.
-        first_epoch: Number of epochs to leave out: where training goes on.
+        batch: Pairs a mini-batch; the last one of a pass may be smaller.
+        seed: Determines the order of every pass, and all augmentation.
+        first_batch: Number of mini-batches to leave out: where training goes on.
+        augment: Changes each pair each time it is served.
 
     Returns:
         A `tf.data.Dataset` of (float32 (b, S, S, 1), int32 (b, S, S)).
     """
-    inputs, targets = (tf.constant(table) for table in labelled(images, masks))
+    n_batches = math.ceil(len(images) / batch)
 
-    def members() -> Iterator[NDArray[np.int64]]:
-        for epoch in itertools.count(first_epoch):
-            order = np.random.default_rng([seed, epoch]).permutation(len(images))
-            for start in range(0, len(order), batch):
-                yield order[start : start + batch]
+    def members(number: int) -> NDArray[np.int64]:
+        number_of_pass, place = divmod(number, n_batches)
+        rng = np.random.default_rng([seed, number_of_pass])
+        return rng.permutation(len(images))[place * batch : (place + 1) * batch]
 
-    def batch_of(chosen: Any) -> Any:
-        return tf.gather(inputs, chosen), tf.gather(targets, chosen)
+    def batches() -> Iterator[tuple[FloatArray, NDArray[np.int32]]]:
+        for number in itertools.count(first_batch):
+            chosen = members(number)
+            pairs = zip(images[chosen], masks[chosen], strict=True)
+            if augment:
+                rng = np.random.default_rng([seed, number, _AUGMENTATION])
+                pairs = (augment(image, mask, rng) for image, mask in pairs)
+            yield labelled(*map(np.stack, zip(*pairs, strict=True)))
 
-    spec = tf.TensorSpec((None,), tf.int64)
-    stream = tf.data.Dataset.from_generator(members, output_signature=spec)
-    return _ahead(stream.map(batch_of))
+    side = images.shape[1]
+    specs = (
+        tf.TensorSpec((None, side, side, 1), tf.float32),
+        tf.TensorSpec((None, side, side), tf.int32),
+    )
+    return _ahead(tf.data.Dataset.from_generator(batches, output_signature=specs))
