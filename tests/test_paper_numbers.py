@@ -67,6 +67,9 @@ PAPER: dict[str, Any] = {
         "steps": 12000,
         "sample_every": 200,
         "log_every": 20,
+        "won_loss": 0.1,
+        "won_steps": 500,
+        "collapse_share": 0.4,
         "precision": "float32",
     },
     "synthesis": {

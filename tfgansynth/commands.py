@@ -76,8 +76,10 @@ def run_tool(
     # A closed terminal, unless the user has seen to that (nohup).
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
-    # Lines appear when they are printed, in a file too.
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    # Lines appear when they are printed, in a file too; names in any character.
+    sys.stdout.reconfigure(  # type: ignore[union-attr]
+        line_buffering=True, errors="backslashreplace"
+    )
     try:
         options = parse(options_type, sys.argv[1:])
         if isinstance(options, Options) and options.dry_run:

@@ -114,6 +114,14 @@ class GANConfig:
     [paper IV-B]"""
     log_every: int = 20
     """Mini-batches between two TensorBoard points. [choice]"""
+    won_loss: float = 0.1
+    """Median loss below which the discriminator counts as having won; under the
+    printed loss, which has no lower bound, the value of one just as sure. [choice]"""
+    won_steps: int = 500
+    """Mini-batches over which that median is taken. [choice]"""
+    collapse_share: float = 0.4
+    """Samples count as collapsed where the mean distance of their perceptual hashes
+    is less than this share of the real training images'. [choice]"""
     precision: Precision = "float32"
     """Number format of the convolutions; weights and losses are always float32.
     [tf-dcgan]; auto takes bfloat16 where the machine accelerates it
@@ -289,6 +297,7 @@ _SMOKE = dataclasses.replace(
         steps=100,
         sample_every=50,
         log_every=10,
+        won_steps=50,
         precision="float32",
     ),
     synthesis=dataclasses.replace(_FAST.synthesis, count=30, hash_distance=0),

@@ -33,11 +33,15 @@ def one_line(message: str) -> str:
         # The beginning names the file, the end says what to do.
         half = _MOST_LETTERS // 2
         line = f"{line[:half]} ... {line[-half:]}"
-    return "".join(map(_printable, line))
+    return printable(line)
 
 
-def _printable(letter: str) -> str:
-    return letter if letter.isprintable() else ascii(letter)[1:-1]
+def printable(text: str) -> str:
+    r"""Escape what is no letter of a line: line breaks, bytes that are no text.
+
+    A file name stays one that can be found: `a\nb`.
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def name_few(names: Sequence[str], separator: str = ", ", most: int = 3) -> str:

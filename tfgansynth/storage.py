@@ -218,10 +218,15 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 def write_png(path: Path, pixels: ByteArray) -> None:
     """Write uint8 (H, W) grey or (H, W, 3) RGB pixels as PNG."""
+    write_bytes(path, encode_png(pixels))
+
+
+def encode_png(pixels: ByteArray) -> bytes:
+    """Encode uint8 (H, W) grey or (H, W, 3) RGB pixels as PNG."""
     buffer = io.BytesIO()
     # At the usual level 6 this takes three times as long for the same size.
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3)
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

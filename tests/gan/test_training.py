@@ -1,4 +1,7 @@
 import dataclasses
+import math
+import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.gan.test_events import Points, points
+from tfgansynth import checkpoints as checkpoint_files
+from tfgansynth import storage
 from tfgansynth.config import GANConfig
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, RunError
 from tfgansynth.gan import training
 from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.gan.records import probe_z, read_remarks
 from tfgansynth.gan.training import is_trained, load_gan, sample_bytes, train_gan
 from tfgansynth.pixels import split_pair
 from tfgansynth.progress import Progress
@@ -66,13 +73,59 @@ def checkpoints(folder: Path) -> list[str]:
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Let Ctrl-C come amid the records of a step."""
+
     class Interrupted(Progress):
         def update(self, done: int, note: str = "") -> None:
             super().update(done, note)
             if done == step:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(training, "Progress", Interrupted)
+
+
+class PowerCut(RuntimeError):
+    """Ends a training without giving it time to save anything."""
+
+
+def cut_power(monkeypatch: pytest.MonkeyPatch, step: int, *, before_save: bool) -> None:
+    """End training at a step: amid its records, or with all but its checkpoint."""
+    original = checkpoint_files.save
+
+    def cut_before_save(folder: Path, number: int, *rest: Any) -> None:
+        if number == step:
+            raise PowerCut
+        original(folder, number, *rest)
+
+    class Cut(Progress):
+        def update(self, done: int, note: str = "") -> None:
+            if done == step:
+                raise PowerCut
+            super().update(done, note)
+
+    if before_save:
+        monkeypatch.setattr(checkpoint_files, "save", cut_before_save)
+    else:
+        monkeypatch.setattr(training, "Progress", Cut)
+
+
+def timeless(folder: Path) -> Points:
+    """All points of a training but the one that the clock makes."""
+    return {
+        (tag, step): values
+        for (tag, step), values in points(folder / "tensorboard").items()
+        if tag != "steps_per_second"
+    }
+
+
+def assert_same_records(ours: Path, theirs: Path) -> None:
+    """TensorBoard, history and sheets: without gaps, doubles or differences."""
+    our_points, their_points = timeless(ours), timeless(theirs)
+    assert our_points.keys() == their_points.keys()
+    for key, values in our_points.items():
+        np.testing.assert_array_equal(values, their_points[key], err_msg=str(key))
+    for name in ("history.csv", *(f"samples/step-{n:06d}.png" for n in (0, 2, 4, 6))):
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes(), name
 
 
 @dataclasses.dataclass
@@ -153,6 +206,8 @@ def test_tensorboard_shows_scalars_samples_and_histograms(finished: Finished) ->
         "loss/generator",
         "probability_real/real",
         "probability_real/synthetic",
+        "health/discriminator_won",
+        "health/diversity",
         "steps_per_second",
     }
     assert images == {"samples/image", "samples/mask", "samples/outline"}
@@ -185,7 +240,47 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
 
     assert f"going on after step {step} of {STEPS}" in capsys.readouterr().out
     assert_same(gan, finished.state)
+    assert_same_records(tmp_path, finished.folder)
     assert is_trained(SMALL, tmp_path, ORIGIN)
+
+
+def test_an_interrupt_before_the_first_step_leaves_nothing_to_go_on_from(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(z_dim: int) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return probe_z(z_dim)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "probe_z", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+
+    assert_same(train(tmp_path), finished.state)
+    assert_same_records(tmp_path, finished.folder)
+
+
+@pytest.mark.parametrize(
+    ("step", "before_save"), [(1, False), (3, False), (5, False), (4, True), (6, True)]
+)
+def test_a_killed_training_ends_as_if_it_had_not_been(
+    step: int,
+    before_save: bool,
+    finished: Finished,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        cut_power(patch, step, before_save=before_save)
+        with pytest.raises(PowerCut):
+            train(tmp_path)
+    # What a kill leaves of a write.
+    with next((tmp_path / "tensorboard").iterdir()).open("ab") as file:
+        file.write(b"half a record")
+
+    assert_same(train(tmp_path), finished.state)
+    assert_same_records(tmp_path, finished.folder)
 
 
 def test_a_torn_checkpoint_falls_back_to_the_one_before(
@@ -245,6 +340,161 @@ def test_a_checkpoint_beyond_the_last_step_is_refused(finished: Finished) -> Non
     for use in (train, load):
         with pytest.raises(InputError, match=f"at step {STEPS}, beyond the 5 config"):
             use(finished.folder, shorter)
+
+
+def test_the_history_has_every_logged_and_every_sampled_step(
+    finished: Finished,
+) -> None:
+    header, *lines = (finished.folder / "history.csv").read_text().splitlines()
+
+    assert header.split(",") == [
+        "step",
+        "gradient_norm/discriminator",
+        "gradient_norm/generator",
+        "health/diversity",
+        "loss/discriminator",
+        "loss/generator",
+        "probability_real/real",
+        "probability_real/synthetic",
+    ]
+    numbers = [line.split(",") for line in lines]
+    assert [int(row[0]) for row in numbers] == [0, 2, 3, 4, 6]
+    assert [row[0] for row in numbers if row[3]] == ["0", "2", "4", "6"]
+    assert [row[0] for row in numbers if row[4]] == ["3", "6"]
+    shown = timeless(finished.folder)
+    for row in numbers:
+        if row[4]:
+            point = shown["loss/discriminator", int(row[0])]
+            assert np.float32(row[4]) == np.float32(point)
+
+
+ILL = dataclasses.replace(SMALL, won_loss=1e9, won_steps=6, collapse_share=1e9)
+"""Counts every training as failed, in both ways."""
+
+
+def test_what_goes_wrong_is_said_once_shown_and_kept(
+    finished: Finished,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    train(tmp_path / "whole", ILL)
+
+    said = [line for line in capsys.readouterr().out.splitlines() if ": step " in line]
+    assert len(said) == 2
+    assert said[0].startswith("GAN: step 0: samples have collapsed: they are ")
+    assert said[1].startswith("GAN: step 6: the discriminator has won: its median ")
+    shown = timeless(tmp_path / "whole")
+    won = {step: values for (tag, step), values in shown.items() if "won" in tag}
+    assert won == {3: 0, 6: 1}
+    remarks = read_remarks(tmp_path / "whole", ILL)
+    assert len(remarks) == 2
+    assert remarks[0] in said[1]
+    # Judged by other thresholds the same training is sound.
+    assert read_remarks(tmp_path / "whole", SMALL) == ()
+    # And after a kill it is judged the same.
+    with monkeypatch.context() as patch:
+        cut_power(patch, 5, before_save=False)
+        with pytest.raises(PowerCut):
+            train(tmp_path / "killed", ILL)
+    capsys.readouterr()
+    train(tmp_path / "killed", ILL)
+    assert "samples have collapsed" not in capsys.readouterr().out
+    assert read_remarks(tmp_path / "killed", ILL) == remarks
+    assert_same_records(tmp_path / "killed", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff", b"step,a\n1,x\n"])
+def test_without_its_history_nothing_is_known_of_a_training(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "history.csv"
+    if content is not None:
+        path.write_bytes(content)
+
+    (remark,) = read_remarks(tmp_path, SMALL)
+
+    assert remark.startswith(f"nothing is known of its training: {path} cannot be read")
+    assert "\n" not in remark
+
+
+def with_rate(finished: Finished, folder: Path, group: str, rate: float) -> bytes:
+    """A training at step 4 whose further steps have an absurd learning rate."""
+    shutil.copytree(finished.folder, folder, dirs_exist_ok=True)
+    (folder / "checkpoints/step-000006.npz").unlink()
+    path = folder / "checkpoints/step-000004.npz"
+    arrays = storage.read_arrays(path)
+    (name,) = (
+        name
+        for name, array in arrays.items()
+        if name.startswith(group) and array.shape == () and array == np.float32(4e-4)
+    )
+    storage.write_arrays(path, {**arrays, name: np.array(rate, np.float32)})
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("group", "rate", "changes", "fault"),
+    [
+        ("d_optimizer", 1e30, {}, "the discriminator's loss is nan and the gen"),
+        ("d_optimizer", 1e30, {"loss": "printed"}, "'s loss is "),
+        # Noticed before a checkpoint is written, also where nothing is logged.
+        ("d_optimizer", 1e30, {"log_every": 99}, "the discriminator's loss is nan"),
+        ("g_optimizer", math.inf, {"sample_every": 5}, "the generator's weights are"),
+    ],
+)
+def test_numbers_that_are_none_end_training_with_the_last_checkpoint_kept(
+    group: str,
+    rate: float,
+    changes: dict[str, Any],
+    fault: str,
+    tmp_path: Path,
+    finished: Finished,
+) -> None:
+    good = with_rate(finished, tmp_path, group, rate)
+    config = dataclasses.replace(SMALL, **{"steps": 20, "sample_every": 6, **changes})
+
+    for _ in range(2):  # going on once more changes nothing
+        with pytest.raises(RunError, match=fault) as raised:
+            train(tmp_path, config)
+
+        message = str(raised.value)
+        assert message.startswith("GAN: ")
+        assert "the checkpoint of step 4 is kept" in message
+        assert "--gan.generator-rate" in message
+        assert "\n" not in message
+        assert checkpoints(tmp_path) == ["step-000004.npz"]
+        assert (tmp_path / "checkpoints/step-000004.npz").read_bytes() == good
+
+
+def test_an_interrupt_does_not_save_weights_that_are_no_numbers(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_rate(finished, tmp_path, "g_optimizer", math.inf)
+    interrupt_at(monkeypatch, 5)
+
+    with pytest.raises(RunError, match="weights are not finite at step 5"):
+        train(tmp_path)
+    assert checkpoints(tmp_path) == ["step-000004.npz"]
+
+
+def test_pixels_that_are_no_numbers_end_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    z = np.full((16, 5), np.nan, np.float32)
+    monkeypatch.setattr(training, "probe_z", lambda _: z)
+
+    with pytest.raises(RunError, match="the generator's pixels are not finite at step"):
+        train(tmp_path)
+    assert not (tmp_path / "samples").exists()
+
+
+def test_without_a_checkpoint_it_is_said_that_nothing_was_saved(tmp_path: Path) -> None:
+    config = dataclasses.replace(SMALL, discriminator_rate=1e30, sample_every=6)
+
+    with pytest.raises(RunError, match="at step 3: training stopped; nothing was save"):
+        train(tmp_path, config)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_samples_are_normalized_by_the_moments_of_their_batch(

@@ -13,13 +13,15 @@ import pytest
 from tfgansynth import checkpoints
 from tfgansynth.config import UNetConfig
 from tfgansynth.data.pipeline import epoch_batches, labelled
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, RunError
 from tfgansynth.evaluation.metrics import dice
 from tfgansynth.segmentation import training
 from tfgansynth.segmentation.training import (
     Epoch,
     Labelled,
+    history_from_csv,
     history_to_csv,
+    remarks,
     train_unet,
 )
 from tfgansynth.segmentation.unet import (
@@ -142,12 +144,23 @@ def test_history_becomes_one_line_an_epoch(
     text = history_to_csv(history)
     assert text.splitlines()[0] == "epoch,training_error,validation_error"
     assert len(text.splitlines()) == 1 + len(history)
-    rows = list(csv.DictReader(io.StringIO(text)))
-    found = [
-        Epoch(int(r["epoch"]), float(r["training_error"]), float(r["validation_error"]))
-        for r in rows
-    ]
-    assert found == history
+    assert list(csv.DictReader(io.StringIO(text)))[2]["epoch"] == "3"
+    assert history_from_csv(text) == history
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "step,loss\n1,2\n",
+        "epoch,training_error,validation_error\n1,0.5\n",
+        "epoch,training_error,validation_error\n1,0.5,x\n",
+        "epoch,training_error,validation_error\n2,0.5,0.5\n",
+        'epoch,training_error,validation_error\n1,0.5,"0.5\n',
+    ],
+)
+def test_what_is_no_history_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is no history of a U-Net"):
+        history_from_csv(text)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +193,21 @@ def test_training_ends_where_the_rule_says(
     _, history = train(tmp_path, config)
     assert len(history) == expected
     assert validation_errors(history) == list(curve[:expected])
+    # What the bound has ended is said: the three curves that end at 20, and only if
+    # the rule did not end them there.
+    risen = curve[expected - 1] > curve[expected - 4]
+    by_rule = risen and 3 * expected >= min_steps
+    assert bool(remarks(history, config, len(TRAINING.images))) is not by_rule
+
+
+def test_a_bound_reached_before_the_rule_is_named() -> None:
+    history = [Epoch(n, 1 / n, 1 / n) for n in range(1, 21)]
+    config = dataclasses.replace(TINY, max_epochs=20)
+
+    assert remarks(history, config, 10) == (
+        "training ended at its bound of 20 epochs, before the stopping rule did "
+        "(--unet.max-epochs)",
+    )
 
 
 def test_best_weights_are_those_of_the_lowest_error(
@@ -322,6 +350,69 @@ def test_interrupt_in_the_first_epoch_leaves_nothing_to_go_on_from(
         train(tmp_path)
     assert not (tmp_path / "checkpoints").exists()
     assert "checkpoint" not in capsys.readouterr().out
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, *, epoch: int, step: int) -> None:
+    """Put NaN into one mini-batch of an epoch, both counted from 0."""
+
+    def poisoned(*arguments: Any, **named: Any) -> Any:
+        steps_an_epoch = -(-len(TRAINING.images) // TINY.batch)
+        whole = (epoch - named["first_epoch"]) * steps_an_epoch
+        for number, (inputs, targets) in enumerate(epoch_batches(*arguments, **named)):
+            values = np.array(inputs)
+            if number == whole + step:
+                values[0, 0, 0] = np.nan
+            yield values, targets
+
+    monkeypatch.setattr(training, "epoch_batches", poisoned)
+
+
+@pytest.mark.parametrize("between", [-1.0, 1e9])
+def test_weights_that_are_no_numbers_end_training_with_the_last_epoch_kept(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    uninterrupted: tuple[keras.Model, list[Epoch]],
+    between: float,
+) -> None:
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", between)
+    with monkeypatch.context() as patch:
+        # A ReLU makes zeros of NaN: both errors of the epoch are numbers.
+        poison(patch, epoch=2, step=1)
+        for _ in range(2):  # going on once more changes nothing
+            with pytest.raises(RunError) as raised:
+                train(tmp_path / "unet")
+            assert str(raised.value) == (
+                "unet: the weights are not finite in epoch 3: training stopped; the "
+                "checkpoint of epoch 2 is kept; try a lower --unet.learning-rate with "
+                "another --out"
+            )
+    kept = sorted(path.name for path in (tmp_path / "unet/checkpoints").iterdir())
+    assert kept[-1] == "step-000002.npz"
+    unet, history = train(tmp_path / "unet")
+    assert history == uninterrupted[1]
+    assert same_weights(unet, uninterrupted[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"learning_rate": 1e30}, "the training error is (nan|inf)"),
+        # One mini-batch an epoch: its own error is still a number.
+        ({"learning_rate": 1e30, "batch": 10}, "the validation error is (nan|inf)"),
+        (
+            {"learning_rate": np.inf, "batch": 10, "validation_error": "dice"},
+            "the weights are not finite",
+        ),
+    ],
+)
+def test_whatever_is_no_number_is_noticed_and_not_saved(
+    tmp_path: Path, changes: dict[str, Any], fault: str
+) -> None:
+    config = dataclasses.replace(TINY, **changes)
+
+    with pytest.raises(RunError, match=f"{fault} in epoch 1.*nothing was saved"):
+        train(tmp_path, config)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_checkpoints_are_written_by_the_clock(

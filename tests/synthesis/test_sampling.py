@@ -10,6 +10,7 @@ from tfgansynth import storage
 from tfgansynth.config import SynthesisConfig
 from tfgansynth.errors import InputError
 from tfgansynth.pixels import ByteArray, FloatArray
+from tfgansynth.similarity import perceptual_hash
 from tfgansynth.synthesis.sampling import (
     SyntheticSet,
     draw_set,
@@ -19,7 +20,6 @@ from tfgansynth.synthesis.sampling import (
     read_set,
     write_set,
 )
-from tfgansynth.synthesis.similarity import perceptual_hash
 
 SIDE = 32
 Z_DIM = 6

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.data import folder, jsrt
-from tfgansynth.data.faults import Fault, FileError, printable
+from tfgansynth.data.faults import Fault, FileError
 from tfgansynth.data.lungs import Lungs, find_regions
 from tfgansynth.data.sources import Layout, Scan, Source, read_image, read_lungs
+from tfgansynth.errors import printable
 from tfgansynth.pixels import FloatArray, MaskArray
 
 Size = tuple[int, int]

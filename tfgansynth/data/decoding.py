@@ -21,7 +21,7 @@ Four times the side of a JSRT image. What the largest one costs is bounded by th
 about a second and a gigabyte.
 """
 
-MAX_SECONDS = 4
+MAX_SECONDS = 3
 """Processor time for one file. Bombs take hours in kilobytes (JPEG scans)."""
 
 MAX_BYTES = 2 << 30
@@ -40,6 +40,7 @@ DAMAGED = "is damaged or cut short; copy or export it again"
 """What is wrong where a decoder gave up."""
 
 _FORMATS = ("PNG", "JPEG", "GIF", "TIFF", "BMP")
+_SIGNATURES = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"II*\0", b"MM\0*", b"BM")
 _DTYPES = {"L": b"|u1", "I;16": b"<u2", "I;16B": b">u2"}
 _SIXTEEN_BIT_MODES = _DTYPES.keys() - {"L"}
 _EIGHT_BIT_MODES = frozenset(
@@ -74,7 +75,7 @@ def decode(content: bytes) -> Image.Image:
         except Refusal:
             raise
         except UnidentifiedImageError:
-            raise Refusal("is not a PNG, JPEG, GIF, TIFF or BMP image") from None
+            raise _unidentified(content) from None
         except Image.DecompressionBombError:
             raise _too_large() from None
         except MemoryError:
@@ -100,6 +101,15 @@ def _require_plain(image: Image.Image) -> None:
         raise Refusal(
             f"has pixels of kind {image.mode!r}; save it as 8-bit or 16-bit grey"
         )
+
+
+def _unidentified(content: bytes) -> Refusal:
+    if content.startswith(_SIGNATURES):
+        return Refusal(
+            "is damaged, or has pixels of a kind that is not read; save it as 8-bit or "
+            "16-bit grey"
+        )
+    return Refusal("is not a PNG, JPEG, GIF, TIFF or BMP image")
 
 
 def _too_large() -> Refusal:

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, printable
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,12 +30,3 @@ class FileError(InputError):
         """Set the message to `path: problem`."""
         self.fault = Fault(path, problem)
         super().__init__(str(self.fault))
-
-
-def printable(text: str) -> str:
-    r"""Return the text on one line, as any terminal shows it.
-
-    File names may hold line breaks, control characters and bytes that are no text;
-    those are escaped, as in `a\nb`.
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

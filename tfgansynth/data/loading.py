@@ -7,10 +7,10 @@ import numpy as np
 
 from tfgansynth.data.checks import Examined, examine, find_cases
 from tfgansynth.data.dataset import Case, Dataset, RawCase
-from tfgansynth.data.faults import FileError, printable
+from tfgansynth.data.faults import FileError
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.phantom import make_phantoms
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, printable
 from tfgansynth.pixels import resize_area, resize_bilinear
 
 

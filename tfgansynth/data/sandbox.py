@@ -69,7 +69,8 @@ def _read_exactly(source: BinaryIO, n_bytes: int) -> bytes:
 
 def _running() -> "subprocess.Popen[bytes]":
     global _process
-    if _process is None:
+    if _process is None or _process.poll() is not None:
+        _end()
         _process = subprocess.Popen(
             # -P: nothing that lies beside it is imported in place of a library.
             [sys.executable, "-P", decoding.__file__],

@@ -7,7 +7,8 @@ from tfgansynth.data.sealed import FoldCases
 from tfgansynth.evaluation import tables
 from tfgansynth.experiment.gan_stage import ensure_gan
 from tfgansynth.experiment.synthesis_stage import ensure_synthetic_set
-from tfgansynth.experiment.unet_stage import ensure_unet
+from tfgansynth.experiment.unet_stage import ensure_unet, unet_remarks
+from tfgansynth.gan.records import read_remarks
 from tfgansynth.materials import Experiment
 from tfgansynth.stopwatch import stages_table
 
@@ -55,12 +56,33 @@ def _write_table(
         folds=tuple(fold.number for fold in folds),
         n_test_cases=sum(len(fold.test) for fold in folds),
         rows=tables.aggregate(rows),
+        remarks=_remarks(experiment, folds, rows),
     )
     record = {**tables.to_json(table), "dataset": data.record()}
     storage.write_json(root / "table.json", record)
     storage.write_text(root / "table.csv", tables.to_csv(table))
     storage.write_text(root / "table.md", tables.to_markdown(table))
     return table
+
+
+def _remarks(
+    experiment: Experiment, folds: Sequence[FoldCases], rows: Sequence[tables.CaseRow]
+) -> tuple[str, ...]:
+    """What went amiss in the trainings behind some rows, by fold and network."""
+    found: list[str] = []
+    for fold in folds:
+        of_fold = [row for row in rows if row.fold == fold.number]
+        counts = dict.fromkeys((row.n_real, row.n_synthetic) for row in of_fold)
+        if not counts:
+            continue
+        gan = read_remarks(experiment.run.gan(fold.number), experiment.config.gan)
+        found += [f"fold {fold.number}, GAN: {remark}" for remark in gan]
+        for n_real, n_synthetic in counts:
+            found += [
+                f"fold {fold.number}, {n_real} real + {n_synthetic} synthetic: {remark}"
+                for remark in unet_remarks(experiment, fold, n_real, n_synthetic)
+            ]
+    return tuple(found)
 
 
 def summary(rows: Sequence[tables.CaseRow]) -> str:

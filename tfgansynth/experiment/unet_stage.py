@@ -21,7 +21,13 @@ from tfgansynth.experiment.synthesis_stage import synthetic_pairs
 from tfgansynth.keras_files import save_keras
 from tfgansynth.materials import Experiment
 from tfgansynth.seeds import derive_seed
-from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
+from tfgansynth.segmentation.training import (
+    Labelled,
+    history_from_csv,
+    history_to_csv,
+    remarks,
+    train_unet,
+)
 from tfgansynth.segmentation.unet import plain_twin
 from tfgansynth.stopwatch import RECORDS, START_UP
 
@@ -74,6 +80,15 @@ def ensure_unet(
         files = storage.hash_files(folder, (_HISTORY, _MODEL, CASES, PREDICTIONS))
         storage.write_record(folder / _ORIGIN, {**origin, "files": files})
     return rows
+
+
+def unet_remarks(
+    experiment: Experiment, fold: FoldCases, n_real: int, n_synthetic: int
+) -> tuple[str, ...]:
+    """What a reader of results must know of how a finished U-Net was trained."""
+    folder = experiment.run.unet(fold.number, n_real, n_synthetic)
+    history = history_from_csv((folder / _HISTORY).read_text("utf-8"))
+    return remarks(history, experiment.config.unet, n_real + n_synthetic)
 
 
 def _finished(folder: Path, origin: Origin) -> list[tables.CaseRow]:

@@ -1,29 +1,29 @@
-"""Training one GAN: the loop, its checkpoints, its samples and its records."""
+"""Training one GAN: the loop and its checkpoints."""
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
-import tensorflow as tf
-from tensorboard.plugins.histogram.metadata import create_summary_metadata
+from numpy.typing import NDArray
 
-from tfgansynth import checkpoints, pictures, storage
+from tfgansynth import checkpoints
 from tfgansynth.config import GANConfig
 from tfgansynth.data.pipeline import endless_batches
 from tfgansynth.devices import compile_step
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, RunError
+from tfgansynth.gan import health
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.networks import Generator
+from tfgansynth.gan.records import Recorder, open_records, probe_z
+from tfgansynth.interrupts import held_back
 from tfgansynth.pixels import ByteArray, FloatArray, split_pair
 from tfgansynth.progress import Progress, duration
 from tfgansynth.seeds import derive_seed
 from tfgansynth.stopwatch import RECORDS, START_UP, STEPS, Stopwatch
 
-_GRID_COLUMNS, _GRID_ROWS = 8, 2
-_HISTOGRAM_BINS = 30
 _STEPS_TO_ANNOUNCE = 4
 """Steps after which the time that training takes is worth saying."""
 
@@ -51,11 +51,16 @@ def train_gan(
 
     Returns:
         The trained GAN.
+
+    Raises:
+        RunError: A loss or a weight is NaN or infinite. The last checkpoint, which
+            is sound, stays.
     """
     watch = watch or Stopwatch()
     with watch.part(START_UP):
         gan = DCGAN(config, size=pairs.shape[1], seed=seed)
-        first = load_checkpoint(gan, folder, origin)
+        saved = load_checkpoint(gan, folder, origin)
+    first = int(gan.step)
     if first == config.steps:
         return gan
     if first:
@@ -67,31 +72,41 @@ def train_gan(
         first_step=first,
     )
     step_function = compile_step(gan.train_step)
-    recorder = _Recorder(gan, folder, mask_threshold)
-    if not first:
-        with watch.part(RECORDS):
-            recorder.samples(0)
     with (
-        _saved_on_interrupt(gan, folder, origin),
+        open_records(
+            config,
+            folder,
+            mask_threshold=mask_threshold,
+            real_images=split_pair(pairs)[0],
+            saved=saved,
+        ) as recorder,
+        _Training(gan, recorder, folder, origin) as training,
         Progress("GAN step", config.steps) as progress,
     ):
+        if not first:
+            with held_back(), watch.part(RECORDS):
+                training.sample()
         for step, real in enumerate(watch.waits(batches), start=first + 1):
             logged = step % config.log_every == 0
             sampled = step % config.sample_every == 0 or step == config.steps
-            with watch.call(STEPS):
-                scalars = step_function(real)
-                if logged or sampled:
-                    # Waits for a GPU, so that its steps do not count as records.
-                    scalars = {name: float(value) for name, value in scalars.items()}
-            with watch.part(RECORDS):
-                if logged:
-                    recorder.scalars(step, scalars, 1 / progress.seconds_per_step)
-                progress.update(step)
-                if step == first + _STEPS_TO_ANNOUNCE:
-                    _announce(progress, config.steps - step)
-                if sampled:
-                    recorder.samples(step)
-                    checkpoints.save(folder / "checkpoints", step, gan.state(), origin)
+            # A step and its records are one: an interrupt comes before or after.
+            with held_back():
+                with watch.call(STEPS):
+                    scalars = step_function(real)
+                    if logged or sampled:
+                        # Waits for a GPU, so that its steps do not count as records.
+                        scalars = {name: float(v) for name, v in scalars.items()}
+                with watch.part(RECORDS):
+                    if logged:
+                        recorder.scalars(step, scalars, 1 / progress.seconds_per_step)
+                    progress.update(step)
+                    if step == first + _STEPS_TO_ANNOUNCE:
+                        _announce(progress, config.steps - step)
+                    if logged or sampled:
+                        training.stop_at(health.fault_of_losses(scalars))
+                    if sampled:
+                        training.sample()
+                        training.save()
             if step == config.steps:
                 break
     return gan
@@ -106,7 +121,8 @@ def load_gan(
         InputError: Training has not come to its end in this folder.
     """
     gan = DCGAN(config, size=size, seed=seed)
-    step = load_checkpoint(gan, folder, origin)
+    load_checkpoint(gan, folder, origin)
+    step = int(gan.step)
     if step < config.steps:
         raise InputError(
             f"{folder}: its GAN is at step {step} of {config.steps}: "
@@ -121,18 +137,20 @@ def is_trained(config: GANConfig, folder: Path, origin: Mapping[str, Any]) -> bo
     return arrays is not None and int(arrays["step"]) == config.steps
 
 
-def load_checkpoint(gan: DCGAN, folder: Path, origin: Mapping[str, Any]) -> int:
+def load_checkpoint(
+    gan: DCGAN, folder: Path, origin: Mapping[str, Any]
+) -> dict[str, NDArray[Any]]:
     """Set all variables of a GAN from its newest checkpoint.
 
     Returns:
-        The step it was written at; 0 if there is none.
+        All arrays of the checkpoint; empty if there is none.
 
     Raises:
         InputError: It is of other networks, or of a longer training.
     """
     arrays = checkpoints.load_newest(folder / "checkpoints", origin)
     if arrays is None:
-        return 0
+        return {}
     checkpoints.restore(gan.state(), arrays, folder)
     step = int(gan.step)
     if step > gan.config.steps:
@@ -140,7 +158,7 @@ def load_checkpoint(gan: DCGAN, folder: Path, origin: Mapping[str, Any]) -> int:
             f"{folder}: its GAN is at step {step}, beyond the {gan.config.steps} "
             "configured: name another --out"
         )
-    return step
+    return arrays
 
 
 def sample_bytes(generator: Generator, z: Any) -> tuple[ByteArray, ByteArray]:
@@ -156,18 +174,71 @@ def sample_bytes(generator: Generator, z: Any) -> tuple[ByteArray, ByteArray]:
     return split_pair(np.asarray(generator(z, training=True)))
 
 
-@contextlib.contextmanager
-def _saved_on_interrupt(
-    gan: DCGAN, folder: Path, origin: Mapping[str, Any]
-) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        # A step runs inside one compiled call, which no signal cuts in two.
-        step = int(gan.step)
-        checkpoints.save(folder / "checkpoints", step, gan.state(), origin)
-        print(f"GAN: checkpoint of step {step} written")
-        raise
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Training:
+    """A GAN between two steps; as a context, saved where it is interrupted.
+
+    What is not sound is neither sampled nor saved, but ends training.
+    """
+
+    gan: DCGAN
+    recorder: Recorder
+    folder: Path
+    origin: Mapping[str, Any]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt) and self.step:
+            self.save()
+            print(f"GAN: checkpoint of step {self.step} written")
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return int(self.gan.step)
+
+    def stop_at(self, fault: str) -> None:
+        """End training if there is a fault."""
+        if not fault:
+            return
+        kept = checkpoints.newest_step(self.folder / "checkpoints")
+        left = f"the checkpoint of step {kept} is kept" if kept else "nothing was saved"
+        raise RunError(
+            f"GAN: {fault} at step {self.step}: training stopped; {left}; try a lower "
+            "--gan.generator-rate or --gan.discriminator-rate with another --out"
+        )
+
+    def sample(self) -> None:
+        """Record what the generator makes of the probe."""
+        self._sound_state()
+        generator = self.gan.sampling_generator()
+        z = probe_z(self.gan.config.z_dim)
+        pairs = np.asarray(generator(z, training=True))
+        if not np.isfinite(pairs).all():
+            self.stop_at("the generator's pixels are not finite")
+        weights = {
+            weight.path: np.asarray(weight)
+            for weight in self.gan.generator.trainable_variables
+        }
+        self.recorder.samples(self.step, *split_pair(pairs), weights)
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        # The records first: a checkpoint of the last step says that all is done.
+        arrays = {**self._sound_state(), **self.recorder.save()}
+        checkpoints.save(self.folder / "checkpoints", self.step, arrays, self.origin)
+
+    def _sound_state(self) -> dict[str, NDArray[Any]]:
+        state = {name: np.asarray(value) for name, value in self.gan.state().items()}
+        self.stop_at(health.fault_of_weights(state))
+        return state
 
 
 def _announce(progress: Progress, steps_left: int) -> None:
@@ -177,59 +248,3 @@ def _announce(progress: Progress, steps_left: int) -> None:
         "Ctrl-C stops, the same command goes on from the last checkpoint",
         flush=True,
     )
-
-
-def _write_histogram(tag: str, values: FloatArray) -> None:
-    """Write what `tf.summary.histogram` does, which holds 30 times the values."""
-    counts, edges = np.histogram(values, bins=_HISTOGRAM_BINS)
-    buckets = np.stack([edges[:-1], edges[1:], counts], axis=1)
-    tf.summary.write(tag, buckets, metadata=create_summary_metadata(None, None))
-
-
-@dataclasses.dataclass(slots=True)
-class _Recorder:
-    """Writes what a person wants to see of a training: TensorBoard and PNG."""
-
-    gan: DCGAN
-    folder: Path
-    mask_threshold: int
-    writer: Any = None
-
-    def __post_init__(self) -> None:
-        self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
-
-    def scalars(
-        self, step: int, scalars: dict[str, Any], steps_per_second: float
-    ) -> None:
-        with self.writer.as_default(step):
-            for name, value in scalars.items():
-                tf.summary.scalar(name, value)
-            tf.summary.scalar("steps_per_second", steps_per_second)
-
-    def samples(self, step: int) -> None:
-        """Always the same z, so that the grids show one place change."""
-        count = _GRID_COLUMNS * _GRID_ROWS
-        rng = np.random.default_rng(0)
-        z = rng.uniform(-1, 1, (count, self.gan.config.z_dim)).astype(np.float32)
-        images, grey = sample_bytes(self.gan.sampling_generator(), z)
-        with self.writer.as_default(step):
-            for name, picture in self._pictures(images, grey):
-                tf.summary.image(name, picture[None])
-            for weight in self.gan.generator.trainable_variables:
-                _write_histogram(f"weights/{weight.path}", np.asarray(weight))
-        self.writer.flush()
-        path = self.folder / "samples" / f"step-{step:06d}.png"
-        masks = grey >= self.mask_threshold
-        storage.write_png(
-            path, pictures.pairs_sheet(images, masks, columns=_GRID_COLUMNS)
-        )
-
-    def _pictures(
-        self, images: ByteArray, grey: ByteArray
-    ) -> Iterator[tuple[str, ByteArray]]:
-        masks = grey >= self.mask_threshold
-        plain = [pictures.enlarge(image, 1) for image in images]
-        grey_masks = [pictures.enlarge(mask, 1) for mask in grey]
-        drawn = [pictures.outline(i, m) for i, m in zip(images, masks, strict=True)]
-        for name, tiles in (("image", plain), ("mask", grey_masks), ("outline", drawn)):
-            yield f"samples/{name}", pictures.grid(tiles, _GRID_COLUMNS)

@@ -20,6 +20,7 @@ from tfgansynth import checkpoints
 from tfgansynth.config import UNetConfig
 from tfgansynth.data.pipeline import epoch_batches, labelled
 from tfgansynth.devices import compile_step
+from tfgansynth.errors import InputError, RunError
 from tfgansynth.pixels import FloatArray, MaskArray
 from tfgansynth.progress import Progress
 from tfgansynth.seeds import derive_seed
@@ -84,6 +85,10 @@ def train_unet(
 
     Returns:
         The U-Net with the weights that the configuration keeps, and its history.
+
+    Raises:
+        RunError: An error or a weight is NaN or infinite. The last epoch without is
+            saved and stays.
     """
     size = training.images.shape[1]
     watch = watch or Stopwatch()
@@ -129,9 +134,13 @@ def train_unet(
             with watch.call(VALIDATION), state.averaged_weights():
                 error = float(measure(validation_inputs, validation_targets))
             with watch.part(RECORDS):
-                epoch = len(state.history) + 1
-                state.add(Epoch(epoch, training_error, error))
-                progress.update(epoch, f"validation error {error:.4f}")
+                entry = Epoch(len(state.history) + 1, training_error, error)
+                fault = state.fault(entry)
+                if fault:
+                    state.save(folder, origin)
+                    raise _stopped(fault, entry.epoch, folder)
+                state.add(entry)
+                progress.update(entry.epoch, f"validation error {error:.4f}")
                 if time.monotonic() - saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
                     state.save(folder, origin)
                     saved_at = time.monotonic()
@@ -152,11 +161,55 @@ def history_to_csv(history: Sequence[Epoch]) -> str:
     return buffer.getvalue()
 
 
+def history_from_csv(text: str) -> list[Epoch]:
+    """Read back what `history_to_csv` wrote.
+
+    Raises:
+        InputError: It is something else.
+    """
+    try:
+        history = [
+            Epoch(
+                int(row["epoch"]),
+                float(row["training_error"]),
+                float(row["validation_error"]),
+            )
+            for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        ]
+        if [entry.epoch for entry in history] != list(range(1, len(history) + 1)):
+            raise ValueError("its epochs are not 1, 2, 3 and so on")
+    except (csv.Error, KeyError, TypeError, ValueError) as fault:
+        raise InputError(f"is no history of a U-Net ({fault})") from fault
+    return history
+
+
+def remarks(
+    history: Sequence[Epoch], config: UNetConfig, n_pairs: int
+) -> tuple[str, ...]:
+    """What a reader of results must know of how this training ended.
+
+    Args:
+        history: Of a training that has ended.
+        config: The network's and the training's numbers.
+        n_pairs: Training pairs, real and synthetic.
+    """
+    if _rule_ends(history, config, n_pairs):
+        return ()
+    return (
+        f"training ended at its bound of {config.max_epochs} epochs, before the "
+        "stopping rule did (--unet.max-epochs)",
+    )
+
+
 def _is_done(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
+    return len(history) >= config.max_epochs or _rule_ends(history, config, n_pairs)
+
+
+def _rule_ends(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
     errors = [entry.validation_error for entry in history]
     steps = len(errors) * _steps_an_epoch(n_pairs, config)
     risen = average_has_risen(errors, config.stop_window)
-    return len(errors) >= config.max_epochs or (steps >= config.min_steps and risen)
+    return steps >= config.min_steps and risen
 
 
 def _steps_an_epoch(n_pairs: int, config: UNetConfig) -> int:
@@ -174,6 +227,15 @@ def _saved_on_interrupt(
         if epoch:
             print(f"{folder.name}: checkpoint of epoch {epoch} written")
         raise
+
+
+def _stopped(fault: str, epoch: int, folder: Path) -> RunError:
+    kept = checkpoints.newest_step(folder / "checkpoints")
+    left = f"the checkpoint of epoch {kept} is kept" if kept else "nothing was saved"
+    return RunError(
+        f"{folder.name}: {fault} in epoch {epoch}: training stopped; {left}; try a "
+        "lower --unet.learning-rate with another --out"
+    )
 
 
 class UNetTraining:
@@ -223,6 +285,20 @@ class UNetTraining:
         self.take_averages()
         yield
         self.unet.set_weights(own)
+
+    def fault(self, entry: Epoch) -> str:
+        """Say what is NaN or infinite after an epoch; empty if nothing is."""
+        errors = {
+            "training error": entry.training_error,
+            "validation error": entry.validation_error,
+        }
+        for name, error in errors.items():
+            if not math.isfinite(error):
+                return f"the {name} is {error}"
+        # Weights of NaN may hide behind a ReLU, which makes zeros of it, and behind
+        # the Dice of an empty mask.
+        sound = all(np.isfinite(value).all() for value in self._variables().values())
+        return "" if sound else "the weights are not finite"
 
     def add(self, entry: Epoch) -> None:
         """Close an epoch: note its errors, and the weights if they are the best."""

@@ -13,8 +13,8 @@ from tfgansynth.config import SynthesisConfig
 from tfgansynth.data.images import read_grey, read_mask
 from tfgansynth.errors import InputError
 from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
+from tfgansynth.similarity import DistinctFilter
 from tfgansynth.synthesis.postprocess import clean_mask
-from tfgansynth.synthesis.similarity import DistinctFilter
 
 _SHEET_COLUMNS = 15
 _MOST_PNG_BYTES = 64 << 20

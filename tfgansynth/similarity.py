@@ -1,4 +1,4 @@
-"""Near-duplicates among generated images, by a perceptual hash. Paper: IV-B.
+"""How alike images look, by a perceptual hash; near-duplicates. Paper: IV-B.
 
 "The resulting GAN images were checked for similarity by using a perceptual image
 hash, which removes images that are almost identical in a batch of samples." The

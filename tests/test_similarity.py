@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tfgansynth.pixels import ByteArray
-from tfgansynth.synthesis.similarity import (
+from tfgansynth.similarity import (
     HASH_BITS,
     DistinctFilter,
     hamming,

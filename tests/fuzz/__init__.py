@@ -1,0 +1,1 @@
+"""Readers against generated hostile input: seeded, so that any failure comes again."""

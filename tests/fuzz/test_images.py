@@ -1,0 +1,77 @@
+"""Every image reader: pixels in range or one line, soon, and nothing else."""
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fuzz.damage import hostile_image
+from tfgansynth.data.images import read_grey, read_jsrt_raw, read_mask
+from tfgansynth.errors import InputError
+
+Reader = Callable[[Path], np.ndarray]
+
+SECONDS = 5
+"""Of real time; a busy machine included."""
+
+
+def refusal(read: Reader, path: Path, seed: str) -> str | None:
+    """Read; return the complaint, if there is one, once all that is promised held."""
+    start = time.monotonic()
+    try:
+        pixels = read(path)
+    except InputError as error:
+        message = str(error)
+        assert message.startswith(f"{path}: "), f"seed {seed}: {message}"
+        assert message.isprintable(), f"seed {seed}: {message!r}"
+        return message
+    except BaseException as error:
+        raise AssertionError(f"seed {seed}: {error!r}") from error
+    finally:
+        assert time.monotonic() - start < SECONDS, f"seed {seed}"
+    assert pixels.ndim == 2, f"seed {seed}"
+    assert pixels.dtype == (bool if read is read_mask else np.float32), f"seed {seed}"
+    # False for NaN, too.
+    assert ((pixels >= 0) & (pixels <= 255)).all(), f"seed {seed}"
+    return None
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "BMP"])
+def test_damaged_images(
+    kind: str, fuzz_inputs: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "hostile.png"
+    n_read = 0
+    for index in range(fuzz_inputs):
+        seed = f"{kind}-{index}"
+        path.write_bytes(hostile_image(kind, random.Random(seed)))
+        read: Reader = read_mask if index % 10 == 0 else read_grey
+        n_read += refusal(read, path, seed) is None
+    assert capfd.readouterr() == ("", ""), "a library wrote past Python"
+    # Damage that every reader, or none, notices at once would test nothing.
+    assert 0.05 < n_read / fuzz_inputs < 0.95
+
+
+def hostile_raw(rng: random.Random) -> bytes:
+    """Make a raw JSRT file: of a wrong length, or of wrong values."""
+    if rng.random() < 0.8:
+        near = rng.choice([0, 2048, 8192, 2048 * 1024])
+        return bytes(max(1, near + rng.randrange(-9, 10)))
+    values = np.random.default_rng(rng.randrange(2**32)).integers(
+        0, rng.choice([256, 4096, 5000, 65535]), (64, 2048), np.uint16
+    )
+    content = np.tile(values, (32, 1)).astype(rng.choice(["<u2", ">u2"])).tobytes()
+    return content + bytes(rng.randrange(3)) if rng.random() < 0.3 else content
+
+
+def test_damaged_raw_files(fuzz_inputs: int, tmp_path: Path) -> None:
+    path = tmp_path / "JPCLN001.IMG"
+    n_read = 0
+    for index in range(fuzz_inputs):
+        seed = f"IMG-{index}"
+        path.write_bytes(hostile_raw(random.Random(seed)))
+        n_read += refusal(read_jsrt_raw, path, seed) is None
+    assert 0.02 < n_read / fuzz_inputs < 0.95
