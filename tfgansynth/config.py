@@ -188,7 +188,11 @@ class UNetConfig:
     epoch with the lowest validation error [choice, fast]"""
     fixed_steps: int = 0
     """Mini-batches of every training, whatever the validation error; 0: the
-    stopping rule ends it [paper IV-B]. The fair arms take --fair-steps [choice]"""
+    stopping rule ends it [paper IV-B]. The fair arms take
+    --evaluation.fair-steps [choice]"""
+    steps_an_epoch: int = 0
+    """Mini-batches between two validations; 0: one pass through the pairs
+    [paper IV-B]. The fair arms take --evaluation.fair-epoch [choice]"""
     augment: Literal["none", "elastic"] = "none"
     """Augmentation of the training pairs: none [paper IV-B], or shifts, rotations,
     elastic deformations and grey values, as U-Net's authors did [choice]"""

@@ -13,7 +13,7 @@ from tfgansynth.pixels import FloatArray, MaskArray
 
 
 def augment(
-    image: FloatArray, mask: MaskArray, config: UNetConfig, rng: np.random.Generator
+    image: FloatArray, mask: MaskArray, rng: np.random.Generator, config: UNetConfig
 ) -> tuple[FloatArray, MaskArray]:
     """Displace, turn and deform a labelled image at random, and change its contrast.
 
@@ -23,8 +23,8 @@ def augment(
     Args:
         image: float32 (S, S), [0, 255].
         mask: bool (S, S).
-        config: How strong it is.
         rng: All its randomness.
+        config: How strong it is.
 
     Returns:
         float32 (S, S) in [0, 255] and bool (S, S).
