@@ -1,5 +1,7 @@
 """Options that choose the long forms of tests; CI takes the short ones."""
 
+import signal
+
 import pytest
 
 
@@ -10,6 +12,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=150,
         metavar="N",
         help="inputs for each reader in tests/fuzz (150; the long form is 10000)",
+    )
+    parser.addoption(
+        "--simulations",
+        type=int,
+        default=50,
+        metavar="N",
+        help="simulated experiments for each scenario in test_verdict_rates.py (50; "
+        "the long form is 2000)",
     )
     group = parser.getgroup("reliability")
     group.addoption(
@@ -52,6 +62,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="K",
         help="chooses the moments and bytes of the options above",
     )
+
+
+def pytest_configure() -> None:
+    # A shell has what it starts in the background ignore this signal, and the tests
+    # of interrupts with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -106,26 +106,34 @@ def _close_stdout() -> None:
 
 
 def on_experiment(
-    main: Callable[["Experiment", RunOptionsType], None],
-) -> Callable[[RunOptionsType], None]:
+    main: Callable[["Experiment", RunOptionsType], int | None],
+) -> Callable[[RunOptionsType], int | None]:
     """Turn a function of an opened experiment and options into a tool."""
 
-    def run(options: RunOptionsType) -> None:
-        # Imported late: --help must not wait for it.
-        from tfgansynth.materials import open_experiment
-        from tfgansynth.stopwatch import Stopwatch
-
-        watch = Stopwatch()
-        with watch.part("cases"):
-            experiment = open_experiment(
-                options.config, options.data_folder, options.out
-            )
-        with watch.part("libraries"):
-            import_tensorflow_quietly()
-        experiment.run.add_seconds(watch.timings("start"))
-        main(experiment, options)
+    def run(options: RunOptionsType) -> int | None:
+        return main(open_run(options, options.config.seed), options)
 
     return run
+
+
+def open_run(options: Options, seed: int) -> "Experiment":
+    """Open the experiment that the options name, with one seed.
+
+    Raises:
+        InputError: The data, their number or the run folder do not fit.
+    """
+    # Imported late: --help must not wait for it.
+    from tfgansynth.materials import open_experiment
+    from tfgansynth.stopwatch import Stopwatch
+
+    config = dataclasses.replace(options.config, seed=seed)
+    watch = Stopwatch()
+    with watch.part("cases"):
+        experiment = open_experiment(config, options.data_folder, options.out)
+    with watch.part("libraries"):
+        import_tensorflow_quietly()
+    experiment.run.add_seconds(watch.timings("start"))
+    return experiment
 
 
 def parse(options_type: type[OptionsType], arguments: Sequence[str]) -> OptionsType:

@@ -144,6 +144,9 @@ class SynthesisConfig:
     """Give up after this many times `count` pairs were drawn. [choice]"""
     mask_threshold: int = 150
     """Grey value in [0, 255] from which a mask pixel is foreground. [paper IV-B]"""
+    min_agreement: float = 0.0
+    """Also draw a filtered set, of pairs whose mask agrees at least so well (Dice)
+    with what U-Nets of the fold's real cases find in the image; 0: none. [choice]"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,9 +189,48 @@ class UNetConfig:
     keep: Literal["last", "best"] = "last"
     """Which weights are evaluated: those at the stop [choice], or those of the
     epoch with the lowest validation error [choice, fast]"""
+    fixed_steps: int = 0
+    """Mini-batches of every training, whatever the validation error, up to the end
+    of an epoch; 0: the stopping rule ends it [paper IV-B]. The fair arms take
+    --evaluation.fair-steps [choice]"""
+    steps_an_epoch: int = 0
+    """Mini-batches between two validations; 0: one pass through the pairs
+    [paper IV-B]. The fair arms take --evaluation.fair-epoch [choice]"""
+    augment: Literal["none", "elastic"] = "none"
+    """Augmentation of the training pairs: none [paper IV-B]; shifts, rotations,
+    elastic deformations and grey values, as U-Net's authors did (Ronneberger et al.
+    2015), in the fair augmented arms [choice]"""
+    augment_grid: int = 3
+    """Nodes a side of the grid that is deformed, as U-Net's authors had. [choice]"""
+    augment_stddev: float = 2.5
+    """Standard deviation of a node's displacement in pixels, each axis: the 10 of
+    U-Net's authors' 512 pixels are 2.5 of 128. [choice]"""
+    augment_shift: float = 6.0
+    """Largest shift in pixels, each axis. [choice]"""
+    augment_rotation: float = 8.0
+    """Largest rotation in degrees. [choice]"""
+    augment_grey: float = 0.1
+    """Largest change of brightness and of contrast, as a share. [choice]"""
     precision: Precision = "float32"
     """Number format of the convolutions; weights and loss are always float32.
     [choice]; auto in [choice, fast]"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluationConfig:
+    """Arms beside the paper's, and how evidence is judged. Not in the paper."""
+
+    equivalence_margin: float = 0.005
+    """Differences of mean Dice smaller than this do not matter. [choice]"""
+    fair_steps: int = 20000
+    """Mini-batches of each U-Net of the fair arms; fewer in [choice, fast]"""
+    fair_epoch: int = 50
+    """Mini-batches between two validations of the fair arms. [choice]"""
+    judges: int = 2
+    """Parts into which the real training cases are split, so that a U-Net that has
+    not seen a case can judge it. [choice]"""
+    judge_steps: int = 10000
+    """Mini-batches of each U-Net that judges pairs; fewer in [choice, fast]"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -210,6 +252,7 @@ class Config:
     gan: GANConfig = GANConfig()
     synthesis: SynthesisConfig = SynthesisConfig()
     unet: UNetConfig = UNetConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
 
     @property
     def mask_components(self) -> int:
@@ -264,6 +307,9 @@ _FAST = dataclasses.replace(
         keep="best",
         precision="auto",
     ),
+    evaluation=dataclasses.replace(
+        _PAPER.evaluation, fair_steps=600, fair_epoch=10, judge_steps=300
+    ),
 )
 
 _SMOKE = dataclasses.replace(
@@ -293,6 +339,9 @@ _SMOKE = dataclasses.replace(
         average_decay=0.8,
         precision="float32",
     ),
+    evaluation=dataclasses.replace(
+        _FAST.evaluation, fair_steps=40, fair_epoch=4, judge_steps=30
+    ),
 )
 
 PRESETS: Mapping[str, Config] = {
@@ -311,8 +360,10 @@ _MAY_BE_ZERO = {
     "mask_threshold",
     "depth",
     "min_steps",
+    "fixed_steps",
+    "steps_an_epoch",
 }
-_BELOW_ONE = {"beta_1", "beta_2", "momentum", "average_decay"}
+_BELOW_ONE = {"beta_1", "beta_2", "momentum", "average_decay", "min_agreement"}
 
 
 def check(config: Config) -> None:
@@ -332,6 +383,19 @@ def check(config: Config) -> None:
         "gan.discriminator-maps": len(config.gan.discriminator_maps),
         "unet.depth": config.unet.depth,
     }
+    for option, least in {"evaluation.judges": 2, "unet.augment-grid": 2}.items():
+        room, field = option.replace("-", "_").split(".")
+        value = getattr(getattr(config, room), field)
+        if value < least:
+            raise InputError(f"--{option} {value}: expected {least} or more")
+    steps, epoch = config.evaluation.fair_steps, config.evaluation.fair_epoch
+    if steps % epoch:
+        raise InputError(
+            f"--evaluation.fair-steps {steps}: expected a multiple of "
+            f"--evaluation.fair-epoch {epoch}, so that all arms take as many"
+        )
+    if not config.evaluation.equivalence_margin:
+        raise InputError("--evaluation.equivalence-margin 0: expected more than 0")
     for option, halvings in levels.items():
         if not halvings and option != "unet.depth":
             raise InputError(f"--{option}: expected one number of maps or more")

@@ -80,13 +80,10 @@ class Run:
         """Folder of a fold's GAN: checkpoints, samples, tensorboard, generator."""
         return self.fold(number) / "gan"
 
-    def synthetic(self, number: int) -> Path:
-        """Folder of a fold's synthetic set."""
-        return self.fold(number) / "synthetic"
-
-    def unet(self, number: int, n_real: int, n_synthetic: int) -> Path:
-        """Folder of one U-Net of a fold."""
-        return self.fold(number) / f"unet-r{n_real}-s{n_synthetic}"
+    def synthetic(self, number: int, *, filtered: bool = False) -> Path:
+        """Folder of a fold's synthetic set, or of its filtered one."""
+        name = "synthetic-filtered" if filtered else "synthetic"
+        return self.fold(number) / name
 
     @property
     def timings_path(self) -> Path:

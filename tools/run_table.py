@@ -3,35 +3,42 @@
 import dataclasses
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth.commands import Options, on_experiment, run_tool
-
-if TYPE_CHECKING:
-    from tfgansynth.materials import Experiment
+from tfgansynth.commands import Options, open_run, run_tool
+from tfgansynth.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class RunTable(Options):
-    """Run the whole chain, fold by fold, and print the table as it grows.
+    """Run the whole chain, fold by fold, and print the tables as they grow.
 
     What is done already is not done again.
     """
 
     folds: tuple[int, ...] | None = None
     """Numbers of the folds, from 1; all without it."""
+    seeds: int = 1
+    """Seeds to repeat everything with, --seed being the first: each has a split, a
+    run folder and networks of its own."""
+    arms: Literal["paper", "fair", "all"] = "paper"
+    """The paper's three rows; the fair ones, all trained with the same number of
+    steps, with and without classical augmentation; or both."""
 
 
-def main(experiment: "Experiment", options: RunTable) -> None:
+def main(options: RunTable) -> None:
     """Run."""
-    from tfgansynth.experiment.table import run_table
+    from tfgansynth.experiment.table import run_study
 
-    every_fold = [fold.number for fold in experiment.folds]
-    run_table(experiment, options.folds or every_fold)
-    print(f"TABLE: {experiment.run.root}/table.md, .csv, .json")
+    if options.seeds < 1:
+        raise InputError(f"--seeds {options.seeds}: expected 1 or more")
+    first = options.config.seed
+    runs = (open_run(options, seed) for seed in range(first, first + options.seeds))
+    folder = run_study(runs, options.folds, options.arms, options.seeds)
+    print(f"RESULTS: {folder}/evidence.md, .json; TABLE: table.md, .csv, .json")
 
 
 if __name__ == "__main__":
-    run_tool(RunTable, on_experiment(main), resumes=True)
+    run_tool(RunTable, main, resumes=True)

@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -23,15 +23,20 @@ class TrainUNet(Options):
     """Real training pairs."""
     synthetic: int
     """Synthetic training pairs, from the fold's synthetic set."""
+    schedule: Literal["paper", "fair", "augmented"] = "paper"
+    """The paper's stopping rule; the fair rows' number of steps; the same with
+    classical augmentation."""
 
 
 def main(experiment: "Experiment", options: TrainUNet) -> None:
     """Train and evaluate."""
+    from tfgansynth.experiment.recipes import Recipe
     from tfgansynth.experiment.table import summary
     from tfgansynth.experiment.unet_stage import ensure_unet
 
     fold = experiment.fold(options.fold)
-    print(summary(ensure_unet(experiment, fold, options.real, options.synthetic)))
+    recipe = Recipe(options.real, options.synthetic, options.schedule)
+    print(summary(ensure_unet(experiment, fold, recipe)))
 
 
 if __name__ == "__main__":

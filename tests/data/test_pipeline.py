@@ -110,7 +110,10 @@ def epoch_numbers(
 ) -> list[list[int]]:
     found = []
     stream = epoch_batches(
-        *numbered_images(n), batch=batch, seed=seed, first_epoch=epoch
+        *numbered_images(n),
+        batch=batch,
+        seed=seed,
+        first_batch=epoch * -(-n // batch),
     )
     for inputs, targets in islice(stream, -(-n // batch)):
         assert inputs.shape[1:] == (8, 8, 1)
@@ -139,7 +142,7 @@ def test_epoch_serves_every_pair_once(n: int, batch: int, sizes: list[int]) -> N
 
 
 def test_one_stream_serves_epoch_after_epoch() -> None:
-    stream = epoch_batches(*numbered_images(10), batch=4, seed=0, first_epoch=2)
+    stream = epoch_batches(*numbered_images(10), batch=4, seed=0, first_batch=6)
     numbers = [
         [int(number) for number in (np.asarray(targets)[:, 0] << np.arange(8)).sum(1)]
         for _, targets in islice(stream, 6)
@@ -167,6 +170,42 @@ def test_real_and_synthetic_pairs_are_mixed() -> None:
     assert max(shares) < 0.9
 
 
+def shift_by_one(
+    image: FloatArray, mask: MaskArray, rng: np.random.Generator
+) -> tuple[FloatArray, MaskArray]:
+    return image + np.float32(rng.integers(1, 100)), ~mask
+
+
+def augmented(first_batch: int, *, seed: int = 0) -> list[list[NDArray[Any]]]:
+    stream = epoch_batches(
+        *numbered_images(5),
+        batch=2,
+        seed=seed,
+        first_batch=first_batch,
+        augment=shift_by_one,
+    )
+    return [[np.asarray(part) for part in parts] for parts in islice(stream, 6)]
+
+
+def test_augmentation_changes_image_and_mask_anew_each_time() -> None:
+    plain = epoch_batches(*numbered_images(5), batch=2, seed=0, first_batch=0)
+    added = []
+    for changed, own in zip(augmented(0), islice(plain, 6), strict=True):
+        np.testing.assert_array_equal(changed[1], 1 - np.asarray(own[1]))
+        shift = (changed[0] - np.asarray(own[0]))[:, 0, 0, 0] * 127.5
+        added += np.rint(shift).tolist()
+    assert min(added) >= 1
+    # Ten pairs, drawn from 99 shifts.
+    assert len(set(added)) > 5
+
+
+def test_augmentation_goes_on_where_it_was() -> None:
+    for whole, rest in zip(augmented(0)[3:], augmented(3), strict=False):
+        for own, again in zip(whole, rest, strict=True):
+            np.testing.assert_array_equal(own, again)
+    assert not np.array_equal(augmented(0)[0][0], augmented(0, seed=1)[0][0])
+
+
 def test_labelled_images_are_signed_and_masks_are_classes() -> None:
     images = np.array([[[0, 127.5], [255, 51]]], np.float32)
     masks = np.array([[[False, True], [True, False]]])
@@ -180,7 +219,7 @@ def test_labelled_images_are_signed_and_masks_are_classes() -> None:
 
 
 def test_epochs_come_in_the_types_that_the_network_takes() -> None:
-    stream = epoch_batches(*numbered_images(3), batch=2, seed=0, first_epoch=0)
+    stream = epoch_batches(*numbered_images(3), batch=2, seed=0, first_batch=0)
     inputs, targets = stream.element_spec
     assert (inputs.dtype.name, targets.dtype.name) == ("float32", "int32")
     assert inputs.shape.as_list() == [None, 8, 8, 1]

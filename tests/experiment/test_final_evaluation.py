@@ -2,18 +2,25 @@
 
 import dataclasses
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.evaluation import tables
-from tfgansynth.experiment.final_evaluation import evaluate, predictions_picture
+from tfgansynth.experiment.final_evaluation import (
+    answer,
+    evaluate,
+    predictions_picture,
+    read_predictions,
+    write_predictions,
+)
 from tfgansynth.experiment.table import summary
 
 
 @pytest.mark.slow
-def test_evaluation_of_all_cases_takes_less_than_five_seconds() -> None:
+def test_evaluation_of_all_cases_takes_less_than_five_seconds(tmp_path: Path) -> None:
     few = load_phantoms(13, 0, "both", 128, soft_masks=False).cases
     cases = [
         dataclasses.replace(case, case_id=f"{copy}-{case.case_id}")
@@ -27,7 +34,9 @@ def test_evaluation_of_all_cases_takes_less_than_five_seconds() -> None:
 
     start = time.monotonic()
     rows = evaluate(cases, predictions, 1, 30, 120)
-    picture = predictions_picture(cases, predictions, rows)
+    answered = answer(cases, predictions, rows)
+    write_predictions(tmp_path / "predictions.npz", answered)
+    picture = predictions_picture(answered, rows)
     text = tables.cases_to_csv(rows)
     line = summary(rows)
     seconds = time.monotonic() - start
@@ -36,3 +45,11 @@ def test_evaluation_of_all_cases_takes_less_than_five_seconds() -> None:
     assert len(text.splitlines()) == 248
     assert "247 cases" in line
     assert seconds < 5
+    again = read_predictions(tmp_path / "predictions.npz")
+    assert again.case_ids == tuple(case.case_id for case in cases)
+    np.testing.assert_array_equal(again.predictions, predictions)
+    np.testing.assert_array_equal(again.truths, masks)
+    dice = [row.metrics.dice for row in rows]
+    best, median, worst = (dice[index] for index in again.shown)
+    assert (best, worst) == (max(dice), min(dice))
+    assert median == sorted(dice, reverse=True)[123]

@@ -274,7 +274,7 @@ def interrupt(
 
     def broken(*arguments: Any, **named: Any) -> Any:
         steps_an_epoch = -(-len(TRAINING.images) // TINY.batch)
-        whole = (epoch - named["first_epoch"]) * steps_an_epoch
+        whole = epoch * steps_an_epoch - named["first_batch"]
         for number, batch in enumerate(epoch_batches(*arguments, **named)):
             if number == whole + step:
                 raise by
@@ -357,7 +357,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, *, epoch: int, step: int) -> None:
 
     def poisoned(*arguments: Any, **named: Any) -> Any:
         steps_an_epoch = -(-len(TRAINING.images) // TINY.batch)
-        whole = (epoch - named["first_epoch"]) * steps_an_epoch
+        whole = epoch * steps_an_epoch - named["first_batch"]
         for number, (inputs, targets) in enumerate(epoch_batches(*arguments, **named)):
             values = np.array(inputs)
             if number == whole + step:

@@ -6,7 +6,8 @@ Both are one stream for the whole training and ahead of it by two batches.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 
 from tfgansynth.data.dataset import Case
 from tfgansynth.pixels import FloatArray, MaskArray, stack_pair, to_signed
+
+_AUGMENTATION = 1
+"""Tells the randomness of augmentation from that of the order."""
 
 
 def real_pairs(cases: Sequence[Case], *, soft_masks: bool) -> FloatArray:
@@ -95,8 +99,20 @@ def labelled(images: FloatArray, masks: MaskArray) -> tuple[FloatArray, Any]:
     return to_signed(images)[..., None], np.asarray(masks, np.int32)
 
 
+Augment = Callable[
+    [FloatArray, MaskArray, np.random.Generator], tuple[FloatArray, MaskArray]
+]
+"""Changes one image, float32 (S, S) in [0, 255], and its mask, bool, at random."""
+
+
 def epoch_batches(
-    images: FloatArray, masks: MaskArray, *, batch: int, seed: int, first_epoch: int
+    images: FloatArray,
+    masks: MaskArray,
+    *,
+    batch: int,
+    seed: int,
+    first_batch: int,
+    augment: Augment | None = None,
 ) -> Any:
     """Serve epochs without end: in each every pair once, in an order of its own.
 
@@ -106,23 +122,32 @@ def epoch_batches(
         images: (n, S, S) in [0, 255].
         masks: bool (n, S, S).
         batch: Pairs a mini-batch; the last one of an epoch may be smaller.
-        seed: Determines the order of every epoch.
-        first_epoch: Number of epochs to leave out: where training goes on.
+        seed: Determines the order of every epoch, and all augmentation.
+        first_batch: Number of mini-batches to leave out: where training goes on.
+        augment: Changes each pair each time it is served.
 
     Returns:
         A `tf.data.Dataset` of (float32 (b, S, S, 1), int32 (b, S, S)).
     """
-    inputs, targets = (tf.constant(table) for table in labelled(images, masks))
+    n_batches = math.ceil(len(images) / batch)
+    side = images.shape[1]
 
-    def members() -> Iterator[NDArray[np.int64]]:
-        for epoch in itertools.count(first_epoch):
-            order = np.random.default_rng([seed, epoch]).permutation(len(images))
-            for start in range(0, len(order), batch):
-                yield order[start : start + batch]
+    def members(number: int) -> NDArray[np.int64]:
+        epoch, place = divmod(number, n_batches)
+        order = np.random.default_rng([seed, epoch]).permutation(len(images))
+        return order[place * batch : (place + 1) * batch]
 
-    def batch_of(chosen: Any) -> Any:
-        return tf.gather(inputs, chosen), tf.gather(targets, chosen)
+    def batches() -> Iterator[tuple[FloatArray, Any]]:
+        for number in itertools.count(first_batch):
+            chosen = members(number)
+            pairs = list(zip(images[chosen], masks[chosen], strict=True))
+            if augment:
+                rng = np.random.default_rng([seed, number, _AUGMENTATION])
+                pairs = [augment(image, mask, rng) for image, mask in pairs]
+            yield labelled(*map(np.stack, zip(*pairs, strict=True)))
 
-    spec = tf.TensorSpec((None,), tf.int64)
-    stream = tf.data.Dataset.from_generator(members, output_signature=spec)
-    return _ahead(stream.map(batch_of))
+    specs = (
+        tf.TensorSpec((None, side, side, 1), tf.float32),
+        tf.TensorSpec((None, side, side), tf.int32),
+    )
+    return _ahead(tf.data.Dataset.from_generator(batches, output_signature=specs))

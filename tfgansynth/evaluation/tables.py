@@ -328,16 +328,17 @@ def _pool(arm: Arm, cases: Sequence[CaseRow]) -> TableRow:
         n_real=tuple(pairs_by_fold[fold][0] for fold in folds),
         n_synthetic=tuple(pairs_by_fold[fold][1] for fold in folds),
         n_cases=len(cases),
-        dice=_summarize([case.metrics.dice for case in cases]),
-        hausdorff_px=_summarize([case.metrics.hausdorff_px for case in cases]),
-        hausdorff_95_px=_summarize([case.metrics.hausdorff_95_px for case in cases]),
-        mean_surface_distance_px=_summarize(
+        dice=summarize([case.metrics.dice for case in cases]),
+        hausdorff_px=summarize([case.metrics.hausdorff_px for case in cases]),
+        hausdorff_95_px=summarize([case.metrics.hausdorff_95_px for case in cases]),
+        mean_surface_distance_px=summarize(
             [case.metrics.mean_surface_distance_px for case in cases]
         ),
     )
 
 
-def _summarize(values: Sequence[float]) -> Summary:
+def summarize(values: Sequence[float]) -> Summary:
+    """Take mean, standard deviation and median of at least one value."""
     return Summary(
         mean=statistics.fmean(values),
         # One case has no spread to estimate: None, as JSON knows no NaN.
@@ -357,13 +358,13 @@ def to_text(table: Table) -> str:
         ours, paper = table.row(arm), table.paper_row(arm)
         counts = f"{paper.n_real} + {paper.n_synthetic}"
         grid.append([f"{arm}: {_progress(table, arm)}"])
-        grid.append(["  ours, mean ± sd", *_cells(ours, _mean_sd)])
+        grid.append(["  ours, mean ± sd", *_cells(ours, mean_sd)])
         grid.append(["  ours, median", *_cells(ours, _median)])
-        grid.append([f"  paper ({counts})", *_cells(paper, _mean_sd)])
+        grid.append([f"  paper ({counts})", *_cells(paper, mean_sd)])
     # The arm's own line has one cell, which may run on over the columns.
     rows = [cells for cells in grid if len(cells) > 1]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [_padded(cells, widths) for cells in grid]
+    lines = [padded(cells, widths) for cells in grid]
     rule = "-" * max(map(len, lines))
     head = [PHANTOM_WARNING] if table.is_phantom else []
     head += [table.title, _context(table), rule, lines[0], rule]
@@ -381,12 +382,12 @@ def to_markdown(table: Table) -> str:
     lines = [_markdown_line(headings), _markdown_line(["---"] * len(headings))]
     for arm in Arm:
         ours, paper = table.row(arm), table.paper_row(arm)
-        counts = [_span(ours.n_real), _span(ours.n_synthetic)] if ours else ["", ""]
+        counts = [span(ours.n_real), span(ours.n_synthetic)] if ours else ["", ""]
         n_cases = f"{ours.n_cases if ours else 0} of {table.n_test_cases}"
         cells = [f"{arm}, ours", *counts, n_cases, *_cells(ours, _mean_sd_median)]
         lines.append(_markdown_line(cells))
         counts = [str(paper.n_real), str(paper.n_synthetic)]
-        cells = [f"{arm}, paper", *counts, "", *_cells(paper, _mean_sd)]
+        cells = [f"{arm}, paper", *counts, "", *_cells(paper, mean_sd)]
         lines.append(_markdown_line(cells))
     head = [f"**{PHANTOM_WARNING}**", ""] if table.is_phantom else []
     head += [f"### {table.title}", "", _context(table), ""]
@@ -558,7 +559,8 @@ def _number(value: float | None) -> str:
     return _NONE if value is None else f"{value:.{_DECIMALS}f}"
 
 
-def _mean_sd(summary: Summary) -> str:
+def mean_sd(summary: Summary) -> str:
+    """`.9608 ± .0101` as the paper prints it, with the leading 0."""
     return f"{_number(summary.mean)} ± {_number(summary.sd)}"
 
 
@@ -567,14 +569,14 @@ def _median(summary: Summary) -> str:
 
 
 def _mean_sd_median(summary: Summary) -> str:
-    return f"{_mean_sd(summary)} ({_median(summary)})"
+    return f"{mean_sd(summary)} ({_median(summary)})"
 
 
 def _progress(table: Table, arm: Arm) -> str:
     row = table.row(arm)
     if row is None:
         return str(Status.PENDING)
-    pairs = f"{_span(row.n_real)} real, {_span(row.n_synthetic)} synthetic"
+    pairs = f"{span(row.n_real)} real, {span(row.n_synthetic)} synthetic"
     cases = f"{row.n_cases} of {table.n_test_cases} test cases"
     return f"{pairs}; {cases}, {_folds(row.folds)}"
 
@@ -588,7 +590,8 @@ def _context(table: Table) -> str:
     )
 
 
-def _span(counts: Sequence[int]) -> str:
+def span(counts: Sequence[int]) -> str:
+    """`145`, or `144-145` where counts differ."""
     low, high = min(counts), max(counts)
     return str(low) if low == high else f"{low}-{high}"
 
@@ -601,7 +604,8 @@ def _folds(folds: Sequence[int]) -> str:
     return "folds " + ", ".join(map(str, folds))
 
 
-def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
+def padded(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """One line of a table of fixed-width text: a label, then numbers."""
     label = cells[0].ljust(widths[0])
     numbers = zip(cells[1:], widths[1:], strict=False)
     return "  ".join([label, *(cell.rjust(width) for cell, width in numbers)]).rstrip()

@@ -115,7 +115,7 @@ def _write_set(
 
 
 def synthetic_pairs(
-    experiment: Experiment, fold: FoldCases, count: int
+    experiment: Experiment, fold: FoldCases, count: int, *, filtered: bool = False
 ) -> tuple[FloatArray, MaskArray, Origin]:
     """Read the first pairs of the fold's synthetic set, if it is the fold's own.
 
@@ -127,7 +127,7 @@ def synthetic_pairs(
         InputError: There is no set, it has fewer pairs, was altered, or came from
             elsewhere.
     """
-    folder = experiment.run.synthetic(fold.number)
+    folder = experiment.run.synthetic(fold.number, filtered=filtered)
     if not folder.exists():
         raise InputError(
             f"{folder}: no synthetic set yet: run tools/synthesize.py with the same "

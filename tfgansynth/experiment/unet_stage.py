@@ -1,5 +1,6 @@
 """The stage of one U-Net: training it, and having it evaluated at the end."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from tfgansynth.errors import InputError
 from tfgansynth.evaluation import tables
 from tfgansynth.experiment.final_evaluation import (
     CASES,
+    PICTURE,
     PREDICTIONS,
     evaluate_finally,
 )
 from tfgansynth.experiment.origins import Origin, unet_origin
+from tfgansynth.experiment.recipes import Recipe
 from tfgansynth.experiment.stages import tell_precision, timed
 from tfgansynth.experiment.synthesis_stage import synthetic_pairs
 from tfgansynth.keras_files import save_keras
@@ -34,16 +37,21 @@ from tfgansynth.stopwatch import RECORDS, START_UP
 _ORIGIN, _HISTORY, _MODEL = "origin.json", "history.csv", "model.keras"
 
 
+def unet_folder(experiment: Experiment, fold: FoldCases, recipe: Recipe) -> Path:
+    """Folder of one U-Net of a fold."""
+    return experiment.run.fold(fold.number) / recipe.folder_name
+
+
 def ensure_unet(
-    experiment: Experiment, fold: FoldCases, n_real: int, n_synthetic: int
+    experiment: Experiment, fold: FoldCases, recipe: Recipe
 ) -> list[tables.CaseRow]:
     """Train one U-Net and evaluate it on the fold's test cases. Paper: IV-B, IV-C.
 
     Args:
         experiment: The experiment.
         fold: Its training, validation and test cases are used as such.
-        n_real: Real training pairs, drawn from the fold's by seed.
-        n_synthetic: Synthetic training pairs, the first of the fold's set.
+        recipe: What it is trained on, and how: real pairs drawn from the fold's by
+            seed, and the first synthetic ones of its set.
 
     Returns:
         The metrics of every test case.
@@ -53,42 +61,45 @@ def ensure_unet(
             fold's own, or a finished result was altered.
     """
     run, config = experiment.run, experiment.config
-    folder = run.unet(fold.number, n_real, n_synthetic)
-    training, origin = _training_pairs(experiment, fold, n_real, n_synthetic)
+    folder = unet_folder(experiment, fold, recipe)
+    unet_config = recipe.unet_config(config)
+    training, origin = _training_pairs(experiment, fold, recipe)
     if (folder / _ORIGIN).exists():
         return _finished(folder, origin)
     stage = f"fold-{fold.number}/{folder.name}"
     with timed(run, stage) as watch:
         with watch.part(START_UP):
-            tell_precision(run, stage, "U-Net", config.unet.precision, folder)
+            tell_precision(run, stage, "U-Net", unet_config.precision, folder)
         unet, history = train_unet(
             training,
             Labelled(*images_and_masks(fold.validation)),
-            config.unet,
+            unet_config,
             seed=derive_seed(config.seed, "unet", fold.number),
             folder=folder,
             origin=origin,
-            label=f"fold {fold.number}, {n_real} real + {n_synthetic} synthetic:",
+            label=f"fold {fold.number}, {recipe.label}:",
             watch=watch,
         )
         print(f"{folder.name}: stopped after {len(history)} epochs")
         with watch.part(RECORDS):
             storage.write_text(folder / _HISTORY, history_to_csv(history))
-            save_keras(plain_twin(unet, config.unet), folder / _MODEL)
+            save_keras(plain_twin(unet, unet_config), folder / _MODEL)
         rows = evaluate_finally(experiment, fold, unet, origin, folder, watch)
         # Last, since this file says that the U-Net is done.
-        files = storage.hash_files(folder, (_HISTORY, _MODEL, CASES, PREDICTIONS))
+        names = (_HISTORY, _MODEL, CASES, PREDICTIONS, PICTURE)
+        files = storage.hash_files(folder, names)
         storage.write_record(folder / _ORIGIN, {**origin, "files": files})
     return rows
 
 
 def unet_remarks(
-    experiment: Experiment, fold: FoldCases, n_real: int, n_synthetic: int
+    experiment: Experiment, fold: FoldCases, recipe: Recipe
 ) -> tuple[str, ...]:
     """What a reader of results must know of how a finished U-Net was trained."""
-    folder = experiment.run.unet(fold.number, n_real, n_synthetic)
-    history = history_from_csv((folder / _HISTORY).read_text("utf-8"))
-    return remarks(history, experiment.config.unet, n_real + n_synthetic)
+    path = unet_folder(experiment, fold, recipe) / _HISTORY
+    history = history_from_csv(path.read_text("utf-8"))
+    n_pairs = recipe.n_real + recipe.n_synthetic
+    return remarks(history, recipe.unet_config(experiment.config), n_pairs)
 
 
 def _finished(folder: Path, origin: Origin) -> list[tables.CaseRow]:
@@ -101,24 +112,27 @@ def _finished(folder: Path, origin: Origin) -> list[tables.CaseRow]:
 
 
 def _training_pairs(
-    experiment: Experiment, fold: FoldCases, n_real: int, n_synthetic: int
+    experiment: Experiment, fold: FoldCases, recipe: Recipe
 ) -> tuple[Labelled, Origin]:
-    real = _draw_real(experiment, fold, n_real)
+    real = _draw_real(experiment, fold, recipe.n_real)
     parts = []
     if real:
         parts.append(images_and_masks(real))
     synthetic = None
-    if n_synthetic:
-        images, masks, synthetic = synthetic_pairs(experiment, fold, n_synthetic)
+    if recipe.n_synthetic:
+        images, masks, synthetic = synthetic_pairs(
+            experiment, fold, recipe.n_synthetic, filtered=recipe.filtered
+        )
         parts.append((images, masks))
     if not parts:
         raise InputError("--real 0 --synthetic 0: there is nothing to train on")
     images, masks = map(np.concatenate, zip(*parts, strict=True))
     origin = unet_origin(experiment, fold, real, synthetic)
+    numbers = dataclasses.asdict(recipe.unet_config(experiment.config))
     return Labelled(images, masks), {
         **origin,
-        "n_real": n_real,
-        "n_synthetic": n_synthetic,
+        **dataclasses.asdict(recipe),
+        "unet": numbers,
     }
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import dataclasses
+import functools
 import io
 import itertools
 import math
@@ -18,12 +19,13 @@ from numpy.typing import NDArray
 
 from tfgansynth import checkpoints
 from tfgansynth.config import UNetConfig
-from tfgansynth.data.pipeline import epoch_batches, labelled
+from tfgansynth.data.pipeline import Augment, epoch_batches, labelled
 from tfgansynth.devices import compile_step
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.pixels import FloatArray, MaskArray
 from tfgansynth.progress import Progress
 from tfgansynth.seeds import derive_seed
+from tfgansynth.segmentation.augmentation import augment
 from tfgansynth.segmentation.stopping import average_has_risen
 from tfgansynth.segmentation.unet import build_optimizer, build_unet
 from tfgansynth.stopwatch import RECORDS, START_UP, STEPS, VALIDATION, Stopwatch
@@ -108,20 +110,25 @@ def train_unet(
     )
     errors = {"cross_entropy": state.error, "dice": state.dice_error}
     measure = tf.function(errors[config.validation_error])
+    steps_an_epoch = _steps_an_epoch(len(training.images), config)
     batches = watch.waits(
         epoch_batches(
             training.images,
             training.masks,
             batch=config.batch,
             seed=derive_seed(seed, "batches"),
-            first_epoch=len(state.history),
+            first_batch=len(state.history) * steps_an_epoch,
+            augment=_augmentation(config),
         )
     )
-    steps_an_epoch = _steps_an_epoch(len(training.images), config)
     saved_at = time.monotonic()
     with (
         _saved_on_interrupt(state, folder, origin),
-        Progress(f"{label} epoch", config.max_epochs, may_end_early=True) as progress,
+        Progress(
+            f"{label} epoch",
+            _most_epochs(config, len(training.images)),
+            may_end_early=not config.fixed_steps,
+        ) as progress,
     ):
         while not _is_done(state.history, config, len(training.images)):
             losses = []
@@ -193,7 +200,7 @@ def remarks(
         config: The network's and the training's numbers.
         n_pairs: Training pairs, real and synthetic.
     """
-    if _rule_ends(history, config, n_pairs):
+    if config.fixed_steps or _rule_ends(history, config, n_pairs):
         return ()
     return (
         f"training ended at its bound of {config.max_epochs} epochs, before the "
@@ -201,8 +208,22 @@ def remarks(
     )
 
 
+def _most_epochs(config: UNetConfig, n_pairs: int) -> int:
+    if config.fixed_steps:
+        return math.ceil(config.fixed_steps / _steps_an_epoch(n_pairs, config))
+    return config.max_epochs
+
+
+def _augmentation(config: UNetConfig) -> Augment | None:
+    if config.augment == "none":
+        return None
+    return functools.partial(augment, config=config)
+
+
 def _is_done(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
-    return len(history) >= config.max_epochs or _rule_ends(history, config, n_pairs)
+    if len(history) >= _most_epochs(config, n_pairs):
+        return True
+    return not config.fixed_steps and _rule_ends(history, config, n_pairs)
 
 
 def _rule_ends(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
@@ -213,7 +234,7 @@ def _rule_ends(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bo
 
 
 def _steps_an_epoch(n_pairs: int, config: UNetConfig) -> int:
-    return math.ceil(n_pairs / config.batch)
+    return config.steps_an_epoch or math.ceil(n_pairs / config.batch)
 
 
 @contextlib.contextmanager

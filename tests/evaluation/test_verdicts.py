@@ -1,0 +1,233 @@
+import dataclasses
+import json
+
+import pytest
+
+from tfgansynth.evaluation.comparisons import (
+    HIGHER_IS_BETTER,
+    Comparison,
+    Pair,
+    Verdict,
+)
+from tfgansynth.evaluation.crossed import Components, Design, Estimate
+from tfgansynth.evaluation.tables import PHANTOM_WARNING
+from tfgansynth.evaluation.verdicts import (
+    sentence,
+    verdicts_to_json,
+    verdicts_to_markdown,
+    verdicts_to_text,
+)
+
+
+def estimate(mean: float, low: float, high: float, runs: int) -> Estimate:
+    return Estimate(
+        mean=mean,
+        low=low,
+        high=high,
+        p_mean=0.02,
+        p_wilcoxon=0.0004,
+        components=Components(1e-4, 2e-6, 3e-5),
+        design=Design(cells=494, cases=247, runs=runs, per_case=2, per_run=82.4),
+    )
+
+
+def comparison(
+    verdict: Verdict,
+    low: float,
+    high: float,
+    *,
+    more_seeds: int | None = None,
+    runs: int = 6,
+    n_seeds: int = 2,
+    p_holm: float = 0.02,
+) -> Comparison:
+    found = estimate((low + high) / 2, low, high, runs)
+    farther = estimate(0.5, -0.25, 1.25, runs)
+    estimates = dict.fromkeys(HIGHER_IS_BETTER, farther) | {"dice": found}
+    return Comparison(
+        pair=Pair(
+            first="real only", second="mixed", n_seeds=n_seeds, estimates=estimates
+        ),
+        n_pairs=3,
+        margin=0.005,
+        p_holm=dict.fromkeys(HIGHER_IS_BETTER, p_holm),
+        verdict=verdict,
+        more_seeds=more_seeds,
+    )
+
+
+HELPS = comparison(Verdict.HELPS, 0.002, 0.012)
+
+
+def test_helps() -> None:
+    assert sentence(HELPS) == (
+        "mixed helps against real only: Dice is 0.0070 higher (95 % interval +0.0020 "
+        "to +0.0120, p = 0.020 after Holm's correction over 3 pairs, from 247 test "
+        "cases and 6 training runs of 2 seeds)."
+    )
+
+
+def test_harms() -> None:
+    said = sentence(comparison(Verdict.HARMS, -0.012, -0.002, p_holm=0.0002))
+
+    assert said.startswith(
+        "mixed harms against real only: Dice is 0.0070 lower (95 % interval -0.0120 "
+        "to -0.0020, p < 0.001 after"
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ending"),
+    [
+        (-0.001, 0.003, "; differences below 0.005 do not matter."),
+        (0.001, 0.003, "; not 0, but less than the 0.005 that would matter."),
+    ],
+)
+def test_equivalent(low: float, high: float, ending: str) -> None:
+    said = sentence(comparison(Verdict.EQUIVALENT, low, high))
+
+    assert said.startswith("mixed is equivalent to real only: Dice is 0.00")
+    assert said.endswith(ending)
+
+
+def test_equal() -> None:
+    said = sentence(comparison(Verdict.EQUIVALENT, 0, 0))
+
+    assert "Dice is the same (95 %" in said
+
+
+@pytest.mark.parametrize(
+    ("more_seeds", "n_seeds", "ending"),
+    [
+        (
+            3,
+            2,
+            "; about 3 more seeds would settle it if difference and spread stay as "
+            "they are.",
+        ),
+        (
+            1,
+            1,
+            "; about 1 more seed would settle it if difference and spread stay as "
+            "they are.",
+        ),
+        (
+            None,
+            2,
+            "; at this difference not even 100 seeds would settle it, more test cases "
+            "might.",
+        ),
+        (None, 1, "; a second seed will show how many more would settle it."),
+    ],
+)
+def test_inconclusive(more_seeds: int | None, n_seeds: int, ending: str) -> None:
+    said = sentence(
+        comparison(
+            Verdict.INCONCLUSIVE, -0.01, 0.02, more_seeds=more_seeds, n_seeds=n_seeds
+        )
+    )
+
+    assert said.startswith("mixed against real only is inconclusive: Dice is 0.0050")
+    assert said.endswith(ending)
+
+
+def test_one_run_is_said_to_be_one() -> None:
+    said = sentence(comparison(Verdict.HELPS, 0.002, 0.012, runs=1, n_seeds=1))
+
+    assert "1 training run of 1 seed)" in said
+    assert said.endswith(
+        "; this holds for these trained networks only, since one training run does "
+        "not show how much others would differ."
+    )
+
+
+def test_metrics_that_disagree_are_told() -> None:
+    worse = {"hausdorff_px": estimate(2.5, 1.0, 4.0, 6)}
+    pair = dataclasses.replace(HELPS.pair, estimates={**HELPS.pair.estimates, **worse})
+
+    said = sentence(dataclasses.replace(HELPS, pair=pair))
+
+    assert said.endswith("; against this, HD [px] worse (+2.5000).")
+
+
+def test_text() -> None:
+    text = verdicts_to_text([HELPS], is_phantom=False)
+
+    lines = text.splitlines()
+    assert lines[:3] == ["Comparison of the arms", "", "mixed minus real only: HELPS"]
+    assert [" ".join(line.split()) for line in lines[3:5]] == [
+        "difference 95 % interval p (Wilcoxon) p (mean) p (Holm)",
+        "Dice +0.0070 +0.0020 to +0.0120 < 0.001 0.020 0.020",
+    ]
+    assert [line[:12].strip() for line in lines[5:8]] == [
+        "HD [px]",
+        "HD95 [px]",
+        "ASSD [px]",
+    ]
+    assert {len(line) for line in lines[3:8]} == {len(lines[3])}
+    assert " ".join(lines[8:]) == sentence(HELPS)
+    assert max(map(len, lines)) <= 88
+
+
+def test_markdown() -> None:
+    lines = verdicts_to_markdown([HELPS], is_phantom=False).splitlines()
+
+    assert lines[0] == "### Comparison of the arms"
+    assert lines[2:5] == [
+        "| Comparison | Verdict | Metric | difference | 95 % interval | p (Wilcoxon) "
+        "| p (mean) | p (Holm) |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| mixed minus real only | **helps** | Dice | +0.0070 | +0.0020 to +0.0120 "
+        "| < 0.001 | 0.020 | 0.020 |",
+    ]
+    assert lines[5].startswith("|  |  | HD [px] | +0.5000 | -0.2500 to +1.2500 |")
+    assert lines[-1] == f"- {sentence(HELPS)}"
+
+
+def test_json() -> None:
+    record = verdicts_to_json([HELPS], is_phantom=False)
+
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert record["warning"] is None
+    assert record["confidence"] == 0.95
+    assert isinstance(record["comparisons"], list)
+    (plain,) = record["comparisons"]
+    metrics = plain.pop("metrics")
+    assert plain == {
+        "first": "real only",
+        "second": "mixed",
+        "n_pairs": 3,
+        "n_seeds": 2,
+        "design": dataclasses.asdict(HELPS.pair.primary.design),
+        "margin": 0.005,
+        "verdict": "helps",
+        "more_seeds": None,
+        "sentence": sentence(HELPS),
+    }
+    assert list(metrics) == list(HIGHER_IS_BETTER)
+    assert metrics["dice"] == {
+        "mean": pytest.approx(0.007),
+        "low": 0.002,
+        "high": 0.012,
+        "p_mean": 0.02,
+        "p_wilcoxon": 0.0004,
+        "p_holm": 0.02,
+        "components": {"case": 1e-4, "run": 2e-6, "residual": 3e-5},
+    }
+
+
+def test_phantoms_are_told_first() -> None:
+    text = verdicts_to_text([HELPS], is_phantom=True)
+    markdown = verdicts_to_markdown([HELPS], is_phantom=True)
+
+    assert text.splitlines()[0] == PHANTOM_WARNING
+    assert markdown.splitlines()[0] == f"**{PHANTOM_WARNING}**"
+    assert verdicts_to_json([], is_phantom=True)["warning"] == PHANTOM_WARNING
+
+
+def test_nothing_to_compare_is_said() -> None:
+    said = "No two arms have two test cases in common yet."
+
+    assert said in verdicts_to_text([], is_phantom=False)
+    assert said in verdicts_to_markdown([], is_phantom=False)
+    assert verdicts_to_json([], is_phantom=False)["comparisons"] == []

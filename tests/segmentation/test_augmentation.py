@@ -1,0 +1,96 @@
+"""Classical augmentation: image and mask move as one, and within bounds."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from tfgansynth.config import UNetConfig
+from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.segmentation.augmentation import augment
+
+SIDE = 64
+ELASTIC = UNetConfig(augment="elastic")
+STILL = dataclasses.replace(
+    ELASTIC,
+    augment_shift=0.0,
+    augment_rotation=0.0,
+    augment_stddev=0.0,
+    augment_grey=0.0,
+)
+
+
+def blob() -> tuple[FloatArray, MaskArray]:
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    mask = (rows - 28) ** 2 + ((columns - 34) / 0.7) ** 2 < 15**2
+    smooth = ndimage.gaussian_filter(mask.astype(np.float64), 0.6)
+    return np.asarray(20 + 200 * smooth, np.float32), mask
+
+
+def drawn(config: UNetConfig, seed: int) -> tuple[FloatArray, MaskArray]:
+    return augment(*blob(), np.random.default_rng(seed), config)
+
+
+def center(mask: MaskArray) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.array([np.mean(places) for places in np.nonzero(mask)])
+
+
+def test_without_any_strength_nothing_changes() -> None:
+    image, mask = drawn(STILL, 0)
+    np.testing.assert_allclose(image, blob()[0], atol=1e-3)
+    np.testing.assert_array_equal(mask, blob()[1])
+
+
+def test_types_and_range() -> None:
+    strong = dataclasses.replace(ELASTIC, augment_grey=0.9)
+    for seed in range(20):
+        image, mask = drawn(strong, seed)
+        assert image.dtype == np.float32
+        assert mask.dtype == np.bool_
+        assert image.shape == mask.shape == (SIDE, SIDE)
+        assert 0 <= image.min() <= image.max() <= 255
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_mask_stays_on_what_it_marks(seed: int) -> None:
+    plain = dataclasses.replace(ELASTIC, augment_grey=0.0)
+    image, mask = drawn(plain, seed)
+    bright = image > 120
+    overlap = 2 * (bright & mask).sum() / (bright.sum() + mask.sum())
+    assert overlap > 0.97
+    # And the draw did move it.
+    own = blob()[1]
+    assert (mask != own).mean() > 0.003
+
+
+def test_shifts_reach_their_bound_and_not_beyond() -> None:
+    config = dataclasses.replace(STILL, augment_shift=6.0)
+    moves = np.array(
+        [center(drawn(config, s)[1]) - center(blob()[1]) for s in range(60)]
+    )
+    assert np.abs(moves).max() <= 6.6
+    assert np.abs(moves).max(axis=0).min() > 4
+
+
+def test_rotation_turns_about_the_middle() -> None:
+    config = dataclasses.replace(STILL, augment_rotation=30.0)
+    middle = (SIDE - 1) / 2
+    own = np.linalg.norm(center(blob()[1]) - middle)
+    angles = []
+    for seed in range(30):
+        row, column = center(drawn(config, seed)[1]) - middle
+        assert np.hypot(row, column) == pytest.approx(own, abs=0.6)
+        angles.append(np.degrees(np.arctan2(row, column)))
+    assert np.ptp(angles) > 30
+
+
+def test_deformation_changes_the_shape() -> None:
+    config = dataclasses.replace(STILL, augment_stddev=4.0)
+    areas = [int(drawn(config, seed)[1].sum()) for seed in range(20)]
+    assert np.std(areas) > 10
+
+
+def test_seed_determines_the_draw() -> None:
+    np.testing.assert_array_equal(drawn(ELASTIC, 3)[0], drawn(ELASTIC, 3)[0])
+    assert not np.array_equal(drawn(ELASTIC, 3)[0], drawn(ELASTIC, 4)[0])

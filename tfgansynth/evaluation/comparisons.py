@@ -1,0 +1,327 @@
+"""Whether one arm of the experiment is better than another: figures and a verdict.
+
+Each pair of arms is compared on the test cases of the runs that both arms have, by
+paired differences, second arm minus first; `crossed` says how their mean, its
+interval and the tests come about. The verdict is on the primary metric, Dice:
+
+- *equivalent*: the interval lies inside the equivalence margin. At 95 % this is
+  Schuirmann's two one-sided tests (J. Pharmacokinetics and Biopharmaceutics 15,
+  1987) at 2.5 % each, half of the customary 5 %. It goes before the next two: a
+  difference that surely is smaller than what matters neither helps nor harms, even
+  if it surely is not 0.
+- *helps*, *harms*: the interval excludes 0, and so do both tests after Holm's
+  correction (Scandinavian J. Statistics 6, 1979) over all pairs of arms.
+- *inconclusive*: anything else.
+
+The claim of help or harm asks for two tests at once, since either alone can mislead:
+Wilcoxon's takes the networks as given and knows nothing of the spread between runs,
+and the t test of the mean may hang on a few failed cases. The larger of the two
+p-values is that of the joint claim (Berger, Technometrics 24, 1982), and it is this
+that Holm's correction takes. The other metrics stand beside the primary one with
+figures of the same kind, each corrected over the pairs; they have no verdict.
+"""
+
+import dataclasses
+import enum
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TypeVar
+
+import numpy as np
+from scipy import stats
+
+from tfgansynth.evaluation.crossed import SIGNIFICANCE, Estimate, estimate
+from tfgansynth.evaluation.metrics import CaseMetrics
+
+PRIMARY = "dice"
+"""The metric that the verdict is on."""
+
+HIGHER_IS_BETTER: Mapping[str, bool] = MappingProxyType(
+    {
+        "dice": True,
+        "hausdorff_px": False,
+        "hausdorff_95_px": False,
+        "mean_surface_distance_px": False,
+    }
+)
+"""The metrics, as fields of `CaseMetrics`, and which way they improve."""
+
+MOST_SEEDS = 100
+"""Seeds in all beyond which no verdict is looked for."""
+
+
+class Verdict(enum.StrEnum):
+    """What the second arm of a pair is to the first."""
+
+    HELPS = "helps"
+    HARMS = "harms"
+    EQUIVALENT = "equivalent"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CaseResult:
+    """The metrics of one test case under one trained network.
+
+    Attributes:
+        seed: Seed of the experiment.
+        fold: Fold in which the case is tested; a seed has its own folds.
+        case_id: The case, unique within the data set.
+        arm: What the network was trained on, in words.
+        metrics: How well the network segments the case.
+    """
+
+    seed: int
+    fold: int
+    case_id: str
+    arm: str
+    metrics: CaseMetrics
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """The figures of two arms, second minus first.
+
+    Attributes:
+        first: The arm compared against.
+        second: The arm that is judged.
+        n_seeds: Seeds that both arms have.
+        estimates: The mean difference of each metric.
+    """
+
+    first: str
+    second: str
+    n_seeds: int
+    estimates: Mapping[str, Estimate]
+
+    @property
+    def primary(self) -> Estimate:
+        """The mean difference that the verdict is on."""
+        return self.estimates[PRIMARY]
+
+    @property
+    def one_run(self) -> bool:
+        """Whether all results come from one training run."""
+        return self.primary.design.runs == 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The verdict on a pair of arms.
+
+    Attributes:
+        pair: The two arms and their figures.
+        n_pairs: Pairs of arms over which Holm's correction goes.
+        margin: Differences of the primary metric smaller than this do not matter.
+        p_holm: The p-value of each metric after Holm's correction.
+        verdict: What the second arm is to the first, on the primary metric.
+        more_seeds: About how many more seeds would settle an inconclusive verdict
+            if mean and variances stay as estimated. None for the other verdicts,
+            after a single training run, which cannot tell, and where `MOST_SEEDS`
+            in all would not do.
+    """
+
+    pair: Pair
+    n_pairs: int
+    margin: float
+    p_holm: Mapping[str, float]
+    verdict: Verdict
+    more_seeds: int | None
+
+    @property
+    def opposed(self) -> tuple[str, ...]:
+        """The metrics that significantly go the other way than the primary one."""
+        return tuple(
+            metric
+            for metric, found in self.pair.estimates.items()
+            if _is_significant(found, self.p_holm[metric])
+            and _gain(metric, found) * self.pair.primary.mean < 0
+        )
+
+
+def compare(
+    results: Iterable[CaseResult],
+    *,
+    margin: float,
+    tables: Sequence[Sequence[str]] | None = None,
+) -> tuple[Comparison, ...]:
+    """Compare each pair of arms of a table on what both have.
+
+    Args:
+        results: Any number of seeds, folds, cases and arms. The order tells no more
+            than which arm of a pair is compared against: the one that comes first.
+        margin: Differences of Dice smaller than this do not matter; above 0.
+        tables: The arms of each table; without, all arms are one table's.
+
+    Returns:
+        One comparison for each pair of arms of a table with two cases or more in
+        common; Holm's correction goes over all of them.
+
+    Raises:
+        ValueError: The margin is not above 0, or an arm has a case twice in one
+            fold of one seed.
+    """
+    if not margin > 0:
+        raise ValueError(f"expected an equivalence margin above 0, got {margin}")
+    arms = _by_arm(results)
+    found = (
+        _pair(arms, *names)
+        for table in ([list(arms)] if tables is None else tables)
+        for names in itertools.combinations(table, 2)
+    )
+    pairs = [pair for pair in found if pair is not None]
+    corrected = {
+        metric: holm([pair.estimates[metric].p for pair in pairs])
+        for metric in HIGHER_IS_BETTER
+    }
+    return tuple(
+        _comparison(
+            pair,
+            {metric: corrected[metric][index] for metric in corrected},
+            n_pairs=len(pairs),
+            margin=margin,
+        )
+        for index, pair in enumerate(pairs)
+    )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct the p-values of a family of tests by Holm's step-down method.
+
+    Returns:
+        Adjusted p-values, at most 1, in the order given. Claims at those below a
+        level are all true with a probability of 1 - level at least.
+    """
+    ascending = np.argsort(p_values)
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[ascending] = np.maximum.accumulate(np.take(p_values, ascending) * factors)
+    return [float(p) for p in np.minimum(adjusted, 1)]
+
+
+def judge(found: Estimate, p_holm: float, margin: float) -> Verdict:
+    """Give the verdict; the module's text has the rules.
+
+    Args:
+        found: The mean difference of the primary metric.
+        p_holm: Its p-value after Holm's correction.
+        margin: Differences smaller than this do not matter.
+    """
+    if -margin < found.low and found.high < margin:
+        return Verdict.EQUIVALENT
+    if not _is_significant(found, p_holm):
+        return Verdict.INCONCLUSIVE
+    return Verdict.HELPS if _gain(PRIMARY, found) > 0 else Verdict.HARMS
+
+
+def seeds_to_settle(
+    found: Estimate, *, n_seeds: int, n_pairs: int, margin: float
+) -> int | None:
+    """Estimate how many more seeds would settle an inconclusive verdict.
+
+    The estimated mean and variances are taken for the truth, so that this is a
+    guide and no promise. With one seed, what differs between cases is taken to
+    last, as nothing shows otherwise; Holm's correction is taken at its strictest.
+    The error rates hold for a number of seeds fixed beforehand: judging anew after
+    each seed until a verdict comes raises them.
+
+    Args:
+        found: The mean difference of the primary metric.
+        n_seeds: Seeds so far.
+        n_pairs: Pairs of arms compared.
+        margin: Differences smaller than this do not matter.
+
+    Returns:
+        Seeds beyond those so far; None if all is from one training run, or if
+        `MOST_SEEDS` in all would not do.
+    """
+    if found.design.runs == 1:
+        return None
+    for seeds in range(n_seeds + 1, MOST_SEEDS + 1):
+        design = found.design.after(seeds, now=n_seeds)
+        error, freedom = design.standard_error(found.components)
+        interval, strictest = stats.t.isf(
+            [SIGNIFICANCE / 2, SIGNIFICANCE / 2 / n_pairs], freedom
+        )
+        settled_inside = abs(found.mean) + interval * error < margin
+        if settled_inside or abs(found.mean) > strictest * error:
+            return seeds - n_seeds
+    return None
+
+
+_Cell = tuple[int, int, str]
+"""Seed, fold and case."""
+
+_Item = TypeVar("_Item", str, tuple[int, int])
+
+
+def _by_arm(results: Iterable[CaseResult]) -> dict[str, dict[_Cell, CaseMetrics]]:
+    arms: dict[str, dict[_Cell, CaseMetrics]] = {}
+    for result in results:
+        cells = arms.setdefault(result.arm, {})
+        cell = result.seed, result.fold, result.case_id
+        if cell in cells:
+            raise ValueError(
+                f"{result.arm}: case {result.case_id} is tested more than once in "
+                f"fold {result.fold} of seed {result.seed}"
+            )
+        cells[cell] = result.metrics
+    return arms
+
+
+def _pair(
+    arms: Mapping[str, Mapping[_Cell, CaseMetrics]], first: str, second: str
+) -> Pair | None:
+    cells = sorted(arms[first].keys() & arms[second].keys())
+    cases = _numbered(case_id for _, _, case_id in cells)
+    runs = _numbered((seed, fold) for seed, fold, _ in cells)
+    if len(cases) < 2:
+        return None
+    where = (
+        [cases[case_id] for _, _, case_id in cells],
+        [runs[seed, fold] for seed, fold, _ in cells],
+    )
+    estimates = {}
+    for metric in HIGHER_IS_BETTER:
+        before, after = (
+            np.array([getattr(arms[arm][cell], metric) for cell in cells])
+            for arm in (first, second)
+        )
+        differences = np.full((len(cases), len(runs)), np.nan)
+        differences[where] = after - before
+        estimates[metric] = estimate(differences)
+    n_seeds = len({seed for seed, _, _ in cells})
+    return Pair(first=first, second=second, n_seeds=n_seeds, estimates=estimates)
+
+
+def _numbered(items: Iterable[_Item]) -> dict[_Item, int]:
+    """Number distinct items in an order that the order of the results cannot change."""
+    return {item: number for number, item in enumerate(sorted(set(items)))}
+
+
+def _comparison(
+    pair: Pair, p_holm: Mapping[str, float], *, n_pairs: int, margin: float
+) -> Comparison:
+    verdict = judge(pair.primary, p_holm[PRIMARY], margin)
+    more_seeds = None
+    if verdict is Verdict.INCONCLUSIVE:
+        more_seeds = seeds_to_settle(
+            pair.primary, n_seeds=pair.n_seeds, n_pairs=n_pairs, margin=margin
+        )
+    return Comparison(
+        pair=pair,
+        n_pairs=n_pairs,
+        margin=margin,
+        p_holm=p_holm,
+        verdict=verdict,
+        more_seeds=more_seeds,
+    )
+
+
+def _is_significant(found: Estimate, p_holm: float) -> bool:
+    return not found.low <= 0 <= found.high and p_holm < SIGNIFICANCE
+
+
+def _gain(metric: str, found: Estimate) -> float:
+    return found.mean if HIGHER_IS_BETTER[metric] else -found.mean

@@ -1,0 +1,109 @@
+"""What each U-Net of the experiment is trained on, and how: the rows of the tables."""
+
+import dataclasses
+from typing import Literal
+
+from tfgansynth.config import Config, UNetConfig
+from tfgansynth.evaluation.tables import Arm, arm_of
+
+Arms = Literal["paper", "fair", "all"]
+"""The paper's three rows, the fair ones, or both."""
+
+Schedule = Literal["paper", "fair", "augmented"]
+"""The paper's stopping rule; an equal number of steps for all; the same, with
+classical augmentation."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one U-Net is trained.
+
+    Attributes:
+        n_real: Real training pairs.
+        n_synthetic: Synthetic training pairs.
+        schedule: How long, and whether augmented.
+        filtered: The synthetic pairs are those of the filtered set.
+    """
+
+    n_real: int
+    n_synthetic: int
+    schedule: Schedule = "paper"
+    filtered: bool = False
+
+    @property
+    def folder_name(self) -> str:
+        """`unet-r30-s120`, and what differs from the paper's way."""
+        counts = f"unet-r{self.n_real}-s{self.n_synthetic}"
+        return "-".join([counts, *self._extras])
+
+    @property
+    def label(self) -> str:
+        """`30 real + 120 synthetic`, and what differs from the paper's way."""
+        counts = f"{self.n_real} real + {self.n_synthetic} synthetic"
+        return f"{counts} ({', '.join(self._extras)})" if self._extras else counts
+
+    @property
+    def name(self) -> str:
+        """The row's name; those of the paper's rows are theirs."""
+        arm = arm_of(self.n_real, self.n_synthetic)
+        if self.schedule == "paper":
+            return ", ".join([arm, *self._extras])
+        words = {
+            Arm.REAL: "real",
+            Arm.MIXED: "real + synthetic",
+            Arm.SYNTHETIC: "synthetic",
+        }
+        return f"{words[arm]} ({', '.join(self._extras)})"
+
+    @property
+    def _extras(self) -> list[str]:
+        extras = ["filtered"] if self.filtered else []
+        return extras if self.schedule == "paper" else [*extras, self.schedule]
+
+    def unet_config(self, config: Config) -> UNetConfig:
+        """The numbers of this U-Net's training."""
+        if self.schedule == "paper":
+            return config.unet
+        return dataclasses.replace(
+            config.unet,
+            fixed_steps=config.evaluation.fair_steps,
+            steps_an_epoch=config.evaluation.fair_epoch,
+            augment="elastic" if self.schedule == "augmented" else "none",
+        )
+
+
+def paper_recipes(n_real: int, n_synthetic: int) -> list[Recipe]:
+    """The rows of the paper's tables. Paper: IV-C."""
+    return [Recipe(n_real, 0), Recipe(n_real, n_synthetic), Recipe(0, n_synthetic)]
+
+
+def recipes(config: Config, n_real: int, arms: Arms) -> list[list[Recipe]]:
+    """The rows of each table, in the order in which they are trained.
+
+    Rows of one table are comparable: trained by one rule. The fair ones are real
+    pairs and real with synthetic ones, each with and without classical augmentation,
+    and synthetic pairs alone.
+
+    Args:
+        config: The experiment's numbers.
+        n_real: The fold's real training cases.
+        arms: Which tables.
+    """
+    n_synthetic = config.synthesis.count
+    paper = paper_recipes(n_real, n_synthetic)
+    fair = [
+        Recipe(n_real, 0, "fair"),
+        Recipe(n_real, n_synthetic, "fair"),
+        Recipe(0, n_synthetic, "fair"),
+        Recipe(n_real, 0, "augmented"),
+        Recipe(n_real, n_synthetic, "augmented"),
+    ]
+    tables = {"paper": [paper], "fair": [fair], "all": [paper, fair]}[arms]
+    if config.synthesis.min_agreement:
+        for table in tables:
+            table += [
+                dataclasses.replace(recipe, filtered=True)
+                for recipe in table
+                if recipe.n_synthetic
+            ]
+    return tables

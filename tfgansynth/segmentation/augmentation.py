@@ -1,0 +1,68 @@
+"""Classical augmentation of labelled images, as U-Net's authors used it.
+
+"Shift and rotation invariance as well as robustness to deformations and gray value
+variations": Ronneberger, Fischer and Brox, U-Net, MICCAI 2015, section 3.1, which
+gives numbers for the deformations only.
+"""
+
+import cv2
+import numpy as np
+
+from tfgansynth.config import UNetConfig
+from tfgansynth.pixels import FloatArray, MaskArray
+
+
+def augment(
+    image: FloatArray, mask: MaskArray, rng: np.random.Generator, config: UNetConfig
+) -> tuple[FloatArray, MaskArray]:
+    """Displace, turn and deform a labelled image at random, and change its contrast.
+
+    The deformation displaces the nodes of a coarse grid by Gaussian vectors; in
+    between the displacement is bicubic. What comes in over the border is mirrored.
+
+    Args:
+        image: float32 (S, S), [0, 255].
+        mask: bool (S, S).
+        rng: All its randomness.
+        config: How strong it is.
+
+    Returns:
+        float32 (S, S) in [0, 255] and bool (S, S).
+    """
+    columns, rows = _source_of_each_pixel(len(image), config, rng)
+    moved = cv2.remap(
+        image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+    moved_mask = cv2.remap(
+        mask.astype(np.uint8),
+        columns,
+        rows,
+        cv2.INTER_NEAREST,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    factor, offset = rng.uniform(-config.augment_grey, config.augment_grey, 2)
+    middle = 127.5
+    grey = (moved - middle) * (1 + factor) + middle * (1 + offset)
+    return np.clip(grey, 0, 255).astype(np.float32), moved_mask > 0
+
+
+def _source_of_each_pixel(
+    side: int, config: UNetConfig, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Where each pixel's value comes from: float32 columns and rows, each (S, S)."""
+    center = (side - 1) / 2
+    degrees = rng.uniform(-config.augment_rotation, config.augment_rotation)
+    shift = rng.uniform(-config.augment_shift, config.augment_shift, 2)
+    turn = cv2.getRotationMatrix2D((center, center), degrees, 1.0)
+    rows, columns = np.mgrid[:side, :side].astype(np.float32)
+    nodes = rng.normal(
+        0, config.augment_stddev, (config.augment_grid, config.augment_grid, 2)
+    )
+    bend = cv2.resize(
+        nodes.astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC
+    )
+    sources = [
+        row[0] * columns + row[1] * rows + row[2] + shift[axis] + bend[..., axis]
+        for axis, row in enumerate(turn)
+    ]
+    return sources[0].astype(np.float32), sources[1].astype(np.float32)
