@@ -16,6 +16,7 @@ def chosen_options() -> list[str]:
         "GANConfig": "gan.",
         "SynthesisConfig": "synthesis.",
         "UNetConfig": "unet.",
+        "EvaluationConfig": "evaluation.",
         "Config": "",
     }
     found = []

@@ -7,8 +7,8 @@ import pytest
 
 from tfgansynth.evaluation.comparisons import Verdict
 from tfgansynth.evaluation.evidence import (
-    Evidence,
     EvaluatedUNet,
+    Evidence,
     evidence_to_json,
     evidence_to_markdown,
     evidence_to_text,
@@ -21,7 +21,9 @@ PAPER, FAIR = "paper's rows", "fair rows"
 ARMS = {PAPER: {"real only": 0.0, "mixed": -0.03}, FAIR: {"real (fair)": 0.001}}
 
 
-def evaluated(seed: int, fold: int, table: str, arm: str, shift: float) -> EvaluatedUNet:
+def evaluated(
+    seed: int, fold: int, table: str, arm: str, shift: float
+) -> EvaluatedUNet:
     # The same noise for each arm, as of cases, and a little of its own.
     of_case = np.random.default_rng([seed, fold]).normal(0.94, 0.015, 40)
     own = np.random.default_rng([seed, fold, len(arm)]).normal(shift, 0.002, 40)

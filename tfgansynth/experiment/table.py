@@ -8,8 +8,8 @@ from tfgansynth import storage
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.evidence import (
-    Evidence,
     EvaluatedUNet,
+    Evidence,
     evidence_to_json,
     evidence_to_markdown,
     evidence_to_text,
