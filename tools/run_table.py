@@ -1,6 +1,7 @@
 """Run the paper's whole experiment and print its table."""
 
 import dataclasses
+import itertools
 import sys
 from pathlib import Path
 from typing import Literal
@@ -30,12 +31,15 @@ class RunTable(Options):
 
 def main(options: RunTable) -> None:
     """Run."""
-    from tfgansynth.experiment.table import run_study
-
     if options.seeds < 1:
         raise InputError(f"--seeds {options.seeds}: expected 1 or more")
-    first = options.config.seed
-    runs = (open_run(options, seed) for seed in range(first, first + options.seeds))
+    seed = options.config.seed
+    # The first before TensorFlow, so that wrong data is told at once.
+    first = open_run(options, seed)
+    others = (open_run(options, seed + more) for more in range(1, options.seeds))
+    from tfgansynth.experiment.table import run_study
+
+    runs = itertools.chain([first], others)
     folder = run_study(runs, options.folds, options.arms, options.seeds)
     print(f"RESULTS: {folder}/evidence.md, .json; TABLE: table.md, .csv, .json")
 

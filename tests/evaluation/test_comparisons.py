@@ -310,3 +310,23 @@ def test_a_case_is_tested_once_in_a_run() -> None:
 
     with pytest.raises(ValueError, match=r"real: case a is tested .* fold 2 of seed 4"):
         compare([case, case], margin=MARGIN)
+
+
+def test_only_arms_of_one_table_are_compared() -> None:
+    cases = results({"real": 0, "mixed": 0.01, "real, fair": 0.02, "mixed, fair": 0})
+    tables = [["real", "mixed"], ["real, fair", "mixed, fair"]]
+
+    found = compare(cases, margin=MARGIN, tables=tables)
+
+    assert [[c.pair.first, c.pair.second] for c in found] == tables
+    # Holm's correction goes over the pairs of all tables.
+    assert [comparison.n_pairs for comparison in found] == [2, 2]
+    both = [comparison.pair.primary.p for comparison in found]
+    assert [comparison.p_holm["dice"] for comparison in found] == holm(both)
+
+
+def test_no_interval_of_dice_goes_beyond_what_dice_can_differ() -> None:
+    found = only(compare(results({"a": 0, "b": 0}, folds=(1,), run_sd=0.5), margin=0.1))
+
+    assert found.pair.primary.design.runs == 2
+    assert (found.pair.primary.low, found.pair.primary.high) == (-1, 1)

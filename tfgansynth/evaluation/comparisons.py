@@ -291,6 +291,10 @@ def _pair(
         differences = np.full((len(cases), len(runs)), np.nan)
         differences[where] = after - before
         estimates[metric] = estimate(differences)
+    # With two runs Student's quantile may reach beyond what is possible at all.
+    dice = estimates["dice"]
+    low, high = max(dice.low, -1.0), min(dice.high, 1.0)
+    estimates["dice"] = dataclasses.replace(dice, low=low, high=high)
     n_seeds = len({seed for seed, _, _ in cells})
     return Pair(first=first, second=second, n_seeds=n_seeds, estimates=estimates)
 

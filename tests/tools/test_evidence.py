@@ -1,0 +1,106 @@
+"""Fair rows, seeds and verdicts through the real scripts."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.tools.conftest import TINY
+from tfgansynth import storage
+
+Runner = Callable[..., "subprocess.CompletedProcess[str]"]
+
+pytestmark = pytest.mark.slow
+
+SHORT = (*TINY, "--evaluation.fair-steps", "4", "--evaluation.fair-epoch", "2")
+STUDY = (*SHORT, "--folds", "1", "--seeds", "2", "--arms", "all")
+
+
+@pytest.fixture(scope="module")
+def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    done = tool("run_table", *STUDY, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert "real (augmented) against real (fair)" in done.stdout
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(out: Path) -> Path:
+    return out / "phantoms-reduced-smoke-seeds0-1"
+
+
+def test_evidence_has_all_rows_and_pairs_of_both_tables(study: Path) -> None:
+    evidence = storage.read_record(study / "evidence.json")
+
+    paper, fair = evidence["tables"]
+    assert [len(table["rows"]) for table in (paper, fair)] == [3, 5]
+    for row in (*paper["rows"], *fair["rows"]):
+        assert (row["n_unets"], row["n_results"]) == (2, 20)
+        assert set(row["dice_by_seed"]) == {"0", "1"}
+    # Pairs of rows of one table: 3 and 10.
+    assert len(evidence["comparisons"]) == 13
+    assert evidence["warning"].startswith("PHANTOMS")
+    assert len(evidence["unets"]) == 16
+    for unet in evidence["unets"]:
+        folder = study.parent / unet["run"] / f"fold-{unet['fold']}" / unet["folder"]
+        assert (folder / "predictions.npz").exists()
+    assert "PHANTOMS" in (study / "evidence.md").read_text().splitlines()[0]
+
+
+def test_each_seed_has_a_split_of_its_own(out: Path) -> None:
+    splits = [
+        json.loads((out / f"phantoms-reduced-smoke-seed{seed}/splits.json").read_text())
+        for seed in (0, 1)
+    ]
+    assert splits[0]["folds"][0]["test"] != splits[1]["folds"][0]["test"]
+
+
+def test_fair_rows_took_the_same_steps(out: Path) -> None:
+    fold = out / "phantoms-reduced-smoke-seed0/fold-1"
+    for folder in ("r6-s0-fair", "r6-s6-fair", "r0-s6-fair", "r6-s6-augmented"):
+        history = (fold / f"unet-{folder}/history.csv").read_text().splitlines()
+        # A header, and two epochs of two steps.
+        assert len(history) == 3
+
+
+def test_the_same_command_again_gives_the_same(
+    tool: Runner, out: Path, study: Path
+) -> None:
+    before = (study / "evidence.json").read_bytes()
+    (study / "evidence.json").unlink()
+
+    done = tool("run_table", *STUDY, "--out", out)
+
+    assert done.returncode == 0, done.stderr
+    assert "epoch 1" not in done.stdout
+    assert (study / "evidence.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--seeds", "0"], "--seeds 0: expected 1 or more"),
+        (["--arms", "some"], "--arms"),
+        (
+            ["--evaluation.fair-steps", "5", "--evaluation.fair-epoch", "2"],
+            "--evaluation.fair-steps 5: expected a multiple",
+        ),
+        (["--evaluation.judges", "1"], "--evaluation.judges 1: expected 2 or more"),
+        (
+            ["--evaluation.equivalence-margin", "0"],
+            "--evaluation.equivalence-margin 0: expected more than 0",
+        ),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(
+    tool: Runner, tmp_path: Path, options: list[str], complaint: str
+) -> None:
+    done = tool("run_table", *TINY, *options, "--out", tmp_path)
+
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
