@@ -41,7 +41,9 @@ def main(options: RunTable) -> None:
 
     runs = itertools.chain([first], others)
     folder = run_study(runs, options.folds, options.arms, options.seeds)
-    print(f"RESULTS: {folder}/evidence.md, .json; TABLE: table.md, .csv, .json")
+    print(f"EVIDENCE: {folder}/evidence.md, .json")
+    if options.arms != "fair":
+        print(f"TABLE: {first.run.root}/table.md, .csv, .json")
 
 
 if __name__ == "__main__":
