@@ -31,7 +31,7 @@ def test_diversity_is_told_as_a_share_of_the_real_images(
     with open_records(
         CONFIG, tmp_path, mask_threshold=128, real_images=real, saved={}
     ) as recorder:
-        recorder.samples(3, samples, samples, {})
+        recorder.samples(3, samples, samples, {}, {})
 
     assert recorder.history.series == {DIVERSITY: {3: expected}}
 
@@ -44,7 +44,7 @@ def test_a_fault_is_said_when_it_comes_and_not_again(
         config, tmp_path, mask_threshold=128, real_images=NOISE, saved={}
     ) as recorder:
         for step, samples in enumerate([NOISE, ALIKE, NOISE, ALIKE]):
-            recorder.samples(step, samples, samples, {})
+            recorder.samples(step, samples, samples, {}, {})
         saved = recorder.save()
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("GAN: step 1: samples have collapsed: they are 0.00 times")
@@ -52,7 +52,7 @@ def test_a_fault_is_said_when_it_comes_and_not_again(
     with open_records(
         config, tmp_path, mask_threshold=128, real_images=NOISE, saved=saved
     ) as recorder:
-        recorder.samples(4, ALIKE, ALIKE, {})
+        recorder.samples(4, ALIKE, ALIKE, {}, {})
     assert not capsys.readouterr().out
 
 

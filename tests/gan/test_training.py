@@ -18,9 +18,11 @@ from tfgansynth.config import GANConfig
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.gan import training
 from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.gan.fidelity import FidelityProbe
 from tfgansynth.gan.records import probe_z, read_remarks
 from tfgansynth.gan.training import is_trained, load_gan, sample_bytes, train_gan
-from tfgansynth.pixels import split_pair
+from tfgansynth.generative_metrics import FeatureFigures
+from tfgansynth.pixels import FloatArray, split_pair
 from tfgansynth.progress import Progress
 
 SIZE = 8
@@ -43,13 +45,24 @@ SMALL = GANConfig(
 )
 # Six cases to batches of four: an interruption falls inside a pass.
 PAIRS = np.random.default_rng(0).uniform(-1, 1, (6, SIZE, SIZE, 2)).astype(np.float32)
+VALIDATION = np.random.default_rng(1).normal(0, 0.3, (18, SIZE, SIZE, 2))
+VALIDATION = np.clip(VALIDATION, -1, 1).astype(np.float32)
+FIDELITY = {f"fidelity/{f.name}" for f in dataclasses.fields(FeatureFigures)}
 
 ORIGIN = {"fold": 1}
 
 
-def train(folder: Path, config: GANConfig = SMALL, seed: int = 1) -> DCGAN:
+def train(
+    folder: Path, config: GANConfig = SMALL, validation: FloatArray = VALIDATION
+) -> DCGAN:
     return train_gan(
-        PAIRS, config, mask_threshold=150, seed=seed, folder=folder, origin=ORIGIN
+        PAIRS,
+        config,
+        validation=validation,
+        mask_threshold=150,
+        seed=1,
+        folder=folder,
+        origin=ORIGIN,
     )
 
 
@@ -209,6 +222,7 @@ def test_tensorboard_shows_scalars_samples_and_histograms(finished: Finished) ->
         "health/discriminator_won",
         "health/diversity",
         "steps_per_second",
+        *FIDELITY,
     }
     assert images == {"samples/image", "samples/mask", "samples/outline"}
     assert len(histograms) == len(finished.gan.generator.trainable_variables)
@@ -349,6 +363,7 @@ def test_the_history_has_every_logged_and_every_sampled_step(
 
     assert header.split(",") == [
         "step",
+        *sorted(FIDELITY),
         "gradient_norm/discriminator",
         "gradient_norm/generator",
         "health/diversity",
@@ -357,15 +372,48 @@ def test_the_history_has_every_logged_and_every_sampled_step(
         "probability_real/real",
         "probability_real/synthetic",
     ]
-    numbers = [line.split(",") for line in lines]
-    assert [int(row[0]) for row in numbers] == [0, 2, 3, 4, 6]
-    assert [row[0] for row in numbers if row[3]] == ["0", "2", "4", "6"]
-    assert [row[0] for row in numbers if row[4]] == ["3", "6"]
+    rows = [
+        dict(zip(header.split(","), line.split(","), strict=True)) for line in lines
+    ]
+    assert [row["step"] for row in rows] == ["0", "2", "3", "4", "6"]
+    for name in ("health/diversity", *FIDELITY):
+        assert [row["step"] for row in rows if row[name]] == ["0", "2", "4", "6"]
+    for name in ("loss/discriminator", "gradient_norm/generator"):
+        assert [row["step"] for row in rows if row[name]] == ["3", "6"]
     shown = timeless(finished.folder)
-    for row in numbers:
-        if row[4]:
-            point = shown["loss/discriminator", int(row[0])]
-            assert np.float32(row[4]) == np.float32(point)
+    for row in rows:
+        for name in ("loss/discriminator", *FIDELITY):
+            if row[name]:
+                point = shown[name, int(row["step"])]
+                assert np.float32(row[name]) == np.float32(point)
+
+
+def test_fidelity_is_that_of_the_weights_sampled_from(finished: Finished) -> None:
+    probe = FidelityProbe.of(VALIDATION, SMALL.z_dim)
+    generator = finished.gan.sampling_generator()
+
+    found = probe.figures(lambda z: np.asarray(generator(z, training=True)))
+
+    arrays = storage.read_arrays(finished.folder / "checkpoints/step-000006.npz")
+    assert found.keys() == FIDELITY
+    for name, value in found.items():
+        assert arrays[f"history/{name}"][-1].tolist() == [STEPS, value]
+    points = arrays["history/fidelity/kid"]
+    assert len(np.unique(points[:, 1])) == len(points)
+
+
+def test_validation_cases_only_watch(finished: Finished, tmp_path: Path) -> None:
+    # Too few for any figure, so that nothing is drawn for them.
+    gan = train(tmp_path, validation=VALIDATION[:4])
+
+    assert_same(gan, finished.state)
+    ours, theirs = timeless(tmp_path), timeless(finished.folder)
+    assert {tag for tag, _ in theirs.keys() - ours.keys()} == FIDELITY
+    for key, values in ours.items():
+        np.testing.assert_array_equal(values, theirs[key], err_msg=str(key))
+    for sheet in (tmp_path / "samples").iterdir():
+        theirs_too = finished.folder / "samples" / sheet.name
+        assert sheet.read_bytes() == theirs_too.read_bytes()
 
 
 ILL = dataclasses.replace(SMALL, won_loss=1e9, won_steps=6, collapse_share=1e9)

@@ -20,7 +20,11 @@ from tfgansynth.stopwatch import START_UP
 
 
 def ensure_gan(experiment: Experiment, fold: FoldCases) -> None:
-    """Train the fold's GAN on its real training pairs. Paper: III, IV-B."""
+    """Train the fold's GAN on its real training pairs. Paper: III, IV-B.
+
+    Its validation cases only watch: what is trained does not depend on them, and they
+    are no part of its origin.
+    """
     config, run = experiment.config, experiment.run
     stage, folder = f"fold-{fold.number}/gan", run.gan(fold.number)
     origin = gan_origin(experiment, fold)
@@ -34,6 +38,7 @@ def ensure_gan(experiment: Experiment, fold: FoldCases) -> None:
         train_gan(
             real_pairs(fold.training, soft_masks=config.data.soft_masks),
             config.gan,
+            validation=real_pairs(fold.validation, soft_masks=config.data.soft_masks),
             mask_threshold=config.synthesis.mask_threshold,
             seed=_gan_seed(config, fold),
             folder=folder,

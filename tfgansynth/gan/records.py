@@ -119,6 +119,7 @@ class Recorder:
         step: int,
         images: ByteArray,
         grey: ByteArray,
+        fidelity: Mapping[str, float],
         weights: Mapping[str, NDArray[Any]],
     ) -> None:
         """Show samples of `probe_z` and the generator's weights.
@@ -127,13 +128,16 @@ class Recorder:
             step: Of the training.
             images: uint8 (m, S, S).
             grey: uint8 (m, S, S), the masks.
+            fidelity: As `FidelityProbe.figures` has it.
             weights: By name.
         """
         # Where the real images are all alike, no sample can be less diverse.
         own = health.diversity(images)
         share = own / self.real_diversity if self.real_diversity else 1.0
-        self.history.add(step, {health.DIVERSITY: share})
-        self.events.scalar(health.DIVERSITY, share, step)
+        figures = {health.DIVERSITY: share, **fidelity}
+        self.history.add(step, figures)
+        for name, value in figures.items():
+            self.events.scalar(name, value, step)
         for name, picture in self._pictures(images, grey):
             self.events.image(f"samples/{name}", picture, step)
         for name, weight in weights.items():

@@ -16,6 +16,7 @@ from tfgansynth.devices import compile_step
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.gan import health
 from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.gan.fidelity import FidelityProbe
 from tfgansynth.gan.networks import Generator
 from tfgansynth.gan.records import Recorder, open_records, probe_z
 from tfgansynth.interrupts import held_back
@@ -32,6 +33,7 @@ def train_gan(
     pairs: FloatArray,
     config: GANConfig,
     *,
+    validation: FloatArray,
     mask_threshold: int,
     seed: int,
     folder: Path,
@@ -43,6 +45,8 @@ def train_gan(
     Args:
         pairs: float32 (n, S, S, 2) in [-1, 1], the real training pairs.
         config: The GAN's numbers.
+        validation: float32 (n, S, S, 2) in [-1, 1], the fold's validation pairs. They
+            only watch (`gan.fidelity`): no weight, sample or stop depends on them.
         mask_threshold: Grey value from which a mask pixel is drawn as foreground.
         seed: Of initial weights, data order, noise and augmentation.
         folder: Takes `checkpoints/`, `samples/` and `tensorboard/`.
@@ -80,7 +84,9 @@ def train_gan(
             real_images=split_pair(pairs)[0],
             saved=saved,
         ) as recorder,
-        _Training(gan, recorder, folder, origin) as training,
+        _Training(
+            gan, recorder, FidelityProbe.of(validation, config.z_dim), folder, origin
+        ) as training,
         Progress("GAN step", config.steps) as progress,
     ):
         if not first:
@@ -183,6 +189,7 @@ class _Training:
 
     gan: DCGAN
     recorder: Recorder
+    probe: FidelityProbe
     folder: Path
     origin: Mapping[str, Any]
 
@@ -216,18 +223,23 @@ class _Training:
         )
 
     def sample(self) -> None:
-        """Record what the generator makes of the probe."""
+        """Record what the generator makes of the probes."""
         self._sound_state()
         generator = self.gan.sampling_generator()
-        z = probe_z(self.gan.config.z_dim)
-        pairs = np.asarray(generator(z, training=True))
-        if not np.isfinite(pairs).all():
-            self.stop_at("the generator's pixels are not finite")
+
+        def draw(z: FloatArray) -> FloatArray:
+            pairs = np.asarray(generator(z, training=True))
+            if not np.isfinite(pairs).all():
+                self.stop_at("the generator's pixels are not finite")
+            return pairs
+
+        pairs = draw(probe_z(self.gan.config.z_dim))
         weights = {
             weight.path: np.asarray(weight)
             for weight in self.gan.generator.trainable_variables
         }
-        self.recorder.samples(self.step, *split_pair(pairs), weights)
+        fidelity = self.probe.figures(draw)
+        self.recorder.samples(self.step, *split_pair(pairs), fidelity, weights)
 
     def save(self) -> None:
         """Write a checkpoint."""
