@@ -14,7 +14,8 @@ NAMES = ["precision", "recall", "density", "coverage", "kid"]
 def pairs(n: int, seed: int, level: float = 0.0) -> FloatArray:
     """Pairs whose features vary: a coarse pattern, enlarged."""
     coarse = np.random.default_rng(seed).normal(level, 0.2, (n, 4, 4, 2))
-    return np.clip(np.kron(coarse, np.ones((1, 8, 8, 1))), -1, 1).astype(np.float32)
+    fine = np.kron(coarse, np.ones((1, 8, 8, 1)))
+    return np.asarray(np.clip(fine, -1, 1), np.float32)
 
 
 def as_drawn(generated: FloatArray, z: FloatArray) -> FloatArray:
