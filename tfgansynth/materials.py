@@ -4,6 +4,7 @@ Paper: IV-A. No TensorFlow, so that whatever is wrong here is said at once.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfgansynth import storage
@@ -58,6 +59,16 @@ class Experiment:
         if not 1 <= number <= len(self.folds):
             raise InputError(f"--fold {number}: expected 1 to {len(self.folds)}")
         return self.folds[number - 1]
+
+    def some_folds(self, numbers: Sequence[int] | None) -> list[FoldCases]:
+        """Return the folds of these numbers, each once, ascending; all for none.
+
+        Raises:
+            InputError: There is no such fold.
+        """
+        if not numbers:
+            return list(self.folds)
+        return [self.fold(number) for number in sorted(set(numbers))]
 
 
 def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
