@@ -1,4 +1,4 @@
-"""Recomputing all that a run or a study shows: tables, verdicts, sets."""
+"""Recomputing all that a run or a study shows: tables, verdicts, sets, audits."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -24,6 +24,8 @@ from tfgansynth.experiment.results import (
     table_record,
     weigh_results,
 )
+from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.verification.assessments import recompute_assessment
 from tfgansynth.verification.findings import Findings
 from tfgansynth.verification.sets import OWN_SETS, recompute_set
 from tfgansynth.verification.stored_runs import (
@@ -117,7 +119,20 @@ class _Recomputation:
             folder = run.fold_folder(fold) / name
             if folder.exists():
                 with self.findings.reading(folder):
-                    recompute_set(run, fold, folder, self.findings)
+                    pairs = recompute_set(run, fold, folder, self.findings)
+                    self._assessment(run, fold, folder, pairs)
+
+    def _assessment(
+        self,
+        run: StoredRun,
+        fold: int,
+        source: Path,
+        pairs: tuple[FloatArray, MaskArray],
+    ) -> None:
+        folder = source.with_name(source.name.replace("synthetic", "assessment"))
+        if folder.exists():
+            with self.findings.reading(folder):
+                recompute_assessment(run, fold, folder, source, pairs, self.findings)
 
     def _paper_rows(self, run: StoredRun, fold: int) -> Iterable[UNetResult]:
         """The U-Nets of the paper's rows that are done."""
