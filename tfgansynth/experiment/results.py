@@ -1,4 +1,4 @@
-"""What tables and evidence are made of: settings and what U-Nets answered.
+"""What tables, evidence and curves are made of: settings and what U-Nets answered.
 
 Whoever writes them and whoever checks them builds them here, so that the same rows
 give the same files.
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from tfgansynth.config import Config
 from tfgansynth.data.dataset import Identity
 from tfgansynth.evaluation import tables
+from tfgansynth.evaluation.curves import Curve, CurveUNet, Missing, curve_to_json
 from tfgansynth.evaluation.evidence import (
     EvaluatedUNet,
     Evidence,
@@ -23,6 +24,8 @@ EVIDENCE = "evidence.json"
 EVIDENCE_TEXT = "evidence.md"
 TABLE, TABLE_TEXT, TABLE_SHEET = "table.json", "table.md", "table.csv"
 """The paper's rows of one run."""
+CURVE = "curve"
+"""A learning curve's files begin with this."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -148,6 +151,63 @@ def context(unets: Sequence[UNetResult], data: Identity) -> str:
         f"{'reduced' if config.reduced else 'full'} training set; preset "
         f"{config.preset}; seeds {seeds}; folds {folds}"
     )
+
+
+def curve_of(
+    unets: Sequence[UNetResult],
+    data: Identity,
+    generator_of: int | None,
+    missing: Sequence[Missing],
+    remarks: tuple[str, ...],
+) -> Curve:
+    """Make a learning curve of U-Nets of several numbers of real cases.
+
+    Args:
+        unets: One at least; `run` is their run's folder relative to the curve's.
+        data: The data set.
+        generator_of: Cases that the one generator of all was trained on; None where
+            each number of cases has a generator of its own.
+        missing: What could not be done.
+        remarks: What went amiss on the way.
+    """
+    words = "each number of real cases has its own generator, trained on those alone"
+    if generator_of:
+        words = (
+            f"one generator, trained on {generator_of} real cases, serves all: but for "
+            "the last number it has seen more real cases than the U-Nets beside it"
+        )
+    steps = unets[0].config.evaluation.fair_steps
+    return Curve(
+        context=f"{context(unets, data)}; {steps} mini-batches each",
+        is_phantom=data.is_phantom,
+        generator=f"Generators: {words}.",
+        unets=tuple(
+            CurveUNet(
+                run=unet.run,
+                folder=unet.recipe.folder_name,
+                n_real=unet.recipe.n_real,
+                n_synthetic=unet.recipe.n_synthetic,
+                seed=unet.config.seed,
+                fold=unet.fold,
+                arm=unet.recipe.name,
+                dice={row.case_id: row.metrics.dice for row in unet.rows},
+            )
+            for unet in unets
+        ),
+        missing=tuple(missing),
+        remarks=remarks,
+    )
+
+
+def curve_record(
+    curve: Curve, data: Identity, generator_of: int | None
+) -> dict[str, object]:
+    """The content of `curve.json`."""
+    return {
+        **curve_to_json(curve),
+        "generator_of": generator_of,
+        "dataset": data.record(),
+    }
 
 
 def target(config: Config) -> str:

@@ -1,6 +1,5 @@
 """The whole chain over folds, and the tables that grow from it. Paper: IV-C."""
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from tfgansynth.evaluation.evidence import (
     evidence_to_markdown,
     evidence_to_text,
 )
+from tfgansynth.experiment.evaluated import Evaluated, evaluated, remarks
 from tfgansynth.experiment.gan_stage import ensure_gan
-from tfgansynth.experiment.origins import gan_origin
 from tfgansynth.experiment.recipes import Arms, Recipe, paper_recipes, recipes
 from tfgansynth.experiment.results import (
     EVIDENCE,
@@ -21,33 +20,15 @@ from tfgansynth.experiment.results import (
     TABLE,
     TABLE_SHEET,
     TABLE_TEXT,
-    UNetResult,
     evidence_record,
     paper_table,
     table_record,
     weigh_results,
 )
 from tfgansynth.experiment.synthesis_stage import ensure_synthetic_set
-from tfgansynth.experiment.unet_stage import ensure_unet, unet_remarks
-from tfgansynth.gan.records import read_remarks
 from tfgansynth.materials import Experiment
 from tfgansynth.runs import Run
 from tfgansynth.stopwatch import stages_table
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Evaluated:
-    """One trained U-Net and what it answered.
-
-    Attributes:
-        experiment: Its run.
-        fold: Its fold.
-        result: What it was trained on, and its test cases.
-    """
-
-    experiment: Experiment
-    fold: FoldCases
-    result: UNetResult
 
 
 def run_study(
@@ -108,14 +89,6 @@ def _chain(
                 yield evaluated(experiment, fold, recipe)
 
 
-def evaluated(experiment: Experiment, fold: FoldCases, recipe: Recipe) -> Evaluated:
-    """Train and evaluate a U-Net if that is not done yet; see `ensure_unet`."""
-    rows = ensure_unet(experiment, fold, recipe)
-    name, config = experiment.run.root.name, experiment.config
-    result = UNetResult(name, config, fold.number, recipe, rows)
-    return Evaluated(experiment, fold, result)
-
-
 def _paper_rows(unet: Evaluated) -> list[Recipe]:
     n_synthetic = unet.experiment.config.synthesis.count
     return paper_recipes(len(unet.fold.training), n_synthetic)
@@ -132,7 +105,7 @@ def _write_table(
         experiment.data,
         {fold.number: len(fold.test) for fold in folds},
         [unet.result for unet in of_paper],
-        _remarks(of_paper),
+        remarks(of_paper),
     )
     storage.write_json(root / TABLE, table_record(table, experiment.data))
     storage.write_text(root / TABLE_SHEET, tables.to_csv(table))
@@ -143,36 +116,12 @@ def _write_table(
 def _write_evidence(tested: Sequence[Evaluated], folder: Path) -> Evidence:
     data = tested[0].experiment.data
     results = [unet.result for unet in tested]
-    evidence = weigh_results(results, data, _remarks(tested))
+    evidence = weigh_results(results, data, remarks(tested))
     folder.mkdir(exist_ok=True)
     record = evidence_record(evidence, results, data)
     storage.write_record(folder / EVIDENCE, record)
     storage.write_text(folder / EVIDENCE_TEXT, evidence_to_markdown(evidence))
     return evidence
-
-
-def _remarks(tested: Sequence[Evaluated]) -> tuple[str, ...]:
-    """What went amiss with the data or in the trainings behind some rows."""
-    runs = {unet.experiment.run.root: unet.experiment for unet in tested}
-    found = [line for each in runs.values() for line in each.duplicates_remark]
-    told = set()
-    for unet in tested:
-        experiment, fold, recipe = unet.experiment, unet.fold, unet.result.recipe
-        seed = f"seed {experiment.config.seed}, " if len(runs) > 1 else ""
-        where = f"{seed}fold {fold.number}"
-        if where not in told:
-            told.add(where)
-            gan = read_remarks(
-                experiment.run.gan(fold.number),
-                experiment.config.gan,
-                gan_origin(experiment, fold),
-            )
-            found += [f"{where}, GAN: {remark}" for remark in gan]
-        found += [
-            f"{where}, {recipe.label}: {remark}"
-            for remark in unet_remarks(experiment, fold, recipe)
-        ]
-    return tuple(dict.fromkeys(found))
 
 
 def summary(rows: Sequence[tables.CaseRow]) -> str:

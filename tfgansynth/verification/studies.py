@@ -6,19 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from tfgansynth import storage
+from tfgansynth.config import Config
 from tfgansynth.data.dataset import Identity
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation import tables
+from tfgansynth.evaluation.curves import missing_from_json
 from tfgansynth.evaluation.evidence import evidence_to_markdown
 from tfgansynth.experiment.origins import ORIGIN
 from tfgansynth.experiment.recipes import paper_recipes
 from tfgansynth.experiment.results import (
+    CURVE,
     EVIDENCE,
     EVIDENCE_TEXT,
     TABLE,
     TABLE_SHEET,
     TABLE_TEXT,
     UNetResult,
+    curve_of,
+    curve_record,
     evidence_record,
     paper_table,
     table_record,
@@ -42,20 +47,26 @@ def verify(root: Path, rounding: float = 0.0) -> Findings:
     """Recompute every number of a run's or a study's results.
 
     Args:
-        root: Folder of a run, or of a study of several runs beside it.
+        root: Folder of a run, of a study of several runs beside it, or of a learning
+            curve with its runs below it.
         rounding: Numbers whose relative difference is at most this are equal.
 
     Raises:
         InputError: It is no such folder.
     """
     root = root.resolve()
-    if not (root / EVIDENCE).is_file():
+    curves = sorted(root.glob(f"{CURVE}*.json"))
+    has_evidence = (root / EVIDENCE).is_file()
+    if not has_evidence and not curves:
         raise InputError(
-            f"{root}: has no {EVIDENCE}: name the folder that tools/run_table.py named "
-            "at its end"
+            f"{root}: has no {EVIDENCE} and no {CURVE}.json: name the folder that "
+            "tools/run_table.py or tools/run_curve.py named at its end"
         )
     recomputation = _Recomputation(root, rounding)
-    recomputation.evidence(root / EVIDENCE)
+    if has_evidence:
+        recomputation.evidence(root / EVIDENCE)
+    for path in curves:
+        recomputation.curve(path)
     recomputation.rest()
     return recomputation.findings
 
@@ -65,8 +76,10 @@ class _Recomputation:
 
     def __init__(self, root: Path, rounding: float) -> None:
         self._root = root
-        self._is_run = (root / CONFIG).exists()
-        self.findings = Findings(root if self._is_run else root.parent, rounding)
+        # A study names runs that lie beside it, a curve those below it.
+        is_study = (root / EVIDENCE).exists() and not (root / CONFIG).exists()
+        self._base = root.parent if is_study else root
+        self.findings = Findings(self._base, rounding)
         self._runs: dict[Path, StoredRun] = {}
         self._folds: set[tuple[Path, int]] = set()
         self._unets: dict[Path, UNetResult | None] = {}
@@ -83,6 +96,21 @@ class _Recomputation:
             findings.compare(path, "", record, evidence_record(evidence, unets, data))
             text = evidence_to_markdown(evidence)
             findings.compare_text(path.with_name(EVIDENCE_TEXT), text)
+
+    def curve(self, path: Path) -> None:
+        """Recompute a learning curve from the predictions it names."""
+        findings = self.findings
+        with findings.reading(path):
+            record = storage.read_record(path)
+            unets = self._named_unets(record["points"])
+            data = self._common_identity(record["dataset"])
+            only = record["generator_of"]
+            missing = missing_from_json(record["missing"])
+            curve = curve_of(unets, data, only, missing, tuple(record["remarks"]))
+            findings.compare(path, "", record, curve_record(curve, data, only))
+            learned = [unet.config.data.n_reduced for unet in unets]
+            expected = [only or unet.recipe.n_real for unet in unets]
+            findings.compare(path, "cases of the generators", learned, expected)
 
     def rest(self) -> None:
         """Recompute what else lies in the runs and folds met so far."""
@@ -157,8 +185,9 @@ class _Recomputation:
         ]
 
     def _run(self, name: str) -> StoredRun:
-        """The run of this name: the folder itself, or one beside the study's."""
-        root = self._root if self._is_run else child(self._root.parent, name)
+        """The run of this name; a run's own evidence has no other."""
+        is_run = (self._base / CONFIG).exists()
+        root = self._base if is_run else child(self._base, name)
         if root not in self._runs:
             self._runs[root] = read_run(root)
         return self._runs[root]
@@ -177,14 +206,19 @@ class _Recomputation:
         return unet
 
     def _common_identity(self, recorded: Mapping[str, Any]) -> Identity:
-        """The data set that all runs are on, with the same settings but the seed."""
+        """The data set that all runs are on, with settings that may be pooled."""
         first, *others = self._runs.values()
         data = first.identity(recorded)
         for run in others:
             path = run.root / CONFIG
-            config = dataclasses.replace(run.config, seed=first.config.seed)
-            pair = dataclasses.asdict(config), dataclasses.asdict(first.config)
+            pair = _pooled_settings(run.config), _pooled_settings(first.config)
             self.findings.compare(path, "config", *pair)
             own = run.identity(recorded).record()
             self.findings.compare(path, "dataset", own, data.record())
         return data
+
+
+def _pooled_settings(config: Config) -> dict[str, Any]:
+    """What must be the same in all runs: all but the seed and how many cases."""
+    numbers = dataclasses.replace(config.data, n_reduced=1)
+    return dataclasses.asdict(dataclasses.replace(config, seed=0, data=numbers))
