@@ -4,12 +4,18 @@ Paper: IV-A. No TensorFlow, so that whatever is wrong here is said at once.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfgansynth import storage
 from tfgansynth.config import Config
 from tfgansynth.data.dataset import Dataset, Identity, case_hashes
-from tfgansynth.data.duplicates import Crossing, across_split, find_duplicates
+from tfgansynth.data.duplicates import (
+    Crossing,
+    DuplicatePair,
+    across_split,
+    find_duplicates,
+)
 from tfgansynth.data.folds import Fold, folds_from_json, folds_to_json, make_folds
 from tfgansynth.data.loading import load_directory, load_phantoms
 from tfgansynth.data.sealed import FoldCases, open_fold
@@ -59,6 +65,56 @@ class Experiment:
             raise InputError(f"--fold {number}: expected 1 to {len(self.folds)}")
         return self.folds[number - 1]
 
+    def some_folds(self, numbers: Sequence[int] | None) -> list[FoldCases]:
+        """Return the folds of these numbers, each once, ascending; all for none.
+
+        Raises:
+            InputError: There is no such fold.
+        """
+        if not numbers:
+            return list(self.folds)
+        return [self.fold(number) for number in sorted(set(numbers))]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Materials:
+    """A data set, loaded and looked through, for one experiment or several.
+
+    Attributes:
+        dataset: Its cases.
+        duplicates: Those of the same picture.
+    """
+
+    dataset: Dataset
+    duplicates: Sequence[DuplicatePair]
+
+    def experiment(self, config: Config, out: Path) -> Experiment:
+        """Split the cases and open the run folder. Paper: IV-A.
+
+        Args:
+            config: The experiment's numbers; data and target are those loaded.
+            out: Takes the run folder.
+
+        Raises:
+            InputError: The cases' number or the run folder do not fit.
+        """
+        dataset = self.dataset
+        # Before the run folder: what cannot be split must not leave one behind.
+        folds = make_folds(dataset.case_ids, config.data, config.seed)
+        if config.reduced and len(folds[0].training) < config.data.n_reduced:
+            raise InputError(
+                f"--reduced: a fold has only {len(folds[0].training)} training cases, "
+                f"{config.data.n_reduced} are to be drawn: lower --data.n-reduced"
+            )
+        crossings = _crossings(self.duplicates, folds, allowed=config.allow_duplicates)
+        run = Run.open(
+            out, config, dataset_name=dataset.name, cases=case_hashes(dataset.cases)
+        )
+        print(f"RUN: {run.root}")
+        _record_split(run, folds)
+        opened = [open_fold(dataset, fold, reduced=config.reduced) for fold in folds]
+        return Experiment(run, dataset.identity, tuple(opened), crossings)
+
 
 def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
     """Load the cases, split them, and open the run folder. Paper: IV-A.
@@ -70,6 +126,19 @@ def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
 
     Raises:
         InputError: The data, their number or the run folder do not fit.
+    """
+    return load_materials(config, data).experiment(config, out)
+
+
+def load_materials(config: Config, data: Path | None) -> Materials:
+    """Load the cases and look for duplicates among them.
+
+    Args:
+        config: The experiment's numbers.
+        data: Folder of the data set; None takes the built-in phantoms.
+
+    Raises:
+        InputError: The data do not fit.
     """
     if data is None:
         print(
@@ -92,33 +161,19 @@ def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
             allow_duplicates=config.allow_duplicates,
         )
         print(f"DATA: {len(dataset.cases)} cases in {data}")
-    # Before the run folder: what cannot be split must not leave one behind.
-    folds = make_folds(dataset.case_ids, config.data, config.seed)
-    if config.reduced and len(folds[0].training) < config.data.n_reduced:
-        raise InputError(
-            f"--reduced: a fold has only {len(folds[0].training)} training cases, "
-            f"{config.data.n_reduced} are to be drawn: lower --data.n-reduced"
-        )
-    duplicates = _duplicates_across(dataset, folds, allowed=config.allow_duplicates)
-    run = Run.open(
-        out, config, dataset_name=dataset.name, cases=case_hashes(dataset.cases)
-    )
-    print(f"RUN: {run.root}")
-    _record_split(run, folds)
-    opened = tuple(open_fold(dataset, fold, reduced=config.reduced) for fold in folds)
-    return Experiment(run, dataset.identity, opened, duplicates)
+    images = {case.case_id: case.image for case in dataset.cases}
+    return Materials(dataset, find_duplicates(images))
 
 
-def _duplicates_across(
-    dataset: Dataset, folds: tuple[Fold, ...], *, allowed: bool
+def _crossings(
+    duplicates: Sequence[DuplicatePair], folds: tuple[Fold, ...], *, allowed: bool
 ) -> tuple[Crossing, ...]:
     """Return the duplicates that lie across the split, if that is allowed.
 
     Raises:
         InputError: There are some, and it is not.
     """
-    pairs = find_duplicates({case.case_id: case.image for case in dataset.cases})
-    crossings = across_split(pairs, folds)
+    crossings = across_split(duplicates, folds)
     if not crossings:
         return ()
     n_others = len({crossing.pair for crossing in crossings}) - 1

@@ -9,12 +9,11 @@ import pytest
 
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.evaluation import tables
+from tfgansynth.evaluation.predictions import read_predictions, write_predictions
 from tfgansynth.experiment.final_evaluation import (
     answer,
     evaluate,
     predictions_picture,
-    read_predictions,
-    write_predictions,
 )
 from tfgansynth.experiment.table import summary
 

@@ -66,6 +66,14 @@ def case_hashes(cases: Iterable[Case]) -> dict[str, str]:
     return {case.case_id: case.content_hash for case in cases}
 
 
+def hash_of_all(hashes: CaseHashes) -> str:
+    """SHA-256 over the ids and contents of cases, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for case_id, content_hash in hashes.items():
+        digest.update(f"{case_id} {content_hash}\n".encode())
+    return digest.hexdigest()
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Identity:
     """Which data set it is: what every result says about its data.
@@ -130,10 +138,8 @@ class Dataset:
     @property
     def identity(self) -> Identity:
         """Which data set this is, by the ids and contents of all its cases."""
-        digest = hashlib.sha256()
-        for case_id, content_hash in case_hashes(self.cases).items():
-            digest.update(f"{case_id} {content_hash}\n".encode())
-        return Identity(self.name, self.layout, len(self.cases), digest.hexdigest())
+        hashes = case_hashes(self.cases)
+        return Identity(self.name, self.layout, len(hashes), hash_of_all(hashes))
 
     def select(self, case_ids: Sequence[str]) -> tuple[Case, ...]:
         """Return the cases with these ids, in the order asked for.

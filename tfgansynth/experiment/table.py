@@ -1,6 +1,5 @@
 """The whole chain over folds, and the tables that grow from it. Paper: IV-C."""
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -8,42 +7,28 @@ from tfgansynth import storage
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.evidence import (
-    EvaluatedUNet,
     Evidence,
-    evidence_to_json,
     evidence_to_markdown,
     evidence_to_text,
-    weigh,
 )
+from tfgansynth.experiment.evaluated import Evaluated, evaluated, remarks
 from tfgansynth.experiment.gan_stage import ensure_gan
-from tfgansynth.experiment.origins import gan_origin
 from tfgansynth.experiment.recipes import Arms, Recipe, paper_recipes, recipes
+from tfgansynth.experiment.results import (
+    EVIDENCE,
+    EVIDENCE_TEXT,
+    TABLE,
+    TABLE_SHEET,
+    TABLE_TEXT,
+    evidence_record,
+    paper_table,
+    table_record,
+    weigh_results,
+)
 from tfgansynth.experiment.synthesis_stage import ensure_synthetic_set
-from tfgansynth.experiment.unet_stage import ensure_unet, unet_remarks
-from tfgansynth.gan.records import read_remarks
 from tfgansynth.materials import Experiment
 from tfgansynth.runs import Run
 from tfgansynth.stopwatch import stages_table
-
-EVIDENCE = "evidence.json"
-"""All rows and verdicts, in the folder of the run, or of the study of several."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Evaluated:
-    """One trained U-Net and what it answered.
-
-    Attributes:
-        experiment: Its run.
-        fold: Its fold.
-        recipe: What it was trained on.
-        rows: Its test cases.
-    """
-
-    experiment: Experiment
-    fold: FoldCases
-    recipe: Recipe
-    rows: list[tables.CaseRow]
 
 
 def run_study(
@@ -65,12 +50,11 @@ def run_study(
     """
     tested: list[Evaluated] = []
     for experiment in experiments:
-        numbers = fold_numbers or [fold.number for fold in experiment.folds]
-        folds = [experiment.fold(number) for number in sorted(set(numbers))]
+        folds = experiment.some_folds(fold_numbers)
         own: list[Evaluated] = []
         for unet in _chain(experiment, folds, arms):
             own.append(unet)
-            if unet.recipe in _paper_rows(unet):
+            if unet.result.recipe in _paper_rows(unet):
                 print(f"\n{tables.to_text(_write_table(experiment, folds, own))}")
         tested += own
         folder = study_folder(tested[0].experiment.run, n_seeds)
@@ -102,8 +86,7 @@ def _chain(
         ensure_synthetic_set(experiment, fold)
         for table in recipes(experiment.config, len(fold.training), arms):
             for recipe in table:
-                rows = ensure_unet(experiment, fold, recipe)
-                yield Evaluated(experiment, fold, recipe, rows)
+                yield evaluated(experiment, fold, recipe)
 
 
 def _paper_rows(unet: Evaluated) -> list[Recipe]:
@@ -115,123 +98,30 @@ def _write_table(
     experiment: Experiment, folds: Sequence[FoldCases], tested: Sequence[Evaluated]
 ) -> tables.Table:
     """Write the paper's rows of one run beside the paper's figures."""
-    config, data, root = experiment.config, experiment.data, experiment.run.root
-    of_paper = [unet for unet in tested if unet.recipe in _paper_rows(unet)]
-    table = tables.Table(
-        title=(
-            "Table II: the reduced training set"
-            if config.reduced
-            else "Table I: the full training set"
-        ),
-        dataset_name=data.name,
-        is_phantom=data.is_phantom,
-        is_paper_data=data.is_paper_data,
-        target=_target(experiment),
-        image_size=config.data.size,
-        reduced=config.reduced,
-        preset=config.preset,
-        seed=config.seed,
-        folds=tuple(fold.number for fold in folds),
-        n_test_cases=sum(len(fold.test) for fold in folds),
-        rows=tables.aggregate(row for unet in of_paper for row in unet.rows),
-        remarks=_remarks(of_paper),
+    root = experiment.run.root
+    of_paper = [unet for unet in tested if unet.result.recipe in _paper_rows(unet)]
+    table = paper_table(
+        experiment.config,
+        experiment.data,
+        {fold.number: len(fold.test) for fold in folds},
+        [unet.result for unet in of_paper],
+        remarks(of_paper),
     )
-    record = {**tables.to_json(table), "dataset": data.record()}
-    storage.write_json(root / "table.json", record)
-    storage.write_text(root / "table.csv", tables.to_csv(table))
-    storage.write_text(root / "table.md", tables.to_markdown(table))
+    storage.write_json(root / TABLE, table_record(table, experiment.data))
+    storage.write_text(root / TABLE_SHEET, tables.to_csv(table))
+    storage.write_text(root / TABLE_TEXT, tables.to_markdown(table))
     return table
 
 
-def weigh_evidence(tested: Sequence[Evaluated]) -> Evidence:
-    """Judge each pair of rows, over all folds and seeds so far."""
-    first = tested[0].experiment
-    config = first.config
-    runs = {unet.experiment.run.root: unet.experiment for unet in tested}
-    seeds = ", ".join(str(experiment.config.seed) for experiment in runs.values())
-    folds = ", ".join(map(str, sorted({unet.fold.number for unet in tested})))
-    size = config.data.size
-    return weigh(
-        (
-            EvaluatedUNet(
-                seed=unet.experiment.config.seed,
-                table=_title(unet),
-                arm=unet.recipe.name,
-                rows=unet.rows,
-            )
-            for unet in tested
-        ),
-        context=(
-            f"{first.data.name}, {_target(first)}, {size} x {size} px, "
-            f"{'reduced' if config.reduced else 'full'} training set; preset "
-            f"{config.preset}; seeds {seeds}; folds {folds}"
-        ),
-        is_phantom=first.data.is_phantom,
-        margin=config.evaluation.equivalence_margin,
-        remarks=_remarks(tested),
-    )
-
-
 def _write_evidence(tested: Sequence[Evaluated], folder: Path) -> Evidence:
-    evidence = weigh_evidence(tested)
-    first = tested[0].experiment
-    runs = dict.fromkeys(unet.experiment.run.root.name for unet in tested)
+    data = tested[0].experiment.data
+    results = [unet.result for unet in tested]
+    evidence = weigh_results(results, data, remarks(tested))
     folder.mkdir(exist_ok=True)
-    record = {
-        **evidence_to_json(evidence),
-        "runs": list(runs),
-        "folds": sorted({unet.fold.number for unet in tested}),
-        "dataset": first.data.record(),
-        "unets": [
-            {
-                "run": unet.experiment.run.root.name,
-                "fold": unet.fold.number,
-                "folder": unet.recipe.folder_name,
-                "table": _title(unet),
-                "arm": unet.recipe.name,
-            }
-            for unet in tested
-        ],
-    }
+    record = evidence_record(evidence, results, data)
     storage.write_record(folder / EVIDENCE, record)
-    storage.write_text(folder / "evidence.md", evidence_to_markdown(evidence))
+    storage.write_text(folder / EVIDENCE_TEXT, evidence_to_markdown(evidence))
     return evidence
-
-
-def _title(unet: Evaluated) -> str:
-    if unet.recipe.schedule == "paper":
-        return "The paper's rows: trained until its rule ends it"
-    steps = unet.experiment.config.evaluation.fair_steps
-    return f"Fair rows: {steps} mini-batches each"
-
-
-def _target(experiment: Experiment) -> str:
-    lungs = experiment.config.lungs
-    return {"both": "both lungs"}.get(lungs, f"{lungs} lung")
-
-
-def _remarks(tested: Sequence[Evaluated]) -> tuple[str, ...]:
-    """What went amiss with the data or in the trainings behind some rows."""
-    runs = {unet.experiment.run.root: unet.experiment for unet in tested}
-    found = [line for each in runs.values() for line in each.duplicates_remark]
-    told = set()
-    for unet in tested:
-        experiment, fold = unet.experiment, unet.fold
-        seed = f"seed {experiment.config.seed}, " if len(runs) > 1 else ""
-        where = f"{seed}fold {fold.number}"
-        if where not in told:
-            told.add(where)
-            gan = read_remarks(
-                experiment.run.gan(fold.number),
-                experiment.config.gan,
-                gan_origin(experiment, fold),
-            )
-            found += [f"{where}, GAN: {remark}" for remark in gan]
-        found += [
-            f"{where}, {unet.recipe.label}: {remark}"
-            for remark in unet_remarks(experiment, fold, unet.recipe)
-        ]
-    return tuple(dict.fromkeys(found))
 
 
 def summary(rows: Sequence[tables.CaseRow]) -> str:

@@ -11,12 +11,8 @@ from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation import tables
-from tfgansynth.experiment.final_evaluation import (
-    CASES,
-    PICTURE,
-    PREDICTIONS,
-    evaluate_finally,
-)
+from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
+from tfgansynth.experiment.final_evaluation import evaluate_finally
 from tfgansynth.experiment.origins import Origin, unet_origin
 from tfgansynth.experiment.recipes import Recipe
 from tfgansynth.experiment.stages import tell_precision, timed

@@ -60,6 +60,10 @@ class SyntheticSet:
     n_empty: int
 
 
+class ModeCollapseError(InputError):
+    """Too few of a generator's pairs were distinct."""
+
+
 def draw_z(seed: int, batch: int, count: int, z_dim: int) -> FloatArray:
     """Draw one batch of noise, float32 (count, z_dim), uniform in [-1, 1)."""
     rng = np.random.default_rng([seed, batch])
@@ -84,8 +88,8 @@ def draw_set(
         components: Connected components that a clean mask keeps.
 
     Raises:
-        InputError: Too few of the drawn pairs were distinct: mode collapse. Or
-            no pair was asked for.
+        ModeCollapseError: Too few of the drawn pairs were distinct.
+        InputError: No pair was asked for.
     """
     if config.count < 1:
         raise InputError(f"count: expected at least 1 pair, got {config.count}")
@@ -97,7 +101,7 @@ def draw_set(
     batch = 0
     while len(images) < config.count:
         if n_drawn >= config.max_draws * config.count:
-            raise InputError(
+            raise ModeCollapseError(
                 f"mode collapse: only {len(images)} of {n_drawn} generated pairs were "
                 f"distinct and had a mask ({n_similar} almost identical, {n_empty} "
                 f"with an empty mask), {config.count} were asked for: train the GAN "

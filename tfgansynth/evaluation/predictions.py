@@ -1,0 +1,111 @@
+"""What a U-Net answered on its test cases: stored, read back, measured again."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfgansynth import storage
+from tfgansynth.errors import InputError
+from tfgansynth.evaluation.metrics import measure
+from tfgansynth.evaluation.tables import CaseRow
+from tfgansynth.pixels import ByteArray, MaskArray
+
+CASES, PREDICTIONS, PICTURE = "cases.csv", "predictions.npz", "predictions.png"
+"""Files of a U-Net's results on its test cases."""
+
+Shown = tuple[int, int, int]
+"""Indices of the best, the median and the worst case by Dice."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a U-Net answered on its test cases, to measure again and to show.
+
+    Attributes:
+        case_ids: The n cases.
+        predictions: bool (n, S, S).
+        truths: bool (n, S, S).
+        shown: Which are the best, the median and the worst by Dice.
+        shown_images: uint8 (3, S, S), theirs.
+    """
+
+    case_ids: tuple[str, ...]
+    predictions: MaskArray
+    truths: MaskArray
+    shown: Shown
+    shown_images: ByteArray
+
+
+def measure_cases(
+    case_ids: Sequence[str],
+    predictions: MaskArray,
+    truths: MaskArray,
+    *,
+    fold: int,
+    n_real: int,
+    n_synthetic: int,
+) -> list[CaseRow]:
+    """Measure predictions of a U-Net against the true masks of its test cases.
+
+    Args:
+        case_ids: n cases.
+        predictions: bool (n, S, S).
+        truths: bool (n, S, S).
+        fold: The fold whose cases these are, from 1.
+        n_real: Real training pairs of the U-Net.
+        n_synthetic: Its synthetic ones.
+    """
+    return [
+        CaseRow(fold, case_id, n_real, n_synthetic, measure(prediction, truth))
+        for case_id, prediction, truth in zip(
+            case_ids, predictions, truths, strict=True
+        )
+    ]
+
+
+def best_median_worst(rows: Sequence[CaseRow]) -> Shown:
+    """Choose the cases to show, by Dice."""
+    order = np.argsort([-row.metrics.dice for row in rows], kind="stable")
+    return int(order[0]), int(order[len(order) // 2]), int(order[-1])
+
+
+def write_predictions(path: Path, answered: Predictions) -> None:
+    """Write predictions and truths, one bit a pixel."""
+    arrays = {
+        "case_ids": np.array(answered.case_ids),
+        "shape": np.array(answered.truths.shape),
+        "predictions": np.packbits(answered.predictions),
+        "truths": np.packbits(answered.truths),
+        "shown": np.array(answered.shown),
+        "shown_images": answered.shown_images,
+    }
+    storage.write_arrays(path, arrays)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read what `write_predictions` wrote.
+
+    Raises:
+        InputError: It is missing, or something else.
+    """
+    arrays = storage.read_arrays(path)
+    try:
+        shape = tuple(int(side) for side in arrays["shape"])
+        masks = {
+            name: np.unpackbits(arrays[name], count=math.prod(shape))
+            .reshape(shape)
+            .astype(np.bool_)
+            for name in ("predictions", "truths")
+        }
+        best, median, worst = (int(index) for index in arrays["shown"])
+        return Predictions(
+            case_ids=tuple(str(case_id) for case_id in arrays["case_ids"]),
+            **masks,
+            shown=(best, median, worst),
+            shown_images=arrays["shown_images"],
+        )
+    except (KeyError, TypeError, ValueError) as fault:
+        raise InputError(f"{path}: holds no predictions ({fault})") from fault
