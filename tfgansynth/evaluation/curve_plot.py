@@ -1,5 +1,6 @@
-"""The learning curve as a picture: a line with intervals for each arm."""
+"""The learning curve as a picture: each U-Net, and a line with intervals by arm."""
 
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -59,27 +60,43 @@ def draw(curve: Curve) -> Figure:
     axes.set_xlabel("Real training cases")
     axes.set_ylabel("Mean Dice of the test cases")
     axes.grid(axis="y", color=_FAINT, alpha=0.25, linewidth=0.8)
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(
+        frameon=False,
+        ncols=len(curve.arms),
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+    )
     title = "Learning curve"
     if curve.is_phantom:
         title += f" ({PHANTOM_WARNING})"
-    axes.set_title(title, loc="left", fontweight="bold")
-    notes = [curve.context, f"Intervals: {INTERVALS}.", curve.generator]
+    axes.set_title(title, loc="left", fontweight="bold", pad=30)
+    notes = [curve.context, f"Dots: U-Nets. Intervals: {INTERVALS}.", curve.generator]
     figure.supxlabel("\n".join(notes), x=0.01, ha="left", fontsize=7, color=_INK)
     return figure
 
 
 def _draw_line(axes: Axes, curve: Curve, arm: str, index: int) -> None:
+    color, shift = _COLORS[index % len(_COLORS)], _SPREAD**index
+    unets = [unet for unet in curve.unets if unet.arm == arm]
+    axes.scatter(
+        [unet.n_real * shift for unet in unets],
+        [statistics.fmean(unet.dice.values()) for unet in unets],
+        s=14,
+        color=color,
+        alpha=0.35,
+        linewidths=0,
+    )
     line = curve.line(arm)
     means = [found.mean for found in line.values()]
     below = [found.mean - found.low for found in line.values()]
     above = [found.high - found.mean for found in line.values()]
     axes.errorbar(
-        [count * _SPREAD**index for count in line],
+        [count * shift for count in line],
         means,
         yerr=[below, above],
         label=arm,
-        color=_COLORS[index % len(_COLORS)],
+        color=color,
         marker=_MARKERS[index % len(_MARKERS)],
         markersize=5,
         linewidth=1.8,

@@ -98,9 +98,9 @@ class Curve:
         return list(dict.fromkeys(unet.arm for unet in self.unets))
 
     def line(self, arm: str) -> dict[int, Estimate]:
-        """Mean Dice of an arm by number of real cases."""
+        """Mean Dice of an arm by number of real cases; intervals end at 0 and 1."""
         return {
-            count: _estimate(unets)
+            count: _mean_dice(unets)
             for count in self.counts
             if (unets := self._of(count, arm))
         }
@@ -130,6 +130,14 @@ def _paired(
     }
 
 
+def _mean_dice(by_run: Mapping[Run, Mapping[str, float]]) -> Estimate:
+    """Estimate a mean that lies in [0, 1], which the model does not know."""
+    found = _estimate(by_run)
+    return dataclasses.replace(
+        found, low=max(0.0, found.low), high=min(1.0, found.high)
+    )
+
+
 def _estimate(by_run: Mapping[Run, Mapping[str, float]]) -> Estimate:
     cases = sorted({case for values in by_run.values() for case in values})
     columns = [
@@ -149,7 +157,7 @@ def curve_to_json(curve: Curve) -> dict[str, object]:
     """
     points = []
     for unet in curve.unets:
-        found = _estimate({(unet.seed, unet.fold): unet.dice})
+        found = _mean_dice({(unet.seed, unet.fold): unet.dice})
         plain = {
             field.name: getattr(unet, field.name)
             for field in dataclasses.fields(unet)

@@ -173,8 +173,8 @@ def curve_of(
     words = "each number of real cases has its own generator, trained on those alone"
     if generator_of:
         words = (
-            f"one generator, trained on {generator_of} real cases, serves all: but for "
-            "the last number it has seen more real cases than the U-Nets beside it"
+            f"one generator, trained on {generator_of} real cases, serves all: it has "
+            f"seen more real cases than the U-Nets of fewer than {generator_of}"
         )
     steps = unets[0].config.evaluation.fair_steps
     return Curve(
