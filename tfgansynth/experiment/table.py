@@ -15,10 +15,14 @@ from tfgansynth.evaluation.evidence import (
     evidence_to_text,
     weigh,
 )
+from tfgansynth.experiment.assessment import assess_fold
 from tfgansynth.experiment.gan_stage import ensure_gan
 from tfgansynth.experiment.origins import gan_origin
 from tfgansynth.experiment.recipes import Arms, Recipe, paper_recipes, recipes
-from tfgansynth.experiment.synthesis_stage import ensure_synthetic_set
+from tfgansynth.experiment.synthesis_stage import (
+    ensure_filtered_set,
+    ensure_synthetic_set,
+)
 from tfgansynth.experiment.unet_stage import ensure_unet, unet_remarks
 from tfgansynth.gan.records import read_remarks
 from tfgansynth.materials import Experiment
@@ -51,6 +55,8 @@ def run_study(
     fold_numbers: Sequence[int] | None,
     arms: Arms,
     n_seeds: int,
+    *,
+    assessed: bool = False,
 ) -> Path:
     """Run the whole chain over folds and seeds; print and write results as they come.
 
@@ -59,6 +65,7 @@ def run_study(
         fold_numbers: The folds; None for all.
         arms: Which rows.
         n_seeds: How many runs there will be.
+        assessed: Also assess each fold's synthetic set, after its rows.
 
     Returns:
         The folder that has the evidence: the run's own if there is only one.
@@ -68,7 +75,7 @@ def run_study(
         numbers = fold_numbers or [fold.number for fold in experiment.folds]
         folds = [experiment.fold(number) for number in sorted(set(numbers))]
         own: list[Evaluated] = []
-        for unet in _chain(experiment, folds, arms):
+        for unet in _chain(experiment, folds, arms, assessed=assessed):
             own.append(unet)
             if unet.recipe in _paper_rows(unet):
                 print(f"\n{tables.to_text(_write_table(experiment, folds, own))}")
@@ -94,16 +101,20 @@ def study_folder(run: Run, n_seeds: int) -> Path:
 
 
 def _chain(
-    experiment: Experiment, folds: Sequence[FoldCases], arms: Arms
+    experiment: Experiment, folds: Sequence[FoldCases], arms: Arms, *, assessed: bool
 ) -> Iterator[Evaluated]:
     """Do what is not done yet, U-Net after U-Net."""
     for fold in folds:
         ensure_gan(experiment, fold)
         ensure_synthetic_set(experiment, fold)
+        if experiment.config.synthesis.min_agreement:
+            ensure_filtered_set(experiment, fold)
         for table in recipes(experiment.config, len(fold.training), arms):
             for recipe in table:
                 rows = ensure_unet(experiment, fold, recipe)
                 yield Evaluated(experiment, fold, recipe, rows)
+        if assessed:
+            assess_fold(experiment, fold)
 
 
 def _paper_rows(unet: Evaluated) -> list[Recipe]:
