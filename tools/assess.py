@@ -34,19 +34,24 @@ class Assess(Options):
 
 def main(experiment: "Experiment", options: Assess) -> int:
     """Assess."""
-    from tfgansynth.experiment import assessment
+    from tfgansynth.experiment.assessment import (
+        assess,
+        assess_fold,
+        ensure_assessment,
+    )
+    from tfgansynth.experiment.audited_set import drop_offenders
 
     if options.set and options.drop:
         raise InputError("--drop: works on the run's own set: leave out --set")
     fold = experiment.fold(options.fold)
     if options.set:
-        found = assessment.assess(experiment, fold, options.set)
+        found = assess(experiment, fold, options.set)
         print(found.to_text(fold))
         return DONE if found.passed else FAILED
-    passed = assessment.assess_fold(experiment, fold)
+    passed = assess_fold(experiment, fold)
     if options.drop:
-        found = assessment.ensure_assessment(experiment, fold)
-        print(f"AUDITED SET: {assessment.drop_offenders(experiment, fold, found)}")
+        found = ensure_assessment(experiment, fold)
+        print(f"AUDITED SET: {drop_offenders(experiment, fold, found)}")
     return DONE if passed else FAILED
 
 

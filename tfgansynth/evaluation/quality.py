@@ -36,8 +36,8 @@ Record = dict[str, Any]
 
 _FEWEST_SHAPES = 4
 _POINTS_A_NEIGHBOR = 5
-"""Balls that reach to the k-th neighbor need 5 k points: of less, halves of a set, which
-the intervals are taken from, lie in every ball."""
+"""Balls that reach to the k-th neighbor need 5 k points: in halves of a smaller set,
+which the intervals are taken from, every ball reaches to nearly all."""
 
 
 def soundness_record(

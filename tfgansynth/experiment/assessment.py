@@ -36,16 +36,10 @@ from tfgansynth.experiment.judges import Indices, Judges, ensure_judges
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthesis_stage import read_own_set
 from tfgansynth.materials import Experiment
-from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
+from tfgansynth.pixels import FloatArray, MaskArray
 from tfgansynth.seeds import derive_seed
 from tfgansynth.stopwatch import EVALUATION, PREDICTION
-from tfgansynth.synthesis.sampling import (
-    MANIFEST,
-    Draw,
-    SyntheticSet,
-    pair_name,
-    write_set,
-)
+from tfgansynth.synthesis.sampling import MANIFEST, pair_name
 
 ASSESSMENT, ARRAYS = "assessment.json", "assessment.npz"
 """Files of an assessment."""
@@ -343,52 +337,4 @@ def _gallery(found: Audit, fold: FoldCases) -> dict[str, NDArray[Any]]:
 
 def _shown(name: str, cases: list[Case] | tuple[Case, ...]) -> dict[str, NDArray[Any]]:
     images, masks = images_and_masks(cases)
-    return {f"{name}_images": _bytes(images), f"{name}_masks": masks}
-
-
-def _bytes(images: NDArray[Any]) -> ByteArray:
-    return np.asarray(np.rint(images), np.uint8)
-
-
-def drop_offenders(
-    experiment: Experiment, fold: FoldCases, assessment: Assessment
-) -> Path:
-    """Write the fold's set without the pairs that the audit objects to.
-
-    Args:
-        experiment: The experiment.
-        fold: The fold.
-        assessment: Of the fold's unfiltered set.
-
-    Returns:
-        The folder, a synthetic set like the other; its manifest tells which pairs
-        were dropped and which case they are near.
-
-    Raises:
-        InputError: No pair would be left.
-    """
-    source = experiment.run.synthetic(fold.number)
-    images, masks, manifest = read_own_set(experiment, fold, source)
-    offenders = assessment.record["memorization"]["offenders"]
-    kept = np.setdiff1d(np.arange(len(images)), offenders)
-    if not kept.size:
-        raise InputError(f"{source}: the audit objects to all {len(images)} pairs")
-    draws = [
-        Draw(**{field.name: entry[field.name] for field in dataclasses.fields(Draw)})
-        for entry in manifest.pop("pairs")
-    ]
-    audited = SyntheticSet(
-        images=_bytes(images[kept]),
-        masks=masks[kept],
-        draws=tuple(draws[index] for index in kept),
-        n_drawn=manifest["drawn"],
-        n_similar=manifest["dropped_as_almost_identical"],
-        n_empty=manifest["dropped_for_an_empty_mask"],
-    )
-    folder = source.with_name(f"{source.name}-audited")
-    origin = {
-        "audited_manifest_sha256": storage.hash_file(source / MANIFEST),
-        "dropped_by_the_audit": assessment.offences(fold),
-    }
-    write_set(audited, {**manifest, **origin}, folder)
-    return folder
+    return {f"{name}_images": np.rint(images).astype(np.uint8), f"{name}_masks": masks}
