@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -31,7 +32,7 @@ N_TRAINING, N_UNUSED, N_VALIDATION, N_PAIRS = 10, 6, 4, 8
 SETTINGS = (
     *MICRO,
     *("--data.n-reduced", str(N_TRAINING), "--synthesis.count", str(N_PAIRS)),
-    *("--evaluation.judge-steps", "30", "--gan.steps", "12"),
+    *("--evaluation.judge-steps", "16", "--gan.steps", "12"),
 )
 FOLD = ("--fold", "1")
 
@@ -132,7 +133,7 @@ def test_judges_never_saw_what_they_judge(run: Path) -> None:
         for group in ("training_cases", "judged_cases", "validation_cases"):
             assert origin[group].items() <= hashes.items()
         # Validation cases choose nothing: the last weights are taken.
-        assert origin["unet"]["fixed_steps"] == 30
+        assert origin["unet"]["fixed_steps"] == 16
         assert origin["unet"]["keep"] == "last"
         assert origin["synthetic_set"] is None
         judged += unseen
@@ -290,7 +291,8 @@ def test_a_planted_copy_is_caught_and_dropped(
     assert not ended.stderr
     assert "fold-1/assessment: is of an earlier set: it is made anew" in ended.stdout
     assert "COPIED? memorization audit: NOT PASSED" in ended.stdout
-    assert f"offender: synthetic-00005 (pair near {original}: 0.0" in ended.stdout
+    (told,) = re.findall(r"offender: (.*)", ended.stdout)
+    assert re.fullmatch(rf"synthetic-00005 \(\w+ near {original}: 0\.0\d\d\)", told)
     record, arrays = read(copy)
     assert record["memorization"]["passed"] is False
     assert record["memorization"]["offenders"] == [4]
@@ -392,7 +394,7 @@ def test_killed_at_exact_moments_of_writing_it_goes_on(
     def unassessed(name: str) -> Path:
         copy = tmp_path / name / FOLDER
         shutil.copytree(run, copy)
-        for part in ("judges", "assessment"):
+        for part in ("judges/judge-2", "assessment"):
             shutil.rmtree(copy / "fold-1" / part)
         return copy.parent
 
@@ -407,7 +409,7 @@ def test_killed_at_exact_moments_of_writing_it_goes_on(
     moments = [line.split(" ", 2) for line in journal.read_text().splitlines()]
     chosen = [
         next(each for each in moments if each[1] == "after" and name in each[2])
-        for name in ("judge-1/checkpoints/", "judge-2/origin", "assessment.npz")
+        for name in ("judge-2/checkpoints/step-000002", "assessment.npz")
     ]
     for number, when, call in chosen:
         out = unassessed(f"{number}-{when}")
