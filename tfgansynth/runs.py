@@ -85,6 +85,11 @@ class Run:
         name = "synthetic-filtered" if filtered else "synthetic"
         return self.fold(number) / name
 
+    def assessment(self, number: int, *, filtered: bool = False) -> Path:
+        """Folder of what was found of a fold's synthetic set, or filtered one."""
+        name = "assessment-filtered" if filtered else "assessment"
+        return self.fold(number) / name
+
     @property
     def timings_path(self) -> Path:
         """The wall time of each stage and its parts, in seconds."""

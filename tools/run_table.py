@@ -27,6 +27,9 @@ class RunTable(Options):
     arms: Literal["paper", "fair", "all"] = "paper"
     """The paper's three rows; the fair ones, all trained with the same number of
     steps, with and without classical augmentation; or both."""
+    assess: bool = False
+    """Also assess each fold's synthetic set after its rows, as tools/assess.py does,
+    but for the exit code."""
 
 
 def main(options: RunTable) -> None:
@@ -40,7 +43,9 @@ def main(options: RunTable) -> None:
     from tfgansynth.experiment.table import run_study
 
     runs = itertools.chain([first], others)
-    folder = run_study(runs, options.folds, options.arms, options.seeds)
+    folder = run_study(
+        runs, options.folds, options.arms, options.seeds, assessed=options.assess
+    )
     print(f"EVIDENCE: {folder}/evidence.md, .json")
     if options.arms != "fair":
         print(f"TABLE: {first.run.root}/table.md, .csv, .json")

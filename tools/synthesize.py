@@ -21,7 +21,8 @@ class Synthesize(Options):
     """Number of the fold, from 1."""
     count: int | None = None
     """Pairs to draw. Without it, --synthesis.count pairs: the run's own set, which
-    the table trains on. Sets of another size lie beside it."""
+    the table trains on, and with --synthesis.min-agreement the filtered one too. Sets
+    of another size lie beside it."""
     generator: Path | None = None
     """Draw from this exported generator instead of the fold's GAN: a .keras file,
     or the folder of a SavedModel. A SavedModel is a program: use only those from
@@ -32,6 +33,7 @@ def main(experiment: "Experiment", options: Synthesize) -> None:
     """Draw."""
     from tfgansynth.experiment.synthesis_stage import (
         draw_separate_set,
+        ensure_filtered_set,
         ensure_synthetic_set,
     )
 
@@ -40,6 +42,8 @@ def main(experiment: "Experiment", options: Synthesize) -> None:
     count = own_count if options.count is None else options.count
     if options.generator is None and count == own_count:
         ensure_synthetic_set(experiment, fold)
+        if experiment.config.synthesis.min_agreement:
+            ensure_filtered_set(experiment, fold)
     else:
         draw_separate_set(experiment, fold, count, options.generator)
 

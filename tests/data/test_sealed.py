@@ -73,6 +73,20 @@ def test_fold_is_open_but_for_its_test_cases() -> None:
     assert reachable == [{"c": C.content_hash}]
 
 
+@pytest.mark.parametrize(
+    ("reduced", "training", "unused"), [(True, "b", "ac"), (False, "abc", "")]
+)
+def test_cases_that_the_reduced_set_leaves_out_are_unused(
+    reduced: bool, training: str, unused: str
+) -> None:
+    fold = Fold(
+        number=1, training=("a", "b", "c"), reduced=("b",), validation=(), test=()
+    )
+    opened = open_fold(Dataset("data", "folder", (A, B, C)), fold, reduced=reduced)
+    assert [each.case_id for each in opened.training] == [*training]
+    assert [each.case_id for each in opened.unused] == [*unused]
+
+
 def test_test_cases_are_opened_in_one_place_only() -> None:
     places = []
     for path in PACKAGE.rglob("*.py"):

@@ -7,10 +7,16 @@ import keras
 import numpy as np
 import pytest
 
-from tfgansynth.config import PRESETS, UNetConfig
+from tfgansynth.config import PRESETS, Precision, UNetConfig
 from tfgansynth.keras_files import save_keras
 from tfgansynth.pixels import FloatArray, to_signed
-from tfgansynth.segmentation.unet import build_unet, plain_twin, predict_masks
+from tfgansynth.segmentation.unet import (
+    bottleneck_features,
+    build_unet,
+    load_unet,
+    plain_twin,
+    predict_masks,
+)
 
 TINY = UNetConfig(depth=2, maps=4)
 
@@ -176,3 +182,31 @@ def test_a_program_without_this_package_loads_the_plain_twin(tmp_path: Path) -> 
     np.testing.assert_allclose(
         np.load(tmp_path / "out.npy"), np.asarray(unet(inputs)), atol=1e-5
     )
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+def test_bottleneck_is_what_the_way_up_starts_from(depth: int) -> None:
+    config = dataclasses.replace(TINY, depth=depth, maps=6)
+    unet = build_unet(config, size=16, seed=3)
+    found = bottleneck_features(unet, images(35))
+    assert found.shape == (35, 6)
+    assert found.dtype == np.float32
+    deepest = unet.get_layer(f"convolution_{2 * depth + 2}").output
+    maps = keras.Model(unet.input, deepest)(to_signed(images(35))[..., None])
+    assert maps.shape[1] == 16 >> depth
+    expected = np.mean(np.asarray(maps), axis=(1, 2))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_unet_comes_back_from_the_file_of_its_twin(
+    precision: Precision, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(TINY, depth=1, maps=4, precision=precision)
+    unet = build_unet(config, size=16, seed=3)
+    path = tmp_path / "model.keras"
+    save_keras(plain_twin(unet, config), path)
+    again = load_unet(config, size=16, path=path)
+    inputs = to_signed(images(2))[..., None]
+    np.testing.assert_array_equal(again(inputs), unet(inputs))
+    assert bottleneck_features(again, images(2)).dtype == np.float32

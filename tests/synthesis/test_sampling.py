@@ -9,7 +9,7 @@ from PIL import Image
 from tfgansynth import storage
 from tfgansynth.config import SynthesisConfig
 from tfgansynth.errors import InputError
-from tfgansynth.pixels import ByteArray, FloatArray
+from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
 from tfgansynth.similarity import perceptual_hash
 from tfgansynth.synthesis.sampling import (
     SyntheticSet,
@@ -396,3 +396,30 @@ def test_crash_while_writing_leaves_no_set(
     assert not folder.exists()
     write_set(draw(), {}, folder)
     assert len(read_set(folder)[0]) == 5
+
+
+def test_only_agreeing_pairs_are_taken_and_others_do_not_stand_in_their_way() -> None:
+    asked: list[int] = []
+
+    def agrees(images: ByteArray, masks: MaskArray) -> MaskArray:
+        asked.append(len(images))
+        # Disagree: the first image, and of the second batch the last.
+        return np.arange(4) != (0 if len(asked) == 1 else 3)
+
+    config = dataclasses.replace(CONFIG, count=4)
+    # The first does not agree, the same image does when it comes again.
+    source = Scripted([1, 2, -3, 4, 1, 2, 5, 6])
+    found = draw_set(source, config, z_dim=Z_DIM, z_seed=0, components=2, agrees=agrees)
+    assert asked == [4, 4]
+    assert [(d.batch, d.index) for d in found.draws] == [(0, 1), (0, 3), (1, 0), (1, 2)]
+    assert (found.n_drawn, found.n_disagreeing) == (7, 1)
+    assert (found.n_similar, found.n_empty) == (1, 1)
+
+
+def test_too_few_that_agree_end_the_drawing() -> None:
+    def agrees(images: ByteArray, masks: MaskArray) -> MaskArray:
+        return np.zeros(len(images), np.bool_)
+
+    config = dataclasses.replace(CONFIG, min_agreement=0.9)
+    with pytest.raises(InputError, match=r"only 0 of 20 .* \(20 disagree, 0 almost"):
+        draw_set(sampler, config, z_dim=Z_DIM, z_seed=0, components=2, agrees=agrees)

@@ -67,19 +67,25 @@ class FoldCases:
         training: The cases that this experiment may train on.
         validation: Cases for early stopping.
         test: Cases for the final evaluation alone.
+        unused: Training cases that the reduced data set leaves out: no network
+            sees them. None with the full one.
     """
 
     number: int
     training: tuple[Case, ...]
     validation: tuple[Case, ...]
     test: SealedCases
+    unused: tuple[Case, ...] = ()
 
 
 def open_fold(dataset: Dataset, fold: Fold, *, reduced: bool) -> FoldCases:
     """Take the cases of a fold from their data set."""
+    training = fold.training_ids(reduced=reduced)
+    left_out = [name for name in fold.training if name not in training]
     return FoldCases(
         number=fold.number,
-        training=dataset.select(fold.training_ids(reduced=reduced)),
+        training=dataset.select(training),
         validation=dataset.select(fold.validation),
         test=SealedCases(dataset.select(fold.test)),
+        unused=dataset.select(left_out),
     )

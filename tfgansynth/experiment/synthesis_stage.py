@@ -1,4 +1,4 @@
-"""The stage of a fold's synthetic set: drawing pairs, handing them to training."""
+"""The stage of a fold's synthetic sets: drawing pairs, handing them to training."""
 
 import dataclasses
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 from tfgansynth import storage
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
+from tfgansynth.evaluation.soundness import passes
 from tfgansynth.experiment.gan_stage import generator_origin, trained_gan
+from tfgansynth.experiment.judges import Judges, ensure_judges
 from tfgansynth.experiment.origins import Origin, require_own_set
 from tfgansynth.experiment.stages import timed
 from tfgansynth.gan.dcgan import DCGAN
@@ -20,6 +22,7 @@ from tfgansynth.seeds import derive_seed
 from tfgansynth.stopwatch import START_UP
 from tfgansynth.synthesis.sampling import (
     MANIFEST,
+    Filter,
     Sampler,
     draw_set,
     read_manifest,
@@ -30,17 +33,37 @@ from tfgansynth.synthesis.sampling import (
 
 def ensure_synthetic_set(experiment: Experiment, fold: FoldCases) -> None:
     """Draw the fold's synthetic set from its GAN. Paper: IV-B."""
-    run, stage = experiment.run, f"fold-{fold.number}/synthetic"
-    folder = run.synthetic(fold.number)
-    if folder.exists():
-        return
+    folder = experiment.run.synthetic(fold.number)
+    if not folder.exists():
+        _draw_own_set(experiment, fold, folder)
+
+
+def ensure_filtered_set(experiment: Experiment, fold: FoldCases) -> None:
+    """Draw as many pairs from the same noise whose masks agree with the fold's judges.
+
+    Raises:
+        InputError: Too few agree.
+    """
+    folder = experiment.run.synthetic(fold.number, filtered=True)
+    if not folder.exists():
+        judges = ensure_judges(experiment, fold)
+        _draw_own_set(experiment, fold, folder, judges)
+
+
+def _draw_own_set(
+    experiment: Experiment,
+    fold: FoldCases,
+    folder: Path,
+    judges: Judges | None = None,
+) -> None:
+    run, stage = experiment.run, f"fold-{fold.number}/{folder.name}"
     with timed(run, stage) as watch:
         with watch.part(START_UP):
             gan = trained_gan(experiment, fold)
         precision = resolve_precision(experiment.config.gan.precision)
         run.add_machine(stage, describe_machine(), precision=precision, done=0)
         count = experiment.config.synthesis.count
-        _draw_set(experiment, fold, gan, count, folder)
+        _draw_set(experiment, fold, gan, count, folder, judges)
 
 
 def draw_separate_set(
@@ -68,7 +91,12 @@ def draw_separate_set(
 
 
 def _draw_set(
-    experiment: Experiment, fold: FoldCases, gan: DCGAN, count: int, folder: Path
+    experiment: Experiment,
+    fold: FoldCases,
+    gan: DCGAN,
+    count: int,
+    folder: Path,
+    judges: Judges | None = None,
 ) -> None:
     generator = gan.sampling_generator()
 
@@ -77,7 +105,7 @@ def _draw_set(
 
     origin = generator_origin(experiment, fold, generator.get_weights())
     z_dim = experiment.config.gan.z_dim
-    _write_set(experiment, fold, sampler, z_dim, count, origin, folder)
+    _write_set(experiment, fold, sampler, z_dim, count, origin, folder, judges)
 
 
 def _write_set(
@@ -88,6 +116,7 @@ def _write_set(
     count: int,
     origin: Origin,
     folder: Path,
+    judges: Judges | None = None,
 ) -> None:
     if folder.exists():
         raise InputError(f"{folder}: exists already: remove or rename it first")
@@ -100,18 +129,58 @@ def _write_set(
         z_dim=z_dim,
         z_seed=z_seed,
         components=config.mask_components,
+        agrees=_filter(judges, synthesis.min_agreement),
     )
-    numbers = {
+    numbers: Origin = {
         "z_seed": z_seed,
         "mask_components": config.mask_components,
         "synthesis": dataclasses.asdict(synthesis),
     }
+    dropped = (
+        f"{synthetic.n_similar} almost identical, {synthetic.n_empty} with an empty "
+        "mask"
+    )
+    if judges:
+        numbers["min_agreement"] = synthesis.min_agreement
+        numbers["dropped_for_disagreement"] = synthetic.n_disagreeing
+        numbers["judges"] = judges.hashes
+        dropped += f", {synthetic.n_disagreeing} that disagree"
     write_set(synthetic, {**origin, **numbers}, folder)
     print(
         f"SYNTHETIC SET: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "
-        f"({synthetic.n_similar} almost identical, {synthetic.n_empty} with an empty "
-        f"mask), in {folder}"
+        f"({dropped}), in {folder}"
     )
+
+
+def _filter(judges: Judges | None, min_agreement: float) -> Filter | None:
+    if judges is None:
+        return None
+
+    def agrees(images: ByteArray, masks: MaskArray) -> MaskArray:
+        return passes(judges.agreement(images, masks), min_agreement)
+
+    return agrees
+
+
+def read_own_set(
+    experiment: Experiment, fold: FoldCases, folder: Path
+) -> tuple[FloatArray, MaskArray, Origin]:
+    """Read a synthetic set, if it is the fold's own.
+
+    Returns:
+        float32 (n, S, S) images in [0, 255], bool (n, S, S) masks, and the manifest.
+
+    Raises:
+        InputError: There is no set, it was altered, or came from elsewhere.
+    """
+    if not folder.exists():
+        raise InputError(
+            f"{folder}: no synthetic set yet: run tools/synthesize.py with the same "
+            "options first"
+        )
+    manifest = read_manifest(folder)
+    require_own_set(experiment, fold, manifest, folder)
+    return *read_set(folder), manifest
 
 
 def synthetic_pairs(
@@ -128,14 +197,7 @@ def synthetic_pairs(
             elsewhere.
     """
     folder = experiment.run.synthetic(fold.number, filtered=filtered)
-    if not folder.exists():
-        raise InputError(
-            f"{folder}: no synthetic set yet: run tools/synthesize.py with the same "
-            "options first"
-        )
-    manifest = read_manifest(folder)
-    require_own_set(experiment, fold, manifest, folder)
-    images, masks = read_set(folder)
+    images, masks, manifest = read_own_set(experiment, fold, folder)
     if count > len(images):
         raise InputError(f"--synthetic {count}: the set in {folder} has {len(images)}")
     origin = {

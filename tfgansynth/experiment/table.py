@@ -11,6 +11,7 @@ from tfgansynth.evaluation.evidence import (
     evidence_to_markdown,
     evidence_to_text,
 )
+from tfgansynth.experiment.assessment import assess_fold
 from tfgansynth.experiment.evaluated import Evaluated, evaluated, remarks
 from tfgansynth.experiment.gan_stage import ensure_gan
 from tfgansynth.experiment.recipes import Arms, Recipe, paper_recipes, recipes
@@ -25,7 +26,10 @@ from tfgansynth.experiment.results import (
     table_record,
     weigh_results,
 )
-from tfgansynth.experiment.synthesis_stage import ensure_synthetic_set
+from tfgansynth.experiment.synthesis_stage import (
+    ensure_filtered_set,
+    ensure_synthetic_set,
+)
 from tfgansynth.materials import Experiment
 from tfgansynth.runs import Run
 from tfgansynth.stopwatch import stages_table
@@ -36,6 +40,8 @@ def run_study(
     fold_numbers: Sequence[int] | None,
     arms: Arms,
     n_seeds: int,
+    *,
+    assessed: bool = False,
 ) -> Path:
     """Run the whole chain over folds and seeds; print and write results as they come.
 
@@ -44,6 +50,7 @@ def run_study(
         fold_numbers: The folds; None for all.
         arms: Which rows.
         n_seeds: How many runs there will be.
+        assessed: Also assess each fold's synthetic set, after its rows.
 
     Returns:
         The folder that has the evidence: the run's own if there is only one.
@@ -52,7 +59,7 @@ def run_study(
     for experiment in experiments:
         folds = experiment.some_folds(fold_numbers)
         own: list[Evaluated] = []
-        for unet in _chain(experiment, folds, arms):
+        for unet in _chain(experiment, folds, arms, assessed=assessed):
             own.append(unet)
             if unet.result.recipe in _paper_rows(unet):
                 print(f"\n{tables.to_text(_write_table(experiment, folds, own))}")
@@ -78,15 +85,19 @@ def study_folder(run: Run, n_seeds: int) -> Path:
 
 
 def _chain(
-    experiment: Experiment, folds: Sequence[FoldCases], arms: Arms
+    experiment: Experiment, folds: Sequence[FoldCases], arms: Arms, *, assessed: bool
 ) -> Iterator[Evaluated]:
     """Do what is not done yet, U-Net after U-Net."""
     for fold in folds:
         ensure_gan(experiment, fold)
         ensure_synthetic_set(experiment, fold)
+        if experiment.config.synthesis.min_agreement:
+            ensure_filtered_set(experiment, fold)
         for table in recipes(experiment.config, len(fold.training), arms):
             for recipe in table:
                 yield evaluated(experiment, fold, recipe)
+        if assessed:
+            assess_fold(experiment, fold)
 
 
 def _paper_rows(unet: Evaluated) -> list[Recipe]:

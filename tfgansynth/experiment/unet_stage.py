@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgansynth import storage
-from tfgansynth.config import require_same
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
@@ -15,22 +13,17 @@ from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
 from tfgansynth.experiment.final_evaluation import evaluate_finally
 from tfgansynth.experiment.origins import Origin, unet_origin
 from tfgansynth.experiment.recipes import Recipe
-from tfgansynth.experiment.stages import tell_precision, timed
+from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthesis_stage import synthetic_pairs
-from tfgansynth.keras_files import save_keras
+from tfgansynth.experiment.unet_training import (
+    HISTORY,
+    is_done,
+    mark_done,
+    train_in_folder,
+)
 from tfgansynth.materials import Experiment
 from tfgansynth.seeds import derive_seed
-from tfgansynth.segmentation.training import (
-    Labelled,
-    history_from_csv,
-    history_to_csv,
-    remarks,
-    train_unet,
-)
-from tfgansynth.segmentation.unet import plain_twin
-from tfgansynth.stopwatch import RECORDS, START_UP
-
-_ORIGIN, _HISTORY, _MODEL = "origin.json", "history.csv", "model.keras"
+from tfgansynth.segmentation.training import Labelled, history_from_csv, remarks
 
 
 def unet_folder(experiment: Experiment, fold: FoldCases, recipe: Recipe) -> Path:
@@ -58,33 +51,23 @@ def ensure_unet(
     """
     run, config = experiment.run, experiment.config
     folder = unet_folder(experiment, fold, recipe)
-    unet_config = recipe.unet_config(config)
     training, origin = _training_pairs(experiment, fold, recipe)
-    if (folder / _ORIGIN).exists():
-        return _finished(folder, origin)
-    stage = f"fold-{fold.number}/{folder.name}"
-    with timed(run, stage) as watch:
-        with watch.part(START_UP):
-            tell_precision(run, stage, "U-Net", unet_config.precision, folder)
-        unet, history = train_unet(
+    if is_done(folder, origin):
+        return tables.read_cases(folder / CASES)
+    with timed(run, f"fold-{fold.number}/{folder.name}") as watch:
+        unet = train_in_folder(
+            experiment,
+            fold,
             training,
-            Labelled(*images_and_masks(fold.validation)),
-            unet_config,
+            recipe.unet_config(config),
             seed=derive_seed(config.seed, "unet", fold.number),
             folder=folder,
             origin=origin,
             label=f"fold {fold.number}, {recipe.label}:",
             watch=watch,
         )
-        print(f"{folder.name}: stopped after {len(history)} epochs")
-        with watch.part(RECORDS):
-            storage.write_text(folder / _HISTORY, history_to_csv(history))
-            save_keras(plain_twin(unet, unet_config), folder / _MODEL)
         rows = evaluate_finally(experiment, fold, unet, origin, folder, watch)
-        # Last, since this file says that the U-Net is done.
-        names = (_HISTORY, _MODEL, CASES, PREDICTIONS, PICTURE)
-        files = storage.hash_files(folder, names)
-        storage.write_record(folder / _ORIGIN, {**origin, "files": files})
+        mark_done(folder, origin, (CASES, PREDICTIONS, PICTURE))
     return rows
 
 
@@ -92,19 +75,10 @@ def unet_remarks(
     experiment: Experiment, fold: FoldCases, recipe: Recipe
 ) -> tuple[str, ...]:
     """What a reader of results must know of how a finished U-Net was trained."""
-    path = unet_folder(experiment, fold, recipe) / _HISTORY
+    path = unet_folder(experiment, fold, recipe) / HISTORY
     history = history_from_csv(path.read_text("utf-8"))
     n_pairs = recipe.n_real + recipe.n_synthetic
     return remarks(history, recipe.unet_config(experiment.config), n_pairs)
-
-
-def _finished(folder: Path, origin: Origin) -> list[tables.CaseRow]:
-    """Read the result of a U-Net that is done, if it is still what was written."""
-    path = folder / _ORIGIN
-    saved = storage.read_record(path)
-    storage.require_files(folder, saved.pop("files"))
-    require_same(origin, saved, path)
-    return tables.read_cases(folder / CASES)
 
 
 def _training_pairs(

@@ -1,6 +1,7 @@
 """The paper's U-Net. Paper: IV-B."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -143,6 +144,22 @@ def build_optimizer(config: UNetConfig) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(config.learning_rate, **averaging)
 
 
+def load_unet(config: UNetConfig, *, size: int, path: Path) -> keras.Model:
+    """Build a U-Net and give it the weights of a file of its `plain_twin`.
+
+    Args:
+        config: The network's numbers.
+        size: Side of the images in pixels.
+        path: A `.keras` file, of which nothing but the weights is taken. Its content
+            must have been checked.
+    """
+    twin = build_unet(config, size=size, seed=0, plain=True)
+    twin.load_weights(path)
+    unet = build_unet(config, size=size, seed=0)
+    unet.set_weights(twin.get_weights())
+    return unet
+
+
 def predict_masks(unet: keras.Model, images: FloatArray) -> MaskArray:
     """Segment images by the more probable class.
 
@@ -153,11 +170,34 @@ def predict_masks(unet: keras.Model, images: FloatArray) -> MaskArray:
     Returns:
         Bool (n, S, S).
     """
-    inputs = to_signed(images)[..., None]
-    logits = np.concatenate(
-        [
-            np.asarray(unet(inputs[start : start + _PREDICTION_BATCH], training=False))
-            for start in range(0, len(inputs), _PREDICTION_BATCH)
-        ]
-    )
+    logits = _in_batches(unet, images)
     return np.asarray(logits[..., 1] > logits[..., 0])
+
+
+def bottleneck_features(unet: keras.Model, images: FloatArray) -> FloatArray:
+    """Describe images by what the U-Net's deepest level makes of them.
+
+    Args:
+        unet: A trained U-Net.
+        images: (n, S, S) in [0, 255].
+
+    Returns:
+        float32 (n, maps): the last maps before the way up, averaged over all places.
+    """
+    names = [layer.name for layer in unet.layers]
+    # A U-Net of depth 0 has no way up.
+    after = "up_convolution_1" if "up_convolution_1" in names else "logits"
+    encoder = keras.Model(unet.input, unet.get_layer(after).input)
+    return np.asarray(_in_batches(encoder, images).mean(axis=(1, 2)))
+
+
+def _in_batches(network: keras.Model, images: FloatArray) -> FloatArray:
+    """Apply a network to images (n, S, S) in [0, 255], some at a time."""
+    inputs = to_signed(images)[..., None]
+    starts = range(0, len(inputs), _PREDICTION_BATCH)
+    parts = (inputs[start : start + _PREDICTION_BATCH] for start in starts)
+    answers = [network(part, training=False) for part in parts]
+    # NumPy knows no bfloat16 of its own.
+    return np.concatenate(
+        [np.asarray(keras.ops.cast(answer, "float32")) for answer in answers]
+    )

@@ -14,7 +14,7 @@ from tfgansynth.data.images import read_grey, read_mask
 from tfgansynth.errors import InputError
 from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
 from tfgansynth.similarity import DistinctFilter
-from tfgansynth.synthesis.postprocess import clean_mask
+from tfgansynth.synthesis.postprocess import clean_masks
 
 _SHEET_COLUMNS = 15
 _MOST_PNG_BYTES = 64 << 20
@@ -22,6 +22,9 @@ MANIFEST = "manifest.json"
 
 Sampler = Callable[[FloatArray], tuple[ByteArray, ByteArray]]
 """z, float32 (m, z_dim) in [-1, 1] -> uint8 images and grey masks (m, S, S)."""
+
+Filter = Callable[[ByteArray, MaskArray], MaskArray]
+"""uint8 images and clean masks (m, S, S) -> bool (m,): which pairs may be taken."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class SyntheticSet:
         n_drawn: Pairs drawn in all.
         n_similar: Pairs dropped because they are almost identical to a kept one.
         n_empty: Pairs dropped because nothing of their mask was left.
+        n_disagreeing: Pairs dropped by a filter.
     """
 
     images: ByteArray
@@ -58,6 +62,7 @@ class SyntheticSet:
     n_drawn: int
     n_similar: int
     n_empty: int
+    n_disagreeing: int = 0
 
 
 class ModeCollapseError(InputError):
@@ -77,6 +82,7 @@ def draw_set(
     z_dim: int,
     z_seed: int,
     components: int,
+    agrees: Filter | None = None,
 ) -> SyntheticSet:
     """Draw pairs until enough distinct ones are there. Paper: IV-B.
 
@@ -86,10 +92,12 @@ def draw_set(
         z_dim: Length of the noise vector.
         z_seed: Determines all noise.
         components: Connected components that a clean mask keeps.
+        agrees: Tells whose image and mask agree; only those are taken, and a pair
+            that is not taken does not stand in the way of one almost identical.
 
     Raises:
         ModeCollapseError: Too few of the drawn pairs were distinct.
-        InputError: No pair was asked for.
+        InputError: Too few agreed, or no pair was asked for.
     """
     if config.count < 1:
         raise InputError(f"count: expected at least 1 pair, got {config.count}")
@@ -97,26 +105,36 @@ def draw_set(
     images: list[ByteArray] = []
     masks: list[MaskArray] = []
     draws: list[Draw] = []
-    n_drawn = n_similar = n_empty = 0
+    n_drawn = n_similar = n_empty = n_disagreeing = 0
     batch = 0
     while len(images) < config.count:
         if n_drawn >= config.max_draws * config.count:
+            found = f"only {len(images)} of {n_drawn} generated pairs"
+            dropped = f"{n_similar} almost identical, {n_empty} with an empty mask"
+            if agrees:
+                raise InputError(
+                    f"{found} passed the filter ({n_disagreeing} disagree, {dropped}), "
+                    f"{config.count} were asked for: lower --synthesis.min-agreement "
+                    f"{config.min_agreement}, train the GAN longer, or ask for fewer"
+                )
             raise ModeCollapseError(
-                f"mode collapse: only {len(images)} of {n_drawn} generated pairs were "
-                f"distinct and had a mask ({n_similar} almost identical, {n_empty} "
-                f"with an empty mask), {config.count} were asked for: train the GAN "
-                "longer or with another --seed, or ask for fewer"
+                f"mode collapse: {found} were distinct and had a mask ({dropped}), "
+                f"{config.count} were asked for: train the GAN longer or with another "
+                "--seed, or ask for fewer"
             )
-        z = draw_z(z_seed, batch, config.batch, z_dim)
-        for index, (image, grey) in enumerate(zip(*sampler(z), strict=True)):
+        drawn, greys = sampler(draw_z(z_seed, batch, config.batch, z_dim))
+        cleaned = clean_masks(
+            greys, threshold=config.mask_threshold, components=components
+        )
+        agreeing = agrees(drawn, cleaned) if agrees else np.ones(len(drawn), np.bool_)
+        for index, (image, mask) in enumerate(zip(drawn, cleaned, strict=True)):
             if len(images) == config.count:
                 break
             n_drawn += 1
-            mask = clean_mask(
-                grey, threshold=config.mask_threshold, components=components
-            )
             if not mask.any():
                 n_empty += 1
+            elif not agreeing[index]:
+                n_disagreeing += 1
             elif not distinct.add(image):
                 n_similar += 1
             else:
@@ -131,6 +149,7 @@ def draw_set(
         n_drawn=n_drawn,
         n_similar=n_similar,
         n_empty=n_empty,
+        n_disagreeing=n_disagreeing,
     )
 
 

@@ -1,0 +1,423 @@
+"""Judges, assessment and filter of a fold's synthetic set through the real scripts."""
+
+import functools
+import itertools
+import json
+import re
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.reliability.comparison import differences
+from tests.reliability.faults import checkpoint_every_epoch, kill_at, note_calls
+from tests.reliability.processes import Ended, Preparation, Warm, unprepared
+from tests.reliability.settings import FOLDER, MICRO
+from tfgansynth import storage
+from tfgansynth.data.dataset import Case
+from tfgansynth.data.loading import load_phantoms
+from tfgansynth.evaluation.fidelity import compare_features, expected_coverage
+from tfgansynth.evaluation.metrics import dice
+from tfgansynth.evaluation.neighbors import PARTS
+from tfgansynth.evaluation.soundness import QUANTILES
+from tfgansynth.synthesis.sampling import read_set
+
+pytestmark = pytest.mark.slow
+
+N_TRAINING, N_UNUSED, N_VALIDATION, N_PAIRS = 10, 6, 4, 8
+SETTINGS = (
+    *MICRO,
+    *("--data.n-reduced", str(N_TRAINING), "--synthesis.count", str(N_PAIRS)),
+    *("--evaluation.judge-steps", "16", "--gan.steps", "12"),
+)
+FOLD = ("--fold", "1")
+
+Tool = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Tool:
+    """Run `tools/NAME.py` on the small experiment in `out`."""
+    logs = tmp_path_factory.mktemp("logs")
+    numbers = itertools.count()
+
+    def run(
+        name: str,
+        out: Path,
+        *arguments: str | Path,
+        prepare: Preparation = unprepared,
+    ) -> Ended:
+        log = logs / str(next(numbers))
+        return Warm(log, prepare, name, *SETTINGS, *arguments, "--out", out).wait()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def done(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
+    """A finished run with an assessment, and what it said."""
+    out = tmp_path_factory.mktemp("assessed")
+    ended = tool(
+        "run_table", out, "--folds", "1", "--assess", prepare=checkpoint_every_epoch
+    )
+    assert ended.code == 0, ended.stderr
+    return out / FOLDER, ended
+
+
+@pytest.fixture(scope="session")
+def run(done: tuple[Path, Ended]) -> Path:
+    return done[0]
+
+
+@pytest.fixture(scope="session")
+def cases() -> dict[str, Case]:
+    """All phantoms of the run."""
+    dataset = load_phantoms(30, 0, "both", 32, soft_masks=False)
+    return {case.case_id: case for case in dataset.cases}
+
+
+@pytest.fixture
+def copy(run: Path, tmp_path: Path) -> Path:
+    """A copy of the run, to go on in."""
+    return Path(shutil.copytree(run, tmp_path / FOLDER))
+
+
+def training_ids(run: Path) -> list[str]:
+    ids: list[str] = storage.read_record(run / "splits.json")["folds"][0]["reduced"]
+    return ids
+
+
+def read(run: Path, name: str = "assessment") -> tuple[dict[str, Any], dict[str, Any]]:
+    folder = run / "fold-1" / name
+    record = storage.read_record(folder / "assessment.json")
+    return record, storage.read_arrays(folder / "assessment.npz")
+
+
+def unpack(arrays: dict[str, Any], name: str) -> Any:
+    shape = arrays[f"shape_{name}"]
+    bits = np.unpackbits(arrays[f"judged_{name}"], count=int(np.prod(shape)))
+    return bits.reshape(shape).astype(bool)
+
+
+def test_the_table_is_followed_by_an_assessment(done: tuple[Path, Ended]) -> None:
+    run, ended = done
+    printed = ended.stdout
+    assert printed.count("ASSESSMENT of ") == 1
+    assert (
+        "ASSESSMENT of fold-1/synthetic: 8 synthetic pairs beside 10 training and 10 "
+        "held-out real cases (4 validation cases and 6 training cases that the reduced "
+        "set leaves out)"
+    ) in printed
+    for words in ("SOUND? ", "ALIKE? ", "COPIED? memorization audit: passed"):
+        assert printed.index("TIME: fold-1/unet-r0-s8 ") < printed.index(words)
+    assert not list(run.glob("fold-1/*filtered*"))
+
+
+def test_judges_never_saw_what_they_judge(run: Path) -> None:
+    split = storage.read_record(run / "splits.json")["folds"][0]
+    hashes = storage.read_record(run / "cases.json")["cases"]
+    judged: list[str] = []
+    for number in (1, 2):
+        folder = run / f"fold-1/judges/judge-{number}"
+        origin = storage.read_record(folder / "origin.json")
+        storage.require_files(folder, origin["files"])
+        seen, unseen = origin["training_cases"], origin["judged_cases"]
+        assert len(seen) == len(unseen) == N_TRAINING / 2
+        assert not set(seen) & set(unseen)
+        assert set(seen) | set(unseen) == set(split["reduced"])
+        assert origin["validation_cases"].keys() == set(split["validation"])
+        for group in ("training_cases", "judged_cases", "validation_cases"):
+            assert origin[group].items() <= hashes.items()
+        # Validation cases choose nothing: the last weights are taken.
+        assert origin["unet"]["fixed_steps"] == 16
+        assert origin["unet"]["keep"] == "last"
+        assert origin["synthetic_set"] is None
+        judged += unseen
+    assert sorted(judged) == sorted(split["reduced"])
+
+
+def test_features_are_of_cases_that_their_network_has_not_seen(run: Path) -> None:
+    record, arrays = read(run)
+    origin = storage.read_record(run / "fold-1/judges/judge-1/origin.json")
+    unseen = set(origin["judged_cases"])
+    assert set(arrays["features_training_case_ids"].tolist()) == unseen
+    assert "the 5 of 10 that it has not seen" in record["fidelity"]["features"]
+
+
+def test_soundness_is_recomputed_from_what_is_stored(
+    run: Path, cases: dict[str, Case]
+) -> None:
+    record, arrays = read(run)
+    _, masks = read_set(run / "fold-1/synthetic")
+    sets = {
+        "synthetic": masks,
+        "real": np.stack([cases[name].mask for name in training_ids(run)]),
+    }
+    for name, truths in sets.items():
+        found = [
+            dice(judged, mask)
+            for judged, mask in zip(unpack(arrays, name), truths, strict=True)
+        ]
+        np.testing.assert_array_equal(arrays[f"agreement_{name}"], found)
+        told = record["soundness"]["agreement"][name]
+        assert told["n"] == len(truths)
+        assert told["mean"] == pytest.approx(np.mean(found), abs=1e-12)
+        assert told["quantiles"] == pytest.approx(np.quantile(found, QUANTILES))
+    plausibility = record["soundness"]["plausibility"]
+    assert plausibility["synthetic"] * N_PAIRS == pytest.approx(
+        round(plausibility["synthetic"] * N_PAIRS)
+    )
+    assert (plausibility["synthetic"] < 1) == bool(plausibility["misfits"])
+
+
+def test_fidelity_has_all_figures_of_equal_sizes(run: Path) -> None:
+    record, arrays = read(run)
+    fidelity = record["fidelity"]
+    sizes = {"training": 5, "synthetic": N_PAIRS, "held_out": N_UNUSED + N_VALIDATION}
+    for name, size in sizes.items():
+        assert arrays[f"features_{name}"].shape == (size, 4)
+        assert arrays[f"features_{name}"].dtype == np.float32
+    assert list(fidelity["figures"]) == [
+        *("precision", "recall", "density", "coverage", "kid"),
+    ]
+    assert fidelity["neighbors"] == 1
+    assert fidelity["expected_coverage"] == expected_coverage(5, 5, 1)
+    assert {each["size"] for each in fidelity["figures"].values()} == {5}
+    assert {each["size"] for each in fidelity["shapes"].values()} == {N_PAIRS}
+    again = compare_features(
+        *(arrays[f"features_{name}"] for name in sizes), seed=5, k=1
+    )
+    # Another seed, other subsets of the same sets: near.
+    kid = fidelity["figures"]["kid"]
+    assert kid["synthetic"]["value"] == pytest.approx(
+        again["kid"].synthetic.value, abs=0.2 * abs(again["kid"].synthetic.value) + 0.1
+    )
+    assert 0 <= fidelity["hash_diversity"]["synthetic"] <= 64
+    assert 10 < fidelity["hash_diversity"]["real"] <= 64
+
+
+def test_memorization_has_all_figures(run: Path) -> None:
+    record, arrays = read(run)
+    assert record["memorization"]["passed"] is True
+    for name in PARTS:
+        part = record["memorization"]["parts"][name]
+        null, found = arrays[f"null_{name}"], arrays[f"nearest_distances_{name}"]
+        assert len(null) == N_TRAINING + N_UNUSED + N_VALIDATION
+        assert len(found) == len(arrays[f"nearest_cases_{name}"]) == N_PAIRS
+        assert part["threshold"] == null.min()
+        assert part["n_closer"] == np.count_nonzero(found < part["threshold"])
+        assert part["share"] == part["n_closer"] / N_PAIRS
+        assert part["n_copies"] == np.count_nonzero(found < part["copy_bound"]) == 0
+        assert part["passed"] is True
+        assert set(part) >= {"expected_share", "p_value", "binomial_p_value"}
+        low, high = part["expected_share_interval"]
+        assert 0 < low < part["expected_share"] < high < 1
+
+
+def test_pictures_are_those_of_the_named_cases(
+    run: Path, cases: dict[str, Case]
+) -> None:
+    _, arrays = read(run)
+    names = {"real": training_ids(run), "gallery": arrays["gallery_case_ids"].tolist()}
+    for kind, ids in names.items():
+        images, masks = arrays[f"{kind}_images"], arrays[f"{kind}_masks"]
+        assert images.dtype == np.uint8
+        assert len(images) == len(masks) == len(ids) > 0
+        for case_id, image, mask in zip(ids, images, masks, strict=True):
+            np.testing.assert_array_equal(image, np.rint(cases[case_id].image))
+            np.testing.assert_array_equal(mask, cases[case_id].mask)
+    closest, distances = arrays["gallery_synthetic"], arrays["gallery_distances"]
+    assert (np.diff(distances) >= 0).all()
+    np.testing.assert_array_equal(arrays["nearest_distances_pair"][closest], distances)
+    nearest = arrays["nearest_cases_pair"][closest]
+    assert [training_ids(run)[index] for index in nearest] == names["gallery"]
+
+
+def test_what_is_done_is_not_done_again(tool: Tool, copy: Path) -> None:
+    paths = [*copy.rglob("fold-1/judges/**/*"), *copy.rglob("fold-1/assessment/*")]
+    before = {path: path.stat().st_mtime_ns for path in paths}
+
+    ended = tool("assess", copy.parent, *FOLD)
+
+    assert ended.code == 0, ended.stderr
+    assert "judge 1:" not in ended.stdout
+    assert "TIME: " not in ended.stdout
+    assert "ASSESSMENT of fold-1/synthetic: 8 synthetic pairs" in ended.stdout
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.parametrize(
+    "name", ["judges/judge-2/model.keras", "assessment/assessment.npz"]
+)
+def test_what_was_altered_is_refused(tool: Tool, copy: Path, name: str) -> None:
+    path = copy / "fold-1" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    if name.startswith("judges"):
+        shutil.rmtree(copy / "fold-1/assessment")
+
+    ended = tool("assess", copy.parent, *FOLD)
+
+    assert ended.code == 2
+    (line,) = ended.stderr.splitlines()
+    assert f"{path}: was altered since it was written" in line
+
+
+def plant(folder: Path, index: int, case: Case) -> None:
+    """Put a training case in the place of a pair, as a generator that copies would."""
+    manifest = storage.read_record(folder / "manifest.json")
+    planes = {"image": np.rint(case.image), "mask": case.mask * 255}
+    for kind, plane in planes.items():
+        path = folder / f"{kind}s" / manifest["pairs"][index]["name"]
+        storage.write_png(path, plane.astype(np.uint8))
+        manifest["pairs"][index][f"{kind}_sha256"] = storage.hash_file(path)
+    storage.write_record(folder / "manifest.json", manifest)
+
+
+def test_a_planted_copy_is_caught_and_dropped(
+    tool: Tool, copy: Path, cases: dict[str, Case]
+) -> None:
+    original = training_ids(copy)[3]
+    plant(copy / "fold-1/synthetic", 4, cases[original])
+
+    ended = tool("assess", copy.parent, *FOLD, "--drop")
+
+    assert ended.code == 1
+    assert not ended.stderr
+    assert "fold-1/assessment: is of an earlier set: it is made anew" in ended.stdout
+    assert "COPIED? memorization audit: NOT PASSED" in ended.stdout
+    (told,) = re.findall(r"offender: (.*)", ended.stdout)
+    assert re.fullmatch(rf"synthetic-00005 \(\w+ near {original}: 0\.0\d\d\)", told)
+    record, arrays = read(copy)
+    assert record["memorization"]["passed"] is False
+    assert record["memorization"]["offenders"] == [4]
+    assert [arrays[f"nearest_cases_{part}"][4] for part in PARTS] == [3, 3, 3]
+    assert arrays["gallery_synthetic"][0] == 4
+
+    audited = copy / "fold-1/synthetic-audited"
+    images, masks = read_set(audited)
+    whole, whole_masks = read_set(copy / "fold-1/synthetic")
+    np.testing.assert_array_equal(images, np.delete(whole, 4, axis=0))
+    np.testing.assert_array_equal(masks, np.delete(whole_masks, 4, axis=0))
+    (dropped,) = storage.read_record(audited / "manifest.json")["dropped_by_the_audit"]
+    assert (dropped["name"], dropped["case_id"]) == ("synthetic-00005", original)
+
+    again = tool("assess", copy.parent, *FOLD, "--set", audited)
+    assert again.code == 0, again.stderr
+    assert "ASSESSMENT of fold-1/synthetic-audited: 7 synthetic pairs" in again.stdout
+    assert read(copy)[0] == record
+
+
+def test_a_foreign_set_is_refused(tool: Tool, copy: Path) -> None:
+    foreign = copy / "fold-1/synthetic-7"
+    shutil.copytree(copy / "fold-1/synthetic", foreign)
+    manifest = storage.read_record(foreign / "manifest.json")
+    storage.write_record(foreign / "manifest.json", {**manifest, "seed": 1})
+
+    ended = tool("assess", copy.parent, *FOLD, "--set", foreign)
+
+    assert ended.code == 2
+    assert f"{foreign}: is not of this fold and run (seed: 0 against 1)" in ended.stderr
+
+
+def test_without_a_set_the_next_step_is_told(tool: Tool, copy: Path) -> None:
+    shutil.rmtree(copy / "fold-1/synthetic")
+
+    ended = tool("assess", copy.parent, *FOLD)
+
+    assert ended.code == 2
+    (line,) = ended.stderr.splitlines()
+    assert "fold-1/synthetic: no synthetic set yet: run tools/synthesize.py" in line
+
+
+def test_a_filtered_set_has_agreeing_pairs_only(
+    tool: Tool, run: Path, tmp_path: Path
+) -> None:
+    """GAN and judges are those of the run; the filter is no setting of theirs."""
+    record, arrays = read(run)
+    least = record["soundness"]["agreement"]["synthetic"]["quantiles"][2]
+    options = (*FOLD, "--synthesis.min-agreement", f"{least:.6f}")
+    filtered = tmp_path / FOLDER / "fold-1/synthetic-filtered"
+    for name in ("gan", "judges"):
+        shutil.copytree(run / "fold-1" / name, tmp_path / FOLDER / "fold-1" / name)
+
+    ended = tool("synthesize", tmp_path, *options)
+    assert ended.code == 0, ended.stderr
+    ended = tool("assess", tmp_path, *options)
+
+    assert ended.code == 0, ended.stderr
+    assert "judge 1:" not in ended.stdout
+    assert ended.stdout.count("ASSESSMENT of fold-1/synthetic-filtered: 8") == 1
+    assert ended.stdout.count("ASSESSMENT of fold-1/synthetic: 8") == 1
+    _, found = read(tmp_path / FOLDER, "assessment-filtered")
+    assert found["agreement_synthetic"].min() >= round(least, 6)
+    assert arrays["agreement_synthetic"].min() < round(least, 6)
+    manifest = json.loads((filtered / "manifest.json").read_text())
+    assert manifest["min_agreement"] == round(least, 6)
+    assert manifest["dropped_for_disagreement"] > 0
+    assert manifest["drawn"] == N_PAIRS + sum(
+        manifest[f"dropped_{why}"]
+        for why in ("as_almost_identical", "for_an_empty_mask", "for_disagreement")
+    )
+    assert manifest["judges"] == {
+        f"judges/judge-{number}": storage.hash_file(
+            run / f"fold-1/judges/judge-{number}/model.keras"
+        )
+        for number in (1, 2)
+    }
+
+
+def test_a_filter_that_nothing_passes_gives_up(
+    tool: Tool, run: Path, tmp_path: Path
+) -> None:
+    for name in ("gan", "judges"):
+        shutil.copytree(run / "fold-1" / name, tmp_path / FOLDER / "fold-1" / name)
+    options = ("--synthesis.min-agreement", "0.999", "--synthesis.max-draws", "2")
+
+    ended = tool("synthesize", tmp_path, *FOLD, *options)
+
+    assert ended.code == 2
+    (line,) = ended.stderr.splitlines()
+    assert "only 0 of 16 generated pairs passed the filter (16 disagree" in line
+    assert "lower --synthesis.min-agreement 0.999" in line
+    assert not list(tmp_path.rglob("synthetic-filtered*"))
+
+
+def test_killed_at_exact_moments_of_writing_it_goes_on(
+    tool: Tool, run: Path, tmp_path: Path
+) -> None:
+    def unassessed(name: str) -> Path:
+        copy = tmp_path / name / FOLDER
+        shutil.copytree(run, copy)
+        for part in ("judges/judge-2", "assessment"):
+            shutil.rmtree(copy / "fold-1" / part)
+        return copy.parent
+
+    journal = tmp_path / "journal"
+    noted = tool(
+        "assess",
+        unassessed("noted"),
+        *FOLD,
+        prepare=functools.partial(note_calls, journal),
+    )
+    assert noted.code == 0, noted.stderr
+    moments = [line.split(" ", 2) for line in journal.read_text().splitlines()]
+    chosen = [
+        next(each for each in moments if each[1] == "after" and name in each[2])
+        for name in ("judge-2/checkpoints/step-000002", "assessment.npz")
+    ]
+    for number, when, call in chosen:
+        out = unassessed(f"{number}-{when}")
+        kill = functools.partial(kill_at, int(number), when)
+        killed = tool("assess", out, *FOLD, prepare=kill)
+        assert killed.code == -signal.SIGKILL, call
+
+        ended = tool("assess", out, *FOLD, prepare=checkpoint_every_epoch)
+
+        assert ended.code == 0, ended.stderr
+        assert not differences(out / FOLDER, run)

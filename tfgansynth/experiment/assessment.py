@@ -1,0 +1,340 @@
+"""The stage of a fold's assessment: is its synthetic set sound, alike and no copy?
+
+Held-out real cases are the fold's validation cases and, of a reduced experiment, the
+training cases that it leaves out: neither generator nor judges have learned from them.
+
+Features are the bottleneck of one judge, since those of two networks have no common
+meaning. The training cases compared are those that this judge has not seen, as it has
+seen no synthetic or held-out image either: a network treats images that it was trained
+on in a way of their own, and all sets would seem far from them. That halves the number
+of training cases with two judges; memorization and shapes need no network and are
+judged by all of them.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfgansynth import storage
+from tfgansynth.data.dataset import Case, images_and_masks
+from tfgansynth.data.sealed import FoldCases
+from tfgansynth.errors import InputError
+from tfgansynth.evaluation.memorization import Audit, audit
+from tfgansynth.evaluation.neighbors import PARTS, Pairs
+from tfgansynth.evaluation.quality import (
+    fidelity_record,
+    memorization_record,
+    quality_to_text,
+    soundness_record,
+)
+from tfgansynth.evaluation.soundness import agreement
+from tfgansynth.experiment.judges import Indices, Judges, ensure_judges
+from tfgansynth.experiment.stages import timed
+from tfgansynth.experiment.synthesis_stage import read_own_set
+from tfgansynth.materials import Experiment
+from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.seeds import derive_seed
+from tfgansynth.stopwatch import EVALUATION, PREDICTION
+from tfgansynth.synthesis.sampling import MANIFEST, pair_name
+
+ASSESSMENT, ARRAYS = "assessment.json", "assessment.npz"
+"""Files of an assessment."""
+
+_FEWEST_CASES = 3
+_GALLERY, _SHOWN = 12, 16
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Assessment:
+    """All that was found of a synthetic set.
+
+    Attributes:
+        record: The figures, plain for JSON; see `evaluation.quality`.
+        arrays: What they are from: `agreement_*`, float64; `judged_*`, segmentations
+            as packed bits with `shape_*`; `features_*`, float32, with the ids of the
+            training cases they are of; for each part of the audit `null_*`,
+            `nearest_distances_*` and `nearest_cases_*`. To show: `gallery_*`, the
+            pairs closest to a training case, with that case's image and mask; and
+            `real_*`, the first training pairs.
+    """
+
+    record: dict[str, Any]
+    arrays: Mapping[str, NDArray[Any]]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the set passed the audit for copies."""
+        return bool(self.record["memorization"]["passed"])
+
+    def offences(self, fold: FoldCases) -> list[dict[str, Any]]:
+        """List the pairs that the audit objects to, and to which case they are near.
+
+        Returns:
+            By pair: `name`, `part` that is nearest to a training case, `case_id` of
+            that, and the relative `distance`.
+        """
+        found = []
+        for index in self.record["memorization"]["offenders"]:
+            distances = {
+                part: float(self.arrays[f"nearest_distances_{part}"][index])
+                for part in PARTS
+            }
+            part = min(distances, key=lambda name: distances[name])
+            case = fold.training[int(self.arrays[f"nearest_cases_{part}"][index])]
+            found.append(
+                {
+                    "name": pair_name(index),
+                    "part": part,
+                    "case_id": case.case_id,
+                    "distance": distances[part],
+                }
+            )
+        return found
+
+    def to_text(self, fold: FoldCases) -> str:
+        """Render for a terminal."""
+        lines = [
+            "  offender: {name} ({part} near {case_id}: {distance:.3f})".format(**each)
+            for each in self.offences(fold)
+        ]
+        return "\n".join([quality_to_text(self.record), *lines])
+
+
+def assess_fold(experiment: Experiment, fold: FoldCases) -> bool:
+    """Assess the fold's set, and the filtered one if there is a filter; print both.
+
+    Returns:
+        Whether all passed the audit for copies.
+    """
+    filters = [False, True] if experiment.config.synthesis.min_agreement else [False]
+    found = [ensure_assessment(experiment, fold, filtered=each) for each in filters]
+    for assessment in found:
+        print(assessment.to_text(fold))
+    return all(assessment.passed for assessment in found)
+
+
+def ensure_assessment(
+    experiment: Experiment, fold: FoldCases, *, filtered: bool = False
+) -> Assessment:
+    """Assess the fold's synthetic set, if that is not done yet.
+
+    Args:
+        experiment: The experiment.
+        fold: The fold.
+        filtered: Assess its filtered set.
+
+    Raises:
+        InputError: There is no set or it is not the fold's own, there are too few
+            training cases, or a finished result was altered.
+    """
+    run = experiment.run
+    source = run.synthetic(fold.number, filtered=filtered)
+    folder = run.assessment(fold.number, filtered=filtered)
+    if not _is_done(folder, source):
+        assessment = assess(experiment, fold, source)
+        with storage.whole_folder(folder) as partial:
+            storage.write_arrays(partial / ARRAYS, assessment.arrays)
+            files = storage.hash_files(partial, [ARRAYS])
+            record = {**assessment.record, "files": files}
+            storage.write_record(partial / ASSESSMENT, record)
+    return read_assessment(folder)
+
+
+def read_assessment(folder: Path) -> Assessment:
+    """Read an assessment.
+
+    Raises:
+        InputError: There is none, or it was altered.
+    """
+    record = storage.read_record(folder / ASSESSMENT)
+    storage.require_files(folder, record.pop("files"))
+    return Assessment(record, storage.read_arrays(folder / ARRAYS))
+
+
+def _is_done(folder: Path, source: Path) -> bool:
+    path, manifest = folder / ASSESSMENT, source / MANIFEST
+    if not path.exists() or not manifest.exists():
+        return False
+    assessed = storage.read_record(path)["synthetic_set"]["manifest_sha256"]
+    if assessed == storage.hash_file(manifest):
+        return True
+    print(f"{folder}: is of an earlier set: it is made anew")
+    return False
+
+
+def assess(experiment: Experiment, fold: FoldCases, source: Path) -> Assessment:
+    """Assess any synthetic set of a fold; writes nothing but the fold's judges.
+
+    Args:
+        experiment: The experiment.
+        fold: The fold whose generator the set is from.
+        source: The set's folder.
+
+    Raises:
+        InputError: See `ensure_assessment`.
+    """
+    if len(fold.training) < _FEWEST_CASES:
+        raise InputError(
+            f"fold {fold.number} has {len(fold.training)} training cases: an audit for "
+            f"copies needs {_FEWEST_CASES} or more"
+        )
+    images, masks, _ = read_own_set(experiment, fold, source)
+    synthetic: Pairs = images, masks
+    held_out = images_and_masks([*fold.validation, *fold.unused])
+    judges = ensure_judges(experiment, fold)
+    training = judges.training
+    with timed(experiment.run, f"fold-{fold.number}/assessment") as watch:
+        with watch.part(EVALUATION):
+            found = audit(training, synthetic, held_out)
+        with watch.part(PREDICTION):
+            nearest = found.parts["image"].nearest.cases
+            answers = _Answers.of(judges, synthetic, held_out, nearest)
+        with watch.part(EVALUATION):
+            sets = training, synthetic, held_out
+            record = _record(experiment, fold, source, sets, answers, found, judges)
+            arrays = _arrays(fold, training, synthetic, answers, found)
+    return Assessment(record, arrays)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the judges make of the sets.
+
+    Attributes:
+        synthetic: Segmentations of the synthetic images, bool (m, S, S).
+        training: Those of the training images, bool (n, S, S).
+        features: Of training, synthetic and held-out images.
+        cases: Which training cases the features are of.
+    """
+
+    synthetic: MaskArray
+    training: MaskArray
+    features: tuple[FloatArray, FloatArray, FloatArray]
+    cases: Indices
+
+    @classmethod
+    def of(
+        cls, judges: Judges, synthetic: Pairs, held_out: Pairs, nearest: Indices
+    ) -> "_Answers":
+        training, _ = judges.training
+        unseen = judges.parts[0]
+        images = training[unseen], synthetic[0], held_out[0]
+        first, second, third = map(judges.features, images)
+        return cls(
+            synthetic=judges.segment(synthetic[0], nearest),
+            training=judges.segment(training, np.arange(len(training))),
+            features=(first, second, third),
+            cases=unseen,
+        )
+
+
+def _record(
+    experiment: Experiment,
+    fold: FoldCases,
+    source: Path,
+    sets: tuple[Pairs, Pairs, Pairs],
+    answers: _Answers,
+    found: Audit,
+    judges: Judges,
+) -> dict[str, Any]:
+    config = experiment.config
+    training, synthetic, held_out = sets
+    return {
+        "fold": fold.number,
+        "synthetic_set": {
+            "folder": _name(source, experiment.run.root),
+            "manifest_sha256": storage.hash_file(source / MANIFEST),
+            "n": len(synthetic[0]),
+        },
+        "n_training": len(training[0]),
+        "n_held_out": len(held_out[0]),
+        "held_out": _held_out_words(fold),
+        "judges": judges.hashes,
+        "soundness": soundness_record(
+            training[1],
+            synthetic[1],
+            held_out[1],
+            judged_training=answers.training,
+            judged_synthetic=answers.synthetic,
+            lungs=config.lungs,
+        ),
+        "fidelity": fidelity_record(
+            *sets,
+            features=answers.features,
+            source=(
+                f"bottleneck of {next(iter(judges.hashes))}, averaged over the image "
+                f"({answers.features[0].shape[1]} features); training cases are the "
+                f"{len(answers.cases)} of {len(training[0])} that it has not seen"
+            ),
+            lungs=config.lungs,
+            seed=derive_seed(config.seed, "assessment", fold.number),
+        ),
+        "memorization": memorization_record(found),
+    }
+
+
+def _arrays(
+    fold: FoldCases,
+    training: Pairs,
+    synthetic: Pairs,
+    answers: _Answers,
+    found: Audit,
+) -> dict[str, NDArray[Any]]:
+    judged = {
+        "synthetic": (synthetic[1], answers.synthetic),
+        "real": (training[1], answers.training),
+    }
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, (masks, segmentations) in judged.items():
+        arrays[f"agreement_{name}"] = agreement(masks, segmentations)
+        arrays[f"judged_{name}"] = np.packbits(segmentations)
+        arrays[f"shape_{name}"] = np.array(segmentations.shape)
+    for name, features in zip(
+        ("training", "synthetic", "held_out"), answers.features, strict=True
+    ):
+        arrays[f"features_{name}"] = features
+    ids = [fold.training[index].case_id for index in answers.cases]
+    arrays["features_training_case_ids"] = np.array(ids)
+    for name, part in found.parts.items():
+        arrays[f"null_{name}"] = part.null
+        arrays[f"nearest_distances_{name}"] = part.nearest.distances
+        arrays[f"nearest_cases_{name}"] = part.nearest.cases
+    return {
+        **arrays,
+        **_gallery(found, fold),
+        **_shown("real", fold.training[:_SHOWN]),
+    }
+
+
+def _name(source: Path, root: Path) -> str:
+    inside = source.resolve().is_relative_to(root.resolve())
+    return str(source.resolve().relative_to(root.resolve()) if inside else source)
+
+
+def _held_out_words(fold: FoldCases) -> str:
+    words = f"{len(fold.validation)} validation cases"
+    if fold.unused:
+        words += (
+            f" and {len(fold.unused)} training cases that the reduced set leaves out"
+        )
+    return words
+
+
+def _gallery(found: Audit, fold: FoldCases) -> dict[str, NDArray[Any]]:
+    pairs, cases, distances = zip(*found.parts["pair"].closest(_GALLERY), strict=True)
+    nearest = [fold.training[index] for index in cases]
+    return {
+        "gallery_synthetic": np.array(pairs),
+        "gallery_distances": np.array(distances),
+        "gallery_case_ids": np.array([case.case_id for case in nearest]),
+        **_shown("gallery", nearest),
+    }
+
+
+def _shown(name: str, cases: list[Case] | tuple[Case, ...]) -> dict[str, NDArray[Any]]:
+    images, masks = images_and_masks(cases)
+    return {f"{name}_images": np.rint(images).astype(np.uint8), f"{name}_masks": masks}

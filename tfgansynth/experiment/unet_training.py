@@ -1,0 +1,96 @@
+"""What all U-Nets of a fold share: training into a folder, and its mark when done."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tfgansynth import storage
+from tfgansynth.config import UNetConfig, require_same
+from tfgansynth.data.dataset import images_and_masks
+from tfgansynth.data.sealed import FoldCases
+from tfgansynth.experiment.origins import Origin
+from tfgansynth.experiment.stages import tell_precision
+from tfgansynth.keras_files import save_keras
+from tfgansynth.materials import Experiment
+from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
+from tfgansynth.segmentation.unet import plain_twin
+from tfgansynth.stopwatch import RECORDS, START_UP, Stopwatch
+
+ORIGIN, HISTORY, MODEL = "origin.json", "history.csv", "model.keras"
+"""Files of every U-Net; the first is written last, and says that it is done."""
+
+
+def train_in_folder(
+    experiment: Experiment,
+    fold: FoldCases,
+    training: Labelled,
+    config: UNetConfig,
+    *,
+    seed: int,
+    folder: Path,
+    origin: Origin,
+    label: str,
+    watch: Stopwatch,
+) -> Any:
+    """Train a U-Net and write its history and model.
+
+    Args:
+        experiment: The experiment.
+        fold: Its validation cases are used as such.
+        training: All pairs to train on.
+        config: The network's and the training's numbers.
+        seed: Of initial weights and data order.
+        folder: Where it goes on after an interruption; a folder of the run.
+        origin: All that goes into it.
+        label: Names it in the progress line.
+        watch: Takes the time.
+
+    Returns:
+        The trained U-Net.
+    """
+    run = experiment.run
+    stage = folder.relative_to(run.root).as_posix()
+    with watch.part(START_UP):
+        tell_precision(run, stage, "U-Net", config.precision, folder)
+    unet, history = train_unet(
+        training,
+        Labelled(*images_and_masks(fold.validation)),
+        config,
+        seed=seed,
+        folder=folder,
+        origin=origin,
+        label=label,
+        watch=watch,
+    )
+    print(f"{folder.name}: stopped after {len(history)} epochs")
+    with watch.part(RECORDS):
+        storage.write_text(folder / HISTORY, history_to_csv(history))
+        save_keras(plain_twin(unet, config), folder / MODEL)
+    return unet
+
+
+def mark_done(folder: Path, origin: Origin, results: Sequence[str] = ()) -> None:
+    """Write what a U-Net came from, with the hashes of its files: it is done.
+
+    Args:
+        folder: Its folder.
+        origin: All that went into it.
+        results: Files that it has besides its history and model.
+    """
+    files = storage.hash_files(folder, (HISTORY, MODEL, *results))
+    storage.write_record(folder / ORIGIN, {**origin, "files": files})
+
+
+def is_done(folder: Path, origin: Origin) -> bool:
+    """Tell whether a U-Net is done and still what was written.
+
+    Raises:
+        InputError: It was altered, or is another one.
+    """
+    path = folder / ORIGIN
+    if not path.exists():
+        return False
+    saved = storage.read_record(path)
+    storage.require_files(folder, saved.pop("files"))
+    require_same(origin, saved, path)
+    return True
