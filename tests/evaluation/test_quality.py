@@ -19,6 +19,7 @@ from tfgansynth.evaluation.quality import (
     quality_to_text,
     soundness_record,
 )
+from tfgansynth.generative_metrics import NEIGHBORS
 from tfgansynth.seeds import derive_seed
 
 N_TRAINING, N_SYNTHETIC, N_HELD_OUT = 24, 12, 24
@@ -130,7 +131,7 @@ def test_features_that_cannot_be_compared_are_told(
 def test_too_few_masks_have_no_distances(sets: tuple[Pairs, Pairs, Pairs]) -> None:
     training, synthetic, held_out = sets
     few = synthetic[0][:3], synthetic[1][:3]
-    found = fidelity((training, few, held_out), gaussian(9, 9, 9))  # type: ignore[arg-type]
+    found = fidelity((training, few, held_out), gaussian(9, 9, 9))
     assert found["shapes"] == {}
     assert found["figures"]
 
@@ -156,7 +157,7 @@ def record_of(sets: tuple[Pairs, Pairs, Pairs]) -> dict[str, Any]:
             judged_synthetic=synthetic[1],
             lungs="both",
         ),
-        "fidelity": fidelity(sets, gaussian(15, 15, 15)),  # type: ignore[arg-type]
+        "fidelity": fidelity(sets, gaussian(15, 15, 15)),
         "memorization": memorization_record(audit(training, synthetic, held_out)),
     }
 

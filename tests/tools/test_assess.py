@@ -413,7 +413,8 @@ def test_killed_at_exact_moments_of_writing_it_goes_on(
     ]
     for number, when, call in chosen:
         out = unassessed(f"{number}-{when}")
-        kill = functools.partial(kill_at, int(number), when)
+        assert when == "after"
+        kill = functools.partial(kill_at, int(number), "after")
         killed = tool("assess", out, *FOLD, prepare=kill)
         assert killed.code == -signal.SIGKILL, call
 

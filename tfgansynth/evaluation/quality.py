@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.data.lungs import Lungs
-from tfgansynth.evaluation.fidelity import compare_features, compare_shapes
+from tfgansynth.evaluation.fidelity import (
+    compare_features,
+    compare_shapes,
+    expected_coverage,
+)
 from tfgansynth.evaluation.memorization import Audit
 from tfgansynth.evaluation.neighbors import Pairs
 from tfgansynth.evaluation.soundness import (
@@ -21,7 +25,7 @@ from tfgansynth.evaluation.soundness import (
     shape_table,
     spread,
 )
-from tfgansynth.generative_metrics import NEIGHBORS, Features, expected_coverage
+from tfgansynth.generative_metrics import NEIGHBORS, Features
 from tfgansynth.pixels import MaskArray
 from tfgansynth.seeds import derive_seed
 from tfgansynth.similarity import mean_pairwise_distance, perceptual_hash
