@@ -130,7 +130,7 @@ def test_features_that_cannot_be_compared_are_told(
 def test_too_few_masks_have_no_distances(sets: tuple[Pairs, Pairs, Pairs]) -> None:
     training, synthetic, held_out = sets
     few = synthetic[0][:3], synthetic[1][:3]
-    found = fidelity((training, few, held_out), gaussian(9, 9, 9))  # type: ignore[arg-type]
+    found = fidelity((training, few, held_out), gaussian(9, 9, 9))
     assert found["shapes"] == {}
     assert found["figures"]
 
@@ -148,6 +148,7 @@ def record_of(sets: tuple[Pairs, Pairs, Pairs]) -> dict[str, Any]:
         "n_training": N_TRAINING,
         "n_held_out": N_HELD_OUT,
         "held_out": "24 validation cases",
+        "judges": {"judges/judge-1": {"model_sha256": "0", "agreement": 0.25}},
         "soundness": soundness_record(
             training[1],
             synthetic[1],
@@ -156,7 +157,7 @@ def record_of(sets: tuple[Pairs, Pairs, Pairs]) -> dict[str, Any]:
             judged_synthetic=synthetic[1],
             lungs="both",
         ),
-        "fidelity": fidelity(sets, gaussian(15, 15, 15)),  # type: ignore[arg-type]
+        "fidelity": fidelity(sets, gaussian(15, 15, 15)),
         "memorization": memorization_record(audit(training, synthetic, held_out)),
     }
 
@@ -172,6 +173,9 @@ def test_record_is_plain_and_the_text_tells_it(
     assert lines[0] == (
         "ASSESSMENT of fold-1/synthetic: 12 synthetic pairs beside 24 training and 24 "
         "held-out real cases (24 validation cases)"
+    )
+    assert (
+        "  judges on real cases that they have not seen: judges/judge-1 0.250" in lines
     )
     kid = record["fidelity"]["figures"]["kid"]["synthetic"]
     (told,) = [line for line in lines if line.startswith("  kid ")]
