@@ -137,6 +137,11 @@ def test_judges_never_saw_what_they_judge(run: Path) -> None:
         assert origin["unet"]["keep"] == "last"
         assert origin["synthetic_set"] is None
         judged += unseen
+        told = read(run)[0]["judges"][f"judges/judge-{number}"]
+        assert told["model_sha256"] == storage.hash_file(folder / "model.keras")
+        found = read(run)[1]["agreement_real"]
+        unseen_places = [training_ids(run).index(name) for name in unseen]
+        assert told["agreement"] == pytest.approx(found[unseen_places].mean())
     assert sorted(judged) == sorted(split["reduced"])
 
 
@@ -408,15 +413,14 @@ def test_killed_at_exact_moments_of_writing_it_goes_on(
     assert noted.code == 0, noted.stderr
     moments = [line.split(" ", 2) for line in journal.read_text().splitlines()]
     chosen = [
-        next(each for each in moments if each[1] == "after" and name in each[2])
+        next(each for each in moments if each[1] == "after" and name in each[2])[0]
         for name in ("judge-2/checkpoints/step-000002", "assessment.npz")
     ]
-    for number, when, call in chosen:
-        out = unassessed(f"{number}-{when}")
-        assert when == "after"
+    for number in chosen:
+        out = unassessed(number)
         kill = functools.partial(kill_at, int(number), "after")
         killed = tool("assess", out, *FOLD, prepare=kill)
-        assert killed.code == -signal.SIGKILL, call
+        assert killed.code == -signal.SIGKILL, killed.stderr
 
         ended = tool("assess", out, *FOLD, prepare=checkpoint_every_epoch)
 

@@ -186,7 +186,7 @@ def quality_to_text(record: Record) -> str:
     """Render the record of an assessment for a terminal.
 
     Args:
-        record: Of `assessment.json`: the three above, with counts and origin.
+        record: Of `assessment.json`: the three above, with counts, origin and judges.
     """
     head = (
         f"ASSESSMENT of {record['synthetic_set']['folder']}: "
@@ -198,6 +198,7 @@ def quality_to_text(record: Record) -> str:
         [
             head,
             *_soundness_lines(record["soundness"]),
+            _judges_line(record["judges"]),
             *_fidelity_lines(record["fidelity"]),
             *_memorization_lines(record["memorization"], record["synthetic_set"]["n"]),
         ]
@@ -217,6 +218,11 @@ def _soundness_lines(record: Record) -> list[str]:
         f"  plausible masks: synthetic {shapes['synthetic']:.1%}, held-out "
         f"{shapes['real']:.1%}; out of range: {', '.join(misfits) or 'none'}",
     ]
+
+
+def _judges_line(record: Record) -> str:
+    found = [f"{name} {judge['agreement']:.3f}" for name, judge in record.items()]
+    return f"  judges on real cases that they have not seen: {', '.join(found)}"
 
 
 def _fidelity_lines(record: Record) -> list[str]:

@@ -253,7 +253,7 @@ def _record(
         "n_training": len(training[0]),
         "n_held_out": len(held_out[0]),
         "held_out": _held_out_words(fold),
-        "judges": judges.hashes,
+        "judges": _judges_record(judges, answers.training),
         "soundness": soundness_record(
             training[1],
             synthetic[1],
@@ -274,6 +274,17 @@ def _record(
             seed=derive_seed(config.seed, "assessment", fold.number),
         ),
         "memorization": memorization_record(found),
+    }
+
+
+def _judges_record(judges: Judges, segmentations: MaskArray) -> dict[str, Any]:
+    """Tell each judge's hash, and how it does on the cases that it has not seen."""
+    found = agreement(judges.training[1], segmentations)
+    return {
+        name: {"model_sha256": sha256, "agreement": float(found[part].mean())}
+        for (name, sha256), part in zip(
+            judges.hashes.items(), judges.parts, strict=True
+        )
     }
 
 
