@@ -7,7 +7,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tfgansynth.commands import Options, import_tensorflow_quietly, run_tool
-from tfgansynth.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,14 +32,9 @@ class RunCurve(Options):
 
 def main(options: RunCurve) -> None:
     """Run."""
-    # The data before TensorFlow, so that what is wrong with them is told at once.
+    # Before TensorFlow, so that what is wrong here is told at once.
+    from tfgansynth.experiment.curve_plan import Plan, fit
     from tfgansynth.materials import load_materials
-
-    if options.seeds < 1:
-        raise InputError(f"--seeds {options.seeds}: expected 1 or more")
-    materials = load_materials(options.config, options.data_folder)
-    import_tensorflow_quietly()
-    from tfgansynth.experiment.curve import Plan, run_curve
 
     plan = Plan(
         counts=options.counts,
@@ -48,6 +42,11 @@ def main(options: RunCurve) -> None:
         n_seeds=options.seeds,
         generator_of=options.generator_of,
     )
+    materials = load_materials(options.config, options.data_folder)
+    plan = fit(plan, materials.dataset.case_ids, options.config)
+    import_tensorflow_quietly()
+    from tfgansynth.experiment.curve import run_curve
+
     path = run_curve(materials, options.config, plan, options.out)
     print(f"CURVE: {path}, {path.stem}.svg, .png")
 

@@ -2,16 +2,15 @@
 
 import dataclasses
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from tfgansynth import storage
 from tfgansynth.config import Config
-from tfgansynth.data.folds import make_folds
 from tfgansynth.data.sealed import FoldCases
-from tfgansynth.errors import InputError
 from tfgansynth.evaluation.curve_plot import write_plot
 from tfgansynth.evaluation.curves import Missing, curve_to_text
+from tfgansynth.experiment.curve_plan import Plan
 from tfgansynth.experiment.evaluated import Evaluated, evaluated, remarks
 from tfgansynth.experiment.gan_stage import ensure_gan
 from tfgansynth.experiment.recipes import Recipe
@@ -19,24 +18,6 @@ from tfgansynth.experiment.results import CURVE, curve_of, curve_record
 from tfgansynth.experiment.synthesis_stage import ensure_synthetic_set
 from tfgansynth.materials import Experiment, Materials
 from tfgansynth.synthesis.sampling import ModeCollapseError
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a learning curve is to hold.
-
-    Attributes:
-        counts: Numbers of real cases.
-        folds: Numbers of the folds; None for all.
-        n_seeds: Seeds, from the configuration's on.
-        generator_of: Cases that the one generator of all numbers is trained on; None
-            where each number has its own.
-    """
-
-    counts: Sequence[int]
-    folds: Sequence[int] | None
-    n_seeds: int
-    generator_of: int | None
 
 
 def run_curve(materials: Materials, config: Config, plan: Plan, out: Path) -> Path:
@@ -48,22 +29,18 @@ def run_curve(materials: Materials, config: Config, plan: Plan, out: Path) -> Pa
     Args:
         materials: The data set.
         config: The experiment's numbers, but for those that the plan sets.
-        plan: What to do.
+        plan: What to do, fitted to the data.
         out: Takes the curve's folder.
 
     Returns:
         The path of the curve's record; pictures lie beside it.
-
-    Raises:
-        InputError: The plan does not fit the data.
     """
-    counts = _possible_counts(materials, config, plan)
     folder = out / _folder_name(materials.dataset.name, config)
     stem = f"{CURVE}-generator-of-{plan.generator_of}" if plan.generator_of else CURVE
     data, only = materials.dataset.identity, plan.generator_of
     done: list[Evaluated] = []
     missing: list[Missing] = []
-    for point in _chain(materials, config, plan, counts, folder):
+    for point in _chain(materials, config, plan, folder):
         if isinstance(point, Missing):
             missing.append(point)
         else:
@@ -83,33 +60,11 @@ def _folder_name(dataset_name: str, config: Config) -> str:
     return "-".join([CURVE, dataset_name, config.preset, *lungs])
 
 
-def _possible_counts(materials: Materials, config: Config, plan: Plan) -> list[int]:
-    """The plan's numbers as far as each fold, or the generator, has so many cases."""
-    folds = make_folds(materials.dataset.case_ids, config.data, config.seed)
-    most = min(len(fold.training) for fold in folds)
-    why = f"the {most} training cases that each fold has"
-    if plan.generator_of is not None:
-        if not 1 <= plan.generator_of <= most:
-            raise InputError(
-                f"--generator-of {plan.generator_of}: expected 1 to {most}, {why}"
-            )
-        most = plan.generator_of
-        why = f"the {most} that the generator is trained on"
-    if not plan.counts or min(plan.counts) < 1:
-        raise InputError(f"--counts {plan.counts}: expected numbers from 1 on")
-    over = [str(count) for count in plan.counts if count > most]
-    if over:
-        print(f"COUNTS: {', '.join(over)} is more than {why}: {most} instead")
-    if min(len(fold.test) for fold in folds) < 2:
-        raise InputError("a curve needs 2 test cases a fold: add cases")
-    return sorted({min(count, most) for count in plan.counts})
-
-
 def _chain(
-    materials: Materials, config: Config, plan: Plan, counts: list[int], folder: Path
+    materials: Materials, config: Config, plan: Plan, folder: Path
 ) -> Iterator[Evaluated | Missing]:
     for seed in range(config.seed, config.seed + plan.n_seeds):
-        for count in counts:
+        for count in plan.counts:
             n_generator = plan.generator_of or count
             numbers = dataclasses.replace(config.data, n_reduced=n_generator)
             settings = dataclasses.replace(

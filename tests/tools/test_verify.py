@@ -1,0 +1,386 @@
+"""No stored number can be changed without being found, not even if sealed anew."""
+
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.tools.conftest import SMALL_NETWORKS, TINY
+from tfgansynth import storage
+from tfgansynth.evaluation.fidelity import compare_features, expected_coverage
+from tfgansynth.evaluation.memorization import Audit, PartAudit
+from tfgansynth.evaluation.neighbors import PARTS, Nearest
+from tfgansynth.evaluation.predictions import read_predictions, write_predictions
+from tfgansynth.evaluation.soundness import agreement, spread
+from tfgansynth.seeds import derive_seed
+from tfgansynth.similarity import mean_pairwise_distance, perceptual_hash
+from tfgansynth.synthesis.sampling import read_set
+from tfgansynth.verification.studies import verify
+
+Runner = Callable[..., "subprocess.CompletedProcess[str]"]
+
+pytestmark = pytest.mark.slow
+
+UNET = "fold-1/unet-r6-s6"
+
+
+@pytest.fixture(scope="module")
+def original(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished tiny run, with an assessment."""
+    out = tmp_path_factory.mktemp("runs")
+    done = tool("run_table", *TINY, *SMALL_NETWORKS, "--folds", "1", "--out", out)
+    assert done.returncode == 0, done.stderr
+    run = out / "phantoms-reduced-smoke-seed0"
+    write_assessment(run)
+    return run
+
+
+@pytest.fixture
+def run(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(original, tmp_path / original.name))
+
+
+def write_assessment(run: Path) -> None:
+    """Assess the run's set beside made-up real cases."""
+    rng = np.random.default_rng(0)
+    source, folder = run / "fold-1/synthetic", run / "fold-1/assessment"
+    images, masks = read_set(source)
+    split = json.loads((run / "splits.json").read_text())["folds"][0]
+    judged = masks ^ (rng.random(masks.shape) < 0.05)
+    agrees = {"synthetic": agreement(masks, judged), "real": rng.uniform(0.8, 1, 6)}
+    features = [rng.normal(size=(14, 3)).astype(np.float32) for _ in range(3)]
+    seed = derive_seed(derive_seed(0, "assessment", 1), "features")
+    compared = compare_features(*features, seed=seed)
+    audit = Audit(
+        {
+            part: PartAudit(
+                Nearest(rng.integers(0, 6, 6), rng.uniform(0.1, 1, 6)),
+                np.sort(rng.uniform(0.5, 1, 20)),
+            )
+            for part in PARTS
+        }
+    )
+    pairs, cases, distances = zip(*audit.parts["pair"].closest(4), strict=True)
+    hashes = [perceptual_hash(np.rint(image).astype(np.uint8)) for image in images]
+    record = {
+        "fold": 1,
+        "synthetic_set": {
+            "folder": "fold-1/synthetic",
+            "manifest_sha256": storage.hash_file(source / "manifest.json"),
+            "n": 6,
+        },
+        "n_training": 6,
+        "n_held_out": len(split["validation"]) + len(split["training"]) - 6,
+        "held_out": "validation cases and others",
+        "soundness": {
+            "agreement": {n: dataclasses.asdict(spread(v)) for n, v in agrees.items()},
+            "plausibility": {"synthetic": 0.5, "real": 1.0, "misfits": {"holes": 3}},
+        },
+        "fidelity": {
+            "features": "made up",
+            "figures": {n: dataclasses.asdict(c) for n, c in compared.items()},
+            "shapes": {},
+            "expected_coverage": expected_coverage(14, 14),
+            "hash_diversity": {
+                "synthetic": mean_pairwise_distance(hashes),
+                "real": 9.0,
+            },
+        },
+        "memorization": {
+            "passed": audit.passed,
+            "parts": {
+                name: {
+                    "n_copies": len(part.copies),
+                    **{
+                        figure: getattr(part, figure)
+                        for figure in (
+                            *("n_closer", "share", "threshold", "expected_share"),
+                            *("expected_share_interval", "copy_bound", "p_value"),
+                            *("binomial_p_value", "passed"),
+                        )
+                    },
+                }
+                for name, part in audit.parts.items()
+            },
+            "offenders": audit.offenders.tolist(),
+        },
+    }
+    names = ("training", "synthetic", "held_out")
+    arrays: dict[str, NDArray[Any]] = {
+        **{f"agreement_{name}": values for name, values in agrees.items()},
+        "judged_synthetic": np.packbits(judged),
+        "shape_synthetic": np.array(judged.shape),
+        **{f"features_{n}": f for n, f in zip(names, features, strict=True)},
+        "gallery_synthetic": np.array(pairs),
+        "gallery_distances": np.array(distances),
+        "gallery_case_ids": np.array([sorted(split["reduced"])[i] for i in cases]),
+    }
+    for name, part in audit.parts.items():
+        arrays[f"null_{name}"] = part.null
+        arrays[f"nearest_distances_{name}"] = part.nearest.distances
+        arrays[f"nearest_cases_{name}"] = part.nearest.cases
+    storage.write_arrays(folder / "assessment.npz", arrays)
+    storage.write_record(folder / "assessment.json", record)
+
+
+def test_an_untouched_run_is_verified(tool: Runner, original: Path) -> None:
+    done = tool("verify", original)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (line,) = done.stdout.splitlines()
+    found = re.fullmatch(
+        r"VERIFIED: (\d+) numbers of (\d+) files recomputed, 0 differences", line
+    )
+    assert found
+    assert int(found[1]) > 1000
+    assert int(found[2]) > 25
+
+
+def test_a_renamed_run_is_verified(run: Path) -> None:
+    assert not verify(run.rename(run.with_name("mine"))).differences
+
+
+def test_only_results_are_verified(tool: Runner, tmp_path: Path) -> None:
+    done = tool("verify", tmp_path)
+    assert done.returncode == 2
+    assert "has no evidence.json and no curve.json" in done.stderr
+
+
+def reseal(path: Path, change: Callable[[Any], None]) -> None:
+    """Change a record, and its hash with it."""
+    record = json.loads(path.read_text())
+    sealed = record.pop("sha256", None) is not None
+    change(record)
+    storage.write_json(path, storage.seal(record) if sealed else record)
+
+
+def reseal_unet(run: Path) -> None:
+    """Bring the hashes of a U-Net's files up to date, as a forger would."""
+
+    def change(record: Any) -> None:
+        record["files"] = storage.hash_files(run / UNET, record["files"])
+
+    reseal(run / UNET / "origin.json", change)
+
+
+def altered(value: float) -> float:
+    """The number with another last digit, and so another number."""
+    if isinstance(value, int):
+        return value + 1
+    mantissa, _, exponent = repr(value).partition("e")
+    others = (f"{mantissa[:-1]}{digit}e{exponent or 0}" for digit in range(10))
+    return next(other for other in map(float, others) if other != value)
+
+
+def leaves(record: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Every number of a record: its place, what holds it, and under which key."""
+    items = record.items() if isinstance(record, dict) else enumerate(record)
+    for key, value in items:
+        name = f"{place}[{key}]" if isinstance(record, list) else f"{place}.{key}"
+        if isinstance(value, dict | list):
+            yield from leaves(value, name)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield name.lstrip("."), record, key
+
+
+RECORDS = {
+    "table.json": ("rows[0].ours.dice.mean", "n_test_cases", "rows[2].paper.dice.sd"),
+    "evidence.json": (
+        "tables[0].rows[1].metrics.hausdorff_px.median",
+        "tables[0].rows[2].dice_by_seed.0",
+        "comparisons[0].metrics.dice.low",
+        "comparisons[1].metrics.hausdorff_95_px.p_holm",
+        "comparisons[2].design.per_run",
+        "comparisons[0].margin",
+        "unets[0].fold",
+    ),
+    "fold-1/synthetic/manifest.json": (
+        "drawn",
+        "dropped_for_an_empty_mask",
+        "z_seed",
+        "synthesis.mask_threshold",
+    ),
+    f"{UNET}/origin.json": ("n_synthetic", "unet.fixed_steps", "seed"),
+    "fold-1/assessment/assessment.json": (
+        "n_held_out",
+        "soundness.agreement.synthetic.mean",
+        "soundness.agreement.real.quantiles[3]",
+        "fidelity.figures.density.synthetic.high",
+        "fidelity.figures.kid.ruler.value",
+        "fidelity.expected_coverage",
+        "fidelity.hash_diversity.synthetic",
+        "memorization.parts.mask.expected_share_interval[1]",
+        "memorization.parts.pair.copy_bound",
+    ),
+}
+
+
+ELSEWHERE = {
+    "dropped_for_an_empty_mask": "fold-1/synthetic/manifest.json: drawn: ",
+    "n_synthetic": f"{UNET}/origin.json: folder: ",
+    "unets[0].fold": "fold-2/unet-r6-s0: cannot be recomputed",
+}
+"""Numbers that others are checked against: it is these that are named."""
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [(name, place) for name, places in RECORDS.items() for place in places],
+)
+def test_one_altered_digit_of_a_record_is_named(
+    run: Path, name: str, place: str
+) -> None:
+    def change(record: Any) -> None:
+        found = {where: (holder, key) for where, holder, key in leaves(record)}
+        holder, key = found[place]
+        holder[key] = altered(holder[key])
+
+    reseal(run / name, change)
+
+    expected = ELSEWHERE.get(place, f"{name}: {place}: stored ")
+    assert any(line.startswith(expected) for line in verify(run).differences)
+
+
+@pytest.mark.parametrize(
+    "name", ["table.csv", "table.md", "evidence.md", f"{UNET}/cases.csv"]
+)
+def test_one_altered_digit_of_a_text_is_named(run: Path, name: str) -> None:
+    path = run / name
+    text = path.read_text()
+    # The last number with four decimals or more.
+    *_, found = re.finditer(r"0\.\d{3,}\d", text)
+    number = found[0][:-1] + str((int(found[0][-1]) + 1) % 10)
+    path.write_text(text[: found.start()] + number + text[found.end() :])
+    reseal_unet(run)
+    line = text[: found.start()].count("\n") + 1
+
+    (difference,) = verify(run).differences
+
+    assert difference.startswith(f"{name}: line {line}, ")
+    assert "stored" in difference
+
+
+def test_a_changed_verdict_is_named(run: Path) -> None:
+    def change(record: Any) -> None:
+        verdicts = {"helps", "harms", "equivalent", "inconclusive"}
+        comparison = record["comparisons"][0]
+        comparison["verdict"] = min(verdicts - {comparison["verdict"]})
+
+    reseal(run / "evidence.json", change)
+    (difference,) = verify(run).differences
+    assert difference.startswith("evidence.json: comparisons[0].verdict: stored ")
+
+
+def test_a_flipped_bit_of_a_prediction_is_named(run: Path, tool: Runner) -> None:
+    path = run / UNET / "predictions.npz"
+    answered = read_predictions(path)
+    answered.predictions[3, 10, 10] ^= True
+    write_predictions(path, answered)
+    reseal_unet(run)
+
+    done = tool("verify", run)
+
+    assert done.returncode == 1
+    assert done.stderr == ""
+    *lines, summary = done.stdout.splitlines()
+    assert lines[0].startswith(f"{UNET}/cases.csv: line 5, dice: stored 0.")
+    assert len(lines) == 21
+    n_more = int(re.fullmatch(r"\.\.\. and (\d+) more", lines[-1])[1])  # type: ignore[index]
+    assert summary.startswith("DIFFERENT: ")
+    differences = verify(run).differences
+    assert summary.endswith(f", {20 + n_more} differences")
+    assert len(differences) == 20 + n_more
+    for place in (
+        "evidence.json: tables[0].rows[1].metrics.dice.mean",
+        "table.json: rows[1].ours.dice.mean",
+        "table.csv: line 3, dice_mean",
+    ):
+        assert any(line.startswith(f"{place}: ") for line in differences)
+
+
+def test_another_true_mask_for_one_unet_is_named(run: Path) -> None:
+    path = run / UNET / "predictions.npz"
+    answered = read_predictions(path)
+    answered.truths[3] = np.roll(answered.truths[3], 1)
+    write_predictions(path, answered)
+    assert any(
+        line == f"{UNET}/predictions.npz: truths, {answered.case_ids[3]}: not the mask "
+        "of other U-Nets"
+        for line in verify(run).differences
+    )
+
+
+def test_a_damaged_file_is_named_once(run: Path) -> None:
+    path = run / UNET / "predictions.npz"
+    path.write_bytes(path.read_bytes()[:-30])
+    lines = verify(run).differences
+    assert lines[0].startswith(f"{UNET}/origin.json: files.predictions.npz: stored ")
+    assert lines[1].startswith(f"{UNET}: cannot be recomputed (")
+    assert [line.partition(": ")[0] for line in lines[2:]] == [
+        "evidence.json",
+        "table.json",
+    ]
+
+
+def test_a_changed_synthetic_image_is_named(run: Path) -> None:
+    path = run / "fold-1/synthetic/images/synthetic-00002.png"
+    with Image.open(path) as image:
+        pixels = np.array(image)
+    storage.write_png(path, 255 - pixels)
+    (line,) = verify(run).differences
+    assert "synthetic-00002.png: was altered since it was written" in line
+
+    def change(record: Any) -> None:
+        record["pairs"][1]["image_sha256"] = storage.hash_file(path)
+
+    manifest = path.parents[1] / "manifest.json"
+    reseal(manifest, change)
+    places = {line.partition(": stored")[0] for line in verify(run).differences}
+    assert "fold-1/synthetic/manifest.json: perceptual_hash[1]" in places
+    assert f"{UNET}/origin.json: synthetic_set.manifest_sha256" in places
+
+
+def test_a_pair_that_is_not_in_the_manifest_is_named(run: Path) -> None:
+    images = run / "fold-1/synthetic/images"
+    shutil.copy(images / "synthetic-00001.png", images / "synthetic-00007.png")
+    assert verify(run).differences == [
+        "fold-1/synthetic/images/synthetic-00007.png: is not in the manifest"
+    ]
+
+
+def test_another_split_is_named(run: Path) -> None:
+    def change(record: Any) -> None:
+        fold = record["folds"][1]
+        fold["training"], fold["validation"] = fold["validation"], fold["training"]
+
+    reseal(run / "splits.json", change)
+    assert verify(run).differences[0].startswith("splits.json: folds[1].training")
+
+
+@pytest.mark.parametrize(
+    "name", ["null_pair", "features_synthetic", "judged_synthetic"]
+)
+def test_a_changed_array_of_an_assessment_is_found(run: Path, name: str) -> None:
+    path = run / "fold-1/assessment/assessment.npz"
+    arrays = storage.read_arrays(path)
+    changed = arrays[name].copy()
+    changed.flat[0] = changed.flat[0] / 2 if changed.dtype.kind == "f" else 85
+    storage.write_arrays(path, {**arrays, name: changed})
+    assert verify(run).differences
+
+
+def test_rounding_is_for_the_last_digits_only(run: Path) -> None:
+    def change(record: Any) -> None:
+        record["comparisons"][0]["metrics"]["dice"]["low"] *= 1 + 1e-13
+
+    reseal(run / "evidence.json", change)
+    assert verify(run).differences
+    assert not verify(run, rounding=1e-9).differences
