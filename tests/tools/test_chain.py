@@ -13,6 +13,7 @@ import pytest
 from tests.synthesis.test_nnunet import verify
 from tests.tools.conftest import TINY, TOOLS, environment
 from tfgansynth import storage
+from tfgansynth.progress import duration
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -161,6 +162,14 @@ def test_a_generator_is_exported_and_sampled_from(
     assert done.returncode == 0, done.stderr
     assert "FROZEN MOMENTS" in done.stdout
     model = run / "fold-1/gan/generator"
+    card = (run / "fold-1/gan/model_card.md").read_text()
+    seconds = storage.read_record(run / "timings.json")["fold-1/gan"]
+    assert f"| Time of training | {duration(seconds)} |" in card
+    assert "| Number format | float32 |" in card
+    assert "| `gan.steps` | 6 |" in card
+    assert "**Not assessed.**" in card
+    for comparison in storage.read_record(run / "evidence.json")["comparisons"]:
+        assert f"- {comparison['sentence']}" in card
 
     options = ["--count", "5", "--generator", model, "--out", out]
     done = tool("synthesize", *TINY, "--fold", "1", *options)
