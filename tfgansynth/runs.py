@@ -109,6 +109,30 @@ class Run:
             timings[name] = round(timings.get(name, 0.0) + spent, 2)
         storage.write_record(self.timings_path, timings)
 
+    def machines(self, stage: str) -> list[dict[str, Any]]:
+        """Return on what a stage was worked on, attempt by attempt.
+
+        Args:
+            stage: Its name, as in `timings.json`.
+
+        Returns:
+            The machine of each attempt whose work is in the result, with `precision`
+            and `after`, the steps or epochs that were done before it.
+        """
+        record = _read_notes(self._machines_path) or {"machines": [], "stages": {}}
+        return [
+            {
+                **record["machines"][entry["machine"]],
+                "precision": entry["precision"],
+                "after": entry["after"],
+            }
+            for entry in record["stages"].get(stage, [])
+        ]
+
+    @property
+    def _machines_path(self) -> Path:
+        return self.root / "machine.json"
+
     def add_machine(
         self, stage: str, machine: Mapping[str, Any], *, precision: str, done: int
     ) -> list[dict[str, Any]]:
@@ -126,7 +150,7 @@ class Run:
         Returns:
             The entries of those earlier attempts, oldest first.
         """
-        path = self.root / "machine.json"
+        path = self._machines_path
         record = _read_notes(path) or {"machines": [], "stages": {}}
         machines, stages = record["machines"], record["stages"]
         if machine not in machines:

@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.fuzz.hostile import damage, damaged_json, distort, outcome, sealed
 from tests.fuzz.zygote import Zygote, zygote
-from tests.gan.small import ORIGIN, REPORT, SEED, make_generator, noise
+from tests.gan.small import CARD, ORIGIN, SEED, make_generator, noise
 from tfgansynth import apart
 from tfgansynth.gan import exported
 from tfgansynth.gan.export import export_generator, freeze_moments
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generator = make_generator()
     freeze_moments(generator, seed=SEED)
     path = tmp_path_factory.mktemp("gan")
-    export_generator(generator, ORIGIN, REPORT, path)
+    export_generator(generator, ORIGIN, CARD, path)
     return path
 
 

@@ -32,6 +32,7 @@ ORIGIN: dict[str, Any] = {
     "step": 4321,
     "generator_sha256": "feedbeef" * 8,
 }
+CARD = "# A card\n"
 REPORT = FreezingReport(
     n_population=1024, n_compared=128, image_difference=3.456, mask_agreement=0.9876
 )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.gan.small import ORIGIN, REPORT, SEED, SMALL, Z_DIM, make_generator, noise
+from tests.gan.small import CARD, ORIGIN, SEED, SMALL, Z_DIM, make_generator, noise
 from tfgansynth import apart, keras_files, storage
 from tfgansynth.errors import InputError
 from tfgansynth.gan import exported as exported_module
@@ -35,7 +35,7 @@ def frozen() -> Generator:
 @pytest.fixture(scope="module")
 def original(frozen: Generator, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gan")
-    export_generator(frozen, ORIGIN, REPORT, folder)
+    export_generator(frozen, ORIGIN, CARD, folder)
     return folder
 
 
@@ -94,7 +94,7 @@ def test_what_is_no_model_is_refused_by_name(folder: Path, name: str) -> None:
 def test_an_origin_that_would_mislead_is_refused(
     folder: Path, frozen: Generator, wrong: dict[str, Any]
 ) -> None:
-    export_generator(frozen, ORIGIN, REPORT, folder)
+    export_generator(frozen, ORIGIN, CARD, folder)
     keras_files.save_keras(frozen, folder / "generator.keras", {**ORIGIN, **wrong})
     record = storage.read_record(folder / "generator" / "origin.json")
     storage.write_record(folder / "generator" / "origin.json", {**record, **wrong})
@@ -323,7 +323,7 @@ def test_keras_own_files_of_our_generator_are_taken(
 
 def test_a_generator_in_bfloat16_is_read_back(tmp_path: Path) -> None:
     generator = Generator(SMALL, size=16, seed=3, policy="mixed_bfloat16")
-    export_generator(generator, ORIGIN, REPORT, tmp_path)
+    export_generator(generator, ORIGIN, CARD, tmp_path)
 
     found = open_exported(tmp_path / "generator.keras")
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.synthesis.test_nnunet import verify
 from tests.tools.conftest import TINY, TOOLS, environment
 from tfgansynth import storage
+from tfgansynth.progress import duration
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -160,6 +162,14 @@ def test_a_generator_is_exported_and_sampled_from(
     assert done.returncode == 0, done.stderr
     assert "FROZEN MOMENTS" in done.stdout
     model = run / "fold-1/gan/generator"
+    card = (run / "fold-1/gan/model_card.md").read_text()
+    seconds = storage.read_record(run / "timings.json")["fold-1/gan"]
+    assert f"| Time of training | {duration(seconds)} |" in card
+    assert "| Number format | float32 |" in card
+    assert "| `gan.steps` | 6 |" in card
+    assert "**Not assessed.**" in card
+    for comparison in storage.read_record(run / "evidence.json")["comparisons"]:
+        assert f"- {comparison['sentence']}" in card
 
     options = ["--count", "5", "--generator", model, "--out", out]
     done = tool("synthesize", *TINY, "--fold", "1", *options)
@@ -170,6 +180,22 @@ def test_a_generator_is_exported_and_sampled_from(
     manifest = json.loads((folder / "manifest.json").read_text())
     own = json.loads((run / "fold-1/synthetic/manifest.json").read_text())
     assert manifest["generator_sha256"] == own["generator_sha256"]
+
+
+def test_a_set_is_handed_over_once_with_what_was_found(
+    tool: Runner, out: Path, run: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "given"
+    for code in (0, 2):
+        done = tool("export_set", *TINY, "--fold", "1", "--out", out, "--to", target)
+        assert done.returncode == code, done.stderr
+
+    assert done.stderr.startswith(f"error: {target}: exists already: ")
+    assert verify(target / "Dataset501_SyntheticLungs")["numTraining"] == 6
+    card = (target / "README.md").read_text()
+    assert "> **PHANTOMS: procedural images, not patients." in card
+    for comparison in storage.read_record(run / "evidence.json")["comparisons"]:
+        assert f"- {comparison['sentence']}" in card
 
 
 def test_an_untrained_fold_cannot_be_sampled(tool: Runner, out: Path) -> None:

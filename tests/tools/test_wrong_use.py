@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.gan.small import ORIGIN, REPORT, Z_DIM, make_generator
+from tests.gan.small import CARD, ORIGIN, Z_DIM, make_generator
 from tests.tools.conftest import TINY
 from tests.tools.hostile import hostile_contents, make_hostile_folder
 from tfgansynth.gan.export import export_generator
@@ -228,7 +228,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported generator of this program."""
     generator = make_generator()
     folder = tmp_path_factory.mktemp("gan")
-    export_generator(generator, ORIGIN, REPORT, folder)
+    export_generator(generator, ORIGIN, CARD, folder)
     return folder
 
 

@@ -1,14 +1,17 @@
 """The stage of a fold's GAN: training it, loading it, exporting its generator."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from tfgansynth import storage
+from tfgansynth.cards.model_card import GeneratorFacts, model_card
 from tfgansynth.config import Config
 from tfgansynth.data.pipeline import real_pairs
 from tfgansynth.data.sealed import FoldCases
+from tfgansynth.experiment.findings import findings_of_generator
 from tfgansynth.experiment.origins import Origin, gan_origin
 from tfgansynth.experiment.stages import tell_precision, timed
 from tfgansynth.gan.dcgan import DCGAN
@@ -26,7 +29,7 @@ def ensure_gan(experiment: Experiment, fold: FoldCases) -> None:
     are no part of its origin.
     """
     config, run = experiment.config, experiment.run
-    stage, folder = f"fold-{fold.number}/gan", run.gan(fold.number)
+    stage, folder = _stage(fold), run.gan(fold.number)
     origin = gan_origin(experiment, fold)
     if is_trained(config.gan, folder, origin):
         return
@@ -63,6 +66,10 @@ def trained_gan(experiment: Experiment, fold: FoldCases) -> DCGAN:
     )
 
 
+def _stage(fold: FoldCases) -> str:
+    return f"fold-{fold.number}/gan"
+
+
 def _gan_seed(config: Config, fold: FoldCases) -> int:
     return derive_seed(config.seed, "gan", fold.number)
 
@@ -92,7 +99,16 @@ def export_fold_generator(experiment: Experiment, fold: FoldCases) -> None:
         seed=derive_seed(seed, "compare"),
     )
     folder = experiment.run.gan(fold.number)
-    export_generator(generator, origin, report, folder)
+    facts = GeneratorFacts(
+        origin=origin,
+        settings=dataclasses.asdict(config.gan),
+        size=config.data.size,
+        report=report,
+        seconds=experiment.run.seconds().get(_stage(fold)),
+        machines=experiment.run.machines(_stage(fold)),
+    )
+    found = findings_of_generator(experiment, fold, origin["generator_sha256"])
+    export_generator(generator, origin, model_card(facts, found), folder)
     print(
         f"FROZEN MOMENTS: over {report.n_population} z; against the batch's own, on "
         f"{report.n_compared} z: images differ by {report.image_difference:.2f} of 255 "

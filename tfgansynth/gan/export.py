@@ -130,7 +130,7 @@ class _SampledGenerator(tf.Module):
 def export_generator(
     generator: Generator,
     origin: Mapping[str, Any],
-    report: FreezingReport,
+    card: str,
     folder: Path,
 ) -> None:
     """Write `generator/` (SavedModel), `generator.keras` and `model_card.md`.
@@ -142,12 +142,11 @@ def export_generator(
     Args:
         generator: A generator whose moments are frozen.
         origin: What it came from: data set, fold, seed, training cases.
-        report: What freezing changed.
+        card: What others must know of it, in Markdown.
         folder: The folder of the fold's GAN.
     """
     # Our kernels stay here: what is exported runs without them.
     module = _SampledGenerator(generator.plain_twin())
-    card = _model_card(generator, origin, report)
     with storage.whole_folder(folder / "generator") as partial:
         tf.saved_model.save(
             module,
@@ -161,54 +160,3 @@ def export_generator(
         storage.write_record(partial / ORIGIN, {**origin, "files": files})
     save_keras(generator, folder / "generator.keras", origin)
     storage.write_text(folder / "model_card.md", card)
-
-
-def _model_card(
-    generator: Generator, origin: Mapping[str, Any], report: FreezingReport
-) -> str:
-    dataset = origin["dataset"]
-    size, z_dim = generator.size, generator.config.z_dim
-    kind = (
-        "built-in phantoms: procedural images, not patients"
-        if dataset["is_phantom"]
-        else "images of patients: the terms of the data set bind this model too"
-    )
-    return f"""# Generator of (image, mask) pairs
-
-| | |
-|---|---|
-| Data | {dataset["name"]}, {dataset["cases"]} cases ({kind}) |
-| Data hash | {dataset["sha256"]} |
-| Target | lungs: {origin["lungs"]} |
-| Trained on | {len(origin["training_cases"])} cases of fold {origin["fold"]} |
-| Duplicates across the split | {len(origin.get("duplicates") or ())}, as allowed |
-| Preset, seed, step | {origin["preset"]}, {origin["seed"]}, {origin["step"]} |
-| Weights' hash | {origin["generator_sha256"]} |
-
-## Use
-
-```python
-model = tf.saved_model.load("generator")
-pairs = model.signatures["serving_default"](z=z)["pairs"]
-drawn = model.signatures["sample"](
-    seed=tf.constant(1, tf.int64), count=tf.constant(16))
-```
-
-- `z`: float32 (n, {z_dim}), uniform in [-1, 1]. `pairs`: float32 (n, {size}, {size}, 2)
-  in [-1, 1]; channel 0 image, channel 1 mask.
-- `drawn["images"]`, `drawn["masks"]`: uint8 (count, {size}, {size}). Masks are grey, as
-  generated: threshold them at 150, keep the largest components, fill holes.
-
-A SavedModel is a program: load only those from people you trust. `generator.keras`
-holds the same weights and no program.
-
-## Limits
-
-- Training normalizes by the moments of each batch. Here they are frozen at those of
-  {report.n_population} noise vectors, so that one z gives one image. On
-  {report.n_compared} z the two differ by {report.image_difference:.2f} of 255 grey
-  levels on average; {report.mask_agreement:.2%} of mask pixels agree.
-- No figure here says that these pairs help a segmentation network, or that no training
-  case can be recognized in them.
-- Synthetic images are no basis for a diagnosis.
-"""
