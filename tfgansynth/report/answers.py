@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -29,7 +29,7 @@ class Answer:
     """
 
     table: str
-    comparison: dict[str, Any]
+    comparison: Mapping[str, Any]
 
     @property
     def verdict(self) -> Verdict:
@@ -42,7 +42,7 @@ class Answer:
         return STATEMENTS[self.verdict]
 
 
-def answers(evidence: dict[str, Any]) -> list[Answer]:
+def answers(evidence: Mapping[str, Any]) -> list[Answer]:
     """Pick the comparisons that answer the question, in the order of the tables.
 
     Rows that differ in more than their synthetic pairs, as in their augmentation,
@@ -59,8 +59,8 @@ def answers(evidence: dict[str, Any]) -> list[Answer]:
 
 
 def _asked(
-    rows: Sequence[dict[str, Any]], comparisons: Sequence[dict[str, Any]]
-) -> Iterator[dict[str, Any]]:
+    rows: Sequence[Mapping[str, Any]], comparisons: Sequence[Mapping[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
     by_name = {row["name"]: row for row in rows}
     for comparison in comparisons:
         first = by_name.get(comparison["first"])
@@ -69,7 +69,7 @@ def _asked(
             yield comparison
 
 
-def _adds_synthetic(first: dict[str, Any], second: dict[str, Any]) -> bool:
+def _adds_synthetic(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     return (
         not any(first["n_synthetic"])
         and any(second["n_synthetic"])

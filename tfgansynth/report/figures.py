@@ -25,6 +25,7 @@ from tfgansynth.report.plots import (
     MUTED,
     REAL,
     SYNTHETIC,
+    WIDTH,
     as_svg,
     drawing,
 )
@@ -33,6 +34,10 @@ _ROW = 44.0
 """Height of a row that has its name above it, in CSS pixels."""
 _FRAME = 54.0
 """Height of what is around the rows."""
+_KEY = 24.0
+"""Height of a key of two lines above a plot of rows, less what rows leave free."""
+_BARE_ROW, _NARROW = 18.0, 270.0
+"""Height of a row without a name, and width of a plot that stands in a box."""
 _BINS = 24
 
 
@@ -56,7 +61,11 @@ class ArmStyle:
 
 
 def forest(
-    comparisons: Sequence[Mapping[str, Any]], metric: str, name: str
+    comparisons: Sequence[Mapping[str, Any]],
+    metric: str,
+    name: str,
+    *,
+    named: bool = True,
 ) -> tuple[Markup, bool]:
     """Show differences with their intervals, and the margin within which none matters.
 
@@ -64,6 +73,7 @@ def forest(
         comparisons: As `evidence.json` has them; one or more.
         metric: Which of their metrics.
         name: Of the plot.
+        named: Whether each line has its pair of rows above it.
 
     Returns:
         The plot, and whether intervals go on beyond it.
@@ -74,8 +84,9 @@ def forest(
     middle = max(abs(each["mean"]) for each in found)
     # A single wide interval would press all others into one point.
     limit = min(1.08 * ends, max(2.2 * middle, 4 * margin)) or 1.0
-    labels = [f"{each['second']} − {each['first']}" for each in comparisons]
-    with drawing(_FRAME + _ROW * len(found)) as (figure, (axes,)):
+    labels = [f"{each['second']} minus {each['first']}" for each in comparisons]
+    row_height, width = (_ROW, WIDTH) if named else (_BARE_ROW, _NARROW)
+    with drawing(_FRAME + row_height * len(found), width=width) as (figure, (axes,)):
         axes.axvspan(-margin, margin, color=BAND, linewidth=0)
         axes.axvline(0, color=MUTED, linewidth=0.8)
         for row, each in enumerate(found):
@@ -88,7 +99,7 @@ def forest(
             ):
                 if cut:
                     axes.plot(end, row, marker, color=INK, markersize=6, clip_on=False)
-        _rows(axes, labels)
+        _rows(axes, labels if named else [""] * len(found))
         axes.set_xlim(-limit, limit)
         axes.set_xlabel(f"difference of {METRIC_HEADINGS[metric]}")
         alt = f"Differences of {METRIC_HEADINGS[metric]} with 95 % intervals: "
@@ -170,9 +181,7 @@ def learning_curve(curve: Curve, name: str) -> Markup:
         return as_svg(figure, name, _curve_alt(curve.points))
 
 
-def _points(
-    axes: Axes, points: Sequence[Point], style: ArmStyle, shift: float
-) -> None:
+def _points(axes: Axes, points: Sequence[Point], style: ArmStyle, shift: float) -> None:
     for point in points:
         place = point.n_real * shift
         ends = [point.low, point.high]
@@ -203,9 +212,19 @@ def agreement(soundness: Soundness, name: str) -> Markup:
         return as_svg(figure, name, alt)
 
 
-def beside_ruler(figures: Mapping[str, Comparison], label: str, name: str) -> Markup:
-    """Show figures of the synthetic set, each beside that of held-out real cases."""
-    with drawing(_FRAME + 20 + _ROW * len(figures)) as (figure, (axes,)):
+def beside_ruler(
+    figures: Mapping[str, Comparison], label: str, name: str, *, with_key: bool = True
+) -> Markup:
+    """Show figures of the synthetic set, each beside that of held-out real cases.
+
+    Args:
+        figures: Name to figure.
+        label: What they are.
+        name: Of the plot.
+        with_key: Whether the plot says which mark is which.
+    """
+    height = _FRAME + (_KEY if with_key else 0) + _ROW * len(figures)
+    with drawing(height) as (figure, (axes,)):
         for row, found in enumerate(figures.values()):
             for estimate, shift, color, marker, kind in (
                 (found.ruler, -0.1, REAL, "s", "held-out real cases: the ruler"),
@@ -222,7 +241,8 @@ def beside_ruler(figures: Mapping[str, Comparison], label: str, name: str) -> Ma
         _rows(axes, [each.replace("_", " ") for each in figures])
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
         axes.set_xlabel(label)
-        _legend(axes)
+        if with_key:
+            _legend(axes)
         alt = f"{label}, synthetic and ruler: " + "; ".join(
             f"{each} {found.synthetic.value:.3g} and {found.ruler.value:.3g}"
             for each, found in figures.items()
@@ -291,8 +311,10 @@ def validation_errors(
 
 
 def _line(axes: Axes, points: Mapping[int, float], **look: Any) -> None:
-    single = {"marker": "o", "markersize": 4} if len(points) < 3 else {}
-    axes.plot([*points], [*points.values()], linewidth=1.3, **single, **look)
+    marker = "o" if len(points) < 3 else None
+    axes.plot(
+        *([*points], [*points.values()]), marker=marker, markersize=4, linewidth=1.3, **look
+    )
 
 
 def _rows(axes: Axes, labels: Sequence[str]) -> None:
@@ -304,18 +326,20 @@ def _rows(axes: Axes, labels: Sequence[str]) -> None:
             va="bottom",
             fontsize=11,
         )
-    axes.set_ylim(len(labels) - 0.5, -0.75)
+    axes.set_ylim(len(labels) - 0.5, -0.75 if any(labels) else -0.5)
     axes.set_yticks([])
     axes.grid(axis="x")
 
 
 def _shares(axes: Axes, values: NDArray[Any], bins: NDArray[Any], color: str) -> None:
     weights = np.full(len(values), 100 / len(values))
-    axes.hist(values, bins, weights=weights, color=color, edgecolor="none")
+    axes.hist(values, list(bins), weights=weights, color=color, edgecolor="none")
     axes.set_ylabel("%")
     axes.spines["bottom"].set_color(LINE)
 
 
 def _legend(axes: Axes) -> None:
     """Above the plot, a line each: names are long and phones narrow."""
+    if len(axes.get_legend_handles_labels()[1]) < 2:
+        return
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.4)

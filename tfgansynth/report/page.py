@@ -54,7 +54,7 @@ def render(study: Study) -> str:
         config=study.runs[0].config,
         seeds=seeds(study),
         phantom_warning=PHANTOM_WARNING,
-        headings=[*METRIC_HEADINGS.values()],
+        headings=METRIC_HEADINGS,
         tables=result_tables(study),
         curve=study.curve and learning_curve(study.curve, "learning-curve"),
         sets=assessed_sets(study.folds),

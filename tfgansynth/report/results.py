@@ -6,10 +6,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tfgansynth.evaluation.comparisons import PRIMARY
 from tfgansynth.evaluation.tables import (
     METRIC_HEADINGS,
     PAPER_TABLE_I,
     PAPER_TABLE_II,
+    Summary,
     span,
 )
 from tfgansynth.report.answers import Answer, answers
@@ -24,14 +26,23 @@ _DECIMALS_PX = 2
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row in words, as the page shows it."""
+    """One row in words, as the page shows it.
+
+    Attributes:
+        name: Of the row.
+        pairs: Real + synthetic training pairs.
+        sizes: Results / U-Nets.
+        metrics: Each metric's mean and standard deviation.
+        seeds: Mean Dice of each seed.
+        paper: What the paper has beside `pairs` and `metrics`; may be empty.
+    """
 
     name: str
     pairs: str
     sizes: str
-    metrics: tuple[str, ...]
+    metrics: Mapping[str, str]
     seeds: str
-    paper: tuple[str, ...]
+    paper: Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +53,7 @@ class ResultTable:
         title: Its heading.
         rows: Its rows.
         has_paper: Whether the paper's figures stand beside any.
-        answers: What it says of the synthetic set.
+        answers: What it says of the synthetic set, each with its interval drawn.
         comparisons: All its pairs of rows.
         forests: Their differences, a plot a metric.
         is_cut: Whether an interval goes on beyond a plot.
@@ -52,7 +63,7 @@ class ResultTable:
     title: str
     rows: tuple[TableRow, ...]
     has_paper: bool
-    answers: tuple[Answer, ...]
+    answers: tuple[tuple[Answer, Markup], ...]
     comparisons: tuple[Mapping[str, Any], ...]
     forests: tuple[Markup, ...]
     is_cut: bool
@@ -86,7 +97,15 @@ def _table(
         title=table["title"],
         rows=rows,
         has_paper=any(row.paper for row in rows),
-        answers=tuple(found),
+        answers=tuple(
+            (
+                answer,
+                forest(
+                    [answer.comparison], PRIMARY, f"{slug}-answer{number}", named=False
+                )[0],
+            )
+            for number, answer in enumerate(found)
+        ),
         comparisons=comparisons,
         forests=tuple(plot for plot, _ in forests),
         is_cut=any(cut for _, cut in forests),
@@ -98,31 +117,32 @@ def _table(
 
 
 def _row(row: Mapping[str, Any], reduced: bool) -> TableRow:
-    printed = {each.arm: each for each in (PAPER_TABLE_II if reduced else PAPER_TABLE_I)}
+    printed = {
+        each.arm: each for each in (PAPER_TABLE_II if reduced else PAPER_TABLE_I)
+    }
     paper = printed.get(row["name"])
     return TableRow(
         name=row["name"],
         pairs=f"{span(row['n_real'])} + {span(row['n_synthetic'])}",
         sizes=f"{row['n_results']} / {row['n_unets']}",
-        metrics=tuple(
-            _mean_sd(name, row["metrics"][name]["mean"], row["metrics"][name]["sd"])
+        metrics={
+            name: _mean_sd(name, Summary(**row["metrics"][name]))
             for name in METRIC_HEADINGS
-        ),
+        },
         seeds=", ".join(f"{dice:.4f}" for dice in row["dice_by_seed"].values()),
-        paper=(
-            f"{paper.n_real} + {paper.n_synthetic}",
-            _mean_sd("dice", paper.dice.mean, paper.dice.sd),
-            _mean_sd("hausdorff_px", paper.hausdorff_px.mean, paper.hausdorff_px.sd),
-        )
+        paper={
+            "pairs": f"{paper.n_real} + {paper.n_synthetic}",
+            **{name: _mean_sd(name, getattr(paper, name)) for name in _SHOWN},
+        }
         if paper
-        else (),
+        else {},
     )
 
 
-def _mean_sd(metric: str, mean: float, sd: float | None) -> str:
+def _mean_sd(metric: str, summary: Summary) -> str:
     decimals = _DECIMALS.get(metric, _DECIMALS_PX)
-    spread = "–" if sd is None else f"{sd:.{decimals}f}"
-    return f"{mean:.{decimals}f} ± {spread}"
+    spread = "-" if summary.sd is None else f"{summary.sd:.{decimals}f}"
+    return f"{summary.mean:.{decimals}f} ± {spread}"
 
 
 def _cases(

@@ -69,7 +69,9 @@ def _assessed(fold: Fold, found: Assessment, slug: str) -> AssessedSet:
         found=found,
         agreement=agreement(found.soundness, f"{slug}-agreement"),
         features=beside_ruler(common, "fidelity figure", f"{slug}-features"),
-        kid=beside_ruler({"KID": figures["kid"]}, "kernel distance", f"{slug}-kid"),
+        kid=beside_ruler(
+            {"KID": figures["kid"]}, "kernel distance", f"{slug}-kid", with_key=False
+        ),
         shapes=beside_ruler(
             found.fidelity.shapes, "distance of mask shapes, in sd", f"{slug}-shapes"
         ),
@@ -158,7 +160,9 @@ def set_pictures(fold: Fold) -> SetPictures:
     )
 
 
-def _above_each_other(images: ByteArray, masks: MaskArray, kind: str) -> tuple[PairTile, ...]:
+def _above_each_other(
+    images: ByteArray, masks: MaskArray, kind: str
+) -> tuple[PairTile, ...]:
     return tuple(
         PairTile(
             tile(image, alt=f"{kind} {number}: image"),

@@ -66,7 +66,11 @@ def unet_curves(study: Study) -> list[Curves]:
     found = []
     for number, table in enumerate(study.evidence["tables"]):
         lines = [
-            (unet.arm, ArmStyle.of(case.n_real, case.n_synthetic, unet.arm), unet.errors)
+            (
+                unet.arm,
+                ArmStyle.of(case.n_real, case.n_synthetic, unet.arm),
+                unet.errors,
+            )
             for unet in study.unets
             if unet.table == table["title"]
             for case in unet.rows[:1]
