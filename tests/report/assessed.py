@@ -37,9 +37,7 @@ def write_assessment(fold: Path) -> None:
     images[2], masks[2] = training[0][3], training[1][3]
 
     rng = np.random.default_rng(0)
-    features = [
-        rng.normal(0, 1, (count, 4)) for count in (N_TRAINING, len(images), N_HELD_OUT)
-    ]
+    features = rng.normal(0, 1, (3, N_TRAINING, 4))
     shapes = [shape_table(each, "both") for each in (training[1], masks, held_out[1])]
     agreed = {
         "synthetic": rng.beta(20, 3, len(images)),

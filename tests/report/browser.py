@@ -71,7 +71,8 @@ class Page:
         return parsed
 
     def open(self, path: Path, width: int, *, scheme: str = "light") -> None:
-        """Show a file at a width in CSS pixels, in a color scheme."""
+        """Show a file at a width in CSS pixels, in a color scheme; forget events."""
+        self.events.clear()
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -83,7 +84,8 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=features)
         self.call("Page.navigate", url=path.resolve().as_uri())
         while not any(name == "Page.loadEventFired" for name, _ in self.events):
-            self.events.append((lambda m: (m["method"], m["params"]))(self._message()))
+            message = self._message()
+            self.events.append((message["method"], message["params"]))
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of a script's expression, as JSON can carry it."""

@@ -101,6 +101,8 @@ def forest(
                     axes.plot(end, row, marker, color=INK, markersize=6, clip_on=False)
         _rows(axes, labels if named else [""] * len(found))
         axes.set_xlim(-limit, limit)
+        if not named:
+            axes.locator_params(axis="x", nbins=4)
         axes.set_xlabel(f"difference of {METRIC_HEADINGS[metric]}")
         alt = f"Differences of {METRIC_HEADINGS[metric]} with 95 % intervals: "
         alt += "; ".join(
@@ -138,13 +140,13 @@ def boxes(
                     "marker": "D",
                     "markersize": 4,
                     "markerfacecolor": INK,
-                    "markeredgecolor": "none",
+                    "markeredgecolor": INK,
                 },
                 flierprops={
                     "marker": "o",
                     "markersize": 2.6,
                     "markerfacecolor": style.color,
-                    "markeredgecolor": "none",
+                    "markeredgecolor": style.color,
                 },
             )
         _rows(axes, list(rows))
@@ -333,7 +335,7 @@ def _rows(axes: Axes, labels: Sequence[str]) -> None:
 
 def _shares(axes: Axes, values: NDArray[Any], bins: NDArray[Any], color: str) -> None:
     weights = np.full(len(values), 100 / len(values))
-    axes.hist(values, list(bins), weights=weights, color=color, edgecolor="none")
+    axes.hist(values, list(bins), weights=weights, color=color, edgecolor=color, linewidth=0)
     axes.set_ylabel("%")
     axes.spines["bottom"].set_color(LINE)
 

@@ -29,11 +29,15 @@ _EXPLAINED: Mapping[str, tuple[str, str]] = {
     ),
     "fidelity": (
         "Fidelity during training",
-        "Figures of samples against validation cases; a stopping point may be chosen "
-        "by them.",
+        "Samples against validation cases, on features that need no network: a "
+        "stopping point may be chosen by it.",
+    ),
+    "fidelity/kid": (
+        "Kernel distance during training",
+        "The same comparison: the nearer to 0, the more alike.",
     ),
 }
-"""The series of a GAN's history, by what stands before the stroke of their names."""
+"""The series of a GAN's history: their names, or what stands before the stroke."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ def gan_curves(folds: tuple[Fold, ...]) -> list[Curves]:
     for fold in folds:
         for name, points in sorted(fold.history.series.items()):
             kind, _, line = name.partition("/")
+            # On a scale of its own.
+            kind = name if name in _EXPLAINED else kind
             kinds.setdefault(kind, []).append((line or kind, points))
     ordered = sorted(kinds, key=lambda kind: [*_EXPLAINED, kind].index(kind))
     found = []
