@@ -315,7 +315,11 @@ def validation_errors(
 def _line(axes: Axes, points: Mapping[int, float], **look: Any) -> None:
     marker = "o" if len(points) < 3 else None
     axes.plot(
-        *([*points], [*points.values()]), marker=marker, markersize=4, linewidth=1.3, **look
+        *([*points], [*points.values()]),
+        marker=marker,
+        markersize=4,
+        linewidth=1.3,
+        **look,
     )
 
 
@@ -335,7 +339,9 @@ def _rows(axes: Axes, labels: Sequence[str]) -> None:
 
 def _shares(axes: Axes, values: NDArray[Any], bins: NDArray[Any], color: str) -> None:
     weights = np.full(len(values), 100 / len(values))
-    axes.hist(values, list(bins), weights=weights, color=color, edgecolor=color, linewidth=0)
+    axes.hist(
+        values, list(bins), weights=weights, color=color, edgecolor=color, linewidth=0
+    )
     axes.set_ylabel("%")
     axes.spines["bottom"].set_color(LINE)
 

@@ -31,7 +31,7 @@ class TableRow:
     Attributes:
         name: Of the row.
         pairs: Real + synthetic training pairs.
-        sizes: Results / U-Nets.
+        sizes: Results and U-Nets.
         metrics: Each metric's mean and standard deviation.
         seeds: Mean Dice of each seed.
         paper: What the paper has beside `pairs` and `metrics`; may be empty.
@@ -124,7 +124,7 @@ def _row(row: Mapping[str, Any], reduced: bool) -> TableRow:
     return TableRow(
         name=row["name"],
         pairs=f"{span(row['n_real'])} + {span(row['n_synthetic'])}",
-        sizes=f"{row['n_results']} / {row['n_unets']}",
+        sizes=f"{row['n_results']} results, {_unets(row['n_unets'])}",
         metrics={
             name: _mean_sd(name, Summary(**row["metrics"][name]))
             for name in METRIC_HEADINGS
@@ -137,6 +137,10 @@ def _row(row: Mapping[str, Any], reduced: bool) -> TableRow:
         if paper
         else {},
     )
+
+
+def _unets(count: int) -> str:
+    return f"{count} U-Net{'' if count == 1 else 's'}"
 
 
 def _mean_sd(metric: str, summary: Summary) -> str:
