@@ -113,6 +113,19 @@ def test_the_synthetic_set_names_its_origin(run: Path) -> None:
     assert manifest["dataset"]["is_phantom"] is True
 
 
+def test_the_run_gets_its_report(tool: Runner, run: Path) -> None:
+    done = tool("report", run)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"REPORT: {run / 'report.html'}\n"
+    page = (run / "report.html").read_text()
+    assert "PHANTOMS: procedural images, not patients" in page
+    assert "Does the synthetic set help?" in page
+    assert "paper 0.9394 ± 0.0133" in page
+    # 6 synthetic pairs, 6 early and 6 last samples, 3 cases of each of 3 rows.
+    assert page.count('class="tile"') == 27
+
+
 def test_the_same_command_again_does_nothing_twice(
     tool: Runner, out: Path, run: Path
 ) -> None:

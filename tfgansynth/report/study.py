@@ -1,0 +1,228 @@
+"""A finished run, or a study of several, as its files tell of it."""
+
+import csv
+import dataclasses
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfgansynth import checkpoints, storage
+from tfgansynth.errors import InputError
+from tfgansynth.evaluation.predictions import Predictions, read_predictions
+from tfgansynth.evaluation.tables import CaseRow, read_cases
+from tfgansynth.gan.history import History
+from tfgansynth.pixels import ByteArray, MaskArray
+from tfgansynth.report.assessment import Assessment, read_assessment
+from tfgansynth.report.curve import Curve, read_curve
+from tfgansynth.report.forms import form_of
+from tfgansynth.synthesis.sampling import read_set
+
+_EVIDENCE = "evidence.json"
+_CASES, _HISTORY, _PREDICTIONS = "cases.csv", "history.csv", "predictions.npz"
+_MOST_CSV_BYTES = 16 << 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UNet:
+    """One trained U-Net.
+
+    Attributes:
+        seed: Of its run.
+        fold: Whose test cases it was tested on.
+        table: Title of the table it belongs to.
+        arm: Name of its row.
+        rows: Its test cases.
+        predictions: What it answered.
+        errors: Mini-batches so far to validation error.
+    """
+
+    seed: int
+    fold: int
+    table: str
+    arm: str
+    rows: tuple[CaseRow, ...]
+    predictions: Predictions
+    errors: Mapping[int, float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """One fold of one run: its generator and what it has drawn.
+
+    Attributes:
+        seed: Of its run.
+        number: From 1.
+        history: Of the GAN's training.
+        samples: Step to the picture of that step's samples.
+        synthetic: The set: uint8 and bool (n, S, S).
+        assessment: Of the set; None if none was made.
+    """
+
+    seed: int
+    number: int
+    history: History
+    samples: Mapping[int, Path]
+    synthetic: tuple[ByteArray, MaskArray]
+    assessment: Assessment | None
+
+    @property
+    def name(self) -> str:
+        """`seed 0, fold 1`."""
+        return f"seed {self.seed}, fold {self.number}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecords:
+    """What one run's folder says of how it was made.
+
+    Attributes:
+        name: Of the folder.
+        config: The configuration.
+        machine: The machines and which stages they worked on.
+        timings: Seconds of stages and, as `stage/part`, of their parts.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    timings: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """All that a report tells of.
+
+    Attributes:
+        folder: Takes the report.
+        evidence: The rows and verdicts, as `evidence.json` has them.
+        runs: One a seed.
+        unets: Of all runs, folds and rows, in their order.
+        folds: Of all runs.
+        curve: The learning curve; None if none was made.
+    """
+
+    folder: Path
+    evidence: Mapping[str, Any]
+    runs: tuple[RunRecords, ...]
+    unets: tuple[UNet, ...]
+    folds: tuple[Fold, ...]
+    curve: Curve | None
+
+
+def read_study(folder: Path) -> Study:
+    """Read a run folder of one seed, or the study folder of several.
+
+    Raises:
+        InputError: It is neither, or a file is missing or damaged.
+    """
+    path = folder / _EVIDENCE
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: is no run and no study of several: it has no {_EVIDENCE}, "
+            "which tools/run_table.py writes"
+        )
+    evidence = storage.read_record(path)
+    with form_of(path):
+        roots = {name: _root(folder, name) for name in evidence["runs"]}
+        numbers = [int(number) for number in evidence["folds"]]
+        runs = {name: _run(name, root) for name, root in roots.items()}
+        unets = tuple(_unet(entry, roots, runs) for entry in evidence["unets"])
+        tested = {(unet.seed, unet.fold) for unet in unets}
+        folds = tuple(
+            _fold(roots[name], run.config["seed"], number)
+            for name, run in runs.items()
+            for number in numbers
+            if (run.config["seed"], number) in tested
+        )
+    return Study(
+        folder=folder,
+        evidence=evidence,
+        runs=tuple(runs.values()),
+        unets=unets,
+        folds=folds,
+        curve=read_curve(folder / "curve.json"),
+    )
+
+
+def _root(folder: Path, run: str) -> Path:
+    """The run lies in the folder itself, or beside that of the study."""
+    own = (folder / "config.json").is_file()
+    return folder if own else folder.resolve().parent / _plain(run)
+
+
+def _plain(name: str) -> str:
+    """Refuse names that lead to other folders."""
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise ValueError(f"{name!r} is no name of a folder")
+    return name
+
+
+def _run(name: str, root: Path) -> RunRecords:
+    path = root / "config.json"
+    record = storage.read_record(path)
+    with form_of(path):
+        config = record["config"]
+        int(config["seed"])
+    return RunRecords(
+        name=name,
+        config=config,
+        machine=storage.read_record(root / "machine.json"),
+        timings=storage.read_record(root / "timings.json"),
+    )
+
+
+def _unet(
+    entry: Mapping[str, Any], roots: Mapping[str, Path], runs: Mapping[str, RunRecords]
+) -> UNet:
+    run, number = entry["run"], int(entry["fold"])
+    folder = roots[run] / f"fold-{number}" / _plain(entry["folder"])
+    origin = storage.read_record(folder / "origin.json")
+    with form_of(folder / "origin.json"):
+        names = _CASES, _HISTORY, _PREDICTIONS
+        hashes = {name: origin["files"][name] for name in names}
+        n_pairs, config = origin["n_real"] + origin["n_synthetic"], origin["unet"]
+        steps = config["steps_an_epoch"] or math.ceil(n_pairs / config["batch"])
+    storage.require_files(folder, hashes)
+    return UNet(
+        seed=runs[run].config["seed"],
+        fold=number,
+        table=str(entry["table"]),
+        arm=str(entry["arm"]),
+        rows=tuple(read_cases(folder / _CASES)),
+        predictions=read_predictions(folder / _PREDICTIONS),
+        errors=_errors(folder / _HISTORY, steps),
+    )
+
+
+def _errors(path: Path, steps: int) -> dict[int, float]:
+    """Validation errors by mini-batch, from a history that counts epochs."""
+    with form_of(path):
+        text = storage.read_bytes(path, _MOST_CSV_BYTES).decode()
+        return {
+            int(line["epoch"]) * steps: float(line["validation_error"])
+            for line in csv.DictReader(io.StringIO(text))
+        }
+
+
+def _fold(root: Path, seed: int, number: int) -> Fold:
+    folder = root / f"fold-{number}"
+    images, masks = read_set(folder / "synthetic")
+    return Fold(
+        seed=seed,
+        number=number,
+        history=_history(folder / "gan" / "checkpoints"),
+        samples={
+            int(path.stem.removeprefix("step-")): path
+            for path in sorted((folder / "gan" / "samples").glob("step-*.png"))
+        },
+        synthetic=(images.round().astype("uint8"), masks),
+        assessment=read_assessment(folder / "assessment"),
+    )
+
+
+def _history(folder: Path) -> History:
+    """From the newest checkpoint, which carries a hash, unlike the CSV file."""
+    path = checkpoints.path_of(folder, checkpoints.newest_step(folder))
+    return History.from_arrays(storage.read_arrays(path))
