@@ -173,12 +173,13 @@ def _defaults(options_type: type[OptionsType], arguments: Sequence[str]) -> Any:
 def import_tensorflow_quietly() -> None:
     """Import TensorFlow without its start-up lines, which name nothing to act on.
 
-    Its native code writes them past Python and before any log level applies.
+    Its native code writes them past Python and before any log level applies, and takes
+    a signal that comes while it starts for a fault of its own: signals wait.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     stderr = os.dup(2)
-    with tempfile.TemporaryFile() as sink:
+    with interrupts.held_back(), tempfile.TemporaryFile() as sink:
         os.dup2(sink.fileno(), 2)
         try:
             import keras  # noqa: F401
