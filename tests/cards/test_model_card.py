@@ -99,6 +99,7 @@ def test_the_card_says_what_the_model_came_from_and_its_limits() -> None:
         "A SavedModel is a program: load only those from people you trust",
         "holds the same weights and no program",
         "| c | `00cc` |",
+        "validation cases were compared with samples during training",
         f"4321 mini-batches of {SMALL.batch} pairs",
         "@inproceedings{neff2017generative,",
     ):

@@ -169,7 +169,14 @@ def test_numbers_that_cannot_be_are_refused(tool: Runner, option: str) -> None:
     assert_refused(tool("run_table", option, "0"), option, "1 or more")
 
 
-NAMES = ["train_gan", "synthesize", "export_generator", "train_unet", "run_table"]
+NAMES = [
+    "train_gan",
+    "synthesize",
+    "export_generator",
+    "export_set",
+    "train_unet",
+    "run_table",
+]
 
 
 @pytest.mark.parametrize("name", [*NAMES, "check_data", "benchmark"])

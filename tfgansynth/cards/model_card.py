@@ -84,7 +84,8 @@ def model_card(facts: GeneratorFacts, findings: Findings) -> str:
         ),
         "## Training data",
         f"{len(origin['training_cases'])} cases of {name}, fold {origin['fold']}; no "
-        "other case went into any weight:",
+        "other case went into any weight. (The fold's validation cases were compared "
+        "with samples during training, for people to see.)",
         training_cases(origin),
         terms(origin, "model"),
         "## Training procedure",
