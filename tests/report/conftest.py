@@ -15,7 +15,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_study(tmp_path_factory.mktemp("study"))
     for seed in (0, 1):
         run = folder.with_name(f"phantoms-reduced-smoke-seed{seed}")
-        write_assessment(run / "fold-1")
+        write_assessment(run / "fold-1", compared=seed == 0)
     write_curve(folder)
     return folder
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.made import ARMS, HOSTILE, N_CASES, N_SYNTHETIC
+from tests.report.made import ARMS, DATASET, HOSTILE, N_CASES, N_SYNTHETIC
 from tfgansynth import storage
 from tfgansynth.errors import InputError
 from tfgansynth.report.study import read_study
@@ -61,6 +61,16 @@ def test_a_run_needs_no_assessment_and_no_curve(run: Path) -> None:
     assert found.curve is None
     assert [fold.assessment for fold in found.folds] == [None]
     assert found.runs[0].name == run.name
+
+
+def test_a_curve_beside_the_run_is_found_if_it_is_of_its_data(own_study: Path) -> None:
+    beside = own_study.with_name("curve-phantoms-smoke") / "curve.json"
+    record = storage.read_record(own_study / "curve.json")
+    (own_study / "curve.json").unlink()
+
+    for dataset, is_shown in ((DATASET, True), ({"name": "phantoms"}, False)):
+        storage.write_record(beside, {**record, "dataset": dataset})
+        assert (read_study(own_study).curve is not None) is is_shown
 
 
 def test_a_run_that_was_moved_is_read(run: Path, tmp_path: Path) -> None:

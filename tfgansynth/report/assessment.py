@@ -41,16 +41,16 @@ class Fidelity:
 
     Attributes:
         features: Where the features come from, in words.
-        figures: Name to figure, of features.
-        shapes: Name to distance, of mask shapes.
-        expected_coverage: Coverage of equal distributions.
+        figures: Name to figure, of features; empty if there were too few cases.
+        shapes: Name to distance, of mask shapes; likewise.
+        expected_coverage: Coverage of equal distributions; None without figures.
         hash_diversity: `synthetic` and `real` to their perceptual-hash diversity.
     """
 
     features: str
     figures: Mapping[str, Comparison]
     shapes: Mapping[str, Comparison]
-    expected_coverage: float
+    expected_coverage: float | None
     hash_diversity: Mapping[str, float]
 
 
@@ -164,11 +164,12 @@ def _soundness(record: Any, arrays: Mapping[str, NDArray[Any]]) -> Soundness:
 
 
 def _fidelity(record: Any) -> Fidelity:
+    coverage = record["expected_coverage"]
     return Fidelity(
         features=str(record["features"]),
         figures=_comparisons(record["figures"]),
         shapes=_comparisons(record["shapes"]),
-        expected_coverage=float(record["expected_coverage"]),
+        expected_coverage=None if coverage is None else float(coverage),
         hash_diversity=dict(record["hash_diversity"]),
     )
 

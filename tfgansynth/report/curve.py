@@ -1,7 +1,9 @@
-"""The learning curve that lies in a run, if one was made."""
+"""The learning curve that lies in a run or beside it, if one was made."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tfgansynth import storage
 from tfgansynth.report.forms import form_of
@@ -37,8 +39,12 @@ class Curve:
     generator: str
 
 
-def read_curve(path: Path) -> Curve | None:
-    """Read `curve.json`; None if there is none.
+def read_curve(path: Path, dataset: Mapping[str, Any]) -> Curve | None:
+    """Read `curve.json`; None if there is none, or one of other data.
+
+    Args:
+        path: The file.
+        dataset: Name and hash of the data that it must be of, if it says so.
 
     Raises:
         InputError: It is damaged or of another form.
@@ -46,6 +52,8 @@ def read_curve(path: Path) -> Curve | None:
     if not path.exists():
         return None
     record = storage.read_record(path)
+    if record.get("dataset", dataset) != dataset:
+        return None
     names = [field.name for field in dataclasses.fields(Point)]
     with form_of(path):
         points = [

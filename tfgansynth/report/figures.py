@@ -214,19 +214,9 @@ def agreement(soundness: Soundness, name: str) -> Markup:
         return as_svg(figure, name, alt)
 
 
-def beside_ruler(
-    figures: Mapping[str, Comparison], label: str, name: str, *, with_key: bool = True
-) -> Markup:
-    """Show figures of the synthetic set, each beside that of held-out real cases.
-
-    Args:
-        figures: Name to figure.
-        label: What they are.
-        name: Of the plot.
-        with_key: Whether the plot says which mark is which.
-    """
-    height = _FRAME + (_KEY if with_key else 0) + _ROW * len(figures)
-    with drawing(height) as (figure, (axes,)):
+def beside_ruler(figures: Mapping[str, Comparison], label: str, name: str) -> Markup:
+    """Show figures of the synthetic set, each beside that of held-out real cases."""
+    with drawing(_FRAME + _KEY + _ROW * len(figures)) as (figure, (axes,)):
         for row, found in enumerate(figures.values()):
             for estimate, shift, color, marker, kind in (
                 (found.ruler, -0.1, REAL, "s", "held-out real cases: the ruler"),
@@ -243,8 +233,7 @@ def beside_ruler(
         _rows(axes, [each.replace("_", " ") for each in figures])
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
         axes.set_xlabel(label)
-        if with_key:
-            _legend(axes)
+        _legend(axes)
         alt = f"{label}, synthetic and ruler: " + "; ".join(
             f"{each} {found.synthetic.value:.3g} and {found.ruler.value:.3g}"
             for each, found in figures.items()

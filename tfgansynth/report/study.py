@@ -136,14 +136,25 @@ def read_study(folder: Path) -> Study:
             for number in numbers
             if (run.config["seed"], number) in tested
         )
-    return Study(
-        folder=folder,
-        evidence=evidence,
-        runs=tuple(runs.values()),
-        unets=unets,
-        folds=folds,
-        curve=read_curve(folder / "curve.json"),
-    )
+        return Study(
+            folder=folder,
+            evidence=evidence,
+            runs=tuple(runs.values()),
+            unets=unets,
+            folds=folds,
+            curve=_curve(folder, evidence["dataset"], runs[evidence["runs"][0]].config),
+        )
+
+
+def _curve(
+    folder: Path, dataset: Mapping[str, Any], config: Mapping[str, Any]
+) -> Curve | None:
+    """Find the curve in the folder itself, or where tools/run_curve.py writes it."""
+    lungs = [] if config["lungs"] == "both" else [config["lungs"]]
+    name = "-".join(["curve", _plain(dataset["name"]), config["preset"], *lungs])
+    places = folder, folder.resolve().parent / name
+    found = (read_curve(place / "curve.json", dataset) for place in places)
+    return next((curve for curve in found if curve), None)
 
 
 def _root(folder: Path, run: str) -> Path:

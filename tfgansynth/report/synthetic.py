@@ -1,6 +1,7 @@
 """What the report shows of each fold's synthetic set: its pairs and its assessment."""
 
 import dataclasses
+from collections.abc import Iterator
 
 from markupsafe import Markup
 
@@ -35,9 +36,8 @@ class AssessedSet:
         name: Of its fold.
         found: The assessment.
         agreement: Of real and synthetic masks.
-        features: The fidelity figures with a common scale.
-        kid: The one with a scale of its own.
-        shapes: Distances of the masks' shapes.
+        fidelity: Figures of features, the kernel distance, which has a scale of its
+            own, and distances of mask shapes: those there are.
         nearest: Image, mask and pair, a plot each.
         gallery: The closest pairs, synthetic first.
     """
@@ -45,9 +45,7 @@ class AssessedSet:
     name: str
     found: Assessment
     agreement: Markup
-    features: Markup
-    kid: Markup
-    shapes: Markup
+    fidelity: tuple[Markup, ...]
     nearest: tuple[Markup, ...]
     gallery: tuple[PairTile, ...]
 
@@ -62,25 +60,28 @@ def assessed_sets(folds: tuple[Fold, ...]) -> list[AssessedSet]:
 
 
 def _assessed(fold: Fold, found: Assessment, slug: str) -> AssessedSet:
-    figures = found.fidelity.figures
-    common = {name: figures[name] for name in _FEATURES}
     return AssessedSet(
         name=fold.name,
         found=found,
         agreement=agreement(found.soundness, f"{slug}-agreement"),
-        features=beside_ruler(common, "fidelity figure", f"{slug}-features"),
-        kid=beside_ruler(
-            {"KID": figures["kid"]}, "kernel distance", f"{slug}-kid", with_key=False
-        ),
-        shapes=beside_ruler(
-            found.fidelity.shapes, "distance of mask shapes, in sd", f"{slug}-shapes"
-        ),
+        fidelity=tuple(_fidelity(found, slug)),
         nearest=tuple(
             nearest(part, audit, f"{slug}-nearest-{part}")
             for part, audit in found.audits.items()
         ),
         gallery=tuple(_closest(fold, pair) for pair in found.gallery),
     )
+
+
+def _fidelity(found: Assessment, slug: str) -> Iterator[Markup]:
+    figures, shapes = found.fidelity.figures, found.fidelity.shapes
+    if figures:
+        common = {name: figures[name] for name in _FEATURES}
+        yield beside_ruler(common, "fidelity figure", f"{slug}-features")
+        yield beside_ruler({"KID": figures["kid"]}, "kernel distance", f"{slug}-kid")
+    if shapes:
+        label = "distance of mask shapes, in sd"
+        yield beside_ruler(shapes, label, f"{slug}-shapes")
 
 
 def _closest(fold: Fold, pair: ClosePair) -> PairTile:
