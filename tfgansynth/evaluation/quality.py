@@ -19,6 +19,7 @@ from tfgansynth.evaluation.fidelity import (
 from tfgansynth.evaluation.memorization import Audit
 from tfgansynth.evaluation.neighbors import Pairs
 from tfgansynth.evaluation.soundness import (
+    ShapeTable,
     agreement,
     plausibility,
     shape_ranges,
@@ -64,12 +65,7 @@ def soundness_record(
         of plausible `synthetic` and `real` (held-out) masks, and by figure how many
         synthetic ones are `misfits`.
     """
-    ranges = shape_ranges(shape_table(training, lungs))
-    ours, ruler = (
-        plausibility(shape_table(masks, lungs), ranges)
-        for masks in (synthetic, held_out)
-    )
-    figures = [misfit.figure for misfit in ours.misfits]
+    tables = [shape_table(masks, lungs) for masks in (training, synthetic, held_out)]
     return {
         "agreement": {
             "synthetic": dataclasses.asdict(
@@ -77,11 +73,26 @@ def soundness_record(
             ),
             "real": dataclasses.asdict(spread(agreement(training, judged_training))),
         },
-        "plausibility": {
-            "synthetic": ours.share,
-            "real": ruler.share,
-            "misfits": {name: figures.count(name) for name in dict.fromkeys(figures)},
-        },
+        "plausibility": plausibility_record(*tables),
+    }
+
+
+def plausibility_record(
+    training: ShapeTable, synthetic: ShapeTable, held_out: ShapeTable
+) -> Record:
+    """Say which shapes are within the range of training masks.
+
+    Returns:
+        The shares of plausible `synthetic` and `real` (held-out) masks, and by figure
+        how many synthetic ones are `misfits`.
+    """
+    ranges = shape_ranges(training)
+    ours, ruler = (plausibility(table, ranges) for table in (synthetic, held_out))
+    figures = [misfit.figure for misfit in ours.misfits]
+    return {
+        "synthetic": ours.share,
+        "real": ruler.share,
+        "misfits": {name: figures.count(name) for name in dict.fromkeys(figures)},
     }
 
 
@@ -115,30 +126,54 @@ def fidelity_record(
         `hash_diversity`: mean distance of perceptual hashes in bits, of the
         `synthetic` and of the `real` training images.
     """
-    seeds = [derive_seed(seed, part) for part in ("features", "shapes")]
-    fewest = min(map(len, features))
-    k = max(1, min(NEIGHBORS, fewest // _POINTS_A_NEIGHBOR))
-    try:
-        compared = compare_features(*features, seed=seeds[0], k=k)
-    except ValueError as fault:
-        compared = {}
-        source += f"; not compared: {fault}"
+    compared = features_record(features, seed)
+    why = compared.pop("not_compared")
     sets = training, synthetic, held_out
-    enough = min(len(masks) for _, masks in sets) >= _FEWEST_SHAPES
     tables = [shape_table(masks, lungs) for _, masks in sets]
-    shapes = compare_shapes(*tables, seed=seeds[1]) if enough else {}
-    coverage = expected_coverage(fewest, fewest, k) if compared else None
     return {
-        "features": source,
-        "neighbors": k,
-        "figures": _plain(compared),
-        "shapes": _plain(shapes),
-        "expected_coverage": coverage,
+        "features": f"{source}; not compared: {why}" if why else source,
+        **compared,
+        "shapes": shapes_record(*tables, seed=seed),
         "hash_diversity": {
             "synthetic": hash_diversity(synthetic[0]),
             "real": hash_diversity(training[0]),
         },
     }
+
+
+def features_record(features: tuple[Features, Features, Features], seed: int) -> Record:
+    """Compare features of training cases, synthetic pairs and held-out cases.
+
+    Returns:
+        `neighbors`, `figures` and `expected_coverage` of `fidelity_record`, and
+        `not_compared`: why there are no figures; empty if there are.
+    """
+    fewest = min(map(len, features))
+    k = max(1, min(NEIGHBORS, fewest // _POINTS_A_NEIGHBOR))
+    why = ""
+    try:
+        compared = compare_features(*features, seed=derive_seed(seed, "features"), k=k)
+    except ValueError as fault:
+        compared = {}
+        why = str(fault)
+    return {
+        "neighbors": k,
+        "figures": _plain(compared),
+        "expected_coverage": expected_coverage(fewest, fewest, k) if compared else None,
+        "not_compared": why,
+    }
+
+
+def shapes_record(
+    training: ShapeTable, synthetic: ShapeTable, held_out: ShapeTable, *, seed: int
+) -> Record:
+    """Compare shapes of masks, figure by figure; empty where there are too few."""
+    sizes = [len(values) for values in (*training.values(), *synthetic.values())]
+    sizes += [len(values) for values in held_out.values()]
+    if min(sizes) < _FEWEST_SHAPES:
+        return {}
+    seed = derive_seed(seed, "shapes")
+    return _plain(compare_shapes(training, synthetic, held_out, seed=seed))
 
 
 def hash_diversity(images: NDArray[Any]) -> float:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from tfgansynth import storage
 from tfgansynth.data.dataset import Case, images_and_masks
+from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.memorization import Audit, audit
@@ -31,8 +32,9 @@ from tfgansynth.evaluation.quality import (
     quality_to_text,
     soundness_record,
 )
-from tfgansynth.evaluation.soundness import agreement
-from tfgansynth.experiment.judges import Indices, Judges, ensure_judges
+from tfgansynth.evaluation.soundness import Values, agreement, shape_table
+from tfgansynth.experiment.judge_parts import Indices
+from tfgansynth.experiment.judges import Judges, ensure_judges
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthesis_stage import read_own_set
 from tfgansynth.materials import Experiment
@@ -55,11 +57,12 @@ class Assessment:
     Attributes:
         record: The figures, plain for JSON; see `evaluation.quality`.
         arrays: What they are from: `agreement_*`, float64; `judged_*`, segmentations
-            as packed bits with `shape_*`; `features_*`, float32, with the ids of the
-            training cases they are of; for each part of the audit `null_*`,
-            `nearest_distances_*` and `nearest_cases_*`. To show: `gallery_*`, the
-            pairs closest to a training case, with that case's image and mask; and
-            `real_*`, the first training pairs.
+            as packed bits with `shape_*`; `shapes_*`, what real masks measure,
+            float64, a column for each of `shape_figures`; `features_*`, float32,
+            with the ids of the training cases they are of; for each part of the audit
+            `null_*`, `nearest_distances_*` and `nearest_cases_*`. To show:
+            `gallery_*`, the pairs closest to a training case, with that case's image
+            and mask; and `real_*`, the first training pairs.
     """
 
     record: dict[str, Any]
@@ -196,7 +199,10 @@ def assess(experiment: Experiment, fold: FoldCases, source: Path) -> Assessment:
         with watch.part(EVALUATION):
             sets = training, synthetic, held_out
             record = _record(experiment, fold, source, sets, answers, found, judges)
-            arrays = _arrays(fold, training, synthetic, answers, found)
+            arrays = {
+                **_arrays(fold, training, synthetic, answers, found),
+                **_shapes(training, held_out, experiment.config.lungs),
+            }
     return Assessment(record, arrays)
 
 
@@ -318,6 +324,15 @@ def _arrays(
         **arrays,
         **_gallery(found, fold),
         **_shown("real", fold.training[:_SHOWN]),
+    }
+
+
+def _shapes(training: Pairs, held_out: Pairs, lungs: Lungs) -> dict[str, Values]:
+    """What real masks measure, a column for each of `shape_figures`."""
+    masks = {"training": training[1], "held_out": held_out[1]}
+    return {
+        f"shapes_{name}": np.stack([*shape_table(each, lungs).values()], axis=1)
+        for name, each in masks.items()
     }
 
 

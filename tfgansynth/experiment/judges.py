@@ -23,6 +23,7 @@ from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.neighbors import Pairs, distances
 from tfgansynth.evaluation.soundness import agreement
+from tfgansynth.experiment.judge_parts import Indices, judge_name, judge_parts
 from tfgansynth.experiment.origins import Origin, unet_origin
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.unet_training import (
@@ -36,8 +37,6 @@ from tfgansynth.pixels import FloatArray, MaskArray
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.training import Labelled
 from tfgansynth.segmentation.unet import bottleneck_features, load_unet, predict_masks
-
-Indices = NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,9 +105,7 @@ def ensure_judges(experiment: Experiment, fold: FoldCases) -> Judges:
             f"--evaluation.judges {n_judges}: fold {fold.number} has only {n_cases} "
             "real training cases"
         )
-    rng = np.random.default_rng(derive_seed(config.seed, "judges", fold.number))
-    shuffled = rng.permutation(n_cases)
-    parts = tuple(np.sort(part) for part in np.array_split(shuffled, n_judges))
+    parts = judge_parts(config, fold.number, n_cases)
     paths = [
         _ensure_judge(experiment, fold, number, part)
         for number, part in enumerate(parts, start=1)
@@ -142,7 +139,7 @@ def _ensure_judge(
     experiment: Experiment, fold: FoldCases, number: int, part: Indices
 ) -> Path:
     """Train one judge on all cases but a part; return the path of its model."""
-    folder = experiment.run.fold(fold.number) / "judges" / f"judge-{number}"
+    folder = experiment.run.fold(fold.number) / judge_name(number)
     unseen = set(part.tolist())
     seen = tuple(case for i, case in enumerate(fold.training) if i not in unseen)
     origin = _origin(experiment, fold, seen, number)

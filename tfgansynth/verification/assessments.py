@@ -1,10 +1,10 @@
 """From what an assessment of a synthetic set has stored to its figures once more.
 
-Recomputed are: agreement, from the judges' segmentations and the set's masks; figures
-of features, from the stored features; the audit, from the stored distances; and the
-diversity of the set's images. Not recomputed is what needs the masks and images of
-real cases, which no result holds: their agreement case by case and their diversity,
-and the shapes of masks.
+Recomputed are: agreement, from the judges' segmentations and the set's masks; shapes,
+from these masks and the stored shapes of real ones; figures of features, from the
+stored features; the audit, from the stored distances; and the diversity of the set's
+images. Not recomputed is what only real images and masks could tell, which no result
+holds: the agreement of each real case, and the diversity of the real images.
 """
 
 import dataclasses
@@ -17,21 +17,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth import storage
-from tfgansynth.evaluation.fidelity import compare_features, expected_coverage
 from tfgansynth.evaluation.memorization import Audit, PartAudit
-from tfgansynth.evaluation.neighbors import PARTS, Nearest
-from tfgansynth.evaluation.soundness import agreement, spread
-from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.evaluation.neighbors import PARTS, Nearest, Pairs
+from tfgansynth.evaluation.quality import (
+    features_record,
+    hash_diversity,
+    memorization_record,
+    plausibility_record,
+    shapes_record,
+)
+from tfgansynth.evaluation.soundness import Values, agreement, shape_table, spread
+from tfgansynth.experiment.judge_parts import judge_name, judge_parts
 from tfgansynth.seeds import derive_seed
-from tfgansynth.similarity import mean_pairwise_distance, perceptual_hash
 from tfgansynth.synthesis.sampling import MANIFEST
 from tfgansynth.verification.findings import Findings
 from tfgansynth.verification.stored_runs import StoredRun
 
 ASSESSMENT, ARRAYS = "assessment.json", "assessment.npz"
-_SETS = "training", "synthetic", "held_out"
 
 _Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Stored:
+    """An assessment as stored, and what it is of."""
+
+    run: StoredRun
+    fold: int
+    record: Mapping[str, Any]
+    arrays: _Arrays
+    pairs: Pairs
+
+    @property
+    def training(self) -> tuple[str, ...]:
+        return self.run.training_ids(self.fold)
 
 
 def recompute_assessment(
@@ -39,7 +58,7 @@ def recompute_assessment(
     fold: int,
     folder: Path,
     source: Path,
-    pairs: tuple[FloatArray, MaskArray],
+    pairs: Pairs,
     findings: Findings,
 ) -> None:
     """Recompute an assessment.
@@ -49,85 +68,102 @@ def recompute_assessment(
         fold: Number of the fold.
         folder: The assessment's.
         source: The synthetic set's folder.
-        pairs: The synthetic set: images in [0, 255], masks; (n, S, S) each.
+        pairs: The synthetic set.
         findings: Takes what differs.
 
     Raises:
         InputError: A file is missing, damaged or of another form.
         LookupError: A record is not of this program.
     """
-    path, images, masks = folder / ASSESSMENT, *pairs
-    record, arrays = storage.read_record(path), storage.read_arrays(folder / ARRAYS)
-    split, training = run.fold(fold), run.training_ids(fold)
-    n_held_out = len(split.validation) + len(split.training) - len(training)
+    path, arrays = folder / ASSESSMENT, storage.read_arrays(folder / ARRAYS)
+    stored = _Stored(run, fold, storage.read_record(path), arrays, pairs)
+    split, record = run.fold(fold), stored.record
+    judged = _agreement(stored)
     audit = _audit(arrays)
     expected = {
         "fold": fold,
         "synthetic_set": {
             **record["synthetic_set"],
             "manifest_sha256": storage.hash_file(source / MANIFEST),
-            "n": len(images),
+            "n": len(pairs[0]),
         },
-        "n_training": len(training),
-        "n_held_out": n_held_out,
-        "memorization": _memorization(audit),
+        "n_training": len(stored.training),
+        "n_held_out": (
+            len(split.validation) + len(split.training) - len(stored.training)
+        ),
+        "judges": _judges(stored),
+        "soundness": _soundness(stored, judged),
+        "fidelity": _fidelity(stored),
+        "memorization": memorization_record(audit),
+        "files": storage.hash_files(folder, [ARRAYS]),
     }
     findings.compare(path, "", {name: record[name] for name in expected}, expected)
-    _compare_agreement(record, arrays, masks, folder, findings)
-    _compare_fidelity(record["fidelity"], arrays, run, fold, path, findings)
-    hashes = [perceptual_hash(np.rint(image).astype(np.uint8)) for image in images]
-    findings.compare(
-        path,
-        "fidelity.hash_diversity.synthetic",
-        record["fidelity"]["hash_diversity"]["synthetic"],
-        mean_pairwise_distance(hashes),
+    arrays_path, name = folder / ARRAYS, "agreement_synthetic"
+    findings.compare_array(arrays_path, name, arrays[name], judged)
+    for name, values in _gallery(stored, audit).items():
+        findings.compare_array(arrays_path, name, arrays[name], values)
+
+
+def _agreement(stored: _Stored) -> Values:
+    shape = tuple(int(side) for side in stored.arrays["shape_synthetic"])
+    bits = np.unpackbits(stored.arrays["judged_synthetic"], count=math.prod(shape))
+    return agreement(stored.pairs[1], bits.reshape(shape).astype(np.bool_))
+
+
+def _judges(stored: _Stored) -> dict[str, Any]:
+    """Each judge's hash, and how it does on the real cases that it has not seen."""
+    parts = judge_parts(stored.run.config, stored.fold, len(stored.training))
+    found, folder = {}, stored.run.fold_folder(stored.fold)
+    for number, part in enumerate(parts, start=1):
+        name = judge_name(number)
+        found[name] = {
+            "model_sha256": storage.hash_file(folder / name / "model.keras"),
+            "agreement": float(stored.arrays["agreement_real"][part].mean()),
+        }
+    return found
+
+
+def _soundness(stored: _Stored, judged: Values) -> dict[str, Any]:
+    agrees = {"synthetic": judged, "real": stored.arrays["agreement_real"]}
+    return {
+        "agreement": {
+            name: dataclasses.asdict(spread(values)) for name, values in agrees.items()
+        },
+        "plausibility": plausibility_record(*_shape_tables(stored)),
+    }
+
+
+def _fidelity(stored: _Stored) -> dict[str, Any]:
+    arrays, record = stored.arrays, stored.record["fidelity"]
+    features = (
+        arrays["features_training"],
+        arrays["features_synthetic"],
+        arrays["features_held_out"],
     )
-    _compare_gallery(arrays, audit, training, folder / ARRAYS, findings)
-
-
-def _compare_agreement(
-    record: Mapping[str, Any],
-    arrays: _Arrays,
-    masks: MaskArray,
-    folder: Path,
-    findings: Findings,
-) -> None:
-    shape = tuple(int(side) for side in arrays["shape_synthetic"])
-    bits = np.unpackbits(arrays["judged_synthetic"], count=math.prod(shape))
-    found = agreement(masks, bits.reshape(shape).astype(np.bool_))
-    name = "agreement_synthetic"
-    findings.compare_array(folder / ARRAYS, name, arrays[name], found)
-    spreads = {
-        "synthetic": dataclasses.asdict(spread(found)),
-        "real": dataclasses.asdict(spread(arrays["agreement_real"])),
+    seed = derive_seed(stored.run.config.seed, "assessment", stored.fold)
+    compared = features_record(features, seed)
+    del compared["not_compared"]
+    return {
+        "features": record["features"],
+        **compared,
+        "shapes": shapes_record(*_shape_tables(stored), seed=seed),
+        "hash_diversity": {
+            "synthetic": hash_diversity(stored.pairs[0]),
+            "real": record["hash_diversity"]["real"],
+        },
     }
-    stored = record["soundness"]["agreement"]
-    findings.compare(folder / ASSESSMENT, "soundness.agreement", stored, spreads)
 
 
-def _compare_fidelity(
-    record: Mapping[str, Any],
-    arrays: _Arrays,
-    run: StoredRun,
-    fold: int,
-    path: Path,
-    findings: Findings,
-) -> None:
-    features = [arrays[f"features_{name}"] for name in _SETS]
-    seed = derive_seed(run.config.seed, "assessment", fold)
-    try:
-        found = compare_features(*features, seed=derive_seed(seed, "features"))
-    except ValueError:
-        # Too few cases, or all alike: then there is nothing to compare.
-        found = {}
-    coverage = [expected_coverage(each.size, each.size) for each in found.values()]
-    figures = {name: dataclasses.asdict(each) for name, each in found.items()}
-    expected = {
-        "figures": figures,
-        "expected_coverage": coverage[0] if coverage else None,
-    }
-    stored = {name: record[name] for name in expected}
-    findings.compare(path, "fidelity", stored, expected)
+def _shape_tables(
+    stored: _Stored,
+) -> tuple[dict[str, Values], dict[str, Values], dict[str, Values]]:
+    """Shapes of training, synthetic and held-out masks."""
+    synthetic = shape_table(stored.pairs[1], stored.run.config.lungs)
+    training, held_out = (
+        dict(zip(synthetic, stored.arrays[f"shapes_{name}"].T, strict=True))
+        for name in ("training", "held_out")
+    )
+    return training, synthetic, held_out
 
 
 def _audit(arrays: _Arrays) -> Audit:
@@ -145,41 +181,12 @@ def _audit(arrays: _Arrays) -> Audit:
     )
 
 
-def _memorization(audit: Audit) -> dict[str, Any]:
+def _gallery(stored: _Stored, audit: Audit) -> dict[str, NDArray[Any]]:
+    n_shown = len(stored.arrays["gallery_synthetic"])
+    closest = audit.parts["pair"].closest(n_shown)
+    pairs, cases, distances = zip(*closest, strict=True)
     return {
-        "passed": audit.passed,
-        "parts": {
-            name: {
-                "n_closer": part.n_closer,
-                "share": part.share,
-                "threshold": part.threshold,
-                "expected_share": part.expected_share,
-                "expected_share_interval": part.expected_share_interval,
-                "copy_bound": part.copy_bound,
-                "n_copies": len(part.copies),
-                "p_value": part.p_value,
-                "binomial_p_value": part.binomial_p_value,
-                "passed": part.passed,
-            }
-            for name, part in audit.parts.items()
-        },
-        "offenders": audit.offenders.tolist(),
+        "gallery_synthetic": np.array(pairs),
+        "gallery_distances": np.array(distances),
+        "gallery_case_ids": np.array([stored.training[index] for index in cases]),
     }
-
-
-def _compare_gallery(
-    arrays: _Arrays,
-    audit: Audit,
-    training: tuple[str, ...],
-    path: Path,
-    findings: Findings,
-) -> None:
-    closest = audit.parts["pair"].closest(len(arrays["gallery_synthetic"]))
-    pairs, cases, distances = map(np.array, zip(*closest, strict=True))
-    expected = {
-        "gallery_synthetic": pairs,
-        "gallery_distances": distances,
-        "gallery_case_ids": np.array([training[index] for index in cases]),
-    }
-    for name, values in expected.items():
-        findings.compare_array(path, name, arrays[name], values)
