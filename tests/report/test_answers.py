@@ -28,10 +28,10 @@ def unet(seed: int, arm: str, shift: float) -> EvaluatedUNet:
     return EvaluatedUNet(seed=seed, table="rows", arm=arm, rows=rows)
 
 
-def answered(shift: float) -> list[Answer]:
+def answered(shift: float, n_seeds: int = 4) -> list[Answer]:
     shifts = {arm: shift if "+" in arm else 0.0 for arm in ARMS}
     evidence = weigh(
-        [unet(seed, arm, shifts[arm]) for seed in range(4) for arm in ARMS],
+        [unet(seed, arm, shifts[arm]) for seed in range(n_seeds) for arm in ARMS],
         context="",
         is_phantom=False,
         margin=0.005,
@@ -90,3 +90,9 @@ def test_schedules_are_read_from_names() -> None:
     assert [schedule(name) for name in names] == [
         *("fair", "fair", "fair", "augmented", "augmented", "fair", "", "")
     ]
+
+
+def test_of_one_run_no_more_is_said_than_that_it_was_so() -> None:
+    assert {each.statement for each in answered(0.02, n_seeds=1)} == {
+        "In this one run it helped."
+    }

@@ -16,11 +16,11 @@ from tfgansynth.cards.findings import (
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.origins import Origin, gan_origin
+from tfgansynth.experiment.results import EVIDENCE
 from tfgansynth.gan.records import read_remarks
 from tfgansynth.materials import Experiment
 from tfgansynth.synthesis.sampling import MANIFEST, read_manifest
 
-_EVIDENCE = "evidence.json"
 _ASSESSMENTS = "assessment*/assessment.json"
 _BEFORE_THE_AUDIT = (
     "Found of the set as it was before the pairs that the audit objects to were "
@@ -93,7 +93,7 @@ def _evaluation(experiment: Experiment, fold: FoldCases) -> str | None:
     first, _, rest = root.name.rpartition(f"-seed{experiment.config.seed}")
     studies = f"{escape(first)}-seeds*{escape(rest)}"
     sections = {}
-    for path in [root / _EVIDENCE, *root.parent.glob(f"{studies}/{_EVIDENCE}")]:
+    for path in [root / EVIDENCE, *root.parent.glob(f"{studies}/{EVIDENCE}")]:
         if path.exists():
             record = storage.read_record(path)
             section = _rendered(path, record, evaluation_section)

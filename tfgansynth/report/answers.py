@@ -18,6 +18,16 @@ STATEMENTS = MappingProxyType(
 )
 """What a verdict on real with synthetic pairs against real ones answers."""
 
+OF_ONE_RUN = MappingProxyType(
+    {
+        Verdict.HELPS: "In this one run it helped.",
+        Verdict.HARMS: "In this one run it harmed.",
+        Verdict.EQUIVALENT: "In this one run it made no difference that matters.",
+        Verdict.INCONCLUSIVE: STATEMENTS[Verdict.INCONCLUSIVE],
+    }
+)
+"""The same where nothing shows how much another training run would differ."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
@@ -39,7 +49,8 @@ class Answer:
     @property
     def statement(self) -> str:
         """The answer in one sentence."""
-        return STATEMENTS[self.verdict]
+        one_run = self.comparison["design"]["runs"] == 1
+        return (OF_ONE_RUN if one_run else STATEMENTS)[self.verdict]
 
 
 def answers(evidence: Mapping[str, Any]) -> list[Answer]:

@@ -12,6 +12,7 @@ from tfgansynth import checkpoints, storage
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.predictions import Predictions, read_predictions
 from tfgansynth.evaluation.tables import CaseRow, read_cases
+from tfgansynth.experiment.results import EVIDENCE
 from tfgansynth.gan.history import History
 from tfgansynth.pixels import ByteArray, MaskArray
 from tfgansynth.report.assessment import Assessment, read_assessment
@@ -19,7 +20,6 @@ from tfgansynth.report.curve import Curve, read_curve
 from tfgansynth.report.forms import form_of
 from tfgansynth.synthesis.sampling import read_set
 
-_EVIDENCE = "evidence.json"
 _CASES, _HISTORY, _PREDICTIONS = "cases.csv", "history.csv", "predictions.npz"
 _MOST_CSV_BYTES = 16 << 20
 
@@ -117,10 +117,10 @@ def read_study(folder: Path) -> Study:
     Raises:
         InputError: It is neither, or a file is missing or damaged.
     """
-    path = folder / _EVIDENCE
+    path = folder / EVIDENCE
     if not path.is_file():
         raise InputError(
-            f"{folder}: is no run and no study of several: it has no {_EVIDENCE}, "
+            f"{folder}: is no run and no study of several: it has no {EVIDENCE}, "
             "which tools/run_table.py writes"
         )
     evidence = storage.read_record(path)
