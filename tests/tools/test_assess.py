@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.reliability.comparison import differences
-from tests.reliability.faults import checkpoint_every_epoch, kill_at, note_calls
+from tests.reliability.faults import checkpoint_every_epoch, kill_after
 from tests.reliability.processes import Ended, Preparation, Warm, unprepared
 from tests.reliability.settings import FOLDER, MICRO
 from tfgansynth import storage
@@ -32,7 +32,8 @@ N_TRAINING, N_UNUSED, N_VALIDATION, N_PAIRS = 10, 6, 4, 8
 SETTINGS = (
     *MICRO,
     *("--data.n-reduced", str(N_TRAINING), "--synthesis.count", str(N_PAIRS)),
-    *("--evaluation.judge-steps", "16", "--gan.steps", "12"),
+    *("--evaluation.judge-steps", "200", "--evaluation.fair-epoch", "40"),
+    *("--gan.steps", "12"),
 )
 FOLD = ("--fold", "1")
 
@@ -133,7 +134,7 @@ def test_judges_never_saw_what_they_judge(run: Path) -> None:
         for group in ("training_cases", "judged_cases", "validation_cases"):
             assert origin[group].items() <= hashes.items()
         # Validation cases choose nothing: the last weights are taken.
-        assert origin["unet"]["fixed_steps"] == 16
+        assert origin["unet"]["fixed_steps"] == 200
         assert origin["unet"]["keep"] == "last"
         assert origin["synthetic_set"] is None
         judged += unseen
@@ -346,6 +347,7 @@ def test_a_filtered_set_has_agreeing_pairs_only(
     """GAN and judges are those of the run; the filter is no setting of theirs."""
     record, arrays = read(run)
     least = record["soundness"]["agreement"]["synthetic"]["quantiles"][2]
+    assert least > 0.1
     options = (*FOLD, "--synthesis.min-agreement", f"{least:.6f}")
     filtered = tmp_path / FOLDER / "fold-1/synthetic-filtered"
     for name in ("gan", "judges"):
@@ -393,36 +395,19 @@ def test_a_filter_that_nothing_passes_gives_up(
     assert not list(tmp_path.rglob("synthetic-filtered*"))
 
 
-def test_killed_at_exact_moments_of_writing_it_goes_on(
-    tool: Tool, run: Path, tmp_path: Path
+@pytest.mark.parametrize("name", ["judge-2/checkpoints/step-000002", "assessment.npz"])
+def test_killed_after_a_write_it_goes_on(
+    tool: Tool, run: Path, copy: Path, name: str
 ) -> None:
-    def unassessed(name: str) -> Path:
-        copy = tmp_path / name / FOLDER
-        shutil.copytree(run, copy)
-        for part in ("judges/judge-2", "assessment"):
-            shutil.rmtree(copy / "fold-1" / part)
-        return copy.parent
+    shutil.rmtree(copy / "fold-1/assessment")
+    if name.startswith("judge-2"):
+        shutil.rmtree(copy / "fold-1/judges/judge-2")
+    kill = functools.partial(kill_after, name)
+    killed = tool("assess", copy.parent, *FOLD, prepare=kill)
+    assert killed.code == -signal.SIGKILL, killed.stderr
+    assert not (copy / "fold-1/assessment").exists()
 
-    journal = tmp_path / "journal"
-    noted = tool(
-        "assess",
-        unassessed("noted"),
-        *FOLD,
-        prepare=functools.partial(note_calls, journal),
-    )
-    assert noted.code == 0, noted.stderr
-    moments = [line.split(" ", 2) for line in journal.read_text().splitlines()]
-    chosen = [
-        next(each for each in moments if each[1] == "after" and name in each[2])[0]
-        for name in ("judge-2/checkpoints/step-000002", "assessment.npz")
-    ]
-    for number in chosen:
-        out = unassessed(number)
-        kill = functools.partial(kill_at, int(number), "after")
-        killed = tool("assess", out, *FOLD, prepare=kill)
-        assert killed.code == -signal.SIGKILL, killed.stderr
+    ended = tool("assess", copy.parent, *FOLD, prepare=checkpoint_every_epoch)
 
-        ended = tool("assess", out, *FOLD, prepare=checkpoint_every_epoch)
-
-        assert ended.code == 0, ended.stderr
-        assert not differences(out / FOLDER, run)
+    assert ended.code == 0, ended.stderr
+    assert not differences(copy, run)
