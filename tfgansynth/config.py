@@ -340,7 +340,7 @@ _SMOKE = dataclasses.replace(
         precision="float32",
     ),
     evaluation=dataclasses.replace(
-        _FAST.evaluation, fair_steps=40, fair_epoch=4, judge_steps=30
+        _FAST.evaluation, fair_steps=40, fair_epoch=4, judge_steps=200
     ),
 )
 
