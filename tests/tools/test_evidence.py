@@ -1,6 +1,7 @@
 """Fair rows, seeds and verdicts through the real scripts."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from tests.tools.conftest import TINY
 from tfgansynth import storage
+from tfgansynth.verification.studies import verify
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -104,3 +106,19 @@ def test_wrong_options_are_refused_in_one_line(
     assert complaint in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_of_several_runs_is_verified(
+    study: Path, out: Path, tmp_path: Path
+) -> None:
+    assert verify(study).differences == []
+
+    copies = tmp_path / "runs"
+    shutil.copytree(out, copies)
+    unets = [copies / f"phantoms-reduced-smoke-seed{seed}/fold-1" for seed in (0, 1)]
+    shutil.rmtree(unets[1] / "unet-r6-s6-fair")
+    shutil.copytree(unets[0] / "unet-r6-s6-fair", unets[1] / "unet-r6-s6-fair")
+    lines = verify(copies / study.name).differences
+    where = "phantoms-reduced-smoke-seed1/fold-1/unet-r6-s6-fair"
+    assert f"{where}/origin.json: seed: stored 0, recomputed 1" in lines
+    assert any(line.startswith(f"{study.name}/evidence.json: ") for line in lines)

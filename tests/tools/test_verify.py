@@ -15,6 +15,7 @@ from PIL import Image
 from tests.tools.conftest import SMALL_NETWORKS, TINY
 from tfgansynth import storage
 from tfgansynth.evaluation.predictions import read_predictions, write_predictions
+from tfgansynth.report.page import write_report
 from tfgansynth.verification.studies import verify
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -182,6 +183,18 @@ def test_one_altered_digit_of_a_text_is_named(run: Path, name: str) -> None:
 
     assert difference.startswith(f"{name}: line {line}, ")
     assert "stored" in difference
+
+
+def test_one_altered_digit_of_the_report_is_named(run: Path) -> None:
+    path = write_report(run)
+    text = path.read_text()
+    dice = storage.read_record(run / "evidence.json")["tables"][0]["rows"][0]["metrics"]
+    shown = f"{dice['dice']['mean']:.4f}"
+    assert shown in text
+    path.write_text(text.replace(shown, f"{altered(float(shown)):.4f}", 1))
+    (difference,) = verify(run).differences
+    assert difference.startswith("report.html: line ")
+    assert shown in difference.partition("recomputed ")[2]
 
 
 def test_a_changed_verdict_is_named(run: Path) -> None:

@@ -1,4 +1,4 @@
-"""Recomputing all that a run or a study shows: tables, verdicts, sets, audits."""
+"""Recomputing all that a run or a study shows: tables, verdicts, sets, audits, page."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -30,6 +30,8 @@ from tfgansynth.experiment.results import (
     weigh_results,
 )
 from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.report.page import REPORT, render
+from tfgansynth.report.study import read_study
 from tfgansynth.verification.assessments import recompute_assessment
 from tfgansynth.verification.findings import Findings
 from tfgansynth.verification.sets import OWN_SETS, recompute_set
@@ -68,6 +70,8 @@ def verify(root: Path, rounding: float = 0.0) -> Findings:
     for path in curves:
         recomputation.curve(path)
     recomputation.rest()
+    if (root / REPORT).is_file():
+        recomputation.page(root / REPORT)
     return recomputation.findings
 
 
@@ -121,6 +125,11 @@ class _Recomputation:
                 self._table(run, run.root / TABLE)
         for root, fold in sorted(self._folds):
             self._sets(self._runs[root], fold)
+
+    def page(self, path: Path) -> None:
+        """Write the report's page once more."""
+        with self.findings.reading(path):
+            self.findings.compare_page(path, render(read_study(path.parent)))
 
     def _table(self, run: StoredRun, path: Path) -> None:
         findings = self.findings
