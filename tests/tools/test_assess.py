@@ -32,6 +32,7 @@ N_TRAINING, N_UNUSED, N_VALIDATION, N_PAIRS = 10, 6, 4, 8
 SETTINGS = (
     *MICRO,
     *("--data.n-reduced", str(N_TRAINING), "--synthesis.count", str(N_PAIRS)),
+    *("--data.n-validation", str(N_VALIDATION)),
     *("--evaluation.judge-steps", "200", "--evaluation.fair-epoch", "40"),
     *("--gan.steps", "12"),
 )
