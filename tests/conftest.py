@@ -65,9 +65,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    # A shell has what it starts in the background ignore this signal, and the tests
-    # of interrupts with it.
+    # A shell has what it starts in the background ignore the first of these, nohup the
+    # second, and the tests of interrupts with them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
