@@ -96,14 +96,17 @@ def distances(training: Pairs, pairs: Pairs) -> dict[Part, Matrix]:
     ]
     halfway = [_halfway(planes) for planes in others]
     best = np.full((3, len(others[0]), len(references[0])), -1, np.float32)
-    for top, left in itertools.product(range(4 * reach + 1), repeat=2):
-        (row, below), (column, beside) = divmod(top, 2), divmod(left, 2)
-        window = np.s_[:, row : row + inner, column : column + inner]
+    for top, beside in itertools.product(range(4 * reach + 1), (0, 1)):
+        row, below = divmod(top, 2)
+        # All shifts along a row in one product: many small ones would have the
+        # processors wait for each other most of the time.
         image, mask = (
-            _correlation(planes[below][beside][window], middle)
+            _correlations(planes[below][beside][:, row : row + inner], middle)
             for planes, middle in zip(halfway, middles, strict=True)
         )
-        np.maximum(best, np.stack([image, mask, (image + mask) / 2]), out=best)
+        # The last shift of half a pixel would leave the reach.
+        found = np.stack([image, mask, (image + mask) / 2])[:, : 2 * reach + 1 - beside]
+        np.maximum(best, found.max(axis=1), out=best)
     matrices = np.sqrt(np.clip(2 - 2 * best.astype(np.float64), 0, 4))
     return dict(zip(PARTS, matrices, strict=True))
 
@@ -185,19 +188,28 @@ def _unit(planes: FloatArray) -> FloatArray:
     return vectors
 
 
-def _correlation(planes: FloatArray, units: FloatArray) -> FloatArray:
-    """Correlate planes (n, s, s) with vectors (m, p) of mean 0 and length 1.
+def _correlations(rows: FloatArray, units: FloatArray) -> FloatArray:
+    """Correlate the windows along rows with vectors of mean 0 and length 1.
 
-    As those have mean 0, the planes' own means drop out of the product and are
+    As those have mean 0, the windows' own means drop out of the product and are
     needed for the lengths alone.
+
+    Args:
+        rows: float32 (n, h, s).
+        units: float32 (m, h * h).
+
+    Returns:
+        float32 (s - h + 1, n, m), one for each window from the left.
     """
-    vectors = _flat(planes)
+    n_planes, side, _ = rows.shape
+    windows = np.lib.stride_tricks.sliding_window_view(rows, side, axis=2)
+    vectors = windows.transpose(2, 0, 1, 3).reshape(-1, side * side)
     squares = np.einsum("np,np->n", vectors, vectors)
     squares -= vectors.shape[1] * vectors.mean(axis=1) ** 2
     lengths = np.sqrt(np.maximum(squares, 0))[:, None]
     products = np.asarray(vectors @ units.T)
     np.divide(products, lengths, out=products, where=lengths > 0)
-    return products
+    return products.reshape(-1, n_planes, len(units))
 
 
 def _flat(planes: FloatArray) -> FloatArray:
