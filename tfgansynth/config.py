@@ -383,6 +383,12 @@ def check(config: Config) -> None:
         "gan.discriminator-maps": len(config.gan.discriminator_maps),
         "unet.depth": config.unet.depth,
     }
+    cutout = config.gan.augment_cutout
+    if config.gan.augment == "differentiable" and cutout >= size:
+        raise InputError(
+            f"--gan.augment-cutout {cutout}: expected less than --data.size {size}, "
+            "or the discriminator sees nothing"
+        )
     for option, least in {"evaluation.judges": 2, "unet.augment-grid": 2}.items():
         room, field = option.replace("-", "_").split(".")
         value = getattr(getattr(config, room), field)

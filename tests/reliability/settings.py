@@ -2,6 +2,7 @@
 
 MICRO = (
     *("--preset", "smoke", "--reduced", "--data.size", "32"),
+    *("--gan.augment-cutout", "16"),
     *("--data.phantoms", "30", "--data.n-validation", "12", "--data.n-reduced", "6"),
     *("--gan.steps", "6", "--gan.sample-every", "2", "--gan.log-every", "1"),
     *("--gan.batch", "4", "--gan.z-dim", "8"),

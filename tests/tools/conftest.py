@@ -23,7 +23,7 @@ TINY = (
 """A whole experiment in a few seconds; it learns nothing."""
 
 SMALL_NETWORKS = (
-    *("--data.size", "32", "--unet.depth", "1"),
+    *("--data.size", "32", "--gan.augment-cutout", "16", "--unet.depth", "1"),
     *("--gan.generator-maps", "8", "8", "--gan.discriminator-maps", "8", "8"),
     *("--gan.augment-cutout", "8", "--gan.augment-shift", "2"),
 )

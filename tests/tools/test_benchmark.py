@@ -13,7 +13,10 @@ Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.mark.slow
 def test_one_command_measures_both_networks(tool: Runner, tmp_path: Path) -> None:
     found = tmp_path / "found.json"
-    small = ("--preset", "smoke", "--data.size", "32", "--gan.batch", "4")
+    small = (
+        *("--preset", "smoke", "--data.size", "32", "--gan.batch", "4"),
+        *("--gan.augment-cutout", "16"),
+    )
 
     done = tool("benchmark", *small, "--repeats", "2", "--json", found)
 

@@ -90,6 +90,10 @@ def test_the_same_command_again_gives_the_same(
             ["--evaluation.fair-steps", "5", "--evaluation.fair-epoch", "2"],
             "--evaluation.fair-steps 5: expected a multiple",
         ),
+        (
+            ["--gan.augment-cutout", "128"],
+            "--gan.augment-cutout 128: expected less than --data.size 128",
+        ),
         (["--evaluation.judges", "1"], "--evaluation.judges 1: expected 2 or more"),
         (
             ["--evaluation.equivalence-margin", "0"],
