@@ -13,6 +13,7 @@ from tfgansynth.evaluation.fidelity import (
     expected_coverage,
 )
 from tfgansynth.evaluation.memorization import audit
+from tfgansynth.evaluation.quality import memorization_record
 from tfgansynth.evaluation.soundness import (
     plausibility,
     shape_ranges,
@@ -84,25 +85,7 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
             "expected_coverage": expected_coverage(14, 14) if compared else None,
             "hash_diversity": {"synthetic": 20.5, "real": 24.25},
         },
-        "memorization": {
-            "passed": found.passed,
-            "parts": {
-                name: {
-                    "n_closer": part.n_closer,
-                    "share": part.share,
-                    "threshold": part.threshold,
-                    "expected_share": part.expected_share,
-                    "expected_share_interval": list(part.expected_share_interval),
-                    "copy_bound": part.copy_bound,
-                    "n_copies": len(part.copies),
-                    "p_value": part.p_value,
-                    "binomial_p_value": part.binomial_p_value,
-                    "passed": part.passed,
-                }
-                for name, part in found.parts.items()
-            },
-            "offenders": found.offenders.tolist(),
-        },
+        "memorization": memorization_record(found),
     }
     arrays = {
         "agreement_synthetic": agreed["synthetic"],
