@@ -41,6 +41,13 @@ PAPER: dict[str, Any] = {
         "phantoms": 247,
         "phantom_seed": 0,
     },
+    "augmentation": {
+        "grid": 3,
+        "stddev": 2.5,
+        "shift": 6.0,
+        "rotation": 8.0,
+        "grey": 0.1,
+    },
     "gan": {
         "z_dim": 400,
         "generator_maps": (512, 256, 128, 128, 128),
@@ -57,6 +64,7 @@ PAPER: dict[str, Any] = {
         "augment_shift": 16,
         "augment_cutout": 64,
         "augment_exposure": 0.25,
+        "deform": "none",
         "generator_rate": 0.0004,
         "discriminator_rate": 0.0004,
         "beta_1": 0.5,
@@ -79,6 +87,7 @@ PAPER: dict[str, Any] = {
         "hash_distance": 2,
         "max_draws": 40,
         "mask_threshold": 150,
+        "deform": "none",
         "min_agreement": 0.0,
     },
     "unet": {
@@ -99,11 +108,6 @@ PAPER: dict[str, Any] = {
         "fixed_steps": 0,
         "steps_an_epoch": 0,
         "augment": "none",
-        "augment_grid": 3,
-        "augment_stddev": 2.5,
-        "augment_shift": 6.0,
-        "augment_rotation": 8.0,
-        "augment_grey": 0.1,
         "precision": "float32",
     },
     "evaluation": {

@@ -45,6 +45,27 @@ class DataConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class AugmentationConfig:
+    """Classical augmentation, wherever it is switched on.
+
+    Shifts, rotations, elastic deformations and grey values, as U-Net's authors had
+    them (Ronneberger et al. 2015).
+    """
+
+    grid: int = 3
+    """Nodes a side of the grid that is deformed, as U-Net's authors had. [choice]"""
+    stddev: float = 2.5
+    """Standard deviation of a node's displacement in pixels, each axis: the 10 of
+    U-Net's authors' 512 pixels are 2.5 of 128. [choice]"""
+    shift: float = 6.0
+    """Largest shift in pixels, each axis. [choice]"""
+    rotation: float = 8.0
+    """Largest rotation in degrees. [choice]"""
+    grey: float = 0.1
+    """Largest change of brightness and of contrast, as a share. [choice]"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class GANConfig:
     """Generator, discriminator and their training."""
 
@@ -89,6 +110,10 @@ class GANConfig:
     augment_exposure: float = 0.25
     """Largest change of the image channel: brightness plus or minus this, contrast
     times 1 plus or minus twice this. [choice, fast]"""
+    deform: Literal["none", "elastic"] = "none"
+    """Classical augmentation of the real pairs, anew each time, before the
+    discriminator sees them: none [paper IV-B], the outlook of [paper V], on in
+    [choice, best]"""
     generator_rate: float = 4e-4
     """Learning rate of the generator's Adam. [paper IV-B]"""
     discriminator_rate: float = 4e-4
@@ -144,6 +169,9 @@ class SynthesisConfig:
     """Give up after this many times `count` pairs were drawn. [choice]"""
     mask_threshold: int = 150
     """Grey value in [0, 255] from which a mask pixel is foreground. [paper IV-B]"""
+    deform: Literal["none", "elastic"] = "none"
+    """Classical augmentation of each generated pair, once: none [paper IV-B], on in
+    [choice, best]"""
     min_agreement: float = 0.0
     """Also draw a filtered set, of pairs whose mask agrees at least so well (Dice)
     with what U-Nets of the fold's real cases find in the image; 0: none. [choice]"""
@@ -197,20 +225,8 @@ class UNetConfig:
     """Mini-batches between two validations; 0: one pass through the pairs
     [paper IV-B]. The fair arms take --evaluation.fair-epoch [choice]"""
     augment: Literal["none", "elastic"] = "none"
-    """Augmentation of the training pairs: none [paper IV-B]; shifts, rotations,
-    elastic deformations and grey values, as U-Net's authors did (Ronneberger et al.
-    2015), in the fair augmented arms [choice]"""
-    augment_grid: int = 3
-    """Nodes a side of the grid that is deformed, as U-Net's authors had. [choice]"""
-    augment_stddev: float = 2.5
-    """Standard deviation of a node's displacement in pixels, each axis: the 10 of
-    U-Net's authors' 512 pixels are 2.5 of 128. [choice]"""
-    augment_shift: float = 6.0
-    """Largest shift in pixels, each axis. [choice]"""
-    augment_rotation: float = 8.0
-    """Largest rotation in degrees. [choice]"""
-    augment_grey: float = 0.1
-    """Largest change of brightness and of contrast, as a share. [choice]"""
+    """Classical augmentation of the training pairs: none [paper IV-B]; on in the fair
+    augmented arms [choice]"""
     precision: Precision = "float32"
     """Number format of the convolutions; weights and loss are always float32.
     [choice]; auto in [choice, fast]"""
@@ -249,6 +265,7 @@ class Config:
     """Go on although the same picture, or an altered copy of it, lies in two parts
     of the split; the results say so. [choice]"""
     data: DataConfig = DataConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     gan: GANConfig = GANConfig()
     synthesis: SynthesisConfig = SynthesisConfig()
     unet: UNetConfig = UNetConfig()
@@ -389,7 +406,7 @@ def check(config: Config) -> None:
             f"--gan.augment-cutout {cutout}: expected less than --data.size {size}, "
             "or the discriminator sees nothing"
         )
-    for option, least in {"evaluation.judges": 2, "unet.augment-grid": 2}.items():
+    for option, least in {"evaluation.judges": 2, "augmentation.grid": 2}.items():
         room, field = option.replace("-", "_").split(".")
         value = getattr(getattr(config, room), field)
         if value < least:

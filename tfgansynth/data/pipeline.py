@@ -39,8 +39,17 @@ def real_pairs(cases: Sequence[Case], *, soft_masks: bool) -> FloatArray:
     )
 
 
+Change = Callable[[FloatArray, np.random.Generator], FloatArray]
+"""Changes one pair, float32 (S, S, 2) in [-1, 1], at random."""
+
+
 def endless_batches(
-    pairs: FloatArray, *, batch: int, seed: int, first_step: int
+    pairs: FloatArray,
+    *,
+    batch: int,
+    seed: int,
+    first_step: int,
+    change: Change | None = None,
 ) -> Any:
     """Serve mini-batches without end; every pair once before any comes again.
 
@@ -50,8 +59,9 @@ def endless_batches(
     Args:
         pairs: float32 (n, S, S, 2).
         batch: Pairs a mini-batch.
-        seed: Determines the order of every pass.
+        seed: Determines the order of every pass, and all changes.
         first_step: Number of batches to leave out: where training goes on.
+        change: Changes each pair each time it is served.
 
     Returns:
         A `tf.data.Dataset` of float32 (batch, S, S, 2).
@@ -73,8 +83,19 @@ def endless_batches(
         offset = tf.cast(start % n, tf.int32)
         return tf.gather(table, tf.concat(orders, 0)[offset : offset + batch])
 
+    def changed_at(step: Any) -> Any:
+        def changed(number: int, served: FloatArray) -> FloatArray:
+            rng = np.random.default_rng([seed, number, _AUGMENTATION])
+            assert change
+            return np.stack([change(pair, rng) for pair in served])
+
+        own = batch_at(step)
+        return tf.ensure_shape(
+            tf.numpy_function(changed, [step, own], tf.float32), own.shape
+        )
+
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
-    return _ahead(steps.map(batch_at))
+    return _ahead(steps.map(changed_at if change else batch_at))
 
 
 def _ahead(batches: Any) -> Any:

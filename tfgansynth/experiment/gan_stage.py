@@ -1,6 +1,7 @@
 """The stage of a fold's GAN: training it, loading it, exporting its generator."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 from tfgansynth import storage
 from tfgansynth.cards.model_card import GeneratorFacts, model_card
 from tfgansynth.config import Config
-from tfgansynth.data.pipeline import real_pairs
+from tfgansynth.data.augmentation import augment_pair
+from tfgansynth.data.pipeline import Change, real_pairs
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.experiment.findings import findings_of_generator
 from tfgansynth.experiment.origins import Origin, gan_origin
@@ -42,12 +44,19 @@ def ensure_gan(experiment: Experiment, fold: FoldCases) -> None:
             real_pairs(fold.training, soft_masks=config.data.soft_masks),
             config.gan,
             validation=real_pairs(fold.validation, soft_masks=config.data.soft_masks),
+            change=_deformation(config),
             mask_threshold=config.synthesis.mask_threshold,
             seed=_gan_seed(config, fold),
             folder=folder,
             origin=origin,
             watch=watch,
         )
+
+
+def _deformation(config: Config) -> Change | None:
+    if config.gan.deform == "none":
+        return None
+    return functools.partial(augment_pair, config=config.augmentation)
 
 
 def trained_gan(experiment: Experiment, fold: FoldCases) -> DCGAN:

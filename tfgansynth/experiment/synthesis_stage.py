@@ -1,9 +1,12 @@
 """The stage of a fold's synthetic sets: drawing pairs, handing them to training."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 from tfgansynth import storage
+from tfgansynth.config import Config
+from tfgansynth.data.augmentation import augment_set
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.soundness import passes
@@ -22,6 +25,7 @@ from tfgansynth.seeds import derive_seed
 from tfgansynth.stopwatch import START_UP
 from tfgansynth.synthesis.sampling import (
     MANIFEST,
+    Deformation,
     Filter,
     Sampler,
     draw_set,
@@ -108,6 +112,12 @@ def _draw_set(
     _write_set(experiment, fold, sampler, z_dim, count, origin, folder, judges)
 
 
+def _deformation(config: Config) -> Deformation | None:
+    if config.synthesis.deform == "none":
+        return None
+    return functools.partial(augment_set, config=config.augmentation)
+
+
 def _write_set(
     experiment: Experiment,
     fold: FoldCases,
@@ -129,6 +139,7 @@ def _write_set(
         z_dim=z_dim,
         z_seed=z_seed,
         components=config.mask_components,
+        deform=_deformation(config),
         agrees=_filter(judges, synthesis.min_agreement),
     )
     numbers: Origin = {

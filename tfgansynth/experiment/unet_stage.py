@@ -51,7 +51,7 @@ def ensure_unet(
     """
     run, config = experiment.run, experiment.config
     folder = unet_folder(experiment, fold, recipe)
-    training, origin = _training_pairs(experiment, fold, recipe)
+    training, origin = training_pairs(experiment, fold, recipe)
     if is_done(folder, origin):
         return tables.read_cases(folder / CASES)
     with timed(run, f"fold-{fold.number}/{folder.name}") as watch:
@@ -81,9 +81,15 @@ def unet_remarks(
     return remarks(history, recipe.unet_config(experiment.config), n_pairs)
 
 
-def _training_pairs(
+def training_pairs(
     experiment: Experiment, fold: FoldCases, recipe: Recipe
 ) -> tuple[Labelled, Origin]:
+    """Collect what a U-Net is trained on, and say where it comes from.
+
+    Raises:
+        InputError: There are not so many pairs, or the synthetic set is not the
+            fold's own.
+    """
     real = _draw_real(experiment, fold, recipe.n_real)
     parts = []
     if real:

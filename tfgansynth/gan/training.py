@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tfgansynth import checkpoints
 from tfgansynth.config import GANConfig
-from tfgansynth.data.pipeline import endless_batches
+from tfgansynth.data.pipeline import Change, endless_batches
 from tfgansynth.devices import compile_step
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.gan import health
@@ -34,6 +34,7 @@ def train_gan(
     config: GANConfig,
     *,
     validation: FloatArray,
+    change: Change | None = None,
     mask_threshold: int,
     seed: int,
     folder: Path,
@@ -47,6 +48,7 @@ def train_gan(
         config: The GAN's numbers.
         validation: float32 (n, S, S, 2) in [-1, 1], the fold's validation pairs. They
             only watch (`gan.fidelity`): no weight, sample or stop depends on them.
+        change: Changes each training pair each time it is served.
         mask_threshold: Grey value from which a mask pixel is drawn as foreground.
         seed: Of initial weights, data order, noise and augmentation.
         folder: Takes `checkpoints/`, `samples/` and `tensorboard/`.
@@ -74,6 +76,7 @@ def train_gan(
         batch=config.batch,
         seed=derive_seed(seed, "batches"),
         first_step=first,
+        change=change,
     )
     step_function = compile_step(gan.train_step)
     with (

@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import dataclasses
-import functools
 import io
 import itertools
 import math
@@ -25,7 +24,6 @@ from tfgansynth.errors import InputError, RunError
 from tfgansynth.pixels import FloatArray, MaskArray
 from tfgansynth.progress import Progress
 from tfgansynth.seeds import derive_seed
-from tfgansynth.segmentation.augmentation import augment
 from tfgansynth.segmentation.stopping import average_has_risen
 from tfgansynth.segmentation.unet import build_optimizer, build_unet
 from tfgansynth.stopwatch import RECORDS, START_UP, STEPS, VALIDATION, Stopwatch
@@ -71,6 +69,7 @@ def train_unet(
     folder: Path,
     origin: Mapping[str, Any],
     label: str,
+    augment: Augment | None = None,
     watch: Stopwatch | None = None,
 ) -> tuple[keras.Model, list[Epoch]]:
     """Train a U-Net, going on from its newest checkpoint.
@@ -83,6 +82,7 @@ def train_unet(
         folder: Takes `checkpoints/`.
         origin: What all these are; saved with the weights.
         label: Names this U-Net in the progress line.
+        augment: Changes each pair each time it is served.
         watch: Takes the time of start-up, input, steps, validation and records.
 
     Returns:
@@ -118,7 +118,7 @@ def train_unet(
             batch=config.batch,
             seed=derive_seed(seed, "batches"),
             first_batch=len(state.history) * steps_an_epoch,
-            augment=_augmentation(config),
+            augment=augment,
         )
     )
     saved_at = time.monotonic()
@@ -212,12 +212,6 @@ def _most_epochs(config: UNetConfig, n_pairs: int) -> int:
     if config.fixed_steps:
         return math.ceil(config.fixed_steps / _steps_an_epoch(n_pairs, config))
     return config.max_epochs
-
-
-def _augmentation(config: UNetConfig) -> Augment | None:
-    if config.augment == "none":
-        return None
-    return functools.partial(augment, config=config)
 
 
 def _is_done(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:

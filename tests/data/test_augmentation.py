@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tfgansynth.config import UNetConfig
+from tfgansynth.config import AugmentationConfig
+from tfgansynth.data.augmentation import augment
 from tfgansynth.pixels import FloatArray, MaskArray
-from tfgansynth.segmentation.augmentation import augment
 
 SIDE = 64
-ELASTIC = UNetConfig(augment="elastic")
+ELASTIC = AugmentationConfig()
 STILL = dataclasses.replace(
     ELASTIC,
-    augment_shift=0.0,
-    augment_rotation=0.0,
-    augment_stddev=0.0,
-    augment_grey=0.0,
+    shift=0.0,
+    rotation=0.0,
+    stddev=0.0,
+    grey=0.0,
 )
 
 
@@ -28,7 +28,7 @@ def blob() -> tuple[FloatArray, MaskArray]:
     return np.asarray(20 + 200 * smooth, np.float32), mask
 
 
-def drawn(config: UNetConfig, seed: int) -> tuple[FloatArray, MaskArray]:
+def drawn(config: AugmentationConfig, seed: int) -> tuple[FloatArray, MaskArray]:
     return augment(*blob(), np.random.default_rng(seed), config)
 
 
@@ -43,7 +43,7 @@ def test_without_any_strength_nothing_changes() -> None:
 
 
 def test_types_and_range() -> None:
-    strong = dataclasses.replace(ELASTIC, augment_grey=0.9)
+    strong = dataclasses.replace(ELASTIC, grey=0.9)
     for seed in range(20):
         image, mask = drawn(strong, seed)
         assert image.dtype == np.float32
@@ -54,7 +54,7 @@ def test_types_and_range() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_mask_stays_on_what_it_marks(seed: int) -> None:
-    plain = dataclasses.replace(ELASTIC, augment_grey=0.0)
+    plain = dataclasses.replace(ELASTIC, grey=0.0)
     image, mask = drawn(plain, seed)
     bright = image > 120
     overlap = 2 * (bright & mask).sum() / (bright.sum() + mask.sum())
@@ -65,7 +65,7 @@ def test_mask_stays_on_what_it_marks(seed: int) -> None:
 
 
 def test_shifts_reach_their_bound_and_not_beyond() -> None:
-    config = dataclasses.replace(STILL, augment_shift=6.0)
+    config = dataclasses.replace(STILL, shift=6.0)
     moves = np.array(
         [center(drawn(config, s)[1]) - center(blob()[1]) for s in range(60)]
     )
@@ -74,7 +74,7 @@ def test_shifts_reach_their_bound_and_not_beyond() -> None:
 
 
 def test_rotation_turns_about_the_middle() -> None:
-    config = dataclasses.replace(STILL, augment_rotation=30.0)
+    config = dataclasses.replace(STILL, rotation=30.0)
     middle = (SIDE - 1) / 2
     own = np.linalg.norm(center(blob()[1]) - middle)
     angles = []
@@ -86,7 +86,7 @@ def test_rotation_turns_about_the_middle() -> None:
 
 
 def test_deformation_changes_the_shape() -> None:
-    config = dataclasses.replace(STILL, augment_stddev=4.0)
+    config = dataclasses.replace(STILL, stddev=4.0)
     areas = [int(drawn(config, seed)[1].sum()) for seed in range(20)]
     assert np.std(areas) > 10
 
