@@ -8,7 +8,7 @@ from tfgansynth import storage
 from tfgansynth.config import UNetConfig, require_same
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.sealed import FoldCases
-from tfgansynth.experiment.origins import Origin
+from tfgansynth.experiment.origins import ORIGIN, Origin
 from tfgansynth.experiment.stages import tell_precision
 from tfgansynth.keras_files import save_keras
 from tfgansynth.materials import Experiment
@@ -16,8 +16,8 @@ from tfgansynth.segmentation.training import Labelled, history_to_csv, train_une
 from tfgansynth.segmentation.unet import plain_twin
 from tfgansynth.stopwatch import RECORDS, START_UP, Stopwatch
 
-ORIGIN, HISTORY, MODEL = "origin.json", "history.csv", "model.keras"
-"""Files of every U-Net; the first is written last, and says that it is done."""
+HISTORY, MODEL = "history.csv", "model.keras"
+"""Files of every U-Net, besides `ORIGIN`, which is written last."""
 
 
 def train_in_folder(

@@ -10,8 +10,14 @@ from typing import Any
 
 from tfgansynth import checkpoints, storage
 from tfgansynth.errors import InputError
-from tfgansynth.evaluation.predictions import Predictions, read_predictions
+from tfgansynth.evaluation.predictions import (
+    CASES,
+    PREDICTIONS,
+    Predictions,
+    read_predictions,
+)
 from tfgansynth.evaluation.tables import CaseRow, read_cases
+from tfgansynth.experiment.origins import ORIGIN
 from tfgansynth.experiment.results import EVIDENCE
 from tfgansynth.gan.history import History
 from tfgansynth.pixels import ByteArray, MaskArray
@@ -20,7 +26,7 @@ from tfgansynth.report.curve import Curve, read_curve
 from tfgansynth.report.forms import form_of
 from tfgansynth.synthesis.sampling import read_set
 
-_CASES, _HISTORY, _PREDICTIONS = "cases.csv", "history.csv", "predictions.npz"
+_HISTORY = "history.csv"
 _MOST_CSV_BYTES = 16 << 20
 
 
@@ -189,9 +195,9 @@ def _unet(
 ) -> UNet:
     run, number = entry["run"], int(entry["fold"])
     folder = roots[run] / f"fold-{number}" / _plain(entry["folder"])
-    origin = storage.read_record(folder / "origin.json")
-    with form_of(folder / "origin.json"):
-        names = _CASES, _HISTORY, _PREDICTIONS
+    origin = storage.read_record(folder / ORIGIN)
+    with form_of(folder / ORIGIN):
+        names = CASES, _HISTORY, PREDICTIONS
         hashes = {name: origin["files"][name] for name in names}
         n_pairs, config = origin["n_real"] + origin["n_synthetic"], origin["unet"]
         steps = config["steps_an_epoch"] or math.ceil(n_pairs / config["batch"])
@@ -201,8 +207,8 @@ def _unet(
         fold=number,
         table=str(entry["table"]),
         arm=str(entry["arm"]),
-        rows=tuple(read_cases(folder / _CASES)),
-        predictions=read_predictions(folder / _PREDICTIONS),
+        rows=tuple(read_cases(folder / CASES)),
+        predictions=read_predictions(folder / PREDICTIONS),
         errors=_errors(folder / _HISTORY, steps),
     )
 
