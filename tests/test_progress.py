@@ -76,9 +76,9 @@ def test_file_gets_a_line_now_and_then(
             job.update(step, "loss 0.5")
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
-        "GAN step 30/100, 1.00 s a step, 1 min 10 s left, loss 0.5",
-        "GAN step 60/100, 1.00 s a step, 40 s left, loss 0.5",
-        "GAN step 90/100, 1.00 s a step, 10 s left, loss 0.5",
+        "GAN step 30/100, 1.00 s each, 1 min 10 s left, loss 0.5",
+        "GAN step 60/100, 1.00 s each, 40 s left, loss 0.5",
+        "GAN step 90/100, 1.00 s each, 10 s left, loss 0.5",
     ]
 
 
@@ -89,7 +89,7 @@ def test_last_step_is_always_shown(
         job.update(1)
         clock.now += 0.25
         job.update(2)
-    assert capsys.readouterr().out == "epoch 2/2, 0.25 s a step, 0 s left\n"
+    assert capsys.readouterr().out == "epoch 2/2, 0.25 s each, 0 s left\n"
 
 
 def test_line_of_the_first_step_tells_no_rate(
@@ -113,8 +113,8 @@ def test_terminal_gets_a_bar_on_one_line(
     assert shown.count("\n") == 1
     bars = shown.rstrip("\n").split("\r\x1b[2K")[1:]
     assert bars[0] == "━" * 6 + "╌" * 18 + " step 1/4"
-    assert bars[1] == "━" * 12 + "╌" * 12 + " step 2/4, 1.00 s a step, 2 s left"
-    assert bars[3] == "━" * 24 + " step 4/4, 1.00 s a step, 0 s left"
+    assert bars[1] == "━" * 12 + "╌" * 12 + " step 2/4, 1.00 s each, 2 s left"
+    assert bars[3] == "━" * 24 + " step 4/4, 1.00 s each, 0 s left"
 
 
 def test_terminal_is_not_flooded(

@@ -75,7 +75,7 @@ class Progress:
         rate = self.seconds_per_step
         if rate == rate:
             left = duration(rate * (self._total - done))
-            line += f", {rate:.2f} s a step, {self._bound}{left} left"
+            line += f", {rate:.2f} s each, {self._bound}{left} left"
         if note:
             line += f", {note}"
         if self._interactive:
