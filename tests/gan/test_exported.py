@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.gan.small import CARD, ORIGIN, SEED, SMALL, Z_DIM, make_generator, noise
+from tests.gan.small import (
+    CARD,
+    ORIGIN,
+    SEED,
+    SMALL,
+    Z_DIM,
+    make_generator,
+    noise,
+    save_with_code,
+)
 from tfgansynth import apart, keras_files, storage
 from tfgansynth.errors import InputError
 from tfgansynth.gan import exported as exported_module
@@ -410,13 +419,7 @@ def test_weights_of_another_network_are_refused(folder: Path) -> None:
 
 def test_a_lambda_layer_is_not_run(tmp_path: Path) -> None:
     trace, path = tmp_path / "trace", tmp_path / "generator.keras"
-    inputs = keras.Input((Z_DIM,))
-    outputs = keras.layers.Lambda(
-        lambda z, trace: (__import__("pathlib").Path(trace).touch(), z)[1],
-        arguments={"trace": str(trace)},
-    )(inputs)
-    keras.Model(inputs, outputs).save(path)
-    trace.unlink()  # building the model has called it
+    save_with_code(path, trace)
 
     with pytest.raises(InputError, match=r"generator\.keras: is not a generator of"):
         open_exported(path)

@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.gan.small import CARD, ORIGIN, Z_DIM, make_generator
+from tests.gan.small import CARD, ORIGIN, make_generator, save_with_code
 from tests.tools.conftest import TINY
 from tests.tools.hostile import hostile_contents, make_hostile_folder
 from tfgansynth.gan.export import export_generator
@@ -279,15 +278,9 @@ def altered_keras(folder: Path) -> Path:
 
 
 def with_lambda(folder: Path) -> Path:
-    """A .keras file that leaves a trace wherever its code is run."""
-    trace, path = folder / "trace", folder / "lambda.keras"
-    inputs = keras.Input((Z_DIM,))
-    outputs = keras.layers.Lambda(
-        lambda z, trace: (__import__("pathlib").Path(trace).touch(), z)[1],
-        arguments={"trace": str(trace)},
-    )(inputs)
-    keras.Model(inputs, outputs).save(path)
-    trace.unlink()  # building the model has called it
+    """A .keras file that holds code."""
+    path = folder / "lambda.keras"
+    save_with_code(path, folder / "trace")
     return path
 
 

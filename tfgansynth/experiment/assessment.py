@@ -36,6 +36,7 @@ from tfgansynth.evaluation.quality import (
 from tfgansynth.evaluation.soundness import Values, agreement, shape_table
 from tfgansynth.experiment.judge_parts import Indices
 from tfgansynth.experiment.judges import Judges, ensure_judges
+from tfgansynth.experiment.places import ARRAYS, ASSESSMENT
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthesis_stage import read_own_set
 from tfgansynth.materials import Experiment
@@ -43,9 +44,6 @@ from tfgansynth.pixels import FloatArray, MaskArray
 from tfgansynth.seeds import derive_seed
 from tfgansynth.stopwatch import EVALUATION, PREDICTION
 from tfgansynth.synthesis.sampling import MANIFEST, pair_name
-
-ASSESSMENT, ARRAYS = "assessment.json", "assessment.npz"
-"""Files of an assessment."""
 
 _FEWEST_CASES = 3
 _GALLERY, _SHOWN = 12, 16

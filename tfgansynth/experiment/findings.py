@@ -16,12 +16,13 @@ from tfgansynth.cards.findings import (
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.origins import Origin, gan_origin
+from tfgansynth.experiment.places import ASSESSMENT
 from tfgansynth.experiment.results import EVIDENCE
 from tfgansynth.gan.records import read_remarks
 from tfgansynth.materials import Experiment
 from tfgansynth.synthesis.sampling import MANIFEST, read_manifest
 
-_ASSESSMENTS = "assessment*/assessment.json"
+_ASSESSMENTS = f"assessment*/{ASSESSMENT}"
 _BEFORE_THE_AUDIT = (
     "Found of the set as it was before the pairs that the audit objects to were "
     "dropped; this set is what was left."

@@ -24,8 +24,3 @@ def judge_parts(config: Config, fold: int, n_cases: int) -> tuple[Indices, ...]:
     shuffled = rng.permutation(n_cases)
     parts = np.array_split(shuffled, config.evaluation.judges)
     return tuple(np.sort(part) for part in parts)
-
-
-def judge_name(number: int) -> str:
-    """Folder of a judge below its fold's."""
-    return f"judges/judge-{number}"

@@ -23,15 +23,11 @@ from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.neighbors import Pairs, distances
 from tfgansynth.evaluation.soundness import agreement
-from tfgansynth.experiment.judge_parts import Indices, judge_name, judge_parts
+from tfgansynth.experiment.judge_parts import Indices, judge_parts
 from tfgansynth.experiment.origins import Origin, unet_origin
+from tfgansynth.experiment.places import MODEL, judge_name
 from tfgansynth.experiment.stages import timed
-from tfgansynth.experiment.unet_training import (
-    MODEL,
-    is_done,
-    mark_done,
-    train_in_folder,
-)
+from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
 from tfgansynth.materials import Experiment
 from tfgansynth.pixels import FloatArray, MaskArray
 from tfgansynth.seeds import derive_seed

@@ -11,9 +11,6 @@ from tfgansynth.data.sealed import FoldCases, shared_cases
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.materials import Experiment
 
-ORIGIN = "origin.json"
-"""Says in a U-Net's folder what it came from, and that it is done."""
-
 Origin = dict[str, Any]
 """Plain for JSON."""
 

@@ -12,15 +12,11 @@ from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
 from tfgansynth.experiment.final_evaluation import evaluate_finally
 from tfgansynth.experiment.origins import Origin, unet_origin
+from tfgansynth.experiment.places import HISTORY
 from tfgansynth.experiment.recipes import Recipe
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthesis_stage import synthetic_pairs
-from tfgansynth.experiment.unet_training import (
-    HISTORY,
-    is_done,
-    mark_done,
-    train_in_folder,
-)
+from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
 from tfgansynth.materials import Experiment
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.training import Labelled, history_from_csv, remarks

@@ -8,16 +8,14 @@ from tfgansynth import storage
 from tfgansynth.config import UNetConfig, require_same
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.sealed import FoldCases
-from tfgansynth.experiment.origins import ORIGIN, Origin
+from tfgansynth.experiment.origins import Origin
+from tfgansynth.experiment.places import HISTORY, MODEL, ORIGIN
 from tfgansynth.experiment.stages import tell_precision
 from tfgansynth.keras_files import save_keras
 from tfgansynth.materials import Experiment
 from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
 from tfgansynth.segmentation.unet import plain_twin
 from tfgansynth.stopwatch import RECORDS, START_UP, Stopwatch
-
-HISTORY, MODEL = "history.csv", "model.keras"
-"""Files of every U-Net, besides `ORIGIN`, which is written last."""
 
 
 def train_in_folder(

@@ -12,6 +12,7 @@ from tfgansynth import storage
 from tfgansynth.evaluation.fidelity import Comparison, Estimate
 from tfgansynth.evaluation.neighbors import PARTS
 from tfgansynth.evaluation.soundness import Spread
+from tfgansynth.experiment.places import ARRAYS, ASSESSMENT
 from tfgansynth.pixels import ByteArray, MaskArray
 from tfgansynth.report.forms import form_of
 
@@ -123,9 +124,9 @@ def read_assessment(folder: Path) -> Assessment | None:
     """
     if not folder.exists():
         return None
-    path = folder / "assessment.json"
+    path = folder / ASSESSMENT
     record = storage.read_record(path)
-    arrays = storage.read_arrays(folder / "assessment.npz")
+    arrays = storage.read_arrays(folder / ARRAYS)
     with form_of(path):
         audited = record["memorization"]
         return Assessment(

@@ -17,7 +17,7 @@ from tfgansynth.evaluation.predictions import (
     read_predictions,
 )
 from tfgansynth.evaluation.tables import CaseRow, read_cases
-from tfgansynth.experiment.origins import ORIGIN
+from tfgansynth.experiment.places import HISTORY, ORIGIN
 from tfgansynth.experiment.results import EVIDENCE
 from tfgansynth.gan.history import History
 from tfgansynth.pixels import ByteArray, MaskArray
@@ -26,7 +26,6 @@ from tfgansynth.report.curve import Curve, read_curve
 from tfgansynth.report.forms import form_of
 from tfgansynth.synthesis.sampling import read_set
 
-_HISTORY = "history.csv"
 _MOST_CSV_BYTES = 16 << 20
 
 
@@ -197,7 +196,7 @@ def _unet(
     folder = roots[run] / f"fold-{number}" / _plain(entry["folder"])
     origin = storage.read_record(folder / ORIGIN)
     with form_of(folder / ORIGIN):
-        names = CASES, _HISTORY, PREDICTIONS
+        names = CASES, HISTORY, PREDICTIONS
         hashes = {name: origin["files"][name] for name in names}
         n_pairs, config = origin["n_real"] + origin["n_synthetic"], origin["unet"]
         steps = config["steps_an_epoch"] or math.ceil(n_pairs / config["batch"])
@@ -209,7 +208,7 @@ def _unet(
         arm=str(entry["arm"]),
         rows=tuple(read_cases(folder / CASES)),
         predictions=read_predictions(folder / PREDICTIONS),
-        errors=_errors(folder / _HISTORY, steps),
+        errors=_errors(folder / HISTORY, steps),
     )
 
 

@@ -27,13 +27,12 @@ from tfgansynth.evaluation.quality import (
     shapes_record,
 )
 from tfgansynth.evaluation.soundness import Values, agreement, shape_table, spread
-from tfgansynth.experiment.judge_parts import judge_name, judge_parts
+from tfgansynth.experiment.judge_parts import judge_parts
+from tfgansynth.experiment.places import ARRAYS, ASSESSMENT, MODEL, judge_name
 from tfgansynth.seeds import derive_seed
 from tfgansynth.synthesis.sampling import MANIFEST
 from tfgansynth.verification.findings import Findings
 from tfgansynth.verification.stored_runs import StoredRun
-
-ASSESSMENT, ARRAYS = "assessment.json", "assessment.npz"
 
 _Arrays = Mapping[str, NDArray[Any]]
 
@@ -117,7 +116,7 @@ def _judges(stored: _Stored) -> dict[str, Any]:
     for number, part in enumerate(parts, start=1):
         name = judge_name(number)
         found[name] = {
-            "model_sha256": storage.hash_file(folder / name / "model.keras"),
+            "model_sha256": storage.hash_file(folder / name / MODEL),
             "agreement": float(stored.arrays["agreement_real"][part].mean()),
         }
     return found

@@ -12,7 +12,7 @@ from tfgansynth.errors import InputError
 from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.curves import missing_from_json
 from tfgansynth.evaluation.evidence import evidence_to_markdown
-from tfgansynth.experiment.origins import ORIGIN
+from tfgansynth.experiment.places import ORIGIN
 from tfgansynth.experiment.recipes import paper_recipes
 from tfgansynth.experiment.results import (
     CURVE,

@@ -16,7 +16,7 @@ from tfgansynth.evaluation.predictions import (
     read_predictions,
 )
 from tfgansynth.evaluation.tables import CaseRow, cases_to_csv
-from tfgansynth.experiment.origins import ORIGIN
+from tfgansynth.experiment.places import ORIGIN
 from tfgansynth.experiment.recipes import Recipe
 from tfgansynth.experiment.results import UNetResult
 from tfgansynth.synthesis.sampling import MANIFEST
