@@ -171,3 +171,18 @@ def test_a_comparison_needs_enough_for_halves() -> None:
     few = {"area": np.arange(3.0)}
     with pytest.raises(ValueError, match="at least 4"):
         compare_shapes(few, few, few, seed=0)
+
+
+def test_no_interval_leaves_out_its_figure() -> None:
+    # Of few points close together nearly all halves have one and the same figure.
+    rng = np.random.default_rng(0)
+    scales = {15: 1.0, 120: 0.3, 82: 0.3}
+    sets = [normal(rng, n, d=3) * scale for n, scale in scales.items()]
+    found = compare_features(*sets, seed=0, n_draws=200, k=3)
+
+    estimates = [
+        estimate
+        for comparison in found.values()
+        for estimate in (comparison.synthetic, comparison.ruler, comparison.difference)
+    ]
+    assert all(each.low <= each.value <= each.high for each in estimates)

@@ -225,17 +225,25 @@ def _compare(
 
     values, halves = draw(size).mean(axis=0), draw(size // 2)
     deviations = halves - halves.mean(axis=0)
-    low, high = values + np.quantile(deviations, (0.025, 0.975), axis=0)
-    low, high = np.clip([low, high], *limits)
+    low, high = np.clip(values + _spread(deviations), *limits)
     difference = values[0] - values[1]
-    spread = np.quantile(deviations[:, 0] - deviations[:, 1], (0.025, 0.975), axis=0)
-    between = difference, *(difference + spread)
+    between = difference, *(difference + _spread(deviations[:, 0] - deviations[:, 1]))
     triples = [*zip(values, low, high, strict=True), between]
     ours, ruler, gap = (_estimates(triple) for triple in triples)
     return {
         name: Comparison(ours[i], ruler[i], gap[i], size)
         for i, name in enumerate(names)
     }
+
+
+def _spread(deviations: Matrix) -> Matrix:
+    """The ends of an interval around a figure, (2, ...) of deviations (draws, ...).
+
+    Where nearly all halves have one value, of few points, all those quantiles may lie
+    on one side; no interval leaves out its own figure.
+    """
+    low, high = np.quantile(deviations, (0.025, 0.975), axis=0)
+    return np.stack([np.minimum(low, 0), np.maximum(high, 0)])
 
 
 def _estimates(triple: tuple[Matrix, Matrix, Matrix]) -> list[Estimate]:
