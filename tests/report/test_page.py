@@ -3,6 +3,7 @@
 import html.parser
 import itertools
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -164,6 +165,29 @@ def test_our_rows_stand_beside_the_papers(page: Reader, bare: Reader) -> None:
 def test_the_audit_is_told(page: Reader) -> None:
     assert "The audit failed" in page.text
     assert "phantom-004: 0.000" in page.text
+
+
+def test_a_filtered_set_is_shown_beside_the_whole_one(own_study: Path) -> None:
+    fold = own_study.with_name("phantoms-reduced-smoke-seed0") / "fold-1"
+    for name in ("synthetic", "assessment"):
+        shutil.copytree(fold / name, fold / f"{name}-filtered")
+
+    page = Reader(write_report(own_study).read_text())
+
+    shown = [text for _, text in page.headings if "filtered set" in text]
+    assert shown == ["Seed 0, fold 1, filtered set"]
+    assert "not been assessed" not in page.text
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_sets_that_are_not_assessed_are_counted(own_study: Path) -> None:
+    fold = own_study.with_name("phantoms-reduced-smoke-seed1") / "fold-1"
+    shutil.rmtree(fold / "assessment")
+
+    page = Reader(write_report(own_study).read_text())
+
+    assert "1 of 2 synthetic sets has not been assessed." in page.text
 
 
 def test_what_is_not_there_is_said(bare: Reader) -> None:

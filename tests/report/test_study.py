@@ -44,13 +44,13 @@ def test_all_of_a_study_is_read(study: Path) -> None:
     assert found.unets[0].errors[4] == 0.25
     first, second = found.folds
     assert (first.name, second.name) == ("seed 0, fold 1", "seed 1, fold 1")
-    assert len(first.synthetic[0]) == N_SYNTHETIC
+    assert len(first.synthetic.images) == N_SYNTHETIC
     assert list(first.samples) == [0, 2, 10, 20]
     assert first.history.series["loss/generator"][20] == 21
-    assert first.assessment
-    assert first.assessment.gallery[0].distance == 0
-    assert first.assessment.gallery[0].synthetic == 2
-    assert not first.assessment.passed
+    assert first.synthetic.assessment
+    assert first.synthetic.assessment.gallery[0].distance == 0
+    assert first.synthetic.assessment.gallery[0].synthetic == 2
+    assert not first.synthetic.assessment.passed
     assert found.curve
     assert found.curve.points[0].n_real == 5
 
@@ -59,7 +59,7 @@ def test_a_run_needs_no_assessment_and_no_curve(run: Path) -> None:
     found = read_study(run)
 
     assert found.curve is None
-    assert [fold.assessment for fold in found.folds] == [None]
+    assert [fold.synthetic.assessment for fold in found.folds] == [None]
     assert found.runs[0].name == run.name
 
 

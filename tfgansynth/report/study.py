@@ -52,6 +52,21 @@ class UNet:
     errors: Mapping[int, float]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class DrawnSet:
+    """One synthetic set of a fold.
+
+    Attributes:
+        images: uint8 (n, S, S).
+        masks: Bool (n, S, S).
+        assessment: Of the set; None if none was made.
+    """
+
+    images: ByteArray
+    masks: MaskArray
+    assessment: Assessment | None
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
     """One fold of one run: its generator and what it has drawn.
@@ -61,16 +76,16 @@ class Fold:
         number: From 1.
         history: Of the GAN's training.
         samples: Step to the picture of that step's samples.
-        synthetic: The set: uint8 and bool (n, S, S).
-        assessment: Of the set; None if none was made.
+        synthetic: Its set.
+        filtered: Its filtered set; None without a filter.
     """
 
     seed: int
     number: int
     history: History
     samples: Mapping[int, Path]
-    synthetic: tuple[ByteArray, MaskArray]
-    assessment: Assessment | None
+    synthetic: DrawnSet
+    filtered: DrawnSet | None
 
     @property
     def name(self) -> str:
@@ -224,7 +239,7 @@ def _errors(path: Path, steps: int) -> dict[int, float]:
 
 def _fold(root: Path, seed: int, number: int) -> Fold:
     folder = root / f"fold-{number}"
-    images, masks = read_set(folder / "synthetic")
+    filtered = folder / "synthetic-filtered"
     return Fold(
         seed=seed,
         number=number,
@@ -233,9 +248,17 @@ def _fold(root: Path, seed: int, number: int) -> Fold:
             int(path.stem.removeprefix("step-")): path
             for path in sorted((folder / "gan" / "samples").glob("step-*.png"))
         },
-        synthetic=(images.round().astype("uint8"), masks),
-        assessment=read_assessment(folder / "assessment"),
+        synthetic=_drawn_set(folder / "synthetic", folder / "assessment"),
+        filtered=_drawn_set(filtered, folder / "assessment-filtered")
+        if filtered.exists()
+        else None,
     )
+
+
+def _drawn_set(folder: Path, assessment: Path) -> DrawnSet:
+    images, masks = read_set(folder)
+    found = read_assessment(assessment)
+    return DrawnSet(images.round().astype("uint8"), masks, found)
 
 
 def _history(folder: Path) -> History:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from tfgansynth.pixels import ByteArray, MaskArray
 from tfgansynth.report.assessment import Assessment, ClosePair
 from tfgansynth.report.figures import agreement, beside_ruler, nearest
-from tfgansynth.report.study import Fold
+from tfgansynth.report.study import DrawnSet, Fold
 from tfgansynth.report.tiles import Tile, mask_tile, sample_tiles, tile
 
 _FEATURES = "precision", "recall", "density", "coverage"
@@ -33,7 +33,7 @@ class AssessedSet:
     """The assessment of one synthetic set, drawn.
 
     Attributes:
-        name: Of its fold.
+        name: Of its fold, and which set it is.
         found: The assessment.
         agreement: Of real and synthetic masks.
         fidelity: Figures of features, the kernel distance, which has a scale of its
@@ -52,16 +52,24 @@ class AssessedSet:
 
 def assessed_sets(folds: tuple[Fold, ...]) -> list[AssessedSet]:
     """Draw the assessments there are."""
+    sets = [
+        (name, drawn, drawn.assessment)
+        for fold in folds
+        for name, drawn in (
+            (fold.name, fold.synthetic),
+            (f"{fold.name}, filtered set", fold.filtered),
+        )
+        if drawn and drawn.assessment
+    ]
     return [
-        _assessed(fold, fold.assessment, f"set{number}")
-        for number, fold in enumerate(folds)
-        if fold.assessment is not None
+        _assessed(name, drawn, found, f"set{number}")
+        for number, (name, drawn, found) in enumerate(sets)
     ]
 
 
-def _assessed(fold: Fold, found: Assessment, slug: str) -> AssessedSet:
+def _assessed(name: str, drawn: DrawnSet, found: Assessment, slug: str) -> AssessedSet:
     return AssessedSet(
-        name=fold.name,
+        name=name,
         found=found,
         agreement=agreement(found.soundness, f"{slug}-agreement"),
         fidelity=tuple(_fidelity(found, slug)),
@@ -69,7 +77,7 @@ def _assessed(fold: Fold, found: Assessment, slug: str) -> AssessedSet:
             nearest(part, audit, f"{slug}-nearest-{part}")
             for part, audit in found.audits.items()
         ),
-        gallery=tuple(_closest(fold, pair) for pair in found.gallery),
+        gallery=tuple(_closest(drawn, pair) for pair in found.gallery),
     )
 
 
@@ -84,14 +92,13 @@ def _fidelity(found: Assessment, slug: str) -> Iterator[Markup]:
         yield beside_ruler(shapes, label, f"{slug}-shapes")
 
 
-def _closest(fold: Fold, pair: ClosePair) -> PairTile:
-    images, masks = fold.synthetic
+def _closest(drawn: DrawnSet, pair: ClosePair) -> PairTile:
     number = pair.synthetic + 1
     return PairTile(
         tile(
-            images[pair.synthetic],
+            drawn.images[pair.synthetic],
             alt=f"Synthetic pair {number}, outlined",
-            truth=masks[pair.synthetic],
+            truth=drawn.masks[pair.synthetic],
         ),
         tile(pair.image, alt=f"Training case {pair.case_id}", truth=pair.mask),
         f"{number} and {pair.case_id}: {pair.distance:.3f}",
@@ -127,7 +134,8 @@ class SetPictures:
 
 def set_pictures(fold: Fold) -> SetPictures:
     """Make the pictures of one fold's generator."""
-    images, masks = fold.synthetic
+    images, masks = fold.synthetic.images, fold.synthetic.masks
+    found = fold.synthetic.assessment
     n_shown = min(_PAIRS_SHOWN, len(images))
     last = max(fold.samples, default=0)
     # The first samples are those of no training at all.
@@ -140,7 +148,7 @@ def set_pictures(fold: Fold) -> SetPictures:
         step: tuple(sample_tiles(fold.samples[step], images.shape[-1], _PAIRS_BESIDE))
         for step in {early, last} & fold.samples.keys()
     }
-    real = fold.assessment.real if fold.assessment else (images[:0], masks[:0])
+    real = found.real if found else (images[:0], masks[:0])
     return SetPictures(
         name=fold.name,
         n_pairs=len(images),
