@@ -13,6 +13,7 @@ def chosen_options() -> list[str]:
     tree = ast.parse((ROOT / "tfgansynth" / "config.py").read_text())
     sections = {
         "DataConfig": "data.",
+        "AugmentationConfig": "augmentation.",
         "GANConfig": "gan.",
         "SynthesisConfig": "synthesis.",
         "UNetConfig": "unet.",

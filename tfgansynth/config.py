@@ -45,11 +45,43 @@ class DataConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class AugmentationConfig:
+    """Classical augmentation, wherever it is switched on.
+
+    Shifts, rotations, elastic deformations and grey values, as U-Net's authors had
+    them (Ronneberger et al. 2015).
+    """
+
+    grid: int = 3
+    """Nodes a side of the grid that is deformed, as U-Net's authors had. [choice]"""
+    stddev: float = 2.5
+    """Standard deviation of a node's displacement in pixels, each axis: the 10 of
+    U-Net's authors' 512 pixels are 2.5 of 128. [choice]"""
+    shift: float = 6.0
+    """Largest shift in pixels, each axis. [choice]"""
+    rotation: float = 8.0
+    """Largest rotation in degrees. [choice]"""
+    grey: float = 0.1
+    """Largest change of brightness and of contrast, as a share. [choice]"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class GANConfig:
     """Generator, discriminator and their training."""
 
     z_dim: int = 400
     """Length of the noise vector z, uniform in [-1, 1]. [paper IV-B]"""
+    codes: bool = False
+    """Learn a code for each training case, which must give that case again, and let z
+    mix the codes, so that no case is left out (Bojanowski et al. 2018). Off: z goes in
+    as it is [paper IV-B]; on [choice]"""
+    code_sharpness: float = 1.0
+    """How much a mixture is of one code: the mean logarithm of the ratio of a share to
+    the next smaller one. At 1 the largest is about 0.6 of all, at 0.5 about 0.4.
+    [choice]"""
+    code_loss: float = 20.0
+    """Weight of the mean absolute error of those cases, besides the adversarial loss
+    of the generator. [choice]"""
     generator_maps: tuple[int, ...] = (512, 256, 128, 128, 128)
     """Feature maps of the generator, coarse to fine; each level doubles the
     side. [paper IV-B]"""
@@ -74,6 +106,10 @@ class GANConfig:
     discriminator_norm: Literal["batch", "spectral"] = "batch"
     """What keeps the discriminator stable: batch normalization [tf-dcgan], or
     spectral normalization of its kernels (Miyato et al. 2018) [choice, fast]"""
+    minibatch_stddev: int = 0
+    """The discriminator also sees how much the last maps of so many pairs of a
+    mini-batch deviate, so that samples that look alike give themselves away (Karras
+    et al. 2018); 0 for none [tf-dcgan]; any [choice]"""
     loss: Literal["non_saturating", "minimax", "printed", "hinge"] = "non_saturating"
     """Softmax cross-entropy with the non-saturating generator loss [tf-dcgan],
     the same with the generator loss of eq. (2), eq. (1) and (2) to the letter
@@ -89,6 +125,10 @@ class GANConfig:
     augment_exposure: float = 0.25
     """Largest change of the image channel: brightness plus or minus this, contrast
     times 1 plus or minus twice this. [choice, fast]"""
+    deform: Literal["none", "elastic"] = "none"
+    """Classical augmentation of the real pairs, anew each time, before the
+    discriminator sees them: none [paper IV-B]; elastic is the paper's
+    outlook [choice]"""
     generator_rate: float = 4e-4
     """Learning rate of the generator's Adam. [paper IV-B]"""
     discriminator_rate: float = 4e-4
@@ -144,6 +184,15 @@ class SynthesisConfig:
     """Give up after this many times `count` pairs were drawn. [choice]"""
     mask_threshold: int = 150
     """Grey value in [0, 255] from which a mask pixel is foreground. [paper IV-B]"""
+    teachers: int = 0
+    """U-Nets of the fold's real cases, trained with classical augmentation, whose mean
+    opinion replaces the mask of each generated image; 0 keeps the generator's own
+    masks [paper IV-B]; any [choice]"""
+    teacher_steps: int = 20000
+    """Mini-batches of each of these U-Nets; fewer in [choice, fast]"""
+    deform: Literal["none", "elastic"] = "none"
+    """Classical augmentation of each generated pair, once: none [paper IV-B]; elastic
+    [choice]"""
     min_agreement: float = 0.0
     """Also draw a filtered set, of pairs whose mask agrees at least so well (Dice)
     with what U-Nets of the fold's real cases find in the image; 0: none. [choice]"""
@@ -196,21 +245,12 @@ class UNetConfig:
     steps_an_epoch: int = 0
     """Mini-batches between two validations; 0: one pass through the pairs
     [paper IV-B]. The fair arms take --evaluation.fair-epoch [choice]"""
+    real_share: float = 0.0
+    """Share of real pairs in each mini-batch that has both kinds; 0: as a shuffle of
+    all mixes them [paper IV-B]; fixed [choice]"""
     augment: Literal["none", "elastic"] = "none"
-    """Augmentation of the training pairs: none [paper IV-B]; shifts, rotations,
-    elastic deformations and grey values, as U-Net's authors did (Ronneberger et al.
-    2015), in the fair augmented arms [choice]"""
-    augment_grid: int = 3
-    """Nodes a side of the grid that is deformed, as U-Net's authors had. [choice]"""
-    augment_stddev: float = 2.5
-    """Standard deviation of a node's displacement in pixels, each axis: the 10 of
-    U-Net's authors' 512 pixels are 2.5 of 128. [choice]"""
-    augment_shift: float = 6.0
-    """Largest shift in pixels, each axis. [choice]"""
-    augment_rotation: float = 8.0
-    """Largest rotation in degrees. [choice]"""
-    augment_grey: float = 0.1
-    """Largest change of brightness and of contrast, as a share. [choice]"""
+    """Classical augmentation of the training pairs: none [paper IV-B]; on in the fair
+    augmented arms [choice]"""
     precision: Precision = "float32"
     """Number format of the convolutions; weights and loss are always float32.
     [choice]; auto in [choice, fast]"""
@@ -249,6 +289,7 @@ class Config:
     """Go on although the same picture, or an altered copy of it, lies in two parts
     of the split; the results say so. [choice]"""
     data: DataConfig = DataConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     gan: GANConfig = GANConfig()
     synthesis: SynthesisConfig = SynthesisConfig()
     unet: UNetConfig = UNetConfig()
@@ -307,6 +348,7 @@ _FAST = dataclasses.replace(
         keep="best",
         precision="auto",
     ),
+    synthesis=dataclasses.replace(_PAPER.synthesis, teacher_steps=600),
     evaluation=dataclasses.replace(
         _PAPER.evaluation, fair_steps=600, fair_epoch=10, judge_steps=300
     ),
@@ -329,7 +371,9 @@ _SMOKE = dataclasses.replace(
         won_steps=50,
         precision="float32",
     ),
-    synthesis=dataclasses.replace(_FAST.synthesis, count=30, hash_distance=0),
+    synthesis=dataclasses.replace(
+        _FAST.synthesis, count=30, hash_distance=0, teacher_steps=40
+    ),
     unet=dataclasses.replace(
         _FAST.unet,
         maps=8,
@@ -357,13 +401,22 @@ _MAY_BE_ZERO = {
     "augment_shift",
     "augment_cutout",
     "hash_distance",
+    "minibatch_stddev",
+    "teachers",
     "mask_threshold",
     "depth",
     "min_steps",
     "fixed_steps",
     "steps_an_epoch",
 }
-_BELOW_ONE = {"beta_1", "beta_2", "momentum", "average_decay", "min_agreement"}
+_BELOW_ONE = {
+    "beta_1",
+    "beta_2",
+    "momentum",
+    "average_decay",
+    "min_agreement",
+    "real_share",
+}
 
 
 def check(config: Config) -> None:
@@ -389,7 +442,7 @@ def check(config: Config) -> None:
             f"--gan.augment-cutout {cutout}: expected less than --data.size {size}, "
             "or the discriminator sees nothing"
         )
-    for option, least in {"evaluation.judges": 2, "unet.augment-grid": 2}.items():
+    for option, least in {"evaluation.judges": 2, "augmentation.grid": 2}.items():
         room, field = option.replace("-", "_").split(".")
         value = getattr(getattr(config, room), field)
         if value < least:
@@ -402,6 +455,16 @@ def check(config: Config) -> None:
         )
     if not config.evaluation.equivalence_margin:
         raise InputError("--evaluation.equivalence-margin 0: expected more than 0")
+    if config.gan.minibatch_stddev and config.gan.batch % config.gan.minibatch_stddev:
+        raise InputError(
+            f"--gan.minibatch-stddev {config.gan.minibatch_stddev}: expected a divisor "
+            f"of --gan.batch {config.gan.batch}"
+        )
+    if config.unet.real_share and config.unet.batch < 2:
+        raise InputError(
+            f"--unet.batch {config.unet.batch}: expected 2 or more, so that "
+            f"--unet.real-share {config.unet.real_share} leaves room for both kinds"
+        )
     for option, halvings in levels.items():
         if not halvings and option != "unet.depth":
             raise InputError(f"--{option}: expected one number of maps or more")

@@ -13,7 +13,7 @@ MANIFEST: dict[str, Any] = {
     "duplicates": ["a and b"],
     "z_seed": 77,
     "mask_components": 1,
-    "synthesis": {"mask_threshold": 150, "hash_distance": 2},
+    "synthesis": {"mask_threshold": 150, "hash_distance": 2, "deform": "none"},
     "drawn": 130,
     "dropped_as_almost_identical": 7,
     "dropped_for_an_empty_mask": 3,
@@ -107,6 +107,27 @@ def test_the_card_tells_what_the_set_is_and_where_it_came_from() -> None:
         "@inproceedings{neff2017generative,",
     ):
         assert words in card, words
+
+
+def test_what_was_done_besides_the_papers_steps_is_told() -> None:
+    plain = data_card(FACTS, Findings())
+    manifest = {
+        **MANIFEST,
+        "gan": {"codes": True},
+        "teachers": {"teachers/teacher-1": "00", "teachers/teacher-2": "11"},
+        "synthesis": {**MANIFEST["synthesis"], "deform": "elastic"},
+    }
+    card = data_card(dataclasses.replace(FACTS, manifest=manifest), Findings())
+
+    for words in (
+        "mean opinion of 2 U-Nets",
+        "Each pair was deformed once",
+        "a code for each training case",
+    ):
+        assert words in card
+        assert words not in plain
+    assert "both drawn at once" in plain
+    assert "both drawn at once" not in card
 
 
 def test_phantoms_are_said_before_all_else() -> None:

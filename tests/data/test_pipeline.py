@@ -37,6 +37,28 @@ def served(
     return batches[:, :, 0, 0, 0].astype(np.int64)
 
 
+def raised(pair: FloatArray, rng: np.random.Generator) -> FloatArray:
+    return pair + np.float32(rng.integers(1, 100) / 128)
+
+
+def test_changes_come_anew_each_time_and_go_on_where_they_were() -> None:
+    def batches(first: int, *, seed: int = 1) -> NDArray[np.float32]:
+        stream = endless_batches(
+            numbered_pairs(3), batch=4, seed=seed, first_step=first, change=raised
+        )
+        return np.stack([np.asarray(pairs) for pairs in islice(stream, 9 - first)])
+
+    whole = batches(0)
+    assert whole.shape == (9, 4, 1, 1, 2)
+    np.testing.assert_array_equal(whole[5:], batches(5))
+    plain = served(3, 4, 9, seed=1)
+    added = whole[..., 0, 0, 0] - plain
+    np.testing.assert_array_equal(whole[..., 0, 0, 1], added - plain)
+    # 36 pairs of 99 values.
+    assert len(set(added.ravel().tolist())) > 20
+    assert not np.array_equal(whole, batches(0, seed=2))
+
+
 @pytest.mark.parametrize(
     ("n", "batch"),
     [(30, 7), (30, 30), (30, 128), (145, 128), (10, 1), (1, 3), (7, 21), (5, 16)],
@@ -168,6 +190,64 @@ def test_real_and_synthetic_pairs_are_mixed() -> None:
     # 0.58 expected, standard deviation 0.09.
     assert min(shares) > 0.25
     assert max(shares) < 0.9
+
+
+def shared_numbers(
+    n: int, n_real: int, *, batch: int, share: float, first: int = 0, count: int = 8
+) -> list[list[int]]:
+    stream = epoch_batches(
+        *numbered_images(n),
+        batch=batch,
+        seed=3,
+        first_batch=first,
+        n_real=n_real,
+        real_share=share,
+    )
+    return [
+        [int(number) for number in (np.asarray(targets)[:, 0] << np.arange(8)).sum(1)]
+        for _, targets in islice(stream, count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("batch", "share", "n_real"),
+    [(16, 0.5, 8), (16, 0.25, 4), (5, 0.5, 2), (8, 0.01, 1), (8, 0.99, 7)],
+)
+def test_each_batch_has_its_share_of_real_pairs(
+    batch: int, share: float, n_real: int
+) -> None:
+    for numbers in shared_numbers(50, 6, batch=batch, share=share):
+        assert len(numbers) == batch
+        assert sum(number < 6 for number in numbers) == n_real
+
+
+def test_each_kind_comes_round_before_any_comes_again() -> None:
+    # Per batch three of six real ones and five of 20 synthetic ones.
+    numbers = shared_numbers(26, 6, batch=8, share=0.4)
+    real = [[n for n in batch if n < 6] for batch in numbers]
+    synthetic = [[n for n in batch if n >= 6] for batch in numbers]
+
+    for first in range(0, 8, 2):
+        assert sorted(real[first] + real[first + 1]) == list(range(6))
+    for first in (0, 4):
+        assert sorted(chain(*synthetic[first : first + 4])) == list(range(6, 26))
+    assert real[0] + real[1] != real[2] + real[3]
+
+
+def test_shares_go_on_where_they_were() -> None:
+    # Passes of 7 and 19 end within batches.
+    whole = shared_numbers(26, 7, batch=8, share=0.4, count=9)
+    assert shared_numbers(26, 7, batch=8, share=0.4, first=5, count=4) == whole[5:]
+
+
+@pytest.mark.parametrize("n_real", [0, 10])
+def test_pairs_of_one_kind_have_no_share(n_real: int) -> None:
+    numbers = shared_numbers(10, n_real, batch=4, share=0.5, count=6)
+    assert numbers[:3] + numbers[3:] == [
+        batch
+        for epoch in range(2)
+        for batch in epoch_numbers(10, 4, seed=3, epoch=epoch)
+    ]
 
 
 def shift_by_one(

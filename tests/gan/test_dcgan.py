@@ -8,6 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth.config import GANConfig
+from tfgansynth.errors import InputError
 from tfgansynth.gan import dcgan
 from tfgansynth.gan.augment import DRAWS
 from tfgansynth.gan.dcgan import DCGAN
@@ -546,3 +547,42 @@ def variables_of(gan: DCGAN) -> list[Any]:
         *gan.g_optimizer.variables,
         *gan.d_optimizer.variables,
     ]
+
+
+CODED = dataclasses.replace(SMALL, codes=True, code_loss=50.0)
+
+
+def test_codes_learn_to_give_their_cases() -> None:
+    (pairs,) = real_batches(1)
+    gan = DCGAN(CODED, size=SIZE, seed=1, n_cases=4)
+    gan.learn_cases(pairs[:4])
+    batches = [pairs] * 60
+    errors = [float(gan.train_step(batch)["loss/codes"]) for batch in batches]
+
+    assert np.mean(errors[-5:]) < 0.8 * np.mean(errors[:5])
+    z = np.zeros((4, 5), np.float32)
+    found = np.asarray(gan.generator.reproduce(np.arange(4, dtype=np.int32), z))
+    distances = np.abs(found[:, None] - np.asarray(pairs)[None, :4]).mean((2, 3, 4))
+    # Each code gives its own case rather than another.
+    assert distances.argmin(axis=1).tolist() == [0, 1, 2, 3]
+
+
+def test_the_cases_drawn_for_codes_depend_on_seed_and_step_alone() -> None:
+    (pairs,) = real_batches(1)
+
+    def losses(seed: int) -> list[float]:
+        gan = DCGAN(CODED, size=SIZE, seed=seed, n_cases=4)
+        gan.learn_cases(pairs[:4])
+        return [float(gan.train_step(pairs)["loss/codes"]) for _ in range(3)]
+
+    assert losses(1) == losses(1)
+    assert losses(1) != losses(2)
+
+
+def test_more_cases_than_numbers_of_z_are_refused() -> None:
+    with pytest.raises(InputError, match=r"--gan\.z-dim 5: expected 6 or more"):
+        DCGAN(CODED, size=SIZE, seed=1, n_cases=6)
+    (pairs,) = real_batches(1)
+    without = DCGAN(SMALL, size=SIZE, seed=1, n_cases=6)
+    without.learn_cases(pairs)
+    assert without.cases is None

@@ -9,7 +9,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth.config import GANConfig
-from tfgansynth.gan.networks import BatchNorm, Discriminator, Generator, SpectralConv
+from tfgansynth.gan.networks import (
+    BatchNorm,
+    Codes,
+    Discriminator,
+    Generator,
+    SpectralConv,
+    with_stddev,
+)
 
 FloatArray = NDArray[np.float32]
 
@@ -27,8 +34,12 @@ def uniform(*shape: int, seed: int = 0) -> Any:
     return tf.constant(rng.uniform(-1, 1, shape), tf.float32)
 
 
-def generator(config: GANConfig = SMALL, policy: str = "float32") -> Generator:
-    return Generator(config, size=SIZE, seed=3, policy=policy, name="generator")
+def generator(
+    config: GANConfig = SMALL, policy: str = "float32", n_codes: int = 0
+) -> Generator:
+    return Generator(
+        config, size=SIZE, seed=3, policy=policy, n_codes=n_codes, name="generator"
+    )
 
 
 def discriminator(config: GANConfig = SMALL, policy: str = "float32") -> Discriminator:
@@ -469,3 +480,92 @@ def test_another_seed_gives_other_weights() -> None:
     for a, b in zip(ours.trainable_variables, theirs.trainable_variables, strict=True):
         if a.path.endswith("/kernel"):
             assert np.abs(np.asarray(a) - np.asarray(b)).max() > 0.01
+
+
+def test_the_deviation_of_a_group_is_a_map_of_its_own() -> None:
+    x = np.random.default_rng(0).normal(size=(6, 2, 2, 3)).astype(np.float32)
+    found = np.asarray(with_stddev(x, 2))
+    assert found.shape == (6, 2, 2, 4)
+    np.testing.assert_array_equal(found[..., :3], x)
+    for index in range(6):
+        # Pairs 0 and 3, 1 and 4, 2 and 5.
+        expected = x[index % 3 :: 3].std(axis=0).mean()
+        np.testing.assert_allclose(found[index, ..., 3], expected, rtol=1e-4)
+
+
+def test_equal_pairs_have_no_deviation_and_finite_gradients() -> None:
+    x = tf.Variable(np.ones((4, 2, 2, 3), np.float32))
+    with tf.GradientTape() as tape:
+        last = with_stddev(x, 4)[..., 3]
+        total = tf.reduce_sum(last)
+    assert np.asarray(last).max() < 1e-3
+    assert np.isfinite(np.asarray(tape.gradient(total, x))).all()
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_discriminator_that_sees_deviations_tells_alike_from_different(
+    policy: str,
+) -> None:
+    config = dataclasses.replace(SMALL, minibatch_stddev=4)
+    network = discriminator(config, policy)
+    plain = discriminator(SMALL, policy)
+    assert network.count_params() == plain.count_params() + 2 * 4 * 4
+    pairs = np.asarray(uniform(4, SIZE, SIZE, 2))
+    alike = np.repeat(pairs[:1], 4, axis=0)
+    mixed, same = (np.asarray(network(each)) for each in (pairs, alike))
+    # The first pair is in both; only its company differs.
+    assert not np.allclose(mixed[0], same[0], atol=1e-4)
+    apart, together = (np.asarray(plain(each))[0] for each in (pairs, alike))
+    np.testing.assert_allclose(apart, together, atol=1e-3)
+
+
+CODED = dataclasses.replace(SMALL, z_dim=8, codes=True)
+
+
+def test_a_z_that_points_at_a_code_gives_what_the_code_gives() -> None:
+    network = generator(CODED, n_codes=5)
+    z = -np.ones((5, 8), np.float32)
+    z[np.arange(5), np.arange(5)] = 1
+
+    mixed = np.asarray(network(z, training=True))
+    reproduced = np.asarray(network.reproduce(np.arange(5, dtype=np.int32), z))
+
+    np.testing.assert_allclose(mixed, reproduced, atol=0.02)
+    assert np.ptp(mixed, axis=0).max() > 0.05
+
+
+@pytest.mark.parametrize("count", [30, 145])
+@pytest.mark.parametrize(
+    ("sharpness", "largest", "of_five"), [(1, 0.6, 0.95), (0.5, 0.4, 0.85)]
+)
+def test_mixtures_are_as_sharp_as_asked_for(
+    count: int, sharpness: float, largest: float, of_five: float
+) -> None:
+    config = dataclasses.replace(SMALL, z_dim=count, code_sharpness=sharpness)
+    codes = Codes(count, config, seed=0)
+    codes.codes.assign(np.eye(count))
+    z = np.asarray(uniform(2000, count))
+    shares = np.sort(np.asarray(codes(z)) - 0.2 * z, axis=1)[:, ::-1]
+
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-4)
+    assert shares.min() >= -1e-6
+    assert shares[:, 0].mean() == pytest.approx(largest, abs=0.05)
+    # Copies of one case are rare, and so are mixtures of many.
+    assert (shares[:, 0] > 0.95).mean() < 0.1
+    assert shares[:, :5].sum(axis=1).mean() > of_five
+
+
+def test_a_coded_generator_is_built_again_from_its_configuration() -> None:
+    network = generator(CODED, n_codes=5)
+    twin = network.plain_twin()
+
+    assert [weight.path for weight in twin.weights] == [
+        weight.path for weight in network.weights
+    ]
+    z = uniform(4, 8)
+    np.testing.assert_allclose(
+        np.asarray(twin(z, training=True)),
+        np.asarray(network(z, training=True)),
+        atol=1e-5,
+    )
+    assert network.count_params() == (generator(CODED).count_params() + 5 * 8)

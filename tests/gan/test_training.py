@@ -68,7 +68,7 @@ def train(
 
 
 def load(folder: Path, config: GANConfig = SMALL) -> DCGAN:
-    return load_gan(config, size=SIZE, seed=1, folder=folder, origin=ORIGIN)
+    return load_gan(config, size=SIZE, n_cases=6, seed=1, folder=folder, origin=ORIGIN)
 
 
 def state_of(gan: DCGAN) -> dict[str, NDArray[Any]]:

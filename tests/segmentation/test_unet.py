@@ -16,6 +16,7 @@ from tfgansynth.segmentation.unet import (
     load_unet,
     plain_twin,
     predict_masks,
+    predict_probabilities,
 )
 
 TINY = UNetConfig(depth=2, maps=4)
@@ -134,6 +135,16 @@ def test_mask_is_where_the_second_class_is_more_probable() -> None:
     logits = np.asarray(unet(stack[..., None] / 127.5 - 1, training=False))
     probable = keras.ops.convert_to_numpy(keras.ops.softmax(logits))[..., 1] > 0.5
     np.testing.assert_array_equal(predict_masks(unet, stack), probable)
+
+
+def test_probabilities_are_those_of_the_second_class() -> None:
+    unet = build_unet(TINY, size=16, seed=3)
+    stack = images(2)
+    logits = np.asarray(unet(stack[..., None] / 127.5 - 1, training=False))
+    probable = keras.ops.convert_to_numpy(keras.ops.softmax(logits))[..., 1]
+    found = predict_probabilities(unet, stack)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, probable, atol=1e-6)
 
 
 def test_network_sees_images_in_the_range_that_it_is_trained_on() -> None:

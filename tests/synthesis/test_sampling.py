@@ -111,6 +111,36 @@ def test_as_many_pairs_come_as_asked_for(count: int) -> None:
     ]
 
 
+def test_image_and_mask_are_deformed_as_one_and_before_they_are_filtered() -> None:
+    seen: list[ByteArray] = []
+
+    def turn(
+        images: ByteArray, masks: MaskArray, rng: np.random.Generator
+    ) -> tuple[ByteArray, MaskArray]:
+        times = int(rng.integers(1, 4))
+        return np.rot90(images, times, (1, 2)), np.rot90(masks, times, (1, 2))
+
+    def agrees(images: ByteArray, masks: MaskArray) -> MaskArray:
+        seen.append(images)
+        return np.ones(len(images), np.bool_)
+
+    plain = draw()
+    found = draw_set(
+        sampler, CONFIG, z_dim=Z_DIM, z_seed=0, components=2, deform=turn, agrees=agrees
+    )
+    for index in range(5):
+        turned = [
+            times
+            for times in (1, 2, 3)
+            if np.array_equal(np.rot90(plain.images[index], times), found.images[index])
+        ]
+        assert len(turned) == 1
+        np.testing.assert_array_equal(
+            np.rot90(plain.masks[index], turned[0]), found.masks[index]
+        )
+    np.testing.assert_array_equal(np.concatenate(seen)[:5], found.images)
+
+
 def test_generator_is_always_asked_for_whole_batches() -> None:
     source = Scripted(list(range(1, 9)))
     draw(source)

@@ -34,7 +34,8 @@ def discriminator_layers(config: GANConfig, size: int) -> list[int]:
         pixels = (size >> (level + 1)) ** 2
         counts.append(pixels * config.kernel_size**2 * maps[level] * maps[level + 1])
     last_pixels = (size >> len(config.discriminator_maps)) ** 2
-    return [*counts, last_pixels * maps[-1] * _CLASSES]
+    last_maps = maps[-1] + bool(config.minibatch_stddev)
+    return [*counts, last_pixels * last_maps * _CLASSES]
 
 
 def unet_layers(config: UNetConfig, size: int) -> list[int]:
@@ -61,7 +62,8 @@ def gan_step(config: Config) -> int:
     Discriminator on real pairs: forward, weight gradients, input gradients but at
     its first layer. On synthetic pairs: forward; the same two gradients for its own
     loss; for the generator's loss input gradients down to the pair. A second update
-    of the generator in a step adds its own and the last of these on fresh pairs.
+    of the generator in a step adds its own and the last of these on fresh pairs;
+    codes add the generator's on half as many.
     """
     gan = config.gan
     g_layers = generator_layers(gan, config.data.size)
@@ -70,8 +72,9 @@ def gan_step(config: Config) -> int:
     g_update = 3 * g - g_layers[0]
     on_real = 3 * d - d_layers[0]
     on_synthetic = (3 * d - d_layers[0]) + d
+    codes = g_update * max(gan.batch // 2, 1) // gan.batch if gan.codes else 0
     again = (gan.generator_updates - 1) * (g_update + 2 * d)
-    return gan.batch * (g_update + on_real + on_synthetic + again)
+    return gan.batch * (g_update + on_real + on_synthetic + again + codes)
 
 
 def unet_step(config: Config) -> int:

@@ -13,9 +13,10 @@ from tfgansynth.segmentation.unet import build_optimizer, build_unet
 
 def gan(config: Config) -> Stepper:
     """Steps of the GAN on one random mini-batch."""
-    state = DCGAN(config.gan, size=config.data.size, seed=0)
-    step = compile_step(state.train_step)
     pairs = tf.constant(random_pairs(config))
+    state = DCGAN(config.gan, size=config.data.size, seed=0, n_cases=len(pairs))
+    state.learn_cases(pairs)
+    step = compile_step(state.train_step)
     return tensorflow_stepper(lambda: step(pairs)["loss/generator"])
 
 

@@ -62,9 +62,8 @@ def data_card(facts: SetFacts, findings: Findings) -> str:
         *loud_line(origin),
         "## What it is",
         f"{facts.n_pairs} pairs of a grey image ({facts.size} x {facts.size} px, 8 "
-        f"bits) and a mask of {target(origin)}, both drawn at once by a generative "
-        "adversarial network. They are generated, not taken of anyone; what they are "
-        "learned from is named below.",
+        f"bits) and a mask of {target(origin)}, {_by_whom(origin)}. They are "
+        "generated, not taken of anyone; what they are learned from is named below.",
         _files(facts),
         "## How it was made",
         _making(origin),
@@ -126,6 +125,13 @@ def _tags(is_phantom: bool) -> list[str]:
     return ["synthetic", "medical", "segmentation", "gan", "tfgansynth", *kind]
 
 
+def _by_whom(origin: dict[str, Any]) -> str:
+    network = "a generative adversarial network"
+    if "teachers" in origin:
+        return f"the image drawn by {network}, the mask by segmentation networks"
+    return f"both drawn at once by {network}"
+
+
 def _files(facts: SetFacts) -> str:
     labels = ", ".join(f"{value} {name}" for name, value in facts.labels.items())
     rows = [
@@ -149,8 +155,28 @@ def _making(origin: dict[str, Any]) -> str:
         f"components kept (at most {origin['mask_components']}) and holes filled. "
         "Pairs with an empty mask were dropped, and images whose perceptual hash "
         "differs from an earlier one's in at most "
-        f"{synthesis['hash_distance']} of 64 bits."
+        f"{synthesis['hash_distance']} of 64 bits." + _changes(origin)
     )
+
+
+def _changes(origin: dict[str, Any]) -> str:
+    """What was done besides the paper's steps, if anything was."""
+    text = ""
+    if origin.get("gan", {}).get("codes"):
+        text += (
+            " The generator has learned a code for each training case, which gives "
+            "that case again; pairs are drawn from mixtures of codes. The audit below "
+            "says whether any came too near to a case."
+        )
+    if "teachers" in origin:
+        text += (
+            " The masks are not the generator's: they are the mean opinion of "
+            f"{len(origin['teachers'])} U-Nets, trained with classical augmentation on "
+            "the same cases."
+        )
+    if origin["synthesis"]["deform"] != "none":
+        text += " Each pair was deformed once, image and mask as one."
+    return text
 
 
 def _numbers(origin: dict[str, Any]) -> str:

@@ -36,9 +36,9 @@ from tfgansynth.evaluation.quality import (
 from tfgansynth.evaluation.soundness import Values, agreement, shape_table
 from tfgansynth.experiment.judge_parts import Indices
 from tfgansynth.experiment.judges import Judges, ensure_judges
+from tfgansynth.experiment.own_sets import read_own_set
 from tfgansynth.experiment.places import ARRAYS, ASSESSMENT
 from tfgansynth.experiment.stages import timed
-from tfgansynth.experiment.synthesis_stage import read_own_set
 from tfgansynth.materials import Experiment
 from tfgansynth.pixels import FloatArray, MaskArray
 from tfgansynth.seeds import derive_seed

@@ -9,7 +9,7 @@ from tfgansynth import storage
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.assessment import Assessment
-from tfgansynth.experiment.synthesis_stage import read_own_set
+from tfgansynth.experiment.own_sets import read_own_set
 from tfgansynth.materials import Experiment
 from tfgansynth.synthesis.sampling import MANIFEST, Draw, SyntheticSet, write_set
 

@@ -1,6 +1,7 @@
 """The stage of a fold's GAN: training it, loading it, exporting its generator."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +10,10 @@ from numpy.typing import NDArray
 from tfgansynth import storage
 from tfgansynth.cards.model_card import GeneratorFacts, model_card
 from tfgansynth.config import Config
-from tfgansynth.data.pipeline import real_pairs
+from tfgansynth.data.augmentation import augment_pair
+from tfgansynth.data.pipeline import Change, real_pairs
 from tfgansynth.data.sealed import FoldCases
+from tfgansynth.errors import InputError
 from tfgansynth.experiment.findings import findings_of_generator
 from tfgansynth.experiment.origins import Origin, gan_origin
 from tfgansynth.experiment.stages import tell_precision, timed
@@ -42,12 +45,19 @@ def ensure_gan(experiment: Experiment, fold: FoldCases) -> None:
             real_pairs(fold.training, soft_masks=config.data.soft_masks),
             config.gan,
             validation=real_pairs(fold.validation, soft_masks=config.data.soft_masks),
+            change=_deformation(config),
             mask_threshold=config.synthesis.mask_threshold,
             seed=_gan_seed(config, fold),
             folder=folder,
             origin=origin,
             watch=watch,
         )
+
+
+def _deformation(config: Config) -> Change | None:
+    if config.gan.deform == "none":
+        return None
+    return functools.partial(augment_pair, config=config.augmentation)
 
 
 def trained_gan(experiment: Experiment, fold: FoldCases) -> DCGAN:
@@ -60,6 +70,7 @@ def trained_gan(experiment: Experiment, fold: FoldCases) -> DCGAN:
     return load_gan(
         config.gan,
         size=config.data.size,
+        n_cases=len(fold.training),
         seed=_gan_seed(config, fold),
         folder=experiment.run.gan(fold.number),
         origin=gan_origin(experiment, fold),
@@ -86,8 +97,18 @@ def generator_origin(
 
 
 def export_fold_generator(experiment: Experiment, fold: FoldCases) -> None:
-    """Export the fold's generator with frozen moments and a model card."""
+    """Export the fold's generator with frozen moments and a model card.
+
+    Raises:
+        InputError: It has codes of its training cases, and could give them back.
+    """
     config = experiment.config
+    if config.gan.codes:
+        raise InputError(
+            "--gan.codes: such a generator can give its training "
+            "cases back and is not handed on: hand on an audited set of it instead "
+            "(tools/export_set.py)"
+        )
     generator = trained_gan(experiment, fold).sampling_generator()
     origin = generator_origin(experiment, fold, generator.get_weights())
     seed = derive_seed(config.seed, "export", fold.number)

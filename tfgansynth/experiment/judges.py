@@ -127,6 +127,7 @@ def judge_config(config: Config) -> UNetConfig:
         config.unet,
         fixed_steps=steps,
         steps_an_epoch=min(config.evaluation.fair_epoch, steps),
+        real_share=0.0,
         keep="last",
     )
 

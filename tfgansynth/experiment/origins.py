@@ -58,6 +58,7 @@ def _stage_origin(experiment: Experiment, fold: FoldCases, network: str) -> Orig
         "duplicates": [str(crossing) for crossing in experiment.duplicates],
         "network_version": NETWORK_VERSIONS[network],
         "data": dataclasses.asdict(config.data),
+        "augmentation": dataclasses.asdict(config.augmentation),
         network: dataclasses.asdict(getattr(config, network)),
     }
 

@@ -8,6 +8,11 @@ ASSESSMENT, ARRAYS = "assessment.json", "assessment.npz"
 """Files of an assessment."""
 
 
+def teacher_name(number: int) -> str:
+    """Folder of a teacher."""
+    return f"teachers/teacher-{number}"
+
+
 def judge_name(number: int) -> str:
     """Folder of a judge."""
     return f"judges/judge-{number}"

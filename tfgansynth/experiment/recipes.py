@@ -62,10 +62,13 @@ class Recipe:
 
     def unet_config(self, config: Config) -> UNetConfig:
         """The numbers of this U-Net's training."""
+        # What does not bear on pairs of one kind is no part of their U-Net.
+        share = config.unet.real_share if self.n_real and self.n_synthetic else 0.0
+        unet = dataclasses.replace(config.unet, real_share=share)
         if self.schedule == "paper":
-            return config.unet
+            return unet
         return dataclasses.replace(
-            config.unet,
+            unet,
             fixed_steps=config.evaluation.fair_steps,
             steps_an_epoch=config.evaluation.fair_epoch,
             augment="elastic" if self.schedule == "augmented" else "none",

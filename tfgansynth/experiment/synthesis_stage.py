@@ -1,17 +1,19 @@
-"""The stage of a fold's synthetic sets: drawing pairs, handing them to training."""
+"""The stage of a fold's synthetic sets: drawing pairs."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
-from tfgansynth import storage
+from tfgansynth.config import Config
+from tfgansynth.data.augmentation import augment_set
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.soundness import passes
 from tfgansynth.experiment.gan_stage import generator_origin, trained_gan
 from tfgansynth.experiment.judges import Judges, ensure_judges
-from tfgansynth.experiment.origins import Origin, require_own_set
+from tfgansynth.experiment.origins import Origin
 from tfgansynth.experiment.stages import timed
-from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.experiment.teachers import Teachers, ensure_teachers
 from tfgansynth.gan.exported import open_exported
 from tfgansynth.gan.training import sample_bytes
 from tfgansynth.machine import describe_machine
@@ -21,12 +23,10 @@ from tfgansynth.precision import resolve_precision
 from tfgansynth.seeds import derive_seed
 from tfgansynth.stopwatch import START_UP
 from tfgansynth.synthesis.sampling import (
-    MANIFEST,
+    Deformation,
     Filter,
     Sampler,
     draw_set,
-    read_manifest,
-    read_set,
     write_set,
 )
 
@@ -57,13 +57,14 @@ def _draw_own_set(
     judges: Judges | None = None,
 ) -> None:
     run, stage = experiment.run, f"fold-{fold.number}/{folder.name}"
+    teachers = _teachers(experiment, fold)
     with timed(run, stage) as watch:
         with watch.part(START_UP):
-            gan = trained_gan(experiment, fold)
+            source = _own_source(experiment, fold)
         precision = resolve_precision(experiment.config.gan.precision)
         run.add_machine(stage, describe_machine(), precision=precision, done=0)
         count = experiment.config.synthesis.count
-        _draw_set(experiment, fold, gan, count, folder, judges)
+        _write_set(experiment, fold, source, count, folder, teachers, judges)
 
 
 def draw_separate_set(
@@ -82,53 +83,68 @@ def draw_separate_set(
     """
     folder = experiment.run.fold(fold.number) / f"synthetic-{count}"
     if exported is None:
-        _draw_set(experiment, fold, trained_gan(experiment, fold), count, folder)
-        return
-    found = open_exported(exported)
-    sha256 = found.origin["generator_sha256"]
-    folder = folder.with_name(f"{folder.name}-{sha256[:8]}")
-    _write_set(experiment, fold, found.sample, found.z_dim, count, found.origin, folder)
+        source = _own_source(experiment, fold)
+    else:
+        found = open_exported(exported)
+        source = _Source(found.sample, found.z_dim, found.origin)
+        sha256 = found.origin["generator_sha256"]
+        folder = folder.with_name(f"{folder.name}-{sha256[:8]}")
+    if folder.exists():
+        raise InputError(f"{folder}: exists already: remove or rename it first")
+    teachers = _teachers(experiment, fold)
+    _write_set(experiment, fold, source, count, folder, teachers)
 
 
-def _draw_set(
-    experiment: Experiment,
-    fold: FoldCases,
-    gan: DCGAN,
-    count: int,
-    folder: Path,
-    judges: Judges | None = None,
-) -> None:
-    generator = gan.sampling_generator()
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Source:
+    """A generator.
+
+    Attributes:
+        sampler: Draws pairs.
+        z_dim: Length of its noise vector.
+        origin: What it came from.
+    """
+
+    sampler: Sampler
+    z_dim: int
+    origin: Origin
+
+
+def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
+    generator = trained_gan(experiment, fold).sampling_generator()
 
     def sampler(z: FloatArray) -> tuple[ByteArray, ByteArray]:
         return sample_bytes(generator, z)
 
     origin = generator_origin(experiment, fold, generator.get_weights())
-    z_dim = experiment.config.gan.z_dim
-    _write_set(experiment, fold, sampler, z_dim, count, origin, folder, judges)
+    return _Source(sampler, experiment.config.gan.z_dim, origin)
+
+
+def _teachers(experiment: Experiment, fold: FoldCases) -> Teachers | None:
+    if not experiment.config.synthesis.teachers:
+        return None
+    return ensure_teachers(experiment, fold)
 
 
 def _write_set(
     experiment: Experiment,
     fold: FoldCases,
-    sampler: Sampler,
-    z_dim: int,
+    source: _Source,
     count: int,
-    origin: Origin,
     folder: Path,
+    teachers: Teachers | None = None,
     judges: Judges | None = None,
 ) -> None:
-    if folder.exists():
-        raise InputError(f"{folder}: exists already: remove or rename it first")
     config = experiment.config
     synthesis = dataclasses.replace(config.synthesis, count=count)
     z_seed = derive_seed(config.seed, "synthesis", fold.number)
     synthetic = draw_set(
-        sampler,
+        teachers.relabel(source.sampler) if teachers else source.sampler,
         synthesis,
-        z_dim=z_dim,
+        z_dim=source.z_dim,
         z_seed=z_seed,
         components=config.mask_components,
+        deform=_deformation(config),
         agrees=_filter(judges, synthesis.min_agreement),
     )
     numbers: Origin = {
@@ -136,6 +152,8 @@ def _write_set(
         "mask_components": config.mask_components,
         "synthesis": dataclasses.asdict(synthesis),
     }
+    if teachers:
+        numbers["teachers"] = teachers.hashes
     dropped = (
         f"{synthetic.n_similar} almost identical, {synthetic.n_empty} with an empty "
         "mask"
@@ -145,11 +163,17 @@ def _write_set(
         numbers["dropped_for_disagreement"] = synthetic.n_disagreeing
         numbers["judges"] = judges.hashes
         dropped += f", {synthetic.n_disagreeing} that disagree"
-    write_set(synthetic, {**origin, **numbers}, folder)
+    write_set(synthetic, {**source.origin, **numbers}, folder)
     print(
         f"SYNTHETIC SET: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "
         f"({dropped}), in {folder}"
     )
+
+
+def _deformation(config: Config) -> Deformation | None:
+    if config.synthesis.deform == "none":
+        return None
+    return functools.partial(augment_set, config=config.augmentation)
 
 
 def _filter(judges: Judges | None, min_agreement: float) -> Filter | None:
@@ -160,49 +184,3 @@ def _filter(judges: Judges | None, min_agreement: float) -> Filter | None:
         return passes(judges.agreement(images, masks), min_agreement)
 
     return agrees
-
-
-def read_own_set(
-    experiment: Experiment, fold: FoldCases, folder: Path
-) -> tuple[FloatArray, MaskArray, Origin]:
-    """Read a synthetic set, if it is the fold's own.
-
-    Returns:
-        float32 (n, S, S) images in [0, 255], bool (n, S, S) masks, and the manifest.
-
-    Raises:
-        InputError: There is no set, it was altered, or came from elsewhere.
-    """
-    if not folder.exists():
-        raise InputError(
-            f"{folder}: no synthetic set yet: run tools/synthesize.py with the same "
-            "options first"
-        )
-    manifest = read_manifest(folder)
-    require_own_set(experiment, fold, manifest, folder)
-    return *read_set(folder), manifest
-
-
-def synthetic_pairs(
-    experiment: Experiment, fold: FoldCases, count: int, *, filtered: bool = False
-) -> tuple[FloatArray, MaskArray, Origin]:
-    """Read the first pairs of the fold's synthetic set, if it is the fold's own.
-
-    Returns:
-        float32 (count, S, S) images in [0, 255], bool (count, S, S) masks, and
-        what they came from.
-
-    Raises:
-        InputError: There is no set, it has fewer pairs, was altered, or came from
-            elsewhere.
-    """
-    folder = experiment.run.synthetic(fold.number, filtered=filtered)
-    images, masks, manifest = read_own_set(experiment, fold, folder)
-    if count > len(images):
-        raise InputError(f"--synthetic {count}: the set in {folder} has {len(images)}")
-    origin = {
-        "manifest_sha256": storage.hash_file(folder / MANIFEST),
-        "generator_sha256": manifest["generator_sha256"],
-        "training_cases": manifest["training_cases"],
-    }
-    return images[:count], masks[:count], origin

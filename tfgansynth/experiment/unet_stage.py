@@ -12,10 +12,10 @@ from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
 from tfgansynth.experiment.final_evaluation import evaluate_finally
 from tfgansynth.experiment.origins import Origin, unet_origin
+from tfgansynth.experiment.own_sets import synthetic_pairs
 from tfgansynth.experiment.places import HISTORY
 from tfgansynth.experiment.recipes import Recipe
 from tfgansynth.experiment.stages import timed
-from tfgansynth.experiment.synthesis_stage import synthetic_pairs
 from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
 from tfgansynth.materials import Experiment
 from tfgansynth.seeds import derive_seed
@@ -47,7 +47,7 @@ def ensure_unet(
     """
     run, config = experiment.run, experiment.config
     folder = unet_folder(experiment, fold, recipe)
-    training, origin = _training_pairs(experiment, fold, recipe)
+    training, origin = training_pairs(experiment, fold, recipe)
     if is_done(folder, origin):
         return tables.read_cases(folder / CASES)
     with timed(run, f"fold-{fold.number}/{folder.name}") as watch:
@@ -77,9 +77,15 @@ def unet_remarks(
     return remarks(history, recipe.unet_config(experiment.config), n_pairs)
 
 
-def _training_pairs(
+def training_pairs(
     experiment: Experiment, fold: FoldCases, recipe: Recipe
 ) -> tuple[Labelled, Origin]:
+    """Collect what a U-Net is trained on, and say where it comes from.
+
+    Raises:
+        InputError: There are not so many pairs, or the synthetic set is not the
+            fold's own.
+    """
     real = _draw_real(experiment, fold, recipe.n_real)
     parts = []
     if real:
@@ -95,7 +101,7 @@ def _training_pairs(
     images, masks = map(np.concatenate, zip(*parts, strict=True))
     origin = unet_origin(experiment, fold, real, synthetic)
     numbers = dataclasses.asdict(recipe.unet_config(experiment.config))
-    return Labelled(images, masks), {
+    return Labelled(images, masks, len(real)), {
         **origin,
         **dataclasses.asdict(recipe),
         "unet": numbers,

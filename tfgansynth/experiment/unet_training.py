@@ -1,12 +1,15 @@
 """What all U-Nets of a fold share: training into a folder, and its mark when done."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tfgansynth import storage
-from tfgansynth.config import UNetConfig, require_same
+from tfgansynth.config import Config, UNetConfig, require_same
+from tfgansynth.data.augmentation import augment
 from tfgansynth.data.dataset import images_and_masks
+from tfgansynth.data.pipeline import Augment
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.experiment.origins import Origin
 from tfgansynth.experiment.places import HISTORY, MODEL, ORIGIN
@@ -58,6 +61,7 @@ def train_in_folder(
         folder=folder,
         origin=origin,
         label=label,
+        augment=_augmentation(config, experiment.config),
         watch=watch,
     )
     print(f"{folder.name}: stopped after {len(history)} epochs")
@@ -65,6 +69,12 @@ def train_in_folder(
         storage.write_text(folder / HISTORY, history_to_csv(history))
         save_keras(plain_twin(unet, config), folder / MODEL)
     return unet
+
+
+def _augmentation(config: UNetConfig, whole: Config) -> Augment | None:
+    if config.augment == "none":
+        return None
+    return functools.partial(augment, config=whole.augmentation)
 
 
 def mark_done(folder: Path, origin: Origin, results: Sequence[str] = ()) -> None:

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfgansynth.config import GANConfig
+from tfgansynth.errors import InputError
 from tfgansynth.gan.augment import DRAWS, augment
 from tfgansynth.gan.losses import LOSSES, probability_real
 from tfgansynth.gan.networks import Discriminator, Generator
@@ -32,10 +33,21 @@ class DCGAN(keras.Model):
         config: The GAN's numbers.
         size: Side of the pairs in pixels.
         seed: Of initial weights, noise and augmentation.
+        n_cases: Training cases; each has a code if the configuration says so.
+
+    Raises:
+        InputError: There are more codes than numbers in z.
     """
 
-    def __init__(self, config: GANConfig, *, size: int, seed: int) -> None:
+    def __init__(
+        self, config: GANConfig, *, size: int, seed: int, n_cases: int = 0
+    ) -> None:
         """Create both networks and both optimizers."""
+        if config.codes and n_cases > config.z_dim:
+            raise InputError(
+                f"--gan.z-dim {config.z_dim}: expected {n_cases} or more with "
+                "--gan.codes, a number for each training case"
+            )
         super().__init__()
         policy = layer_policy(config.precision)
         self.config = config
@@ -44,6 +56,7 @@ class DCGAN(keras.Model):
             size=size,
             seed=derive_seed(seed, "generator"),
             policy=policy,
+            n_codes=n_cases if config.codes else 0,
             name="generator",
         )
         self.discriminator = Discriminator(
@@ -53,6 +66,7 @@ class DCGAN(keras.Model):
             policy=policy,
             name="discriminator",
         )
+        self.cases: Any = None
         self.loss_function = LOSSES[config.loss]
         self.g_optimizer = _adam(config, config.generator_rate, self.generator)
         self.d_optimizer = _adam(config, config.discriminator_rate, self.discriminator)
@@ -68,6 +82,16 @@ class DCGAN(keras.Model):
         """Draw noise for the current step: float32 (count, z_dim) in [-1, 1)."""
         shape = (count, self.config.z_dim)
         return 2 * self._uniform(shape, stream) - 1
+
+    def learn_cases(self, pairs: Any) -> None:
+        """Name the pairs that the codes stand for, in their order.
+
+        Args:
+            pairs: float32 (n, S, S, 2) in [-1, 1], as many as there are codes.
+                Without codes nothing is kept.
+        """
+        if self.generator.n_codes:
+            self.cases = tf.constant(pairs)
 
     def train_step(self, real: Any) -> dict[str, Any]:
         """Update both networks from the same forward pass. Source: tf-dcgan.
@@ -88,9 +112,14 @@ class DCGAN(keras.Model):
             real_logits = self._judge(real, stream=1)
             synthetic_logits = self._judge(synthetic, stream=2)
             d_loss, g_loss = self.loss_function(real_logits, synthetic_logits)
+            codes = {}
+            g_total = g_loss
+            if self.generator.n_codes:
+                codes["loss/codes"] = self._code_error(m)
+                g_total = g_loss + self.config.code_loss * codes["loss/codes"]
         # Both gradients come before either update: the same forward pass.
         d_gradients = tape.gradient(d_loss, self.discriminator.trainable_variables)
-        g_gradients = tape.gradient(g_loss, self.generator.trainable_variables)
+        g_gradients = tape.gradient(g_total, self.generator.trainable_variables)
         del tape
         self.d_optimizer.apply(d_gradients, self.discriminator.trainable_variables)
         self.g_optimizer.apply(g_gradients, self.generator.trainable_variables)
@@ -99,6 +128,7 @@ class DCGAN(keras.Model):
         self._update_averages()
         self.step.assign_add(1)
         return {
+            **codes,
             "loss/discriminator": d_loss,
             "loss/generator": g_loss,
             "probability_real/real": tf.reduce_mean(probability_real(real_logits)),
@@ -149,6 +179,14 @@ class DCGAN(keras.Model):
             draws = self._uniform((pairs.shape[0], DRAWS), stream)
             pairs = augment(pairs, draws, self.config)
         return self.discriminator(pairs, training=True)
+
+    def _code_error(self, m: int) -> Any:
+        """Mean absolute error of as many reproduced cases as half a mini-batch."""
+        count = max(m // 2, 1)
+        chosen = self._uniform((count,), stream=-1) * self.cases.shape[0]
+        cases = tf.cast(chosen, tf.int32)
+        reproduced = self.generator.reproduce(cases, self.draw_z(count, stream=-2))
+        return tf.reduce_mean(tf.abs(reproduced - tf.gather(self.cases, cases)))
 
     def _update_generator_again(self, real_logits: Any, m: int, update: int) -> Any:
         z = self.draw_z(m, stream=2 * update + 1)

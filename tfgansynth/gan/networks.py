@@ -16,6 +16,8 @@ from tfgansynth.kernels.convolution import convolution
 from tfgansynth.kernels.layers import Convolution, TransposedConvolution
 
 _PACKAGE = "tfgansynth"
+_DISTURBANCE = 0.2
+"""Share of z that is added to a code, so that a case has a neighborhood, no point."""
 
 
 def _initializer(config: GANConfig, seed: int) -> keras.Initializer:
@@ -159,6 +161,44 @@ class SpectralConv(keras.layers.Layer):
         return kernel / ops.reshape(largest, ())
 
 
+class Codes(keras.layers.Layer):
+    """Learned codes of cases, and z as what mixes and disturbs them.
+
+    Source of the idea: Bojanowski et al. 2018, "Optimizing the Latent Space of
+    Generative Networks". There each image has a code to be reproduced from; here the
+    discriminator besides judges what comes of mixed ones.
+
+    Args:
+        count: How many, n, at most as many as z has numbers.
+        config: Tells their length, that of z, and how sharply z chooses.
+        seed: Of the initial codes.
+    """
+
+    def __init__(self, count: int, config: GANConfig, seed: int) -> None:
+        """Create the codes, as z is spread."""
+        super().__init__(dtype="float32", name="codes")
+        self.count = count
+        self.sharpness = config.code_sharpness * (count + 1) / 2
+        initializer = keras.initializers.RandomNormal(stddev=3**-0.5, seed=seed)
+        self.codes = self.add_weight(
+            shape=(count, config.z_dim), initializer=initializer, name="codes"
+        )
+
+    def call(self, z: Any) -> Any:
+        """Mix codes: float32 (m, length) in [-1, 1] -> float32 (m, length).
+
+        The first n numbers of z say how much of each code. Sorted, they are 2 / (n + 1)
+        apart on average, which the sharpness turns into a number that does not depend
+        on n.
+        """
+        shares = ops.softmax(self.sharpness * z[:, : self.count])
+        return ops.matmul(shares, self.codes) + _DISTURBANCE * z
+
+    def of_cases(self, cases: Any, z: Any) -> Any:
+        """The codes of cases: int32 (m,) and float32 (m, length) -> (m, length)."""
+        return ops.take(self.codes, cases, axis=0) + _DISTURBANCE * z
+
+
 @keras.saving.register_keras_serializable(_PACKAGE)
 class Generator(keras.Model):
     """z -> pairs. Dense, then 5 x 5 transposed convolutions of stride 2.
@@ -171,6 +211,7 @@ class Generator(keras.Model):
         seed: Of the initial weights.
         policy: Keras dtype policy of the hidden layers.
         plain: Use Keras's own convolutions only, as what leaves this package must.
+        n_codes: Codes that z mixes; 0: z goes in as it is.
     """
 
     def __init__(
@@ -181,6 +222,7 @@ class Generator(keras.Model):
         seed: int,
         policy: str,
         plain: bool = False,
+        n_codes: int = 0,
         **kwargs: Any,
     ) -> None:
         """Create the layers and, by one symbolic call, their weights."""
@@ -191,6 +233,8 @@ class Generator(keras.Model):
         self.policy = policy
         base = size >> len(config.generator_maps)
         first, *rest = config.generator_maps
+        self.n_codes = n_codes
+        self.codes = Codes(n_codes, config, seed) if n_codes else None
         # No bias where batch normalization follows: its offset is the bias.
         self.project = keras.layers.Dense(
             base * base * first,
@@ -244,7 +288,8 @@ class Generator(keras.Model):
         """Return what `from_config` takes."""
         own = {"config": dataclasses.asdict(self.config), "size": self.size}
         seeds = {"seed": self.seed, "policy": self.policy}
-        return {"name": self.name, **own, **seeds}
+        codes = {"n_codes": self.n_codes} if self.n_codes else {}
+        return {"name": self.name, **own, **seeds, **codes}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -263,11 +308,25 @@ class Generator(keras.Model):
 
     def before_norm(self, z: Any, level: int, training: bool) -> Any:
         """The maps that enter the batch normalization of one level."""
-        x = self.to_maps(self.project(z))
+        x = self.to_maps(self.project(self.codes(z) if self.codes else z))
         for below in range(level):
             x = ops.relu(self.norms[below](x, training=training))
             x = self.upsamplings[below](x)
         return x
+
+    def reproduce(self, cases: Any, z: Any) -> Any:
+        """Generate training cases from their codes, by the moments of this batch.
+
+        Args:
+            cases: int32 (m,), which.
+            z: float32 (m, z_dim) in [-1, 1], how codes are disturbed.
+
+        Returns:
+            float32 (m, size, size, 2) in [-1, 1].
+        """
+        assert self.codes
+        code = self.codes.of_cases(cases, z)
+        return self.after_norms(self.to_maps(self.project(code)), 0, training=True)
 
     def after_norms(self, x: Any, level: int, training: bool) -> Any:
         """From the maps that enter one level's normalization to the pairs."""
@@ -352,4 +411,30 @@ class Discriminator(keras.Model):
             else:
                 x = layer(x, training=training)
             x = ops.leaky_relu(x, negative_slope=self.config.leaky_slope)
+        if self.config.minibatch_stddev:
+            x = with_stddev(x, self.config.minibatch_stddev)
         return self.classify(self.flatten(x))
+
+
+def with_stddev(x: Any, group: int) -> Any:
+    """Add a map that tells how much pairs deviate from each other.
+
+    Source of the idea: Karras et al. 2018, "Progressive Growing of GANs", section 3.
+
+    Args:
+        x: float32 or bfloat16 (m, h, w, c).
+        group: How many pairs are compared, a divisor of m; pair i with those m / group
+            places apart.
+
+    Returns:
+        float32 (m, h, w, c + 1); the last map is one number for all of a group: the
+        standard deviation over the group, averaged over places and maps.
+    """
+    x = ops.cast(x, "float32")
+    side, maps = x.shape[1], x.shape[3]
+    groups = ops.reshape(x, (group, -1, side, side, maps))
+    # The gradient of a root is infinite at 0, where all pairs are equal.
+    deviation = ops.sqrt(ops.var(groups, axis=0, keepdims=True) + 1e-8)
+    mean = ops.mean(deviation, axis=(2, 3, 4), keepdims=True)
+    spread = ops.broadcast_to(mean, ops.shape(groups[..., :1]))
+    return ops.concatenate([x, ops.reshape(spread, (-1, side, side, 1))], axis=-1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tfgansynth import checkpoints
 from tfgansynth.config import GANConfig
-from tfgansynth.data.pipeline import endless_batches
+from tfgansynth.data.pipeline import Change, endless_batches
 from tfgansynth.devices import compile_step
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.gan import health
@@ -34,6 +34,7 @@ def train_gan(
     config: GANConfig,
     *,
     validation: FloatArray,
+    change: Change | None = None,
     mask_threshold: int,
     seed: int,
     folder: Path,
@@ -47,6 +48,7 @@ def train_gan(
         config: The GAN's numbers.
         validation: float32 (n, S, S, 2) in [-1, 1], the fold's validation pairs. They
             only watch (`gan.fidelity`): no weight, sample or stop depends on them.
+        change: Changes each training pair each time it is served.
         mask_threshold: Grey value from which a mask pixel is drawn as foreground.
         seed: Of initial weights, data order, noise and augmentation.
         folder: Takes `checkpoints/`, `samples/` and `tensorboard/`.
@@ -62,7 +64,8 @@ def train_gan(
     """
     watch = watch or Stopwatch()
     with watch.part(START_UP):
-        gan = DCGAN(config, size=pairs.shape[1], seed=seed)
+        gan = DCGAN(config, size=pairs.shape[1], seed=seed, n_cases=len(pairs))
+        gan.learn_cases(pairs)
         saved = load_checkpoint(gan, folder, origin)
     first = int(gan.step)
     if first == config.steps:
@@ -74,6 +77,7 @@ def train_gan(
         batch=config.batch,
         seed=derive_seed(seed, "batches"),
         first_step=first,
+        change=change,
     )
     step_function = compile_step(gan.train_step)
     with (
@@ -119,14 +123,20 @@ def train_gan(
 
 
 def load_gan(
-    config: GANConfig, *, size: int, seed: int, folder: Path, origin: Mapping[str, Any]
+    config: GANConfig,
+    *,
+    size: int,
+    n_cases: int,
+    seed: int,
+    folder: Path,
+    origin: Mapping[str, Any],
 ) -> DCGAN:
-    """Load a GAN that has been trained to its last step.
+    """Load a GAN that has been trained to its last step on so many cases.
 
     Raises:
         InputError: Training has not come to its end in this folder.
     """
-    gan = DCGAN(config, size=size, seed=seed)
+    gan = DCGAN(config, size=size, seed=seed, n_cases=n_cases)
     load_checkpoint(gan, folder, origin)
     step = int(gan.step)
     if step < config.steps:

@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import dataclasses
-import functools
 import io
 import itertools
 import math
@@ -25,7 +24,6 @@ from tfgansynth.errors import InputError, RunError
 from tfgansynth.pixels import FloatArray, MaskArray
 from tfgansynth.progress import Progress
 from tfgansynth.seeds import derive_seed
-from tfgansynth.segmentation.augmentation import augment
 from tfgansynth.segmentation.stopping import average_has_risen
 from tfgansynth.segmentation.unet import build_optimizer, build_unet
 from tfgansynth.stopwatch import RECORDS, START_UP, STEPS, VALIDATION, Stopwatch
@@ -56,10 +54,13 @@ class Labelled:
     Attributes:
         images: float32 (n, S, S) in [0, 255].
         masks: bool (n, S, S).
+        n_real: How many, the first ones, are real: told apart where a mini-batch has
+            a share of them.
     """
 
     images: FloatArray
     masks: MaskArray
+    n_real: int = 0
 
 
 def train_unet(
@@ -71,18 +72,20 @@ def train_unet(
     folder: Path,
     origin: Mapping[str, Any],
     label: str,
+    augment: Augment | None = None,
     watch: Stopwatch | None = None,
 ) -> tuple[keras.Model, list[Epoch]]:
     """Train a U-Net, going on from its newest checkpoint.
 
     Args:
-        training: All pairs to train on; real and synthetic ones are not told apart.
+        training: All pairs to train on.
         validation: Real cases that decide when to stop.
         config: The network's and the training's numbers.
         seed: Of initial weights and data order.
         folder: Takes `checkpoints/`.
         origin: What all these are; saved with the weights.
         label: Names this U-Net in the progress line.
+        augment: Changes each pair each time it is served.
         watch: Takes the time of start-up, input, steps, validation and records.
 
     Returns:
@@ -118,7 +121,9 @@ def train_unet(
             batch=config.batch,
             seed=derive_seed(seed, "batches"),
             first_batch=len(state.history) * steps_an_epoch,
-            augment=_augmentation(config),
+            n_real=training.n_real,
+            real_share=config.real_share,
+            augment=augment,
         )
     )
     saved_at = time.monotonic()
@@ -212,12 +217,6 @@ def _most_epochs(config: UNetConfig, n_pairs: int) -> int:
     if config.fixed_steps:
         return math.ceil(config.fixed_steps / _steps_an_epoch(n_pairs, config))
     return config.max_epochs
-
-
-def _augmentation(config: UNetConfig) -> Augment | None:
-    if config.augment == "none":
-        return None
-    return functools.partial(augment, config=config)
 
 
 def _is_done(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
 
 from tfgansynth.config import UNetConfig
 from tfgansynth.kernels.layers import Convolution, TransposedConvolution
@@ -174,6 +176,20 @@ def predict_masks(unet: keras.Model, images: FloatArray) -> MaskArray:
     return np.asarray(logits[..., 1] > logits[..., 0])
 
 
+def predict_probabilities(unet: keras.Model, images: NDArray[Any]) -> FloatArray:
+    """Tell how probably each pixel is foreground.
+
+    Args:
+        unet: A trained U-Net.
+        images: (n, S, S) in [0, 255].
+
+    Returns:
+        float32 (n, S, S) in [0, 1].
+    """
+    logits = _in_batches(unet, images)
+    return np.asarray(expit(logits[..., 1] - logits[..., 0]), np.float32)
+
+
 def bottleneck_features(unet: keras.Model, images: FloatArray) -> FloatArray:
     """Describe images by what the U-Net's deepest level makes of them.
 
@@ -191,7 +207,7 @@ def bottleneck_features(unet: keras.Model, images: FloatArray) -> FloatArray:
     return np.asarray(_in_batches(encoder, images).mean(axis=(1, 2)))
 
 
-def _in_batches(network: keras.Model, images: FloatArray) -> FloatArray:
+def _in_batches(network: keras.Model, images: NDArray[Any]) -> FloatArray:
     """Apply a network to images (n, S, S) in [0, 255], some at a time."""
     inputs = to_signed(images)[..., None]
     starts = range(0, len(inputs), _PREDICTION_BATCH)

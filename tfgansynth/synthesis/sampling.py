@@ -18,10 +18,17 @@ from tfgansynth.synthesis.postprocess import clean_masks
 
 _SHEET_COLUMNS = 15
 _MOST_PNG_BYTES = 64 << 20
+_DEFORMATION = 1
+"""Tells the randomness of deformations from that of z."""
 MANIFEST = "manifest.json"
 
 Sampler = Callable[[FloatArray], tuple[ByteArray, ByteArray]]
 """z, float32 (m, z_dim) in [-1, 1] -> uint8 images and grey masks (m, S, S)."""
+
+Deformation = Callable[
+    [ByteArray, MaskArray, np.random.Generator], tuple[ByteArray, MaskArray]
+]
+"""Changes images, uint8 (m, S, S), and their masks, bool, at random."""
 
 Filter = Callable[[ByteArray, MaskArray], MaskArray]
 """uint8 images and clean masks (m, S, S) -> bool (m,): which pairs may be taken."""
@@ -82,6 +89,7 @@ def draw_set(
     z_dim: int,
     z_seed: int,
     components: int,
+    deform: Deformation | None = None,
     agrees: Filter | None = None,
 ) -> SyntheticSet:
     """Draw pairs until enough distinct ones are there. Paper: IV-B.
@@ -92,6 +100,7 @@ def draw_set(
         z_dim: Length of the noise vector.
         z_seed: Determines all noise.
         components: Connected components that a clean mask keeps.
+        deform: Changes a batch of images and masks at random.
         agrees: Tells whose image and mask agree; only those are taken, and a pair
             that is not taken does not stand in the way of one almost identical.
 
@@ -126,6 +135,10 @@ def draw_set(
         cleaned = clean_masks(
             greys, threshold=config.mask_threshold, components=components
         )
+        if deform:
+            drawn, cleaned = deform(
+                drawn, cleaned, np.random.default_rng([z_seed, batch, _DEFORMATION])
+            )
         agreeing = agrees(drawn, cleaned) if agrees else np.ones(len(drawn), np.bool_)
         for index, (image, mask) in enumerate(zip(drawn, cleaned, strict=True)):
             if len(images) == config.count:

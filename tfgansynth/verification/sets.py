@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tfgansynth import storage
+from tfgansynth.experiment.places import MODEL, teacher_name
 from tfgansynth.pixels import FloatArray, MaskArray
 from tfgansynth.seeds import derive_seed
 from tfgansynth.similarity import perceptual_hash
@@ -52,6 +54,13 @@ def recompute_set(
         },
         "drawn": len(images) + sum(manifest.get(name, 0) for name in dropped),
     }
+    n_teachers = config.synthesis.teachers
+    if n_teachers or "teachers" in manifest:
+        teachers = [teacher_name(number) for number in range(1, n_teachers + 1)]
+        root = run.fold_folder(fold)
+        expected["teachers"] = {
+            name: storage.hash_file(root / name / MODEL) for name in teachers
+        }
     stored = {name: manifest.get(name) for name in expected}
     findings.compare(path, "", stored, expected)
     findings.compare(path, "pairs", len(manifest["pairs"]), config.synthesis.count)

@@ -8,12 +8,15 @@ gives numbers for the deformations only.
 import cv2
 import numpy as np
 
-from tfgansynth.config import UNetConfig
-from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.config import AugmentationConfig
+from tfgansynth.pixels import ByteArray, FloatArray, MaskArray, stack_pair
 
 
 def augment(
-    image: FloatArray, mask: MaskArray, rng: np.random.Generator, config: UNetConfig
+    image: FloatArray,
+    mask: MaskArray,
+    rng: np.random.Generator,
+    config: AugmentationConfig,
 ) -> tuple[FloatArray, MaskArray]:
     """Displace, turn and deform a labelled image at random, and change its contrast.
 
@@ -40,24 +43,22 @@ def augment(
         cv2.INTER_NEAREST,
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    factor, offset = rng.uniform(-config.augment_grey, config.augment_grey, 2)
+    factor, offset = rng.uniform(-config.grey, config.grey, 2)
     middle = 127.5
     grey = (moved - middle) * (1 + factor) + middle * (1 + offset)
     return np.clip(grey, 0, 255).astype(np.float32), moved_mask > 0
 
 
 def _source_of_each_pixel(
-    side: int, config: UNetConfig, rng: np.random.Generator
+    side: int, config: AugmentationConfig, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """Where each pixel's value comes from: float32 columns and rows, each (S, S)."""
     center = (side - 1) / 2
-    degrees = rng.uniform(-config.augment_rotation, config.augment_rotation)
-    shift = rng.uniform(-config.augment_shift, config.augment_shift, 2)
+    degrees = rng.uniform(-config.rotation, config.rotation)
+    shift = rng.uniform(-config.shift, config.shift, 2)
     turn = cv2.getRotationMatrix2D((center, center), degrees, 1.0)
     rows, columns = np.mgrid[:side, :side].astype(np.float32)
-    nodes = rng.normal(
-        0, config.augment_stddev, (config.augment_grid, config.augment_grid, 2)
-    )
+    nodes = rng.normal(0, config.stddev, (config.grid, config.grid, 2))
     bend = cv2.resize(
         nodes.astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC
     )
@@ -66,3 +67,45 @@ def _source_of_each_pixel(
         for axis, row in enumerate(turn)
     ]
     return sources[0].astype(np.float32), sources[1].astype(np.float32)
+
+
+def augment_pair(
+    pair: FloatArray, rng: np.random.Generator, config: AugmentationConfig
+) -> FloatArray:
+    """Augment image and mask of a pair as one.
+
+    Args:
+        pair: float32 (S, S, 2) in [-1, 1]. A soft mask becomes a binary one.
+        rng: All its randomness.
+        config: How strong it is.
+
+    Returns:
+        float32 (S, S, 2) in [-1, 1].
+    """
+    image = np.asarray((pair[..., 0] + 1) * 127.5, np.float32)
+    return stack_pair(*augment(image, pair[..., 1] > 0, rng, config))
+
+
+def augment_set(
+    images: ByteArray,
+    masks: MaskArray,
+    rng: np.random.Generator,
+    config: AugmentationConfig,
+) -> tuple[ByteArray, MaskArray]:
+    """Augment each image and its mask as one.
+
+    Args:
+        images: uint8 (n, S, S).
+        masks: bool (n, S, S).
+        rng: All its randomness.
+        config: How strong it is.
+
+    Returns:
+        uint8 (n, S, S) and bool (n, S, S).
+    """
+    changed = [
+        augment(image.astype(np.float32), mask, rng, config)
+        for image, mask in zip(images, masks, strict=True)
+    ]
+    floats, moved = (np.stack(planes) for planes in zip(*changed, strict=True))
+    return np.rint(floats).astype(np.uint8), moved

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tfgansynth.config import UNetConfig
-from tfgansynth.pixels import FloatArray, MaskArray
-from tfgansynth.segmentation.augmentation import augment
+from tfgansynth.config import AugmentationConfig
+from tfgansynth.data.augmentation import augment, augment_pair, augment_set
+from tfgansynth.pixels import FloatArray, MaskArray, stack_pair
 
 SIDE = 64
-ELASTIC = UNetConfig(augment="elastic")
+ELASTIC = AugmentationConfig()
 STILL = dataclasses.replace(
     ELASTIC,
-    augment_shift=0.0,
-    augment_rotation=0.0,
-    augment_stddev=0.0,
-    augment_grey=0.0,
+    shift=0.0,
+    rotation=0.0,
+    stddev=0.0,
+    grey=0.0,
 )
 
 
@@ -28,7 +28,7 @@ def blob() -> tuple[FloatArray, MaskArray]:
     return np.asarray(20 + 200 * smooth, np.float32), mask
 
 
-def drawn(config: UNetConfig, seed: int) -> tuple[FloatArray, MaskArray]:
+def drawn(config: AugmentationConfig, seed: int) -> tuple[FloatArray, MaskArray]:
     return augment(*blob(), np.random.default_rng(seed), config)
 
 
@@ -43,7 +43,7 @@ def test_without_any_strength_nothing_changes() -> None:
 
 
 def test_types_and_range() -> None:
-    strong = dataclasses.replace(ELASTIC, augment_grey=0.9)
+    strong = dataclasses.replace(ELASTIC, grey=0.9)
     for seed in range(20):
         image, mask = drawn(strong, seed)
         assert image.dtype == np.float32
@@ -54,7 +54,7 @@ def test_types_and_range() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_mask_stays_on_what_it_marks(seed: int) -> None:
-    plain = dataclasses.replace(ELASTIC, augment_grey=0.0)
+    plain = dataclasses.replace(ELASTIC, grey=0.0)
     image, mask = drawn(plain, seed)
     bright = image > 120
     overlap = 2 * (bright & mask).sum() / (bright.sum() + mask.sum())
@@ -65,7 +65,7 @@ def test_mask_stays_on_what_it_marks(seed: int) -> None:
 
 
 def test_shifts_reach_their_bound_and_not_beyond() -> None:
-    config = dataclasses.replace(STILL, augment_shift=6.0)
+    config = dataclasses.replace(STILL, shift=6.0)
     moves = np.array(
         [center(drawn(config, s)[1]) - center(blob()[1]) for s in range(60)]
     )
@@ -74,7 +74,7 @@ def test_shifts_reach_their_bound_and_not_beyond() -> None:
 
 
 def test_rotation_turns_about_the_middle() -> None:
-    config = dataclasses.replace(STILL, augment_rotation=30.0)
+    config = dataclasses.replace(STILL, rotation=30.0)
     middle = (SIDE - 1) / 2
     own = np.linalg.norm(center(blob()[1]) - middle)
     angles = []
@@ -86,7 +86,7 @@ def test_rotation_turns_about_the_middle() -> None:
 
 
 def test_deformation_changes_the_shape() -> None:
-    config = dataclasses.replace(STILL, augment_stddev=4.0)
+    config = dataclasses.replace(STILL, stddev=4.0)
     areas = [int(drawn(config, seed)[1].sum()) for seed in range(20)]
     assert np.std(areas) > 10
 
@@ -94,3 +94,25 @@ def test_deformation_changes_the_shape() -> None:
 def test_seed_determines_the_draw() -> None:
     np.testing.assert_array_equal(drawn(ELASTIC, 3)[0], drawn(ELASTIC, 3)[0])
     assert not np.array_equal(drawn(ELASTIC, 3)[0], drawn(ELASTIC, 4)[0])
+
+
+def test_a_pair_is_changed_as_its_image_and_mask_are() -> None:
+    image, mask = drawn(ELASTIC, 5)
+    pair = augment_pair(stack_pair(*blob()), np.random.default_rng(5), ELASTIC)
+    assert pair.dtype == np.float32
+    np.testing.assert_allclose(pair, stack_pair(image, mask), atol=1e-5)
+
+
+def test_each_pair_of_a_set_is_changed_in_its_own_way() -> None:
+    image, mask = blob()
+    images = np.stack([np.rint(image).astype(np.uint8)] * 3)
+    rng = np.random.default_rng(6)
+    changed, moved = augment_set(images, np.stack([mask] * 3), rng, ELASTIC)
+    assert changed.dtype == np.uint8
+    assert moved.dtype == np.bool_
+    assert changed.shape == moved.shape == images.shape
+    for first, second in ((0, 1), (1, 2), (0, 2)):
+        assert not np.array_equal(changed[first], changed[second])
+        assert not np.array_equal(moved[first], moved[second])
+    for one, its in zip(changed, moved, strict=True):
+        assert 2 * ((one > 120) & its).sum() / ((one > 120).sum() + its.sum()) > 0.95

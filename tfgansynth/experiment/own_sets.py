@@ -1,0 +1,57 @@
+"""Reading a fold's synthetic sets, which must be its own."""
+
+from pathlib import Path
+
+from tfgansynth import storage
+from tfgansynth.data.sealed import FoldCases
+from tfgansynth.errors import InputError
+from tfgansynth.experiment.origins import Origin, require_own_set
+from tfgansynth.materials import Experiment
+from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.synthesis.sampling import MANIFEST, read_manifest, read_set
+
+
+def read_own_set(
+    experiment: Experiment, fold: FoldCases, folder: Path
+) -> tuple[FloatArray, MaskArray, Origin]:
+    """Read a synthetic set, if it is the fold's own.
+
+    Returns:
+        float32 (n, S, S) images in [0, 255], bool (n, S, S) masks, and the manifest.
+
+    Raises:
+        InputError: There is no set, it was altered, or came from elsewhere.
+    """
+    if not folder.exists():
+        raise InputError(
+            f"{folder}: no synthetic set yet: run tools/synthesize.py with the same "
+            "options first"
+        )
+    manifest = read_manifest(folder)
+    require_own_set(experiment, fold, manifest, folder)
+    return *read_set(folder), manifest
+
+
+def synthetic_pairs(
+    experiment: Experiment, fold: FoldCases, count: int, *, filtered: bool = False
+) -> tuple[FloatArray, MaskArray, Origin]:
+    """Read the first pairs of the fold's synthetic set, if it is the fold's own.
+
+    Returns:
+        float32 (count, S, S) images in [0, 255], bool (count, S, S) masks, and
+        what they came from.
+
+    Raises:
+        InputError: There is no set, it has fewer pairs, was altered, or came from
+            elsewhere.
+    """
+    folder = experiment.run.synthetic(fold.number, filtered=filtered)
+    images, masks, manifest = read_own_set(experiment, fold, folder)
+    if count > len(images):
+        raise InputError(f"--synthetic {count}: the set in {folder} has {len(images)}")
+    origin = {
+        "manifest_sha256": storage.hash_file(folder / MANIFEST),
+        "generator_sha256": manifest["generator_sha256"],
+        "training_cases": manifest["training_cases"],
+    }
+    return images[:count], masks[:count], origin

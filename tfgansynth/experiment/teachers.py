@@ -1,0 +1,129 @@
+"""U-Nets that give generated images their masks.
+
+A generator of few cases draws masks that fit its images only roughly. A U-Net trained
+on the same cases with classical augmentation segments such an image more exactly, and
+the mean of several is steadier than any. What a set teaches then is what these networks
+know of images that no person has labelled (distillation: Hinton et al. 2015).
+
+Validation cases do not choose the weights: a set may learn from training cases only.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfgansynth import storage
+from tfgansynth.config import Config, UNetConfig
+from tfgansynth.data.dataset import images_and_masks
+from tfgansynth.data.sealed import FoldCases
+from tfgansynth.experiment.origins import unet_origin
+from tfgansynth.experiment.places import MODEL, teacher_name
+from tfgansynth.experiment.stages import timed
+from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
+from tfgansynth.materials import Experiment
+from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
+from tfgansynth.seeds import derive_seed
+from tfgansynth.segmentation.training import Labelled
+from tfgansynth.segmentation.unet import load_unet, predict_probabilities
+from tfgansynth.synthesis.sampling import Sampler
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Teachers:
+    """The trained teachers of a fold.
+
+    Attributes:
+        networks: One or more.
+        hashes: SHA-256 of each one's model, by its folder below the fold's.
+    """
+
+    networks: tuple[Any, ...]
+    hashes: dict[str, str]
+
+    def segment(self, images: NDArray[Any]) -> MaskArray:
+        """Segment images by the mean of all opinions.
+
+        Args:
+            images: (n, S, S) in [0, 255].
+
+        Returns:
+            Bool (n, S, S): where foreground is the more probable.
+        """
+        opinions = [predict_probabilities(each, images) for each in self.networks]
+        return np.asarray(np.mean(opinions, axis=0) > 0.5)
+
+    def relabel(self, sampler: Sampler) -> Sampler:
+        """Return a generator of the same images with the teachers' masks."""
+
+        def relabelled(z: FloatArray) -> tuple[ByteArray, ByteArray]:
+            images, _ = sampler(z)
+            return images, self.segment(images).astype(np.uint8) * np.uint8(255)
+
+        return relabelled
+
+
+def ensure_teachers(experiment: Experiment, fold: FoldCases) -> Teachers:
+    """Train the fold's teachers, as far as they are not there, and load them.
+
+    Raises:
+        InputError: A finished teacher was altered.
+    """
+    config = experiment.config
+    root = experiment.run.fold(fold.number)
+    names = [teacher_name(n) for n in range(1, config.synthesis.teachers + 1)]
+    for number, name in enumerate(names, start=1):
+        _ensure_teacher(experiment, fold, number, name)
+    paths = [root / name / MODEL for name in names]
+    return Teachers(
+        networks=tuple(
+            load_unet(teacher_config(config), size=config.data.size, path=path)
+            for path in paths
+        ),
+        hashes={
+            name: storage.hash_file(path)
+            for name, path in zip(names, paths, strict=True)
+        },
+    )
+
+
+def teacher_config(config: Config) -> UNetConfig:
+    """The numbers of a teacher's training: a fixed length, augmented pairs."""
+    steps = config.synthesis.teacher_steps
+    return dataclasses.replace(
+        config.unet,
+        fixed_steps=steps,
+        steps_an_epoch=min(config.evaluation.fair_epoch, steps),
+        augment="elastic",
+        real_share=0.0,
+        keep="last",
+    )
+
+
+def _ensure_teacher(
+    experiment: Experiment, fold: FoldCases, number: int, name: str
+) -> None:
+    config = experiment.config
+    numbers = teacher_config(config)
+    folder = experiment.run.fold(fold.number) / name
+    origin = {
+        **unet_origin(experiment, fold, fold.training, None),
+        "unet": dataclasses.asdict(numbers),
+        "teacher": number,
+    }
+    if is_done(folder, origin):
+        return
+    with timed(experiment.run, f"fold-{fold.number}/{name}") as watch:
+        train_in_folder(
+            experiment,
+            fold,
+            Labelled(*images_and_masks(fold.training)),
+            numbers,
+            seed=derive_seed(config.seed, "teacher", fold.number, number),
+            folder=folder,
+            origin=origin,
+            label=f"fold {fold.number}, teacher {number}:",
+            watch=watch,
+        )
+        mark_done(folder, origin)
