@@ -1,0 +1,167 @@
+"""Recipes beyond the paper's, tried on cases left out, through the real scripts."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.tools.conftest import SMALL_NETWORKS, TINY
+from tfgansynth import storage
+from tfgansynth.synthesis.sampling import read_set
+from tfgansynth.verification.studies import verify
+
+Runner = Callable[..., "subprocess.CompletedProcess[str]"]
+
+pytestmark = pytest.mark.slow
+
+SHORT = (
+    *(*TINY, *SMALL_NETWORKS),
+    *("--evaluation.fair-steps", "4", "--evaluation.fair-epoch", "2"),
+    *("--evaluation.judge-steps", "4"),
+)
+RECIPE = (
+    *("--gan.deform", "elastic", "--synthesis.deform", "elastic"),
+    *("--gan.codes", "--gan.minibatch-stddev", "2"),
+    *("--synthesis.teachers", "2", "--synthesis.teacher-steps", "3"),
+    *("--unet.real-share", "0.5"),
+)
+RUN = "phantoms-reduced-smoke-seed0"
+TRIAL = f"{RUN}/fold-1/development/trial.json"
+
+
+def tried(tool: Runner, out: Path, *options: str | Path) -> str:
+    done = tool("try_recipe", *SHORT, *options, "--fold", "1", "--out", out)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trial")
+    told = tried(tool, folder, *RECIPE, "--augmented", "--assess")
+    title, heading, _, line = told.strip().splitlines()[-4:]
+    assert title == "TRIAL:"
+    assert line.startswith("| smoke data.n_reduced: 6, ")  # what the preset has not
+    for setting in ("gan.deform: elastic", "synthesis.teachers: 2"):
+        assert setting in line
+    # Recipe, time, three figures of the set, three rows and two augmented ones.
+    assert line.count("|") == heading.count("|") == 11
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trial(out: Path) -> dict[str, Any]:
+    return storage.read_record(out / TRIAL)
+
+
+def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
+    plain, augmented = trial["tables"]
+
+    assert [row["name"] for row in plain["rows"]] == [
+        *("real (fair)", "real + synthetic (fair)", "synthetic (fair)")
+    ]
+    assert [row["name"] for row in augmented["rows"]] == [
+        *("real (augmented)", "real + synthetic (augmented)")
+    ]
+    assert len(trial["comparisons"]) == 4
+    assert trial["assessment"]["memorization"]["passed"] in (True, False)
+
+
+def test_a_trial_is_judged_on_training_cases_left_out(out: Path) -> None:
+    run = out / RUN
+    (fold, *_) = json.loads((run / "splits.json").read_text())["folds"]
+    table = (run / "fold-1/development/unet-r6-s6-fair/cases.csv").read_text()
+    judged = {line.split(",")[1] for line in table.splitlines()[1:]}
+
+    assert judged == set(fold["training"]) - set(fold["reduced"])
+    assert not judged & {*fold["test"], *fold["validation"]}
+
+
+def test_masks_are_the_teachers(tool: Runner, out: Path, tmp_path: Path) -> None:
+    fold = out / RUN / "fold-1"
+    manifest = storage.read_record(fold / "synthetic/manifest.json")
+    assert manifest["teachers"] == {
+        f"teachers/teacher-{number}": storage.hash_file(
+            fold / f"teachers/teacher-{number}/model.keras"
+        )
+        for number in (1, 2)
+    }
+    for number in (1, 2):
+        origin = storage.read_record(fold / f"teachers/teacher-{number}/origin.json")
+        assert origin["training_cases"] == manifest["training_cases"]
+        assert (origin["unet"]["augment"], origin["unet"]["keep"]) == (
+            *("elastic", "last"),
+        )
+    # The same generator's own masks, not deformed: other masks and other images.
+    settings = [*RECIPE[:2], *RECIPE[4:7], *RECIPE[-2:]]
+    shutil.copytree(out / RUN / "fold-1/gan", tmp_path / RUN / "fold-1/gan")
+    tried(tool, tmp_path, *settings, "--baseline", out / RUN)
+    plain = read_set(tmp_path / RUN / "fold-1/synthetic")
+    taught = read_set(fold / "synthetic")
+    assert all(not np.array_equal(*each) for each in zip(plain, taught, strict=True))
+
+
+def test_real_rows_of_an_earlier_trial_are_taken(
+    tool: Runner, out: Path, tmp_path: Path
+) -> None:
+    # Rows of real pairs do not depend on their share in a mini-batch either.
+    told = tried(tool, tmp_path, "--baseline", out / RUN)
+
+    row = f"{RUN}/fold-1/development/unet-r6-s0-fair/origin.json"
+    assert (tmp_path / row).read_bytes() == (out / row).read_bytes()
+    assert "6 real + 6 synthetic (fair): epoch" in told
+    assert "6 real + 0 synthetic (fair): epoch" not in told
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--unet.maps", "3"], "unet-r6-s0-fair/origin.json: is of another run"),
+        (["--no-reduced"], "--reduced: only a reduced experiment leaves cases"),
+        (["--unet.batch", "1"], "--unet.batch 1: expected 2 or more"),
+        (["--gan.codes", "--gan.z-dim", "5"], "--gan.z-dim 5: expected 6 or more"),
+        (["--gan.minibatch-stddev", "3"], "expected a divisor of --gan.batch 4"),
+    ],
+)
+def test_what_cannot_be_tried_is_said(
+    tool: Runner, out: Path, tmp_path: Path, options: list[str], complaint: str
+) -> None:
+    where = *("--fold", "1", "--out", tmp_path), *("--baseline", out / RUN)
+    done = tool("try_recipe", *SHORT, *RECIPE[-2:], *where, *options)
+
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_generator_that_knows_its_cases_by_code_is_not_handed_on(
+    tool: Runner, out: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(out, tmp_path / "out")
+    where = *("--fold", "1"), *("--out", tmp_path / "out")
+    done = tool("export_generator", *SHORT, *RECIPE, *where)
+
+    assert done.returncode == 2
+    assert "--gan.codes: such a generator can give its training cases" in done.stderr
+
+
+def test_the_table_of_a_recipe_is_verified(
+    tool: Runner, out: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(out, tmp_path / "out")
+    options = *("--folds", "1"), *("--arms", "all"), *("--out", tmp_path / "out")
+    done = tool("run_table", *SHORT, *RECIPE, *options)
+    assert done.returncode == 0, done.stderr
+    assert "GAN step" not in done.stdout  # nothing of the trial is done again
+    run = tmp_path / "out" / RUN
+    assert verify(run).differences == []
+
+    model = "teachers/teacher-2/model.keras"
+    shutil.copy(run / "fold-1/teachers/teacher-1/model.keras", run / "fold-1" / model)
+    (line,) = verify(run).differences
+    assert line.startswith("fold-1/synthetic/manifest.json: teachers")

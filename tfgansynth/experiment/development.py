@@ -1,0 +1,206 @@
+"""Trying a recipe on real cases that nothing has learned from, and no test cases.
+
+A reduced experiment leaves real training cases out. Which recipe is the best is decided
+on these, as often as one likes; the test cases tell once, at the end, how good it is.
+"""
+
+import dataclasses
+import shutil
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfgansynth import storage
+from tfgansynth.config import PRESETS, Config, differences
+from tfgansynth.data.dataset import images_and_masks
+from tfgansynth.data.sealed import FoldCases
+from tfgansynth.errors import InputError
+from tfgansynth.evaluation import tables
+from tfgansynth.evaluation.evidence import (
+    EvaluatedUNet,
+    Evidence,
+    evidence_to_json,
+    weigh,
+)
+from tfgansynth.evaluation.metrics import measure
+from tfgansynth.evaluation.predictions import CASES
+from tfgansynth.experiment.assessment import ensure_assessment
+from tfgansynth.experiment.gan_stage import ensure_gan
+from tfgansynth.experiment.places import ORIGIN
+from tfgansynth.experiment.recipes import Recipe, recipes
+from tfgansynth.experiment.stages import timed
+from tfgansynth.experiment.synthesis_stage import (
+    ensure_filtered_set,
+    ensure_synthetic_set,
+)
+from tfgansynth.experiment.unet_stage import training_pairs
+from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
+from tfgansynth.materials import Experiment
+from tfgansynth.seeds import derive_seed
+from tfgansynth.segmentation.unet import predict_masks
+
+TRIAL = "trial.json"
+_FOLDER = "development"
+_NO_RECIPE = {"reduced", "lungs", "seed", "allow_duplicates"}
+"""Settings that say what is tried on, not what is tried."""
+
+
+def try_recipe(
+    experiment: Experiment,
+    fold: FoldCases,
+    *,
+    augmented: bool = False,
+    assessed: bool = False,
+    baseline: Path | None = None,
+) -> tuple[Evidence, str]:
+    """Train fair rows of a fold and judge them on the training cases it leaves out.
+
+    Writes `fold-N/development/trial.json`.
+
+    Args:
+        experiment: The experiment.
+        fold: The fold.
+        augmented: Also the rows with classical augmentation.
+        assessed: Also assess the synthetic set.
+        baseline: Run folder of an earlier trial: rows of real pairs alone are taken
+            from there where they are there, if they were trained alike.
+
+    Returns:
+        What was found, and the same as a Markdown table of one line.
+
+    Raises:
+        InputError: The experiment is not a reduced one: it leaves no cases out. Or a
+            row of the earlier trial was trained otherwise.
+    """
+    if not fold.unused:
+        raise InputError("--reduced: only a reduced experiment leaves cases to try on")
+    ensure_gan(experiment, fold)
+    ensure_synthetic_set(experiment, fold)
+    config = experiment.config
+    if config.synthesis.min_agreement:
+        ensure_filtered_set(experiment, fold)
+    (table,) = recipes(config, len(fold.training), "fair")
+    tested = []
+    for recipe in table:
+        if recipe.schedule == "augmented" and not augmented:
+            continue
+        rows = _ensure_rows(experiment, fold, recipe, baseline)
+        mean = statistics.fmean(row.metrics.dice for row in rows)
+        print(f"TRIED: {recipe.name}: mean Dice {mean:.4f} of {len(rows)} cases")
+        tested.append(EvaluatedUNet(config.seed, _title(recipe), recipe.name, rows))
+    found = weigh(
+        tested,
+        context=f"{len(fold.unused)} training cases that the reduced set leaves out",
+        is_phantom=experiment.data.is_phantom,
+        margin=config.evaluation.equivalence_margin,
+    )
+    quality = ensure_assessment(experiment, fold).record if assessed else None
+    record = {
+        "preset": config.preset,
+        "settings": _settings(config),
+        "fold": fold.number,
+        "seed": config.seed,
+        "dataset": experiment.data.record(),
+        "seconds": experiment.run.seconds(),
+        "assessment": quality,
+        **evidence_to_json(found),
+    }
+    folder = experiment.run.fold(fold.number) / _FOLDER
+    storage.write_record(folder / TRIAL, record)
+    return found, _line(record, found)
+
+
+def _title(recipe: Recipe) -> str:
+    return "Augmented" if recipe.schedule == "augmented" else "Not augmented"
+
+
+def _settings(config: Config) -> list[str]:
+    """The settings in which a recipe differs from its preset."""
+    ours, preset = (dataclasses.asdict(c) for c in (config, PRESETS[config.preset]))
+    found = (line.split(" against ")[0] for line in differences(ours, preset))
+    return [line for line in found if line.split(":")[0] not in _NO_RECIPE]
+
+
+def _line(record: Mapping[str, Any], found: Evidence) -> str:
+    """Render a trial as a Markdown table of one line."""
+    cells = {
+        "recipe": " ".join([record["preset"], ", ".join(record["settings"])]).strip(),
+        "set made in": f"{_seconds_for_the_set(record) / 60:.0f} min",
+        **_quality_cells(record["assessment"]),
+    }
+    for arms in found.tables.values():
+        cells |= {arm.name: f"{arm.metrics['dice'].mean:.4f}" for arm in arms}
+    rows = [cells, dict.fromkeys(cells, "---"), cells.values()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _seconds_for_the_set(record: Mapping[str, Any]) -> float:
+    """The time of the fold's GAN, teachers and set: without trial and assessment."""
+    root = f"fold-{record['fold']}"
+    stages = [f"{root}/{name}" for name in ("gan", "teachers/", "synthetic")]
+    spent: Mapping[str, float] = record["seconds"]
+    return sum(spent[stage] for stage in spent if stage.startswith(tuple(stages)))
+
+
+def _quality_cells(assessment: Mapping[str, Any] | None) -> dict[str, str]:
+    if not assessment:
+        return {}
+    agreement = assessment["soundness"]["agreement"]["synthetic"]["mean"]
+    figures = assessment["fidelity"]["figures"]
+    shares = [
+        f"{figures[name]['synthetic']['value']:.2f}" if figures else "-"
+        for name in ("precision", "recall", "coverage")
+    ]
+    closer = assessment["memorization"]["parts"]["pair"]["share"]
+    return {
+        "agreement": f"{agreement:.3f}",
+        "precision / recall / coverage": " / ".join(shares),
+        "closer than the null": f"{closer:.1%}",
+    }
+
+
+def _ensure_rows(
+    experiment: Experiment, fold: FoldCases, recipe: Recipe, baseline: Path | None
+) -> Sequence[tables.CaseRow]:
+    config = experiment.config
+    root = experiment.run.fold(fold.number)
+    folder = root / _FOLDER / recipe.folder_name
+    training, origin = training_pairs(experiment, fold, recipe)
+    if baseline and not recipe.n_synthetic:
+        earlier = baseline / folder.relative_to(experiment.run.root)
+        if (earlier / ORIGIN).exists() and not folder.exists():
+            is_done(earlier, origin)
+            with storage.whole_folder(folder) as partial:
+                shutil.copytree(earlier, partial, dirs_exist_ok=True)
+    if is_done(folder, origin):
+        return tables.read_cases(folder / CASES)
+    stage = folder.relative_to(experiment.run.root).as_posix()
+    with timed(experiment.run, stage) as watch:
+        unet = train_in_folder(
+            experiment,
+            fold,
+            training,
+            recipe.unet_config(config),
+            seed=derive_seed(config.seed, "unet", fold.number),
+            folder=folder,
+            origin=origin,
+            label=f"fold {fold.number}, {recipe.label}:",
+            watch=watch,
+        )
+    images, masks = images_and_masks(fold.unused)
+    rows = [
+        tables.CaseRow(
+            fold=fold.number,
+            case_id=case.case_id,
+            n_real=recipe.n_real,
+            n_synthetic=recipe.n_synthetic,
+            metrics=measure(prediction, mask),
+        )
+        for case, prediction, mask in zip(
+            fold.unused, predict_masks(unet, images), masks, strict=True
+        )
+    ]
+    storage.write_text(folder / CASES, tables.cases_to_csv(rows))
+    mark_done(folder, origin, (CASES,))
+    return rows
