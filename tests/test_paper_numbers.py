@@ -178,9 +178,17 @@ FAST = changed(
 )
 
 
+BEST = changed(
+    FAST,
+    preset="best",
+    gan={"codes": True, "code_sharpness": 0.5},
+    synthesis={"count": 1000, "teachers": 3, "deform": "elastic"},
+)
+
+
 @pytest.mark.parametrize(
     ("preset", "expected"),
-    [("paper", PAPER), ("authors", AUTHORS), ("fast", FAST)],
+    [("paper", PAPER), ("authors", AUTHORS), ("fast", FAST), ("best", BEST)],
 )
 def test_every_number_of_a_preset_is_pinned(
     preset: str, expected: dict[str, Any]
@@ -188,8 +196,8 @@ def test_every_number_of_a_preset_is_pinned(
     assert dataclasses.asdict(PRESETS[preset]) == expected
 
 
-def test_there_are_four_presets_and_the_papers_is_the_default() -> None:
-    assert list(PRESETS) == ["paper", "authors", "fast", "smoke"]
+def test_there_are_five_presets_and_the_papers_is_the_default() -> None:
+    assert list(PRESETS) == ["paper", "authors", "fast", "best", "smoke"]
     assert Config() == PRESETS["paper"]
 
 
