@@ -146,7 +146,7 @@ def test_an_output_folder_that_cannot_be_made_is_named(
 def test_an_unknown_preset_is_refused(tool: Runner) -> None:
     done = tool("train_gan", "--fold", "1", "--preset", "fats")
 
-    assert_refused(done, "--preset fats", "paper, authors, fast, smoke")
+    assert_refused(done, "--preset fats", "paper, authors, fast, best, smoke")
 
 
 def test_an_unknown_option_is_refused(tool: Runner) -> None:
