@@ -34,10 +34,9 @@ from tfgansynth.experiment.synthesis_stage import (
     ensure_filtered_set,
     ensure_synthetic_set,
 )
-from tfgansynth.experiment.unet_stage import training_pairs
-from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
+from tfgansynth.experiment.unet_stage import train_row, training_pairs
+from tfgansynth.experiment.unet_training import is_done, mark_done
 from tfgansynth.materials import Experiment
-from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.unet import predict_masks
 
 TRIAL = "trial.json"
@@ -163,7 +162,6 @@ def _quality_cells(assessment: Mapping[str, Any] | None) -> dict[str, str]:
 def _ensure_rows(
     experiment: Experiment, fold: FoldCases, recipe: Recipe, baseline: Path | None
 ) -> Sequence[tables.CaseRow]:
-    config = experiment.config
     root = experiment.run.fold(fold.number)
     folder = root / _FOLDER / recipe.folder_name
     training, origin = training_pairs(experiment, fold, recipe)
@@ -177,17 +175,7 @@ def _ensure_rows(
         return tables.read_cases(folder / CASES)
     stage = folder.relative_to(experiment.run.root).as_posix()
     with timed(experiment.run, stage) as watch:
-        unet = train_in_folder(
-            experiment,
-            fold,
-            training,
-            recipe.unet_config(config),
-            seed=derive_seed(config.seed, "unet", fold.number),
-            folder=folder,
-            origin=origin,
-            label=f"fold {fold.number}, {recipe.label}:",
-            watch=watch,
-        )
+        unet = train_row(experiment, fold, recipe, training, origin, folder, watch)
     images, masks = images_and_masks(fold.unused)
     rows = [
         tables.CaseRow(

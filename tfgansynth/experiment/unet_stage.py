@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_fol
 from tfgansynth.materials import Experiment
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.training import Labelled, history_from_csv, remarks
+from tfgansynth.stopwatch import Stopwatch
 
 
 def unet_folder(experiment: Experiment, fold: FoldCases, recipe: Recipe) -> Path:
@@ -45,26 +47,39 @@ def ensure_unet(
         InputError: There are not so many pairs, the synthetic set is not the
             fold's own, or a finished result was altered.
     """
-    run, config = experiment.run, experiment.config
+    run = experiment.run
     folder = unet_folder(experiment, fold, recipe)
     training, origin = training_pairs(experiment, fold, recipe)
     if is_done(folder, origin):
         return tables.read_cases(folder / CASES)
     with timed(run, f"fold-{fold.number}/{folder.name}") as watch:
-        unet = train_in_folder(
-            experiment,
-            fold,
-            training,
-            recipe.unet_config(config),
-            seed=derive_seed(config.seed, "unet", fold.number),
-            folder=folder,
-            origin=origin,
-            label=f"fold {fold.number}, {recipe.label}:",
-            watch=watch,
-        )
+        unet = train_row(experiment, fold, recipe, training, origin, folder, watch)
         rows = evaluate_finally(experiment, fold, unet, origin, folder, watch)
         mark_done(folder, origin, (CASES, PREDICTIONS, PICTURE))
     return rows
+
+
+def train_row(
+    experiment: Experiment,
+    fold: FoldCases,
+    recipe: Recipe,
+    training: Labelled,
+    origin: Origin,
+    folder: Path,
+    watch: Stopwatch,
+) -> Any:
+    """Train the U-Net of a row, of what `training_pairs` gave, into a folder."""
+    return train_in_folder(
+        experiment,
+        fold,
+        training,
+        recipe.unet_config(experiment.config),
+        seed=derive_seed(experiment.config.seed, "unet", fold.number),
+        folder=folder,
+        origin=origin,
+        label=f"fold {fold.number}, {recipe.label}:",
+        watch=watch,
+    )
 
 
 def unet_remarks(
