@@ -23,8 +23,7 @@ from tfgansynth.evaluation.evidence import (
     evidence_to_json,
     weigh,
 )
-from tfgansynth.evaluation.metrics import measure
-from tfgansynth.evaluation.predictions import CASES
+from tfgansynth.evaluation.predictions import CASES, measure_cases
 from tfgansynth.experiment.assessment import ensure_assessment
 from tfgansynth.experiment.gan_stage import ensure_gan
 from tfgansynth.experiment.places import ORIGIN
@@ -177,18 +176,14 @@ def _ensure_rows(
     with timed(experiment.run, stage) as watch:
         unet = train_row(experiment, fold, recipe, training, origin, folder, watch)
     images, masks = images_and_masks(fold.unused)
-    rows = [
-        tables.CaseRow(
-            fold=fold.number,
-            case_id=case.case_id,
-            n_real=recipe.n_real,
-            n_synthetic=recipe.n_synthetic,
-            metrics=measure(prediction, mask),
-        )
-        for case, prediction, mask in zip(
-            fold.unused, predict_masks(unet, images), masks, strict=True
-        )
-    ]
+    rows = measure_cases(
+        [case.case_id for case in fold.unused],
+        predict_masks(unet, images),
+        masks,
+        fold=fold.number,
+        n_real=recipe.n_real,
+        n_synthetic=recipe.n_synthetic,
+    )
     storage.write_text(folder / CASES, tables.cases_to_csv(rows))
     mark_done(folder, origin, (CASES,))
     return rows
