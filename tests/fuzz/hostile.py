@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,9 @@ from tfgansynth import storage
 from tfgansynth.errors import InputError
 
 MOST_SECONDS = 5.0
+
+Check = Callable[[int], str]
+"""Gives a reader the input of a seed; returns the outcome."""
 
 _INTEGERS = (
     b"\x00",
@@ -67,6 +71,20 @@ def outcome(seed: int, read: Callable[[], object]) -> str:
     seconds = time.monotonic() - start
     assert seconds < MOST_SECONDS, f"seed {seed}: took {seconds:.1f} s"
     return result
+
+
+def run(check: Check, seeds: range, *, some_are_read: bool = True) -> Counter[str]:
+    """Give a reader one input a seed; both outcomes must come up. Print how often."""
+    found: Counter[str] = Counter()
+    slowest = 0.0
+    for seed in seeds:
+        start = time.monotonic()
+        found[check(seed)] += 1
+        slowest = max(slowest, time.monotonic() - start)
+    print(f"{len(seeds)} inputs: {dict(found)}, slowest {slowest:.2f} s")
+    assert found["refused"], found
+    assert found["read"] or not some_are_read, found
+    return found
 
 
 def damage(rng: random.Random, content: bytes) -> bytes:

@@ -4,31 +4,26 @@ import io
 import json
 import random
 import zipfile
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.fuzz.hostile import damage, damaged_json, distort, outcome, sealed
+from tests.fuzz.hostile import (
+    Check,
+    damage,
+    damaged_json,
+    distort,
+    outcome,
+    run,
+    sealed,
+)
 from tfgansynth import storage
 from tfgansynth.data.folds import Fold, folds_from_json, folds_to_json
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import CaseRow, aggregate, cases_to_csv, read_cases
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, read_set, write_set
-
-Check = Callable[[int], str]
-
-
-def run(check: Check, seeds: range) -> Counter[str]:
-    """Give a reader one input a seed; both outcomes must have come up."""
-    found = Counter(check(seed) for seed in seeds)
-    assert found["refused"], found
-    assert found["read"], found
-    return found
-
 
 # JSON with the hash of its own content, and the split in it
 
