@@ -25,13 +25,11 @@ from tfgansynth.evaluation.neighbors import Pairs, distances
 from tfgansynth.evaluation.soundness import agreement
 from tfgansynth.experiment.judge_parts import Indices, judge_parts
 from tfgansynth.experiment.origins import Origin, unet_origin
-from tfgansynth.experiment.places import MODEL, judge_name
-from tfgansynth.experiment.stages import timed
-from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
+from tfgansynth.experiment.places import judge_name
+from tfgansynth.experiment.unet_training import ensure_unet
 from tfgansynth.materials import Experiment
 from tfgansynth.pixels import FloatArray, MaskArray
 from tfgansynth.seeds import derive_seed
-from tfgansynth.segmentation.training import Labelled
 from tfgansynth.segmentation.unet import bottleneck_features, load_unet, predict_masks
 
 
@@ -139,23 +137,16 @@ def _ensure_judge(
     folder = experiment.run.fold(fold.number) / judge_name(number)
     unseen = set(part.tolist())
     seen = tuple(case for i, case in enumerate(fold.training) if i not in unseen)
-    origin = _origin(experiment, fold, seen, number)
-    if is_done(folder, origin):
-        return folder / MODEL
-    with timed(experiment.run, f"fold-{fold.number}/judges/{folder.name}") as watch:
-        train_in_folder(
-            experiment,
-            fold,
-            Labelled(*images_and_masks(seen)),
-            judge_config(experiment.config),
-            seed=derive_seed(experiment.config.seed, "judge", fold.number, number),
-            folder=folder,
-            origin=origin,
-            label=f"fold {fold.number}, judge {number}:",
-            watch=watch,
-        )
-        mark_done(folder, origin)
-    return folder / MODEL
+    return ensure_unet(
+        experiment,
+        fold,
+        seen,
+        judge_config(experiment.config),
+        seed=derive_seed(experiment.config.seed, "judge", fold.number, number),
+        folder=folder,
+        origin=_origin(experiment, fold, seen, number),
+        label=f"fold {fold.number}, judge {number}:",
+    )
 
 
 def _origin(

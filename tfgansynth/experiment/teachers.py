@@ -9,6 +9,7 @@ Validation cases do not choose the weights: a set may learn from training cases 
 """
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,13 @@ from numpy.typing import NDArray
 
 from tfgansynth import storage
 from tfgansynth.config import Config, UNetConfig
-from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.experiment.origins import unet_origin
-from tfgansynth.experiment.places import MODEL, teacher_name
-from tfgansynth.experiment.stages import timed
-from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
+from tfgansynth.experiment.places import teacher_name
+from tfgansynth.experiment.unet_training import ensure_unet
 from tfgansynth.materials import Experiment
 from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
 from tfgansynth.seeds import derive_seed
-from tfgansynth.segmentation.training import Labelled
 from tfgansynth.segmentation.unet import load_unet, predict_probabilities
 from tfgansynth.synthesis.sampling import Sampler
 
@@ -70,20 +68,19 @@ def ensure_teachers(experiment: Experiment, fold: FoldCases) -> Teachers:
     Raises:
         InputError: A finished teacher was altered.
     """
-    config = experiment.config
-    root = experiment.run.fold(fold.number)
-    names = [teacher_name(n) for n in range(1, config.synthesis.teachers + 1)]
-    for number, name in enumerate(names, start=1):
-        _ensure_teacher(experiment, fold, number, name)
-    paths = [root / name / MODEL for name in names]
+    config, root = experiment.config, experiment.run.fold(fold.number)
+    paths = [
+        _ensure_teacher(experiment, fold, number)
+        for number in range(1, config.synthesis.teachers + 1)
+    ]
     return Teachers(
         networks=tuple(
             load_unet(teacher_config(config), size=config.data.size, path=path)
             for path in paths
         ),
         hashes={
-            name: storage.hash_file(path)
-            for name, path in zip(names, paths, strict=True)
+            path.parent.relative_to(root).as_posix(): storage.hash_file(path)
+            for path in paths
         },
     )
 
@@ -101,29 +98,20 @@ def teacher_config(config: Config) -> UNetConfig:
     )
 
 
-def _ensure_teacher(
-    experiment: Experiment, fold: FoldCases, number: int, name: str
-) -> None:
-    config = experiment.config
-    numbers = teacher_config(config)
-    folder = experiment.run.fold(fold.number) / name
-    origin = {
-        **unet_origin(experiment, fold, fold.training, None),
-        "unet": dataclasses.asdict(numbers),
-        "teacher": number,
-    }
-    if is_done(folder, origin):
-        return
-    with timed(experiment.run, f"fold-{fold.number}/{name}") as watch:
-        train_in_folder(
-            experiment,
-            fold,
-            Labelled(*images_and_masks(fold.training)),
-            numbers,
-            seed=derive_seed(config.seed, "teacher", fold.number, number),
-            folder=folder,
-            origin=origin,
-            label=f"fold {fold.number}, teacher {number}:",
-            watch=watch,
-        )
-        mark_done(folder, origin)
+def _ensure_teacher(experiment: Experiment, fold: FoldCases, number: int) -> Path:
+    """Train one teacher on all training cases; return the path of its model."""
+    config = teacher_config(experiment.config)
+    return ensure_unet(
+        experiment,
+        fold,
+        fold.training,
+        config,
+        seed=derive_seed(experiment.config.seed, "teacher", fold.number, number),
+        folder=experiment.run.fold(fold.number) / teacher_name(number),
+        origin={
+            **unet_origin(experiment, fold, fold.training, None),
+            "unet": dataclasses.asdict(config),
+            "teacher": number,
+        },
+        label=f"fold {fold.number}, teacher {number}:",
+    )

@@ -8,12 +8,12 @@ from typing import Any
 from tfgansynth import storage
 from tfgansynth.config import Config, UNetConfig, require_same
 from tfgansynth.data.augmentation import augment
-from tfgansynth.data.dataset import images_and_masks
+from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.pipeline import Augment
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.experiment.origins import Origin
 from tfgansynth.experiment.places import HISTORY, MODEL, ORIGIN
-from tfgansynth.experiment.stages import tell_precision
+from tfgansynth.experiment.stages import tell_precision, timed
 from tfgansynth.keras_files import save_keras
 from tfgansynth.materials import Experiment
 from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
@@ -69,6 +69,50 @@ def train_in_folder(
         storage.write_text(folder / HISTORY, history_to_csv(history))
         save_keras(plain_twin(unet, config), folder / MODEL)
     return unet
+
+
+def ensure_unet(
+    experiment: Experiment,
+    fold: FoldCases,
+    cases: Sequence[Case],
+    config: UNetConfig,
+    *,
+    seed: int,
+    folder: Path,
+    origin: Origin,
+    label: str,
+) -> Path:
+    """Train a U-Net on real cases, unless it is done; return the path of its model.
+
+    Args:
+        experiment: The experiment.
+        fold: Its validation cases are used as such.
+        cases: What it learns from.
+        config: The network's and the training's numbers.
+        seed: Of initial weights and data order.
+        folder: A folder of the run.
+        origin: All that goes into it.
+        label: Names it in the progress line.
+
+    Raises:
+        InputError: It was altered, or is another one.
+    """
+    if not is_done(folder, origin):
+        stage = folder.relative_to(experiment.run.root).as_posix()
+        with timed(experiment.run, stage) as watch:
+            train_in_folder(
+                experiment,
+                fold,
+                Labelled(*images_and_masks(cases)),
+                config,
+                seed=seed,
+                folder=folder,
+                origin=origin,
+                label=label,
+                watch=watch,
+            )
+            mark_done(folder, origin)
+    return folder / MODEL
 
 
 def _augmentation(config: UNetConfig, whole: Config) -> Augment | None:
