@@ -27,9 +27,10 @@ from tfgansynth.progress import Progress
 
 SIZE = 8
 STEPS = 6
-# The fast preset's path, where the state is largest: averages, singular vectors.
+# The best preset's path, where the state is largest: averages, singular vectors, codes.
 SMALL = GANConfig(
-    z_dim=5,
+    z_dim=6,
+    codes=True,
     generator_maps=(8,),
     discriminator_maps=(6,),
     discriminator_norm="spectral",
@@ -216,6 +217,7 @@ def test_tensorboard_shows_scalars_samples_and_histograms(finished: Finished) ->
     assert scalars == {
         "gradient_norm/discriminator",
         "gradient_norm/generator",
+        "loss/codes",
         "loss/discriminator",
         "loss/generator",
         "probability_real/real",
@@ -322,7 +324,7 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(
 
 
 @pytest.mark.parametrize(
-    "other", [{"generator_maps": (7,)}, {"discriminator_maps": (5,)}, {"z_dim": 6}]
+    "other", [{"generator_maps": (7,)}, {"discriminator_maps": (5,)}, {"z_dim": 7}]
 )
 def test_a_checkpoint_of_other_networks_is_refused(
     finished: Finished, other: dict[str, Any]
@@ -368,6 +370,7 @@ def test_the_history_has_every_logged_and_every_sampled_step(
         "gradient_norm/discriminator",
         "gradient_norm/generator",
         "health/diversity",
+        "loss/codes",
         "loss/discriminator",
         "loss/generator",
         "probability_real/real",
@@ -528,7 +531,7 @@ def test_an_interrupt_does_not_save_weights_that_are_no_numbers(
 def test_pixels_that_are_no_numbers_end_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    z = np.full((16, 5), np.nan, np.float32)
+    z = np.full((16, SMALL.z_dim), np.nan, np.float32)
     monkeypatch.setattr(training, "probe_z", lambda _: z)
 
     with pytest.raises(RunError, match="the generator's pixels are not finite at step"):
@@ -548,7 +551,7 @@ def test_samples_are_normalized_by_the_moments_of_their_batch(
     finished: Finished,
 ) -> None:
     generator = finished.gan.sampling_generator()
-    z = np.random.default_rng(3).uniform(-1, 1, (9, 5)).astype(np.float32)
+    z = np.random.default_rng(3).uniform(-1, 1, (9, SMALL.z_dim)).astype(np.float32)
 
     images, masks = sample_bytes(generator, z)
 
