@@ -20,6 +20,7 @@ MADE_AGAIN, REFUSED, UNUSED = "made again", "refused", "unused"
 that names it; all the same but for the file itself, which nothing reads."""
 
 GAN, SET, UNET = "fold-1/gan", "fold-1/synthetic", "fold-1/unet-r6-s0"
+TEACHER = "fold-1/teachers/teacher-1"
 OUTCOMES = {
     "config.json": {REFUSED},
     "cases.json": {REFUSED},
@@ -35,6 +36,10 @@ OUTCOMES = {
     f"{GAN}/history.csv": {UNUSED},
     f"{GAN}/samples/step-000002.png": {UNUSED},
     f"{GAN}/tensorboard/events.out.tfevents.gan": {UNUSED},
+    f"{TEACHER}/checkpoints/step-000001.npz": {UNUSED},
+    f"{TEACHER}/history.csv": {UNUSED},
+    f"{TEACHER}/model.keras": {UNUSED},
+    f"{TEACHER}/origin.json": {UNUSED},
     f"{SET}/manifest.json": {REFUSED},
     f"{SET}/images/synthetic-00002.png": {REFUSED},
     f"{SET}/masks/synthetic-00003.png": {REFUSED},
