@@ -281,6 +281,22 @@ def test_set_folder_holds_what_it_should(folder: Path) -> None:
         assert sheet.mode == "RGB"
 
 
+def test_contact_sheet_of_a_large_set_can_still_be_viewed(tmp_path: Path) -> None:
+    few, sizes = draw(), {}
+    for count in (105, 120, 121, 1000):
+        many = dataclasses.replace(
+            few,
+            images=np.resize(few.images, (count, *few.images.shape[1:])),
+            masks=np.resize(few.masks, (count, *few.masks.shape[1:])),
+            draws=few.draws[:1],  # files of one pair, which is quick
+        )
+        write_set(many, {}, tmp_path / f"{count}")
+        with Image.open(tmp_path / f"{count}" / "contact_sheet.png") as sheet:
+            sizes[count] = sheet.size
+    assert sizes[105][1] < sizes[120][1]
+    assert sizes[120] == sizes[121] == sizes[1000]
+
+
 def test_manifest_tells_where_every_pair_came_from(tmp_path: Path) -> None:
     script = [1, 1, 2, -3, 4, 2, -5, 1, 3, 6, 7, 8]
     found = draw(Scripted(script))

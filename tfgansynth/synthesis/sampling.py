@@ -17,6 +17,8 @@ from tfgansynth.similarity import DistinctFilter
 from tfgansynth.synthesis.postprocess import clean_masks
 
 _SHEET_COLUMNS = 15
+_SHEET_PAIRS = 120
+"""The paper's number of pairs: what one can look through, and viewers can show."""
 _MOST_PNG_BYTES = 64 << 20
 _DEFORMATION = 1
 """Tells the randomness of deformations from that of z."""
@@ -174,6 +176,8 @@ def pair_name(index: int) -> str:
 def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -> None:
     """Write images/, masks/, manifest.json and contact_sheet.png, all or nothing.
 
+    The contact sheet shows the first 120 pairs.
+
     Args:
         synthetic: The pairs.
         manifest: What is known of their origin; the pairs are added to it.
@@ -209,7 +213,9 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
         }
         storage.write_record(partial / MANIFEST, content)
         sheet = pictures.pairs_sheet(
-            synthetic.images, synthetic.masks, columns=_SHEET_COLUMNS
+            synthetic.images[:_SHEET_PAIRS],
+            synthetic.masks[:_SHEET_PAIRS],
+            columns=_SHEET_COLUMNS,
         )
         storage.write_png(partial / "contact_sheet.png", sheet)
 
