@@ -191,7 +191,7 @@ def test_paths_of_a_run(tmp_path: Path) -> None:
     assert run.splits_path == run.root / "splits.json"
     assert run.gan(2) == fold / "gan"
     assert run.synthetic(2) == fold / "synthetic"
-    assert run.synthetic(2, filtered=True) == fold / "synthetic-filtered"
+    assert run.synthetic(2, "filtered") == fold / "synthetic-filtered"
 
 
 def test_seconds_of_all_attempts_at_a_stage_add_up(tmp_path: Path) -> None:

@@ -5,13 +5,27 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
 from tfgansynth import storage
 from tfgansynth.config import NETWORK_VERSIONS, Config, differences
 from tfgansynth.errors import FULL, InputError, name_few
+
+SetKind = Literal["plain", "filtered", "control"]
+"""The sets of a fold that its networks learn from: as the generator draws them; those
+of its pairs whose masks agree with the judges; and the control, drawn in the same way
+with the fold's training cases in the generator's place."""
+
+
+def set_name(kind: SetKind) -> str:
+    """Folder of such a set below its fold's."""
+    return _of_kind("synthetic", kind)
+
+
+def _of_kind(name: str, kind: SetKind) -> str:
+    return name if kind == "plain" else f"{name}-{kind}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,15 +94,13 @@ class Run:
         """Folder of a fold's GAN: checkpoints, samples, tensorboard, generator."""
         return self.fold(number) / "gan"
 
-    def synthetic(self, number: int, *, filtered: bool = False) -> Path:
-        """Folder of a fold's synthetic set, or of its filtered one."""
-        name = "synthetic-filtered" if filtered else "synthetic"
-        return self.fold(number) / name
+    def synthetic(self, number: int, kind: SetKind = "plain") -> Path:
+        """Folder of one of a fold's sets."""
+        return self.fold(number) / set_name(kind)
 
-    def assessment(self, number: int, *, filtered: bool = False) -> Path:
-        """Folder of what was found of a fold's synthetic set, or filtered one."""
-        name = "assessment-filtered" if filtered else "assessment"
-        return self.fold(number) / name
+    def assessment(self, number: int, kind: SetKind = "plain") -> Path:
+        """Folder of what was found of one of a fold's sets."""
+        return self.fold(number) / _of_kind("assessment", kind)
 
     @property
     def timings_path(self) -> Path:

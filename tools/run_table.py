@@ -27,6 +27,10 @@ class RunTable(Options):
     arms: Literal["paper", "fair", "all"] = "paper"
     """The paper's three rows; the fair ones, all trained with the same number of
     steps, with and without classical augmentation; or both."""
+    control: bool = False
+    """Also fair rows with a control in the synthetic set's place: its training cases,
+    given masks and deformed as the generated pairs are. What the set does beyond it is
+    the generator's doing."""
     assess: bool = False
     """Also assess each fold's synthetic set after its rows, as tools/assess.py does,
     but for the exit code."""
@@ -34,6 +38,8 @@ class RunTable(Options):
 
 def main(options: RunTable) -> None:
     """Run."""
+    if options.control and options.arms == "paper":
+        raise InputError("--control: has fair rows: expected --arms fair or all")
     if options.seeds < 1:
         raise InputError(f"--seeds {options.seeds}: expected 1 or more")
     seed = options.config.seed
@@ -44,7 +50,12 @@ def main(options: RunTable) -> None:
 
     runs = itertools.chain([first], others)
     folder = run_study(
-        runs, options.folds, options.arms, options.seeds, assessed=options.assess
+        runs,
+        options.folds,
+        options.arms,
+        options.seeds,
+        control=options.control,
+        assessed=options.assess,
     )
     print(f"EVIDENCE: {folder}/evidence.md, .json")
     if options.arms != "fair":

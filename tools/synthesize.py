@@ -31,19 +31,15 @@ class Synthesize(Options):
 
 def main(experiment: "Experiment", options: Synthesize) -> None:
     """Draw."""
-    from tfgansynth.experiment.synthesis_stage import (
-        draw_separate_set,
-        ensure_filtered_set,
-        ensure_synthetic_set,
-    )
+    from tfgansynth.experiment.recipes import drawn_kinds
+    from tfgansynth.experiment.synthesis_stage import draw_separate_set, ensure_set
 
     fold = experiment.fold(options.fold)
     own_count = experiment.config.synthesis.count
     count = own_count if options.count is None else options.count
     if options.generator is None and count == own_count:
-        ensure_synthetic_set(experiment, fold)
-        if experiment.config.synthesis.min_agreement:
-            ensure_filtered_set(experiment, fold)
+        for kind in drawn_kinds(experiment.config):
+            ensure_set(experiment, fold, kind)
     else:
         draw_separate_set(experiment, fold, count, options.generator)
 

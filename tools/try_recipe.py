@@ -25,6 +25,9 @@ class TryRecipe(Options):
     """Number of the fold, from 1."""
     augmented: bool = False
     """Also the rows whose U-Nets are trained with classical augmentation."""
+    control: bool = False
+    """Also rows with a control in the synthetic set's place: its training cases, given
+    masks and deformed as the generated pairs are."""
     assess: bool = False
     """Also assess the synthetic set, as tools/assess.py does."""
     baseline: Path | None = None
@@ -41,6 +44,7 @@ def main(experiment: "Experiment", options: TryRecipe) -> None:
         experiment,
         experiment.fold(options.fold),
         augmented=options.augmented,
+        control=options.control,
         assessed=options.assess,
         baseline=options.baseline,
     )

@@ -19,7 +19,7 @@ def test_a_collapse_leaves_the_point_without_synthetic_pairs(
         raise ModeCollapseError("mode collapse: only 1 of 9")
 
     monkeypatch.setattr(curve, "ensure_gan", lambda *_: None)
-    monkeypatch.setattr(curve, "ensure_synthetic_set", collapse)
+    monkeypatch.setattr(curve, "ensure_set", collapse)
     monkeypatch.setattr(curve, "evaluated", lambda _e, _f, recipe, _run: recipe)
     experiment: Any = SimpleNamespace(config=PRESETS["smoke"])
     fold: Any = SimpleNamespace(number=2)

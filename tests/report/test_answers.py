@@ -6,13 +6,15 @@ import pytest
 from tfgansynth.evaluation.evidence import EvaluatedUNet, evidence_to_json, weigh
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import CaseRow
-from tfgansynth.report.answers import Answer, answers, schedule
+from tfgansynth.report.answers import Answer, Question, answers, schedule
 
+SET, GENERATOR = Question
 ARMS = {
     "real (fair)": (30, 0),
     "real + synthetic (fair)": (30, 120),
     "synthetic (fair)": (0, 120),
     "real (augmented)": (30, 0),
+    "real + control (augmented)": (30, 120),
     "real + synthetic (augmented)": (30, 120),
     "real + synthetic (filtered, fair)": (30, 90),
 }
@@ -29,7 +31,8 @@ def unet(seed: int, arm: str, shift: float) -> EvaluatedUNet:
 
 
 def answered(shift: float, n_seeds: int = 4) -> list[Answer]:
-    shifts = {arm: shift if "+" in arm else 0.0 for arm in ARMS}
+    """Those on evidence in which each row with synthetic pairs is better by a shift."""
+    shifts = {arm: shift if "+ synthetic" in arm else 0.0 for arm in ARMS}
     evidence = weigh(
         [unet(seed, arm, shifts[arm]) for seed in range(n_seeds) for arm in ARMS],
         context="",
@@ -40,25 +43,41 @@ def answered(shift: float, n_seeds: int = 4) -> list[Answer]:
 
 
 def test_the_pairs_that_answer_are_found() -> None:
-    pairs = [(a.comparison["first"], a.comparison["second"]) for a in answered(0)]
+    pairs = [
+        (a.question, a.comparison["first"], a.comparison["second"]) for a in answered(0)
+    ]
 
     assert pairs == [
-        ("real (fair)", "real + synthetic (fair)"),
-        ("real (fair)", "real + synthetic (filtered, fair)"),
-        ("real (augmented)", "real + synthetic (augmented)"),
+        (SET, "real (fair)", "real + synthetic (fair)"),
+        (SET, "real (fair)", "real + synthetic (filtered, fair)"),
+        (SET, "real (augmented)", "real + synthetic (augmented)"),
+        (
+            GENERATOR,
+            "real + control (augmented)",
+            "real + synthetic (augmented)",
+        ),
     ]
 
 
 @pytest.mark.parametrize(
-    ("shift", "statement"),
+    ("shift", "of_set", "of_generator"),
     [
-        (-0.03, "No, it harms."),
-        (0.03, "Yes, it helps."),
-        (0.0, "It makes no difference that matters."),
+        (-0.03, "No, it harms.", "No, the control does more."),
+        (0.03, "Yes, it helps.", "Yes, it does more than the control."),
+        (
+            0.0,
+            "It makes no difference that matters.",
+            "No, the control does as much.",
+        ),
     ],
 )
-def test_a_planted_shift_is_answered(shift: float, statement: str) -> None:
-    assert {answer.statement for answer in answered(shift)} == {statement}
+def test_a_planted_shift_is_answered(
+    shift: float, of_set: str, of_generator: str
+) -> None:
+    assert {(answer.question, answer.statement) for answer in answered(shift)} == {
+        (SET, of_set),
+        (GENERATOR, of_generator),
+    }
 
 
 def test_one_seed_with_wide_differences_settles_nothing() -> None:
@@ -88,11 +107,13 @@ def test_schedules_are_read_from_names() -> None:
     names = [*ARMS, "real only", "mixed, filtered"]
 
     assert [schedule(name) for name in names] == [
-        *("fair", "fair", "fair", "augmented", "augmented", "fair", "", "")
+        *("fair", "fair", "fair", "augmented", "augmented", "augmented", "fair"),
+        *("", ""),
     ]
 
 
 def test_of_one_run_no_more_is_said_than_that_it_was_so() -> None:
     assert {each.statement for each in answered(0.02, n_seeds=1)} == {
-        "In this one run it helped."
+        "In this one run it helped.",
+        "In this one run it did more than the control.",
     }

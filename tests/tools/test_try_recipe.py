@@ -12,7 +12,11 @@ import pytest
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
 from tfgansynth import storage
+from tfgansynth.report.page import write_report
 from tfgansynth.synthesis.sampling import read_set
+from tfgansynth.verification.findings import Findings
+from tfgansynth.verification.sets import recompute_set
+from tfgansynth.verification.stored_runs import read_run
 from tfgansynth.verification.studies import verify
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -43,14 +47,14 @@ def tried(tool: Runner, out: Path, *options: str | Path) -> str:
 @pytest.fixture(scope="module")
 def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trial")
-    told = tried(tool, folder, *RECIPE, "--augmented", "--assess")
+    told = tried(tool, folder, *RECIPE, "--augmented", "--control", "--assess")
     title, heading, _, line = told.strip().splitlines()[-4:]
     assert title == "TRIAL:"
     assert line.startswith("| smoke data.n_reduced: 6, ")  # what the preset has not
     for setting in ("gan.deform: elastic", "synthesis.teachers: 2"):
         assert setting in line
-    # Recipe, time, three figures of the set, three rows and two augmented ones.
-    assert line.count("|") == heading.count("|") == 11
+    # Recipe, time, three figures of the set, five rows and three augmented ones.
+    assert line.count("|") == heading.count("|") == 14
     return folder
 
 
@@ -63,12 +67,15 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
     plain, augmented = trial["tables"]
 
     assert [row["name"] for row in plain["rows"]] == [
-        *("real (fair)", "real + synthetic (fair)", "synthetic (fair)")
+        "real (fair)",
+        *("real + control (fair)", "real + synthetic (fair)"),
+        *("control (fair)", "synthetic (fair)"),
     ]
     assert [row["name"] for row in augmented["rows"]] == [
-        *("real (augmented)", "real + synthetic (augmented)")
+        "real (augmented)",
+        *("real + control (augmented)", "real + synthetic (augmented)"),
     ]
-    assert len(trial["comparisons"]) == 4
+    assert len(trial["comparisons"]) == 10 + 3
     assert trial["assessment"]["memorization"]["passed"] in (True, False)
 
 
@@ -106,6 +113,58 @@ def test_masks_are_the_teachers(tool: Runner, out: Path, tmp_path: Path) -> None
     assert all(not np.array_equal(*each) for each in zip(plain, taught, strict=True))
 
 
+def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
+    fold = out / RUN / "fold-1"
+    control, drawn = (
+        storage.read_record(fold / name / "manifest.json")
+        for name in ("synthetic-control", "synthetic")
+    )
+    assert control.pop("control") is True
+    assert control["generator_sha256"] is None
+    # Drawn in the same way in all else.
+    for name in ("z_seed", "synthesis", "teachers", "training_cases", "gan"):
+        assert control[name] == drawn[name]
+    assert len(control["pairs"]) == len(drawn["pairs"]) == 6
+    images, _ = read_set(fold / "synthetic-control")
+    generated, _ = read_set(fold / "synthetic")
+    assert not np.array_equal(images, generated)
+    origin = storage.read_record(
+        fold / "development/unet-r6-s6-control-fair/origin.json"
+    )
+    assert origin["control"] is True
+    assert origin["synthetic_set"]["manifest_sha256"] == storage.hash_file(
+        fold / "synthetic-control/manifest.json"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "complaint"),
+    [
+        ("export_set", ["--set", "control"], "is a control, made of the training"),
+        ("train_unet", ["--real", "6", "--synthetic", "6"], "another kind of set"),
+    ],
+)
+def test_a_control_is_not_taken_for_a_synthetic_set(
+    tool: Runner,
+    out: Path,
+    tmp_path: Path,
+    name: str,
+    options: list[str],
+    complaint: str,
+) -> None:
+    fold = Path(shutil.copytree(out, tmp_path / "out")) / RUN / "fold-1"
+    if name == "train_unet":
+        shutil.rmtree(fold / "synthetic")
+        shutil.copytree(fold / "synthetic-control", fold / "synthetic")
+    where = *("--fold", "1"), *("--out", tmp_path / "out")
+    named = [str(fold / "synthetic-control") if o == "control" else o for o in options]
+    done = tool(name, *SHORT, *RECIPE, *where, *named)
+
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_real_rows_of_an_earlier_trial_are_taken(
     tool: Runner, out: Path, tmp_path: Path
 ) -> None:
@@ -126,6 +185,7 @@ def test_real_rows_of_an_earlier_trial_are_taken(
         (["--unet.batch", "1"], "--unet.batch 1: expected 2 or more"),
         (["--gan.codes", "--gan.z-dim", "5"], "--gan.z-dim 5: expected 6 or more"),
         (["--gan.minibatch-stddev", "3"], "expected a divisor of --gan.batch 4"),
+        (["--control"], "--control: expected --synthesis.deform: training cases"),
     ],
 )
 def test_what_cannot_be_tried_is_said(
@@ -155,13 +215,34 @@ def test_the_table_of_a_recipe_is_verified(
 ) -> None:
     shutil.copytree(out, tmp_path / "out")
     options = *("--folds", "1"), *("--arms", "all"), *("--out", tmp_path / "out")
-    done = tool("run_table", *SHORT, *RECIPE, *options)
+    done = tool("run_table", *SHORT, *RECIPE, "--control", *options)
     assert done.returncode == 0, done.stderr
     assert "GAN step" not in done.stdout  # nothing of the trial is done again
     run = tmp_path / "out" / RUN
+    page = write_report(run).read_text()
+    assert page.count("Is it the generator's doing?") == 1
     assert verify(run).differences == []
 
     model = "teachers/teacher-2/model.keras"
     shutil.copy(run / "fold-1/teachers/teacher-1/model.keras", run / "fold-1" / model)
-    (line,) = verify(run).differences
-    assert line.startswith("fold-1/synthetic/manifest.json: teachers")
+    for name, line in zip(
+        ("synthetic", "synthetic-control"), verify(run).differences, strict=True
+    ):
+        assert line.startswith(f"fold-1/{name}/manifest.json: teachers")
+
+
+def test_a_synthetic_set_in_the_control_s_place_is_found(
+    out: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(out, tmp_path / "out")) / RUN
+    control = run / "fold-1/synthetic-control"
+    findings = Findings(run)
+    recompute_set(read_run(run), 1, control, findings)
+    assert findings.differences == []
+    shutil.rmtree(control)
+    shutil.copytree(run / "fold-1/synthetic", control)
+
+    recompute_set(read_run(run), 1, control, findings)
+
+    (line,) = findings.differences
+    assert line.startswith("fold-1/synthetic-control/manifest.json: control")

@@ -38,9 +38,11 @@ from tfgansynth.experiment.judge_parts import Indices
 from tfgansynth.experiment.judges import Judges, ensure_judges
 from tfgansynth.experiment.own_sets import read_own_set
 from tfgansynth.experiment.places import ARRAYS, ASSESSMENT
+from tfgansynth.experiment.recipes import drawn_kinds
 from tfgansynth.experiment.stages import timed
 from tfgansynth.materials import Experiment
 from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.runs import SetKind
 from tfgansynth.seeds import derive_seed
 from tfgansynth.stopwatch import EVALUATION, PREDICTION
 from tfgansynth.synthesis.sampling import MANIFEST, pair_name
@@ -112,30 +114,32 @@ def assess_fold(experiment: Experiment, fold: FoldCases) -> bool:
     Returns:
         Whether all passed the audit for copies.
     """
-    filters = [False, True] if experiment.config.synthesis.min_agreement else [False]
-    found = [ensure_assessment(experiment, fold, filtered=each) for each in filters]
+    found = [
+        ensure_assessment(experiment, fold, kind)
+        for kind in drawn_kinds(experiment.config)
+    ]
     for assessment in found:
         print(assessment.to_text(fold))
     return all(assessment.passed for assessment in found)
 
 
 def ensure_assessment(
-    experiment: Experiment, fold: FoldCases, *, filtered: bool = False
+    experiment: Experiment, fold: FoldCases, kind: SetKind = "plain"
 ) -> Assessment:
-    """Assess the fold's synthetic set, if that is not done yet.
+    """Assess one of the fold's sets, if that is not done yet.
 
     Args:
         experiment: The experiment.
         fold: The fold.
-        filtered: Assess its filtered set.
+        kind: Which set.
 
     Raises:
         InputError: There is no set or it is not the fold's own, there are too few
             training cases, or a finished result was altered.
     """
     run = experiment.run
-    source = run.synthetic(fold.number, filtered=filtered)
-    folder = run.assessment(fold.number, filtered=filtered)
+    source = run.synthetic(fold.number, kind)
+    folder = run.assessment(fold.number, kind)
     if not _is_done(folder, source):
         assessment = assess(experiment, fold, source)
         with storage.whole_folder(folder) as partial:

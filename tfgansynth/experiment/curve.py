@@ -15,7 +15,7 @@ from tfgansynth.experiment.evaluated import Evaluated, evaluated, remarks
 from tfgansynth.experiment.gan_stage import ensure_gan
 from tfgansynth.experiment.recipes import Recipe
 from tfgansynth.experiment.results import CURVE, curve_of, curve_record
-from tfgansynth.experiment.synthesis_stage import ensure_synthetic_set
+from tfgansynth.experiment.synthesis_stage import ensure_set
 from tfgansynth.materials import Experiment, Materials
 from tfgansynth.synthesis.sampling import ModeCollapseError
 
@@ -87,7 +87,7 @@ def _points(
         if n_synthetic:
             ensure_gan(experiment, fold)
             try:
-                ensure_synthetic_set(experiment, fold)
+                ensure_set(experiment, fold, "plain")
             except ModeCollapseError as fault:
                 # Few cases may well be too few for a generator: that is a result.
                 yield Missing(

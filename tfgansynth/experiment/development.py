@@ -29,10 +29,7 @@ from tfgansynth.experiment.gan_stage import ensure_gan
 from tfgansynth.experiment.places import ORIGIN
 from tfgansynth.experiment.recipes import Recipe, recipes
 from tfgansynth.experiment.stages import timed
-from tfgansynth.experiment.synthesis_stage import (
-    ensure_filtered_set,
-    ensure_synthetic_set,
-)
+from tfgansynth.experiment.synthesis_stage import ensure_set
 from tfgansynth.experiment.unet_stage import train_row, training_pairs
 from tfgansynth.experiment.unet_training import is_done, mark_done
 from tfgansynth.materials import Experiment
@@ -49,6 +46,7 @@ def try_recipe(
     fold: FoldCases,
     *,
     augmented: bool = False,
+    control: bool = False,
     assessed: bool = False,
     baseline: Path | None = None,
 ) -> tuple[Evidence, str]:
@@ -60,6 +58,7 @@ def try_recipe(
         experiment: The experiment.
         fold: The fold.
         augmented: Also the rows with classical augmentation.
+        control: Also the rows of the control.
         assessed: Also assess the synthetic set.
         baseline: Run folder of an earlier trial: rows of real pairs alone are taken
             from there where they are there, if they were trained alike.
@@ -68,17 +67,17 @@ def try_recipe(
         What was found, and the same as a Markdown table of one line.
 
     Raises:
-        InputError: The experiment is not a reduced one: it leaves no cases out. Or a
-            row of the earlier trial was trained otherwise.
+        InputError: The experiment is not a reduced one: it leaves no cases out. Or
+            there can be no control, or a row of the earlier trial was trained
+            otherwise.
     """
     if not fold.unused:
         raise InputError("--reduced: only a reduced experiment leaves cases to try on")
-    ensure_gan(experiment, fold)
-    ensure_synthetic_set(experiment, fold)
     config = experiment.config
-    if config.synthesis.min_agreement:
-        ensure_filtered_set(experiment, fold)
-    (table,) = recipes(config, len(fold.training), "fair")
+    (table,) = recipes(config, len(fold.training), "fair", control=control)
+    ensure_gan(experiment, fold)
+    for kind in dict.fromkeys(recipe.kind for recipe in table):
+        ensure_set(experiment, fold, kind)
     tested = []
     for recipe in table:
         if recipe.schedule == "augmented" and not augmented:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from glob import escape
 from pathlib import Path
+from typing import get_args
 
 from tfgansynth import storage
 from tfgansynth.cards.findings import (
@@ -20,6 +21,7 @@ from tfgansynth.experiment.places import ASSESSMENT
 from tfgansynth.experiment.results import EVIDENCE
 from tfgansynth.gan.records import read_remarks
 from tfgansynth.materials import Experiment
+from tfgansynth.runs import SetKind
 from tfgansynth.synthesis.sampling import MANIFEST, read_manifest
 
 _ASSESSMENTS = f"assessment*/{ASSESSMENT}"
@@ -106,8 +108,8 @@ def _evaluation(experiment: Experiment, fold: FoldCases) -> str | None:
 def _trained_on(experiment: Experiment, fold: FoldCases) -> set[str]:
     """Hashes of the manifests of the sets that the run's U-Nets are trained on."""
     folders = (
-        experiment.run.synthetic(fold.number, filtered=filtered) / MANIFEST
-        for filtered in (False, True)
+        experiment.run.synthetic(fold.number, kind) / MANIFEST
+        for kind in get_args(SetKind)
     )
     return {storage.hash_file(path) for path in folders if path.exists()}
 

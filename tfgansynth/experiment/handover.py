@@ -11,7 +11,7 @@ from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.experiment.findings import findings_of_set
-from tfgansynth.experiment.origins import require_own_set
+from tfgansynth.experiment.origins import is_control, require_own_set
 from tfgansynth.materials import Experiment
 from tfgansynth.synthesis.nnunet import labels, write_nnunet
 from tfgansynth.synthesis.sampling import (
@@ -43,8 +43,8 @@ def hand_over(
         in the set; and `DatasetXXX_Name/`, in nnU-Net's layout.
 
     Raises:
-        InputError: The folder exists; or there is no set, it was altered, or it is
-            not the fold's own.
+        InputError: The folder exists; or there is no set, it was altered, is not the
+            fold's own, or is a control.
     """
     source = source or experiment.run.synthetic(fold.number)
     default = experiment.run.fold(fold.number) / "handover" / source.resolve().name
@@ -58,6 +58,11 @@ def hand_over(
         )
     manifest = read_manifest(source)
     require_own_set(experiment, fold, manifest, source)
+    if is_control(manifest):
+        raise InputError(
+            f"{source}: is a control, made of the training cases themselves, and is "
+            "not handed on"
+        )
     images, masks = read_set(source)
     name = f"Dataset{_FIRST_ID + fold.number:03d}_SyntheticLungs"
     label = _LABELS[experiment.config.lungs]

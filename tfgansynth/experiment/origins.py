@@ -73,6 +73,11 @@ def seen_cases(unet: Origin) -> CaseHashes:
     }
 
 
+def is_control(manifest: Mapping[str, Any]) -> bool:
+    """Whether a set's pairs are training cases, which no generator has drawn."""
+    return manifest.get("control") is True
+
+
 def require_own_set(
     experiment: Experiment, fold: FoldCases, manifest: Mapping[str, Any], path: Path
 ) -> None:

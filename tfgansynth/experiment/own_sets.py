@@ -5,9 +5,10 @@ from pathlib import Path
 from tfgansynth import storage
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.origins import Origin, require_own_set
+from tfgansynth.experiment.origins import Origin, is_control, require_own_set
 from tfgansynth.materials import Experiment
 from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.runs import SetKind
 from tfgansynth.synthesis.sampling import MANIFEST, read_manifest, read_set
 
 
@@ -33,9 +34,9 @@ def read_own_set(
 
 
 def synthetic_pairs(
-    experiment: Experiment, fold: FoldCases, count: int, *, filtered: bool = False
+    experiment: Experiment, fold: FoldCases, count: int, kind: SetKind = "plain"
 ) -> tuple[FloatArray, MaskArray, Origin]:
-    """Read the first pairs of the fold's synthetic set, if it is the fold's own.
+    """Read the first pairs of one of the fold's sets, if it is the fold's own.
 
     Returns:
         float32 (count, S, S) images in [0, 255], bool (count, S, S) masks, and
@@ -43,10 +44,14 @@ def synthetic_pairs(
 
     Raises:
         InputError: There is no set, it has fewer pairs, was altered, or came from
-            elsewhere.
+            elsewhere; or a control is in a synthetic set's place.
     """
-    folder = experiment.run.synthetic(fold.number, filtered=filtered)
+    folder = experiment.run.synthetic(fold.number, kind)
     images, masks, manifest = read_own_set(experiment, fold, folder)
+    if is_control(manifest) != (kind == "control"):
+        raise InputError(
+            f"{folder}: is another kind of set: remove it to have it drawn anew"
+        )
     if count > len(images):
         raise InputError(f"--synthetic {count}: the set in {folder} has {len(images)}")
     origin = {

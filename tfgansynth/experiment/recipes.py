@@ -1,10 +1,13 @@
 """What each U-Net of the experiment is trained on, and how: the rows of the tables."""
 
 import dataclasses
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from tfgansynth.config import Config, UNetConfig
+from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import Arm, arm_of
+from tfgansynth.runs import SetKind
 
 Arms = Literal["paper", "fair", "all"]
 """The paper's three rows, the fair ones, or both."""
@@ -20,26 +23,51 @@ class Recipe:
 
     Attributes:
         n_real: Real training pairs.
-        n_synthetic: Synthetic training pairs.
+        n_synthetic: Training pairs of a synthetic set, or of its control.
         schedule: How long, and whether augmented.
-        filtered: The synthetic pairs are those of the filtered set.
+        kind: Of the set that these pairs are of.
     """
 
     n_real: int
     n_synthetic: int
     schedule: Schedule = "paper"
-    filtered: bool = False
+    kind: SetKind = "plain"
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Recipe":
+        """Read a recipe back from where `record` has put it.
+
+        Raises:
+            LookupError: It is not there.
+        """
+        kind: SetKind = "filtered" if record["filtered"] else "plain"
+        if record.get("control"):
+            kind = "control"
+        counts = record["n_real"], record["n_synthetic"]
+        return cls(*counts, record["schedule"], kind)
+
+    def record(self) -> dict[str, Any]:
+        """Plain for JSON; of rows without a control as it was before there were any."""
+        control = {"control": True} if self.kind == "control" else {}
+        return {
+            "n_real": self.n_real,
+            "n_synthetic": self.n_synthetic,
+            "schedule": self.schedule,
+            "filtered": self.kind == "filtered",
+            **control,
+        }
 
     @property
     def folder_name(self) -> str:
         """`unet-r30-s120`, and what differs from the paper's way."""
         counts = f"unet-r{self.n_real}-s{self.n_synthetic}"
-        return "-".join([counts, *self._extras])
+        control = ["control"] if self.kind == "control" else []
+        return "-".join([counts, *control, *self._extras])
 
     @property
     def label(self) -> str:
         """`30 real + 120 synthetic`, and what differs from the paper's way."""
-        counts = f"{self.n_real} real + {self.n_synthetic} synthetic"
+        counts = f"{self.n_real} real + {self.n_synthetic} {self._origin}"
         return f"{counts} ({', '.join(self._extras)})" if self._extras else counts
 
     @property
@@ -50,14 +78,18 @@ class Recipe:
             return ", ".join([arm, *self._extras])
         words = {
             Arm.REAL: "real",
-            Arm.MIXED: "real + synthetic",
-            Arm.SYNTHETIC: "synthetic",
+            Arm.MIXED: f"real + {self._origin}",
+            Arm.SYNTHETIC: self._origin,
         }
         return f"{words[arm]} ({', '.join(self._extras)})"
 
     @property
+    def _origin(self) -> str:
+        return "control" if self.kind == "control" else "synthetic"
+
+    @property
     def _extras(self) -> list[str]:
-        extras = ["filtered"] if self.filtered else []
+        extras = ["filtered"] if self.kind == "filtered" else []
         return extras if self.schedule == "paper" else [*extras, self.schedule]
 
     def unet_config(self, config: Config) -> UNetConfig:
@@ -75,12 +107,19 @@ class Recipe:
         )
 
 
+def drawn_kinds(config: Config) -> list[SetKind]:
+    """The kinds of sets that a fold's generator draws."""
+    return ["plain", "filtered"] if config.synthesis.min_agreement else ["plain"]
+
+
 def paper_recipes(n_real: int, n_synthetic: int) -> list[Recipe]:
     """The rows of the paper's tables. Paper: IV-C."""
     return [Recipe(n_real, 0), Recipe(n_real, n_synthetic), Recipe(0, n_synthetic)]
 
 
-def recipes(config: Config, n_real: int, arms: Arms) -> list[list[Recipe]]:
+def recipes(
+    config: Config, n_real: int, arms: Arms, *, control: bool = False
+) -> list[list[Recipe]]:
     """The rows of each table, in the order in which they are trained.
 
     Rows of one table are comparable: trained by one rule. The fair ones are real
@@ -91,7 +130,17 @@ def recipes(config: Config, n_real: int, arms: Arms) -> list[list[Recipe]]:
         config: The experiment's numbers.
         n_real: The fold's real training cases.
         arms: Which tables.
+        control: Each fair row with synthetic pairs is preceded by its like with as
+            many pairs of the control.
+
+    Raises:
+        InputError: There can be no control.
     """
+    if control and config.synthesis.deform == "none":
+        raise InputError(
+            "--control: expected --synthesis.deform: training cases that are not "
+            "deformed are but those that the real rows have"
+        )
     n_synthetic = config.synthesis.count
     paper = paper_recipes(n_real, n_synthetic)
     fair = [
@@ -101,12 +150,20 @@ def recipes(config: Config, n_real: int, arms: Arms) -> list[list[Recipe]]:
         Recipe(n_real, 0, "augmented"),
         Recipe(n_real, n_synthetic, "augmented"),
     ]
+    if control:
+        fair = [row for recipe in fair for row in _after_its_control(recipe)]
     tables = {"paper": [paper], "fair": [fair], "all": [paper, fair]}[arms]
     if config.synthesis.min_agreement:
         for table in tables:
             table += [
-                dataclasses.replace(recipe, filtered=True)
+                dataclasses.replace(recipe, kind="filtered")
                 for recipe in table
-                if recipe.n_synthetic
+                if recipe.n_synthetic and recipe.kind == "plain"
             ]
     return tables
+
+
+def _after_its_control(recipe: Recipe) -> Iterator[Recipe]:
+    if recipe.n_synthetic:
+        yield dataclasses.replace(recipe, kind="control")
+    yield recipe

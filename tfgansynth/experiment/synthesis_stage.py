@@ -6,12 +6,13 @@ from pathlib import Path
 
 from tfgansynth.config import Config
 from tfgansynth.data.augmentation import augment_set
+from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.soundness import passes
 from tfgansynth.experiment.gan_stage import generator_origin, trained_gan
 from tfgansynth.experiment.judges import Judges, ensure_judges
-from tfgansynth.experiment.origins import Origin
+from tfgansynth.experiment.origins import Origin, gan_origin, is_control
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.teachers import Teachers, ensure_teachers
 from tfgansynth.gan.exported import open_exported
@@ -20,8 +21,10 @@ from tfgansynth.machine import describe_machine
 from tfgansynth.materials import Experiment
 from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
 from tfgansynth.precision import resolve_precision
+from tfgansynth.runs import SetKind
 from tfgansynth.seeds import derive_seed
 from tfgansynth.stopwatch import START_UP
+from tfgansynth.synthesis.control import case_sampler
 from tfgansynth.synthesis.sampling import (
     Deformation,
     Filter,
@@ -31,36 +34,22 @@ from tfgansynth.synthesis.sampling import (
 )
 
 
-def ensure_synthetic_set(experiment: Experiment, fold: FoldCases) -> None:
-    """Draw the fold's synthetic set from its GAN. Paper: IV-B."""
-    folder = experiment.run.synthetic(fold.number)
-    if not folder.exists():
-        _draw_own_set(experiment, fold, folder)
-
-
-def ensure_filtered_set(experiment: Experiment, fold: FoldCases) -> None:
-    """Draw as many pairs from the same noise whose masks agree with the fold's judges.
+def ensure_set(experiment: Experiment, fold: FoldCases, kind: SetKind) -> None:
+    """Draw one of the fold's sets, all of them from the same noise. Paper: IV-B.
 
     Raises:
-        InputError: Too few agree.
+        InputError: Too few pairs pass the filter.
     """
-    folder = experiment.run.synthetic(fold.number, filtered=True)
-    if not folder.exists():
-        judges = ensure_judges(experiment, fold)
-        _draw_own_set(experiment, fold, folder, judges)
-
-
-def _draw_own_set(
-    experiment: Experiment,
-    fold: FoldCases,
-    folder: Path,
-    judges: Judges | None = None,
-) -> None:
-    run, stage = experiment.run, f"fold-{fold.number}/{folder.name}"
+    run, folder = experiment.run, experiment.run.synthetic(fold.number, kind)
+    if folder.exists():
+        return
+    judges = ensure_judges(experiment, fold) if kind == "filtered" else None
     teachers = _teachers(experiment, fold)
+    stage = f"fold-{fold.number}/{folder.name}"
     with timed(run, stage) as watch:
         with watch.part(START_UP):
-            source = _own_source(experiment, fold)
+            make = _case_source if kind == "control" else _own_source
+            source = make(experiment, fold)
         precision = resolve_precision(experiment.config.gan.precision)
         run.add_machine(stage, describe_machine(), precision=precision, done=0)
         count = experiment.config.synthesis.count
@@ -97,7 +86,7 @@ def draw_separate_set(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Source:
-    """A generator.
+    """A generator, or what stands in its place.
 
     Attributes:
         sampler: Draws pairs.
@@ -117,6 +106,16 @@ def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
         return sample_bytes(generator, z)
 
     origin = generator_origin(experiment, fold, generator.get_weights())
+    return _Source(sampler, experiment.config.gan.z_dim, origin)
+
+
+def _case_source(experiment: Experiment, fold: FoldCases) -> _Source:
+    sampler = case_sampler(*images_and_masks(fold.training))
+    origin = {
+        **gan_origin(experiment, fold),
+        "control": True,
+        "generator_sha256": None,
+    }
     return _Source(sampler, experiment.config.gan.z_dim, origin)
 
 
@@ -164,8 +163,9 @@ def _write_set(
         numbers["judges"] = judges.hashes
         dropped += f", {synthetic.n_disagreeing} that disagree"
     write_set(synthetic, {**source.origin, **numbers}, folder)
+    heading = "CONTROL" if is_control(source.origin) else "SYNTHETIC SET"
     print(
-        f"SYNTHETIC SET: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "
+        f"{heading}: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "
         f"({dropped}), in {folder}"
     )
 

@@ -1,5 +1,6 @@
 """The whole chain over folds, and the tables that grow from it. Paper: IV-C."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -26,10 +27,7 @@ from tfgansynth.experiment.results import (
     table_record,
     weigh_results,
 )
-from tfgansynth.experiment.synthesis_stage import (
-    ensure_filtered_set,
-    ensure_synthetic_set,
-)
+from tfgansynth.experiment.synthesis_stage import ensure_set
 from tfgansynth.materials import Experiment
 from tfgansynth.runs import Run
 from tfgansynth.stopwatch import stages_table
@@ -41,6 +39,7 @@ def run_study(
     arms: Arms,
     n_seeds: int,
     *,
+    control: bool = False,
     assessed: bool = False,
 ) -> Path:
     """Run the whole chain over folds and seeds; print and write results as they come.
@@ -50,16 +49,21 @@ def run_study(
         fold_numbers: The folds; None for all.
         arms: Which rows.
         n_seeds: How many runs there will be.
+        control: Also the rows of the control.
         assessed: Also assess each fold's synthetic set, after its rows.
 
     Returns:
         The folder that has the evidence: the run's own if there is only one.
+
+    Raises:
+        InputError: There can be no control.
     """
     tested: list[Evaluated] = []
     for experiment in experiments:
         folds = experiment.some_folds(fold_numbers)
         own: list[Evaluated] = []
-        for unet in _chain(experiment, folds, arms, assessed=assessed):
+        chain = _chain(experiment, folds, arms, control=control, assessed=assessed)
+        for unet in chain:
             own.append(unet)
             if unet.result.recipe in _paper_rows(unet):
                 print(f"\n{tables.to_text(_write_table(experiment, folds, own))}")
@@ -85,17 +89,24 @@ def study_folder(run: Run, n_seeds: int) -> Path:
 
 
 def _chain(
-    experiment: Experiment, folds: Sequence[FoldCases], arms: Arms, *, assessed: bool
+    experiment: Experiment,
+    folds: Sequence[FoldCases],
+    arms: Arms,
+    *,
+    control: bool,
+    assessed: bool,
 ) -> Iterator[Evaluated]:
     """Do what is not done yet, U-Net after U-Net."""
+    config = experiment.config
     for fold in folds:
+        rows = list(
+            itertools.chain(*recipes(config, len(fold.training), arms, control=control))
+        )
         ensure_gan(experiment, fold)
-        ensure_synthetic_set(experiment, fold)
-        if experiment.config.synthesis.min_agreement:
-            ensure_filtered_set(experiment, fold)
-        for table in recipes(experiment.config, len(fold.training), arms):
-            for recipe in table:
-                yield evaluated(experiment, fold, recipe)
+        for kind in dict.fromkeys(recipe.kind for recipe in rows):
+            ensure_set(experiment, fold, kind)
+        for recipe in rows:
+            yield evaluated(experiment, fold, recipe)
         if assessed:
             assess_fold(experiment, fold)
 

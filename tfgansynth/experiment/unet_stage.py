@@ -108,7 +108,7 @@ def training_pairs(
     synthetic = None
     if recipe.n_synthetic:
         images, masks, synthetic = synthetic_pairs(
-            experiment, fold, recipe.n_synthetic, filtered=recipe.filtered
+            experiment, fold, recipe.n_synthetic, recipe.kind
         )
         parts.append((images, masks))
     if not parts:
@@ -118,7 +118,7 @@ def training_pairs(
     numbers = dataclasses.asdict(recipe.unet_config(experiment.config))
     return Labelled(images, masks, len(real)), {
         **origin,
-        **dataclasses.asdict(recipe),
+        **recipe.record(),
         "unet": numbers,
     }
 

@@ -1,6 +1,10 @@
-"""Does the synthetic set help? The answer of each table, picked from its verdicts."""
+"""Does the synthetic set help, and is it the generator's doing?
+
+The answers of each table, picked from its verdicts.
+"""
 
 import dataclasses
+import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -8,36 +12,63 @@ from typing import Any
 
 from tfgansynth.evaluation.comparisons import Verdict
 
+
+class Question(enum.StrEnum):
+    """What a comparison of two rows can answer.
+
+    `SET`: do synthetic pairs help, added to real ones? `GENERATOR`: does a set help
+    more than its control, which has the generator's training cases in its place?
+    """
+
+    SET = "set"
+    GENERATOR = "generator"
+
+
 STATEMENTS = MappingProxyType(
     {
-        Verdict.HELPS: "Yes, it helps.",
-        Verdict.HARMS: "No, it harms.",
-        Verdict.EQUIVALENT: "It makes no difference that matters.",
-        Verdict.INCONCLUSIVE: "These results do not settle it.",
+        (Question.SET, Verdict.HELPS): (
+            "Yes, it helps.",
+            "In this one run it helped.",
+        ),
+        (Question.SET, Verdict.HARMS): (
+            "No, it harms.",
+            "In this one run it harmed.",
+        ),
+        (Question.SET, Verdict.EQUIVALENT): (
+            "It makes no difference that matters.",
+            "In this one run it made no difference that matters.",
+        ),
+        (Question.GENERATOR, Verdict.HELPS): (
+            "Yes, it does more than the control.",
+            "In this one run it did more than the control.",
+        ),
+        (Question.GENERATOR, Verdict.HARMS): (
+            "No, the control does more.",
+            "In this one run the control did more.",
+        ),
+        (Question.GENERATOR, Verdict.EQUIVALENT): (
+            "No, the control does as much.",
+            "In this one run the control did as much.",
+        ),
     }
 )
-"""What a verdict on real with synthetic pairs against real ones answers."""
+"""What a verdict answers, and the same where there is one training run only: nothing
+shows how much another would differ."""
 
-OF_ONE_RUN = MappingProxyType(
-    {
-        Verdict.HELPS: "In this one run it helped.",
-        Verdict.HARMS: "In this one run it harmed.",
-        Verdict.EQUIVALENT: "In this one run it made no difference that matters.",
-        Verdict.INCONCLUSIVE: STATEMENTS[Verdict.INCONCLUSIVE],
-    }
-)
-"""The same where nothing shows how much another training run would differ."""
+OPEN = "These results do not settle it."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """One comparison of real with synthetic pairs against real pairs alone.
+    """One comparison of two rows that answers a question.
 
     Attributes:
+        question: Which.
         table: Title of the table that both rows belong to.
         comparison: Theirs, as `evidence.json` has it.
     """
 
+    question: Question
     table: str
     comparison: Mapping[str, Any]
 
@@ -49,44 +80,56 @@ class Answer:
     @property
     def statement(self) -> str:
         """The answer in one sentence."""
-        one_run = self.comparison["design"]["runs"] == 1
-        return (OF_ONE_RUN if one_run else STATEMENTS)[self.verdict]
+        found, of_one_run = STATEMENTS.get((self.question, self.verdict), (OPEN, OPEN))
+        return of_one_run if self.comparison["design"]["runs"] == 1 else found
 
 
 def answers(evidence: Mapping[str, Any]) -> list[Answer]:
-    """Pick the comparisons that answer the question, in the order of the tables.
+    """Pick the comparisons that answer a question, in the order of the tables.
 
     Rows that differ in more than their synthetic pairs, as in their augmentation,
-    do not answer it.
+    do not answer any.
 
     Args:
         evidence: The content of `evidence.json`.
     """
     return [
-        Answer(table["title"], comparison)
+        Answer(question, table["title"], comparison)
         for table in evidence["tables"]
-        for comparison in _asked(table["rows"], evidence["comparisons"])
+        for question, comparison in _asked(table["rows"], evidence["comparisons"])
     ]
 
 
 def _asked(
     rows: Sequence[Mapping[str, Any]], comparisons: Sequence[Mapping[str, Any]]
-) -> Iterator[Mapping[str, Any]]:
+) -> Iterator[tuple[Question, Mapping[str, Any]]]:
     by_name = {row["name"]: row for row in rows}
     for comparison in comparisons:
         first = by_name.get(comparison["first"])
         second = by_name.get(comparison["second"])
         if first and second and _adds_synthetic(first, second):
-            yield comparison
+            yield Question.SET, comparison
+        if first and second and _replaces_control(first["name"], second["name"]):
+            yield Question.GENERATOR, comparison
 
 
 def _adds_synthetic(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     return (
         not any(first["n_synthetic"])
         and any(second["n_synthetic"])
+        and not has_control(second["name"])
         and first["n_real"] == second["n_real"]
         and schedule(first["name"]) == schedule(second["name"])
     )
+
+
+def _replaces_control(first: str, second: str) -> bool:
+    return has_control(first) and first.replace("control", "synthetic") == second
+
+
+def has_control(arm: str) -> bool:
+    """Whether a row has pairs of a control, by its name: `real + control (fair)`."""
+    return "control (" in arm
 
 
 def schedule(arm: str) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tfgansynth.evaluation.comparisons import PRIMARY
 from tfgansynth.evaluation.fidelity import Comparison
 from tfgansynth.evaluation.tables import METRIC_HEADINGS
+from tfgansynth.report.answers import has_control
 from tfgansynth.report.assessment import PartAudit, Soundness
 from tfgansynth.report.curve import Curve, Point
 from tfgansynth.report.plots import (
@@ -52,6 +53,8 @@ class ArmStyle:
     def of(cls, n_real: int, n_synthetic: int, name: str) -> "ArmStyle":
         """The style of a row by its pairs and its name."""
         color = (MIXED if n_real else SYNTHETIC) if n_synthetic else REAL
+        if has_control(name):
+            color = MUTED
         return cls(color, "augmented" in name)
 
     @property

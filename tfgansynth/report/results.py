@@ -14,7 +14,7 @@ from tfgansynth.evaluation.tables import (
     Summary,
     span,
 )
-from tfgansynth.report.answers import Answer, answers
+from tfgansynth.report.answers import Answer, Question, answers
 from tfgansynth.report.figures import ArmStyle, boxes, forest
 from tfgansynth.report.study import Study
 
@@ -54,6 +54,7 @@ class ResultTable:
         rows: Its rows.
         has_paper: Whether the paper's figures stand beside any.
         answers: What it says of the synthetic set, each with its interval drawn.
+        generator: What it says of the generator, likewise; empty without a control.
         comparisons: All its pairs of rows.
         forests: Their differences, a plot a metric.
         is_cut: Whether an interval goes on beyond a plot.
@@ -64,6 +65,7 @@ class ResultTable:
     rows: tuple[TableRow, ...]
     has_paper: bool
     answers: tuple[tuple[Answer, Markup], ...]
+    generator: tuple[tuple[Answer, Markup], ...]
     comparisons: tuple[Mapping[str, Any], ...]
     forests: tuple[Markup, ...]
     is_cut: bool
@@ -93,19 +95,17 @@ def _table(
         if comparisons
     ]
     rows = tuple(_row(row, study.runs[0].config["reduced"]) for row in table["rows"])
+    drawn: dict[Question, list[tuple[Answer, Markup]]] = {each: [] for each in Question}
+    for number, answer in enumerate(found):
+        name = f"{slug}-answer{number}"
+        plot, _ = forest([answer.comparison], PRIMARY, name, named=False)
+        drawn[answer.question].append((answer, plot))
     return ResultTable(
         title=table["title"],
         rows=rows,
         has_paper=any(row.paper for row in rows),
-        answers=tuple(
-            (
-                answer,
-                forest(
-                    [answer.comparison], PRIMARY, f"{slug}-answer{number}", named=False
-                )[0],
-            )
-            for number, answer in enumerate(found)
-        ),
+        answers=tuple(drawn[Question.SET]),
+        generator=tuple(drawn[Question.GENERATOR]),
         comparisons=comparisons,
         forests=tuple(plot for plot, _ in forests),
         is_cut=any(cut for _, cut in forests),

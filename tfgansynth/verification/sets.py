@@ -2,12 +2,15 @@
 
 import dataclasses
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from tfgansynth import storage
+from tfgansynth.experiment.origins import is_control
 from tfgansynth.experiment.places import MODEL, teacher_name
 from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.runs import SetKind, set_name
 from tfgansynth.seeds import derive_seed
 from tfgansynth.similarity import perceptual_hash
 from tfgansynth.synthesis.sampling import (
@@ -19,7 +22,7 @@ from tfgansynth.synthesis.sampling import (
 from tfgansynth.verification.findings import Findings
 from tfgansynth.verification.stored_runs import StoredRun
 
-OWN_SETS = "synthetic", "synthetic-filtered"
+OWN_SETS = tuple(map(set_name, get_args(SetKind)))
 """The sets of a fold that its networks learn from."""
 
 
@@ -54,6 +57,8 @@ def recompute_set(
         },
         "drawn": len(images) + sum(manifest.get(name, 0) for name in dropped),
     }
+    if folder.name == set_name("control") or is_control(manifest):
+        expected["control"] = folder.name == set_name("control")
     n_teachers = config.synthesis.teachers
     if n_teachers or "teachers" in manifest:
         teachers = [teacher_name(number) for number in range(1, n_teachers + 1)]

@@ -19,6 +19,7 @@ from tfgansynth.evaluation.tables import CaseRow, cases_to_csv
 from tfgansynth.experiment.places import ORIGIN
 from tfgansynth.experiment.recipes import Recipe
 from tfgansynth.experiment.results import UNetResult
+from tfgansynth.runs import set_name
 from tfgansynth.synthesis.sampling import MANIFEST
 from tfgansynth.verification.findings import Findings
 from tfgansynth.verification.stored_runs import StoredRun
@@ -48,8 +49,7 @@ def recompute_unet(
     """
     path = folder / ORIGIN
     origin = storage.read_record(path)
-    counts = origin["n_real"], origin["n_synthetic"]
-    recipe = Recipe(*counts, origin["schedule"], origin["filtered"])
+    recipe = Recipe.from_record(origin)
     findings.compare(path, "folder", folder.name, recipe.folder_name)
     hashes = {
         name: storage.hash_file(folder / name) if (folder / name).is_file() else None
@@ -131,8 +131,7 @@ def _compare_origin(
         words = f"training_cases: not of fold {fold} ({name_few(foreign)})"
         findings.fault(path, words)
     if recipe.n_synthetic:
-        name = "synthetic-filtered" if recipe.filtered else "synthetic"
-        manifest = run.fold_folder(fold) / name / MANIFEST
+        manifest = run.fold_folder(fold) / set_name(recipe.kind) / MANIFEST
         content = storage.read_record(manifest)
         same = {key: content[key] for key in ("generator_sha256", "training_cases")}
         same["manifest_sha256"] = storage.hash_file(manifest)
