@@ -86,6 +86,7 @@ def test_the_same_command_again_gives_the_same(
     [
         (["--seeds", "0"], "--seeds 0: expected 1 or more"),
         (["--arms", "some"], "--arms"),
+        (["--control"], "--control: has fair rows: expected --arms fair or all"),
         (
             ["--evaluation.fair-steps", "5", "--evaluation.fair-epoch", "2"],
             "--evaluation.fair-steps 5: expected a multiple",

@@ -67,7 +67,7 @@ class Recipe:
     @property
     def label(self) -> str:
         """`30 real + 120 synthetic`, and what differs from the paper's way."""
-        counts = f"{self.n_real} real + {self.n_synthetic} {self._origin}"
+        counts = f"{self.n_real} real + {self.n_synthetic} {self._pairs}"
         return f"{counts} ({', '.join(self._extras)})" if self._extras else counts
 
     @property
@@ -78,13 +78,13 @@ class Recipe:
             return ", ".join([arm, *self._extras])
         words = {
             Arm.REAL: "real",
-            Arm.MIXED: f"real + {self._origin}",
-            Arm.SYNTHETIC: self._origin,
+            Arm.MIXED: f"real + {self._pairs}",
+            Arm.SYNTHETIC: self._pairs,
         }
         return f"{words[arm]} ({', '.join(self._extras)})"
 
     @property
-    def _origin(self) -> str:
+    def _pairs(self) -> str:
         return "control" if self.kind == "control" else "synthetic"
 
     @property
