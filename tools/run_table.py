@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tfgansynth.commands import Options, open_run, run_tool
 from tfgansynth.errors import InputError
+from tfgansynth.experiment.recipes import require_control
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,9 +29,7 @@ class RunTable(Options):
     """The paper's three rows; the fair ones, all trained with the same number of
     steps, with and without classical augmentation; or both."""
     control: bool = False
-    """Also fair rows with a control in the synthetic set's place: its training cases,
-    given masks and deformed as the generated pairs are. What the set does beyond it is
-    the generator's doing."""
+    """Also fair rows whose set has training cases in place of generated images."""
     assess: bool = False
     """Also assess each fold's synthetic set after its rows, as tools/assess.py does,
     but for the exit code."""
@@ -38,8 +37,8 @@ class RunTable(Options):
 
 def main(options: RunTable) -> None:
     """Run."""
-    if options.control and options.arms == "paper":
-        raise InputError("--control: has fair rows: expected --arms fair or all")
+    if options.control:
+        require_control(options.config, options.arms)
     if options.seeds < 1:
         raise InputError(f"--seeds {options.seeds}: expected 1 or more")
     seed = options.config.seed
@@ -49,14 +48,8 @@ def main(options: RunTable) -> None:
     from tfgansynth.experiment.table import run_study
 
     runs = itertools.chain([first], others)
-    folder = run_study(
-        runs,
-        options.folds,
-        options.arms,
-        options.seeds,
-        control=options.control,
-        assessed=options.assess,
-    )
+    extras = {"control": options.control, "assessed": options.assess}
+    folder = run_study(runs, options.folds, options.arms, options.seeds, **extras)
     print(f"EVIDENCE: {folder}/evidence.md, .json")
     if options.arms != "fair":
         print(f"TABLE: {first.run.root}/table.md, .csv, .json")

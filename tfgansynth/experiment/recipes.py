@@ -112,6 +112,21 @@ def drawn_kinds(config: Config) -> list[SetKind]:
     return ["plain", "filtered"] if config.synthesis.min_agreement else ["plain"]
 
 
+def require_control(config: Config, arms: Arms) -> None:
+    """Refuse a control where there can be none.
+
+    Raises:
+        InputError: The set is not deformed, or there are the paper's rows only.
+    """
+    if arms == "paper":
+        raise InputError("--control: has fair rows: expected --arms fair or all")
+    if config.synthesis.deform == "none":
+        raise InputError(
+            "--control: expected --synthesis.deform: training cases that are not "
+            "deformed are but those that the real rows have"
+        )
+
+
 def paper_recipes(n_real: int, n_synthetic: int) -> list[Recipe]:
     """The rows of the paper's tables. Paper: IV-C."""
     return [Recipe(n_real, 0), Recipe(n_real, n_synthetic), Recipe(0, n_synthetic)]
@@ -134,13 +149,10 @@ def recipes(
             many pairs of the control.
 
     Raises:
-        InputError: There can be no control.
+        InputError: There can be no control of such a set, or of the paper's rows.
     """
-    if control and config.synthesis.deform == "none":
-        raise InputError(
-            "--control: expected --synthesis.deform: training cases that are not "
-            "deformed are but those that the real rows have"
-        )
+    if control:
+        require_control(config, arms)
     n_synthetic = config.synthesis.count
     paper = paper_recipes(n_real, n_synthetic)
     fair = [
