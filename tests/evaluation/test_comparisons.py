@@ -177,6 +177,26 @@ def test_holm_goes_over_all_pairs_within_each_metric() -> None:
     assert {comparison.n_pairs for comparison in comparisons} == {3}
 
 
+def test_a_control_makes_no_other_verdict_stricter() -> None:
+    cases = results({"real": 0, "control": 0.002, "mixed": 0.003, "synthetic": -0.004})
+    without = [case for case in cases if case.arm != "control"]
+
+    found = compare(cases, margin=MARGIN, controls={"control"})
+
+    others = [c for c in found if "control" not in (c.pair.first, c.pair.second)]
+    assert tuple(others) == compare(without, margin=MARGIN)
+    apart = [c for c in found if c not in others]
+    assert [(c.pair.first, c.pair.second, c.n_pairs) for c in apart] == [
+        ("real", "control", 3),
+        ("control", "mixed", 3),
+        ("control", "synthetic", 3),
+    ]
+    raw = [comparison.pair.primary.p for comparison in apart]
+    assert [comparison.p_holm["dice"] for comparison in apart] == holm(raw)
+    # The order of the arms is kept.
+    assert [c.pair.first for c in found[:3]] == ["real"] * 3
+
+
 @pytest.mark.parametrize(
     ("p_values", "adjusted"),
     [

@@ -1,5 +1,6 @@
 """Rows pooled over folds and seeds, with the verdicts between rows of one table."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -64,6 +65,28 @@ def test_planted_harm_is_called_harm() -> None:
     assert comparison.pair.primary.mean == pytest.approx(-0.03, abs=0.002)
     # Rows of different tables are trained by different rules: not compared.
     assert comparison.n_pairs == 1
+
+
+def test_pairs_with_a_control_are_corrected_apart() -> None:
+    arms = {"real": 0.0, "control": 0.0, "mixed": 0.01, "synthetic": 0.01}
+    unets = [
+        dataclasses.replace(
+            evaluated(seed, 1, FAIR, arm, shift), is_control=arm == "control"
+        )
+        for seed in (0, 1)
+        for arm, shift in arms.items()
+    ]
+
+    found = weigh(unets, context="", is_phantom=False, margin=0.005).comparisons
+
+    assert [comparison.n_pairs for comparison in found] == [3] * 6
+    together = weigh(
+        [dataclasses.replace(unet, is_control=False) for unet in unets],
+        context="",
+        is_phantom=False,
+        margin=0.005,
+    )
+    assert [comparison.n_pairs for comparison in together.comparisons] == [6] * 6
 
 
 def test_rows_pool_folds_and_seeds() -> None:

@@ -75,7 +75,8 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
         "real (augmented)",
         *("real + control (augmented)", "real + synthetic (augmented)"),
     ]
-    assert len(trial["comparisons"]) == 10 + 3
+    # Four pairs of rows without a control, and nine with one.
+    assert sorted(pair["n_pairs"] for pair in trial["comparisons"]) == [4] * 4 + [9] * 9
     assert trial["assessment"]["memorization"]["passed"] in (True, False)
 
 
@@ -219,6 +220,8 @@ def test_the_table_of_a_recipe_is_verified(
     assert done.returncode == 0, done.stderr
     assert "GAN step" not in done.stdout  # nothing of the trial is done again
     run = tmp_path / "out" / RUN
+    found = storage.read_record(run / "evidence.json")["comparisons"]
+    assert sorted(pair["n_pairs"] for pair in found) == [13] * 13 + [18] * 18
     page = write_report(run).read_text()
     assert page.count("Is it the generator's doing?") == 1
     assert verify(run).differences == []

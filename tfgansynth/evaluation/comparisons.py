@@ -10,21 +10,23 @@ interval and the tests come about. The verdict is on the primary metric, Dice:
   difference that surely is smaller than what matters neither helps nor harms, even
   if it surely is not 0.
 - *helps*, *harms*: the interval excludes 0, and so do both tests after Holm's
-  correction (Scandinavian J. Statistics 6, 1979) over all pairs of arms.
+  correction (Scandinavian J. Statistics 6, 1979) over all pairs of its family.
 - *inconclusive*: anything else.
 
 The claim of help or harm asks for two tests at once, since either alone can mislead:
 Wilcoxon's takes the networks as given and knows nothing of the spread between runs,
 and the t test of the mean may hang on a few failed cases. The larger of the two
 p-values is that of the joint claim (Berger, Technometrics 24, 1982), and it is this
-that Holm's correction takes. The other metrics stand beside the primary one with
-figures of the same kind, each corrected over the pairs; they have no verdict.
+that Holm's correction takes. Pairs with a control are a family and all others are one:
+they answer another question, and asking it must not make the first harder to answer.
+The other metrics stand beside the primary one with figures of the same kind, each
+corrected over the same families; they have no verdict.
 """
 
 import dataclasses
 import enum
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -112,7 +114,7 @@ class Comparison:
 
     Attributes:
         pair: The two arms and their figures.
-        n_pairs: Pairs of arms over which Holm's correction goes.
+        n_pairs: Pairs of its family, over which Holm's correction goes.
         margin: Differences of the primary metric smaller than this do not matter.
         p_holm: The p-value of each metric after Holm's correction.
         verdict: What the second arm is to the first, on the primary metric.
@@ -145,6 +147,7 @@ def compare(
     *,
     margin: float,
     tables: Sequence[Sequence[str]] | None = None,
+    controls: Collection[str] = (),
 ) -> tuple[Comparison, ...]:
     """Compare each pair of arms of a table on what both have.
 
@@ -153,10 +156,12 @@ def compare(
             than which arm of a pair is compared against: the one that comes first.
         margin: Differences of Dice smaller than this do not matter; above 0.
         tables: The arms of each table; without, all arms are one table's.
+        controls: The arms that are controls.
 
     Returns:
         One comparison for each pair of arms of a table with two cases or more in
-        common; Holm's correction goes over all of them.
+        common; Holm's correction goes over those of all tables, apart for pairs with
+        and without a control.
 
     Raises:
         ValueError: The margin is not above 0, or an arm has a case twice in one
@@ -171,19 +176,14 @@ def compare(
         for names in itertools.combinations(table, 2)
     )
     pairs = [pair for pair in found if pair is not None]
-    corrected = {
-        metric: holm([pair.estimates[metric].p for pair in pairs])
-        for metric in HIGHER_IS_BETTER
+    families: dict[bool, list[Pair]] = {True: [], False: []}
+    for pair in pairs:
+        families[_has_control(pair, controls)].append(pair)
+    judged = {
+        with_control: iter(_judge_family(family, margin))
+        for with_control, family in families.items()
     }
-    return tuple(
-        _comparison(
-            pair,
-            {metric: corrected[metric][index] for metric in corrected},
-            n_pairs=len(pairs),
-            margin=margin,
-        )
-        for index, pair in enumerate(pairs)
-    )
+    return tuple(next(judged[_has_control(pair, controls)]) for pair in pairs)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -229,7 +229,7 @@ def seeds_to_settle(
     Args:
         found: The mean difference of the primary metric.
         n_seeds: Seeds so far.
-        n_pairs: Pairs of arms compared.
+        n_pairs: Pairs of arms of its family.
         margin: Differences smaller than this do not matter.
 
     Returns:
@@ -302,6 +302,26 @@ def _pair(
 def _numbered(items: Iterable[_Item]) -> dict[_Item, int]:
     """Number distinct items in an order that the order of the results cannot change."""
     return {item: number for number, item in enumerate(sorted(set(items)))}
+
+
+def _has_control(pair: Pair, controls: Collection[str]) -> bool:
+    return pair.first in controls or pair.second in controls
+
+
+def _judge_family(pairs: Sequence[Pair], margin: float) -> list[Comparison]:
+    corrected = {
+        metric: holm([pair.estimates[metric].p for pair in pairs])
+        for metric in HIGHER_IS_BETTER
+    }
+    return [
+        _comparison(
+            pair,
+            {metric: corrected[metric][index] for metric in corrected},
+            n_pairs=len(pairs),
+            margin=margin,
+        )
+        for index, pair in enumerate(pairs)
+    ]
 
 
 def _comparison(

@@ -31,12 +31,14 @@ class EvaluatedUNet:
         table: Title of the table that it belongs to.
         arm: Name of its row.
         rows: Its test cases.
+        is_control: Whether the row is a control.
     """
 
     seed: int
     table: str
     arm: str
     rows: Sequence[CaseRow]
+    is_control: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ class Evidence:
         tables: The rows of each table by its title. Rows of one table are trained by
             one rule, and compared with each other.
         comparisons: The verdict on each pair of rows of a table; Holm's correction
-            goes over the pairs of all tables.
+            goes over the pairs of all tables, apart for those with a control.
         remarks: What went amiss on the way and may have spoiled a figure.
     """
 
@@ -106,7 +108,10 @@ def weigh(
             of one seed.
     """
     by_table: dict[str, dict[str, list[EvaluatedUNet]]] = {}
+    controls: set[str] = set()
     for unet in unets:
+        if unet.is_control:
+            controls.add(unet.arm)
         by_table.setdefault(unet.table, {}).setdefault(unet.arm, []).append(unet)
     results = [
         CaseResult(unet.seed, row.fold, row.case_id, arm, row.metrics)
@@ -123,7 +128,10 @@ def weigh(
             for title, arms in by_table.items()
         },
         comparisons=compare(
-            results, margin=margin, tables=[list(arms) for arms in by_table.values()]
+            results,
+            margin=margin,
+            tables=[list(arms) for arms in by_table.values()],
+            controls=controls,
         ),
         remarks=remarks,
     )

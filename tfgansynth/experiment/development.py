@@ -85,7 +85,15 @@ def try_recipe(
         rows = _ensure_rows(experiment, fold, recipe, baseline)
         mean = statistics.fmean(row.metrics.dice for row in rows)
         print(f"TRIED: {recipe.name}: mean Dice {mean:.4f} of {len(rows)} cases")
-        tested.append(EvaluatedUNet(config.seed, _title(recipe), recipe.name, rows))
+        tested.append(
+            EvaluatedUNet(
+                seed=config.seed,
+                table=_title(recipe),
+                arm=recipe.name,
+                rows=rows,
+                is_control=recipe.kind == "control",
+            )
+        )
     found = weigh(
         tested,
         context=f"{len(fold.unused)} training cases that the reduced set leaves out",

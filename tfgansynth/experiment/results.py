@@ -108,6 +108,7 @@ def weigh_results(
                 table=table_title(unet),
                 arm=unet.recipe.name,
                 rows=unet.rows,
+                is_control=unet.recipe.kind == "control",
             )
             for unet in unets
         ),
