@@ -11,15 +11,11 @@ from tfgansynth.data.sealed import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.experiment.findings import findings_of_set
-from tfgansynth.experiment.origins import is_control, require_own_set
+from tfgansynth.experiment.origins import is_control
+from tfgansynth.experiment.own_sets import read_own_set
 from tfgansynth.materials import Experiment
 from tfgansynth.synthesis.nnunet import labels, write_nnunet
-from tfgansynth.synthesis.sampling import (
-    MANIFEST,
-    pair_name,
-    read_manifest,
-    read_set,
-)
+from tfgansynth.synthesis.sampling import MANIFEST, pair_name
 
 _FIRST_ID = 500
 """nnU-Net's own data sets, and those it comes with, have lower numbers."""
@@ -51,19 +47,12 @@ def hand_over(
     target = target or default
     if target.exists() or target.is_symlink():
         raise InputError(f"{target}: exists already: remove it, or name another --to")
-    if not source.is_dir():
-        raise InputError(
-            f"{source}: there is no synthetic set: run tools/synthesize.py with the "
-            "same options first, or name another --set"
-        )
-    manifest = read_manifest(source)
-    require_own_set(experiment, fold, manifest, source)
+    images, masks, manifest = read_own_set(experiment, fold, source)
     if is_control(manifest):
         raise InputError(
             f"{source}: is a control, made of the training cases themselves, and is "
             "not handed on"
         )
-    images, masks = read_set(source)
     name = f"Dataset{_FIRST_ID + fold.number:03d}_SyntheticLungs"
     label = _LABELS[experiment.config.lungs]
     facts = SetFacts(
