@@ -118,11 +118,11 @@ def test_losses_that_are_no_numbers_are_faults() -> None:
     assert health.fault_of_losses({**sound, "gradient_norm/x": math.inf}) == ""
     assert (
         health.fault_of_losses({**sound, "loss/discriminator": math.nan})
-        == "the discriminator's loss is nan"
+        == "the loss of the discriminator is nan"
     )
     assert (
         health.fault_of_losses({"loss/discriminator": -math.inf, "loss/generator": 0.0})
-        == "the discriminator's loss is -inf"
+        == "the loss of the discriminator is -inf"
     )
 
 
@@ -148,7 +148,7 @@ def test_weights_that_are_no_numbers_are_faults(name: str, network: str) -> None
     assert health.fault_of_weights(state) == ""
     for value in (math.nan, math.inf):
         state[name].flat[1] = value
-        fault = f"the {network}'s weights are not finite"
+        fault = f"the weights of the {network} are not finite"
         assert health.fault_of_weights(state) == fault
 
 

@@ -25,7 +25,7 @@ def test_an_absurd_rate_stops_with_one_line_and_the_last_checkpoint(
         assert done.returncode == 1
         (line,) = done.stderr.splitlines()
         assert line.startswith("error: GAN: ")
-        assert "loss is nan at step 2: training stopped" in line
+        assert "is nan at step 2: training stopped" in line
         assert "the checkpoint of step 1 is kept" in line
         assert "--gan.generator-rate" in line
         (checkpoint,) = tmp_path.rglob("step-*.npz")

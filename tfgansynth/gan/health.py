@@ -47,7 +47,9 @@ def fault_of_losses(scalars: Mapping[str, float]) -> str:
         for name, value in scalars.items()
         if name.startswith("loss/") and not math.isfinite(value)
     }
-    return " and ".join(f"the {name}'s loss is {bad[name]}" for name in sorted(bad))
+    return " and ".join(
+        f"the loss of the {name} is {bad[name]}" for name in sorted(bad)
+    )
 
 
 def fault_of_weights(state: Mapping[str, NDArray[Any]]) -> str:
@@ -61,7 +63,9 @@ def fault_of_weights(state: Mapping[str, NDArray[Any]]) -> str:
         for name, array in state.items()
         if not np.isfinite(array).all()
     }
-    return " and ".join(f"the {name}'s weights are not finite" for name in sorted(bad))
+    return " and ".join(
+        f"the weights of the {name} are not finite" for name in sorted(bad)
+    )
 
 
 def won_below(config: GANConfig) -> float:
