@@ -75,6 +75,50 @@ def verify(root: Path, rounding: float = 0.0) -> Findings:
     return recomputation.findings
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class VerifiedResults:
+    """The rows of a run or a study, each number recomputed and found as stored.
+
+    Attributes:
+        unets: In the order of the evidence.
+        data: The data set of all runs.
+        remarks: What went amiss on the way.
+        runs: The runs by the names that the U-Nets have for them.
+    """
+
+    unets: tuple[UNetResult, ...]
+    data: Identity
+    remarks: tuple[str, ...]
+    runs: Mapping[str, StoredRun]
+
+
+def verified_results(root: Path) -> VerifiedResults:
+    """Recompute the rows, sets and assessments of a run or a study, and return them.
+
+    Args:
+        root: Folder of a run, or of a study of several runs beside it.
+
+    Raises:
+        InputError: It is no such folder, or something in it is not as recomputed.
+    """
+    root = root.resolve()
+    if not (root / EVIDENCE).is_file():
+        raise InputError(
+            f"{root}: has no {EVIDENCE}: name the folder that tools/run_table.py named "
+            "at its end"
+        )
+    recomputation = _Recomputation(root, rounding=0.0)
+    results = recomputation.evidence(root / EVIDENCE)
+    recomputation.rest()
+    differences = recomputation.findings.differences
+    if results is None or differences:
+        raise InputError(
+            f"{root}: is not what its predictions give ({differences[0]}): "
+            f"tools/verify.py {root} tells all"
+        )
+    return results
+
+
 class _Recomputation:
     """One pass over the files of some runs that measures each U-Net but once."""
 
@@ -89,8 +133,12 @@ class _Recomputation:
         self._unets: dict[Path, UNetResult | None] = {}
         self._truths: Truths = {}
 
-    def evidence(self, path: Path) -> None:
-        """Recompute all rows and verdicts from the predictions they name."""
+    def evidence(self, path: Path) -> VerifiedResults | None:
+        """Recompute all rows and verdicts from the predictions they name.
+
+        Returns:
+            What was recomputed; None if it cannot be.
+        """
         findings = self.findings
         with findings.reading(path):
             record = storage.read_record(path)
@@ -100,6 +148,9 @@ class _Recomputation:
             findings.compare(path, "", record, evidence_record(evidence, unets, data))
             text = evidence_to_markdown(evidence)
             findings.compare_text(path.with_name(EVIDENCE_TEXT), text)
+            runs = {name: self._run(name) for name in record["runs"]}
+            return VerifiedResults(tuple(unets), data, evidence.remarks, runs)
+        return None
 
     def curve(self, path: Path) -> None:
         """Recompute a learning curve from the predictions it names."""
