@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth.kernels import convolution, library
+from tfgansynth.precision import bfloat16_units
 
 Array = NDArray[np.float32]
 TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-2}
@@ -86,6 +87,9 @@ def compare(
     arrays: list[Array],
     dtype: str,
 ) -> None:
+    if dtype == "bfloat16" and not bfloat16_units():
+        # `auto` takes float32 there, and TensorFlow rounds every partial sum.
+        pytest.skip("nothing here accelerates bfloat16")
     tensors = [tf.cast(array, dtype) for array in arrays]
     # The twin in float32, of the numbers as rounded.
     references = output_and_gradients(twin, *(tf.cast(x, "float32") for x in tensors))

@@ -14,8 +14,14 @@ from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.data.pipeline import endless_batches, real_pairs
 from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.precision import bfloat16_units
 from tfgansynth.segmentation.training import Labelled, train_unet
 from tfgansynth.segmentation.unet import predict_masks
+
+# Emulated, it takes a quarter of an hour and says nothing of what `auto` would run.
+pytestmark = pytest.mark.skipif(
+    not bfloat16_units(), reason="nothing here accelerates bfloat16"
+)
 
 SIZE, BATCH, STEPS = 32, 16, 60
 FORMATS: tuple[Precision, Precision] = ("float32", "bfloat16")

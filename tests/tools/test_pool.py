@@ -46,11 +46,19 @@ def runs(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
     return {"one": one / NAME, "two": two / NAME, "both": both / NAME}
 
 
+@pytest.fixture(scope="module")
+def pool_of_one(
+    runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("pool")
+    pool([runs["one"]], folder)
+    return folder
+
+
 @pytest.fixture
-def pooled(runs: dict[str, Path], tmp_path: Path) -> Path:
-    """A pool that has fold 1."""
-    pool([runs["one"]], tmp_path / "pool")
-    return tmp_path / "pool"
+def pooled(pool_of_one: Path, tmp_path: Path) -> Path:
+    """A pool that has fold 1, the test's own."""
+    return shutil.copytree(pool_of_one, tmp_path / "pool")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
