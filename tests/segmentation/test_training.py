@@ -368,6 +368,19 @@ def poison(monkeypatch: pytest.MonkeyPatch, *, epoch: int, step: int) -> None:
     monkeypatch.setattr(training, "epoch_batches", poisoned)
 
 
+def test_one_weight_that_is_no_number_is_a_fault() -> None:
+    unet = build_unet(TINY, size=SIDE, seed=0)
+    state = training.UNetTraining(unet, build_optimizer(TINY))
+    entry = Epoch(epoch=1, training_error=0.5, validation_error=0.5)
+    assert state.fault(entry) == ""
+
+    weights = unet.get_weights()
+    weights[-1].flat[0] = np.nan
+    unet.set_weights(weights)
+
+    assert state.fault(entry) == "the weights are not finite"
+
+
 @pytest.mark.parametrize("between", [-1.0, 1e9])
 def test_weights_that_are_no_numbers_end_training_with_the_last_epoch_kept(
     tmp_path: Path,
