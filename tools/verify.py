@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tfgansynth.commands import run_tool
 from tfgansynth.errors import InputError
 from tfgansynth.failures import DONE, FAILED
+from tfgansynth.verification.pool import is_pool, verify_pool
 from tfgansynth.verification.studies import verify
 
 _MOST_LINES = 20
@@ -24,7 +25,8 @@ class Verify:
     """Recompute every number of a result, without data set or TensorFlow."""
 
     run: tyro.conf.Positional[Path]
-    """Folder of a run, of a study of several seeds, or of a learning curve."""
+    """Folder of a run, of a study of several seeds, of a learning curve, or of pooled
+    results; of these only the verdicts and means are recomputed."""
     rounding: float = 0.0
     """Largest relative difference that counts as equal. Another kind of processor
     may round sums otherwise, in their last digits: 1e-9 allows for that."""
@@ -34,7 +36,8 @@ def main(options: Verify) -> int:
     """Recompute and compare."""
     if not 0 <= options.rounding < 1:
         raise InputError(f"--rounding {options.rounding}: expected 0 to 1")
-    findings = verify(options.run, options.rounding)
+    recompute = verify_pool if is_pool(options.run) else verify
+    findings = recompute(options.run, options.rounding)
     for line in findings.differences[:_MOST_LINES]:
         print(line)
     n_files, n_wrong = len(findings.files), len(findings.differences)

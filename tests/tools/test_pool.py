@@ -226,6 +226,29 @@ def test_an_altered_pool_is_refused(pooled: Path) -> None:
         pool([], pooled)
 
 
+def test_a_pool_is_verified(tool: Runner, pooled: Path) -> None:
+    done = tool("verify", pooled)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "VERIFIED: " in done.stdout
+
+
+def test_an_altered_verdict_of_a_pool_is_named(tool: Runner, pooled: Path) -> None:
+    def change(record: Any) -> None:
+        record["comparisons"][0]["verdict"] = "helps against all odds"
+
+    reseal(pooled / "evidence.json", change)
+    text = pooled / "evidence.md"
+    text.write_text(text.read_text().replace("0.", "0.1", 1))
+
+    done = tool("verify", pooled)
+
+    assert done.returncode == 1
+    assert "evidence.json: comparisons[0].verdict: stored helps" in done.stdout
+    assert "evidence.md: line " in done.stdout
+    assert "2 differences" in done.stdout
+
+
 @pytest.mark.parametrize("name", ["config", "unets", "sets"])
 def test_a_pool_of_another_version_is_refused(pooled: Path, name: str) -> None:
     path = pooled / NAME / "fold-1/fold.json"

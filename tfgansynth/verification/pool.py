@@ -24,6 +24,7 @@ from tfgansynth.experiment.results import (
 )
 from tfgansynth.runs import Run
 from tfgansynth.synthesis.sampling import MANIFEST
+from tfgansynth.verification.findings import Findings
 from tfgansynth.verification.sets import OWN_SETS
 from tfgansynth.verification.stored_runs import CONFIG, StoredRun
 from tfgansynth.verification.studies import VerifiedResults, verified_results
@@ -31,6 +32,7 @@ from tfgansynth.verification.studies import VerifiedResults, verified_results
 FOLD = "fold.json"
 """What a fold's results were made with; the metrics lie beside it, a CSV a U-Net."""
 
+_FOLDS = f"*/fold-*/{FOLD}"
 _PARTS = (
     *("dataset", "networks", "config", "fold", "sets", "assessments", "remarks"),
     *("machines", "seconds"),
@@ -98,6 +100,35 @@ def pool(roots: Sequence[Path], to: Path) -> tuple[list[FoldResults], Evidence]:
     return ordered, evidence
 
 
+def verify_pool(root: Path, rounding: float = 0.0) -> Findings:
+    """Recompute what a pool shows from the metrics of its folds.
+
+    That these follow from predictions was seen when they were taken in, and cannot be
+    seen again without them.
+
+    Args:
+        root: The pool's folder.
+        rounding: Numbers whose relative difference is at most this are equal.
+
+    Raises:
+        InputError: A fold was altered, or differs from the others in more than its
+            seed.
+    """
+    root = root.resolve()
+    findings = Findings(root, rounding)
+    evidence, record = weigh_pool(read_pool(root), root)
+    with findings.reading(path := root / EVIDENCE):
+        findings.compare(path, "", storage.read_record(path), record)
+    with findings.reading(path := root / EVIDENCE_TEXT):
+        findings.compare_text(path, evidence_to_markdown(evidence))
+    return findings
+
+
+def is_pool(root: Path) -> bool:
+    """Whether a folder has the numbers of folds, and not the folds themselves."""
+    return any(root.glob(_FOLDS))
+
+
 def weigh_pool(
     folds: Sequence[FoldResults], to: Path
 ) -> tuple[Evidence, dict[str, object]]:
@@ -133,8 +164,7 @@ def read_pool(folder: Path) -> list[FoldResults]:
     Raises:
         InputError: A file is missing, was altered, or is of another version.
     """
-    paths = sorted(folder.glob(f"*/fold-*/{FOLD}"))
-    return sorted(map(_read, paths), key=lambda fold: fold.order)
+    return sorted(map(_read, folder.glob(_FOLDS)), key=lambda fold: fold.order)
 
 
 def _fold_results(results: VerifiedResults) -> Iterator[FoldResults]:

@@ -1,0 +1,18 @@
+"""The results kept in this repository are what its code finds in their numbers."""
+
+from pathlib import Path
+
+import pytest
+
+from tfgansynth.verification.pool import verify_pool
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in RESULTS.iterdir()))
+def test_kept_results_are_verified(name: str) -> None:
+    """Another processor may round sums otherwise, in their last digits."""
+    found = verify_pool(RESULTS / name, rounding=1e-9)
+
+    assert found.differences == []
+    assert found.n_numbers > 100
