@@ -30,13 +30,13 @@ def main(options: PoolResults) -> None:
     """Pool and print."""
     # Imported late: --help must not wait for it.
     from tfgansynth.evaluation.evidence import evidence_to_text
-    from tfgansynth.verification.pool import pool
+    from tfgansynth.verification.pool import pool, sets_to_markdown
 
     folds, evidence = pool(options.runs, options.to)
     for fold in folds:
         seed, number = fold.order
         print(f"POOLED: seed {seed}, fold {number}: {len(fold.unets)} U-Nets")
-    print(f"\n{evidence_to_text(evidence)}")
+    print(f"\n{evidence_to_text(evidence)}\n{sets_to_markdown(folds)}")
     print(f"EVIDENCE: {options.to}/evidence.md, .json")
 
 

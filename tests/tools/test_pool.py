@@ -249,6 +249,14 @@ def test_an_altered_verdict_of_a_pool_is_named(tool: Runner, pooled: Path) -> No
     assert "2 differences" in done.stdout
 
 
+def test_each_assessed_set_has_a_line(pooled: Path) -> None:
+    heading, _, line = (pooled / "sets.md").read_text().splitlines()
+
+    cells = dict(zip(heading.split(" | "), line.split(" | "), strict=True))
+    assert (cells["| seed"], cells["set"]) == ("| 0", "fold-1/synthetic")
+    assert cells["pairs"] == "6"
+
+
 @pytest.mark.parametrize("name", ["config", "unets", "sets"])
 def test_a_pool_of_another_version_is_refused(pooled: Path, name: str) -> None:
     path = pooled / NAME / "fold-1/fold.json"

@@ -53,8 +53,8 @@ def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert line.startswith("| smoke data.n_reduced: 6, ")  # what the preset has not
     for setting in ("gan.deform: elastic", "synthesis.teachers: 2"):
         assert setting in line
-    # Recipe, time, three figures of the set, five rows and three augmented ones.
-    assert line.count("|") == heading.count("|") == 14
+    # Recipe, time, seven cells about the set, five rows and three augmented ones.
+    assert line.count("|") == heading.count("|") == 18
     return folder
 
 
@@ -78,6 +78,9 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
     # Four pairs of rows without a control, and nine with one.
     assert sorted(pair["n_pairs"] for pair in trial["comparisons"]) == [4] * 4 + [9] * 9
     assert trial["assessment"]["memorization"]["passed"] in (True, False)
+    parts = ("gan", "teachers/teacher-1", "teachers/teacher-2", "synthetic")
+    seconds = [trial["seconds"][f"fold-1/{part}"] for part in parts]
+    assert trial["set_seconds"] == pytest.approx(sum(seconds))
 
 
 def test_a_trial_is_judged_on_training_cases_left_out(out: Path) -> None:

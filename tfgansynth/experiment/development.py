@@ -24,9 +24,10 @@ from tfgansynth.evaluation.evidence import (
     weigh,
 )
 from tfgansynth.evaluation.predictions import CASES, measure_cases
+from tfgansynth.evaluation.quality_table import lines_to_markdown, quality_cells
 from tfgansynth.experiment.assessment import ensure_assessment
 from tfgansynth.experiment.gan_stage import ensure_gan
-from tfgansynth.experiment.places import ORIGIN
+from tfgansynth.experiment.places import ORIGIN, set_seconds
 from tfgansynth.experiment.recipes import Recipe, recipes
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthesis_stage import ensure_set
@@ -101,13 +102,15 @@ def try_recipe(
         margin=config.evaluation.equivalence_margin,
     )
     quality = ensure_assessment(experiment, fold).record if assessed else None
+    seconds = experiment.run.seconds()
     record = {
         "preset": config.preset,
         "settings": _settings(config),
         "fold": fold.number,
         "seed": config.seed,
         "dataset": experiment.data.record(),
-        "seconds": experiment.run.seconds(),
+        "seconds": seconds,
+        "set_seconds": set_seconds(seconds, fold.number, config.synthesis.teachers),
         "assessment": quality,
         **evidence_to_json(found),
     }
@@ -131,38 +134,13 @@ def _line(record: Mapping[str, Any], found: Evidence) -> str:
     """Render a trial as a Markdown table of one line."""
     cells = {
         "recipe": " ".join([record["preset"], ", ".join(record["settings"])]).strip(),
-        "set made in": f"{_seconds_for_the_set(record) / 60:.0f} min",
-        **_quality_cells(record["assessment"]),
+        "set made in": f"{record['set_seconds'] / 60:.0f} min",
     }
+    if record["assessment"]:
+        cells |= quality_cells(record["assessment"])
     for arms in found.tables.values():
         cells |= {arm.name: f"{arm.metrics['dice'].mean:.4f}" for arm in arms}
-    rows = [cells, dict.fromkeys(cells, "---"), cells.values()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _seconds_for_the_set(record: Mapping[str, Any]) -> float:
-    """The time of the fold's GAN, teachers and set: without trial and assessment."""
-    root = f"fold-{record['fold']}"
-    stages = [f"{root}/{name}" for name in ("gan", "teachers/", "synthetic")]
-    spent: Mapping[str, float] = record["seconds"]
-    return sum(spent[stage] for stage in spent if stage.startswith(tuple(stages)))
-
-
-def _quality_cells(assessment: Mapping[str, Any] | None) -> dict[str, str]:
-    if not assessment:
-        return {}
-    agreement = assessment["soundness"]["agreement"]["synthetic"]["mean"]
-    figures = assessment["fidelity"]["figures"]
-    shares = [
-        f"{figures[name]['synthetic']['value']:.2f}" if figures else "-"
-        for name in ("precision", "recall", "coverage")
-    ]
-    closer = assessment["memorization"]["parts"]["pair"]["share"]
-    return {
-        "agreement": f"{agreement:.3f}",
-        "precision / recall / coverage": " / ".join(shares),
-        "closer than the null": f"{closer:.1%}",
-    }
+    return lines_to_markdown([cells])
 
 
 def _ensure_rows(

@@ -1,4 +1,6 @@
-"""How files and folders below a fold's are called."""
+"""How files, folders and stages below a fold's are called."""
+
+from collections.abc import Mapping
 
 ORIGIN = "origin.json"
 """Says in a U-Net's folder what it came from, and that it is done."""
@@ -16,3 +18,18 @@ def teacher_name(number: int) -> str:
 def judge_name(number: int) -> str:
     """Folder of a judge."""
     return f"judges/judge-{number}"
+
+
+def set_seconds(seconds: Mapping[str, float], fold: int, teachers: int) -> float:
+    """How long it took to make a fold's synthetic set.
+
+    Args:
+        seconds: Of stages and their parts, as `timings.json` has them.
+        fold: Number of the fold.
+        teachers: How many gave the masks.
+
+    Returns:
+        Seconds of the GAN's training, the teachers' and the drawing of pairs.
+    """
+    names = ("gan", *map(teacher_name, range(1, teachers + 1)), "synthetic")
+    return sum(seconds.get(f"fold-{fold}/{name}", 0.0) for name in names)

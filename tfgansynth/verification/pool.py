@@ -12,8 +12,9 @@ from tfgansynth.config import config_from_json, differences
 from tfgansynth.data.dataset import Identity, Layout
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.evidence import Evidence, evidence_to_markdown
+from tfgansynth.evaluation.quality_table import lines_to_markdown, quality_cells
 from tfgansynth.evaluation.tables import CaseRow, cases_to_csv, read_cases
-from tfgansynth.experiment.places import ASSESSMENT
+from tfgansynth.experiment.places import ASSESSMENT, set_seconds
 from tfgansynth.experiment.recipes import Recipe, recipes
 from tfgansynth.experiment.results import (
     EVIDENCE,
@@ -31,6 +32,9 @@ from tfgansynth.verification.studies import VerifiedResults, verified_results
 
 FOLD = "fold.json"
 """What a fold's results were made with; the metrics lie beside it, a CSV a U-Net."""
+
+SETS_TEXT = "sets.md"
+"""What assessments found, a line for each synthetic set."""
 
 _FOLDS = f"*/fold-*/{FOLD}"
 _PARTS = (
@@ -97,6 +101,8 @@ def pool(roots: Sequence[Path], to: Path) -> tuple[list[FoldResults], Evidence]:
         _write(fold, to / fold.place)
     storage.write_record(to / EVIDENCE, record)
     storage.write_text(to / EVIDENCE_TEXT, evidence_to_markdown(evidence))
+    if sets := sets_to_markdown(ordered):
+        storage.write_text(to / SETS_TEXT, sets)
     return ordered, evidence
 
 
@@ -116,12 +122,37 @@ def verify_pool(root: Path, rounding: float = 0.0) -> Findings:
     """
     root = root.resolve()
     findings = Findings(root, rounding)
-    evidence, record = weigh_pool(read_pool(root), root)
+    folds = read_pool(root)
+    evidence, record = weigh_pool(folds, root)
     with findings.reading(path := root / EVIDENCE):
         findings.compare(path, "", storage.read_record(path), record)
     with findings.reading(path := root / EVIDENCE_TEXT):
         findings.compare_text(path, evidence_to_markdown(evidence))
+    if sets := sets_to_markdown(folds):
+        with findings.reading(path := root / SETS_TEXT):
+            findings.compare_text(path, sets)
     return findings
+
+
+def sets_to_markdown(folds: Sequence[FoldResults]) -> str:
+    """Render what assessments found of the folds' sets; empty if there are none."""
+    lines = []
+    for fold in folds:
+        record = fold.record
+        teachers = record["config"]["synthesis"]["teachers"]
+        spent = set_seconds(record["seconds"], record["fold"], teachers)
+        for found in record["assessments"].values():
+            made = found["synthetic_set"]
+            lines.append(
+                {
+                    "seed": str(fold.order[0]),
+                    "set": made["folder"],
+                    "pairs": str(made["n"]),
+                    "made in": f"{spent / 60:.0f} min",
+                    **quality_cells(found),
+                }
+            )
+    return f"{lines_to_markdown(lines)}\n" if lines else ""
 
 
 def is_pool(root: Path) -> bool:
