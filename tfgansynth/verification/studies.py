@@ -62,7 +62,7 @@ def verify(root: Path, rounding: float = 0.0) -> Findings:
     if not has_evidence and not curves:
         raise InputError(
             f"{root}: has no {EVIDENCE} and no {CURVE}.json: name the folder that "
-            "tools/run_table.py or tools/run_curve.py named at its end"
+            "tools/run_table.py, run_curve.py or pool_results.py named at its end"
         )
     recomputation = _Recomputation(root, rounding)
     if has_evidence:
