@@ -266,6 +266,14 @@ def test_a_pool_of_another_version_is_refused(pooled: Path, name: str) -> None:
         pool([], pooled)
 
 
+def test_an_assessment_of_another_version_is_refused(pooled: Path) -> None:
+    path = pooled / NAME / "fold-1/fold.json"
+    reseal(path, lambda record: record["assessments"]["assessment"].pop("soundness"))
+
+    with pytest.raises(InputError, match="is not of this version"):
+        pool([], pooled)
+
+
 def test_what_is_no_result_is_refused(tool: Runner, tmp_path: Path) -> None:
     done = tool("pool_results", "--to", tmp_path)
     assert done.returncode == 2

@@ -136,22 +136,7 @@ def verify_pool(root: Path, rounding: float = 0.0) -> Findings:
 
 def sets_to_markdown(folds: Sequence[FoldResults]) -> str:
     """Render what assessments found of the folds' sets; empty if there are none."""
-    lines = []
-    for fold in folds:
-        record = fold.record
-        teachers = record["config"]["synthesis"]["teachers"]
-        spent = set_seconds(record["seconds"], record["fold"], teachers)
-        for found in record["assessments"].values():
-            made = found["synthetic_set"]
-            lines.append(
-                {
-                    "seed": str(fold.order[0]),
-                    "set": made["folder"],
-                    "pairs": str(made["n"]),
-                    "made in": f"{spent / 60:.0f} min",
-                    **quality_cells(found),
-                }
-            )
+    lines = list(itertools.chain.from_iterable(map(_set_lines, folds)))
     return f"{lines_to_markdown(lines)}\n" if lines else ""
 
 
@@ -354,12 +339,31 @@ def _read(path: Path) -> FoldResults:
             recipe = Recipe.from_record(entry)
             rows = _cases(path.with_name(f"{recipe.folder_name}.csv"), entry)
             unets.append(UNetResult(name, config, record["fold"], recipe, rows))
-        return FoldResults(record, tuple(unets))
+        fold = FoldResults(record, tuple(unets))
+        _set_lines(fold)  # An assessment that cannot be told is refused here.
+        return fold
     except (LookupError, TypeError, AttributeError) as fault:
         raise InputError(
             f"{path}: is not of this version ({type(fault).__name__}: {fault}): remove "
             "its folder and pool the run once more"
         ) from fault
+
+
+def _set_lines(fold: FoldResults) -> list[dict[str, str]]:
+    """The cells of each assessed set of a fold, by their headings."""
+    record = fold.record
+    teachers = record["config"]["synthesis"]["teachers"]
+    spent = set_seconds(record["seconds"], record["fold"], teachers)
+    return [
+        {
+            "seed": str(fold.order[0]),
+            "set": found["synthetic_set"]["folder"],
+            "pairs": str(found["synthetic_set"]["n"]),
+            "made in": f"{spent / 60:.0f} min",
+            **quality_cells(found),
+        }
+        for found in record["assessments"].values()
+    ]
 
 
 def _cases(path: Path, entry: Mapping[str, Any]) -> list[CaseRow]:
