@@ -43,5 +43,11 @@ def test_a_table_has_a_line_a_row_and_escapes_its_own_sign() -> None:
     assert table(("A", "B"), [(1, "x|y")]) == "| A | B |\n| --- | --- |\n| 1 | x\\|y |"
 
 
+def test_rows_of_a_table_come_in_their_order() -> None:
+    rows = [("1", "2"), ("3", "4")]
+
+    assert table(("a", "b"), rows) == "| a | b |\n| --- | --- |\n| 1 | 2 |\n| 3 | 4 |"
+
+
 def test_bullets() -> None:
     assert bullets(["one", "two"]) == "- one\n- two"

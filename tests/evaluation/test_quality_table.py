@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tfgansynth.evaluation.quality_table import lines_to_markdown, quality_cells
+from tfgansynth.evaluation.quality_table import quality_cells
 
 
 def figure(synthetic: float, ruler: float) -> dict[str, Any]:
@@ -56,9 +56,3 @@ def test_too_few_cases_to_compare_leave_the_cells_open(record: dict[str, Any]) -
 
     assert cells["precision / recall / coverage"] == cells["the same of real"] == "-"
     assert cells["audit"] == "passed"
-
-
-def test_lines_make_a_table() -> None:
-    lines = [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
-
-    assert lines_to_markdown(lines) == "| a | b |\n| --- | --- |\n| 1 | 2 |\n| 3 | 4 |"

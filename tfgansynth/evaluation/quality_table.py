@@ -1,6 +1,6 @@
 """What assessments found of synthetic sets, in one line each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 _FIGURES = ("precision", "recall", "coverage")
@@ -34,12 +34,6 @@ def quality_cells(record: Mapping[str, Any]) -> dict[str, str]:
         "copies": " / ".join(str(part["n_copies"]) for part in parts),
         "audit": "passed" if audit["passed"] else "NOT PASSED",
     }
-
-
-def lines_to_markdown(lines: Sequence[Mapping[str, str]]) -> str:
-    """Render lines of equal headings, one at least, as a Markdown table."""
-    grid = [list(lines[0]), ["---"] * len(lines[0]), *(line.values() for line in lines)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in grid)
 
 
 def _shares(figures: Mapping[str, Any], whose: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tfgansynth import storage
+from tfgansynth.cards import markdown
 from tfgansynth.config import PRESETS, Config, differences
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.sealed import FoldCases
@@ -24,7 +25,7 @@ from tfgansynth.evaluation.evidence import (
     weigh,
 )
 from tfgansynth.evaluation.predictions import CASES, measure_cases
-from tfgansynth.evaluation.quality_table import lines_to_markdown, quality_cells
+from tfgansynth.evaluation.quality_table import quality_cells
 from tfgansynth.experiment.assessment import ensure_assessment
 from tfgansynth.experiment.gan_stage import ensure_gan
 from tfgansynth.experiment.places import ORIGIN, set_seconds
@@ -140,7 +141,7 @@ def _line(record: Mapping[str, Any], found: Evidence) -> str:
         cells |= quality_cells(record["assessment"])
     for arms in found.tables.values():
         cells |= {arm.name: f"{arm.metrics['dice'].mean:.4f}" for arm in arms}
-    return lines_to_markdown([cells])
+    return markdown.table(list(cells), [list(cells.values())])
 
 
 def _ensure_rows(

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tfgansynth import storage
+from tfgansynth.cards import markdown
 from tfgansynth.config import config_from_json, differences
 from tfgansynth.data.dataset import Identity, Layout
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.evidence import Evidence, evidence_to_markdown
-from tfgansynth.evaluation.quality_table import lines_to_markdown, quality_cells
+from tfgansynth.evaluation.quality_table import quality_cells
 from tfgansynth.evaluation.tables import CaseRow, cases_to_csv, read_cases
 from tfgansynth.experiment.places import ASSESSMENT, set_seconds
 from tfgansynth.experiment.recipes import Recipe, recipes
@@ -137,7 +138,10 @@ def verify_pool(root: Path, rounding: float = 0.0) -> Findings:
 def sets_to_markdown(folds: Sequence[FoldResults]) -> str:
     """Render what assessments found of the folds' sets; empty if there are none."""
     lines = list(itertools.chain.from_iterable(map(_set_lines, folds)))
-    return f"{lines_to_markdown(lines)}\n" if lines else ""
+    if not lines:
+        return ""
+    rows = [list(line.values()) for line in lines]
+    return f"{markdown.table(list(lines[0]), rows)}\n"
 
 
 def is_pool(root: Path) -> bool:
@@ -180,7 +184,8 @@ def read_pool(folder: Path) -> list[FoldResults]:
     Raises:
         InputError: A file is missing, was altered, or is of another version.
     """
-    return sorted(map(_read, folder.glob(_FOLDS)), key=lambda fold: fold.order)
+    paths = sorted(folder.glob(_FOLDS))
+    return sorted(map(_read, paths), key=lambda fold: fold.order)
 
 
 def _fold_results(results: VerifiedResults) -> Iterator[FoldResults]:
