@@ -18,12 +18,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth import config as config_module
+from tfgansynth.arrays import to_signed
 from tfgansynth.config import PRESETS, Config, UNetConfig
-from tfgansynth.data.folds import make_folds
+from tfgansynth.data.splits import make_folds
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.networks import Discriminator, Generator
-from tfgansynth.pixels import to_signed
-from tfgansynth.segmentation.nesterov import CaffeNesterov
+from tfgansynth.segmentation.optimizer import CaffeNesterov
 from tfgansynth.segmentation.unet import build_optimizer, build_unet
 
 PAPER: dict[str, Any] = {

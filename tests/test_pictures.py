@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tfgansynth import pictures
+from tfgansynth.arrays import ByteArray, MaskArray
 from tfgansynth.pictures import PREDICTION, TRUTH
-from tfgansynth.pixels import ByteArray, MaskArray
 
 WHITE = (245, 245, 245)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tfgansynth.verification.pool import verify_pool
+from tfgansynth.reporting.verification.pool import verify_pool
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.pixels import ByteArray
+from tfgansynth.arrays import ByteArray
 
 Color = tuple[int, int, int]
 

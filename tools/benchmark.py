@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth.commands import Options, run_tool
+from tfgansynth.cli.command import Options, run_tool
 from tfgansynth.errors import InputError
 
 
@@ -31,7 +31,7 @@ def main(options: Benchmark) -> None:
     """Measure and print."""
     from tfgansynth.benchmark.measurement import measure
     from tfgansynth.benchmark.report import as_dict, as_text
-    from tfgansynth.storage import write_json
+    from tfgansynth.runtime.storage import write_json
 
     if options.json and options.json.is_dir():
         raise InputError(f"--json {options.json}: expected a file, found a folder")

@@ -11,10 +11,10 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth.commands import run_tool
+from tfgansynth.cli.command import run_tool
+from tfgansynth.cli.failures import DONE, WRONG_USE
 from tfgansynth.data.checks import check
 from tfgansynth.data.lungs import Lungs
-from tfgansynth.failures import DONE, WRONG_USE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth.commands import Options, on_experiment, run_tool
+from tfgansynth.cli.command import Options, on_experiment, run_tool
 
 if TYPE_CHECKING:
-    from tfgansynth.materials import Experiment
+    from tfgansynth.experiment.experiment_data import Experiment
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth.commands import run_tool
+from tfgansynth.cli.command import run_tool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +30,7 @@ def main(options: PoolResults) -> None:
     """Pool and print."""
     # Imported late: --help must not wait for it.
     from tfgansynth.evaluation.evidence import evidence_to_text
-    from tfgansynth.verification.pool import pool, sets_to_markdown
+    from tfgansynth.reporting.verification.pool import pool, sets_to_markdown
 
     folds, evidence = pool(options.runs, options.to)
     for fold in folds:

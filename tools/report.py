@@ -8,7 +8,7 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth.commands import run_tool
+from tfgansynth.cli.command import run_tool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +26,7 @@ class Report:
 def main(options: Report) -> None:
     """Write and print where."""
     # Imported late: --help must not wait for it.
-    from tfgansynth.report.page import write_report
+    from tfgansynth.reporting.html.page import write_report
 
     print(f"REPORT: {write_report(options.run)}")
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth.commands import Options, import_tensorflow_quietly, run_tool
+from tfgansynth.cli.command import Options, run_tool
+from tfgansynth.runtime.libraries import import_tensorflow_quietly
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +35,7 @@ def main(options: RunCurve) -> None:
     """Run."""
     # Before TensorFlow, so that what is wrong here is told at once.
     from tfgansynth.experiment.curve_plan import Plan, fit
-    from tfgansynth.materials import load_materials
+    from tfgansynth.experiment.experiment_data import load_experiment_data
 
     plan = Plan(
         counts=options.counts,
@@ -42,12 +43,12 @@ def main(options: RunCurve) -> None:
         n_seeds=options.seeds,
         generator_of=options.generator_of,
     )
-    materials = load_materials(options.config, options.data_folder)
-    plan = fit(plan, materials.dataset.case_ids, options.config)
+    experiment_data = load_experiment_data(options.config, options.data_folder)
+    plan = fit(plan, experiment_data.dataset.case_ids, options.config)
     import_tensorflow_quietly()
     from tfgansynth.experiment.curve import run_curve
 
-    path = run_curve(materials, options.config, plan, options.out)
+    path = run_curve(experiment_data, options.config, plan, options.out)
     print(f"CURVE: {path}, {path.stem}.svg, .png")
 
 

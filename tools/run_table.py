@@ -8,7 +8,7 @@ from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth.commands import Options, open_run, run_tool
+from tfgansynth.cli.command import Options, open_run, run_tool
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.recipes import require_control
 

@@ -11,11 +11,11 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth.commands import run_tool
+from tfgansynth.cli.command import run_tool
+from tfgansynth.cli.failures import DONE, FAILED
 from tfgansynth.errors import InputError
-from tfgansynth.failures import DONE, FAILED
-from tfgansynth.verification.pool import is_pool, verify_pool
-from tfgansynth.verification.studies import verify
+from tfgansynth.reporting.verification.pool import is_pool, verify_pool
+from tfgansynth.reporting.verification.studies import verify
 
 _MOST_LINES = 20
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from tfgansynth.arrays import FloatArray, MaskArray, stack_pair
 from tfgansynth.config import AugmentationConfig
 from tfgansynth.data.augmentation import augment, augment_pair, augment_set
-from tfgansynth.pixels import FloatArray, MaskArray, stack_pair
 
 SIDE = 64
 ELASTIC = AugmentationConfig()

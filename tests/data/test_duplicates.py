@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tfgansynth.arrays import ByteArray, FloatArray, resize_area
 from tfgansynth.data.duplicates import (
     Crossing,
     DuplicatePair,
     across_split,
     find_duplicates,
 )
-from tfgansynth.data.folds import Fold
-from tfgansynth.data.phantom import make_phantoms
-from tfgansynth.pixels import ByteArray, FloatArray, resize_area
+from tfgansynth.data.phantoms.phantom import make_phantoms
+from tfgansynth.data.splits import Fold
 
 Alteration = Callable[[FloatArray], FloatArray]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tfgansynth.arrays import resize_area, resize_bilinear
 from tfgansynth.data.loading import load_directory
 from tfgansynth.errors import InputError
-from tfgansynth.pixels import resize_area, resize_bilinear
 
 
 def lungs_mask(side: int) -> np.ndarray:

@@ -16,8 +16,8 @@ from tfgansynth.evaluation.comparisons import (
     judge,
     seeds_to_settle,
 )
-from tfgansynth.evaluation.crossed import Components, Design, Estimate
 from tfgansynth.evaluation.metrics import CaseMetrics
+from tfgansynth.evaluation.mixed_effects import Components, Design, Estimate
 
 MARGIN = 0.005
 FOLDS = (1, 2, 3)

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from tfgansynth.evaluation.curve_plot import write_plot
 from tfgansynth.evaluation.curves import (
     Curve,
     CurveUNet,
@@ -18,6 +17,7 @@ from tfgansynth.evaluation.curves import (
     missing_from_json,
 )
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
+from tfgansynth.reporting.curve_plot import write_plot
 
 REAL, BOTH = "real (fair)", "real + synthetic (fair)"
 OF_CASE = np.random.default_rng(0).normal(0, 0.02, 20)

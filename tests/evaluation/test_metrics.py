@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from skimage.metrics import hausdorff_distance
 
+from tfgansynth.arrays import MaskArray
 from tfgansynth.evaluation.metrics import (
     CaseMetrics,
     contour,
@@ -14,7 +15,6 @@ from tfgansynth.evaluation.metrics import (
     mean_surface_distance,
     measure,
 )
-from tfgansynth.pixels import MaskArray
 
 
 def mask_of(*rows: str) -> MaskArray:

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfgansynth import storage
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.predictions import (
     Predictions,
     read_predictions,
     write_predictions,
 )
+from tfgansynth.runtime import storage
 
 
 def test_predictions_come_back(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tfgansynth.evaluation.comparisons import Verdict, holm, judge
-from tfgansynth.evaluation.crossed import (
+from tfgansynth.evaluation.mixed_effects import (
     SIGNIFICANCE,
     Differences,
     Estimate,

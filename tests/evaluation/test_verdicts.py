@@ -9,7 +9,7 @@ from tfgansynth.evaluation.comparisons import (
     Pair,
     Verdict,
 )
-from tfgansynth.evaluation.crossed import Components, Design, Estimate
+from tfgansynth.evaluation.mixed_effects import Components, Design, Estimate
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.evaluation.verdicts import (
     sentence,

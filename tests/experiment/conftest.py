@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfgansynth import storage
 from tfgansynth.config import PRESETS, DataConfig
-from tfgansynth.experiment.origins import gan_origin
-from tfgansynth.materials import Experiment, open_experiment
+from tfgansynth.experiment.experiment_data import Experiment, open_experiment
+from tfgansynth.experiment.provenance import gan_provenance
+from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, write_set
 
 CONFIG = dataclasses.replace(
@@ -24,8 +24,8 @@ CONFIG = dataclasses.replace(
 def write(experiment: Experiment, folder: Path, n: int, **more: Any) -> None:
     """A set of noise that says it is of fold 1."""
     rng = np.random.default_rng(n)
-    origin = {
-        **gan_origin(experiment, experiment.fold(1)),
+    provenance = {
+        **gan_provenance(experiment, experiment.fold(1)),
         "step": CONFIG.gan.steps,
         "generator_sha256": "00ff",
         "z_seed": 7,
@@ -40,7 +40,7 @@ def write(experiment: Experiment, folder: Path, n: int, **more: Any) -> None:
         n_similar=0,
         n_empty=0,
     )
-    write_set(synthetic, {**origin, **more}, folder)
+    write_set(synthetic, {**provenance, **more}, folder)
 
 
 @pytest.fixture(scope="module")

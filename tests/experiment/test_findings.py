@@ -1,8 +1,8 @@
-from tests.cards.records import assessment, evidence
-from tfgansynth import storage
-from tfgansynth.cards.findings import Findings
+from tests.reporting.cards.records import assessment, evidence
+from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.findings import findings_of_generator
-from tfgansynth.materials import Experiment
+from tfgansynth.reporting.cards.findings import Findings
+from tfgansynth.runtime import storage
 
 
 def test_a_generator_is_judged_by_the_set_that_it_has_drawn(

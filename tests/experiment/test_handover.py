@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cards.records import assessment, evidence
+from tests.reporting.cards.records import assessment, evidence
 from tests.synthesis.test_nnunet import verify
-from tfgansynth import storage
 from tfgansynth.errors import InputError
+from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.handover import hand_over
-from tfgansynth.materials import Experiment
+from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import read_set
 
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tfgansynth.assessment.neighbors import Pairs
 from tfgansynth.config import PRESETS, DataConfig, EvaluationConfig
 from tfgansynth.errors import InputError
-from tfgansynth.evaluation.neighbors import Pairs
+from tfgansynth.experiment.experiment_data import open_experiment
 from tfgansynth.experiment.judges import Judges, ensure_judges, judge_config
-from tfgansynth.materials import open_experiment
 
 SIDE = 32
 

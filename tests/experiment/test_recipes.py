@@ -8,7 +8,7 @@ import pytest
 from tfgansynth.config import PRESETS
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.recipes import Arms, Recipe, paper_recipes, recipes
-from tfgansynth.runs import SetKind
+from tfgansynth.experiment.run_folder import SetKind
 
 FAST = PRESETS["fast"]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfgansynth import checkpoints, precision, storage
 from tfgansynth.config import PRESETS
 from tfgansynth.experiment import stages
-from tfgansynth.runs import Run
+from tfgansynth.experiment.run_folder import Run
+from tfgansynth.runtime import checkpoints, precision, storage
 
 FLOAT32 = "float32 throughout (nothing for bfloat16 found)"
 
@@ -80,8 +80,8 @@ def test_a_stage_says_and_records_where_its_time_went(
 ) -> None:
     with (
         pytest.raises(KeyboardInterrupt),
-        stages.timed(run, "fold-1/gan") as watch,
-        watch.part("steps"),
+        stages.timed(run, "fold-1/gan") as timer,
+        timer.part("steps"),
     ):
         raise KeyboardInterrupt
     assert capsys.readouterr().out.startswith("TIME: fold-1/gan 0 s: ")

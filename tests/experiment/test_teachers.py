@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from tfgansynth.arrays import ByteArray, FloatArray
 from tfgansynth.config import PRESETS
 from tfgansynth.experiment.teachers import Teachers, teacher_config
-from tfgansynth.pixels import ByteArray, FloatArray
 
 SIDE = 4
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from tfgansynth import storage
 from tfgansynth.errors import InputError
+from tfgansynth.runtime import storage
 
 MOST_SECONDS = 5.0
 

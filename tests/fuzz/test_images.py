@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.fuzz.damage import hostile_image
-from tfgansynth.data.images import read_grey, read_jsrt_raw, read_mask
+from tfgansynth.data.importers.images import read_grey, read_jsrt_raw, read_mask
 from tfgansynth.errors import InputError
 
 Reader = Callable[[Path], np.ndarray]

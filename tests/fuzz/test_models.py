@@ -22,11 +22,11 @@ from tests.fuzz.hostile import (
     sealed,
 )
 from tests.fuzz.zygote import Zygote, zygote
-from tests.gan.small import CARD, ORIGIN, SEED, make_generator, noise
-from tfgansynth import apart
+from tests.gan.small import CARD, PROVENANCE, SEED, make_generator, noise
 from tfgansynth.gan import exported
 from tfgansynth.gan.export import export_generator, freeze_moments
 from tfgansynth.gan.exported import open_exported
+from tfgansynth.runtime import isolation
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generator = make_generator()
     freeze_moments(generator, seed=SEED)
     path = tmp_path_factory.mktemp("gan")
-    export_generator(generator, ORIGIN, CARD, path)
+    export_generator(generator, PROVENANCE, CARD, path)
     return path
 
 
@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def h5_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
     folder = tmp_path_factory.mktemp("h5")
-    with zygote("tfgansynth.h5_reader", "h5py", folder) as server:
+    with zygote("tfgansynth.runtime.h5_reader", "h5py", folder) as server:
         yield server
 
 
@@ -113,7 +113,7 @@ def test_keras_files(
     monkeypatch: pytest.MonkeyPatch,
     fuzz_inputs: int,
 ) -> None:
-    monkeypatch.setattr(apart, "run_apart", h5_reader.run)
+    monkeypatch.setattr(isolation, "run_isolated", h5_reader.run)
     monkeypatch.setattr(exported, "_MOST_SECONDS", 5)
 
     run(keras_check(folder / "generator.keras"), range(fuzz_inputs))
@@ -125,12 +125,12 @@ def test_keras_files(
 def sealed_check(folder: Path) -> Check:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     whole = {path: path.read_bytes() for path in files}
-    record = json.loads(whole[folder / "origin.json"])
+    record = json.loads(whole[folder / "provenance.json"])
 
     def spoil(rng: random.Random) -> None:
         path = rng.choice(files)
         # A model without its record is another matter.
-        other = rng.choice([file for file in files if file.name != "origin.json"])
+        other = rng.choice([file for file in files if file.name != "provenance.json"])
         match rng.randrange(6):
             case 0 | 1:
                 while path.read_bytes() == whole[path]:
@@ -148,7 +148,7 @@ def sealed_check(folder: Path) -> Check:
                 spoilt = damaged_json(rng, record)
                 files_changed = {**record, "files": distort(rng, record["files"])}
                 changed = sealed(files_changed).encode()
-                (folder / "origin.json").write_bytes(rng.choice((spoilt, changed)))
+                (folder / "provenance.json").write_bytes(rng.choice((spoilt, changed)))
 
     def check(seed: int) -> str:
         spoil(random.Random(seed))
@@ -168,7 +168,7 @@ def test_sealed_saved_models(
     folder: Path, monkeypatch: pytest.MonkeyPatch, fuzz_inputs: int
 ) -> None:
     # Whatever is not what was exported is refused before TensorFlow sees it.
-    monkeypatch.setattr(apart, "run_apart", None)
+    monkeypatch.setattr(isolation, "run_isolated", None)
     check = sealed_check(folder / "generator")
     found = run(check, range(fuzz_inputs), some_are_read=False)
 
@@ -176,19 +176,19 @@ def test_sealed_saved_models(
     assert found["read"] < fuzz_inputs / 20  # JSON that says the same otherwise
 
 
-# SavedModels of unknown origin
+# SavedModels of unknown provenance
 
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
     folder = tmp_path_factory.mktemp("trial")
-    with zygote("tfgansynth.gan.trial", "tfgansynth.gan.exported", folder) as server:
+    with zygote("tfgansynth.gan.probe", "tfgansynth.gan.exported", folder) as server:
         yield server
 
 
 def foreign_check(original: Path, folder: Path, trial: Zygote) -> Check:
     shutil.copytree(original, folder)
-    (folder / "origin.json").unlink()
+    (folder / "provenance.json").unlink()
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     whole = {path: path.read_bytes() for path in files}
     graph = folder / "saved_model.pb"
@@ -199,9 +199,9 @@ def foreign_check(original: Path, folder: Path, trial: Zygote) -> Check:
     def trial_of(path: Path) -> None:
         """Do as `open_exported` does, twice in place of loading it here."""
         exported._hash_plain(path)
-        exported._try_apart(path)
+        exported._try_isolated(path)
         first = len(trial.ends)
-        exported._try_apart(path)
+        exported._try_isolated(path)
         assert trial.ends[first:] == [""], "what was tried in vain breaks here"
 
     def check(seed: int) -> str:
@@ -254,14 +254,14 @@ def damaged_graph(rng: random.Random, content: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def test_saved_models_of_unknown_origin(
+def test_saved_models_of_unknown_provenance(
     folder: Path,
     tmp_path: Path,
     trial: Zygote,
     monkeypatch: pytest.MonkeyPatch,
     fuzz_seeds: range,
 ) -> None:
-    monkeypatch.setattr(apart, "run_apart", trial.run)
+    monkeypatch.setattr(isolation, "run_isolated", trial.run)
     monkeypatch.setattr(exported, "_MOST_SECONDS", 4)
     check = foreign_check(folder / "generator", tmp_path / "foreign", trial)
 
@@ -273,8 +273,8 @@ def test_a_zygote_does_what_stands_in_the_product(
 ) -> None:
     for content in (b"", b"text", os.urandom(1000)):
         ends = []
-        for way in (h5_reader.run, apart.run_apart):
-            with pytest.raises(apart.Failure) as failure:
-                way("tfgansynth.h5_reader", seconds=30, content=content)
+        for way in (h5_reader.run, isolation.run_isolated):
+            with pytest.raises(isolation.Failure) as failure:
+                way("tfgansynth.runtime.h5_reader", seconds=30, content=content)
             ends.append(str(failure.value))
         assert ends[0] == ends[1]

@@ -19,10 +19,10 @@ from tests.fuzz.hostile import (
     run,
     sealed,
 )
-from tfgansynth import storage
-from tfgansynth.data.folds import Fold, folds_from_json, folds_to_json
+from tfgansynth.data.splits import Fold, folds_from_json, folds_to_json
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import CaseRow, aggregate, cases_to_csv, read_cases
+from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, read_set, write_set
 
 # JSON with the hash of its own content, and the split in it
@@ -73,8 +73,8 @@ def set_check(folder: Path) -> Check:
         n_empty=0,
     )
     path = folder / "synthetic"
-    origin = {"fold": 1, "training_cases": {"a": "00"}, "dataset": {"name": "x"}}
-    write_set(original, origin, path)
+    provenance = {"fold": 1, "training_cases": {"a": "00"}, "dataset": {"name": "x"}}
+    write_set(original, provenance, path)
     whole = {file: file.read_bytes() for file in path.rglob("*.*")}
     manifest = storage.read_record(path / "manifest.json")
     files = sorted(file for file in whole if file.suffix == ".png")
@@ -235,7 +235,7 @@ def arrays_check(folder: Path) -> Check:
     arrays = {
         "gan/000": np.arange(12, dtype=np.float32).reshape(3, 4),
         "step": np.array(7),
-        "origin": np.array('{"fold": 1}'),
+        "provenance": np.array('{"fold": 1}'),
     }
     storage.write_arrays(path, arrays)
     whole = path.read_bytes()

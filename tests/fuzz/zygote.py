@@ -1,4 +1,4 @@
-"""Stands for `apart.run_apart` where thousands of processes are needed at once.
+"""Stands for `isolation.run_isolated` where thousands of processes are needed at once.
 
 One process imports a module, with all that it takes, and forks for each call: the
 module's `main` runs in a process of its own as in the product, but need not wait for
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfgansynth import apart
+from tfgansynth.runtime import isolation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,7 +33,7 @@ class Zygote:
     def run(
         self, module: str, *arguments: str, seconds: int, content: bytes = b"", **_: Any
     ) -> bytes:
-        """Do what `apart.run_apart` does."""
+        """Do what `isolation.run_isolated` does."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input.write_bytes(content)
@@ -41,9 +41,9 @@ class Zygote:
         self._process.stdin.write("\t".join(call) + "\n")
         self._process.stdin.flush()
         exit_code = int(self._process.stdout.readline())
-        self.ends.append(apart.why_it_ended(exit_code) if exit_code else "")
+        self.ends.append(isolation.why_it_ended(exit_code) if exit_code else "")
         if exit_code:
-            raise apart.Failure(self.ends[-1])
+            raise isolation.Failure(self.ends[-1])
         return self._output.read_bytes()
 
 

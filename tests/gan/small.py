@@ -19,7 +19,7 @@ SMALL = GANConfig(
     discriminator_maps=(6, 8),
     init_stddev=0.1,
 )
-ORIGIN: dict[str, Any] = {
+PROVENANCE: dict[str, Any] = {
     "dataset": {
         "name": "phantoms-60",
         "cases": 60,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tfgansynth.config import GANConfig
 from tfgansynth.errors import InputError
 from tfgansynth.gan import dcgan
-from tfgansynth.gan.augment import DRAWS
+from tfgansynth.gan.augmentation import DRAWS
 from tfgansynth.gan.dcgan import DCGAN
 
 Weights = dict[str, NDArray[np.float64]]

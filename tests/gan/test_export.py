@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tests.gan.small import (
     CARD,
-    ORIGIN,
+    PROVENANCE,
     SEED,
     SIZE,
     SMALL,
@@ -20,10 +20,10 @@ from tests.gan.small import (
     make_generator,
     noise,
 )
-from tfgansynth import storage
+from tfgansynth.arrays import split_pair
 from tfgansynth.gan.export import compare_frozen, export_generator, freeze_moments
 from tfgansynth.gan.networks import Generator
-from tfgansynth.pixels import split_pair
+from tfgansynth.runtime import storage
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def frozen() -> Generator:
 def exported(frozen: Generator, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds `generator/` and `generator.keras`."""
     folder = tmp_path_factory.mktemp("gan")
-    export_generator(frozen, ORIGIN, CARD, folder)
+    export_generator(frozen, PROVENANCE, CARD, folder)
     return folder
 
 
@@ -238,28 +238,28 @@ def test_nothing_unfinished_is_left_behind_and_an_export_replaces_the_last(
     stale = exported / "generator" / "stale"
     stale.touch()
 
-    export_generator(frozen, ORIGIN, CARD, exported)
+    export_generator(frozen, PROVENANCE, CARD, exported)
 
     assert not stale.exists()
     assert files() == {"generator", "generator.keras", "model_card.md"}
-    origin = storage.read_record(exported / "generator" / "origin.json")
-    assert sorted(origin.pop("files")) == [
+    provenance = storage.read_record(exported / "generator" / "provenance.json")
+    assert sorted(provenance.pop("files")) == [
         "model_card.md",
         "saved_model.pb",
         "variables/variables.data-00000-of-00001",
         "variables/variables.index",
     ]
-    assert origin == ORIGIN
+    assert provenance == PROVENANCE
 
 
 EXPORT = """
 import sys
 from pathlib import Path
-from tests.gan.small import ORIGIN, CARD, SEED, make_generator
+from tests.gan.small import PROVENANCE, CARD, SEED, make_generator
 from tfgansynth.gan.export import export_generator, freeze_moments
 generator = make_generator()
 freeze_moments(generator, seed=SEED)
-export_generator(generator, ORIGIN, CARD, Path(sys.argv[1]))
+export_generator(generator, PROVENANCE, CARD, Path(sys.argv[1]))
 """
 
 
@@ -281,7 +281,7 @@ def test_a_generator_in_bfloat16_is_exported_with_float32_pairs(
     generator = Generator(SMALL, size=SIZE, seed=3, policy="mixed_bfloat16")
     freeze_moments(generator, seed=SEED)
 
-    export_generator(generator, ORIGIN, CARD, tmp_path)
+    export_generator(generator, PROVENANCE, CARD, tmp_path)
 
     model = tf.saved_model.load(str(tmp_path / "generator"))
     z = tf.constant(noise(3))

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tests.gan.small import (
     CARD,
-    ORIGIN,
+    PROVENANCE,
     SEED,
     SMALL,
     Z_DIM,
@@ -23,13 +23,13 @@ from tests.gan.small import (
     noise,
     save_with_code,
 )
-from tfgansynth import apart, keras_files, storage
+from tfgansynth.arrays import split_pair
 from tfgansynth.errors import InputError
 from tfgansynth.gan import exported as exported_module
 from tfgansynth.gan.export import export_generator, freeze_moments
 from tfgansynth.gan.exported import open_exported
 from tfgansynth.gan.networks import Generator
-from tfgansynth.pixels import split_pair
+from tfgansynth.runtime import isolation, keras_files, storage
 
 UNKNOWN = {"dataset": None, "fold": None, "training_cases": None}
 
@@ -44,7 +44,7 @@ def frozen() -> Generator:
 @pytest.fixture(scope="module")
 def original(frozen: Generator, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gan")
-    export_generator(frozen, ORIGIN, CARD, folder)
+    export_generator(frozen, PROVENANCE, CARD, folder)
     return folder
 
 
@@ -72,7 +72,7 @@ def test_the_sampler_draws_what_the_generator_draws(
     images, masks = found.sample(z)
 
     assert found.z_dim == Z_DIM
-    assert found.origin == ORIGIN
+    assert found.provenance == PROVENANCE
     assert images.dtype == masks.dtype == np.uint8
     expected = split_pair(np.asarray(frozen(z, training=False)))
     for ours, theirs in zip((images, masks), expected, strict=True):
@@ -100,16 +100,18 @@ def test_what_is_no_model_is_refused_by_name(folder: Path, name: str) -> None:
         {"dataset": None},
     ],
 )
-def test_an_origin_that_would_mislead_is_refused(
+def test_a_provenance_that_would_mislead_is_refused(
     folder: Path, frozen: Generator, wrong: dict[str, Any]
 ) -> None:
-    export_generator(frozen, ORIGIN, CARD, folder)
-    keras_files.save_keras(frozen, folder / "generator.keras", {**ORIGIN, **wrong})
-    record = storage.read_record(folder / "generator" / "origin.json")
-    storage.write_record(folder / "generator" / "origin.json", {**record, **wrong})
+    export_generator(frozen, PROVENANCE, CARD, folder)
+    keras_files.save_keras(frozen, folder / "generator.keras", {**PROVENANCE, **wrong})
+    record = storage.read_record(folder / "generator" / "provenance.json")
+    storage.write_record(folder / "generator" / "provenance.json", {**record, **wrong})
 
     for name in ("generator", "generator.keras"):
-        with pytest.raises(InputError, match=f"gan/{name}: its origin is not of this"):
+        with pytest.raises(
+            InputError, match=f"gan/{name}: its provenance is not of this"
+        ):
             open_exported(folder / name)
 
 
@@ -150,47 +152,47 @@ def test_an_altered_model_is_noticed_before_it_is_loaded(
 
 
 def test_an_altered_record_is_noticed(folder: Path) -> None:
-    path = folder / "generator" / "origin.json"
+    path = folder / "generator" / "provenance.json"
     path.write_text(path.read_text().replace('"fold": 2', '"fold": 3'))
 
-    with pytest.raises(InputError, match=r"origin\.json: was altered since it was"):
+    with pytest.raises(InputError, match=r"provenance\.json: was altered since it was"):
         open_exported(folder / "generator")
 
 
 @pytest.mark.parametrize("files", [None, [], {}, "saved_model.pb"])
 def test_a_record_without_the_files_hashes_is_refused(folder: Path, files: Any) -> None:
-    path = folder / "generator" / "origin.json"
-    storage.write_record(path, {**ORIGIN, "files": files})
+    path = folder / "generator" / "provenance.json"
+    storage.write_record(path, {**PROVENANCE, "files": files})
 
     with pytest.raises(InputError, match=r"generator: was altered since it was"):
         open_exported(folder / "generator")
 
 
 @pytest.mark.slow
-def test_a_model_of_unknown_origin_is_told_of_tried_apart_and_drawn_from(
+def test_a_model_of_unknown_provenance_is_told_of_tried_apart_and_drawn_from(
     folder: Path, frozen: Generator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "generator" / "origin.json").unlink()
+    (folder / "generator" / "provenance.json").unlink()
 
     found = open_exported(folder / "generator")
 
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"SAVEDMODEL: {folder / 'generator'} does not say where")
     assert "use only what you trust" in line
-    sha256 = found.origin.pop("generator_sha256")
-    assert found.origin == UNKNOWN
+    sha256 = found.provenance.pop("generator_sha256")
+    assert found.provenance == UNKNOWN
     assert len(sha256) == 64
     assert found.sample(noise(2))[0].shape[0] == 2
     alter_byte(folder / "generator" / "model_card.md")
-    assert open_exported(folder / "generator").origin["generator_sha256"] != sha256
+    assert open_exported(folder / "generator").provenance["generator_sha256"] != sha256
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("length", [0, 100, 20_000])
-def test_a_damaged_model_of_unknown_origin_is_refused_by_the_trial(
+def test_a_damaged_model_of_unknown_provenance_is_refused_by_the_trial(
     folder: Path, monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
-    (folder / "generator" / "origin.json").unlink()
+    (folder / "generator" / "provenance.json").unlink()
     path = folder / "generator" / "saved_model.pb"
     path.write_bytes(path.read_bytes()[:length])
     monkeypatch.setattr(tf.saved_model, "load", None)  # in this process
@@ -203,7 +205,7 @@ def test_a_damaged_model_of_unknown_origin_is_refused_by_the_trial(
 def test_a_model_that_crashes_or_hangs_its_reader_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    (folder / "generator" / "origin.json").unlink()
+    (folder / "generator" / "provenance.json").unlink()
     (folder / "generator").rename(folder / way)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(exported_module, "_TRIAL", "tests.crashing")
@@ -239,7 +241,7 @@ def save_nan(folder: Path) -> None:
 def test_a_model_of_something_else_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apart, "run_apart", kept_apart)
+    monkeypatch.setattr(isolation, "run_isolated", kept_apart)
     save_doubling(tmp_path)
 
     with pytest.raises(InputError, match="is not a SavedModel of a generator, z ->"):
@@ -249,7 +251,7 @@ def test_a_model_of_something_else_is_refused(
 def test_pairs_that_are_no_numbers_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apart, "run_apart", kept_apart)
+    monkeypatch.setattr(isolation, "run_isolated", kept_apart)
     save_nan(tmp_path)
     found = open_exported(tmp_path)
 
@@ -308,14 +310,16 @@ def rewrite(
             archive.writestr(name, content)
 
 
-def test_a_file_without_an_origin_tells_its_weights_hash_alone(folder: Path) -> None:
+def test_a_file_without_provenance_tells_its_weights_hash_alone(
+    folder: Path,
+) -> None:
     path = folder / "generator.keras"
     rewrite(path)
 
     found = open_exported(path)
 
-    sha256 = found.origin.pop("generator_sha256")
-    assert found.origin == UNKNOWN
+    sha256 = found.provenance.pop("generator_sha256")
+    assert found.provenance == UNKNOWN
     assert sha256 == keras_files.read_keras(path).sha256
 
 
@@ -332,7 +336,7 @@ def test_keras_own_files_of_our_generator_are_taken(
 
 def test_a_generator_in_bfloat16_is_read_back(tmp_path: Path) -> None:
     generator = Generator(SMALL, size=16, seed=3, policy="mixed_bfloat16")
-    export_generator(generator, ORIGIN, CARD, tmp_path)
+    export_generator(generator, PROVENANCE, CARD, tmp_path)
 
     found = open_exported(tmp_path / "generator.keras")
 

@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tfgansynth.arrays import FloatArray
+from tfgansynth.evaluation.generative_metrics import feature_figures
 from tfgansynth.gan.fidelity import FidelityProbe, block_means
-from tfgansynth.generative_metrics import feature_figures
-from tfgansynth.pixels import FloatArray
 
 SIDE = 32
 NAMES = ["precision", "recall", "density", "coverage", "kid"]

@@ -12,18 +12,18 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.event_files import Points, points
-from tfgansynth import checkpoints as checkpoint_files
-from tfgansynth import storage
+from tfgansynth.arrays import FloatArray, split_pair
 from tfgansynth.config import GANConfig
 from tfgansynth.errors import InputError, RunError
+from tfgansynth.evaluation.generative_metrics import FeatureFigures
 from tfgansynth.gan import training
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.fidelity import FidelityProbe
-from tfgansynth.gan.records import probe_z, read_remarks
+from tfgansynth.gan.recording import probe_z, read_remarks
 from tfgansynth.gan.training import is_trained, load_gan, sample_bytes, train_gan
-from tfgansynth.generative_metrics import FeatureFigures
-from tfgansynth.pixels import FloatArray, split_pair
-from tfgansynth.progress import Progress
+from tfgansynth.runtime import checkpoints as checkpoint_files
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.progress import Progress
 
 SIZE = 8
 STEPS = 6
@@ -51,7 +51,7 @@ VALIDATION = np.tanh(
 ).astype(np.float32)
 FIDELITY = {f"fidelity/{f.name}" for f in dataclasses.fields(FeatureFigures)}
 
-ORIGIN = {"fold": 1}
+PROVENANCE = {"fold": 1}
 
 
 def train(
@@ -64,12 +64,14 @@ def train(
         mask_threshold=150,
         seed=1,
         folder=folder,
-        origin=ORIGIN,
+        provenance=PROVENANCE,
     )
 
 
 def load(folder: Path, config: GANConfig = SMALL) -> DCGAN:
-    return load_gan(config, size=SIZE, n_cases=6, seed=1, folder=folder, origin=ORIGIN)
+    return load_gan(
+        config, size=SIZE, n_cases=6, seed=1, folder=folder, provenance=PROVENANCE
+    )
 
 
 def state_of(gan: DCGAN) -> dict[str, NDArray[Any]]:
@@ -163,8 +165,10 @@ def test_training_ends_at_its_last_step_with_its_last_two_checkpoints(
 ) -> None:
     assert int(finished.gan.step) == STEPS
     assert checkpoints(finished.folder) == ["step-000004.npz", "step-000006.npz"]
-    assert is_trained(SMALL, finished.folder, ORIGIN)
-    assert not is_trained(dataclasses.replace(SMALL, steps=7), finished.folder, ORIGIN)
+    assert is_trained(SMALL, finished.folder, PROVENANCE)
+    assert not is_trained(
+        dataclasses.replace(SMALL, steps=7), finished.folder, PROVENANCE
+    )
 
 
 def test_a_finished_training_loads_as_it_ended(finished: Finished) -> None:
@@ -251,14 +255,14 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
             train(tmp_path)
     assert f"checkpoint of step {step} written" in capsys.readouterr().out
     assert f"step-{step:06d}.npz" in checkpoints(tmp_path)
-    assert not is_trained(SMALL, tmp_path, ORIGIN)
+    assert not is_trained(SMALL, tmp_path, PROVENANCE)
 
     gan = train(tmp_path)
 
     assert f"going on after step {step} of {STEPS}" in capsys.readouterr().out
     assert_same(gan, finished.state)
     assert_same_records(tmp_path, finished.folder)
-    assert is_trained(SMALL, tmp_path, ORIGIN)
+    assert is_trained(SMALL, tmp_path, PROVENANCE)
 
 
 def test_an_interrupt_before_the_first_step_leaves_nothing_to_go_on_from(
@@ -439,11 +443,11 @@ def test_what_goes_wrong_is_said_once_shown_and_kept(
     shown = timeless(tmp_path / "whole")
     won = {step: values for (tag, step), values in shown.items() if "won" in tag}
     assert won == {3: 0, 6: 1}
-    remarks = read_remarks(tmp_path / "whole", ILL, ORIGIN)
+    remarks = read_remarks(tmp_path / "whole", ILL, PROVENANCE)
     assert len(remarks) == 2
     assert remarks[0] in said[1]
     # Judged by other thresholds the same training is sound.
-    assert read_remarks(tmp_path / "whole", SMALL, ORIGIN) == ()
+    assert read_remarks(tmp_path / "whole", SMALL, PROVENANCE) == ()
     # And after a kill it is judged the same.
     with monkeypatch.context() as patch:
         cut_power(patch, 5, before_save=False)
@@ -452,7 +456,7 @@ def test_what_goes_wrong_is_said_once_shown_and_kept(
     capsys.readouterr()
     train(tmp_path / "killed", ILL)
     assert "samples have collapsed" not in capsys.readouterr().out
-    assert read_remarks(tmp_path / "killed", ILL, ORIGIN) == remarks
+    assert read_remarks(tmp_path / "killed", ILL, PROVENANCE) == remarks
     assert_same_records(tmp_path / "killed", tmp_path / "whole")
 
 
@@ -462,10 +466,10 @@ def test_remarks_do_not_depend_on_a_file_that_anyone_may_edit(
     shutil.copytree(finished.folder, tmp_path / "gan")
     (tmp_path / "gan/history.csv").write_text("step,loss/discriminator\n1,9\n")
 
-    remarks = read_remarks(tmp_path / "gan", ILL, ORIGIN)
+    remarks = read_remarks(tmp_path / "gan", ILL, PROVENANCE)
 
     assert remarks
-    assert remarks == read_remarks(finished.folder, ILL, ORIGIN)
+    assert remarks == read_remarks(finished.folder, ILL, PROVENANCE)
 
 
 def with_rate(finished: Finished, folder: Path, group: str, rate: float) -> bytes:

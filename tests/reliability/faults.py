@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from tfgansynth.storage import PARTIAL
+from tfgansynth.runtime.storage import PARTIAL
 
 _CALLS = ("mkdir", "fsync", "replace", "unlink", "rmdir")
 """Functions of `os` that everything goes through that writes or removes a file."""

@@ -39,7 +39,7 @@ OUTCOMES = {
     f"{TEACHER}/checkpoints/step-000001.npz": {UNUSED},
     f"{TEACHER}/history.csv": {UNUSED},
     f"{TEACHER}/model.keras": {UNUSED},
-    f"{TEACHER}/origin.json": {UNUSED},
+    f"{TEACHER}/provenance.json": {UNUSED},
     f"{SET}/manifest.json": {REFUSED},
     f"{SET}/images/synthetic-00002.png": {REFUSED},
     f"{SET}/masks/synthetic-00003.png": {REFUSED},
@@ -49,7 +49,7 @@ OUTCOMES = {
     f"{UNET}/model.keras": {REFUSED},
     f"{UNET}/cases.csv": {REFUSED},
     f"{UNET}/predictions.png": {REFUSED},
-    f"{UNET}/origin.json": {REFUSED},
+    f"{UNET}/provenance.json": {REFUSED},
 }
 """By file of a finished run."""
 

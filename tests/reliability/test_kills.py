@@ -16,7 +16,7 @@ from tests.reliability.conftest import Reference, Start, assert_same
 from tests.reliability.faults import checkpoint_every_epoch, kill_at
 from tests.reliability.processes import cold, finish
 from tests.reliability.settings import FOLDER, MICRO
-from tfgansynth.storage import PARTIAL
+from tfgansynth.runtime.storage import PARTIAL
 
 pytestmark = pytest.mark.slow
 

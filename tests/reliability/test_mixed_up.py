@@ -11,7 +11,7 @@ from tests.reliability.conftest import Reference, Start
 from tests.reliability.faults import checkpoint_every_epoch
 from tests.reliability.processes import cold, finish
 from tests.reliability.settings import FOLDER, MICRO
-from tfgansynth import storage
+from tfgansynth.runtime import storage
 
 pytestmark = pytest.mark.slow
 

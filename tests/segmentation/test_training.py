@@ -11,11 +11,11 @@ import keras
 import numpy as np
 import pytest
 
-from tfgansynth import checkpoints
 from tfgansynth.config import UNetConfig
-from tfgansynth.data.pipeline import epoch_batches, labelled
+from tfgansynth.data.pipelines import epoch_batches, labelled
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.evaluation.metrics import dice
+from tfgansynth.runtime import checkpoints
 from tfgansynth.segmentation import training
 from tfgansynth.segmentation.training import (
     Epoch,
@@ -57,7 +57,7 @@ def squares(count: int, seed: int) -> Labelled:
 
 
 TRAINING, VALIDATION = squares(10, seed=1), squares(4, seed=2)
-ORIGIN = {"fold": 1}
+PROVENANCE = {"fold": 1}
 
 
 def train(
@@ -69,7 +69,7 @@ def train(
         config,
         seed=seed,
         folder=folder,
-        origin=ORIGIN,
+        provenance=PROVENANCE,
         label="test",
     )
 

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from tfgansynth.arrays import FloatArray, to_signed
 from tfgansynth.config import PRESETS, Precision, UNetConfig
-from tfgansynth.keras_files import save_keras
-from tfgansynth.pixels import FloatArray, to_signed
+from tfgansynth.runtime.keras_files import save_keras
 from tfgansynth.segmentation.unet import (
     bottleneck_features,
     build_unet,

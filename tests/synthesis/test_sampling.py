@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfgansynth import storage
+from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
 from tfgansynth.config import SynthesisConfig
+from tfgansynth.data.similarity import perceptual_hash
 from tfgansynth.errors import InputError
-from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
-from tfgansynth.similarity import perceptual_hash
+from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import (
     SyntheticSet,
     draw_set,

@@ -17,13 +17,13 @@ from tests.reliability.comparison import differences
 from tests.reliability.faults import checkpoint_every_epoch, kill_after
 from tests.reliability.processes import Ended, Preparation, Warm, unprepared
 from tests.reliability.settings import FOLDER, MICRO
-from tfgansynth import storage
+from tfgansynth.assessment.fidelity import compare_features, expected_coverage
+from tfgansynth.assessment.neighbors import PARTS
+from tfgansynth.assessment.quality import QUANTILES
 from tfgansynth.data.dataset import Case
 from tfgansynth.data.loading import load_phantoms
-from tfgansynth.evaluation.fidelity import compare_features, expected_coverage
 from tfgansynth.evaluation.metrics import dice
-from tfgansynth.evaluation.neighbors import PARTS
-from tfgansynth.evaluation.soundness import QUANTILES
+from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import read_set
 
 pytestmark = pytest.mark.slow
@@ -128,19 +128,19 @@ def test_judges_never_saw_what_they_judge(run: Path) -> None:
     judged: list[str] = []
     for number in (1, 2):
         folder = run / f"fold-1/judges/judge-{number}"
-        origin = storage.read_record(folder / "origin.json")
-        storage.require_files(folder, origin["files"])
-        seen, unseen = origin["training_cases"], origin["judged_cases"]
+        provenance = storage.read_record(folder / "provenance.json")
+        storage.require_files(folder, provenance["files"])
+        seen, unseen = provenance["training_cases"], provenance["judged_cases"]
         assert len(seen) == len(unseen) == N_TRAINING / 2
         assert not set(seen) & set(unseen)
         assert set(seen) | set(unseen) == set(split["reduced"])
-        assert origin["validation_cases"].keys() == set(split["validation"])
+        assert provenance["validation_cases"].keys() == set(split["validation"])
         for group in ("training_cases", "judged_cases", "validation_cases"):
-            assert origin[group].items() <= hashes.items()
+            assert provenance[group].items() <= hashes.items()
         # Validation cases choose nothing: the last weights are taken.
-        assert origin["unet"]["fixed_steps"] == 200
-        assert origin["unet"]["keep"] == "last"
-        assert origin["synthetic_set"] is None
+        assert provenance["unet"]["fixed_steps"] == 200
+        assert provenance["unet"]["keep"] == "last"
+        assert provenance["synthetic_set"] is None
         judged += unseen
         told = read(run)[0]["judges"][f"judges/judge-{number}"]
         assert told["model_sha256"] == storage.hash_file(folder / "model.keras")
@@ -152,8 +152,8 @@ def test_judges_never_saw_what_they_judge(run: Path) -> None:
 
 def test_features_are_of_cases_that_their_network_has_not_seen(run: Path) -> None:
     record, arrays = read(run)
-    origin = storage.read_record(run / "fold-1/judges/judge-1/origin.json")
-    unseen = set(origin["judged_cases"])
+    provenance = storage.read_record(run / "fold-1/judges/judge-1/provenance.json")
+    unseen = set(provenance["judged_cases"])
     assert set(arrays["features_training_case_ids"].tolist()) == unseen
     assert "the 5 of 10 that it has not seen" in record["fidelity"]["features"]
 

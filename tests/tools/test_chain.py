@@ -12,8 +12,8 @@ import pytest
 
 from tests.synthesis.test_nnunet import verify
 from tests.tools.conftest import TINY, TOOLS, environment
-from tfgansynth import storage
-from tfgansynth.progress import duration
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.progress import duration
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -103,7 +103,7 @@ def test_the_table_names_what_it_is_of(run: Path) -> None:
     assert tested == set(splits["folds"][0]["test"])
 
 
-def test_the_synthetic_set_names_its_origin(run: Path) -> None:
+def test_the_synthetic_set_names_its_provenance(run: Path) -> None:
     manifest = json.loads((run / "fold-1/synthetic/manifest.json").read_text())
     fold = json.loads((run / "splits.json").read_text())["folds"][0]
 
@@ -244,7 +244,7 @@ def test_nothing_of_one_fold_gets_into_another(
         "synthetic: its generator was trained on ": tool(
             *unet, "0", "--synthetic", "6"
         ),
-        "origin.json: is of another run (": tool(*unet, "6", "--synthetic", "0"),
+        "provenance.json: is of another run (": tool(*unet, "6", "--synthetic", "0"),
         "step-000006.npz: is of another run (": tool("train_gan", *options),
     }
 

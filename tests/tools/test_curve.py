@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
-from tfgansynth import storage
-from tfgansynth.verification.studies import verify
+from tfgansynth.reporting.verification.studies import verify
+from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -64,8 +64,8 @@ def split(run: Path) -> Any:
     return storage.read_record(run / "splits.json")["folds"][0]
 
 
-def origin(run: Path, unet: str) -> Any:
-    return storage.read_record(run / "fold-1" / unet / "origin.json")
+def provenance(run: Path, unet: str) -> Any:
+    return storage.read_record(run / "fold-1" / unet / "provenance.json")
 
 
 def test_each_point_names_its_unet(own: Path, runs: dict[int, Path]) -> None:
@@ -98,14 +98,14 @@ def test_training_sets_are_nested_and_tested_on_the_same_cases(
     for part in ("validation", "test"):
         assert few[part] == many[part]
     for n, run in runs.items():
-        learned = origin(run, f"unet-r{n}-s0-fair")["training_cases"]
+        learned = provenance(run, f"unet-r{n}-s0-fair")["training_cases"]
         assert set(learned) == set(split(run)["reduced"])
 
 
 def test_each_number_has_its_own_generator(runs: dict[int, Path]) -> None:
     generators = set()
     for n, run in runs.items():
-        synthetic = origin(run, f"unet-r{n}-s6-fair")["synthetic_set"]
+        synthetic = provenance(run, f"unet-r{n}-s6-fair")["synthetic_set"]
         assert set(synthetic["training_cases"]) == set(split(run)["reduced"])
         generators.add(synthetic["generator_sha256"])
     assert len(generators) == 2
@@ -123,7 +123,7 @@ def test_one_generator_may_serve_all_and_it_is_said(
     assert {point["run"] for point in record["points"]} == {
         "n016/phantoms-reduced-smoke-seed0"
     }
-    few = origin(runs[16], "unet-r2-s6-fair")
+    few = provenance(runs[16], "unet-r2-s6-fair")
     assert len(few["training_cases"]) == 2
     assert len(few["synthetic_set"]["training_cases"]) == 16
     assert (own / "curve-generator-of-16.png").exists()

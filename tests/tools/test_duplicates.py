@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.tools.conftest import TINY, Runner
-from tfgansynth.data.phantom import make_phantoms
+from tfgansynth.data.phantoms.phantom import make_phantoms
 
 Change = Callable[[Path], None]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.tools.conftest import TINY
-from tfgansynth import storage
-from tfgansynth.verification.studies import verify
+from tfgansynth.reporting.verification.studies import verify
+from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -125,5 +125,5 @@ def test_a_study_of_several_runs_is_verified(
     shutil.copytree(unets[0] / "unet-r6-s6-fair", unets[1] / "unet-r6-s6-fair")
     lines = verify(copies / study.name).differences
     where = "phantoms-reduced-smoke-seed1/fold-1/unet-r6-s6-fair"
-    assert f"{where}/origin.json: seed: stored 0, recomputed 1" in lines
+    assert f"{where}/provenance.json: seed: stored 0, recomputed 1" in lines
     assert any(line.startswith(f"{study.name}/evidence.json: ") for line in lines)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
-from tfgansynth import storage
 from tfgansynth.errors import InputError
-from tfgansynth.verification.pool import pool, read_pool
+from tfgansynth.reporting.verification.pool import pool, read_pool
+from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 

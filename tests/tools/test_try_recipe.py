@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
-from tfgansynth import storage
-from tfgansynth.report.page import write_report
+from tfgansynth.reporting.html.page import write_report
+from tfgansynth.reporting.verification.findings import Findings
+from tfgansynth.reporting.verification.sets import recompute_set
+from tfgansynth.reporting.verification.stored_runs import read_run
+from tfgansynth.reporting.verification.studies import verify
+from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import read_set
-from tfgansynth.verification.findings import Findings
-from tfgansynth.verification.sets import recompute_set
-from tfgansynth.verification.stored_runs import read_run
-from tfgansynth.verification.studies import verify
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -103,9 +103,11 @@ def test_masks_are_the_teachers(tool: Runner, out: Path, tmp_path: Path) -> None
         for number in (1, 2)
     }
     for number in (1, 2):
-        origin = storage.read_record(fold / f"teachers/teacher-{number}/origin.json")
-        assert origin["training_cases"] == manifest["training_cases"]
-        assert (origin["unet"]["augment"], origin["unet"]["keep"]) == (
+        provenance = storage.read_record(
+            fold / f"teachers/teacher-{number}/provenance.json"
+        )
+        assert provenance["training_cases"] == manifest["training_cases"]
+        assert (provenance["unet"]["augment"], provenance["unet"]["keep"]) == (
             *("elastic", "last"),
         )
     # The same generator's own masks, not deformed: other masks and other images.
@@ -132,11 +134,11 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
     images, _ = read_set(fold / "synthetic-control")
     generated, _ = read_set(fold / "synthetic")
     assert not np.array_equal(images, generated)
-    origin = storage.read_record(
-        fold / "development/unet-r6-s6-control-fair/origin.json"
+    provenance = storage.read_record(
+        fold / "development/unet-r6-s6-control-fair/provenance.json"
     )
-    assert origin["control"] is True
-    assert origin["synthetic_set"]["manifest_sha256"] == storage.hash_file(
+    assert provenance["control"] is True
+    assert provenance["synthetic_set"]["manifest_sha256"] == storage.hash_file(
         fold / "synthetic-control/manifest.json"
     )
 
@@ -175,7 +177,7 @@ def test_real_rows_of_an_earlier_trial_are_taken(
     # Rows of real pairs do not depend on their share in a mini-batch either.
     told = tried(tool, tmp_path, "--baseline", out / RUN)
 
-    row = f"{RUN}/fold-1/development/unet-r6-s0-fair/origin.json"
+    row = f"{RUN}/fold-1/development/unet-r6-s0-fair/provenance.json"
     assert (tmp_path / row).read_bytes() == (out / row).read_bytes()
     assert "6 real + 6 synthetic (fair): epoch" in told
     assert "6 real + 0 synthetic (fair): epoch" not in told
@@ -184,7 +186,7 @@ def test_real_rows_of_an_earlier_trial_are_taken(
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--unet.maps", "3"], "unet-r6-s0-fair/origin.json: is of another run"),
+        (["--unet.maps", "3"], "unet-r6-s0-fair/provenance.json: is of another run"),
         (["--no-reduced"], "--reduced: only a reduced experiment leaves cases"),
         (["--unet.batch", "1"], "--unet.batch 1: expected 2 or more"),
         (["--gan.codes", "--gan.z-dim", "5"], "--gan.z-dim 5: expected 6 or more"),

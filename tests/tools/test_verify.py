@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
-from tfgansynth import storage
 from tfgansynth.evaluation.predictions import read_predictions, write_predictions
-from tfgansynth.report.page import write_report
-from tfgansynth.verification.studies import verify
+from tfgansynth.reporting.html.page import write_report
+from tfgansynth.reporting.verification.studies import verify
+from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -81,7 +81,7 @@ def reseal_unet(run: Path) -> None:
     def change(record: Any) -> None:
         record["files"] = storage.hash_files(run / UNET, record["files"])
 
-    reseal(run / UNET / "origin.json", change)
+    reseal(run / UNET / "provenance.json", change)
 
 
 def altered(value: float) -> float:
@@ -121,7 +121,7 @@ RECORDS = {
         "z_seed",
         "synthesis.mask_threshold",
     ),
-    f"{UNET}/origin.json": ("n_synthetic", "unet.fixed_steps", "seed"),
+    f"{UNET}/provenance.json": ("n_synthetic", "unet.fixed_steps", "seed"),
     "fold-1/assessment/assessment.json": (
         "n_held_out",
         "soundness.agreement.synthetic.mean",
@@ -142,7 +142,7 @@ RECORDS = {
 
 ELSEWHERE = {
     "dropped_for_an_empty_mask": "fold-1/synthetic/manifest.json: drawn: ",
-    "n_synthetic": f"{UNET}/origin.json: folder: ",
+    "n_synthetic": f"{UNET}/provenance.json: folder: ",
     "unets[0].fold": "fold-2/unet-r12-s0: cannot be recomputed",
 }
 """Numbers that others are checked against: it is these that are named."""
@@ -251,7 +251,9 @@ def test_a_damaged_file_is_named_once(run: Path) -> None:
     path = run / UNET / "predictions.npz"
     path.write_bytes(path.read_bytes()[:-30])
     lines = verify(run).differences
-    assert lines[0].startswith(f"{UNET}/origin.json: files.predictions.npz: stored ")
+    assert lines[0].startswith(
+        f"{UNET}/provenance.json: files.predictions.npz: stored "
+    )
     assert lines[1].startswith(f"{UNET}: cannot be recomputed (")
     assert [line.partition(": ")[0] for line in lines[2:]] == [
         "evidence.json",
@@ -274,7 +276,7 @@ def test_a_changed_synthetic_image_is_named(run: Path) -> None:
     reseal(manifest, change)
     places = {line.partition(": stored")[0] for line in verify(run).differences}
     assert "fold-1/synthetic/manifest.json: perceptual_hash[1]" in places
-    assert f"{UNET}/origin.json: synthetic_set.manifest_sha256" in places
+    assert f"{UNET}/provenance.json: synthetic_set.manifest_sha256" in places
 
 
 def test_a_pair_that_is_not_in_the_manifest_is_named(run: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.gan.small import CARD, ORIGIN, make_generator, save_with_code
+from tests.gan.small import CARD, PROVENANCE, make_generator, save_with_code
 from tests.tools.conftest import TINY
 from tests.tools.hostile import hostile_contents, make_hostile_folder
 from tfgansynth.gan.export import export_generator
@@ -236,13 +236,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported generator of this program."""
     generator = make_generator()
     folder = tmp_path_factory.mktemp("gan")
-    export_generator(generator, ORIGIN, CARD, folder)
+    export_generator(generator, PROVENANCE, CARD, folder)
     return folder
 
 
 def truncated(folder: Path) -> Path:
-    """A SavedModel of unknown origin that was cut short."""
-    (folder / "generator/origin.json").unlink()
+    """A SavedModel of unknown provenance that was cut short."""
+    (folder / "generator/provenance.json").unlink()
     graph = folder / "generator/saved_model.pb"
     graph.write_bytes(graph.read_bytes()[:5000])
     return folder / "generator"
@@ -334,6 +334,6 @@ def test_a_keras_file_is_drawn_from(
 
     assert done.returncode == 0, done.stderr
     assert "SAVEDMODEL" not in done.stdout
-    sha256 = ORIGIN["generator_sha256"]
+    sha256 = PROVENANCE["generator_sha256"]
     (folder,) = tmp_path.rglob(f"synthetic-3-{sha256[:8]}")
     assert len(list((folder / "images").glob("*.png"))) == 3

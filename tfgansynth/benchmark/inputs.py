@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tfgansynth.arrays import FloatArray
 from tfgansynth.config import Config
-from tfgansynth.pixels import FloatArray
 
 
 def random_pairs(config: Config) -> FloatArray:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfgansynth.benchmark.results import GPU, Machine, Peak
 from tfgansynth.config import Precision
-from tfgansynth.precision import cpu_flags, resolve_precision
+from tfgansynth.runtime.precision import cpu_flags, resolve_precision
 
 _FEATURES = {
     "AVX2": "avx2",
@@ -38,8 +38,8 @@ class Probe:
     def describe(self) -> Machine:
         """Say what was found."""
         # Both import TensorFlow, which whoever starts this worker can do without.
-        from tfgansynth.kernels import library
-        from tfgansynth.machine import processor_name, usable_cores
+        from tfgansynth.runtime.kernels import library
+        from tfgansynth.runtime.machine import processor_name, usable_cores
 
         flags = cpu_flags()
         return Machine(
@@ -78,7 +78,7 @@ class Probe:
 def _gpus() -> list[GPU]:
     import tensorflow as tf
 
-    from tfgansynth.devices import gpus
+    from tfgansynth.runtime.devices import gpus
 
     found = []
     for device in gpus():

@@ -5,8 +5,8 @@ import tensorflow as tf
 from tfgansynth.benchmark.inputs import random_cases, random_pairs
 from tfgansynth.benchmark.stepper import Stepper, tensorflow_stepper
 from tfgansynth.config import Config
-from tfgansynth.devices import compile_step
 from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.runtime.devices import compile_step
 from tfgansynth.segmentation.training import UNetTraining
 from tfgansynth.segmentation.unet import build_optimizer, build_unet
 

@@ -14,7 +14,7 @@ from tfgansynth.benchmark.results import (
     NetworkResult,
     Peak,
 )
-from tfgansynth.progress import duration
+from tfgansynth.runtime.progress import duration
 
 Row = Sequence[str]
 

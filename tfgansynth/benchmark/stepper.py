@@ -47,7 +47,7 @@ def tensorflow_stepper(step: Callable[[], Any]) -> Stepper:
     """A stepper of TensorFlow's, on the first GPU where it sees one."""
     import tensorflow as tf
 
-    from tfgansynth.devices import gpus
+    from tfgansynth.runtime.devices import gpus
 
     def gpu_peak_bytes() -> int:
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])

@@ -8,8 +8,8 @@ gives numbers for the deformations only.
 import cv2
 import numpy as np
 
+from tfgansynth.arrays import ByteArray, FloatArray, MaskArray, stack_pair
 from tfgansynth.config import AugmentationConfig
-from tfgansynth.pixels import ByteArray, FloatArray, MaskArray, stack_pair
 
 
 def augment(

@@ -13,13 +13,19 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.data import folder, jsrt
+from tfgansynth.arrays import FloatArray, MaskArray, resize_area
 from tfgansynth.data.duplicates import SIDE, find_duplicates
 from tfgansynth.data.faults import Fault, FileError
+from tfgansynth.data.importers import folder, jsrt
+from tfgansynth.data.importers.sources import (
+    Layout,
+    Scan,
+    Source,
+    read_image,
+    read_lungs,
+)
 from tfgansynth.data.lungs import Lungs, find_regions
-from tfgansynth.data.sources import Layout, Scan, Source, read_image, read_lungs
 from tfgansynth.errors import printable
-from tfgansynth.pixels import FloatArray, MaskArray, resize_area
 
 Size = tuple[int, int]
 """Width and height in pixels, as users name them."""

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.arrays import FloatArray, MaskArray
 
 Layout = Literal["phantom", "folder", "jsrt"]
 

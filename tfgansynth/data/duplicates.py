@@ -19,8 +19,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from tfgansynth.data.folds import Fold
-from tfgansynth.pixels import FloatArray, resize_area
+from tfgansynth.arrays import FloatArray, resize_area
+from tfgansynth.data.splits import Fold
 
 SIDE = 64
 """Images are compared at this side in pixels."""

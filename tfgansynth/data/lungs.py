@@ -5,7 +5,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from tfgansynth.pixels import MaskArray
+from tfgansynth.arrays import MaskArray
 
 Lungs = Literal["both", "left", "right"]
 """The target structures; left and right are the patient's."""

@@ -33,8 +33,8 @@ from typing import TypeVar
 import numpy as np
 from scipy import stats
 
-from tfgansynth.evaluation.crossed import SIGNIFICANCE, Estimate, estimate
 from tfgansynth.evaluation.metrics import CaseMetrics
+from tfgansynth.evaluation.mixed_effects import SIGNIFICANCE, Estimate, estimate
 
 PRIMARY = "dice"
 """The metric that the verdict is on."""

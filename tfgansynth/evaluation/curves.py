@@ -11,7 +11,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tfgansynth.evaluation.crossed import CONFIDENCE, Differences, Estimate, estimate
+from tfgansynth.evaluation.mixed_effects import (
+    CONFIDENCE,
+    Differences,
+    Estimate,
+    estimate,
+)
 from tfgansynth.evaluation.tables import PHANTOM_WARNING, padded
 
 Run = tuple[int, int]

@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tfgansynth.pixels import MaskArray
+from tfgansynth.arrays import MaskArray
 
 _Distances = NDArray[np.float64]
 

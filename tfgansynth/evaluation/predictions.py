@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgansynth import storage
+from tfgansynth.arrays import ByteArray, MaskArray
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.metrics import measure
 from tfgansynth.evaluation.tables import CaseRow
-from tfgansynth.pixels import ByteArray, MaskArray
+from tfgansynth.runtime import storage
 
 CASES, PREDICTIONS, PICTURE = "cases.csv", "predictions.npz", "predictions.png"
 """Files of a U-Net's results on its test cases."""

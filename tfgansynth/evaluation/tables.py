@@ -20,9 +20,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from tfgansynth import storage
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.metrics import CaseMetrics
+from tfgansynth.runtime import storage
 
 PHANTOM_WARNING = "PHANTOMS: procedural images, not patients"
 """First line of every rendering of a table made on phantoms."""

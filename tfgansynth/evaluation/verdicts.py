@@ -11,7 +11,7 @@ from tfgansynth.evaluation.comparisons import (
     Comparison,
     Verdict,
 )
-from tfgansynth.evaluation.crossed import CONFIDENCE, Estimate
+from tfgansynth.evaluation.mixed_effects import CONFIDENCE, Estimate
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
 
 TITLE = "Comparison of the arms"

@@ -20,31 +20,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth import storage
-from tfgansynth.data.dataset import Case, images_and_masks
-from tfgansynth.data.lungs import Lungs
-from tfgansynth.data.sealed import FoldCases
-from tfgansynth.errors import InputError
-from tfgansynth.evaluation.memorization import Audit, audit
-from tfgansynth.evaluation.neighbors import PARTS, Pairs
-from tfgansynth.evaluation.quality import (
+from tfgansynth.arrays import FloatArray, MaskArray
+from tfgansynth.assessment.memorization import Audit, audit
+from tfgansynth.assessment.neighbors import PARTS, Pairs
+from tfgansynth.assessment.quality import Values, agreement, shape_table
+from tfgansynth.assessment.record import (
     fidelity_record,
     memorization_record,
     quality_to_text,
     soundness_record,
 )
-from tfgansynth.evaluation.soundness import Values, agreement, shape_table
+from tfgansynth.data.dataset import Case, images_and_masks
+from tfgansynth.data.held_out import FoldCases
+from tfgansynth.data.lungs import Lungs
+from tfgansynth.errors import InputError
+from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.judge_parts import Indices
 from tfgansynth.experiment.judges import Judges, ensure_judges
-from tfgansynth.experiment.own_sets import read_own_set
-from tfgansynth.experiment.places import ARRAYS, ASSESSMENT
+from tfgansynth.experiment.paths import ARRAYS, ASSESSMENT
 from tfgansynth.experiment.recipes import drawn_kinds
+from tfgansynth.experiment.run_folder import SetKind
 from tfgansynth.experiment.stages import timed
-from tfgansynth.materials import Experiment
-from tfgansynth.pixels import FloatArray, MaskArray
-from tfgansynth.runs import SetKind
+from tfgansynth.experiment.synthetic_sets import read_own_set
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.timing import EVALUATION, PREDICTION
 from tfgansynth.seeds import derive_seed
-from tfgansynth.stopwatch import EVALUATION, PREDICTION
 from tfgansynth.synthesis.sampling import MANIFEST, pair_name
 
 _FEWEST_CASES = 3
@@ -193,13 +193,13 @@ def assess(experiment: Experiment, fold: FoldCases, source: Path) -> Assessment:
     held_out = images_and_masks([*fold.validation, *fold.unused])
     judges = ensure_judges(experiment, fold)
     training = judges.training
-    with timed(experiment.run, f"fold-{fold.number}/assessment") as watch:
-        with watch.part(EVALUATION):
+    with timed(experiment.run, f"fold-{fold.number}/assessment") as timer:
+        with timer.part(EVALUATION):
             found = audit(training, synthetic, held_out)
-        with watch.part(PREDICTION):
+        with timer.part(PREDICTION):
             nearest = found.parts["image"].nearest.cases
             answers = _Answers.of(judges, synthetic, held_out, nearest)
-        with watch.part(EVALUATION):
+        with timer.part(EVALUATION):
             sets = training, synthetic, held_out
             record = _record(experiment, fold, source, sets, answers, found, judges)
             arrays = {

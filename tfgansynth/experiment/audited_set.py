@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgansynth import storage
-from tfgansynth.data.sealed import FoldCases
+from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.assessment import Assessment
-from tfgansynth.experiment.own_sets import read_own_set
-from tfgansynth.materials import Experiment
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.synthetic_sets import read_own_set
+from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import MANIFEST, Draw, SyntheticSet, write_set
 
 
@@ -49,10 +49,10 @@ def drop_offenders(
         n_similar=manifest["dropped_as_almost_identical"],
         n_empty=manifest["dropped_for_an_empty_mask"],
     )
-    origin = {
+    provenance = {
         "audited_manifest_sha256": storage.hash_file(source / MANIFEST),
         "dropped_by_the_audit": assessment.offences(fold),
     }
     folder = source.with_name(f"{source.name}-audited")
-    write_set(audited, {**manifest, **origin}, folder)
+    write_set(audited, {**manifest, **provenance}, folder)
     return folder

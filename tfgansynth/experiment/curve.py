@@ -5,29 +5,31 @@ import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfgansynth import storage
 from tfgansynth.config import Config
-from tfgansynth.data.sealed import FoldCases
-from tfgansynth.evaluation.curve_plot import write_plot
+from tfgansynth.data.held_out import FoldCases
 from tfgansynth.evaluation.curves import Missing, curve_to_text
 from tfgansynth.experiment.curve_plan import Plan
 from tfgansynth.experiment.evaluated import Evaluated, evaluated, remarks
+from tfgansynth.experiment.experiment_data import Experiment, ExperimentData
 from tfgansynth.experiment.gan_stage import ensure_gan
 from tfgansynth.experiment.recipes import Recipe
 from tfgansynth.experiment.results import CURVE, curve_of, curve_record
 from tfgansynth.experiment.synthesis_stage import ensure_set
-from tfgansynth.materials import Experiment, Materials
+from tfgansynth.reporting.curve_plot import write_plot
+from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import ModeCollapseError
 
 
-def run_curve(materials: Materials, config: Config, plan: Plan, out: Path) -> Path:
+def run_curve(
+    experiment_data: ExperimentData, config: Config, plan: Plan, out: Path
+) -> Path:
     """Do what is not done yet, point by point; print and write the curve as it grows.
 
     Each number of real cases has a run of its own, with nested training sets and the
     same validation and test cases; the runs of different curves share a folder.
 
     Args:
-        materials: The data set.
+        experiment_data: The data set.
         config: The experiment's numbers, but for those that the plan sets.
         plan: What to do, fitted to the data.
         out: Takes the curve's folder.
@@ -35,12 +37,12 @@ def run_curve(materials: Materials, config: Config, plan: Plan, out: Path) -> Pa
     Returns:
         The path of the curve's record; pictures lie beside it.
     """
-    folder = out / _folder_name(materials.dataset.name, config)
+    folder = out / _folder_name(experiment_data.dataset.name, config)
     stem = f"{CURVE}-generator-of-{plan.generator_of}" if plan.generator_of else CURVE
-    data, only = materials.dataset.identity, plan.generator_of
+    data, only = experiment_data.dataset.identity, plan.generator_of
     done: list[Evaluated] = []
     missing: list[Missing] = []
-    for point in _chain(materials, config, plan, folder):
+    for point in _chain(experiment_data, config, plan, folder):
         if isinstance(point, Missing):
             missing.append(point)
         else:
@@ -61,7 +63,7 @@ def _folder_name(dataset_name: str, config: Config) -> str:
 
 
 def _chain(
-    materials: Materials, config: Config, plan: Plan, folder: Path
+    experiment_data: ExperimentData, config: Config, plan: Plan, folder: Path
 ) -> Iterator[Evaluated | Missing]:
     for seed in range(config.seed, config.seed + plan.n_seeds):
         for count in plan.counts:
@@ -71,7 +73,7 @@ def _chain(
                 config, seed=seed, reduced=True, data=numbers
             )
             beside = folder / f"n{n_generator:03d}"
-            experiment = materials.experiment(settings, beside)
+            experiment = experiment_data.experiment(settings, beside)
             name = f"{beside.name}/{experiment.run.root.name}"
             for fold in experiment.some_folds(plan.folds):
                 yield from _points(experiment, fold, count, name)

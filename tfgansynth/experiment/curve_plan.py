@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from tfgansynth.config import Config
-from tfgansynth.data.folds import make_folds
+from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
 
 

@@ -11,11 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfgansynth import storage
-from tfgansynth.cards import markdown
 from tfgansynth.config import PRESETS, Config, differences
 from tfgansynth.data.dataset import images_and_masks
-from tfgansynth.data.sealed import FoldCases
+from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.evidence import (
@@ -25,16 +23,18 @@ from tfgansynth.evaluation.evidence import (
     weigh,
 )
 from tfgansynth.evaluation.predictions import CASES, measure_cases
-from tfgansynth.evaluation.quality_table import quality_cells
 from tfgansynth.experiment.assessment import ensure_assessment
+from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.gan_stage import ensure_gan
-from tfgansynth.experiment.places import ORIGIN, set_seconds
+from tfgansynth.experiment.paths import PROVENANCE, set_seconds
 from tfgansynth.experiment.recipes import Recipe, recipes
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthesis_stage import ensure_set
 from tfgansynth.experiment.unet_stage import train_row, training_pairs
 from tfgansynth.experiment.unet_training import is_done, mark_done
-from tfgansynth.materials import Experiment
+from tfgansynth.reporting.cards import markdown
+from tfgansynth.reporting.quality_table import quality_cells
+from tfgansynth.runtime import storage
 from tfgansynth.segmentation.unet import predict_masks
 
 TRIAL = "trial.json"
@@ -149,18 +149,18 @@ def _ensure_rows(
 ) -> Sequence[tables.CaseRow]:
     root = experiment.run.fold(fold.number)
     folder = root / _FOLDER / recipe.folder_name
-    training, origin = training_pairs(experiment, fold, recipe)
+    training, provenance = training_pairs(experiment, fold, recipe)
     if baseline and not recipe.n_synthetic:
         earlier = baseline / folder.relative_to(experiment.run.root)
-        if (earlier / ORIGIN).exists() and not folder.exists():
-            is_done(earlier, origin)
+        if (earlier / PROVENANCE).exists() and not folder.exists():
+            is_done(earlier, provenance)
             with storage.whole_folder(folder) as partial:
                 shutil.copytree(earlier, partial, dirs_exist_ok=True)
-    if is_done(folder, origin):
+    if is_done(folder, provenance):
         return tables.read_cases(folder / CASES)
     stage = folder.relative_to(experiment.run.root).as_posix()
-    with timed(experiment.run, stage) as watch:
-        unet = train_row(experiment, fold, recipe, training, origin, folder, watch)
+    with timed(experiment.run, stage) as timer:
+        unet = train_row(experiment, fold, recipe, training, provenance, folder, timer)
     images, masks = images_and_masks(fold.unused)
     rows = measure_cases(
         [case.case_id for case in fold.unused],
@@ -171,5 +171,5 @@ def _ensure_rows(
         n_synthetic=recipe.n_synthetic,
     )
     storage.write_text(folder / CASES, tables.cases_to_csv(rows))
-    mark_done(folder, origin, (CASES,))
+    mark_done(folder, provenance, (CASES,))
     return rows

@@ -3,13 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 
-from tfgansynth.data.sealed import FoldCases
-from tfgansynth.experiment.origins import gan_origin
+from tfgansynth.data.held_out import FoldCases
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.provenance import gan_provenance
 from tfgansynth.experiment.recipes import Recipe
 from tfgansynth.experiment.results import UNetResult
 from tfgansynth.experiment.unet_stage import ensure_unet, unet_remarks
-from tfgansynth.gan.records import read_remarks
-from tfgansynth.materials import Experiment
+from tfgansynth.gan.recording import read_remarks
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ def remarks(tested: Sequence[Evaluated]) -> tuple[str, ...]:
         if gan not in told:
             told.add(gan)
             of = f" of {len(fold.training)} cases" if n_counts > 1 else ""
-            origin = gan_origin(experiment, fold)
-            lines = read_remarks(gan, experiment.config.gan, origin)
+            provenance = gan_provenance(experiment, fold)
+            lines = read_remarks(gan, experiment.config.gan, provenance)
             found += [f"{where}, GAN{of}: {line}" for line in lines]
         found += [
             f"{where}, {recipe.label}: {line}"

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tfgansynth import pictures, storage
+from tfgansynth import pictures
+from tfgansynth.arrays import ByteArray, MaskArray
 from tfgansynth.data.dataset import Case, images_and_masks
-from tfgansynth.data.sealed import FoldCases
+from tfgansynth.data.held_out import FoldCases
 from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.predictions import (
     CASES,
@@ -19,20 +20,20 @@ from tfgansynth.evaluation.predictions import (
     measure_cases,
     write_predictions,
 )
-from tfgansynth.experiment.origins import Origin, seen_cases
-from tfgansynth.materials import Experiment
-from tfgansynth.pixels import ByteArray, MaskArray
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.provenance import Provenance, seen_cases
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.timing import EVALUATION, PREDICTION, Timer
 from tfgansynth.segmentation.unet import predict_masks
-from tfgansynth.stopwatch import EVALUATION, PREDICTION, Stopwatch
 
 
 def evaluate_finally(
     experiment: Experiment,
     fold: FoldCases,
     unet: Any,
-    origin: Origin,
+    provenance: Provenance,
     folder: Path,
-    watch: Stopwatch,
+    timer: Timer,
 ) -> list[tables.CaseRow]:
     """Open the fold's test cases to a trained U-Net and measure its answers.
 
@@ -40,22 +41,22 @@ def evaluate_finally(
         experiment: The experiment.
         fold: The fold whose test cases are opened.
         unet: A U-Net whose training is over.
-        origin: All that went into it.
+        provenance: All that went into it.
         folder: Takes `cases.csv`, `predictions.npz` and `predictions.png`.
-        watch: Takes the time of prediction and evaluation.
+        timer: Takes the time of prediction and evaluation.
 
     Raises:
         InputError: One of the test cases went into the U-Net or its generator.
     """
     test = fold.test.open(
-        seen_cases(origin),
+        seen_cases(provenance),
         by=str(folder),
         allow_duplicates=experiment.config.allow_duplicates,
     )
-    with watch.part(PREDICTION):
+    with timer.part(PREDICTION):
         predictions = predict_masks(unet, images_and_masks(test)[0])
-    with watch.part(EVALUATION):
-        counts = origin["n_real"], origin["n_synthetic"]
+    with timer.part(EVALUATION):
+        counts = provenance["n_real"], provenance["n_synthetic"]
         rows = evaluate(test, predictions, fold.number, *counts)
         answered = answer(test, predictions, rows)
         write_predictions(folder / PREDICTIONS, answered)

@@ -5,8 +5,15 @@ from glob import escape
 from pathlib import Path
 from typing import get_args
 
-from tfgansynth import storage
-from tfgansynth.cards.findings import (
+from tfgansynth.data.held_out import FoldCases
+from tfgansynth.errors import InputError
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.paths import ASSESSMENT
+from tfgansynth.experiment.provenance import Provenance, gan_provenance
+from tfgansynth.experiment.results import EVIDENCE
+from tfgansynth.experiment.run_folder import SetKind
+from tfgansynth.gan.recording import read_remarks
+from tfgansynth.reporting.cards.findings import (
     NOT_ASSESSED,
     NOT_EVALUATED,
     Findings,
@@ -14,14 +21,7 @@ from tfgansynth.cards.findings import (
     assessment_section,
     evaluation_section,
 )
-from tfgansynth.data.sealed import FoldCases
-from tfgansynth.errors import InputError
-from tfgansynth.experiment.origins import Origin, gan_origin
-from tfgansynth.experiment.places import ASSESSMENT
-from tfgansynth.experiment.results import EVIDENCE
-from tfgansynth.gan.records import read_remarks
-from tfgansynth.materials import Experiment
-from tfgansynth.runs import SetKind
+from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import MANIFEST, read_manifest
 
 _ASSESSMENTS = f"assessment*/{ASSESSMENT}"
@@ -33,7 +33,7 @@ _OF_ANOTHER_SET = "These networks were trained on the run's own set, which is an
 
 
 def findings_of_set(
-    experiment: Experiment, fold: FoldCases, source: Path, manifest: Origin
+    experiment: Experiment, fold: FoldCases, source: Path, manifest: Provenance
 ) -> Findings:
     """Collect what is known of one synthetic set of a fold.
 
@@ -117,7 +117,7 @@ def _trained_on(experiment: Experiment, fold: FoldCases) -> set[str]:
 def _remarks(experiment: Experiment, fold: FoldCases) -> tuple[str, ...]:
     """What went amiss with the data, or in the training of the fold's GAN."""
     folder, config = experiment.run.gan(fold.number), experiment.config.gan
-    found = read_remarks(folder, config, gan_origin(experiment, fold))
+    found = read_remarks(folder, config, gan_provenance(experiment, fold))
     return (*experiment.duplicates_remark, *(f"GAN: {remark}" for remark in found))
 
 

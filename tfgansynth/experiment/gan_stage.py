@@ -7,39 +7,39 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tfgansynth import storage
-from tfgansynth.cards.model_card import GeneratorFacts, model_card
 from tfgansynth.config import Config
 from tfgansynth.data.augmentation import augment_pair
-from tfgansynth.data.pipeline import Change, real_pairs
-from tfgansynth.data.sealed import FoldCases
+from tfgansynth.data.held_out import FoldCases
+from tfgansynth.data.pipelines import Change, real_pairs
 from tfgansynth.errors import InputError
+from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.findings import findings_of_generator
-from tfgansynth.experiment.origins import Origin, gan_origin
+from tfgansynth.experiment.provenance import Provenance, gan_provenance
 from tfgansynth.experiment.stages import tell_precision, timed
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.export import compare_frozen, export_generator, freeze_moments
 from tfgansynth.gan.training import is_trained, load_gan, train_gan
-from tfgansynth.materials import Experiment
+from tfgansynth.reporting.cards.model_card import GeneratorFacts, model_card
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.timing import START_UP
 from tfgansynth.seeds import derive_seed
-from tfgansynth.stopwatch import START_UP
 
 
 def ensure_gan(experiment: Experiment, fold: FoldCases) -> None:
     """Train the fold's GAN on its real training pairs. Paper: III, IV-B.
 
     Its validation cases only watch: what is trained does not depend on them, and they
-    are no part of its origin.
+    are no part of its provenance.
     """
     config, run = experiment.config, experiment.run
     stage, folder = _stage(fold), run.gan(fold.number)
-    origin = gan_origin(experiment, fold)
-    if is_trained(config.gan, folder, origin):
+    provenance = gan_provenance(experiment, fold)
+    if is_trained(config.gan, folder, provenance):
         return
     n_pairs = len(fold.training)
     print(f"FOLD {fold.number}: training the GAN on {n_pairs} real pairs")
-    with timed(run, stage) as watch:
-        with watch.part(START_UP):
+    with timed(run, stage) as timer:
+        with timer.part(START_UP):
             tell_precision(run, stage, "GAN", config.gan.precision, folder)
         train_gan(
             real_pairs(fold.training, soft_masks=config.data.soft_masks),
@@ -49,8 +49,8 @@ def ensure_gan(experiment: Experiment, fold: FoldCases) -> None:
             mask_threshold=config.synthesis.mask_threshold,
             seed=_gan_seed(config, fold),
             folder=folder,
-            origin=origin,
-            watch=watch,
+            provenance=provenance,
+            timer=timer,
         )
 
 
@@ -73,7 +73,7 @@ def trained_gan(experiment: Experiment, fold: FoldCases) -> DCGAN:
         n_cases=len(fold.training),
         seed=_gan_seed(config, fold),
         folder=experiment.run.gan(fold.number),
-        origin=gan_origin(experiment, fold),
+        provenance=gan_provenance(experiment, fold),
     )
 
 
@@ -85,12 +85,12 @@ def _gan_seed(config: Config, fold: FoldCases) -> int:
     return derive_seed(config.seed, "gan", fold.number)
 
 
-def generator_origin(
+def generator_provenance(
     experiment: Experiment, fold: FoldCases, weights: Sequence[NDArray[Any]]
-) -> Origin:
+) -> Provenance:
     """What a generator, and all that is drawn from it, came from."""
     return {
-        **gan_origin(experiment, fold),
+        **gan_provenance(experiment, fold),
         "step": experiment.config.gan.steps,
         "generator_sha256": storage.hash_arrays(weights),
     }
@@ -110,7 +110,7 @@ def export_fold_generator(experiment: Experiment, fold: FoldCases) -> None:
             "(tools/export_set.py)"
         )
     generator = trained_gan(experiment, fold).sampling_generator()
-    origin = generator_origin(experiment, fold, generator.get_weights())
+    provenance = generator_provenance(experiment, fold, generator.get_weights())
     seed = derive_seed(config.seed, "export", fold.number)
     freeze_moments(generator, seed=seed)
     report = compare_frozen(
@@ -121,15 +121,15 @@ def export_fold_generator(experiment: Experiment, fold: FoldCases) -> None:
     )
     folder = experiment.run.gan(fold.number)
     facts = GeneratorFacts(
-        origin=origin,
+        provenance=provenance,
         settings=dataclasses.asdict(config.gan),
         size=config.data.size,
         report=report,
         seconds=experiment.run.seconds().get(_stage(fold)),
         machines=experiment.run.machines(_stage(fold)),
     )
-    found = findings_of_generator(experiment, fold, origin["generator_sha256"])
-    export_generator(generator, origin, model_card(facts, found), folder)
+    found = findings_of_generator(experiment, fold, provenance["generator_sha256"])
+    export_generator(generator, provenance, model_card(facts, found), folder)
     print(
         f"FROZEN MOMENTS: over {report.n_population} z; against the batch's own, on "
         f"{report.n_compared} z: images differ by {report.image_difference:.2f} of 255 "

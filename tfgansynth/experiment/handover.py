@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgansynth import storage
-from tfgansynth.cards.data_card import SetFacts, data_card
-from tfgansynth.data.sealed import FoldCases
+from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
+from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.findings import findings_of_set
-from tfgansynth.experiment.origins import is_control
-from tfgansynth.experiment.own_sets import read_own_set
-from tfgansynth.materials import Experiment
+from tfgansynth.experiment.provenance import is_control
+from tfgansynth.experiment.synthetic_sets import read_own_set
+from tfgansynth.reporting.cards.data_card import SetFacts, data_card
+from tfgansynth.runtime import storage
 from tfgansynth.synthesis.nnunet import labels, write_nnunet
 from tfgansynth.synthesis.sampling import MANIFEST, pair_name
 

@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth import storage
+from tfgansynth.arrays import FloatArray, MaskArray
+from tfgansynth.assessment.neighbors import Pairs, distances
+from tfgansynth.assessment.quality import agreement
 from tfgansynth.config import Config, UNetConfig
 from tfgansynth.data.dataset import Case, case_hashes, images_and_masks
-from tfgansynth.data.sealed import FoldCases
+from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
-from tfgansynth.evaluation.neighbors import Pairs, distances
-from tfgansynth.evaluation.soundness import agreement
+from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.judge_parts import Indices, judge_parts
-from tfgansynth.experiment.origins import Origin, unet_origin
-from tfgansynth.experiment.places import judge_name
+from tfgansynth.experiment.paths import judge_name
+from tfgansynth.experiment.provenance import Provenance, unet_provenance
 from tfgansynth.experiment.unet_training import ensure_unet
-from tfgansynth.materials import Experiment
-from tfgansynth.pixels import FloatArray, MaskArray
+from tfgansynth.runtime import storage
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.unet import bottleneck_features, load_unet, predict_masks
 
@@ -144,18 +144,18 @@ def _ensure_judge(
         judge_config(experiment.config),
         seed=derive_seed(experiment.config.seed, "judge", fold.number, number),
         folder=folder,
-        origin=_origin(experiment, fold, seen, number),
+        provenance=_provenance(experiment, fold, seen, number),
         label=f"fold {fold.number}, judge {number}:",
     )
 
 
-def _origin(
+def _provenance(
     experiment: Experiment, fold: FoldCases, seen: tuple[Case, ...], number: int
-) -> Origin:
+) -> Provenance:
     known = case_hashes(seen)
     unseen = [case for case in fold.training if case.case_id not in known]
     return {
-        **unet_origin(experiment, fold, seen, None),
+        **unet_provenance(experiment, fold, seen, None),
         "unet": dataclasses.asdict(judge_config(experiment.config)),
         "judge": number,
         "judged_cases": case_hashes(unseen),

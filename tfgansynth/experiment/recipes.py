@@ -7,7 +7,7 @@ from typing import Any, Literal
 from tfgansynth.config import Config, UNetConfig
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import Arm, arm_of
-from tfgansynth.runs import SetKind
+from tfgansynth.experiment.run_folder import SetKind
 
 Arms = Literal["paper", "fair", "all"]
 """The paper's three rows, the fair ones, or both."""

@@ -4,25 +4,25 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfgansynth import checkpoints
 from tfgansynth.config import Precision
-from tfgansynth.machine import describe_machine
-from tfgansynth.precision import explain_precision, resolve_precision
-from tfgansynth.progress import duration
-from tfgansynth.runs import Run
-from tfgansynth.stopwatch import Stopwatch, shares
+from tfgansynth.experiment.run_folder import Run
+from tfgansynth.runtime import checkpoints
+from tfgansynth.runtime.machine import describe_machine
+from tfgansynth.runtime.precision import explain_precision, resolve_precision
+from tfgansynth.runtime.progress import duration
+from tfgansynth.runtime.timing import Timer, shares
 
 
 @contextlib.contextmanager
-def timed(run: Run, stage: str) -> Iterator[Stopwatch]:
+def timed(run: Run, stage: str) -> Iterator[Timer]:
     """Say how long a stage took, and for what; add it to the run's `timings.json`."""
-    watch = Stopwatch()
+    timer = Timer()
     try:
-        yield watch
+        yield timer
     finally:
-        timings = watch.timings(stage)
+        timings = timer.timings(stage)
         run.add_seconds(timings)
-        parts = shares(timings[stage], watch.seconds)
+        parts = shares(timings[stage], timer.seconds)
         print(f"TIME: {stage} {duration(timings[stage])}{parts and f': {parts}'}")
 
 

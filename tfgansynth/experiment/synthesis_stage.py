@@ -4,26 +4,26 @@ import dataclasses
 import functools
 from pathlib import Path
 
+from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
+from tfgansynth.assessment.quality import passes
 from tfgansynth.config import Config
 from tfgansynth.data.augmentation import augment_set
 from tfgansynth.data.dataset import images_and_masks
-from tfgansynth.data.sealed import FoldCases
+from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
-from tfgansynth.evaluation.soundness import passes
-from tfgansynth.experiment.gan_stage import generator_origin, trained_gan
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.gan_stage import generator_provenance, trained_gan
 from tfgansynth.experiment.judges import Judges, ensure_judges
-from tfgansynth.experiment.origins import Origin, gan_origin, is_control
+from tfgansynth.experiment.provenance import Provenance, gan_provenance, is_control
+from tfgansynth.experiment.run_folder import SetKind
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.teachers import Teachers, ensure_teachers
 from tfgansynth.gan.exported import open_exported
 from tfgansynth.gan.training import sample_bytes
-from tfgansynth.machine import describe_machine
-from tfgansynth.materials import Experiment
-from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
-from tfgansynth.precision import resolve_precision
-from tfgansynth.runs import SetKind
+from tfgansynth.runtime.machine import describe_machine
+from tfgansynth.runtime.precision import resolve_precision
+from tfgansynth.runtime.timing import START_UP
 from tfgansynth.seeds import derive_seed
-from tfgansynth.stopwatch import START_UP
 from tfgansynth.synthesis.control import case_sampler
 from tfgansynth.synthesis.sampling import (
     Deformation,
@@ -46,8 +46,8 @@ def ensure_set(experiment: Experiment, fold: FoldCases, kind: SetKind) -> None:
     judges = ensure_judges(experiment, fold) if kind == "filtered" else None
     teachers = _teachers(experiment, fold)
     stage = f"fold-{fold.number}/{folder.name}"
-    with timed(run, stage) as watch:
-        with watch.part(START_UP):
+    with timed(run, stage) as timer:
+        with timer.part(START_UP):
             make = _case_source if kind == "control" else _own_source
             source = make(experiment, fold)
         precision = resolve_precision(experiment.config.gan.precision)
@@ -75,8 +75,8 @@ def draw_separate_set(
         source = _own_source(experiment, fold)
     else:
         found = open_exported(exported)
-        source = _Source(found.sample, found.z_dim, found.origin)
-        sha256 = found.origin["generator_sha256"]
+        source = _Source(found.sample, found.z_dim, found.provenance)
+        sha256 = found.provenance["generator_sha256"]
         folder = folder.with_name(f"{folder.name}-{sha256[:8]}")
     if folder.exists():
         raise InputError(f"{folder}: exists already: remove or rename it first")
@@ -91,12 +91,12 @@ class _Source:
     Attributes:
         sampler: Draws pairs.
         z_dim: Length of its noise vector.
-        origin: What it came from.
+        provenance: What it came from.
     """
 
     sampler: Sampler
     z_dim: int
-    origin: Origin
+    provenance: Provenance
 
 
 def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
@@ -105,18 +105,18 @@ def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
     def sampler(z: FloatArray) -> tuple[ByteArray, ByteArray]:
         return sample_bytes(generator, z)
 
-    origin = generator_origin(experiment, fold, generator.get_weights())
-    return _Source(sampler, experiment.config.gan.z_dim, origin)
+    provenance = generator_provenance(experiment, fold, generator.get_weights())
+    return _Source(sampler, experiment.config.gan.z_dim, provenance)
 
 
 def _case_source(experiment: Experiment, fold: FoldCases) -> _Source:
     sampler = case_sampler(*images_and_masks(fold.training))
-    origin = {
-        **gan_origin(experiment, fold),
+    provenance = {
+        **gan_provenance(experiment, fold),
         "control": True,
         "generator_sha256": None,
     }
-    return _Source(sampler, experiment.config.gan.z_dim, origin)
+    return _Source(sampler, experiment.config.gan.z_dim, provenance)
 
 
 def _teachers(experiment: Experiment, fold: FoldCases) -> Teachers | None:
@@ -146,7 +146,7 @@ def _write_set(
         deform=_deformation(config),
         agrees=_filter(judges, synthesis.min_agreement),
     )
-    numbers: Origin = {
+    numbers: Provenance = {
         "z_seed": z_seed,
         "mask_components": config.mask_components,
         "synthesis": dataclasses.asdict(synthesis),
@@ -162,8 +162,8 @@ def _write_set(
         numbers["dropped_for_disagreement"] = synthetic.n_disagreeing
         numbers["judges"] = judges.hashes
         dropped += f", {synthetic.n_disagreeing} that disagree"
-    write_set(synthetic, {**source.origin, **numbers}, folder)
-    heading = "CONTROL" if is_control(source.origin) else "SYNTHETIC SET"
+    write_set(synthetic, {**source.provenance, **numbers}, folder)
+    heading = "CONTROL" if is_control(source.provenance) else "SYNTHETIC SET"
     print(
         f"{heading}: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "
         f"({dropped}), in {folder}"

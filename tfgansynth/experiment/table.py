@@ -4,8 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tfgansynth import storage
-from tfgansynth.data.sealed import FoldCases
+from tfgansynth.data.held_out import FoldCases
 from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.evidence import (
     Evidence,
@@ -14,6 +13,7 @@ from tfgansynth.evaluation.evidence import (
 )
 from tfgansynth.experiment.assessment import assess_fold
 from tfgansynth.experiment.evaluated import Evaluated, evaluated, remarks
+from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.gan_stage import ensure_gan
 from tfgansynth.experiment.recipes import Arms, Recipe, paper_recipes, recipes
 from tfgansynth.experiment.results import (
@@ -27,10 +27,10 @@ from tfgansynth.experiment.results import (
     table_record,
     weigh_results,
 )
+from tfgansynth.experiment.run_folder import Run
 from tfgansynth.experiment.synthesis_stage import ensure_set
-from tfgansynth.materials import Experiment
-from tfgansynth.runs import Run
-from tfgansynth.stopwatch import stages_table
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.timing import stages_table
 
 
 def run_study(

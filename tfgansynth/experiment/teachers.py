@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth import storage
+from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
 from tfgansynth.config import Config, UNetConfig
-from tfgansynth.data.sealed import FoldCases
-from tfgansynth.experiment.origins import unet_origin
-from tfgansynth.experiment.places import teacher_name
+from tfgansynth.data.held_out import FoldCases
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.paths import teacher_name
+from tfgansynth.experiment.provenance import unet_provenance
 from tfgansynth.experiment.unet_training import ensure_unet
-from tfgansynth.materials import Experiment
-from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
+from tfgansynth.runtime import storage
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.unet import load_unet, predict_probabilities
 from tfgansynth.synthesis.sampling import Sampler
@@ -108,8 +108,8 @@ def _ensure_teacher(experiment: Experiment, fold: FoldCases, number: int) -> Pat
         config,
         seed=derive_seed(experiment.config.seed, "teacher", fold.number, number),
         folder=experiment.run.fold(fold.number) / teacher_name(number),
-        origin={
-            **unet_origin(experiment, fold, fold.training, None),
+        provenance={
+            **unet_provenance(experiment, fold, fold.training, None),
             "unet": dataclasses.asdict(config),
             "teacher": number,
         },

@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 
 from tfgansynth.data.dataset import Case, images_and_masks
-from tfgansynth.data.sealed import FoldCases
+from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
+from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.final_evaluation import evaluate_finally
-from tfgansynth.experiment.origins import Origin, unet_origin
-from tfgansynth.experiment.own_sets import synthetic_pairs
-from tfgansynth.experiment.places import HISTORY
+from tfgansynth.experiment.paths import HISTORY
+from tfgansynth.experiment.provenance import Provenance, unet_provenance
 from tfgansynth.experiment.recipes import Recipe
 from tfgansynth.experiment.stages import timed
+from tfgansynth.experiment.synthetic_sets import synthetic_pairs
 from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
-from tfgansynth.materials import Experiment
+from tfgansynth.runtime.timing import Timer
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.training import Labelled, history_from_csv, remarks
-from tfgansynth.stopwatch import Stopwatch
 
 
 def unet_folder(experiment: Experiment, fold: FoldCases, recipe: Recipe) -> Path:
@@ -49,13 +49,13 @@ def ensure_unet(
     """
     run = experiment.run
     folder = unet_folder(experiment, fold, recipe)
-    training, origin = training_pairs(experiment, fold, recipe)
-    if is_done(folder, origin):
+    training, provenance = training_pairs(experiment, fold, recipe)
+    if is_done(folder, provenance):
         return tables.read_cases(folder / CASES)
-    with timed(run, f"fold-{fold.number}/{folder.name}") as watch:
-        unet = train_row(experiment, fold, recipe, training, origin, folder, watch)
-        rows = evaluate_finally(experiment, fold, unet, origin, folder, watch)
-        mark_done(folder, origin, (CASES, PREDICTIONS, PICTURE))
+    with timed(run, f"fold-{fold.number}/{folder.name}") as timer:
+        unet = train_row(experiment, fold, recipe, training, provenance, folder, timer)
+        rows = evaluate_finally(experiment, fold, unet, provenance, folder, timer)
+        mark_done(folder, provenance, (CASES, PREDICTIONS, PICTURE))
     return rows
 
 
@@ -64,9 +64,9 @@ def train_row(
     fold: FoldCases,
     recipe: Recipe,
     training: Labelled,
-    origin: Origin,
+    provenance: Provenance,
     folder: Path,
-    watch: Stopwatch,
+    timer: Timer,
 ) -> Any:
     """Train the U-Net of a row, of what `training_pairs` gave, into a folder."""
     return train_in_folder(
@@ -76,9 +76,9 @@ def train_row(
         recipe.unet_config(experiment.config),
         seed=derive_seed(experiment.config.seed, "unet", fold.number),
         folder=folder,
-        origin=origin,
+        provenance=provenance,
         label=f"fold {fold.number}, {recipe.label}:",
-        watch=watch,
+        timer=timer,
     )
 
 
@@ -94,7 +94,7 @@ def unet_remarks(
 
 def training_pairs(
     experiment: Experiment, fold: FoldCases, recipe: Recipe
-) -> tuple[Labelled, Origin]:
+) -> tuple[Labelled, Provenance]:
     """Collect what a U-Net is trained on, and say where it comes from.
 
     Raises:
@@ -114,10 +114,10 @@ def training_pairs(
     if not parts:
         raise InputError("--real 0 --synthetic 0: there is nothing to train on")
     images, masks = map(np.concatenate, zip(*parts, strict=True))
-    origin = unet_origin(experiment, fold, real, synthetic)
+    provenance = unet_provenance(experiment, fold, real, synthetic)
     numbers = dataclasses.asdict(recipe.unet_config(experiment.config))
     return Labelled(images, masks, len(real)), {
-        **origin,
+        **provenance,
         **recipe.record(),
         "unet": numbers,
     }

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tfgansynth import storage
 from tfgansynth.config import Config, UNetConfig, require_same
 from tfgansynth.data.augmentation import augment
 from tfgansynth.data.dataset import Case, images_and_masks
-from tfgansynth.data.pipeline import Augment
-from tfgansynth.data.sealed import FoldCases
-from tfgansynth.experiment.origins import Origin
-from tfgansynth.experiment.places import HISTORY, MODEL, ORIGIN
+from tfgansynth.data.held_out import FoldCases
+from tfgansynth.data.pipelines import Augment
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.paths import HISTORY, MODEL, PROVENANCE
+from tfgansynth.experiment.provenance import Provenance
 from tfgansynth.experiment.stages import tell_precision, timed
-from tfgansynth.keras_files import save_keras
-from tfgansynth.materials import Experiment
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.keras_files import save_keras
+from tfgansynth.runtime.timing import RECORDS, START_UP, Timer
 from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
 from tfgansynth.segmentation.unet import plain_twin
-from tfgansynth.stopwatch import RECORDS, START_UP, Stopwatch
 
 
 def train_in_folder(
@@ -29,9 +29,9 @@ def train_in_folder(
     *,
     seed: int,
     folder: Path,
-    origin: Origin,
+    provenance: Provenance,
     label: str,
-    watch: Stopwatch,
+    timer: Timer,
 ) -> Any:
     """Train a U-Net and write its history and model.
 
@@ -42,16 +42,16 @@ def train_in_folder(
         config: The network's and the training's numbers.
         seed: Of initial weights and data order.
         folder: Where it goes on after an interruption; a folder of the run.
-        origin: All that goes into it.
+        provenance: All that goes into it.
         label: Names it in the progress line.
-        watch: Takes the time.
+        timer: Takes the time.
 
     Returns:
         The trained U-Net.
     """
     run = experiment.run
     stage = folder.relative_to(run.root).as_posix()
-    with watch.part(START_UP):
+    with timer.part(START_UP):
         tell_precision(run, stage, "U-Net", config.precision, folder)
     unet, history = train_unet(
         training,
@@ -59,13 +59,13 @@ def train_in_folder(
         config,
         seed=seed,
         folder=folder,
-        origin=origin,
+        provenance=provenance,
         label=label,
         augment=_augmentation(config, experiment.config),
-        watch=watch,
+        timer=timer,
     )
     print(f"{folder.name}: stopped after {len(history)} epochs")
-    with watch.part(RECORDS):
+    with timer.part(RECORDS):
         storage.write_text(folder / HISTORY, history_to_csv(history))
         save_keras(plain_twin(unet, config), folder / MODEL)
     return unet
@@ -79,7 +79,7 @@ def ensure_unet(
     *,
     seed: int,
     folder: Path,
-    origin: Origin,
+    provenance: Provenance,
     label: str,
 ) -> Path:
     """Train a U-Net on real cases, unless it is done; return the path of its model.
@@ -91,15 +91,15 @@ def ensure_unet(
         config: The network's and the training's numbers.
         seed: Of initial weights and data order.
         folder: A folder of the run.
-        origin: All that goes into it.
+        provenance: All that goes into it.
         label: Names it in the progress line.
 
     Raises:
         InputError: It was altered, or is another one.
     """
-    if not is_done(folder, origin):
+    if not is_done(folder, provenance):
         stage = folder.relative_to(experiment.run.root).as_posix()
-        with timed(experiment.run, stage) as watch:
+        with timed(experiment.run, stage) as timer:
             train_in_folder(
                 experiment,
                 fold,
@@ -107,11 +107,11 @@ def ensure_unet(
                 config,
                 seed=seed,
                 folder=folder,
-                origin=origin,
+                provenance=provenance,
                 label=label,
-                watch=watch,
+                timer=timer,
             )
-            mark_done(folder, origin)
+            mark_done(folder, provenance)
     return folder / MODEL
 
 
@@ -121,28 +121,30 @@ def _augmentation(config: UNetConfig, whole: Config) -> Augment | None:
     return functools.partial(augment, config=whole.augmentation)
 
 
-def mark_done(folder: Path, origin: Origin, results: Sequence[str] = ()) -> None:
+def mark_done(
+    folder: Path, provenance: Provenance, results: Sequence[str] = ()
+) -> None:
     """Write what a U-Net came from, with the hashes of its files: it is done.
 
     Args:
         folder: Its folder.
-        origin: All that went into it.
+        provenance: All that went into it.
         results: Files that it has besides its history and model.
     """
     files = storage.hash_files(folder, (HISTORY, MODEL, *results))
-    storage.write_record(folder / ORIGIN, {**origin, "files": files})
+    storage.write_record(folder / PROVENANCE, {**provenance, "files": files})
 
 
-def is_done(folder: Path, origin: Origin) -> bool:
+def is_done(folder: Path, provenance: Provenance) -> bool:
     """Tell whether a U-Net is done and still what was written.
 
     Raises:
         InputError: It was altered, or is another one.
     """
-    path = folder / ORIGIN
+    path = folder / PROVENANCE
     if not path.exists():
         return False
     saved = storage.read_record(path)
     storage.require_files(folder, saved.pop("files"))
-    require_same(origin, saved, path)
+    require_same(provenance, saved, path)
     return True

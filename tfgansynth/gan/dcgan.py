@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from tfgansynth.config import GANConfig
 from tfgansynth.errors import InputError
-from tfgansynth.gan.augment import DRAWS, augment
+from tfgansynth.gan.augmentation import DRAWS, augment
 from tfgansynth.gan.losses import LOSSES, probability_real
 from tfgansynth.gan.networks import Discriminator, Generator
-from tfgansynth.precision import layer_policy
+from tfgansynth.runtime.precision import layer_policy
 from tfgansynth.seeds import derive_seed
 
 

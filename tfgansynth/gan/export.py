@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgansynth import storage
+from tfgansynth.arrays import split_pair
 from tfgansynth.gan.networks import Generator
 from tfgansynth.gan.training import sample_bytes
-from tfgansynth.keras_files import save_keras
-from tfgansynth.pixels import split_pair
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.keras_files import save_keras
 
 _POPULATION = 1024
 """Noise vectors whose maps make up the population moments."""
 _CHUNK = 64
-ORIGIN = "origin.json"
+PROVENANCE = "provenance.json"
 """What an exported SavedModel came from, with the hashes of all its files."""
 
 
@@ -129,19 +129,19 @@ class _SampledGenerator(tf.Module):
 
 def export_generator(
     generator: Generator,
-    origin: Mapping[str, Any],
+    provenance: Mapping[str, Any],
     card: str,
     folder: Path,
 ) -> None:
     """Write `generator/` (SavedModel), `generator.keras` and `model_card.md`.
 
-    Both models carry their origin and the hashes of their parts, so that a later
+    Both models carry their provenance and the hashes of their parts, so that a later
     change is noticed. The hashes tell damage, not malice: whoever changes a part can
     change its hash.
 
     Args:
         generator: A generator whose moments are frozen.
-        origin: What it came from: data set, fold, seed, training cases.
+        provenance: What it came from: data set, fold, seed, training cases.
         card: What others must know of it, in Markdown.
         folder: The folder of the fold's GAN.
     """
@@ -157,6 +157,6 @@ def export_generator(
         (partial / "fingerprint.pb").unlink()
         storage.write_text(partial / "model_card.md", card)
         files = storage.hash_folder(partial)
-        storage.write_record(partial / ORIGIN, {**origin, "files": files})
-    save_keras(generator, folder / "generator.keras", origin)
+        storage.write_record(partial / PROVENANCE, {**provenance, "files": files})
+    save_keras(generator, folder / "generator.keras", provenance)
     storage.write_text(folder / "model_card.md", card)

@@ -21,13 +21,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfgansynth import apart, storage
+from tfgansynth.arrays import ByteArray, FloatArray, split_pair
 from tfgansynth.config import Config, DataConfig, GANConfig, UNetConfig, check
 from tfgansynth.errors import InputError
-from tfgansynth.gan.export import ORIGIN
+from tfgansynth.gan.export import PROVENANCE
 from tfgansynth.gan.networks import Generator
-from tfgansynth.keras_files import SUFFIX, read_keras
-from tfgansynth.pixels import ByteArray, FloatArray, split_pair
+from tfgansynth.runtime import isolation, storage
+from tfgansynth.runtime.keras_files import SUFFIX, read_keras
 
 MOST_BYTES = 2 << 30
 """A larger SavedModel is refused before it is read."""
@@ -36,12 +36,12 @@ MOST_FILES = 1000
 MOST_SIDE_PX = 2048
 """Side of the largest pairs."""
 
-_TRIAL = "tfgansynth.gan.trial"
+_TRIAL = "tfgansynth.gan.probe"
 _MOST_SECONDS = 60
 _CLASS = "tfgansynth>Generator"
 _POLICIES = {"float32", "mixed_bfloat16"}
 
-Origin = dict[str, Any]
+Provenance = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,20 +52,20 @@ class Exported:
         sample: z, float32 (m, z_dim) in [-1, 1] -> uint8 images and grey masks
             (m, S, S).
         z_dim: Length of the noise vector.
-        origin: What it came from. `generator_sha256` is always there; `dataset`,
+        provenance: What it came from. `generator_sha256` is always there; `dataset`,
             `fold` and `training_cases` are None if it does not say.
     """
 
     sample: Callable[[FloatArray], tuple[ByteArray, ByteArray]]
     z_dim: int
-    origin: Origin
+    provenance: Provenance
 
 
 def open_exported(path: Path) -> Exported:
     """Open a generator: a `.keras` file of ours or the folder of a SavedModel.
 
     A SavedModel is a program: open only those from people you trust. One of unknown
-    origin is first tried in a process of its own, and a line says so.
+    provenance is first tried in a process of its own, and a line says so.
 
     Raises:
         InputError: It is no such generator, is damaged, or was altered since it was
@@ -91,8 +91,8 @@ def _open_keras(path: Path) -> Exported:
         return generator(z, training=False)
 
     z_dim = generator.config.z_dim
-    origin = _checked_origin(file.origin, file.sha256, path)
-    return Exported(_sampler(pairs, path), z_dim, origin)
+    provenance = _checked_provenance(file.provenance, file.sha256, path)
+    return Exported(_sampler(pairs, path), z_dim, provenance)
 
 
 def _build(
@@ -166,16 +166,16 @@ def _set_weights(generator: Generator, weights: dict[str, NDArray[Any]]) -> None
 
 def _open_saved_model(path: Path) -> Exported:
     files = _hash_plain(path)
-    origin = _read_origin(path, files)
-    if origin is None:
+    provenance = _read_provenance(path, files)
+    if provenance is None:
         print(
             f"SAVEDMODEL: {path} does not say where it came from. It is a program and "
             "is going to be run, first apart from this one: use only what you trust"
         )
-        _try_apart(path)
+        _try_isolated(path)
     sample, z_dim = load_saved_model(path)
     whole = hashlib.sha256(json.dumps(files).encode()).hexdigest()
-    return Exported(sample, z_dim, _checked_origin(origin, whole, path))
+    return Exported(sample, z_dim, _checked_provenance(provenance, whole, path))
 
 
 def _hash_plain(folder: Path) -> dict[str, str]:
@@ -197,13 +197,13 @@ def _hash_plain(folder: Path) -> dict[str, str]:
         raise InputError(f"{folder}: cannot be read ({fault.strerror})") from fault
 
 
-def _read_origin(folder: Path, files: dict[str, str]) -> Origin | None:
+def _read_provenance(folder: Path, files: dict[str, str]) -> Provenance | None:
     """Read the record of a model, if it has one, and hold the files to it."""
-    if ORIGIN not in files:
+    if PROVENANCE not in files:
         return None
-    origin = storage.read_record(folder / ORIGIN)
-    expected = origin.pop("files", None)
-    found = {name: digest for name, digest in files.items() if name != ORIGIN}
+    provenance = storage.read_record(folder / PROVENANCE)
+    expected = provenance.pop("files", None)
+    found = {name: digest for name, digest in files.items() if name != PROVENANCE}
     if found != expected:
         known = expected if isinstance(expected, dict) else {}
         names = {*known, *found}
@@ -212,15 +212,17 @@ def _read_origin(folder: Path, files: dict[str, str]) -> Origin | None:
             f"{folder}: was altered since it was written ({', '.join(altered[:3])}): "
             "export it anew, or copy it again"
         )
-    return origin
+    return provenance
 
 
-def _try_apart(path: Path) -> None:
+def _try_isolated(path: Path) -> None:
     # On the processor: what a GPU maps would count as memory.
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     try:
-        apart.run_apart(_TRIAL, str(path), seconds=_MOST_SECONDS, variables=quiet)
-    except apart.Failure as fault:
+        isolation.run_isolated(
+            _TRIAL, str(path), seconds=_MOST_SECONDS, variables=quiet
+        )
+    except isolation.Failure as fault:
         raise InputError(
             f"{path}: is not a SavedModel of a generator, z -> pairs, or is damaged "
             f"({fault})"
@@ -276,20 +278,24 @@ def _sampler(
     return sample
 
 
-def _checked_origin(origin: Origin | None, sha256: str, path: Path) -> Origin:
+def _checked_provenance(
+    provenance: Provenance | None, sha256: str, path: Path
+) -> Provenance:
     """Fill in what is unknown; refuse what would mislead who relies on it."""
-    if origin is None:
+    if provenance is None:
         unknown = {"dataset": None, "fold": None, "training_cases": None}
         return {**unknown, "generator_sha256": sha256}
-    cases = origin.get("training_cases")
+    cases = provenance.get("training_cases")
     is_sound = (
-        isinstance(origin.get("dataset"), dict)
-        and type(origin.get("fold")) is int
+        isinstance(provenance.get("dataset"), dict)
+        and type(provenance.get("fold")) is int
         and isinstance(cases, dict)
         and all(isinstance(digest, str) for digest in cases.values())
         # Part of a folder's name.
-        and re.fullmatch("[0-9a-f]{64}", str(origin.get("generator_sha256")))
+        and re.fullmatch("[0-9a-f]{64}", str(provenance.get("generator_sha256")))
     )
     if not is_sound:
-        raise InputError(f"{path}: its origin is not of this program: export it anew")
-    return origin
+        raise InputError(
+            f"{path}: its provenance is not of this program: export it anew"
+        )
+    return provenance

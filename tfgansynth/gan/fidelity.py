@@ -16,8 +16,8 @@ from typing import Self
 
 import numpy as np
 
-from tfgansynth.generative_metrics import NEIGHBORS, feature_figures
-from tfgansynth.pixels import FloatArray, resize_area
+from tfgansynth.arrays import FloatArray, resize_area
+from tfgansynth.evaluation.generative_metrics import NEIGHBORS, feature_figures
 
 _BLOCKS = 16
 _LEAST_PAIRS = 16

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfgansynth.arrays import ByteArray
 from tfgansynth.config import GANConfig
+from tfgansynth.data.similarity import mean_pairwise_distance, perceptual_hash
 from tfgansynth.gan.history import History
-from tfgansynth.pixels import ByteArray
-from tfgansynth.similarity import mean_pairwise_distance, perceptual_hash
 
 LOSS = "loss/discriminator"
 """Name of the discriminator's loss in a history."""

@@ -12,8 +12,8 @@ import keras
 from keras import ops
 
 from tfgansynth.config import GANConfig
-from tfgansynth.kernels.convolution import convolution
-from tfgansynth.kernels.layers import Convolution, TransposedConvolution
+from tfgansynth.runtime.kernels.convolution import convolution
+from tfgansynth.runtime.kernels.layers import Convolution, TransposedConvolution
 
 _PACKAGE = "tfgansynth"
 _DISTURBANCE = 0.2

@@ -9,21 +9,21 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth import checkpoints
+from tfgansynth.arrays import ByteArray, FloatArray, split_pair
 from tfgansynth.config import GANConfig
-from tfgansynth.data.pipeline import Change, endless_batches
-from tfgansynth.devices import compile_step
+from tfgansynth.data.pipelines import Change, endless_batches
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.gan import health
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.fidelity import FidelityProbe
 from tfgansynth.gan.networks import Generator
-from tfgansynth.gan.records import Recorder, open_records, probe_z
-from tfgansynth.interrupts import held_back
-from tfgansynth.pixels import ByteArray, FloatArray, split_pair
-from tfgansynth.progress import Progress, duration
+from tfgansynth.gan.recording import Recorder, open_records, probe_z
+from tfgansynth.runtime import checkpoints
+from tfgansynth.runtime.devices import compile_step
+from tfgansynth.runtime.progress import Progress, duration
+from tfgansynth.runtime.signals import deferred_signals
+from tfgansynth.runtime.timing import RECORDS, START_UP, STEPS, Timer
 from tfgansynth.seeds import derive_seed
-from tfgansynth.stopwatch import RECORDS, START_UP, STEPS, Stopwatch
 
 _STEPS_TO_ANNOUNCE = 4
 """Steps after which the time that training takes is worth saying."""
@@ -38,8 +38,8 @@ def train_gan(
     mask_threshold: int,
     seed: int,
     folder: Path,
-    origin: Mapping[str, Any],
-    watch: Stopwatch | None = None,
+    provenance: Mapping[str, Any],
+    timer: Timer | None = None,
 ) -> DCGAN:
     """Train a GAN to its last step, going on from its newest checkpoint.
 
@@ -52,8 +52,8 @@ def train_gan(
         mask_threshold: Grey value from which a mask pixel is drawn as foreground.
         seed: Of initial weights, data order, noise and augmentation.
         folder: Takes `checkpoints/`, `samples/` and `tensorboard/`.
-        origin: What the pairs and the configuration are; saved with the weights.
-        watch: Takes the time of start-up, input, steps and records.
+        provenance: What the pairs and the configuration are; saved with the weights.
+        timer: Takes the time of start-up, input, steps and records.
 
     Returns:
         The trained GAN.
@@ -62,11 +62,11 @@ def train_gan(
         RunError: A loss or a weight is NaN or infinite. The last checkpoint, which
             is sound, stays.
     """
-    watch = watch or Stopwatch()
-    with watch.part(START_UP):
+    timer = timer or Timer()
+    with timer.part(START_UP):
         gan = DCGAN(config, size=pairs.shape[1], seed=seed, n_cases=len(pairs))
         gan.learn_cases(pairs)
-        saved = load_checkpoint(gan, folder, origin)
+        saved = load_checkpoint(gan, folder, provenance)
     first = int(gan.step)
     if first == config.steps:
         return gan
@@ -89,24 +89,28 @@ def train_gan(
             saved=saved,
         ) as recorder,
         _Training(
-            gan, recorder, FidelityProbe.of(validation, config.z_dim), folder, origin
+            gan,
+            recorder,
+            FidelityProbe.of(validation, config.z_dim),
+            folder,
+            provenance,
         ) as training,
         Progress("GAN step", config.steps) as progress,
     ):
         if not first:
-            with held_back(), watch.part(RECORDS):
+            with deferred_signals(), timer.part(RECORDS):
                 training.sample()
-        for step, real in enumerate(watch.waits(batches), start=first + 1):
+        for step, real in enumerate(timer.waits(batches), start=first + 1):
             logged = step % config.log_every == 0
             sampled = step % config.sample_every == 0 or step == config.steps
             # A step and its records are one: an interrupt comes before or after.
-            with held_back():
-                with watch.call(STEPS):
+            with deferred_signals():
+                with timer.call(STEPS):
                     scalars = step_function(real)
                     if logged or sampled:
                         # Waits for a GPU, so that its steps do not count as records.
                         scalars = {name: float(v) for name, v in scalars.items()}
-                with watch.part(RECORDS):
+                with timer.part(RECORDS):
                     if logged:
                         recorder.scalars(step, scalars, 1 / progress.seconds_per_step)
                     progress.update(step)
@@ -129,7 +133,7 @@ def load_gan(
     n_cases: int,
     seed: int,
     folder: Path,
-    origin: Mapping[str, Any],
+    provenance: Mapping[str, Any],
 ) -> DCGAN:
     """Load a GAN that has been trained to its last step on so many cases.
 
@@ -137,7 +141,7 @@ def load_gan(
         InputError: Training has not come to its end in this folder.
     """
     gan = DCGAN(config, size=size, seed=seed, n_cases=n_cases)
-    load_checkpoint(gan, folder, origin)
+    load_checkpoint(gan, folder, provenance)
     step = int(gan.step)
     if step < config.steps:
         raise InputError(
@@ -147,14 +151,14 @@ def load_gan(
     return gan
 
 
-def is_trained(config: GANConfig, folder: Path, origin: Mapping[str, Any]) -> bool:
+def is_trained(config: GANConfig, folder: Path, provenance: Mapping[str, Any]) -> bool:
     """Whether a fully trained GAN lies in this folder, and can be read."""
-    arrays = checkpoints.load_newest(folder / "checkpoints", origin)
+    arrays = checkpoints.load_newest(folder / "checkpoints", provenance)
     return arrays is not None and int(arrays["step"]) == config.steps
 
 
 def load_checkpoint(
-    gan: DCGAN, folder: Path, origin: Mapping[str, Any]
+    gan: DCGAN, folder: Path, provenance: Mapping[str, Any]
 ) -> dict[str, NDArray[Any]]:
     """Set all variables of a GAN from its newest checkpoint.
 
@@ -164,7 +168,7 @@ def load_checkpoint(
     Raises:
         InputError: It is of other networks, or of a longer training.
     """
-    arrays = checkpoints.load_newest(folder / "checkpoints", origin)
+    arrays = checkpoints.load_newest(folder / "checkpoints", provenance)
     if arrays is None:
         return {}
     checkpoints.restore(gan.state(), arrays, folder)
@@ -201,7 +205,7 @@ class _Training:
     recorder: Recorder
     probe: FidelityProbe
     folder: Path
-    origin: Mapping[str, Any]
+    provenance: Mapping[str, Any]
 
     def __enter__(self) -> Self:
         return self
@@ -255,7 +259,9 @@ class _Training:
         """Write a checkpoint."""
         # The records first: a checkpoint of the last step says that all is done.
         arrays = {**self._sound_state(), **self.recorder.save()}
-        checkpoints.save(self.folder / "checkpoints", self.step, arrays, self.origin)
+        checkpoints.save(
+            self.folder / "checkpoints", self.step, arrays, self.provenance
+        )
 
     def _sound_state(self) -> dict[str, NDArray[Any]]:
         state = {name: np.asarray(value) for name, value in self.gan.state().items()}

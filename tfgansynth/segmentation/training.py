@@ -16,17 +16,17 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfgansynth import checkpoints
+from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.config import UNetConfig
-from tfgansynth.data.pipeline import Augment, epoch_batches, labelled
-from tfgansynth.devices import compile_step
+from tfgansynth.data.pipelines import Augment, epoch_batches, labelled
 from tfgansynth.errors import InputError, RunError
-from tfgansynth.pixels import FloatArray, MaskArray
-from tfgansynth.progress import Progress
+from tfgansynth.runtime import checkpoints
+from tfgansynth.runtime.devices import compile_step
+from tfgansynth.runtime.progress import Progress
+from tfgansynth.runtime.timing import RECORDS, START_UP, STEPS, VALIDATION, Timer
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.stopping import average_has_risen
 from tfgansynth.segmentation.unet import build_optimizer, build_unet
-from tfgansynth.stopwatch import RECORDS, START_UP, STEPS, VALIDATION, Stopwatch
 
 _SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
@@ -70,10 +70,10 @@ def train_unet(
     *,
     seed: int,
     folder: Path,
-    origin: Mapping[str, Any],
+    provenance: Mapping[str, Any],
     label: str,
     augment: Augment | None = None,
-    watch: Stopwatch | None = None,
+    timer: Timer | None = None,
 ) -> tuple[keras.Model, list[Epoch]]:
     """Train a U-Net, going on from its newest checkpoint.
 
@@ -83,10 +83,10 @@ def train_unet(
         config: The network's and the training's numbers.
         seed: Of initial weights and data order.
         folder: Takes `checkpoints/`.
-        origin: What all these are; saved with the weights.
+        provenance: What all these are; saved with the weights.
         label: Names this U-Net in the progress line.
         augment: Changes each pair each time it is served.
-        watch: Takes the time of start-up, input, steps, validation and records.
+        timer: Takes the time of start-up, input, steps, validation and records.
 
     Returns:
         The U-Net with the weights that the configuration keeps, and its history.
@@ -96,11 +96,11 @@ def train_unet(
             saved and stays.
     """
     size = training.images.shape[1]
-    watch = watch or Stopwatch()
-    with watch.part(START_UP):
+    timer = timer or Timer()
+    with timer.part(START_UP):
         unet = build_unet(config, size=size, seed=derive_seed(seed, "weights"))
         state = UNetTraining(unet, build_optimizer(config))
-        state.load(folder, origin)
+        state.load(folder, provenance)
     step = compile_step(
         state.train_step,
         [
@@ -114,7 +114,7 @@ def train_unet(
     errors = {"cross_entropy": state.error, "dice": state.dice_error}
     measure = tf.function(errors[config.validation_error])
     steps_an_epoch = _steps_an_epoch(len(training.images), config)
-    batches = watch.waits(
+    batches = timer.waits(
         epoch_batches(
             training.images,
             training.masks,
@@ -128,7 +128,7 @@ def train_unet(
     )
     saved_at = time.monotonic()
     with (
-        _saved_on_interrupt(state, folder, origin),
+        _saved_on_interrupt(state, folder, provenance),
         Progress(
             f"{label} epoch",
             _most_epochs(config, len(training.images)),
@@ -138,23 +138,23 @@ def train_unet(
         while not _is_done(state.history, config, len(training.images)):
             losses = []
             for inputs, targets in itertools.islice(batches, steps_an_epoch):
-                with watch.call(STEPS):
+                with timer.call(STEPS):
                     losses.append(step(inputs, targets))
-            with watch.part(STEPS):
+            with timer.part(STEPS):
                 # Waits for a GPU, so that its steps do not count as validation.
                 training_error = float(np.mean(losses))
-            with watch.call(VALIDATION), state.averaged_weights():
+            with timer.call(VALIDATION), state.averaged_weights():
                 error = float(measure(validation_inputs, validation_targets))
-            with watch.part(RECORDS):
+            with timer.part(RECORDS):
                 entry = Epoch(len(state.history) + 1, training_error, error)
                 fault = state.fault(entry)
                 if fault:
-                    state.save(folder, origin)
+                    state.save(folder, provenance)
                     raise _stopped(fault, entry.epoch, folder)
                 state.add(entry)
                 progress.update(entry.epoch, f"validation error {error:.4f}")
                 if time.monotonic() - saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
-                    state.save(folder, origin)
+                    state.save(folder, provenance)
                     saved_at = time.monotonic()
     if config.keep == "best":
         unet.set_weights(state.best)
@@ -238,12 +238,12 @@ def _steps_an_epoch(n_pairs: int, config: UNetConfig) -> int:
 
 @contextlib.contextmanager
 def _saved_on_interrupt(
-    state: "UNetTraining", folder: Path, origin: Mapping[str, Any]
+    state: "UNetTraining", folder: Path, provenance: Mapping[str, Any]
 ) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        epoch = state.save(folder, origin)
+        epoch = state.save(folder, provenance)
         if epoch:
             print(f"{folder.name}: checkpoint of epoch {epoch} written")
         raise
@@ -336,7 +336,7 @@ class UNetTraining:
             "history": np.array(errors, np.float64),
         }
 
-    def save(self, folder: Path, origin: Mapping[str, Any]) -> int:
+    def save(self, folder: Path, provenance: Mapping[str, Any]) -> int:
         """Write the state after the last whole epoch of this attempt.
 
         Returns:
@@ -345,12 +345,12 @@ class UNetTraining:
         if not self._complete:
             return 0
         epoch = len(self._complete["history"])
-        checkpoints.save(folder / "checkpoints", epoch, self._complete, origin)
+        checkpoints.save(folder / "checkpoints", epoch, self._complete, provenance)
         return epoch
 
-    def load(self, folder: Path, origin: Mapping[str, Any]) -> None:
+    def load(self, folder: Path, provenance: Mapping[str, Any]) -> None:
         """Go on from the newest checkpoint, if there is one."""
-        arrays = checkpoints.load_newest(folder / "checkpoints", origin)
+        arrays = checkpoints.load_newest(folder / "checkpoints", provenance)
         if arrays is None:
             return
         checkpoints.restore(self._variables(), arrays, folder)

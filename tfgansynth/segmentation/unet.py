@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from tfgansynth.arrays import FloatArray, MaskArray, to_signed
 from tfgansynth.config import UNetConfig
-from tfgansynth.kernels.layers import Convolution, TransposedConvolution
-from tfgansynth.pixels import FloatArray, MaskArray, to_signed
-from tfgansynth.precision import layer_policy
-from tfgansynth.segmentation.nesterov import CaffeNesterov
+from tfgansynth.runtime.kernels.layers import Convolution, TransposedConvolution
+from tfgansynth.runtime.precision import layer_policy
+from tfgansynth.segmentation.optimizer import CaffeNesterov
 
 _CLASSES = 2
 """Background and target."""

@@ -7,7 +7,7 @@ but the cases that the generator has learned from, is the generator's own doing.
 
 import numpy as np
 
-from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
+from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
 from tfgansynth.synthesis.sampling import Sampler
 
 

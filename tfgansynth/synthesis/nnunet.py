@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgansynth import storage
-from tfgansynth.pixels import ByteArray, MaskArray
+from tfgansynth.arrays import ByteArray, MaskArray
+from tfgansynth.runtime import storage
 
 CHANNEL = "image"
 """Of any name but those for which nnU-Net has another rule, it normalizes a channel by

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from tfgansynth import pictures, storage
+from tfgansynth import pictures
+from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
 from tfgansynth.config import SynthesisConfig
-from tfgansynth.data.images import read_grey, read_mask
+from tfgansynth.data.importers.images import read_grey, read_mask
+from tfgansynth.data.similarity import DistinctFilter
 from tfgansynth.errors import InputError
-from tfgansynth.pixels import ByteArray, FloatArray, MaskArray
-from tfgansynth.similarity import DistinctFilter
-from tfgansynth.synthesis.postprocess import clean_masks
+from tfgansynth.runtime import storage
+from tfgansynth.synthesis.masks import clean_masks
 
 _SHEET_COLUMNS = 15
 _SHEET_PAIRS = 120
@@ -180,7 +181,7 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
 
     Args:
         synthetic: The pairs.
-        manifest: What is known of their origin; the pairs are added to it.
+        manifest: What is known of their provenance; the pairs are added to it.
         folder: Where the set appears once it is complete.
     """
     with storage.whole_folder(folder) as partial:

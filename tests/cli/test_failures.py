@@ -1,0 +1,97 @@
+import errno
+
+import numpy as np
+import pytest
+
+from tfgansynth.cli.failures import FAILED, INTERRUPTED, WRONG_USE, explain
+from tfgansynth.errors import InputError, RunError, name_few
+
+AGAIN = "what was done is saved; the same command goes on from there"
+
+
+class ResourceExhaustedError(Exception):
+    """Named as TensorFlow's, which says it of memory and of disks."""
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "line"),
+    [
+        (InputError("a.png: is no image"), WRONG_USE, "error: a.png: is no image"),
+        (RunError("step 7: NaN"), FAILED, "error: step 7: NaN"),
+        (KeyboardInterrupt(), INTERRUPTED, f"interrupted: {AGAIN}"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "run/a.npz"),
+            FAILED,
+            f"error: run/a.npz: no room left: make some: {AGAIN}",
+        ),
+        (
+            OSError(errno.EFBIG, "File too large"),
+            FAILED,
+            f"error: no room left: make some: {AGAIN}",
+        ),
+        (
+            RuntimeError("write failed: errno = 28, message 'No space left on device'"),
+            FAILED,
+            f"error: no room left: make some: {AGAIN}",
+        ),
+        (
+            ResourceExhaustedError("model/x.tmp; No space left on device"),
+            FAILED,
+            f"error: no room left: make some: {AGAIN}",
+        ),
+        (
+            ResourceExhaustedError("OOM when allocating tensor with shape[9]"),
+            FAILED,
+            f"error: out of memory: take a smaller batch: {AGAIN}",
+        ),
+        (
+            RuntimeError("Status: 1, message: could not create a primitive"),
+            FAILED,
+            f"error: out of memory: take a smaller batch: {AGAIN}",
+        ),
+        (
+            BrokenPipeError(errno.EPIPE, "Broken pipe"),
+            FAILED,
+            f"error: the reader of the output is gone: {AGAIN}",
+        ),
+        (
+            ImportError("libx.so: failed to map segment from shared object"),
+            FAILED,
+            f"error: out of memory: take a smaller batch: {AGAIN}",
+        ),
+        (
+            OSError(errno.EACCES, "Permission denied", "run"),
+            FAILED,
+            f"error: run: Permission denied: {AGAIN}",
+        ),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line(
+    fault: BaseException, code: int, line: str
+) -> None:
+    assert explain(fault, resumes=True) == (code, line)
+
+
+def test_memory_that_numpy_lacks_is_told_too() -> None:
+    with pytest.raises(MemoryError) as caught:
+        np.empty(1 << 60, np.uint8)
+    explained = explain(caught.value, resumes=True)
+    assert explained is not None
+    assert explained[1].startswith("error: out of memory")
+
+
+def test_a_tool_that_does_not_resume_does_not_say_so() -> None:
+    assert explain(KeyboardInterrupt(), resumes=False) == (INTERRUPTED, "interrupted")
+    explained = explain(OSError(errno.ENOSPC, "No space"), resumes=False)
+    assert explained == (FAILED, "error: no room left: make some")
+
+
+def test_a_mistake_in_the_program_keeps_its_traceback() -> None:
+    assert explain(KeyError("x"), resumes=True) is None
+    assert explain(ValueError("shapes"), resumes=True) is None
+
+
+def test_the_first_names_stand_for_many() -> None:
+    assert name_few(["a", "b", "c"]) == "a, b, c"
+    assert name_few(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert name_few(["a", "b"], "; ", most=1) == "a and 1 more"

@@ -1,0 +1,349 @@
+from collections import Counter
+from itertools import chain, islice, pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tfgansynth.arrays import FloatArray, MaskArray
+from tfgansynth.data.dataset import Case
+from tfgansynth.data.pipelines import (
+    endless_batches,
+    epoch_batches,
+    labelled,
+    real_pairs,
+)
+
+
+def numbered_pairs(n: int) -> FloatArray:
+    """Pairs of one pixel that hold their number, in both channels."""
+    numbers = np.arange(n, dtype=np.float32)
+    return np.stack([numbers, -numbers], -1).reshape(n, 1, 1, 2)
+
+
+def served(
+    n: int, batch: int, count: int, *, seed: int = 0, first_step: int = 0
+) -> NDArray[np.int64]:
+    """Numbers of the pairs in the first so many batches, (count, batch)."""
+    stream = endless_batches(
+        numbered_pairs(n), batch=batch, seed=seed, first_step=first_step
+    )
+    batches = np.stack([np.asarray(pairs) for pairs in islice(stream, count)])
+    assert batches.dtype == np.float32
+    assert batches.shape == (count, batch, 1, 1, 2)
+    # An image keeps its own mask.
+    np.testing.assert_array_equal(batches[..., 0], -batches[..., 1])
+    return batches[:, :, 0, 0, 0].astype(np.int64)
+
+
+def raised(pair: FloatArray, rng: np.random.Generator) -> FloatArray:
+    return pair + np.float32(rng.integers(1, 100) / 128)
+
+
+def test_changes_come_anew_each_time_and_go_on_where_they_were() -> None:
+    def batches(first: int, *, seed: int = 1) -> NDArray[np.float32]:
+        stream = endless_batches(
+            numbered_pairs(3), batch=4, seed=seed, first_step=first, change=raised
+        )
+        return np.stack([np.asarray(pairs) for pairs in islice(stream, 9 - first)])
+
+    whole = batches(0)
+    assert whole.shape == (9, 4, 1, 1, 2)
+    np.testing.assert_array_equal(whole[5:], batches(5))
+    plain = served(3, 4, 9, seed=1)
+    added = whole[..., 0, 0, 0] - plain
+    np.testing.assert_array_equal(whole[..., 0, 0, 1], added - plain)
+    # 36 pairs of 99 values.
+    assert len(set(added.ravel().tolist())) > 20
+    assert not np.array_equal(whole, batches(0, seed=2))
+
+
+@pytest.mark.parametrize(
+    ("n", "batch"),
+    [(30, 7), (30, 30), (30, 128), (145, 128), (10, 1), (1, 3), (7, 21), (5, 16)],
+)
+def test_each_pass_serves_each_pair_once(n: int, batch: int) -> None:
+    passes = 4
+    numbers = served(n, batch, -(-passes * n // batch)).ravel()[: passes * n]
+    for one_pass in numbers.reshape(passes, n):
+        assert sorted(one_pass) == list(range(n))
+
+
+def test_batch_larger_than_the_data_serves_pairs_about_equally_often() -> None:
+    # The paper's 128 against 30 cases: four or five of each.
+    for numbers in served(30, 128, 6):
+        counts = Counter(numbers.tolist())
+        assert set(counts) == set(range(30))
+        assert set(counts.values()) <= {3, 4, 5, 6}
+
+
+def test_order_differs_between_passes() -> None:
+    orders = served(30, 30, 20)
+    assert len({tuple(order) for order in orders}) == 20
+    # Shuffled and not merely turned: neighbors change too.
+    neighbors = [set(pairwise(order)) for order in orders.tolist()]
+    assert len(neighbors[0] & neighbors[1]) < 10
+
+
+def test_every_pair_comes_at_every_place() -> None:
+    orders = served(5, 5, 400)
+    for place in range(5):
+        counts = np.bincount(orders[:, place], minlength=5)
+        # 80 expected of each, standard deviation 8.
+        assert counts.min() > 45
+        assert counts.max() < 115
+
+
+@pytest.mark.parametrize(("n", "batch"), [(30, 7), (30, 128)])
+@pytest.mark.parametrize("first_step", [1, 5, 1000])
+def test_stream_goes_on_where_it_was(n: int, batch: int, first_step: int) -> None:
+    if first_step < 100:
+        whole = served(n, batch, first_step + 6)[first_step:]
+    else:
+        # The same from two places before.
+        whole = served(n, batch, 8, first_step=first_step - 2)[2:]
+    np.testing.assert_array_equal(served(n, batch, 6, first_step=first_step), whole)
+
+
+def test_seed_determines_the_stream() -> None:
+    np.testing.assert_array_equal(served(30, 7, 5, seed=3), served(30, 7, 5, seed=3))
+    assert not np.array_equal(served(30, 7, 5, seed=3), served(30, 7, 5, seed=4))
+    # Nor is one seed's stream another's, a pass later.
+    assert not np.array_equal(
+        served(30, 30, 1, seed=3, first_step=1), served(30, 30, 1, seed=4)
+    )
+
+
+def test_largest_derived_seed_is_taken() -> None:
+    assert sorted(served(9, 9, 1, seed=2**31 - 1)[0]) == list(range(9))
+
+
+def numbered_images(n: int) -> tuple[FloatArray, MaskArray]:
+    """Images and masks of 8 bits that both hold their number."""
+    images = np.broadcast_to(np.arange(n, dtype=np.float32)[:, None, None], (n, 8, 8))
+    bits = np.arange(n)[:, None] >> np.arange(8) & 1
+    masks = np.broadcast_to(bits[:, None, :] == 1, (n, 8, 8))
+    return images, masks
+
+
+def epoch_numbers(
+    n: int, batch: int, *, seed: int = 0, epoch: int = 0
+) -> list[list[int]]:
+    found = []
+    stream = epoch_batches(
+        *numbered_images(n),
+        batch=batch,
+        seed=seed,
+        first_batch=epoch * -(-n // batch),
+    )
+    for inputs, targets in islice(stream, -(-n // batch)):
+        assert inputs.shape[1:] == (8, 8, 1)
+        assert targets.shape[1:] == (8, 8)
+        by_image = np.rint((np.asarray(inputs)[:, 0, 0, 0] + 1) * 127.5)
+        by_mask = (np.asarray(targets)[:, 0] << np.arange(8)).sum(1)
+        # Image and mask stay together.
+        np.testing.assert_array_equal(by_image, by_mask)
+        found.append([int(number) for number in by_mask])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("n", "batch", "sizes"),
+    [
+        (10, 4, [4, 4, 2]),
+        (8, 4, [4, 4]),
+        (3, 16, [3]),
+        (150, 16, [16] * 9 + [6]),
+    ],
+)
+def test_epoch_serves_every_pair_once(n: int, batch: int, sizes: list[int]) -> None:
+    batches = epoch_numbers(n, batch)
+    assert [len(numbers) for numbers in batches] == sizes
+    assert sorted(chain(*batches)) == list(range(n))
+
+
+def test_one_stream_serves_epoch_after_epoch() -> None:
+    stream = epoch_batches(*numbered_images(10), batch=4, seed=0, first_batch=6)
+    numbers = [
+        [int(number) for number in (np.asarray(targets)[:, 0] << np.arange(8)).sum(1)]
+        for _, targets in islice(stream, 6)
+    ]
+    assert numbers == epoch_numbers(10, 4, epoch=2) + epoch_numbers(10, 4, epoch=3)
+
+
+def test_orders_differ_by_epoch_and_seed() -> None:
+    orders = [
+        tuple(chain(*epoch_numbers(20, 8, seed=seed, epoch=epoch)))
+        for seed in range(3)
+        for epoch in range(3)
+    ]
+    assert len(set(orders)) == 9
+    assert tuple(range(20)) not in orders
+    assert tuple(chain(*epoch_numbers(20, 8, seed=1, epoch=2))) == orders[5]
+
+
+def test_real_and_synthetic_pairs_are_mixed() -> None:
+    # As the experiment stacks them: 145 real ones first, 120 synthetic ones after.
+    batches = epoch_numbers(250, 25)
+    shares = [np.mean(np.array(numbers) < 145) for numbers in batches]
+    # 0.58 expected, standard deviation 0.09.
+    assert min(shares) > 0.25
+    assert max(shares) < 0.9
+
+
+def shared_numbers(
+    n: int, n_real: int, *, batch: int, share: float, first: int = 0, count: int = 8
+) -> list[list[int]]:
+    stream = epoch_batches(
+        *numbered_images(n),
+        batch=batch,
+        seed=3,
+        first_batch=first,
+        n_real=n_real,
+        real_share=share,
+    )
+    return [
+        [int(number) for number in (np.asarray(targets)[:, 0] << np.arange(8)).sum(1)]
+        for _, targets in islice(stream, count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("batch", "share", "n_real"),
+    [(16, 0.5, 8), (16, 0.25, 4), (5, 0.5, 2), (8, 0.01, 1), (8, 0.99, 7)],
+)
+def test_each_batch_has_its_share_of_real_pairs(
+    batch: int, share: float, n_real: int
+) -> None:
+    for numbers in shared_numbers(50, 6, batch=batch, share=share):
+        assert len(numbers) == batch
+        assert sum(number < 6 for number in numbers) == n_real
+
+
+def test_each_kind_comes_round_before_any_comes_again() -> None:
+    # Per batch three of six real ones and five of 20 synthetic ones.
+    numbers = shared_numbers(26, 6, batch=8, share=0.4)
+    real = [[n for n in batch if n < 6] for batch in numbers]
+    synthetic = [[n for n in batch if n >= 6] for batch in numbers]
+
+    for first in range(0, 8, 2):
+        assert sorted(real[first] + real[first + 1]) == list(range(6))
+    for first in (0, 4):
+        assert sorted(chain(*synthetic[first : first + 4])) == list(range(6, 26))
+    assert real[0] + real[1] != real[2] + real[3]
+
+
+def test_shares_go_on_where_they_were() -> None:
+    # Passes of 7 and 19 end within batches.
+    whole = shared_numbers(26, 7, batch=8, share=0.4, count=9)
+    assert shared_numbers(26, 7, batch=8, share=0.4, first=5, count=4) == whole[5:]
+
+
+@pytest.mark.parametrize("n_real", [0, 10])
+def test_pairs_of_one_kind_have_no_share(n_real: int) -> None:
+    numbers = shared_numbers(10, n_real, batch=4, share=0.5, count=6)
+    assert numbers[:3] + numbers[3:] == [
+        batch
+        for epoch in range(2)
+        for batch in epoch_numbers(10, 4, seed=3, epoch=epoch)
+    ]
+
+
+def shift_by_one(
+    image: FloatArray, mask: MaskArray, rng: np.random.Generator
+) -> tuple[FloatArray, MaskArray]:
+    return image + np.float32(rng.integers(1, 100)), ~mask
+
+
+def augmented(first_batch: int, *, seed: int = 0) -> list[list[NDArray[Any]]]:
+    stream = epoch_batches(
+        *numbered_images(5),
+        batch=2,
+        seed=seed,
+        first_batch=first_batch,
+        augment=shift_by_one,
+    )
+    return [[np.asarray(part) for part in parts] for parts in islice(stream, 6)]
+
+
+def test_augmentation_changes_image_and_mask_anew_each_time() -> None:
+    plain = epoch_batches(*numbered_images(5), batch=2, seed=0, first_batch=0)
+    added = []
+    for changed, own in zip(augmented(0), islice(plain, 6), strict=True):
+        np.testing.assert_array_equal(changed[1], 1 - np.asarray(own[1]))
+        shift = (changed[0] - np.asarray(own[0]))[:, 0, 0, 0] * 127.5
+        added += np.rint(shift).tolist()
+    assert min(added) >= 1
+    # Ten pairs, drawn from 99 shifts.
+    assert len(set(added)) > 5
+
+
+def test_augmentation_goes_on_where_it_was() -> None:
+    for whole, rest in zip(augmented(0)[3:], augmented(3), strict=False):
+        for own, again in zip(whole, rest, strict=True):
+            np.testing.assert_array_equal(own, again)
+    assert not np.array_equal(augmented(0)[0][0], augmented(0, seed=1)[0][0])
+
+
+def test_labelled_images_are_signed_and_masks_are_classes() -> None:
+    images = np.array([[[0, 127.5], [255, 51]]], np.float32)
+    masks = np.array([[[False, True], [True, False]]])
+    inputs, targets = labelled(images, masks)
+    assert inputs.dtype == np.float32
+    assert inputs.shape == (1, 2, 2, 1)
+    signed = np.array([[-1, 0], [1, -0.6]])
+    np.testing.assert_allclose(inputs[0, ..., 0], signed, atol=1e-6)
+    assert targets.dtype == np.int32
+    assert targets.tolist() == [[[0, 1], [1, 0]]]
+
+
+def test_epochs_come_in_the_types_that_the_network_takes() -> None:
+    stream = epoch_batches(*numbered_images(3), batch=2, seed=0, first_batch=0)
+    inputs, targets = stream.element_spec
+    assert (inputs.dtype.name, targets.dtype.name) == ("float32", "int32")
+    assert inputs.shape.as_list() == [None, 8, 8, 1]
+    assert targets.shape.as_list() == [None, 8, 8]
+
+
+@pytest.fixture
+def cases() -> list[Case]:
+    rng = np.random.default_rng(0)
+    return [
+        Case(
+            case_id=f"case-{index}",
+            image=rng.uniform(0, 255, (4, 4)).astype(np.float32),
+            coverage=np.tile(np.array([0, 0.25, 0.5, 1], np.float32), (4, 1)),
+        )
+        for index in range(3)
+    ]
+
+
+def channels(cases: list[Case], *, soft_masks: bool) -> tuple[Any, Any]:
+    pairs = real_pairs(cases, soft_masks=soft_masks)
+    assert pairs.shape == (3, 4, 4, 2)
+    assert pairs.dtype == np.float32
+    assert pairs.min() >= -1
+    assert pairs.max() <= 1
+    return pairs[..., 0], pairs[..., 1]
+
+
+@pytest.mark.parametrize("soft_masks", [False, True])
+def test_images_are_the_first_channel_in_order(
+    cases: list[Case], soft_masks: bool
+) -> None:
+    images, _ = channels(cases, soft_masks=soft_masks)
+    for image, case in zip(images, cases, strict=True):
+        np.testing.assert_allclose(image, case.image / 127.5 - 1, atol=1e-6)
+
+
+def test_masks_are_binary_and_half_covered_pixels_belong_to_them(
+    cases: list[Case],
+) -> None:
+    _, masks = channels(cases, soft_masks=False)
+    np.testing.assert_array_equal(masks, np.tile([-1, -1, 1, 1], (3, 4, 1)))
+
+
+def test_soft_masks_stay_grey(cases: list[Case]) -> None:
+    _, masks = channels(cases, soft_masks=True)
+    np.testing.assert_allclose(masks, np.tile([-1, -0.5, 0, 1], (3, 4, 1)), atol=1e-6)

@@ -1,0 +1,234 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tfgansynth.evaluation.mixed_effects import (
+    CONFIDENCE,
+    Components,
+    Design,
+    Differences,
+    Estimate,
+    estimate,
+)
+
+RNG = np.random.default_rng(3)
+
+
+def one_run(*values: float) -> Differences:
+    return np.array(values)[:, None]
+
+
+def width(found: Estimate) -> float:
+    return found.high - found.low
+
+
+def folds_of_one_seed(*means: float) -> Differences:
+    """Three folds of 20 cases each, every fold's mean as given."""
+    noise = RNG.normal(size=(20, 3)) * 0.01
+    noise += np.array(means) - noise.mean(axis=0)
+    differences = np.full((60, 3), np.nan)
+    for run in range(3):
+        differences[20 * run : 20 * (run + 1), run] = noise[:, run]
+    return differences
+
+
+def test_one_training_run_is_the_paired_t_interval() -> None:
+    values = RNG.normal(0.01, 0.02, size=40)
+    expected = stats.ttest_1samp(values, 0)
+    low, high = expected.confidence_interval(CONFIDENCE)
+
+    found = estimate(one_run(*values))
+
+    assert found.mean == pytest.approx(values.mean())
+    assert width(found) == pytest.approx(high - low)
+    assert found.p_mean == pytest.approx(expected.pvalue)
+    assert found.components.run == 0
+    assert found.components.case == pytest.approx(values.var(ddof=1))
+
+
+def test_one_seed_is_the_t_interval_over_its_folds() -> None:
+    means = 0.01, 0.05, -0.04
+    expected = stats.ttest_1samp(means, 0)
+    low, high = expected.confidence_interval(CONFIDENCE)
+
+    found = estimate(folds_of_one_seed(*means))
+
+    assert width(found) == pytest.approx(high - low)
+    assert found.p_mean == pytest.approx(expected.pvalue)
+
+
+def test_folds_that_agree_by_chance_do_not_make_it_surer_than_the_cases() -> None:
+    differences = folds_of_one_seed(0.02, 0.02, 0.02)
+    values = differences[~np.isnan(differences)]
+
+    found = estimate(differences)
+
+    expected = stats.t.isf(0.025, 2) * stats.sem(values)
+    assert found.components.run == pytest.approx(0, abs=1e-12)
+    assert width(found) / 2 == pytest.approx(expected, rel=0.02)
+
+
+def test_components_are_those_of_the_analysis_of_variance() -> None:
+    """Every case in every run: mean squares by the textbook."""
+    cases, runs = 30, 6
+    differences = (
+        RNG.normal(size=(cases, 1))
+        + RNG.normal(size=(1, runs))
+        + RNG.normal(size=(cases, runs))
+    )
+    by_case = differences.mean(axis=1, keepdims=True)
+    by_run = differences.mean(axis=0, keepdims=True)
+    rest = differences - by_case - by_run + differences.mean()
+    of_cases = runs * by_case.var(ddof=1)
+    of_runs = cases * by_run.var(ddof=1)
+    of_rest = (rest**2).sum() / (cases - 1) / (runs - 1)
+
+    found = estimate(differences).components
+
+    assert found.residual == pytest.approx(of_rest)
+    assert found.case == pytest.approx((of_cases - of_rest) / runs)
+    assert found.run == pytest.approx((of_runs - of_rest) / cases)
+
+
+def test_components_are_unbiased_where_cases_meet_some_runs_only() -> None:
+    rng = np.random.default_rng(0)
+    truth = Components(case=1.0, run=0.5, residual=2.0)
+    tested = rng.random((60, 8)) < 0.4
+    tested[np.arange(60), np.arange(60) % 8] = True
+    found = []
+    for _ in range(400):
+        values = (
+            rng.normal(size=(60, 1)) * truth.case**0.5
+            + rng.normal(size=8) * truth.run**0.5
+            + rng.normal(size=(60, 8)) * truth.residual**0.5
+        )
+        differences = np.where(tested, values, np.nan)
+        found.append(dataclasses.astuple(estimate(differences, draws=10).components))
+
+    errors = (np.mean(found, axis=0) - dataclasses.astuple(truth)) / stats.sem(found)
+
+    assert (np.abs(errors) < 3).all(), errors
+
+
+def test_standard_error_is_the_spread_of_means_that_are_drawn_anew() -> None:
+    rng = np.random.default_rng(0)
+    tested = rng.random((50, 6)) < 0.5
+    tested[:, 0] = True
+    per_case, per_run = tested.sum(axis=1), tested.sum(axis=0)
+    design = estimate(np.where(tested, 0.0, np.nan)).design
+    drawn = [
+        np.where(
+            tested,
+            rng.normal(size=(50, 1))
+            + 2 * rng.normal(size=6)
+            + 3 * rng.normal(size=(50, 6)),
+            0,
+        ).sum()
+        / tested.sum()
+        for _ in range(20_000)
+    ]
+
+    error, _ = design.standard_error(Components(1, 4, 9))
+
+    assert design.per_case == pytest.approx((per_case**2).sum() / per_case.sum())
+    assert design.per_run == pytest.approx((per_run**2).sum() / per_run.sum())
+    assert error == pytest.approx(np.std(drawn), rel=0.02)
+
+
+def test_freedom_is_that_of_the_source_that_dominates() -> None:
+    design = Design(cells=600, cases=200, runs=9, per_case=3, per_run=600 / 9)
+
+    of_runs, few = design.standard_error(Components(case=1e-9, run=1, residual=0))
+    of_cases, many = design.standard_error(Components(case=1, run=0, residual=0))
+
+    assert of_runs == pytest.approx(1 / 3)
+    assert few == pytest.approx(8)
+    assert of_cases == pytest.approx(200**-0.5)
+    # A third of the cases' variance shows between runs, with 8 degrees.
+    assert many == pytest.approx(1 / ((1 / 3) ** 2 / 8 + (2 / 3) ** 2 / 199))
+
+
+def test_more_seeds_shrink_what_seeds_can_shrink() -> None:
+    components = Components(case=1, run=1, residual=1)
+    design = Design(cells=480, cases=240, runs=6, per_case=2, per_run=80)
+
+    later = design.after(1000, now=2)
+
+    assert design.after(2, now=2) == design
+    assert later.runs == 3000
+    assert later.per_case == 1000
+    error, _ = later.standard_error(components)
+    assert error == pytest.approx((1 / 240 + 1 / 3000 + 1 / 240_000) ** 0.5)
+
+
+def test_the_longer_tail_gets_the_longer_side() -> None:
+    values = np.full(60, 0.01)
+    values[:3] = -0.5
+
+    found = estimate(one_run(*values))
+    mirrored = estimate(one_run(*-values))
+
+    assert found.mean - found.low > 1.2 * (found.high - found.mean)
+    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_wilcoxon_takes_each_case_once() -> None:
+    differences = RNG.normal(0.3, 1, size=(25, 4))
+    expected = stats.wilcoxon(differences.mean(axis=1)).pvalue
+
+    assert estimate(differences).p_wilcoxon == pytest.approx(expected)
+
+
+def test_ranks_against_the_mean_prove_nothing() -> None:
+    values = np.linspace(0.01, 0.02, 40)
+    values[:4] = -1.0
+
+    found = estimate(one_run(*values))
+
+    assert found.mean < 0
+    assert stats.wilcoxon(values).pvalue < 0.001
+    assert found.p_wilcoxon == 1
+    assert found.p == 1
+
+
+def test_equal_arms_differ_by_nothing_for_sure() -> None:
+    found = estimate(np.zeros((6, 2)))
+
+    assert (found.mean, found.low, found.high) == (0, 0, 0)
+    assert found.p == 1
+
+
+def test_the_same_everywhere_is_sure() -> None:
+    found = estimate(np.full((10, 2), 0.25))
+
+    assert (found.low, found.high) == (0.25, 0.25)
+    assert found.p_mean == 0
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e6])
+def test_units_do_not_matter(factor: float) -> None:
+    differences = RNG.normal(0.3, 1, size=(25, 4)) + RNG.normal(size=4)
+
+    found, scaled = estimate(differences), estimate(factor * differences)
+
+    assert (scaled.low, scaled.high) == pytest.approx(
+        (factor * found.low, factor * found.high)
+    )
+    assert scaled.p_mean == pytest.approx(found.p_mean)
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        one_run(0.1),
+        np.empty((0, 0)),
+        np.array([[0.1, np.nan], [0.2, np.nan]]),
+        np.array([[0.1, 0.2], [np.nan, np.nan]]),
+    ],
+    ids=["one case", "none", "a run without cases", "a case without runs"],
+)
+def test_too_little_is_refused(differences: Differences) -> None:
+    with pytest.raises(ValueError, match="expected two cases or more"):
+        estimate(differences)

@@ -1,0 +1,153 @@
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfgansynth.config import PRESETS, Config, DataConfig
+from tfgansynth.data.dataset import Case
+from tfgansynth.data.phantoms.phantom import make_phantoms
+from tfgansynth.errors import InputError
+from tfgansynth.experiment.experiment_data import Experiment, open_experiment
+from tfgansynth.runtime import storage
+
+SMALL = dataclasses.replace(
+    PRESETS["smoke"],
+    data=DataConfig(phantoms=12, n_validation=2, n_reduced=3),
+)
+
+
+def opened(out: Path, config: Config = SMALL) -> Experiment:
+    return open_experiment(config, None, out)
+
+
+def ids(cases: Iterable[Case]) -> set[str]:
+    return {case.case_id for case in cases}
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """Twelve cases; `phantom-003` is `phantom-002` once more, compressed."""
+    folder = tmp_path / "copied"
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for case in make_phantoms(12, seed=0, size=64):
+        name = f"{case.case_id}.png"
+        Image.fromarray(case.image.astype(np.uint8)).save(folder / "images" / name)
+        Image.fromarray(case.mask).save(folder / "masks" / name)
+    (folder / "images/phantom-003.png").unlink()
+    with Image.open(folder / "images/phantom-002.png") as image:
+        image.save(folder / "images/phantom-003.jpg")
+    return folder
+
+
+def test_phantoms_are_said_loudly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = opened(tmp_path)
+
+    assert experiment.data.is_phantom
+    assert "12 built-in PHANTOMS" in capsys.readouterr().out
+    assert experiment.run.root.name == "phantoms-full-smoke-seed0"
+
+
+def test_reduced_training_takes_the_reduced_cases(tmp_path: Path) -> None:
+    full = opened(tmp_path)
+    reduced = opened(tmp_path, dataclasses.replace(SMALL, reduced=True))
+
+    assert len(full.fold(1).training) == 6
+    assert len(reduced.fold(1).training) == 3
+    for ours, theirs in zip(full.folds, reduced.folds, strict=True):
+        assert ids(theirs.training) < ids(ours.training)
+        assert ids(theirs.validation) == ids(ours.validation)
+        assert theirs.test.hashes == ours.test.hashes
+
+
+@pytest.mark.parametrize("number", [-1, 0, 4])
+def test_folds_count_from_1_to_3(tmp_path: Path, number: int) -> None:
+    with pytest.raises(InputError, match=f"--fold {number}: expected 1 to 3"):
+        opened(tmp_path).fold(number)
+
+
+def test_an_altered_split_is_refused(tmp_path: Path) -> None:
+    path = opened(tmp_path).run.splits_path
+    content = storage.read_record(path)
+    # A test case slips into training.
+    content["folds"][0]["training"][0] = content["folds"][0]["test"][0]
+    storage.write_record(path, content)
+
+    with pytest.raises(InputError, match=r"splits\.json: is not the split"):
+        opened(tmp_path)
+
+
+def test_other_phantoms_are_other_data(tmp_path: Path) -> None:
+    opened(tmp_path)
+    path = tmp_path / "phantoms-full-smoke-seed0" / "cases.json"
+    record = storage.read_record(path)
+    record["cases"]["phantom-003"] = "0" * 64
+    storage.write_record(path, record)
+
+    with pytest.raises(InputError, match=r"other data \(changed: phantom-003\)"):
+        opened(tmp_path)
+
+
+def test_duplicates_across_the_split_are_refused_before_a_run(
+    tmp_path: Path, copied: Path
+) -> None:
+    with pytest.raises(
+        InputError,
+        match=r"^phantom-002 is nearly the same image \(similarity \d\.\d\d\) as "
+        r"phantom-003 \((training|validation|test) and (training|validation|test) of "
+        r"fold 1\): .* remove one of each pair, or go on with --allow-duplicates$",
+    ):
+        open_experiment(SMALL, copied, tmp_path / "runs")
+
+    assert not (tmp_path / "runs").exists()
+
+
+def test_allowed_duplicates_are_said_and_kept(
+    tmp_path: Path, copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = dataclasses.replace(SMALL, allow_duplicates=True)
+
+    experiment = open_experiment(config, copied, tmp_path / "runs")
+
+    assert {crossing.pair.second for crossing in experiment.duplicates} == {
+        "phantom-003"
+    }
+    for crossing in experiment.duplicates:
+        fold = experiment.fold(crossing.fold)
+        parts = {
+            "training": ids(fold.training),
+            "validation": ids(fold.validation),
+            "test": fold.test.hashes.keys(),
+        }
+        first, second = crossing.parts
+        assert "phantom-002" in parts[first]
+        assert "phantom-003" in parts[second]
+    line = "DUPLICATES ACROSS THE SPLIT, allowed: phantom-002 is nearly the same image"
+    assert line in capsys.readouterr().out
+
+
+def test_duplicates_on_one_side_of_the_split_are_no_matter(
+    tmp_path: Path, copied: Path
+) -> None:
+    # With two folds and one validation case, some seed keeps the two together.
+    config = dataclasses.replace(
+        SMALL, data=dataclasses.replace(SMALL.data, folds=2, n_validation=1)
+    )
+    for seed in range(20):
+        try:
+            experiment = open_experiment(
+                dataclasses.replace(config, seed=seed), copied, tmp_path / "runs"
+            )
+        except InputError:
+            continue
+        for fold in experiment.folds:
+            parts = ids(fold.training), ids(fold.validation), fold.test.hashes.keys()
+            together = [part >= {"phantom-002", "phantom-003"} for part in parts]
+            assert together.count(True) == 1
+        return
+    pytest.fail("no seed of twenty keeps the two together")

@@ -1,0 +1,94 @@
+"""No synthetic set whose generator has seen held-out cases gets into training."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tfgansynth.config import PRESETS, DataConfig
+from tfgansynth.data.dataset import case_hashes
+from tfgansynth.data.held_out import FoldCases
+from tfgansynth.errors import InputError
+from tfgansynth.experiment.experiment_data import Experiment, open_experiment
+from tfgansynth.experiment.provenance import (
+    gan_provenance,
+    require_own_set,
+    seen_cases,
+    unet_provenance,
+)
+
+SMALL = dataclasses.replace(
+    PRESETS["smoke"],
+    data=DataConfig(size=64, phantoms=12, n_validation=2, n_reduced=3),
+)
+SET = Path("fold-1/synthetic")
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    return open_experiment(SMALL, None, tmp_path_factory.mktemp("out"))
+
+
+@pytest.fixture
+def fold(experiment: Experiment) -> FoldCases:
+    return experiment.fold(1)
+
+
+def test_the_folds_own_set_is_taken(experiment: Experiment, fold: FoldCases) -> None:
+    manifest = {**gan_provenance(experiment, fold), "step": 9, "generator_sha256": "0"}
+    require_own_set(experiment, fold, manifest, SET)
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+@pytest.mark.parametrize("by", ["id", "content"])
+def test_set_that_has_seen_held_out_cases_is_refused(
+    experiment: Experiment, fold: FoldCases, part: str, by: str
+) -> None:
+    held_out = fold.test.hashes if part == "test" else case_hashes(fold.validation)
+    name, content = next(iter(held_out.items()))
+    seen = {name: "0"} if by == "id" else {"another": content}
+    manifest = gan_provenance(experiment, fold)
+    manifest["training_cases"] = {**manifest["training_cases"], **seen}
+    with pytest.raises(InputError, match=rf"on {part} cases of fold 1 \({name}\)"):
+        require_own_set(experiment, fold, manifest, SET)
+
+
+def test_set_of_another_fold_is_refused(
+    experiment: Experiment, fold: FoldCases
+) -> None:
+    with pytest.raises(InputError, match="was trained on test cases of fold 1"):
+        require_own_set(
+            experiment, fold, gan_provenance(experiment, experiment.fold(2)), SET
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"training_cases": None}, "does not say which cases"),
+        ({"training_cases": {}}, "is not of this fold and run"),
+        ({"fold": 2}, r"\(fold: 1 against 2\)"),
+        ({"seed": 7}, r"\(seed: 0 against 7\)"),
+        ({"dataset": {"name": "other"}}, r"dataset\.name: phantoms against other"),
+        ({"network_version": 0}, r"network_version: 1 against 0"),
+    ],
+)
+def test_set_from_elsewhere_is_refused(
+    experiment: Experiment, fold: FoldCases, changes: dict[str, Any], named: str
+) -> None:
+    manifest = {**gan_provenance(experiment, fold), **changes}
+    with pytest.raises(InputError, match=named) as refusal:
+        require_own_set(experiment, fold, manifest, SET)
+    assert str(refusal.value).startswith("fold-1/synthetic: ")
+    assert "tools/synthesize.py" in str(refusal.value)
+
+
+def test_all_that_a_unet_has_seen(experiment: Experiment, fold: FoldCases) -> None:
+    real = fold.training[:1]
+    synthetic = {"training_cases": {"of the generator": "1"}}
+    validation = case_hashes(fold.validation)
+    alone = unet_provenance(experiment, fold, real, None)
+    assert seen_cases(alone) == {**case_hashes(real), **validation}
+    mixed = unet_provenance(experiment, fold, real, synthetic)
+    assert seen_cases(mixed) == {**seen_cases(alone), "of the generator": "1"}

@@ -1,0 +1,224 @@
+import dataclasses
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tfgansynth.config import PRESETS, Config
+from tfgansynth.errors import InputError
+from tfgansynth.experiment import run_folder
+from tfgansynth.experiment.run_folder import Run
+from tfgansynth.runtime import storage
+
+CASES = {f"case-{number}": f"{number:064}" for number in range(6)}
+SMOKE = PRESETS["smoke"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "phantoms-full-smoke-seed0"),
+        ({"reduced": True}, "phantoms-reduced-smoke-seed0"),
+        ({"seed": 12}, "phantoms-full-smoke-seed12"),
+        ({"lungs": "left"}, "phantoms-full-smoke-seed0-left"),
+        (
+            {"lungs": "right", "reduced": True, "preset": "paper"},
+            "phantoms-reduced-paper-seed0-right",
+        ),
+    ],
+)
+def test_folder_is_named_after_data_set_and_run(
+    changes: dict[str, Any], name: str
+) -> None:
+    config = dataclasses.replace(SMOKE, **changes)
+    assert Run.folder_name("phantoms", config) == name
+
+
+def open_run(out: Path, config: Config = SMOKE, cases: dict[str, str] = CASES) -> Run:
+    return Run.open(out, config, dataset_name="phantoms", cases=cases)
+
+
+def test_run_is_created_and_opened_again(tmp_path: Path) -> None:
+    run = open_run(tmp_path / "out")
+    assert run.root == tmp_path / "out" / "phantoms-full-smoke-seed0"
+    record = json.loads((run.root / "config.json").read_text())
+    assert record["networks"] == {"gan": 1, "unet": 1}
+    assert json.loads((run.root / "cases.json").read_text())["cases"] == CASES
+    assert record["config"]["gan"]["z_dim"] == SMOKE.gan.z_dim
+    assert record["config"]["gan"]["generator_maps"] == list(SMOKE.gan.generator_maps)
+    assert open_run(tmp_path / "out") == run
+
+
+def test_run_with_other_settings_is_refused_and_they_are_named(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    before = (run.root / "config.json").read_bytes()
+    other = dataclasses.replace(
+        SMOKE,
+        gan=dataclasses.replace(SMOKE.gan, steps=777, generator_maps=(8, 8)),
+        unet=dataclasses.replace(SMOKE.unet, keep="last"),
+    )
+    with pytest.raises(InputError) as refusal:
+        open_run(tmp_path, other)
+    message = str(refusal.value)
+    assert f"{run.root}: holds a run with other settings" in message
+    assert f"config.gan.steps: 777 against {SMOKE.gan.steps}" in message
+    assert "config.gan.generator_maps: [8, 8] against [64" in message
+    assert "config.unet.keep: last against best" in message
+    assert message.count(" against ") == 3
+    assert "\n" not in message
+    assert (run.root / "config.json").read_bytes() == before
+
+
+def test_run_on_other_data_is_refused(tmp_path: Path) -> None:
+    open_run(tmp_path)
+    cases = {**CASES, "case-2": "0" * 64, "more": "1" * 64}
+    del cases["case-0"]
+    with pytest.raises(
+        InputError,
+        match=r"other data \(new: more; missing: case-0; changed: case-2\): name",
+    ):
+        open_run(tmp_path, cases=cases)
+    every = {name: "0" * 64 for name in CASES}
+    with pytest.raises(InputError, match="changed: case-1, case-2, case-3 and 2 more"):
+        open_run(tmp_path, cases=every)
+
+
+def test_run_of_other_networks_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_run(tmp_path)
+    monkeypatch.setattr(run_folder, "NETWORK_VERSIONS", {"gan": 2, "unet": 1})
+    with pytest.raises(InputError, match=r"networks\.gan: 2 against 1"):
+        open_run(tmp_path)
+
+
+def test_run_of_a_version_with_other_fields_is_refused(tmp_path: Path) -> None:
+    path = open_run(tmp_path).root / "config.json"
+    record = storage.read_record(path)
+    del record["config"]["unet"]["keep"]
+    record["config"]["unet"]["dropout"] = 0.5
+    storage.write_record(path, record)
+    with pytest.raises(InputError) as refusal:
+        open_run(tmp_path)
+    assert "config.unet.keep: best against None" in str(refusal.value)
+    assert "config.unet.dropout: None against 0.5" in str(refusal.value)
+
+
+def test_damaged_record_of_a_run_is_refused_by_name(tmp_path: Path) -> None:
+    (open_run(tmp_path).root / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"config\.json: cannot be read"):
+        open_run(tmp_path)
+
+
+def test_out_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(InputError, match=r"cannot be written.*another --out"):
+        open_run(tmp_path / "out")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_read_only_folder_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match=r"Permission denied.*another --out"):
+        open_run(tmp_path)
+
+
+def test_refused_write_is_told_by_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in a read-only folder, but for root too.
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(InputError, match=r"written \(Permission denied\)"):
+        open_run(tmp_path)
+
+
+def test_full_disk_is_no_wrong_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(storage, "write_record", refuse)
+    with pytest.raises(OSError, match="No space"):
+        open_run(tmp_path)
+
+
+def test_folder_in_which_another_process_works_is_refused(tmp_path: Path) -> None:
+    """The lock is the system's, so only another process can show that it holds."""
+    run = open_run(tmp_path)  # holds the lock as long as it is there
+    other = "\n".join(
+        [
+            "from tfgansynth.experiment import run_folder",
+            "from tests.experiment.test_run_folder import open_run",
+            "from pathlib import Path",
+            f"try: open_run(Path({str(tmp_path)!r}))",
+            "except run_folder.InputError as refusal: print(refusal)",
+        ]
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", other],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(f"{run.root}: process {os.getpid()} on ")
+    assert "works in this run folder: wait until it is done, or" in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
+def test_unreadable_timings_are_begun_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = open_run(tmp_path)
+    run.add_seconds({"fold-1/gan": 5.0})
+    run.timings_path.write_text(run.timings_path.read_text().replace("5", "6"))
+    run.add_seconds({"fold-1/unet": 3.0})
+    assert "timings.json: was altered" in capsys.readouterr().out
+    assert run.seconds() == {"fold-1/unet": 3.0}
+
+
+def test_paths_of_a_run(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    fold = run.root / "fold-2"
+    assert run.splits_path == run.root / "splits.json"
+    assert run.gan(2) == fold / "gan"
+    assert run.synthetic(2) == fold / "synthetic"
+    assert run.synthetic(2, "filtered") == fold / "synthetic-filtered"
+
+
+def test_seconds_of_all_attempts_at_a_stage_add_up(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    run.add_seconds({"fold-1/gan": 1.25, "fold-1/gan/steps": 1.0})
+    run.add_seconds({"fold-1/unet": 3})
+    run.add_seconds({"fold-1/gan": 2.5, "fold-1/gan/input": 0.004})
+    assert run.seconds() == pytest.approx(
+        {
+            "fold-1/gan": 3.75,
+            "fold-1/gan/steps": 1.0,
+            "fold-1/unet": 3.0,
+            "fold-1/gan/input": 0.0,
+        }
+    )
+
+
+def test_the_machines_of_a_stage_are_told_attempt_by_attempt(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    assert run.machines("fold-1/gan") == []
+    first, second = {"processor": "A"}, {"processor": "B"}
+    run.add_machine("fold-1/unet", second, precision="float32", done=0)
+    run.add_machine("fold-1/gan", first, precision="float32", done=0)
+    run.add_machine("fold-1/gan", second, precision="bfloat16", done=40)
+
+    assert run.machines("fold-1/gan") == [
+        {"processor": "A", "precision": "float32", "after": 0},
+        {"processor": "B", "precision": "bfloat16", "after": 40},
+    ]

@@ -1,0 +1,172 @@
+import dataclasses
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.gan.small import PROVENANCE
+from tfgansynth.reporting.cards.data_card import SetFacts, data_card, size_category
+from tfgansynth.reporting.cards.findings import Findings
+
+MANIFEST: dict[str, Any] = {
+    **PROVENANCE,
+    "duplicates": ["a and b"],
+    "z_seed": 77,
+    "mask_components": 1,
+    "synthesis": {"mask_threshold": 150, "hash_distance": 2, "deform": "none"},
+    "drawn": 130,
+    "dropped_as_almost_identical": 7,
+    "dropped_for_an_empty_mask": 3,
+}
+FACTS = SetFacts(
+    manifest=MANIFEST,
+    manifest_sha256="cafe",
+    n_pairs=120,
+    size=128,
+    nnunet="Dataset502_SyntheticLungs",
+    labels={"background": 0, "left lung": 1},
+)
+PATIENTS = dataclasses.replace(
+    FACTS,
+    manifest={
+        **MANIFEST,
+        "dataset": {**PROVENANCE["dataset"], "name": "shenzhen", "is_phantom": False},
+    },
+)
+
+
+def metadata(card: str) -> dict[str, Any]:
+    empty, yaml_text, _ = card.split("---\n", 2)
+    assert not empty
+    read: dict[str, Any] = yaml.safe_load(yaml_text)
+    return read
+
+
+def test_the_metadata_are_those_of_the_hub() -> None:
+    found = metadata(data_card(PATIENTS, Findings()))
+
+    assert found == {
+        "license": "other",
+        "license_name": "terms-of-the-source-data",
+        "pretty_name": "Synthetic pairs of image and mask from shenzhen",
+        "task_categories": ["image-segmentation"],
+        "size_categories": ["n<1K"],
+        "annotations_creators": ["machine-generated"],
+        "tags": ["synthetic", "medical", "segmentation", "gan", "tfgansynth"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("n", "category"),
+    [
+        (1, "n<1K"),
+        (999, "n<1K"),
+        (1000, "1K<n<10K"),
+        (99_999, "10K<n<100K"),
+        (100_000, "100K<n<1M"),
+        (1_000_000, "n>1M"),
+    ],
+)
+def test_sizes_are_named_as_the_hub_names_them(n: int, category: str) -> None:
+    assert size_category(n) == category
+
+
+def test_the_card_tells_what_the_set_is_and_where_it_came_from() -> None:
+    card = data_card(FACTS, Findings())
+
+    headings = [line[3:] for line in card.splitlines() if line.startswith("## ")]
+    assert headings == [
+        "What it is",
+        "How it was made",
+        "From which data",
+        "Intended use",
+        "Out of scope",
+        "Limits",
+        "Terms",
+        "Assessment",
+        "Evaluation",
+        "Training cases",
+        "Citation",
+    ]
+    for words in (
+        "120 pairs of a grey image (128 x 128 px, 8 bits) and a mask of the left lung",
+        "| `Dataset502_SyntheticLungs/` |",
+        "(0 background, 1 left lung)",
+        "thresholded at 150",
+        "at most 2 of 64 bits",
+        "| Pairs drawn | 130 |",
+        "| Dropped as almost identical | 7 |",
+        "| Dropped for an empty mask | 3 |",
+        "| Seed of the noise | 77 |",
+        "| Data hash | 0123abcd |",
+        "| Trained on | 3 cases of fold 2 |",
+        "| Duplicates across the split | 1, as allowed |",
+        "| Preset, seed, step | smoke, 17, 4321 |",
+        "SHA-256 of `manifest.json`: `cafe`",
+        "| b | `00bb` |",
+        "@inproceedings{neff2017generative,",
+    ):
+        assert words in card, words
+
+
+def test_what_was_done_besides_the_papers_steps_is_told() -> None:
+    plain = data_card(FACTS, Findings())
+    manifest = {
+        **MANIFEST,
+        "gan": {"codes": True},
+        "teachers": {"teachers/teacher-1": "00", "teachers/teacher-2": "11"},
+        "synthesis": {**MANIFEST["synthesis"], "deform": "elastic"},
+    }
+    card = data_card(dataclasses.replace(FACTS, manifest=manifest), Findings())
+
+    for words in (
+        "mean opinion of 2 U-Nets",
+        "Each pair was deformed once",
+        "a code for each training case",
+    ):
+        assert words in card
+        assert words not in plain
+    assert "both drawn at once" in plain
+    assert "both drawn at once" not in card
+
+
+def test_phantoms_are_said_before_all_else() -> None:
+    phantoms, patients = (data_card(each, Findings()) for each in (FACTS, PATIENTS))
+
+    body = phantoms.split("\n# ")[1].split("\n\n")
+    assert body[1].startswith("> **PHANTOMS: procedural images, not patients.")
+    assert "phantom" in metadata(phantoms)["tags"]
+    assert "license_name" not in metadata(phantoms)
+    assert "terms of the data set" not in phantoms
+    assert "phantom" not in patients.lower()
+    assert "terms of the data set bind this set too" in patients
+    assert "(shenzhen)" in patients
+
+
+def test_what_was_not_measured_is_said_plainly() -> None:
+    card = data_card(FACTS, Findings())
+
+    assert "## Assessment\n\n**Not assessed.**" in card
+    assert "## Evaluation\n\n**Not evaluated.**" in card
+    assert "REMARK" not in card
+
+
+def test_what_was_found_is_told() -> None:
+    found = Findings("all sound", "all helped", ("GAN: it has collapsed",))
+    card = data_card(FACTS, found)
+
+    assert "## Assessment\n\nall sound\n\n## Evaluation\n\nall helped\n\n" in card
+    assert "- REMARK: GAN: it has collapsed" in card
+    assert "Not assessed" not in card
+
+
+def test_what_a_filter_or_an_audit_dropped_is_told() -> None:
+    manifest = {
+        **MANIFEST,
+        "dropped_for_disagreement": 11,
+        "dropped_by_the_audit": [{"name": "x"}, {"name": "y"}],
+    }
+    card = data_card(dataclasses.replace(FACTS, manifest=manifest), Findings())
+
+    assert "| Dropped as judges disagree | 11 |" in card
+    assert "| Dropped by the audit for copies | 2 |" in card

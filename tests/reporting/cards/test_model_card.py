@@ -1,0 +1,174 @@
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+import yaml
+
+from tests.gan.small import (
+    CARD,
+    PROVENANCE,
+    REPORT,
+    SEED,
+    SIZE,
+    SMALL,
+    Z_DIM,
+    make_generator,
+)
+from tfgansynth.gan.export import export_generator, freeze_moments
+from tfgansynth.reporting.cards.findings import Findings
+from tfgansynth.reporting.cards.model_card import GeneratorFacts, model_card
+
+MACHINE = {
+    "after": 0,
+    "precision": "bfloat16",
+    "processor": "A Processor",
+    "gpus": [],
+    "threads": 2,
+    "versions": {"python": "3.11", "keras": "3.15"},
+    "commit": None,
+}
+FACTS = GeneratorFacts(
+    provenance=PROVENANCE,
+    settings=dataclasses.asdict(SMALL),
+    size=SIZE,
+    report=REPORT,
+    seconds=3725.4,
+    machines=[MACHINE, {**MACHINE, "after": 200, "gpus": ["X"], "commit": "abc"}],
+)
+PATIENTS = dataclasses.replace(
+    FACTS,
+    provenance={
+        **PROVENANCE,
+        "dataset": {**PROVENANCE["dataset"], "name": "jsrt", "is_phantom": False},
+    },
+)
+
+
+def words_of(card: str) -> str:
+    return re.sub(r"\s+", " ", card)
+
+
+def test_the_metadata_are_those_of_the_hub() -> None:
+    empty, metadata, _ = model_card(PATIENTS, Findings()).split("---\n", 2)
+
+    assert not empty
+    assert yaml.safe_load(metadata) == {
+        "license": "other",
+        "license_name": "terms-of-the-source-data",
+        "library_name": "keras",
+        "pipeline_tag": "unconditional-image-generation",
+        "tags": ["gan", "dcgan", "medical", "segmentation", "synthetic", "tfgansynth"],
+        "datasets": ["jsrt"],
+    }
+
+
+def test_the_card_says_what_the_model_came_from_and_its_limits() -> None:
+    card = model_card(FACTS, Findings())
+
+    headings = [line[3:] for line in card.splitlines() if line.startswith("## ")]
+    assert headings == [
+        "Model details",
+        "Intended use",
+        "Out of scope",
+        "Training data",
+        "Training procedure",
+        "How to get started",
+        "Evaluation",
+        "Limits",
+        "Environmental",
+        "Citation",
+    ]
+    for words in (
+        "phantoms-60, 60 cases (built-in phantoms: procedural images, not patients)",
+        "| Data hash | 0123abcd |",
+        "lungs: left",
+        "3 cases of fold 2",
+        "| Duplicates across the split | 0, as allowed |",
+        "| Preset, seed, step | smoke, 17, 4321 |",
+        "| Weights' hash | feedbeef",
+        f"float32 (n, {Z_DIM}), uniform in [-1, 1]",
+        f"float32 (n, {SIZE}, {SIZE}, 2) in [-1, 1]; channel 0 image, channel 1 mask",
+        "1024 noise vectors",
+        "3.46 of 255 grey",
+        "98.76% of mask pixels agree",
+        "threshold them at 150, keep the largest components, fill holes",
+        "no basis for a diagnosis",
+        "A SavedModel is a program: load only those from people you trust",
+        "holds the same weights and no program",
+        "| c | `00cc` |",
+        "validation cases were compared with samples during training",
+        f"4321 mini-batches of {SMALL.batch} pairs",
+        "@inproceedings{neff2017generative,",
+    ):
+        assert words in words_of(card), words
+
+
+def test_every_number_of_the_training_is_told() -> None:
+    card = model_card(FACTS, Findings())
+
+    for field in dataclasses.fields(SMALL):
+        assert f"| `gan.{field.name}` | " in card, field.name
+    assert "| `gan.generator_maps` | 64, 16 |" in card
+    assert "| `gan.init_stddev` | 0.1 |" in card
+
+
+def test_phantoms_are_said_and_patients_terms_named() -> None:
+    phantoms, patients = (model_card(each, Findings()) for each in (FACTS, PATIENTS))
+
+    assert "> **PHANTOMS: procedural images, not patients." in phantoms
+    assert "terms of the data set" not in phantoms
+    assert "The terms of the data set bind this model too" in patients
+    assert "phantom" not in patients.lower()
+
+
+def test_time_and_machines_of_the_training_are_told() -> None:
+    card = model_card(FACTS, Findings())
+
+    for line in (
+        "| Time of training | 1 h 02 min |",
+        "| From step 0 | A Processor |",
+        "| GPUs | none |",
+        "| Threads | 2 |",
+        "| Number format | bfloat16 |",
+        "| Versions | python 3.11, keras 3.15 |",
+        "| Commit | unknown |",
+        "| From step 200 | A Processor |",
+        "| GPUs | X |",
+        "| Commit | abc |",
+        "| Energy, carbon | not measured |",
+    ):
+        assert line in card.splitlines(), line
+    unknown = dataclasses.replace(FACTS, seconds=None, machines=())
+    assert "| Time of training | unknown |" in model_card(unknown, Findings())
+
+
+def test_what_was_not_measured_is_said_plainly_and_what_was_is_told() -> None:
+    nothing = model_card(FACTS, Findings())
+    found = model_card(FACTS, Findings("all sound", "all helped", ("GAN: won",)))
+
+    assert "**Not assessed.**" in nothing
+    assert "**Not evaluated.**" in nothing
+    assert "\n\nall sound\n\n" in found
+    assert "\n\nall helped\n\n" in found
+    assert "- REMARK: GAN: won" in found
+
+
+def test_the_cards_own_program_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = make_generator()
+    freeze_moments(generator, seed=SEED)
+    export_generator(generator, PROVENANCE, CARD, tmp_path)
+    card = model_card(FACTS, Findings())
+    (program,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    names: dict[str, Any] = {}
+
+    monkeypatch.chdir(tmp_path)
+    exec(program, names)
+
+    assert names["pairs"].shape == (4, SIZE, SIZE, 2)
+    assert names["drawn"]["images"].shape == (16, SIZE, SIZE)
+    assert names["drawn"]["masks"].dtype == tf.uint8

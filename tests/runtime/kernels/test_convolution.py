@@ -1,0 +1,236 @@
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfgansynth.runtime.kernels import convolution, library
+from tfgansynth.runtime.precision import bfloat16_units
+
+Array = NDArray[np.float32]
+TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A convolution of the networks, smaller: n images of side `side`."""
+
+    side: int
+    in_maps: int
+    out_maps: int
+    kernel: int
+    stride: int
+    images: int = 3
+
+
+CASES = [
+    Case(64, 16, 64, 5, 2),  # one image fills more than a panel
+    Case(16, 32, 128, 5, 2),  # two images a panel, the last panel half full
+    Case(8, 64, 64, 5, 2, images=7),  # whole images, many to a panel
+    Case(128, 16, 64, 3, 1, images=1),  # the U-Net's: neighbors overlap
+    Case(32, 48, 64, 3, 1),
+    Case(16, 64, 64, 2, 2),  # its up-convolutions
+    Case(8, 192, 64, 3, 1),  # more shares than threads
+    Case(16, 2, 24, 5, 2),  # shapes that the kernel does not take
+    Case(16, 24, 8, 3, 1),
+]
+
+
+@pytest.fixture(params=["ours", "tensorflow"])
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to a filter gradient: with our kernels and without."""
+    if request.param == "ours":
+        if library.load()[0] is None:
+            pytest.skip(library.load()[1])
+    else:
+        monkeypatch.setattr(library, "load", lambda: (None, "switched off"))
+    return str(request.param)
+
+
+def random(*shape: int, seed: int) -> Array:
+    # A mean far from 0 would show a pixel that is counted twice or not at all.
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1, 2, shape).astype(np.float32)
+
+
+def relative_error(value: Any, reference: Any) -> float:
+    value = np.asarray(tf.cast(value, tf.float64))
+    reference = np.asarray(tf.cast(reference, tf.float64))
+    assert value.shape == reference.shape
+    return float(np.abs(value - reference).max() / np.abs(reference).max())
+
+
+def output_and_gradients(
+    function: Callable[[Any, Any], Any], maps: Any, kernel: Any, errors: Any
+) -> list[Any]:
+    @tf.function
+    def run() -> list[Any]:
+        with tf.GradientTape() as tape:
+            tape.watch([maps, kernel])
+            output = function(maps, kernel)
+            loss = tf.reduce_sum(tf.cast(output * errors, tf.float32))
+        return [output, *tape.gradient(loss, [maps, kernel])]
+
+    return list(run())
+
+
+def compare(
+    ours: Callable[[Any, Any], Any],
+    twin: Callable[[Any, Any], Any],
+    arrays: list[Array],
+    dtype: str,
+) -> None:
+    if dtype == "bfloat16" and not bfloat16_units():
+        # `auto` takes float32 there, and TensorFlow rounds every partial sum.
+        pytest.skip("nothing here accelerates bfloat16")
+    tensors = [tf.cast(array, dtype) for array in arrays]
+    # The twin in float32, of the numbers as rounded.
+    references = output_and_gradients(twin, *(tf.cast(x, "float32") for x in tensors))
+    values = output_and_gradients(ours, *tensors)
+    assert len(values) == 3
+    for value, reference in zip(values, references, strict=True):
+        assert value.dtype == dtype
+        assert relative_error(value, reference) < TOLERANCES[dtype]
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_convolution_is_its_twin_with_all_gradients(case: Case, dtype: str) -> None:
+    small = case.side // case.stride
+    arrays = [
+        random(case.images, case.side, case.side, case.in_maps, seed=0),
+        random(case.kernel, case.kernel, case.in_maps, case.out_maps, seed=1),
+        random(case.images, small, small, case.out_maps, seed=2),
+    ]
+    compare(
+        lambda x, k: convolution.convolution(x, k, stride=case.stride),
+        lambda x, k: keras.ops.conv(x, k, strides=case.stride, padding="same"),
+        arrays,
+        dtype,
+    )
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        *(case for case in CASES if case.stride == 2),
+        Case(32, 2, 64, 5, 2),  # to two maps: woven
+        Case(16, 4, 32, 5, 2, images=1),
+    ],
+    ids=str,
+)
+def test_transposed_convolution_is_its_twin_with_all_gradients(
+    case: Case, dtype: str
+) -> None:
+    small = case.side // case.stride
+    arrays = [
+        random(case.images, small, small, case.out_maps, seed=0),
+        random(case.kernel, case.kernel, case.in_maps, case.out_maps, seed=1),
+        random(case.images, case.side, case.side, case.in_maps, seed=2),
+    ]
+    compare(
+        lambda x, k: convolution.transposed_convolution(x, k, stride=case.stride),
+        lambda x, k: keras.ops.conv_transpose(
+            x, k, strides=case.stride, padding="same"
+        ),
+        arrays,
+        dtype,
+    )
+
+
+def test_few_maps_are_woven_and_many_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    woven = []
+    original = convolution._woven
+
+    def note(maps: Any, kernel: Any) -> Any:
+        woven.append(kernel.shape[2])
+        return original(maps, kernel)
+
+    monkeypatch.setattr(convolution, "_woven", note)
+    for out_maps in (2, 4, 8):
+        kernel = tf.zeros((5, 5, out_maps, 16))
+        convolution.transposed_convolution(tf.zeros((1, 4, 4, 16)), kernel, stride=2)
+    assert woven == [2, 4]
+
+
+def filter_gradient(maps: Array, errors: Array, kernel: int, stride: int) -> Any:
+    kernels, why_not = library.load()
+    if kernels is None:
+        pytest.skip(why_not)
+    return kernels.tfgansynth_filter_gradient(
+        maps=maps, errors=errors, kernel=kernel, stride=stride
+    )
+
+
+@pytest.mark.parametrize(
+    ("maps", "errors"),
+    [
+        ((1, 8, 8, 8), (1, 4, 4, 64)),  # input maps not in sixteens
+        ((1, 8, 8, 16), (1, 4, 4, 32)),  # output maps not in 64s
+        ((1, 8, 8, 16), (2, 4, 4, 64)),  # not as many images
+        ((1, 8, 8, 16), (1, 8, 8, 64)),  # the side that stride 1 would give
+        ((1, 8, 16), (1, 4, 4, 64)),  # an axis is missing
+    ],
+)
+def test_kernel_refuses_shapes_it_was_not_made_for(
+    maps: tuple[int, ...], errors: tuple[int, ...]
+) -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected"):
+        filter_gradient(
+            np.ones(maps, np.float32), np.ones(errors, np.float32), kernel=5, stride=2
+        )
+
+
+def test_kernel_takes_an_odd_side_in_float32() -> None:
+    maps, errors = random(2, 9, 9, 16, seed=0), random(2, 5, 5, 64, seed=1)
+    reference = tf.raw_ops.Conv2DBackpropFilter(
+        input=maps,
+        filter_sizes=[5, 5, 16, 64],
+        out_backprop=errors,
+        strides=[1, 2, 2, 1],
+        padding="SAME",
+    )
+    value = filter_gradient(maps, errors, kernel=5, stride=2)
+    assert relative_error(value, reference) < 1e-5
+
+
+PRINT_HASH = """
+import hashlib, os, sys
+os.sched_setaffinity(0, set(list(os.sched_getaffinity(0))[: int(sys.argv[1])]))
+import numpy as np
+from tfgansynth.runtime.kernels import library
+rng = np.random.default_rng(0)
+maps = rng.normal(size=(3, 16, 16, 64)).astype(np.float32)
+errors = rng.normal(size=(3, 8, 8, 64)).astype(np.float32)
+gradient = library.load()[0].tfgansynth_filter_gradient(
+    maps=maps, errors=errors, kernel=5, stride=2
+)
+print(hashlib.sha256(gradient.numpy().tobytes()).hexdigest())
+"""
+
+
+def test_result_does_not_depend_on_the_number_of_threads() -> None:
+    if library.load()[0] is None:
+        pytest.skip(library.load()[1])
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two processor cores")
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-c", PRINT_HASH, threads],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(hashes) == 1

@@ -1,0 +1,94 @@
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tfgansynth.runtime.kernels import library
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No memory of an earlier load, an empty cache and a capable processor."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("TFGANSYNTH_KERNELS", raising=False)
+    monkeypatch.setattr(library, "cpu_flags", lambda: library._INSTRUCTIONS)
+    library.load.cache_clear()
+    yield
+    library.load.cache_clear()
+
+
+def compiled(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "tfgansynth" / "kernels").iterdir())
+
+
+@pytest.fixture
+def compiler() -> str:
+    if platform.machine() != "x86_64":
+        pytest.skip("the kernels are for x86-64")
+    path = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+    if path is None:
+        pytest.skip("no C++ compiler found")
+    return path
+
+
+def test_a_switch_turns_the_kernels_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFGANSYNTH_KERNELS", "off")
+    assert library.load() == (None, "TensorFlow's own (TFGANSYNTH_KERNELS=off)")
+
+
+def test_another_processor_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "cpu_flags", lambda: frozenset({"avx2", "avx512f"}))
+    kernels, words = library.load()
+    assert kernels is None
+    assert "AVX512-BF16" in words
+
+
+def test_without_a_compiler_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    kernels, words = library.load()
+    assert kernels is None
+    assert "no C++ compiler" in words
+
+
+def test_a_compiler_that_fails_is_told_in_its_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compiler: str
+) -> None:
+    broken = tmp_path / "broken.cc"
+    broken.write_text("int main( {\n")
+    monkeypatch.setattr(library, "_SOURCE", broken)
+    kernels, words = library.load()
+    assert kernels is None
+    assert "did not compile" in words
+    assert "broken.cc:1" in words
+    assert not compiled(tmp_path)
+
+
+def test_kernels_are_compiled_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compiler: str
+) -> None:
+    first = library._compiled(compiler)
+    assert compiled(tmp_path) == [first]
+    calls = []
+    run = subprocess.run
+
+    def note(command: list[str], **options: Any) -> Any:
+        calls.append(command)
+        return run(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", note)
+    assert library._compiled(compiler) == first
+    assert [command[1:] for command in calls] == [["--version"]]
+
+
+def test_a_changed_source_is_another_library(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compiler: str
+) -> None:
+    first = library._compiled(compiler)
+    changed = tmp_path / "changed.cc"
+    changed.write_text(library._SOURCE.read_text() + "\n// changed\n")
+    monkeypatch.setattr(library, "_SOURCE", changed)
+    assert library._compiled(compiler) != first

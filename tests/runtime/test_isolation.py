@@ -1,0 +1,76 @@
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tfgansynth.runtime import isolation
+
+FAKE = "tests.crashing"
+
+
+def test_content_goes_in_and_comes_out() -> None:
+    content = bytes(range(256)) * 10_000
+
+    assert isolation.run_isolated(FAKE, "echo", seconds=30, content=content) == content
+
+
+@pytest.mark.parametrize(
+    ("way", "reason"),
+    [
+        ("segfault", "ended by SIGSEGV"),
+        ("abort", "ended by SIGABRT"),
+        ("kill", "killed by the system, most likely out of memory"),
+        ("raise", "ended with exit code 1"),
+    ],
+)
+def test_a_crash_becomes_a_line(
+    way: str, reason: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(isolation.Failure, match=f"^{reason}$"):
+        isolation.run_isolated(FAKE, way, seconds=30)
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_hang_is_ended() -> None:
+    start = time.monotonic()
+
+    with pytest.raises(isolation.Failure, match=r"^it took longer than 1 s$"):
+        isolation.run_isolated(FAKE, "hang", seconds=1)
+
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
+def test_memory_is_limited() -> None:
+    assert isolation.run_isolated(
+        FAKE, "allocate", str(isolation.MOST_MEMORY_BYTES // 8), seconds=30
+    )
+    with pytest.raises(isolation.Failure, match="ended with exit code 1"):
+        isolation.run_isolated(
+            FAKE, "allocate", str(isolation.MOST_MEMORY_BYTES), seconds=30
+        )
+
+
+def test_modules_in_the_current_folder_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+
+    assert isolation.run_isolated(FAKE, "echo", seconds=30, content=b"a") == b"a"
+
+
+def test_variables_are_handed_on() -> None:
+    found = isolation.run_isolated(
+        FAKE, "variable", seconds=30, variables={"A_NAME": "x"}
+    )
+
+    assert found == b"x"
+
+
+def test_every_end_has_a_reason() -> None:
+    assert isolation.why_it_ended(3) == "ended with exit code 3"
+    assert isolation.why_it_ended(-signal.SIGILL) == "ended by SIGILL"

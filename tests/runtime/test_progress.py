@@ -1,0 +1,148 @@
+import math
+import sys
+
+import pytest
+
+from tfgansynth.runtime import progress
+from tfgansynth.runtime.progress import Progress, duration
+
+
+class Clock:
+    """Stands for the time module; moves when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(progress, "time", made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.4, "0 s"),
+        (42, "42 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (60, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (3599, "59 min 59 s"),
+        (3599.7, "1 h 00 min"),
+        (7800, "2 h 10 min"),
+        (90061, "25 h 01 min"),
+    ],
+)
+def test_durations_read_as_people_write_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_rate_leaves_out_the_first_step(clock: Clock) -> None:
+    with Progress("GAN step", 10) as job:
+        assert math.isnan(job.seconds_per_step)
+        clock.now += 100  # compiles
+        job.update(1)
+        assert math.isnan(job.seconds_per_step)
+        clock.now += 3
+        job.update(2)
+        assert job.seconds_per_step == pytest.approx(3)
+        clock.now += 1
+        job.update(3)
+        assert job.seconds_per_step == pytest.approx(2)
+
+
+def test_rate_counts_only_the_steps_of_this_attempt(clock: Clock) -> None:
+    with Progress("GAN step", 1000) as job:
+        clock.now += 100
+        job.update(501)
+        clock.now += 8
+        job.update(505)
+        assert job.seconds_per_step == pytest.approx(2)
+
+
+def test_file_gets_a_line_now_and_then(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Progress("GAN step", 100) as job:
+        for step in range(1, 100):
+            clock.now += 1
+            job.update(step, "loss 0.5")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "GAN step 30/100, 1.00 s each, 1 min 10 s left, loss 0.5",
+        "GAN step 60/100, 1.00 s each, 40 s left, loss 0.5",
+        "GAN step 90/100, 1.00 s each, 10 s left, loss 0.5",
+    ]
+
+
+def test_last_step_is_always_shown(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Progress("epoch", 2) as job:
+        job.update(1)
+        clock.now += 0.25
+        job.update(2)
+    assert capsys.readouterr().out == "epoch 2/2, 0.25 s each, 0 s left\n"
+
+
+def test_line_of_the_first_step_tells_no_rate(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Progress("epoch", 9) as job:
+        clock.now += 60
+        job.update(1, "error 0.1")
+    assert capsys.readouterr().out == "epoch 1/9, error 0.1\n"
+
+
+def test_terminal_gets_a_bar_on_one_line(
+    clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with Progress("step", 4) as job:
+        for step in range(1, 5):
+            clock.now += 1
+            job.update(step)
+    shown = capsys.readouterr().out
+    assert shown.count("\n") == 1
+    bars = shown.rstrip("\n").split("\r\x1b[2K")[1:]
+    assert bars[0] == "━" * 6 + "╌" * 18 + " step 1/4"
+    assert bars[1] == "━" * 12 + "╌" * 12 + " step 2/4, 1.00 s each, 2 s left"
+    assert bars[3] == "━" * 24 + " step 4/4, 1.00 s each, 0 s left"
+
+
+def test_terminal_is_not_flooded(
+    clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with Progress("step", 1001) as job:
+        for step in range(1, 1001):
+            clock.now += 1 / 128  # exact in binary
+            job.update(step)
+    # 0.2 s are 25.6 steps, so that every 26th one is shown.
+    assert capsys.readouterr().out.count("\r") == 1000 // 26
+
+
+def test_line_ends_when_the_job_fails(
+    clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(KeyboardInterrupt), Progress("step", 4):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().out == "\n"
+
+
+def test_a_job_that_may_end_early_takes_at_most_its_time(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Progress("epoch", 10, may_end_early=True) as job:
+        job.update(1)
+        clock.now += 40
+        job.update(2)
+    assert "at most 5 min 20 s left" in capsys.readouterr().out

@@ -1,0 +1,248 @@
+"""Whether a synthetic mask looks like a lung mask and fits its image.
+
+Two questions, each answered beside the same figures of held-out real cases, which
+are the ruler: no figure means anything without what real cases get.
+
+- *Plausibility*: is the mask's shape within the range of real training masks? The
+  range of a figure reaches 2.5 times as far from the training masks' median as their
+  5th percentile on one side and their 95th on the other: for a normal distribution 4
+  standard deviations, for a skewed one farther on its longer side. Percentiles 5 and
+  95 can be told from 30 masks, extremes cannot, and up to 5 % of odd masks at either
+  end do not widen the range. Of unseen radiographs' masks 95 % are plausible by 30
+  training masks and 97 % by 145.
+- *Agreement*: how much does the mask overlap with what a segmentation network finds
+  in the image? The network must have seen neither.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.measure import euler_number, regionprops
+
+from tfgansynth.arrays import MaskArray
+from tfgansynth.data.lungs import Lungs, select_lungs
+from tfgansynth.evaluation.metrics import dice
+
+Values = NDArray[np.float64]
+ShapeTable = Mapping[str, Values]
+"""Name of a shape figure -> its value for each of n masks, float64 (n,)."""
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_TAILS = (0.05, 0.5, 0.95)
+_WIDENING = 2.5
+_EIGHT_CONNECTED = ndimage.generate_binary_structure(2, 2)
+
+
+def shape_figures(mask: MaskArray, lungs: Lungs) -> dict[str, float]:
+    """Measure the shape of a mask.
+
+    The patient's left lung is on the right of the image; `data.lungs` tells the two
+    apart, also where they touch.
+
+    Args:
+        mask: bool (H, W), not empty.
+        lungs: What the mask shows.
+
+    Returns:
+        In this order:
+
+        - `area_share`: mask pixels over all pixels, (0, 1].
+        - `left_share`: only for both lungs: area of the left one over that of both,
+          [0, 1]. The ratio left to right is left_share / (1 - left_share), which has
+          no value where the right lung is missing.
+        - `left_solidity`, `right_solidity`: of the lungs there are: area over the
+          area of the convex hull, (0, 1]; 0 for a lung that is missing.
+        - `centroid_row`, `centroid_column`: mean position of the mask's pixels, as a
+          share of the height and width, (0, 1).
+        - `components`: number of 8-connected components.
+        - `holes`: number of 4-connected holes: components less Euler number.
+
+    Raises:
+        ValueError: The mask is not bool, not (H, W), or empty.
+    """
+    if mask.dtype != np.bool_ or mask.ndim != 2 or not mask.any():
+        raise ValueError(
+            "expected a mask (H, W) of bool with at least one pixel, got "
+            f"{mask.dtype} {mask.shape} with {np.count_nonzero(mask)}"
+        )
+    figures = {"area_share": float(mask.mean())}
+    if lungs == "both":
+        left, right = select_lungs(mask, "left"), select_lungs(mask, "right")
+        n_left, n_right = np.count_nonzero(left), np.count_nonzero(right)
+        figures["left_share"] = n_left / (n_left + n_right)
+        figures["left_solidity"] = _solidity(left)
+        figures["right_solidity"] = _solidity(right)
+    else:
+        figures[f"{lungs}_solidity"] = _solidity(mask)
+    row, column = (np.mean(places) + 0.5 for places in np.nonzero(mask))
+    n_components = int(ndimage.label(mask, structure=_EIGHT_CONNECTED)[1])
+    return {
+        **figures,
+        "centroid_row": float(row / mask.shape[0]),
+        "centroid_column": float(column / mask.shape[1]),
+        "components": float(n_components),
+        "holes": float(n_components - euler_number(mask, connectivity=2)),
+    }
+
+
+def shape_table(masks: NDArray[np.bool_], lungs: Lungs) -> dict[str, Values]:
+    """Measure the shapes of masks, bool (n, H, W), n >= 1; see `shape_figures`.
+
+    Raises:
+        ValueError: A mask is empty, or they are not bool (n, H, W), n >= 1.
+    """
+    if masks.ndim != 3 or not len(masks):
+        raise ValueError(f"expected masks (n, H, W), n >= 1, got shape {masks.shape}")
+    rows = [shape_figures(mask, lungs) for mask in masks]
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Misfit:
+    """A figure of one mask outside the range of real training masks.
+
+    Attributes:
+        index: Of the mask in its set.
+        figure: Name of the figure.
+        value: Its value.
+        low: Lower end of the range.
+        high: Upper end of the range.
+    """
+
+    index: int
+    figure: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plausibility:
+    """Which masks of a set of n have a shape within the range of real ones.
+
+    Attributes:
+        plausible: bool (n,).
+        misfits: What lies outside, by mask.
+    """
+
+    plausible: NDArray[np.bool_]
+    misfits: tuple[Misfit, ...]
+
+    @property
+    def share(self) -> float:
+        """The share of plausible masks."""
+        return float(self.plausible.mean())
+
+
+Ranges = Mapping[str, tuple[float, float]]
+
+
+def shape_ranges(training: ShapeTable) -> dict[str, tuple[float, float]]:
+    """Return the range of each figure over training masks; see the module's text."""
+    ranges = {}
+    for name, values in training.items():
+        low, median, high = np.quantile(values, _TAILS)
+        ranges[name] = (
+            float(median + _WIDENING * (low - median)),
+            float(median + _WIDENING * (high - median)),
+        )
+    return ranges
+
+
+def plausibility(table: ShapeTable, ranges: Ranges) -> Plausibility:
+    """Find the figures of masks that lie outside the ranges.
+
+    Args:
+        table: Of the masks to judge.
+        ranges: From `shape_ranges` of the training masks.
+    """
+    misfits = [
+        Misfit(int(index), name, float(table[name][index]), low, high)
+        for name, (low, high) in ranges.items()
+        for index in np.flatnonzero((table[name] < low) | (table[name] > high))
+    ]
+    n_masks = len(next(iter(table.values())))
+    plausible = np.ones(n_masks, np.bool_)
+    plausible[[misfit.index for misfit in misfits]] = False
+    ordered = sorted(misfits, key=lambda misfit: misfit.index)
+    return Plausibility(plausible, tuple(ordered))
+
+
+def agreement(
+    masks: NDArray[np.bool_], segmentations: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the Dice coefficient of each mask with the segmentation of its image.
+
+    Args:
+        masks: bool (n, H, W), generated, or drawn by hand for real cases.
+        segmentations: bool (n, H, W), of the images of these masks, by a network
+            that was trained on none of them.
+
+    Returns:
+        float64 (n,), [0, 1].
+
+    Raises:
+        ValueError: They are not bool (n, H, W) of one shape.
+    """
+    if masks.shape != segmentations.shape or masks.ndim != 3:
+        raise ValueError(
+            "expected masks and segmentations (n, H, W) of one shape, got "
+            f"{masks.shape} and {segmentations.shape}"
+        )
+    pairs = zip(masks, segmentations, strict=True)
+    return np.array([dice(segmentation, mask) for mask, segmentation in pairs], float)
+
+
+def passes(agreement: Values, min_agreement: float) -> NDArray[np.bool_]:
+    """Tell which pairs a filter keeps: those that agree at least so much.
+
+    Args:
+        agreement: float64 (n,), from `agreement`.
+        min_agreement: Dice coefficient, [0, 1]; 0 keeps every pair: the filter is
+            off.
+
+    Returns:
+        bool (n,).
+
+    Raises:
+        ValueError: `min_agreement` is out of range.
+    """
+    if not 0 <= min_agreement <= 1:
+        raise ValueError(f"expected a min_agreement in [0, 1], got {min_agreement}")
+    return np.asarray(agreement >= min_agreement)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Spread:
+    """The distribution of a figure over n cases, for one line of a table.
+
+    Attributes:
+        n: How many cases.
+        mean: Their mean.
+        quantiles: At `QUANTILES`, interpolated linearly between the closest ranks.
+    """
+
+    n: int
+    mean: float
+    quantiles: tuple[float, ...]
+
+
+def spread(values: Values) -> Spread:
+    """Describe values, float64 (n,), n >= 1, by mean and quantiles.
+
+    Raises:
+        ValueError: There are none.
+    """
+    if not len(values):
+        raise ValueError("expected at least one value, got none")
+    quantiles = tuple(float(value) for value in np.quantile(values, QUANTILES))
+    return Spread(len(values), float(values.mean()), quantiles)
+
+
+def _solidity(lung: MaskArray) -> float:
+    """Return the area over that of the convex hull of all pieces; 0 if empty."""
+    regions = regionprops(lung.astype(np.uint8))
+    return float(regions[0].solidity) if regions else 0.0

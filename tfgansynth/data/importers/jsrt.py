@@ -1,0 +1,149 @@
+"""The JSRT images and the SCR masks as their owners give them out.
+
+JSRT (Shiraishi et al., AJR 2000): 154 images with a nodule (`JPCLN001.IMG`) and
+93 without (`JPCNN001.IMG`). SCR (van Ginneken et al., MedIA 2006): one mask per
+organ, in folders named for the organ (`fold1/masks/left lung/JPCLN001.gif`); its
+two folds are the data base's own and play no part here.
+"""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from tfgansynth.data.faults import Fault
+from tfgansynth.data.importers.images import EXTENSIONS
+from tfgansynth.data.importers.sources import (
+    MAX_FILES,
+    Scan,
+    Source,
+    file_problem,
+    list_folder,
+    too_many_files,
+)
+from tfgansynth.data.lungs import Lungs
+
+_Role = Literal["image", "left", "right", "other organ"]
+
+_CASE_ID = re.compile(r"JPC(LN|NN)[0-9]{3}", re.IGNORECASE)
+_IMAGE_EXTENSIONS = EXTENSIONS | {"img"}
+_ORGANS: dict[str, _Role] = {
+    "leftlung": "left",
+    "rightlung": "right",
+    "heart": "other organ",
+    "leftclavicle": "other organ",
+    "rightclavicle": "other organ",
+}
+
+
+def scan(root: Path) -> Scan:
+    """Find the images and the lung masks anywhere below `root`.
+
+    Organ folders are known by name in any letter case, with a space, `_`, `-` or
+    nothing between the words. Files of other names are passed over, as are
+    hidden ones. A case needs the mask of one lung at least; whether the lungs
+    asked for are there shows when it is read.
+
+    Args:
+        root: A folder.
+
+    Returns:
+        The cases; the faults are those that names and links tell: an image
+        without a mask, a mask without an image, a name used twice, and links
+        that leave `root`.
+    """
+    faults: list[Fault] = []
+    found: dict[_Role, dict[str, Path]] = defaultdict(dict)
+    for path in _walk(root, faults):
+        role = _role(path.relative_to(root))
+        case_id = path.stem.upper()
+        if role is None or role == "other organ":
+            continue
+        if problem := file_problem(path, root):
+            faults.append(Fault(path, problem))
+        elif case_id in found[role]:
+            faults.append(
+                Fault(path, f"is there twice: {found[role][case_id]}; remove one")
+            )
+        else:
+            found[role][case_id] = path
+    images = found["image"]
+    masks = _masks_by_case(found["left"], found["right"])
+    faults += [
+        Fault(images[case_id], "has no mask in a folder 'left lung' or 'right lung'")
+        for case_id in sorted(images.keys() - masks.keys())
+    ]
+    faults += [
+        Fault(path, f"has no image ({case_id}.IMG)")
+        for case_id in sorted(masks.keys() - images.keys())
+        for path in masks[case_id].values()
+    ]
+    sources = tuple(
+        Source(case_id, "jsrt", images[case_id], masks[case_id])
+        for case_id in sorted(images.keys() & masks.keys())
+    )
+    return Scan("jsrt", sources, tuple(faults))
+
+
+def has_jsrt_names(root: Path) -> bool:
+    """Tell whether any file below `root` is named like a JSRT image or mask."""
+    return any(_role(path.relative_to(root)) for path in _walk(root, []))
+
+
+def has_organ_folder(folder: Path) -> bool:
+    """Tell whether a folder directly in `folder` is named for an organ."""
+    return any(
+        _organ(path.name) for path in list_folder(folder, []) if os.path.isdir(path)
+    )
+
+
+def _walk(root: Path, faults: list[Fault]) -> Iterator[Path]:
+    """Yield the files below `root` in order, without hidden ones.
+
+    Unlike `os.walk` it bears any depth.
+    """
+    folders = [root]
+    n_files = 0
+    while folders:
+        paths = list_folder(folders.pop(), faults)
+        n_files += len(paths)
+        if n_files > MAX_FILES:
+            raise too_many_files(root)
+        subfolders = []
+        for path in paths:
+            if not os.path.isdir(path):
+                yield path
+            # Not followed: links may go round in circles.
+            elif os.path.islink(path):
+                faults.append(
+                    Fault(path, "is a link to a folder; put the folder itself here")
+                )
+            else:
+                subfolders.append(path)
+        folders += reversed(subfolders)
+
+
+def _role(relative: Path) -> _Role | None:
+    """Say what a file is by its name and folders; None if it is no part of JSRT."""
+    extension = relative.suffix[1:].lower()
+    if not _CASE_ID.fullmatch(relative.stem) or extension not in _IMAGE_EXTENSIONS:
+        return None
+    organs = [role for name in relative.parts[:-1] if (role := _organ(name))]
+    return organs[-1] if organs else "image"
+
+
+def _organ(folder_name: str) -> _Role | None:
+    return _ORGANS.get(re.sub(r"[ _-]", "", folder_name).lower())
+
+
+def _masks_by_case(
+    left: dict[str, Path], right: dict[str, Path]
+) -> dict[str, dict[Lungs, Path]]:
+    masks: dict[str, dict[Lungs, Path]] = defaultdict(dict)
+    for case_id, path in left.items():
+        masks[case_id]["left"] = path
+    for case_id, path in right.items():
+        masks[case_id]["right"] = path
+    return dict(masks)

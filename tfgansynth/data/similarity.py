@@ -1,0 +1,134 @@
+"""How alike images look, by a perceptual hash; near-duplicates. Paper: IV-B.
+
+"The resulting GAN images were checked for similarity by using a perceptual image
+hash, which removes images that are almost identical in a batch of samples." The
+paper names neither the hash nor its tolerance; here it is ImageHash's `phash` with
+64 bits: the signs, against their median, of an image's lowest 8 x 8 cosine
+frequencies.
+"""
+
+from collections.abc import Sequence
+
+import imagehash
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tfgansynth.arrays import ByteArray
+
+_HASH_SIDE = 8
+HASH_BITS = _HASH_SIDE**2
+"""Bits of a hash, and so the largest distance between two: 64."""
+
+_HEX_DIGITS = HASH_BITS // 4
+
+
+def perceptual_hash(image: ByteArray) -> str:
+    """Hash an image so that images that look alike differ in few bits.
+
+    Args:
+        image: uint8 (H, W), [0, 255]. Hash the image of a pair, not its mask.
+
+    Returns:
+        64 bits as 16 hexadecimal digits.
+
+    Raises:
+        ValueError: The image is not uint8 or not (H, W).
+    """
+    if image.dtype != np.uint8:
+        raise ValueError(f"expected an image of uint8, got {image.dtype}")
+    if image.ndim != 2 or image.size == 0:
+        raise ValueError(f"expected an image (H, W), got shape {image.shape}")
+    return str(imagehash.phash(Image.fromarray(image), hash_size=_HASH_SIDE))
+
+
+def hamming(first: str, second: str) -> int:
+    """Count the bits in which two hashes differ, 0 to 64.
+
+    Raises:
+        ValueError: One of them is not a hash of 16 hexadecimal digits.
+    """
+    return (_to_int(first) ^ _to_int(second)).bit_count()
+
+
+def mean_pairwise_distance(hashes: Sequence[str]) -> float:
+    """Return the mean Hamming distance over all pairs of hashes, in bits.
+
+    A figure of diversity: 0 for copies of one image, about 32 for images that have
+    nothing in common. Fewer than two hashes have no pair and get 0.
+
+    Raises:
+        ValueError: One of them is not a hash of 16 hexadecimal digits.
+    """
+    n_hashes = len(hashes)
+    if n_hashes < 2:
+        return 0.0
+    values = np.array([_to_int(text) for text in hashes], dtype=np.uint64)
+    shifts = np.arange(HASH_BITS, dtype=np.uint64)
+    n_set = ((values[:, None] >> shifts) & np.uint64(1)).astype(np.int64).sum(axis=0)
+    # A bit set in k of n hashes differs in k (n - k) pairs: no need to visit them.
+    n_differing = int((n_set * (n_hashes - n_set)).sum())
+    return n_differing / (n_hashes * (n_hashes - 1) / 2)
+
+
+class DistinctFilter:
+    """Keeps an image only if no image kept before it is a near-duplicate.
+
+    Paper: IV-B.
+    """
+
+    def __init__(self, max_distance: int) -> None:
+        """Start with nothing kept.
+
+        Args:
+            max_distance: Images whose hashes differ in at most this many of the
+                64 bits are near-duplicates, [0, 64].
+
+        Raises:
+            ValueError: `max_distance` is out of range.
+        """
+        if not 0 <= max_distance <= HASH_BITS:
+            raise ValueError(
+                f"expected a max_distance in [0, {HASH_BITS}] bits, got {max_distance}"
+            )
+        self._max_distance = max_distance
+        self._hashes: list[str] = []
+        self._values: NDArray[np.uint64] = np.zeros(0, dtype=np.uint64)
+
+    @property
+    def hashes(self) -> list[str]:
+        """The hashes of the kept images, in the order of keeping (a copy)."""
+        return list(self._hashes)
+
+    def add(self, image: ByteArray) -> bool:
+        """Keep an image if it is farther than `max_distance` from every kept one.
+
+        Args:
+            image: uint8 (H, W), [0, 255].
+
+        Returns:
+            Whether the image was kept.
+
+        Raises:
+            ValueError: The image is not uint8 or not (H, W).
+        """
+        text = perceptual_hash(image)
+        value = np.uint64(_to_int(text))
+        distances = np.bitwise_count(self._values ^ value)
+        if np.any(distances <= self._max_distance):
+            return False
+        self._hashes.append(text)
+        self._values = np.append(self._values, value)
+        return True
+
+
+def _to_int(text: str) -> int:
+    try:
+        value = int(text, 16)
+    except ValueError:
+        value = -1
+    if value < 0 or len(text) != _HEX_DIGITS:
+        raise ValueError(
+            f"expected a hash of {_HEX_DIGITS} hexadecimal digits, got {text!r}"
+        )
+    return value

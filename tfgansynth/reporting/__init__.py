@@ -1,0 +1,1 @@
+"""Renderings of records: tables, pages, cards; and their verification."""

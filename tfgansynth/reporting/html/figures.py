@@ -1,0 +1,345 @@
+"""The plots of the report, one function each: numbers in, SVG out."""
+
+import dataclasses
+import itertools
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from tfgansynth.assessment.fidelity import Comparison
+from tfgansynth.evaluation.comparisons import PRIMARY
+from tfgansynth.evaluation.tables import METRIC_HEADINGS
+from tfgansynth.reporting.html.answers import has_control
+from tfgansynth.reporting.html.assessment import PartAudit, Soundness
+from tfgansynth.reporting.html.curve import Curve, Point
+from tfgansynth.reporting.html.plots import (
+    BAD,
+    BAND,
+    INK,
+    LINE,
+    MIXED,
+    MUTED,
+    REAL,
+    SYNTHETIC,
+    WIDTH,
+    as_svg,
+    drawing,
+)
+
+_ROW = 44.0
+"""Height of a row that has its name above it, in CSS pixels."""
+_FRAME = 54.0
+"""Height of what is around the rows."""
+_KEY = 24.0
+"""Height of a key of two lines above a plot of rows, less what rows leave free."""
+_BARE_ROW, _NARROW = 18.0, 270.0
+"""Height of a row without a name, and width of a plot that stands in a box."""
+_BINS = 24
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ArmStyle:
+    """How a row of a table is drawn: its color tells its pairs, dashes augmentation."""
+
+    color: str
+    dashed: bool
+
+    @classmethod
+    def of(cls, n_real: int, n_synthetic: int, name: str) -> "ArmStyle":
+        """The style of a row by its pairs and its name."""
+        color = (MIXED if n_real else SYNTHETIC) if n_synthetic else REAL
+        if has_control(name):
+            color = MUTED
+        return cls(color, "augmented" in name)
+
+    @property
+    def line(self) -> str:
+        """As Matplotlib takes it."""
+        return "--" if self.dashed else "-"
+
+
+def forest(
+    comparisons: Sequence[Mapping[str, Any]],
+    metric: str,
+    name: str,
+    *,
+    named: bool = True,
+) -> tuple[Markup, bool]:
+    """Show differences with their intervals, and the margin within which none matters.
+
+    Args:
+        comparisons: As `evidence.json` has them; one or more.
+        metric: Which of their metrics.
+        name: Of the plot.
+        named: Whether each line has its pair of rows above it.
+
+    Returns:
+        The plot, and whether intervals go on beyond it.
+    """
+    found = [comparison["metrics"][metric] for comparison in comparisons]
+    margin = comparisons[0]["margin"] if metric == PRIMARY else 0.0
+    ends = max(max(abs(each["low"]), abs(each["high"])) for each in found)
+    middle = max(abs(each["mean"]) for each in found)
+    # A single wide interval would press all others into one point.
+    limit = min(1.08 * ends, max(2.2 * middle, 4 * margin)) or 1.0
+    labels = [f"{each['second']} minus {each['first']}" for each in comparisons]
+    row_height, width = (_ROW, WIDTH) if named else (_BARE_ROW, _NARROW)
+    with drawing(_FRAME + row_height * len(found), width=width) as (figure, (axes,)):
+        axes.axvspan(-margin, margin, color=BAND, linewidth=0)
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+        for row, each in enumerate(found):
+            low, high = max(each["low"], -limit), min(each["high"], limit)
+            axes.plot([low, high], [row, row], color=INK, linewidth=1.8)
+            axes.plot(each["mean"], row, "o", color=INK, markersize=6)
+            for end, marker, cut in (
+                (-limit, "<", each["low"] < -limit),
+                (limit, ">", each["high"] > limit),
+            ):
+                if cut:
+                    axes.plot(end, row, marker, color=INK, markersize=6, clip_on=False)
+        _rows(axes, labels if named else [""] * len(found))
+        axes.set_xlim(-limit, limit)
+        if not named:
+            axes.locator_params(axis="x", nbins=4)
+        axes.set_xlabel(f"difference of {METRIC_HEADINGS[metric]}")
+        alt = f"Differences of {METRIC_HEADINGS[metric]} with 95 % intervals: "
+        alt += "; ".join(
+            f"{label} {each['mean']:+.4f}, {each['low']:+.4f} to {each['high']:+.4f}"
+            for label, each in zip(labels, found, strict=True)
+        )
+        return as_svg(figure, name, alt), ends > limit
+
+
+def boxes(
+    rows: Mapping[str, tuple[ArmStyle, Sequence[float]]], metric: str, name: str
+) -> Markup:
+    """Show a metric over all cases, a box a row: quartiles, median, mean, whiskers.
+
+    Args:
+        rows: Name of a row to its style and its cases' values; one row or more.
+        metric: Its field's name.
+        name: Of the plot.
+    """
+    with drawing(_FRAME + _ROW * len(rows)) as (figure, (axes,)):
+        for place, (style, values) in enumerate(rows.values()):
+            line = {"color": style.color, "linewidth": 1.4, "linestyle": style.line}
+            axes.boxplot(
+                [values],
+                positions=[place],
+                orientation="horizontal",
+                widths=0.36,
+                showmeans=True,
+                manage_ticks=False,
+                boxprops=line,
+                whiskerprops=line,
+                capprops={**line, "linestyle": "-"},
+                medianprops={"color": style.color, "linewidth": 3},
+                meanprops={
+                    "marker": "D",
+                    "markersize": 4,
+                    "markerfacecolor": INK,
+                    "markeredgecolor": INK,
+                },
+                flierprops={
+                    "marker": "o",
+                    "markersize": 2.6,
+                    "markerfacecolor": style.color,
+                    "markeredgecolor": style.color,
+                },
+            )
+        _rows(axes, list(rows))
+        axes.set_xlabel(f"{METRIC_HEADINGS[metric]} of each test case")
+        alt = f"{METRIC_HEADINGS[metric]} of each test case, medians: " + "; ".join(
+            f"{row} {statistics.median(values):.4g}"
+            for row, (_, values) in rows.items()
+        )
+        return as_svg(figure, name, alt)
+
+
+def learning_curve(curve: Curve, name: str) -> Markup:
+    """Show mean Dice with intervals over the number of real training cases."""
+    arms = {point.arm: point.n_synthetic for point in curve.points}
+    sizes = sorted({point.n_real for point in curve.points})
+    with drawing(300) as (figure, (axes,)):
+        for place, (arm, n_synthetic) in enumerate(arms.items()):
+            style = ArmStyle.of(1, n_synthetic, arm)
+            points = [point for point in curve.points if point.arm == arm]
+            # Side by side, so that no interval hides another.
+            shift = 1 + 0.05 * (place - (len(arms) - 1) / 2)
+            _points(axes, points, style, shift)
+            by_size: dict[float, list[float]] = {}
+            for point in points:
+                by_size.setdefault(point.n_real * shift, []).append(point.mean_dice)
+            means = [statistics.fmean(values) for values in by_size.values()]
+            axes.plot([*by_size], means, style.line, color=style.color, label=arm)
+        axes.set_xscale("log")
+        axes.minorticks_off()
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.set_xlabel("real training cases")
+        axes.set_ylabel("mean Dice")
+        _legend(axes)
+        return as_svg(figure, name, _curve_alt(curve.points))
+
+
+def _points(axes: Axes, points: Sequence[Point], style: ArmStyle, shift: float) -> None:
+    for point in points:
+        place = point.n_real * shift
+        ends = [point.low, point.high]
+        axes.plot([place, place], ends, color=style.color, linewidth=1.1)
+        axes.plot(place, point.mean_dice, "o", color=style.color, markersize=4.5)
+
+
+def _curve_alt(points: Sequence[Point]) -> str:
+    return "Mean Dice by number of real training cases: " + "; ".join(
+        f"{point.arm}, {point.n_real} real: {point.mean_dice:.4f}" for point in points
+    )
+
+
+def agreement(soundness: Soundness, name: str) -> Markup:
+    """Show how well masks agree with what a U-Net finds in their images."""
+    kinds = (("real", REAL), ("synthetic", SYNTHETIC))
+    least = min(float(values.min()) for values in soundness.agreement.values())
+    bins = np.linspace(min(0.9, np.floor(10 * least) / 10), 1, _BINS + 1)
+    with drawing(240, n_rows=2) as (figure, both):
+        for axes, (kind, color) in zip(both, kinds, strict=True):
+            _shares(axes, soundness.agreement[kind], bins, color)
+            axes.set_title(f"{kind} pairs", loc="left", fontsize=11, color=color)
+        both[-1].set_xlabel("Dice of the mask with a U-Net's segmentation")
+        alt = "Agreement of masks with segmentations, medians: " + ", ".join(
+            f"{kind} {float(np.median(soundness.agreement[kind])):.4f}"
+            for kind, _ in kinds
+        )
+        return as_svg(figure, name, alt)
+
+
+def beside_ruler(figures: Mapping[str, Comparison], label: str, name: str) -> Markup:
+    """Show figures of the synthetic set, each beside that of held-out real cases."""
+    with drawing(_FRAME + _KEY + _ROW * len(figures)) as (figure, (axes,)):
+        for row, found in enumerate(figures.values()):
+            for estimate, shift, color, marker, kind in (
+                (found.ruler, -0.1, REAL, "s", "held-out real cases: the ruler"),
+                (found.synthetic, 0.14, SYNTHETIC, "o", "synthetic pairs"),
+            ):
+                place = row + shift
+                axes.plot([estimate.low, estimate.high], [place, place], color=color)
+                axes.plot(
+                    *(estimate.value, place, marker),
+                    color=color,
+                    markersize=5.5,
+                    label="" if row else kind,
+                )
+        _rows(axes, [each.replace("_", " ") for each in figures])
+        axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
+        axes.set_xlabel(label)
+        _legend(axes)
+        alt = f"{label}, synthetic and ruler: " + "; ".join(
+            f"{each} {found.synthetic.value:.3g} and {found.ruler.value:.3g}"
+            for each, found in figures.items()
+        )
+        return as_svg(figure, name, alt)
+
+
+def nearest(part: str, audit: PartAudit, name: str) -> Markup:
+    """Show how near samples come to training cases, against real cases' nearness."""
+    bins = np.linspace(0, max(1.0, float(audit.nearest.max())), _BINS + 1)
+    kinds = (("real cases", audit.null, REAL), ("synthetic", audit.nearest, SYNTHETIC))
+    with drawing(230, n_rows=2) as (figure, both):
+        for axes, (kind, values, color) in zip(both, kinds, strict=True):
+            _shares(axes, values, bins, color)
+            axes.set_title(kind, loc="left", fontsize=11, color=color)
+            axes.axvline(audit.record["threshold"], color=INK, linewidth=1, ls="--")
+            axes.axvline(audit.record["copy_bound"], color=BAD, linewidth=1.4)
+        both[-1].set_xlabel(f"{part}: relative distance to the nearest case")
+        alt = (
+            f"Nearest distances of the {part}s: {audit.record['n_closer']} of "
+            f"{len(audit.nearest)} below the threshold, {audit.record['n_copies']} "
+            "below the copy bound"
+        )
+        return as_svg(figure, name, alt)
+
+
+def series(
+    lines: Iterable[tuple[str, Mapping[int, float]]], label: str, name: str
+) -> Markup:
+    """Show what was measured at steps of a GAN's training, several lines at once.
+
+    Args:
+        lines: What a line is, and its values by step; lines of one name share a
+            color.
+        label: What is measured.
+        name: Of the plot.
+    """
+    colors: dict[str, str] = {}
+    palette = itertools.cycle((REAL, MIXED, SYNTHETIC, INK))
+    with drawing(220) as (figure, (axes,)):
+        for kind, points in lines:
+            new = kind not in colors
+            colors.setdefault(kind, next(palette)) if new else None
+            _line(axes, points, color=colors[kind], label=kind if new else "")
+        axes.set_xlabel("step")
+        _legend(axes)
+        return as_svg(figure, name, f"{label} over training steps: {', '.join(colors)}")
+
+
+def validation_errors(
+    lines: Iterable[tuple[str, ArmStyle, Mapping[int, float]]], name: str
+) -> Markup:
+    """Show the validation error of U-Nets over their mini-batches, a line each."""
+    told: dict[str, None] = {}
+    with drawing(270) as (figure, (axes,)):
+        for arm, style, points in lines:
+            label = "" if arm in told else arm
+            told[arm] = None
+            _line(axes, points, color=style.color, label=label, linestyle=style.line)
+        axes.set_xlabel("mini-batches")
+        axes.set_ylabel("validation error")
+        _legend(axes)
+        return as_svg(
+            figure, name, f"Validation error over mini-batches: {', '.join(told)}"
+        )
+
+
+def _line(axes: Axes, points: Mapping[int, float], **look: Any) -> None:
+    marker = "o" if len(points) < 3 else None
+    axes.plot(
+        *([*points], [*points.values()]),
+        marker=marker,
+        markersize=4,
+        linewidth=1.3,
+        **look,
+    )
+
+
+def _rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Put each row's name above it, where a phone has room for it."""
+    for row, label in enumerate(labels):
+        axes.text(
+            *(0, row - 0.32, label),
+            transform=axes.get_yaxis_transform(),
+            va="bottom",
+            fontsize=11,
+        )
+    axes.set_ylim(len(labels) - 0.5, -0.75 if any(labels) else -0.5)
+    axes.set_yticks([])
+    axes.grid(axis="x")
+
+
+def _shares(axes: Axes, values: NDArray[Any], bins: NDArray[Any], color: str) -> None:
+    weights = np.full(len(values), 100 / len(values))
+    axes.hist(
+        values, list(bins), weights=weights, color=color, edgecolor=color, linewidth=0
+    )
+    axes.set_ylabel("%")
+    axes.spines["bottom"].set_color(LINE)
+
+
+def _legend(axes: Axes) -> None:
+    """Above the plot, a line each: names are long and phones narrow."""
+    if len(axes.get_legend_handles_labels()[1]) < 2:
+        return
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.4)

@@ -1,0 +1,1 @@
+"""What the program stands on: storage, checkpoints, devices, signals, timing."""

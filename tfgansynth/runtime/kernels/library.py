@@ -1,0 +1,96 @@
+"""Compiles our kernels for this machine, once, and loads them into TensorFlow.
+
+A C++ compiler and a processor with AVX-512 are all they need. Without either,
+TensorFlow's own operations do the same work.
+"""
+
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfgansynth.runtime.precision import cpu_flags
+
+_SOURCE = Path(__file__).with_name("filter_gradient.cc")
+_SECONDS_TO_COMPILE = 120
+_INSTRUCTIONS = {"avx512f", "avx512bw", "avx512_bf16"}
+
+
+@functools.cache
+def load() -> tuple[Any, str]:
+    """Load the kernels, compiling them if this machine has not done so before.
+
+    Returns:
+        The module of operations, or None without them; and in words what runs: the
+        compiler's name or why there are none.
+    """
+    if os.environ.get("TFGANSYNTH_KERNELS") == "off":
+        return None, "TensorFlow's own (TFGANSYNTH_KERNELS=off)"
+    if not cpu_flags() >= _INSTRUCTIONS:
+        return None, "TensorFlow's own (the processor lacks AVX512-BF16)"
+    compiler = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
+    if compiler is None:
+        return None, "TensorFlow's own (no C++ compiler found)"
+    try:
+        operations = tf.load_op_library(str(_compiled(compiler)))
+    except (OSError, subprocess.SubprocessError, tf.errors.OpError) as error:
+        return None, f"TensorFlow's own (ours did not compile: {_first_line(error)})"
+    return operations, f"ours, compiled by {Path(compiler).name}"
+
+
+def _compiled(compiler: str) -> Path:
+    command = [
+        compiler,
+        *tf.sysconfig.get_compile_flags(),
+        "-std=c++17",
+        "-O3",
+        "-mavx512f",
+        "-mavx512bw",
+        "-mavx512bf16",
+        "-fPIC",
+        "-shared",
+        "-pthread",
+        str(_SOURCE),
+        *tf.sysconfig.get_link_flags(),
+    ]
+    folder = _cache_folder()
+    library = folder / f"{_fingerprint(command)}.so"
+    if library.exists():
+        return library
+    folder.mkdir(parents=True, exist_ok=True)
+    # Beside it and renamed: two processes may compile at once.
+    with tempfile.TemporaryDirectory(dir=folder) as beside:
+        output = Path(beside) / library.name
+        subprocess.run(
+            [*command, "-o", str(output)],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS_TO_COMPILE,
+        )
+        output.replace(library)
+    return library
+
+
+def _fingerprint(command: list[str]) -> str:
+    version = subprocess.run(
+        [command[0], "--version"], check=True, capture_output=True, text=True
+    ).stdout
+    parts = [_SOURCE.read_text(), *command, version, tf.version.GIT_VERSION]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _cache_folder() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "tfgansynth" / "kernels"
+
+
+def _first_line(error: Exception) -> str:
+    text = getattr(error, "stderr", None) or str(error)
+    return next((line for line in text.splitlines() if "error" in line), str(error))

@@ -1,0 +1,118 @@
+"""TensorBoard's event file, such that a training goes on in it without a trace.
+
+`tf.summary` starts a new file each time, and leaves in the old one what came after
+the last checkpoint: points that a training which goes on then makes twice. Here it
+is one file, whose size a checkpoint knows.
+"""
+
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.histogram import metadata as histogram_metadata
+from tensorboard.plugins.image import metadata as image_metadata
+from tensorboard.plugins.scalar import metadata as scalar_metadata
+from tensorboard.summary.writer.record_writer import RecordWriter
+from tensorboard.util.tensor_util import make_tensor_proto
+
+from tfgansynth.arrays import ByteArray
+from tfgansynth.runtime import storage
+
+FILE_NAME = "events.out.tfevents.gan"
+"""TensorBoard takes a file for its own by the word in the middle."""
+
+_VERSION = "brain.Event:2"
+_HISTOGRAM_BINS = 30
+
+
+class EventLog:
+    """One event file, written in order and without a thread of its own.
+
+    Every method raises OSError where the disk does.
+    """
+
+    def __init__(self, folder: Path, size: int = 0) -> None:
+        """Open the file in `folder`; cut off what lies beyond its first bytes.
+
+        Args:
+            folder: TensorBoard's; made if it is not there.
+            size: Bytes that stay, as `flush` told them; 0 starts anew.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / FILE_NAME
+        self._file = self._path.open("ab")
+        if self._size() < size:
+            print(
+                f"{self._path}: is missing or was cut since the last checkpoint: "
+                "TensorBoard shows only what comes from here on"
+            )
+            size = 0
+        self._file.truncate(size)
+        self._records = RecordWriter(self._file)
+        if not size:
+            self._write(file_version=_VERSION)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        with storage.named(self._path):
+            self._file.close()
+
+    def scalar(self, tag: str, value: float, step: int) -> None:
+        """Add a point of a curve."""
+        metadata = scalar_metadata.create_summary_metadata(None, None)
+        self._summary(tag, np.float32(value), metadata, step)
+
+    def image(self, tag: str, pixels: ByteArray, step: int) -> None:
+        """Add a picture: uint8 (H, W, 3)."""
+        metadata = image_metadata.create_summary_metadata(None, None)
+        height, width, _ = pixels.shape
+        # The plugin's format: both sides in words, then each picture.
+        content = [b"%d" % width, b"%d" % height, storage.encode_png(pixels)]
+        self._summary(tag, content, metadata, step)
+
+    def histogram(self, tag: str, values: NDArray[Any], step: int) -> None:
+        """Add a histogram of finite numbers."""
+        metadata = histogram_metadata.create_summary_metadata(None, None)
+        counts, edges = np.histogram(values, bins=_HISTOGRAM_BINS)
+        buckets = np.stack([edges[:-1], edges[1:], counts], axis=1)
+        self._summary(tag, buckets, metadata, step)
+
+    def show(self) -> None:
+        """Let TensorBoard see what was added."""
+        with storage.named(self._path):
+            self._file.flush()
+
+    def flush(self) -> int:
+        """Wait until everything is on the disk; the size in bytes."""
+        self.show()
+        os.fsync(self._file.fileno())
+        return self._size()
+
+    def _size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
+
+    def _summary(self, tag: str, content: Any, metadata: Any, step: int) -> None:
+        value = Summary.Value(
+            tag=tag, tensor=make_tensor_proto(content), metadata=metadata
+        )
+        self._write(step=step, summary=Summary(value=[value]))
+
+    def _write(self, **content: Any) -> None:
+        event = Event(wall_time=time.time(), **content)
+        with storage.named(self._path):
+            self._records.write(event.SerializeToString())
