@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfgansynth.config import NETWORK_VERSIONS, PRESETS
+from tfgansynth.config import NETWORK_VERSIONS
 from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.presets import PRESETS
 from tfgansynth.segmentation.unet import build_optimizer, build_unet
 
 SMOKE = PRESETS["smoke"]

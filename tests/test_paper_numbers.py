@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from tfgansynth import config as config_module
 from tfgansynth.arrays import to_signed
-from tfgansynth.config import PRESETS, Config, UNetConfig
+from tfgansynth.config import Config, UNetConfig
 from tfgansynth.data.splits import make_folds
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.networks import Discriminator, Generator
+from tfgansynth.presets import PRESETS
 from tfgansynth.segmentation.optimizer import CaffeNesterov
 from tfgansynth.segmentation.unet import build_optimizer, build_unet
 
@@ -50,9 +51,10 @@ PAPER: dict[str, Any] = {
     },
     "gan": {
         "z_dim": 400,
-        "codes": False,
-        "code_sharpness": 1.0,
-        "code_loss": 20.0,
+        "latent_codes": False,
+        "latent_temperature": 1.0,
+        "latent_noise": 0.2,
+        "latent_loss": 20.0,
         "generator_maps": (512, 256, 128, 128, 128),
         "discriminator_maps": (128, 128, 256, 512, 512),
         "kernel_size": 5,
@@ -68,7 +70,7 @@ PAPER: dict[str, Any] = {
         "augment_shift": 16,
         "augment_cutout": 64,
         "augment_exposure": 0.25,
-        "deform": "none",
+        "augment_real": "none",
         "generator_rate": 0.0004,
         "discriminator_rate": 0.0004,
         "beta_1": 0.5,
@@ -76,13 +78,14 @@ PAPER: dict[str, Any] = {
         "epsilon": 1e-8,
         "generator_updates": 1,
         "average_decay": 0.0,
+        "average_warmup": 10,
         "batch": 128,
         "steps": 12000,
         "sample_every": 200,
         "log_every": 20,
-        "won_loss": 0.1,
-        "won_steps": 500,
-        "collapse_share": 0.4,
+        "saturation_loss": 0.1,
+        "saturation_steps": 500,
+        "mode_collapse_share": 0.4,
         "precision": "float32",
     },
     "synthesis": {
@@ -91,9 +94,9 @@ PAPER: dict[str, Any] = {
         "hash_distance": 2,
         "max_draws": 40,
         "mask_threshold": 150,
-        "teachers": 0,
-        "teacher_steps": 20000,
-        "deform": "none",
+        "pseudo_label_members": 0,
+        "pseudo_label_steps": 20000,
+        "augment": "none",
         "min_agreement": 0.0,
     },
     "unet": {
@@ -119,10 +122,10 @@ PAPER: dict[str, Any] = {
     },
     "evaluation": {
         "equivalence_margin": 0.005,
-        "fair_steps": 20000,
-        "fair_epoch": 50,
-        "judges": 2,
-        "judge_steps": 10000,
+        "budget_steps": 20000,
+        "budget_epoch": 50,
+        "cross_fit_splits": 2,
+        "cross_fit_steps": 10000,
     },
 }
 
@@ -173,16 +176,20 @@ FAST = changed(
         "keep": "best",
         "precision": "auto",
     },
-    synthesis={"teacher_steps": 600},
-    evaluation={"fair_steps": 600, "fair_epoch": 10, "judge_steps": 300},
+    synthesis={"pseudo_label_steps": 600},
+    evaluation={"budget_steps": 600, "budget_epoch": 10, "cross_fit_steps": 300},
 )
 
 
 BEST = changed(
     FAST,
     preset="best",
-    gan={"codes": True, "code_sharpness": 0.5},
-    synthesis={"count": 1000, "teachers": 3, "deform": "elastic"},
+    gan={"latent_codes": True, "latent_temperature": 2.0},
+    synthesis={
+        "count": 1000,
+        "pseudo_label_members": 3,
+        "augment": "elastic",
+    },
 )
 
 

@@ -14,7 +14,7 @@ from tfgansynth.runtime.libraries import import_tensorflow_quietly
 class RunCurve(Options):
     """Train with ever more real cases, with and without synthetic pairs.
 
-    All U-Nets take the same number of steps (--evaluation.fair-steps); training sets
+    All U-Nets take the same number of steps (--evaluation.budget-steps); training sets
     are nested. --reduced and --data.n-reduced are set by it. What is done already is
     not done again.
     """

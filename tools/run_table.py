@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tfgansynth.cli.command import Options, open_run, run_tool
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.recipes import require_control
+from tfgansynth.experiment.regimes import require_control
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,11 +25,12 @@ class RunTable(Options):
     seeds: int = 1
     """Seeds to repeat everything with, --seed being the first: each has a split, a
     run folder and networks of its own."""
-    arms: Literal["paper", "fair", "all"] = "paper"
-    """The paper's three rows; the fair ones, all trained with the same number of
-    steps, with and without classical augmentation; or both."""
+    regimes: Literal["paper", "fixed_budget", "all"] = "paper"
+    """The paper's three rows; the fixed-budget ones, all trained with the same number
+    of steps, with and without classical augmentation; or both."""
     control: bool = False
-    """Also fair rows whose set has training cases in place of generated images."""
+    """Also fixed-budget regimes whose set has training cases in place of generated
+    images."""
     assess: bool = False
     """Also assess each fold's synthetic set after its rows, as tools/assess.py does,
     but for the exit code."""
@@ -38,7 +39,7 @@ class RunTable(Options):
 def main(options: RunTable) -> None:
     """Run."""
     if options.control:
-        require_control(options.config, options.arms)
+        require_control(options.config, options.regimes)
     if options.seeds < 1:
         raise InputError(f"--seeds {options.seeds}: expected 1 or more")
     seed = options.config.seed
@@ -49,9 +50,9 @@ def main(options: RunTable) -> None:
 
     runs = itertools.chain([first], others)
     extras = {"control": options.control, "assessed": options.assess}
-    folder = run_study(runs, options.folds, options.arms, options.seeds, **extras)
+    folder = run_study(runs, options.folds, options.regimes, options.seeds, **extras)
     print(f"EVIDENCE: {folder}/evidence.md, .json")
-    if options.arms != "fair":
+    if options.regimes != "fixed_budget":
         print(f"TABLE: {first.run.root}/table.md, .csv, .json")
 
 

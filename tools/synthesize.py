@@ -31,7 +31,7 @@ class Synthesize(Options):
 
 def main(experiment: "Experiment", options: Synthesize) -> None:
     """Draw."""
-    from tfgansynth.experiment.recipes import drawn_kinds
+    from tfgansynth.experiment.regimes import drawn_kinds
     from tfgansynth.experiment.synthesis_stage import draw_separate_set, ensure_set
 
     fold = experiment.fold(options.fold)

@@ -23,20 +23,20 @@ class TrainUNet(Options):
     """Real training pairs."""
     synthetic: int
     """Synthetic training pairs, from the fold's synthetic set."""
-    schedule: Literal["paper", "fair", "augmented"] = "paper"
-    """The paper's stopping rule; the fair rows' number of steps; the same with
-    classical augmentation."""
+    schedule: Literal["paper", "fixed_budget", "augmented"] = "paper"
+    """The paper's stopping rule; the fixed-budget regimes' number of steps; the same
+    with classical augmentation."""
 
 
 def main(experiment: "Experiment", options: TrainUNet) -> None:
     """Train and evaluate."""
-    from tfgansynth.experiment.recipes import Recipe
+    from tfgansynth.experiment.regimes import Regime
     from tfgansynth.experiment.table import summary
     from tfgansynth.experiment.unet_stage import ensure_unet
 
     fold = experiment.fold(options.fold)
-    recipe = Recipe(options.real, options.synthetic, options.schedule)
-    print(summary(ensure_unet(experiment, fold, recipe)))
+    regime = Regime(options.real, options.synthetic, options.schedule)
+    print(summary(ensure_unet(experiment, fold, regime)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Try a recipe on real cases that a reduced experiment leaves out; no test cases."""
+"""Try a regime on real cases that a reduced experiment leaves out; no test cases."""
 
 import dataclasses
 import sys
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TryRecipe(Options):
-    """Compare a fold's fair rows on cases that a reduced experiment leaves out.
+    """Compare a fold's regimes on cases that a reduced experiment leaves out.
 
     What to try is up to the other options. The test cases stay untouched, so that a
     recipe may be chosen by what this prints.

@@ -4,7 +4,8 @@ from collections.abc import Callable
 import pytest
 
 from tfgansynth.benchmark import flops
-from tfgansynth.config import PRESETS, Config, DataConfig, GANConfig, UNetConfig
+from tfgansynth.config import Config, DataConfig, GANConfig, UNetConfig
+from tfgansynth.presets import PRESETS
 
 TINY = Config(
     data=DataConfig(size=8),

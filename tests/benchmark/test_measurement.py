@@ -4,8 +4,9 @@ import pytest
 
 from tfgansynth.benchmark.measurement import _peers, measure
 from tfgansynth.benchmark.results import GAN, Machine
-from tfgansynth.config import PRESETS, Precision
+from tfgansynth.config import Precision
 from tfgansynth.errors import InputError
+from tfgansynth.presets import PRESETS
 
 
 def machine(accelerated: Precision) -> Machine:

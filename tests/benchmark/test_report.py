@@ -15,7 +15,8 @@ from tfgansynth.benchmark.results import (
     NetworkResult,
     Peak,
 )
-from tfgansynth.config import PRESETS, Precision
+from tfgansynth.config import Precision
+from tfgansynth.presets import PRESETS
 
 MACHINE = Machine(
     processor="Some CPU",

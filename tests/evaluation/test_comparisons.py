@@ -33,11 +33,11 @@ def results(
     n_cases: int = 60,
     rng_seed: int = 0,
 ) -> list[CaseResult]:
-    """A simulated experiment: each arm's Dice is shifted by its effect."""
+    """A simulated experiment: each regime's Dice is shifted by its effect."""
     rng = np.random.default_rng(rng_seed)
     found = []
     cases = rng.normal(0.9, 0.03, size=n_cases)
-    for arm, effect in effects.items():
+    for regime, effect in effects.items():
         reactions = rng.normal(effect, case_sd, size=n_cases)
         for seed in seeds:
             order = np.random.default_rng(seed).permutation(n_cases)
@@ -46,14 +46,14 @@ def results(
                 for case in order[fold - 1 :: len(FOLDS)]:
                     dice = cases[case] + reactions[case] + run
                     dice += rng.normal(0, case_sd / 2)
-                    found.append(result(seed, fold, f"case-{case}", arm, dice))
+                    found.append(result(seed, fold, f"case-{case}", regime, dice))
     return found
 
 
-def result(seed: int, fold: int, case_id: str, arm: str, dice: float) -> CaseResult:
+def result(seed: int, fold: int, case_id: str, regime: str, dice: float) -> CaseResult:
     distance = 40 * (1 - dice)
     metrics = CaseMetrics(dice, distance, distance / 2, distance / 8)
-    return CaseResult(seed, fold, case_id, arm, metrics)
+    return CaseResult(seed, fold, case_id, regime, metrics)
 
 
 def only(comparisons: Sequence[Comparison]) -> Comparison:
@@ -108,9 +108,9 @@ def test_a_null_is_neither_help_nor_harm(seeds: Sequence[int]) -> None:
 
 def test_the_same_results_are_equivalent() -> None:
     same = [
-        dataclasses.replace(case, arm=arm)
+        dataclasses.replace(case, regime=regime)
         for case in results({"real": 0})
-        for arm in ("real", "copy")
+        for regime in ("real", "copy")
     ]
 
     comparison = only(compare(same, margin=MARGIN))
@@ -126,7 +126,7 @@ def test_differences_are_paired_by_seed_fold_and_case() -> None:
     ]
     better = [
         dataclasses.replace(
-            case, arm="mixed", metrics=CaseMetrics(case.metrics.dice + 0.01, 1, 2, 3)
+            case, regime="mixed", metrics=CaseMetrics(case.metrics.dice + 0.01, 1, 2, 3)
         )
         for case in cases
     ]
@@ -144,7 +144,8 @@ def test_differences_are_paired_by_seed_fold_and_case() -> None:
 
 def test_order_within_the_arms_does_not_matter() -> None:
     real, mixed = (
-        results({arm: 0}, rng_seed=seed) for arm, seed in (("real", 1), ("mixed", 2))
+        results({regime: 0}, rng_seed=seed)
+        for regime, seed in (("real", 1), ("mixed", 2))
     )
     shuffled = [*random.Random(0).sample(real, len(real)), *mixed[::-1]]
 
@@ -179,7 +180,7 @@ def test_holm_goes_over_all_pairs_within_each_metric() -> None:
 
 def test_a_control_makes_no_other_verdict_stricter() -> None:
     cases = results({"real": 0, "control": 0.002, "mixed": 0.003, "synthetic": -0.004})
-    without = [case for case in cases if case.arm != "control"]
+    without = [case for case in cases if case.regime != "control"]
 
     found = compare(cases, margin=MARGIN, controls={"control"})
 
@@ -193,7 +194,7 @@ def test_a_control_makes_no_other_verdict_stricter() -> None:
     ]
     raw = [comparison.pair.primary.p for comparison in apart]
     assert [comparison.p_holm["dice"] for comparison in apart] == holm(raw)
-    # The order of the arms is kept.
+    # The order of the regimes is kept.
     assert [c.pair.first for c in found[:3]] == ["real"] * 3
 
 
@@ -310,7 +311,7 @@ def test_metrics_that_go_the_other_way_are_named() -> None:
         dataclasses.replace(
             case, metrics=dataclasses.replace(case.metrics, hausdorff_px=60.0)
         )
-        if case.arm == "mixed"
+        if case.regime == "mixed"
         else case
         for case in cases
     ]
@@ -333,8 +334,10 @@ def test_a_case_is_tested_once_in_a_run() -> None:
 
 
 def test_only_arms_of_one_table_are_compared() -> None:
-    cases = results({"real": 0, "mixed": 0.01, "real, fair": 0.02, "mixed, fair": 0})
-    tables = [["real", "mixed"], ["real, fair", "mixed, fair"]]
+    cases = results(
+        {"real": 0, "mixed": 0.01, "real, fixed_budget": 0.02, "mixed, fixed_budget": 0}
+    )
+    tables = [["real", "mixed"], ["real, fixed_budget", "mixed, fixed_budget"]]
 
     found = compare(cases, margin=MARGIN, tables=tables)
 

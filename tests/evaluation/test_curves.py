@@ -19,20 +19,20 @@ from tfgansynth.evaluation.curves import (
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.reporting.curve_plot import write_plot
 
-REAL, BOTH = "real (fair)", "real + synthetic (fair)"
+REAL, BOTH = "real (fixed budget)", "real + synthetic (fixed budget)"
 OF_CASE = np.random.default_rng(0).normal(0, 0.02, 20)
-GONE = Missing(n_real=5, seed=0, fold=1, arm=BOTH, why="mode collapse: only 1 of 9")
+GONE = Missing(n_real=5, seed=0, fold=1, regime=BOTH, why="mode collapse: only 1 of 9")
 
 
-def unet(n_real: int, arm: str, dice: "np.ndarray", seed: int = 0) -> CurveUNet:
+def unet(n_real: int, regime: str, dice: "np.ndarray", seed: int = 0) -> CurveUNet:
     return CurveUNet(
         run=f"n{n_real:03d}/phantoms-reduced-smoke-seed{seed}",
-        folder=f"unet-r{n_real}-s0-fair",
+        folder=f"unet-r{n_real}-s0-fixed-budget",
         n_real=n_real,
-        n_synthetic=0 if arm == REAL else 6,
+        n_synthetic=0 if regime == REAL else 6,
         seed=seed,
         fold=1,
-        arm=arm,
+        regime=regime,
         dice={f"case-{i}": float(value) for i, value in enumerate(dice)},
     )
 
@@ -84,10 +84,10 @@ def test_json_tells_each_unet_line_and_difference() -> None:
     record = json.loads(json.dumps(curve_to_json(GROWN)))
     assert record["warning"] is None
     first = record["points"][0]
-    assert (first["n_real"], first["arm"], first["n_cases"]) == (5, REAL, 20)
+    assert (first["n_real"], first["regime"], first["n_cases"]) == (5, REAL, 20)
     assert first["low"] < first["mean_dice"] < first["high"]
-    assert first["folder"] == "unet-r5-s0-fair"
-    assert [(line["arm"], line["n_real"]) for line in record["lines"]] == [
+    assert first["folder"] == "unet-r5-s0-fixed-budget"
+    assert [(line["regime"], line["n_real"]) for line in record["lines"]] == [
         (REAL, 5),
         (REAL, 30),
         (BOTH, 30),

@@ -18,36 +18,39 @@ from tfgansynth.evaluation.evidence import (
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import PHANTOM_WARNING, CaseRow
 
-PAPER, FAIR = "paper's rows", "fair rows"
-ARMS = {PAPER: {"real only": 0.0, "mixed": -0.03}, FAIR: {"real (fair)": 0.001}}
+PAPER, FIXED_BUDGET = "paper's rows", "fixed-budget regimes"
+ARMS = {
+    PAPER: {"real only": 0.0, "mixed": -0.03},
+    FIXED_BUDGET: {"real (fixed budget)": 0.001},
+}
 
 
 def evaluated(
-    seed: int, fold: int, table: str, arm: str, shift: float
+    seed: int, fold: int, table: str, regime: str, shift: float
 ) -> EvaluatedUNet:
-    # The same noise for each arm, as of cases, and a little of its own.
+    # The same noise for each regime, as of cases, and a little of its own.
     of_case = np.random.default_rng([seed, fold]).normal(0.94, 0.015, 40)
-    own = np.random.default_rng([seed, fold, len(arm)]).normal(shift, 0.002, 40)
+    own = np.random.default_rng([seed, fold, len(regime)]).normal(shift, 0.002, 40)
     rows = [
         CaseRow(
             fold=fold,
             case_id=f"case-{fold}-{number}",
             n_real=30,
-            n_synthetic=120 if arm == "mixed" else 0,
+            n_synthetic=120 if regime == "mixed" else 0,
             metrics=CaseMetrics(float(dice), 9.0 + number, 5.0, 2.0 - shift),
         )
         for number, dice in enumerate(of_case + own)
     ]
-    return EvaluatedUNet(seed=seed, table=table, arm=arm, rows=rows)
+    return EvaluatedUNet(seed=seed, table=table, regime=regime, rows=rows)
 
 
 def evidence(*, is_phantom: bool = False) -> Evidence:
     unets = [
-        evaluated(seed, fold, table, arm, shift)
+        evaluated(seed, fold, table, regime, shift)
         for seed in (0, 1)
         for fold in (1, 2)
-        for table, arms in ARMS.items()
-        for arm, shift in arms.items()
+        for table, regimes in ARMS.items()
+        for regime, shift in regimes.items()
     ]
     return weigh(
         unets,
@@ -68,13 +71,14 @@ def test_planted_harm_is_called_harm() -> None:
 
 
 def test_pairs_with_a_control_are_corrected_apart() -> None:
-    arms = {"real": 0.0, "control": 0.0, "mixed": 0.01, "synthetic": 0.01}
+    regimes = {"real": 0.0, "control": 0.0, "mixed": 0.01, "synthetic": 0.01}
     unets = [
         dataclasses.replace(
-            evaluated(seed, 1, FAIR, arm, shift), is_control=arm == "control"
+            evaluated(seed, 1, FIXED_BUDGET, regime, shift),
+            is_control=regime == "control",
         )
         for seed in (0, 1)
-        for arm, shift in arms.items()
+        for regime, shift in regimes.items()
     ]
 
     found = weigh(unets, context="", is_phantom=False, margin=0.005).comparisons
@@ -91,7 +95,7 @@ def test_pairs_with_a_control_are_corrected_apart() -> None:
 
 def test_rows_pool_folds_and_seeds() -> None:
     found = evidence()
-    assert list(found.tables) == [PAPER, FAIR]
+    assert list(found.tables) == [PAPER, FIXED_BUDGET]
     real, mixed = found.tables[PAPER]
     assert (real.n_unets, real.n_results) == (4, 160)
     assert (mixed.n_real, mixed.n_synthetic) == ((30,), (120,))
@@ -109,7 +113,7 @@ def test_json_holds_everything() -> None:
     record = json.loads(json.dumps(evidence_to_json(evidence(is_phantom=True))))
     assert record["warning"] == PHANTOM_WARNING
     assert record["remarks"] == ["the GAN collapsed"]
-    assert [table["title"] for table in record["tables"]] == [PAPER, FAIR]
+    assert [table["title"] for table in record["tables"]] == [PAPER, FIXED_BUDGET]
     mixed = record["tables"][0]["rows"][1]
     assert mixed["name"] == "mixed"
     assert set(mixed["dice_by_seed"]) == {"0", "1"}
@@ -120,7 +124,14 @@ def test_json_holds_everything() -> None:
 def test_words_tell_tables_verdicts_and_remarks(render: object) -> None:
     assert callable(render)
     text = render(evidence())
-    for part in (PAPER, FAIR, "real (fair)", "harms", "the GAN collapsed", "40"):
+    for part in (
+        PAPER,
+        FIXED_BUDGET,
+        "real (fixed budget)",
+        "harms",
+        "the GAN collapsed",
+        "40",
+    ):
         assert part in text
     assert PHANTOM_WARNING not in text
     assert PHANTOM_WARNING in render(evidence(is_phantom=True)).splitlines()[0]

@@ -16,14 +16,13 @@ from tfgansynth.evaluation.tables import (
     PAPER_TABLE_I,
     PAPER_TABLE_II,
     PHANTOM_WARNING,
-    Arm,
     CaseRow,
     PaperRow,
     Status,
     Summary,
     Table,
+    TrainingSet,
     aggregate,
-    arm_of,
     cases_from_csv,
     cases_to_csv,
     read_cases,
@@ -31,6 +30,7 @@ from tfgansynth.evaluation.tables import (
     to_json,
     to_markdown,
     to_text,
+    training_set_of,
 )
 
 
@@ -113,31 +113,34 @@ def test_every_metric_of_a_case_has_a_column() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_real", "n_synthetic", "arm"),
+    ("n_real", "n_synthetic", "training_set"),
     [
-        (145, 0, Arm.REAL),
-        (4, 0, Arm.REAL),
-        (144, 120, Arm.MIXED),
-        (1, 1, Arm.MIXED),
-        (0, 3, Arm.SYNTHETIC),
+        (145, 0, TrainingSet.REAL),
+        (4, 0, TrainingSet.REAL),
+        (144, 120, TrainingSet.MIXED),
+        (1, 1, TrainingSet.MIXED),
+        (0, 3, TrainingSet.SYNTHETIC),
     ],
 )
 def test_arm_depends_on_kinds_not_on_counts(
-    n_real: int, n_synthetic: int, arm: Arm
+    n_real: int, n_synthetic: int, training_set: TrainingSet
 ) -> None:
-    assert arm_of(n_real, n_synthetic) is arm
-    assert case("a", 0.5, n_real=n_real, n_synthetic=n_synthetic).arm is arm
+    assert training_set_of(n_real, n_synthetic) is training_set
+    assert (
+        case("a", 0.5, n_real=n_real, n_synthetic=n_synthetic).training_set
+        is training_set
+    )
 
 
 @pytest.mark.parametrize("counts", [(0, 0), (-1, 5), (5, -1)])
 def test_no_training_pairs_make_no_arm(counts: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="expected real or synthetic training pairs"):
-        arm_of(*counts)
+        training_set_of(*counts)
 
 
 def test_cases_are_pooled_over_folds() -> None:
     (row,) = aggregate(REAL_CASES)
-    assert row.arm is Arm.REAL
+    assert row.training_set is TrainingSet.REAL
     assert row.folds == (1, 3)
     assert row.n_real == (145, 144)
     assert row.n_synthetic == (0, 0)
@@ -163,10 +166,10 @@ def test_rows_come_in_the_order_of_the_paper() -> None:
     ]
     for shuffled in (cases, cases[::-1]):
         rows = aggregate(shuffled)
-        assert [row.arm for row in rows] == list(Arm)
+        assert [row.training_set for row in rows] == list(TrainingSet)
         assert [row.dice.mean for row in rows] == [0.1, 0.2, 0.3]
-    assert [row.arm for row in PAPER_TABLE_I] == list(Arm)
-    assert [row.arm for row in PAPER_TABLE_II] == list(Arm)
+    assert [row.training_set for row in PAPER_TABLE_I] == list(TrainingSet)
+    assert [row.training_set for row in PAPER_TABLE_II] == list(TrainingSet)
 
 
 def test_order_of_cases_does_not_matter() -> None:
@@ -195,18 +198,20 @@ def test_mixed_up_runs_are_refused() -> None:
 
 
 def test_table_finds_its_rows_by_arm() -> None:
-    assert GROWING.row(Arm.REAL) == aggregate(REAL_CASES)[0]
-    assert GROWING.row(Arm.SYNTHETIC) is None
-    assert GROWING.status(Arm.REAL) is Status.DONE
-    assert GROWING.status(Arm.MIXED) is Status.PARTIAL
-    assert GROWING.status(Arm.SYNTHETIC) is Status.PENDING
+    assert GROWING.row(TrainingSet.REAL) == aggregate(REAL_CASES)[0]
+    assert GROWING.row(TrainingSet.SYNTHETIC) is None
+    assert GROWING.status(TrainingSet.REAL) is Status.DONE
+    assert GROWING.status(TrainingSet.MIXED) is Status.PARTIAL
+    assert GROWING.status(TrainingSet.SYNTHETIC) is Status.PENDING
 
 
 def test_reduced_table_stands_beside_table_ii() -> None:
     reduced = table_of(*REAL_CASES, reduced=True)
-    for arm, first, second in zip(Arm, PAPER_TABLE_I, PAPER_TABLE_II, strict=True):
-        assert GROWING.paper_row(arm) == first
-        assert reduced.paper_row(arm) == second
+    for training_set, first, second in zip(
+        TrainingSet, PAPER_TABLE_I, PAPER_TABLE_II, strict=True
+    ):
+        assert GROWING.paper_row(training_set) == first
+        assert reduced.paper_row(training_set) == second
     assert "paper (30 + 120)" in to_text(reduced)
     assert "0.9394 ± 0.0133" in to_text(reduced)
 
@@ -222,7 +227,7 @@ def test_table_that_contradicts_itself_is_refused() -> None:
         table_of(folds=(3, 1))
     with pytest.raises(ValueError, match=r"ascending folds, got \(\)"):
         table_of(folds=())
-    with pytest.raises(ValueError, match="one row for each arm"):
+    with pytest.raises(ValueError, match="one row for each training set"):
         dataclasses.replace(GROWING, rows=GROWING.rows + GROWING.rows[:1])
 
 
@@ -347,7 +352,11 @@ def test_json_is_plain_and_complete() -> None:
         "notes": list(GROWING.notes),
     }
     rows = real, mixed, synthetic
-    assert [row["arm"] for row in rows] == ["real only", "mixed", "synthetic only"]
+    assert [row["training_set"] for row in rows] == [
+        "real only",
+        "mixed",
+        "synthetic only",
+    ]
     assert [row["status"] for row in rows] == ["done", "partial", "pending"]
     assert real["ours"]["n_real"] == [145, 144]
     assert real["ours"]["hausdorff_px"]["median"] == 4.0
@@ -365,7 +374,7 @@ def test_csv_has_one_line_per_arm_with_exact_figures() -> None:
     real, mixed, synthetic = csv_lines(GROWING)
     assert real["dataset"] == "somewhere"
     assert (real["preset"], real["seed"], real["reduced"]) == ("smoke", "7", "False")
-    assert (real["arm"], real["status"]) == ("real only", "done")
+    assert (real["training_set"], real["status"]) == ("real only", "done")
     assert (real["folds"], real["n_real"]) == ("1 3", "145 144")
     assert (real["n_cases"], real["n_test_cases"]) == ("3", "3")
     row = aggregate(REAL_CASES)[0]

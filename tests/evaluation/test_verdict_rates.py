@@ -234,10 +234,10 @@ def test_a_family_of_three_null_pairs_holds_its_error_rate(simulations: int) -> 
     wrong = 0
     for _ in range(2 * simulations):
         tested = SPREADS["differing_most"].tested(rng, 2)
-        arms = [SPREADS["differing_most"].values(rng, tested) for _ in range(3)]
+        regimes = [SPREADS["differing_most"].values(rng, tested) for _ in range(3)]
         found = [
             estimate(second - first, draws=DRAWS)
-            for first, second in itertools.combinations(arms, 2)
+            for first, second in itertools.combinations(regimes, 2)
         ]
         adjusted = holm([pair.p for pair in found])
         wrong += any(

@@ -154,7 +154,11 @@ def test_text() -> None:
     text = verdicts_to_text([HELPS], is_phantom=False)
 
     lines = text.splitlines()
-    assert lines[:3] == ["Comparison of the arms", "", "mixed minus real only: HELPS"]
+    assert lines[:3] == [
+        "Comparison of the regimes",
+        "",
+        "mixed minus real only: HELPS",
+    ]
     assert [" ".join(line.split()) for line in lines[3:5]] == [
         "difference 95 % interval p (Wilcoxon) p (mean) p (Holm)",
         "Dice +0.0070 +0.0020 to +0.0120 < 0.001 0.020 0.020",
@@ -172,7 +176,7 @@ def test_text() -> None:
 def test_markdown() -> None:
     lines = verdicts_to_markdown([HELPS], is_phantom=False).splitlines()
 
-    assert lines[0] == "### Comparison of the arms"
+    assert lines[0] == "### Comparison of the regimes"
     assert lines[2:5] == [
         "| Comparison | Verdict | Metric | difference | 95 % interval | p (Wilcoxon) "
         "| p (mean) | p (Holm) |",
@@ -226,7 +230,7 @@ def test_phantoms_are_told_first() -> None:
 
 
 def test_nothing_to_compare_is_said() -> None:
-    said = "No two arms have two test cases in common yet."
+    said = "No two regimes have two test cases in common yet."
 
     assert said in verdicts_to_text([], is_phantom=False)
     assert said in verdicts_to_markdown([], is_phantom=False)

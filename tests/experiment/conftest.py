@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfgansynth.config import PRESETS, DataConfig
+from tfgansynth.config import DataConfig
 from tfgansynth.experiment.experiment_data import Experiment, open_experiment
 from tfgansynth.experiment.provenance import gan_provenance
+from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, write_set
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tfgansynth.config import PRESETS
 from tfgansynth.evaluation.curves import Missing
 from tfgansynth.experiment import curve
-from tfgansynth.experiment.recipes import Recipe
+from tfgansynth.experiment.regimes import Regime
+from tfgansynth.presets import PRESETS
 from tfgansynth.synthesis.sampling import ModeCollapseError
 
 
@@ -20,19 +20,19 @@ def test_a_collapse_leaves_the_point_without_synthetic_pairs(
 
     monkeypatch.setattr(curve, "ensure_gan", lambda *_: None)
     monkeypatch.setattr(curve, "ensure_set", collapse)
-    monkeypatch.setattr(curve, "evaluated", lambda _e, _f, recipe, _run: recipe)
+    monkeypatch.setattr(curve, "evaluated", lambda _e, _f, regime, _run: regime)
     experiment: Any = SimpleNamespace(config=PRESETS["smoke"])
     fold: Any = SimpleNamespace(number=2)
 
     points = list(curve._points(experiment, fold, 5, "n005/run"))
 
     assert points == [
-        Recipe(5, 0, "fair"),
+        Regime(5, 0, "fixed_budget"),
         Missing(
             n_real=5,
             seed=0,
             fold=2,
-            arm="real + synthetic (fair)",
+            regime="real + synthetic (fixed budget)",
             why="mode collapse: only 1 of 9",
         ),
     ]

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from tfgansynth.config import PRESETS
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.curve_plan import Plan, fit
+from tfgansynth.presets import PRESETS
 
 CONFIG = PRESETS["paper"]
 PLAN = Plan(counts=(145, 5, 30, 145), folds=None, n_seeds=1, generator_of=None)

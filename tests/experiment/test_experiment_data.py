@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfgansynth.config import PRESETS, Config, DataConfig
+from tfgansynth.config import Config, DataConfig
 from tfgansynth.data.dataset import Case
 from tfgansynth.data.phantoms.phantom import make_phantoms
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment, open_experiment
+from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import storage
 
 SMALL = dataclasses.replace(

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from tfgansynth.assessment.neighbors import Pairs
-from tfgansynth.config import PRESETS, DataConfig, EvaluationConfig
+from tfgansynth.config import DataConfig, EvaluationConfig
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import open_experiment
 from tfgansynth.experiment.judges import Judges, ensure_judges, judge_config
+from tfgansynth.presets import PRESETS
 
 SIDE = 32
 
@@ -71,7 +72,7 @@ def test_judges_train_for_a_fixed_time_and_keep_the_last_weights(
     steps: int, epoch: int
 ) -> None:
     fast = PRESETS["fast"]
-    evaluation = dataclasses.replace(fast.evaluation, judge_steps=steps)
+    evaluation = dataclasses.replace(fast.evaluation, cross_fit_steps=steps)
     found = judge_config(dataclasses.replace(fast, evaluation=evaluation))
     assert (found.fixed_steps, found.steps_an_epoch) == (steps, epoch)
     assert (found.keep, found.augment) == ("last", "none")
@@ -83,7 +84,7 @@ def test_more_judges_than_cases_are_refused(tmp_path: Any) -> None:
         PRESETS["smoke"],
         reduced=True,
         data=DataConfig(size=64, phantoms=12, n_validation=2, n_reduced=3),
-        evaluation=EvaluationConfig(judges=4),
+        evaluation=EvaluationConfig(cross_fit_splits=4),
     )
     experiment = open_experiment(config, None, tmp_path)
     with pytest.raises(InputError, match=r"judges 4: fold 1 has only 3 real training"):

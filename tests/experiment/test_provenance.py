@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tfgansynth.config import PRESETS, DataConfig
+from tfgansynth.config import DataConfig
 from tfgansynth.data.dataset import case_hashes
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
@@ -17,6 +17,7 @@ from tfgansynth.experiment.provenance import (
     seen_cases,
     unet_provenance,
 )
+from tfgansynth.presets import PRESETS
 
 SMALL = dataclasses.replace(
     PRESETS["smoke"],

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from tfgansynth.config import PRESETS, Config
+from tfgansynth.config import Config
 from tfgansynth.errors import InputError
 from tfgansynth.experiment import run_folder
 from tfgansynth.experiment.run_folder import Run
+from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import storage
 
 CASES = {f"case-{number}": f"{number:064}" for number in range(6)}

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfgansynth.config import PRESETS
 from tfgansynth.experiment import stages
 from tfgansynth.experiment.run_folder import Run
+from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import checkpoints, precision, storage
 
 FLOAT32 = "float32 throughout (nothing for bfloat16 found)"

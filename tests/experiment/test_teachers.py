@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from tfgansynth.arrays import ByteArray, FloatArray
-from tfgansynth.config import PRESETS
 from tfgansynth.experiment.teachers import Teachers, teacher_config
+from tfgansynth.presets import PRESETS
 
 SIDE = 4
 
@@ -67,6 +67,6 @@ def test_teachers_learn_for_a_fixed_time_from_augmented_pairs() -> None:
     assert (found.fixed_steps, found.steps_an_epoch) == (600, 10)
     # No validation case chooses the weights.
     assert (found.keep, found.augment) == ("last", "elastic")
-    synthesis = dataclasses.replace(fast.synthesis, teacher_steps=3)
+    synthesis = dataclasses.replace(fast.synthesis, pseudo_label_steps=3)
     found = teacher_config(dataclasses.replace(fast, synthesis=synthesis))
     assert (found.fixed_steps, found.steps_an_epoch) == (3, 3)

@@ -14,7 +14,7 @@ from tfgansynth.gan.augmentation import DRAWS
 from tfgansynth.gan.dcgan import DCGAN
 
 Weights = dict[str, NDArray[np.float64]]
-LossName = Literal["non_saturating", "minimax", "printed", "hinge"]
+LossName = Literal["non_saturating", "minimax", "paper_equation_1", "hinge"]
 
 SIZE = 16
 BATCH = 6
@@ -121,7 +121,7 @@ def reference_losses(name: LossName, real: Any, synthetic: Any) -> tuple[Any, An
         synthetic_score = synthetic[:, 1] - synthetic[:, 0]
         margins = tf.maximum(0, 1 - score) + tf.maximum(0, 1 + synthetic_score)
         return tf.reduce_mean(margins), -tf.reduce_mean(synthetic_score)
-    if name == "printed":
+    if name == "paper_equation_1":
         equation_1 = tf.math.log(d_synthetic) + tf.math.log(1 - d_real)
         return tf.reduce_mean(equation_1), equation_2
     d_loss = -tf.reduce_mean(tf.math.log(d_real)) - equation_2
@@ -230,7 +230,7 @@ TOLERANCE = 1e-5
         ("non_saturating", True),
         ("non_saturating", False),
         ("minimax", False),
-        ("printed", False),
+        ("paper_equation_1", False),
         ("hinge", False),
     ],
 )
@@ -549,7 +549,7 @@ def variables_of(gan: DCGAN) -> list[Any]:
     ]
 
 
-CODED = dataclasses.replace(SMALL, codes=True, code_loss=50.0)
+CODED = dataclasses.replace(SMALL, latent_codes=True, latent_loss=50.0)
 
 
 def test_codes_learn_to_give_their_cases() -> None:

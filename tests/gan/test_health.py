@@ -10,7 +10,7 @@ from tfgansynth.gan import health
 from tfgansynth.gan.history import History
 from tfgansynth.gan.losses import LOSSES
 
-CONFIG = GANConfig(won_loss=0.1, won_steps=40, collapse_share=0.5)
+CONFIG = GANConfig(saturation_loss=0.1, saturation_steps=40, mode_collapse_share=0.5)
 
 
 def of_losses(*losses: float) -> History:
@@ -57,8 +57,8 @@ def test_as_sure_a_discriminator_has_won_under_the_printed_loss_too(
     score = math.log(sure / (1 - sure))
     real, synthetic = np.array([[0, score]]), np.array([[score, 0]])
     won = {}
-    names: tuple[Literal["non_saturating", "minimax", "printed"], ...]
-    names = ("non_saturating", "minimax", "printed")
+    names: tuple[Literal["non_saturating", "minimax", "paper_equation_1"], ...]
+    names = ("non_saturating", "minimax", "paper_equation_1")
     for name in names:
         loss = float(
             LOSSES[name](real.astype(np.float32), synthetic.astype(np.float32))[0]
@@ -72,9 +72,9 @@ def test_as_sure_a_discriminator_has_won_under_the_printed_loss_too(
 
 @pytest.mark.parametrize("loss", list(LOSSES))
 def test_a_threshold_of_zero_is_never_reached(loss: Any) -> None:
-    config = dataclasses.replace(CONFIG, loss=loss, won_loss=0.0)
+    config = dataclasses.replace(CONFIG, loss=loss, saturation_loss=0.0)
 
-    lowest = -1e30 if loss == "printed" else 0.0
+    lowest = -1e30 if loss == "paper_equation_1" else 0.0
     assert not health.discriminator_won(of_losses(*[lowest] * 9), config)
 
 
@@ -103,11 +103,11 @@ def test_faults_are_said_with_their_numbers() -> None:
 
     assert won == (
         "the discriminator has won: its median loss over 40 steps is 0.025, below "
-        "0.1 (--gan.won-loss)"
+        "0.1 (--gan.saturation-loss)"
     )
     assert collapsed == (
         "samples have collapsed: they are 0.12 times as diverse as the real images, "
-        "less than 0.5 (--gan.collapse-share)"
+        "less than 0.5 (--gan.mode-collapse-share)"
     )
 
 

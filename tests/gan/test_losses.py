@@ -28,7 +28,7 @@ def test_the_probability_is_the_softmax_of_the_second_logit() -> None:
 
 
 def test_there_is_a_loss_for_every_name_of_the_configuration() -> None:
-    assert set(LOSSES) == {"non_saturating", "minimax", "printed", "hinge"}
+    assert set(LOSSES) == {"non_saturating", "minimax", "paper_equation_1", "hinge"}
 
 
 def test_non_saturating_is_the_cross_entropy_for_both_networks() -> None:
@@ -48,7 +48,7 @@ def test_the_minimax_generator_loss_is_equation_2() -> None:
 
 
 def test_the_printed_losses_are_equations_1_and_2_to_the_letter() -> None:
-    d_loss, g_loss = losses("printed")
+    d_loss, g_loss = losses("paper_equation_1")
 
     equation_1 = np.mean(np.log(D_SYNTHETIC) + np.log(1 - D_REAL))
     equation_2 = np.mean(np.log(1 - D_SYNTHETIC))

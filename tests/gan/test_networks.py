@@ -519,7 +519,7 @@ def test_a_discriminator_that_sees_deviations_tells_alike_from_different(
     np.testing.assert_allclose(apart, together, atol=1e-3)
 
 
-CODED = dataclasses.replace(SMALL, z_dim=8, codes=True)
+CODED = dataclasses.replace(SMALL, z_dim=8, latent_codes=True)
 
 
 def test_a_z_that_points_at_a_code_gives_what_the_code_gives() -> None:
@@ -536,12 +536,12 @@ def test_a_z_that_points_at_a_code_gives_what_the_code_gives() -> None:
 
 @pytest.mark.parametrize("count", [30, 145])
 @pytest.mark.parametrize(
-    ("sharpness", "largest", "of_five"), [(1, 0.6, 0.95), (0.5, 0.4, 0.85)]
+    ("temperature", "largest", "of_five"), [(1, 0.6, 0.95), (2, 0.4, 0.85)]
 )
-def test_mixtures_are_as_sharp_as_asked_for(
-    count: int, sharpness: float, largest: float, of_five: float
+def test_mixtures_are_as_warm_as_asked_for(
+    count: int, temperature: float, largest: float, of_five: float
 ) -> None:
-    config = dataclasses.replace(SMALL, z_dim=count, code_sharpness=sharpness)
+    config = dataclasses.replace(SMALL, z_dim=count, latent_temperature=temperature)
     codes = Codes(count, config, seed=0)
     codes.codes.assign(np.eye(count))
     z = np.asarray(uniform(2000, count))

@@ -39,7 +39,7 @@ def test_diversity_is_told_as_a_share_of_the_real_images(
 def test_a_fault_is_said_when_it_comes_and_not_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = dataclasses.replace(CONFIG, collapse_share=0.5)
+    config = dataclasses.replace(CONFIG, mode_collapse_share=0.5)
     with open_records(
         config, tmp_path, mask_threshold=128, real_images=NOISE, saved={}
     ) as recorder:

@@ -30,7 +30,7 @@ STEPS = 6
 # The best preset's path, where the state is largest: averages, singular vectors, codes.
 SMALL = GANConfig(
     z_dim=6,
-    codes=True,
+    latent_codes=True,
     generator_maps=(8,),
     discriminator_maps=(6,),
     discriminator_norm="spectral",
@@ -424,7 +424,9 @@ def test_validation_cases_only_watch(finished: Finished, tmp_path: Path) -> None
         assert sheet.read_bytes() == theirs_too.read_bytes()
 
 
-ILL = dataclasses.replace(SMALL, won_loss=1e9, won_steps=6, collapse_share=1e9)
+ILL = dataclasses.replace(
+    SMALL, saturation_loss=1e9, saturation_steps=6, mode_collapse_share=1e9
+)
 """Counts every training as failed, in both ways."""
 
 
@@ -491,7 +493,7 @@ def with_rate(finished: Finished, folder: Path, group: str, rate: float) -> byte
     ("group", "rate", "changes", "fault"),
     [
         ("d_optimizer", 1e30, {}, "the loss of the discriminator is nan and the loss"),
-        ("d_optimizer", 1e30, {"loss": "printed"}, "the loss of the "),
+        ("d_optimizer", 1e30, {"loss": "paper_equation_1"}, "the loss of the "),
         # Noticed before a checkpoint is written, also where nothing is logged.
         (
             "d_optimizer",

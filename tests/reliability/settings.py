@@ -10,8 +10,8 @@ MICRO = (
     *("--synthesis.batch", "8", "--synthesis.count", "3"),
     *("--synthesis.mask-threshold", "100"),
     # What the preset best has besides, but codes: such a generator is not exported.
-    *("--gan.deform", "elastic", "--synthesis.deform", "elastic"),
-    *("--synthesis.teachers", "1", "--synthesis.teacher-steps", "3"),
+    *("--gan.augment-real", "elastic", "--synthesis.augment", "elastic"),
+    *("--synthesis.pseudo-label-members", "1", "--synthesis.pseudo-label-steps", "3"),
     *("--unet.real-share", "0.5"),
     *("--unet.max-epochs", "3", "--unet.maps", "4", "--unet.depth", "1"),
 )

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfgansynth.config import PRESETS
 from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import devices
 from tfgansynth.runtime.kernels import convolution
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tfgansynth.config import PRESETS
+from tfgansynth.presets import PRESETS
 from tfgansynth.segmentation.optimizer import CaffeNesterov
 from tfgansynth.segmentation.unet import build_optimizer
 

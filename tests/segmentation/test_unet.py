@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tfgansynth.arrays import FloatArray, to_signed
-from tfgansynth.config import PRESETS, Precision, UNetConfig
+from tfgansynth.config import Precision, UNetConfig
+from tfgansynth.presets import PRESETS
 from tfgansynth.runtime.keras_files import save_keras
 from tfgansynth.segmentation.unet import (
     bottleneck_features,

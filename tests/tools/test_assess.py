@@ -33,11 +33,11 @@ SETTINGS = (
     *MICRO,
     *("--data.n-reduced", str(N_TRAINING), "--synthesis.count", str(N_PAIRS)),
     *("--data.n-validation", str(N_VALIDATION)),
-    *("--evaluation.judge-steps", "200", "--evaluation.fair-epoch", "40"),
+    *("--evaluation.cross-fit-steps", "200", "--evaluation.budget-epoch", "40"),
     *("--gan.steps", "12"),
     # A teacher of three steps draws no masks that anyone could agree with.
-    *("--synthesis.teachers", "0", "--synthesis.deform", "none"),
-    *("--gan.deform", "none"),
+    *("--synthesis.pseudo-label-members", "0", "--synthesis.augment", "none"),
+    *("--gan.augment-real", "none"),
 )
 FOLD = ("--fold", "1")
 

@@ -65,7 +65,7 @@ def test_the_run_folder_holds_everything(run: Path) -> None:
 
 def test_the_time_of_each_stage_is_split_without_remainder(run: Path) -> None:
     timings = storage.read_record(run / "timings.json")
-    unets = [f"fold-1/unet-{arms}" for arms in ("r6-s0", "r6-s6", "r0-s6")]
+    unets = [f"fold-1/unet-{regimes}" for regimes in ("r6-s0", "r6-s6", "r0-s6")]
     stages = ["start", "fold-1/gan", "fold-1/synthetic", *unets]
 
     assert [name for name in timings if name.rpartition("/")[0] not in timings] == (

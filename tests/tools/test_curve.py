@@ -17,9 +17,9 @@ Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
 pytestmark = pytest.mark.slow
 
-SHORT = ("--evaluation.fair-steps", "2", "--evaluation.fair-epoch", "2")
+SHORT = ("--evaluation.budget-steps", "2", "--evaluation.budget-epoch", "2")
 CURVE = (*TINY, *SMALL_NETWORKS, *SHORT, "--gan.steps", "2", "--folds", "1")
-ARMS = ["real (fair)", "real + synthetic (fair)"]
+ARMS = ["real (fixed budget)", "real + synthetic (fixed budget)"]
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +72,12 @@ def test_each_point_names_its_unet(own: Path, runs: dict[int, Path]) -> None:
     record = storage.read_record(own / "curve.json")
 
     assert record["warning"].startswith("PHANTOMS")
-    assert [(p["n_real"], p["arm"]) for p in record["points"]] == [
-        (n, arm) for n in (2, 16) for arm in ARMS
+    assert [(p["n_real"], p["regime"]) for p in record["points"]] == [
+        (n, regime) for n in (2, 16) for regime in ARMS
     ]
     for point in record["points"]:
         assert (point["seed"], point["fold"], point["n_cases"]) == (0, 1, 10)
-        assert point["n_synthetic"] == (0 if point["arm"] == ARMS[0] else 6)
+        assert point["n_synthetic"] == (0 if point["regime"] == ARMS[0] else 6)
         assert 0 <= point["low"] <= point["mean_dice"] <= point["high"] <= 1
         folder = own / point["run"] / "fold-1" / point["folder"]
         assert (folder / "predictions.npz").exists()
@@ -98,14 +98,14 @@ def test_training_sets_are_nested_and_tested_on_the_same_cases(
     for part in ("validation", "test"):
         assert few[part] == many[part]
     for n, run in runs.items():
-        learned = provenance(run, f"unet-r{n}-s0-fair")["training_cases"]
+        learned = provenance(run, f"unet-r{n}-s0-fixed-budget")["training_cases"]
         assert set(learned) == set(split(run)["reduced"])
 
 
 def test_each_number_has_its_own_generator(runs: dict[int, Path]) -> None:
     generators = set()
     for n, run in runs.items():
-        synthetic = provenance(run, f"unet-r{n}-s6-fair")["synthetic_set"]
+        synthetic = provenance(run, f"unet-r{n}-s6-fixed-budget")["synthetic_set"]
         assert set(synthetic["training_cases"]) == set(split(run)["reduced"])
         generators.add(synthetic["generator_sha256"])
     assert len(generators) == 2
@@ -123,7 +123,7 @@ def test_one_generator_may_serve_all_and_it_is_said(
     assert {point["run"] for point in record["points"]} == {
         "n016/phantoms-reduced-smoke-seed0"
     }
-    few = provenance(runs[16], "unet-r2-s6-fair")
+    few = provenance(runs[16], "unet-r2-s6-fixed-budget")
     assert len(few["training_cases"]) == 2
     assert len(few["synthetic_set"]["training_cases"]) == 16
     assert (own / "curve-generator-of-16.png").exists()

@@ -1,4 +1,4 @@
-"""Fair rows, seeds and verdicts through the real scripts."""
+"""Fixed budget, seeds and verdicts through the real scripts."""
 
 import json
 import shutil
@@ -16,8 +16,8 @@ Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
 pytestmark = pytest.mark.slow
 
-SHORT = (*TINY, "--evaluation.fair-steps", "4", "--evaluation.fair-epoch", "2")
-STUDY = (*SHORT, "--folds", "1", "--seeds", "2", "--arms", "all")
+SHORT = (*TINY, "--evaluation.budget-steps", "4", "--evaluation.budget-epoch", "2")
+STUDY = (*SHORT, "--folds", "1", "--seeds", "2", "--regimes", "all")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     done = tool("run_table", *STUDY, "--out", folder)
     assert done.returncode == 0, done.stderr
-    assert "real (augmented) against real (fair)" in done.stdout
+    assert "real (augmented) against real (fixed budget)" in done.stdout
     return folder
 
 
@@ -37,9 +37,9 @@ def study(out: Path) -> Path:
 def test_evidence_has_all_rows_and_pairs_of_both_tables(study: Path) -> None:
     evidence = storage.read_record(study / "evidence.json")
 
-    paper, fair = evidence["tables"]
-    assert [len(table["rows"]) for table in (paper, fair)] == [3, 5]
-    for row in (*paper["rows"], *fair["rows"]):
+    paper, fixed_budget = evidence["tables"]
+    assert [len(table["rows"]) for table in (paper, fixed_budget)] == [3, 5]
+    for row in (*paper["rows"], *fixed_budget["rows"]):
         assert (row["n_unets"], row["n_results"]) == (2, 20)
         assert set(row["dice_by_seed"]) == {"0", "1"}
     # Pairs of rows of one table: 3 and 10.
@@ -62,7 +62,12 @@ def test_each_seed_has_a_split_of_its_own(out: Path) -> None:
 
 def test_fair_rows_took_the_same_steps(out: Path) -> None:
     fold = out / "phantoms-reduced-smoke-seed0/fold-1"
-    for folder in ("r6-s0-fair", "r6-s6-fair", "r0-s6-fair", "r6-s6-augmented"):
+    for folder in (
+        "r6-s0-fixed-budget",
+        "r6-s6-fixed-budget",
+        "r0-s6-fixed-budget",
+        "r6-s6-augmented",
+    ):
         history = (fold / f"unet-{folder}/history.csv").read_text().splitlines()
         # A header, and two epochs of two steps.
         assert len(history) == 3
@@ -85,17 +90,23 @@ def test_the_same_command_again_gives_the_same(
     ("options", "complaint"),
     [
         (["--seeds", "0"], "--seeds 0: expected 1 or more"),
-        (["--arms", "some"], "--arms"),
-        (["--control"], "--control: has fair rows: expected --arms fair or all"),
+        (["--regimes", "some"], "--regimes"),
         (
-            ["--evaluation.fair-steps", "5", "--evaluation.fair-epoch", "2"],
-            "--evaluation.fair-steps 5: expected a multiple",
+            ["--control"],
+            "--control: has fixed-budget regimes: expected --regimes",
+        ),
+        (
+            ["--evaluation.budget-steps", "5", "--evaluation.budget-epoch", "2"],
+            "--evaluation.budget-steps 5: expected a multiple",
         ),
         (
             ["--gan.augment-cutout", "128"],
             "--gan.augment-cutout 128: expected less than --data.size 128",
         ),
-        (["--evaluation.judges", "1"], "--evaluation.judges 1: expected 2 or more"),
+        (
+            ["--evaluation.cross-fit-splits", "1"],
+            "--evaluation.cross-fit-splits 1: expected 2 or more",
+        ),
         (
             ["--evaluation.equivalence-margin", "0"],
             "--evaluation.equivalence-margin 0: expected more than 0",
@@ -121,9 +132,11 @@ def test_a_study_of_several_runs_is_verified(
     copies = tmp_path / "runs"
     shutil.copytree(out, copies)
     unets = [copies / f"phantoms-reduced-smoke-seed{seed}/fold-1" for seed in (0, 1)]
-    shutil.rmtree(unets[1] / "unet-r6-s6-fair")
-    shutil.copytree(unets[0] / "unet-r6-s6-fair", unets[1] / "unet-r6-s6-fair")
+    shutil.rmtree(unets[1] / "unet-r6-s6-fixed-budget")
+    shutil.copytree(
+        unets[0] / "unet-r6-s6-fixed-budget", unets[1] / "unet-r6-s6-fixed-budget"
+    )
     lines = verify(copies / study.name).differences
-    where = "phantoms-reduced-smoke-seed1/fold-1/unet-r6-s6-fair"
+    where = "phantoms-reduced-smoke-seed1/fold-1/unet-r6-s6-fixed-budget"
     assert f"{where}/provenance.json: seed: stored 0, recomputed 1" in lines
     assert any(line.startswith(f"{study.name}/evidence.json: ") for line in lines)

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.slow
 SETTINGS = (
     *TINY,
     *SMALL_NETWORKS,
-    *("--data.n-reduced", "12", "--evaluation.judge-steps", "4"),
-    *("--evaluation.fair-steps", "4", "--evaluation.fair-epoch", "2"),
-    *("--synthesis.deform", "elastic", "--arms", "all", "--control", "--assess"),
+    *("--data.n-reduced", "12", "--evaluation.cross-fit-steps", "4"),
+    *("--evaluation.budget-steps", "4", "--evaluation.budget-epoch", "2"),
+    *("--synthesis.augment", "elastic", "--regimes", "all", "--control", "--assess"),
 )
 NAME = "phantoms-reduced-smoke-seed0"
 

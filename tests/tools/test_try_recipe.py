@@ -25,13 +25,13 @@ pytestmark = pytest.mark.slow
 
 SHORT = (
     *(*TINY, *SMALL_NETWORKS),
-    *("--evaluation.fair-steps", "4", "--evaluation.fair-epoch", "2"),
-    *("--evaluation.judge-steps", "4"),
+    *("--evaluation.budget-steps", "4", "--evaluation.budget-epoch", "2"),
+    *("--evaluation.cross-fit-steps", "4"),
 )
 RECIPE = (
-    *("--gan.deform", "elastic", "--synthesis.deform", "elastic"),
-    *("--gan.codes", "--gan.minibatch-stddev", "2"),
-    *("--synthesis.teachers", "2", "--synthesis.teacher-steps", "3"),
+    *("--gan.augment-real", "elastic", "--synthesis.augment", "elastic"),
+    *("--gan.latent-codes", "--gan.minibatch-stddev", "2"),
+    *("--synthesis.pseudo-label-members", "2", "--synthesis.pseudo-label-steps", "3"),
     *("--unet.real-share", "0.5"),
 )
 RUN = "phantoms-reduced-smoke-seed0"
@@ -51,9 +51,9 @@ def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     title, heading, _, line = told.strip().splitlines()[-4:]
     assert title == "TRIAL:"
     assert line.startswith("| smoke data.n_reduced: 6, ")  # what the preset has not
-    for setting in ("gan.deform: elastic", "synthesis.teachers: 2"):
+    for setting in ("gan.augment_real: elastic", "synthesis.pseudo_label_members: 2"):
         assert setting in line
-    # Recipe, time, seven cells about the set, five rows and three augmented ones.
+    # Regime, time, seven cells about the set, five rows and three augmented ones.
     assert line.count("|") == heading.count("|") == 18
     return folder
 
@@ -67,9 +67,9 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
     plain, augmented = trial["tables"]
 
     assert [row["name"] for row in plain["rows"]] == [
-        "real (fair)",
-        *("real + control (fair)", "real + synthetic (fair)"),
-        *("control (fair)", "synthetic (fair)"),
+        "real (fixed budget)",
+        *("real + control (fixed budget)", "real + synthetic (fixed budget)"),
+        *("control (fixed budget)", "synthetic (fixed budget)"),
     ]
     assert [row["name"] for row in augmented["rows"]] == [
         "real (augmented)",
@@ -86,7 +86,7 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
 def test_a_trial_is_judged_on_training_cases_left_out(out: Path) -> None:
     run = out / RUN
     (fold, *_) = json.loads((run / "splits.json").read_text())["folds"]
-    table = (run / "fold-1/development/unet-r6-s6-fair/cases.csv").read_text()
+    table = (run / "fold-1/development/unet-r6-s6-fixed-budget/cases.csv").read_text()
     judged = {line.split(",")[1] for line in table.splitlines()[1:]}
 
     assert judged == set(fold["training"]) - set(fold["reduced"])
@@ -135,7 +135,7 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
     generated, _ = read_set(fold / "synthetic")
     assert not np.array_equal(images, generated)
     provenance = storage.read_record(
-        fold / "development/unet-r6-s6-control-fair/provenance.json"
+        fold / "development/unet-r6-s6-control-fixed-budget/provenance.json"
     )
     assert provenance["control"] is True
     assert provenance["synthetic_set"]["manifest_sha256"] == storage.hash_file(
@@ -177,21 +177,27 @@ def test_real_rows_of_an_earlier_trial_are_taken(
     # Rows of real pairs do not depend on their share in a mini-batch either.
     told = tried(tool, tmp_path, "--baseline", out / RUN)
 
-    row = f"{RUN}/fold-1/development/unet-r6-s0-fair/provenance.json"
+    row = f"{RUN}/fold-1/development/unet-r6-s0-fixed-budget/provenance.json"
     assert (tmp_path / row).read_bytes() == (out / row).read_bytes()
-    assert "6 real + 6 synthetic (fair): epoch" in told
-    assert "6 real + 0 synthetic (fair): epoch" not in told
+    assert "6 real + 6 synthetic (fixed budget): epoch" in told
+    assert "6 real + 0 synthetic (fixed budget): epoch" not in told
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--unet.maps", "3"], "unet-r6-s0-fair/provenance.json: is of another run"),
+        (
+            ["--unet.maps", "3"],
+            "unet-r6-s0-fixed-budget/provenance.json: is of another run",
+        ),
         (["--no-reduced"], "--reduced: only a reduced experiment leaves cases"),
         (["--unet.batch", "1"], "--unet.batch 1: expected 2 or more"),
-        (["--gan.codes", "--gan.z-dim", "5"], "--gan.z-dim 5: expected 6 or more"),
+        (
+            ["--gan.latent-codes", "--gan.z-dim", "5"],
+            "--gan.z-dim 5: expected 6 or more",
+        ),
         (["--gan.minibatch-stddev", "3"], "expected a divisor of --gan.batch 4"),
-        (["--control"], "--control: expected --synthesis.deform: training cases"),
+        (["--control"], "--control: expected --synthesis.augment: training cases"),
     ],
 )
 def test_what_cannot_be_tried_is_said(
@@ -213,14 +219,17 @@ def test_a_generator_that_knows_its_cases_by_code_is_not_handed_on(
     done = tool("export_generator", *SHORT, *RECIPE, *where)
 
     assert done.returncode == 2
-    assert "--gan.codes: such a generator can give its training cases" in done.stderr
+    assert (
+        "--gan.latent-codes: such a generator can give its training cases"
+        in done.stderr
+    )
 
 
 def test_the_table_of_a_recipe_is_verified(
     tool: Runner, out: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(out, tmp_path / "out")
-    options = *("--folds", "1"), *("--arms", "all"), *("--out", tmp_path / "out")
+    options = *("--folds", "1"), *("--regimes", "all"), *("--out", tmp_path / "out")
     done = tool("run_table", *SHORT, *RECIPE, "--control", *options)
     assert done.returncode == 0, done.stderr
     assert "GAN step" not in done.stdout  # nothing of the trial is done again

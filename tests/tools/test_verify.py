@@ -26,7 +26,7 @@ SETTINGS = (
     *TINY,
     *SMALL_NETWORKS,
     # As many as features of halves can be compared.
-    *("--data.n-reduced", "12", "--evaluation.judge-steps", "4"),
+    *("--data.n-reduced", "12", "--evaluation.cross-fit-steps", "4"),
 )
 UNET = "fold-1/unet-r12-s6"
 

@@ -72,7 +72,7 @@ def gan_step(config: Config) -> int:
     g_update = 3 * g - g_layers[0]
     on_real = 3 * d - d_layers[0]
     on_synthetic = (3 * d - d_layers[0]) + d
-    codes = g_update * max(gan.batch // 2, 1) // gan.batch if gan.codes else 0
+    codes = g_update * max(gan.batch // 2, 1) // gan.batch if gan.latent_codes else 0
     again = (gan.generator_updates - 1) * (g_update + 2 * d)
     return gan.batch * (g_update + on_real + on_synthetic + again + codes)
 

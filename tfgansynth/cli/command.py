@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import tyro
 
 from tfgansynth.cli.failures import DONE, explain
-from tfgansynth.config import PRESETS, Config, check
+from tfgansynth.config import Config
+from tfgansynth.config_checks import check
 from tfgansynth.errors import InputError
+from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import signals
 
 if TYPE_CHECKING:

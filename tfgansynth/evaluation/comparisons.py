@@ -1,7 +1,7 @@
-"""Whether one arm of the experiment is better than another: figures and a verdict.
+"""Whether one regime of the experiment is better than another: figures and a verdict.
 
-Each pair of arms is compared on the test cases of the runs that both arms have, by
-paired differences, second arm minus first; `crossed` says how their mean, its
+Each pair of regimes is compared on the test cases of the runs that both regimes have,
+by paired differences, second regime minus first; `crossed` says how their mean, its
 interval and the tests come about. The verdict is on the primary metric, Dice:
 
 - *equivalent*: the interval lies inside the equivalence margin. At 95 % this is
@@ -54,7 +54,7 @@ MOST_SEEDS = 100
 
 
 class Verdict(enum.StrEnum):
-    """What the second arm of a pair is to the first."""
+    """What the second regime of a pair is to the first."""
 
     HELPS = "helps"
     HARMS = "harms"
@@ -70,25 +70,25 @@ class CaseResult:
         seed: Seed of the experiment.
         fold: Fold in which the case is tested; a seed has its own folds.
         case_id: The case, unique within the data set.
-        arm: What the network was trained on, in words.
+        regime: What the network was trained on, in words.
         metrics: How well the network segments the case.
     """
 
     seed: int
     fold: int
     case_id: str
-    arm: str
+    regime: str
     metrics: CaseMetrics
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """The figures of two arms, second minus first.
+    """The figures of two regimes, second minus first.
 
     Attributes:
-        first: The arm compared against.
-        second: The arm that is judged.
-        n_seeds: Seeds that both arms have.
+        first: The regime compared against.
+        second: The regime that is judged.
+        n_seeds: Seeds that both regimes have.
         estimates: The mean difference of each metric.
     """
 
@@ -110,14 +110,14 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The verdict on a pair of arms.
+    """The verdict on a pair of regimes.
 
     Attributes:
-        pair: The two arms and their figures.
+        pair: The two regimes and their figures.
         n_pairs: Pairs of its family, over which Holm's correction goes.
         margin: Differences of the primary metric smaller than this do not matter.
         p_holm: The p-value of each metric after Holm's correction.
-        verdict: What the second arm is to the first, on the primary metric.
+        verdict: What the second regime is to the first, on the primary metric.
         more_seeds: About how many more seeds would settle an inconclusive verdict
             if mean and variances stay as estimated. None for the other verdicts,
             after a single training run, which cannot tell, and where `MOST_SEEDS`
@@ -149,30 +149,30 @@ def compare(
     tables: Sequence[Sequence[str]] | None = None,
     controls: Collection[str] = (),
 ) -> tuple[Comparison, ...]:
-    """Compare each pair of arms of a table on what both have.
+    """Compare each pair of regimes of a table on what both have.
 
     Args:
-        results: Any number of seeds, folds, cases and arms. The order tells no more
-            than which arm of a pair is compared against: the one that comes first.
+        results: Any number of seeds, folds, cases and regimes. The order tells no more
+            than which regime of a pair is compared against: the one that comes first.
         margin: Differences of Dice smaller than this do not matter; above 0.
-        tables: The arms of each table; without, all arms are one table's.
-        controls: The arms that are controls.
+        tables: The regimes of each table; without, all regimes are one table's.
+        controls: The regimes that are controls.
 
     Returns:
-        One comparison for each pair of arms of a table with two cases or more in
+        One comparison for each pair of regimes of a table with two cases or more in
         common; Holm's correction goes over those of all tables, apart for pairs with
         and without a control.
 
     Raises:
-        ValueError: The margin is not above 0, or an arm has a case twice in one
+        ValueError: The margin is not above 0, or a regime has a case twice in one
             fold of one seed.
     """
     if not margin > 0:
         raise ValueError(f"expected an equivalence margin above 0, got {margin}")
-    arms = _by_arm(results)
+    regimes = _by_arm(results)
     found = (
-        _pair(arms, *names)
-        for table in ([list(arms)] if tables is None else tables)
+        _pair(regimes, *names)
+        for table in ([list(regimes)] if tables is None else tables)
         for names in itertools.combinations(table, 2)
     )
     pairs = [pair for pair in found if pair is not None]
@@ -229,7 +229,7 @@ def seeds_to_settle(
     Args:
         found: The mean difference of the primary metric.
         n_seeds: Seeds so far.
-        n_pairs: Pairs of arms of its family.
+        n_pairs: Pairs of regimes of its family.
         margin: Differences smaller than this do not matter.
 
     Returns:
@@ -257,23 +257,23 @@ _Item = TypeVar("_Item", str, tuple[int, int])
 
 
 def _by_arm(results: Iterable[CaseResult]) -> dict[str, dict[_Cell, CaseMetrics]]:
-    arms: dict[str, dict[_Cell, CaseMetrics]] = {}
+    regimes: dict[str, dict[_Cell, CaseMetrics]] = {}
     for result in results:
-        cells = arms.setdefault(result.arm, {})
+        cells = regimes.setdefault(result.regime, {})
         cell = result.seed, result.fold, result.case_id
         if cell in cells:
             raise ValueError(
-                f"{result.arm}: case {result.case_id} is tested more than once in "
+                f"{result.regime}: case {result.case_id} is tested more than once in "
                 f"fold {result.fold} of seed {result.seed}"
             )
         cells[cell] = result.metrics
-    return arms
+    return regimes
 
 
 def _pair(
-    arms: Mapping[str, Mapping[_Cell, CaseMetrics]], first: str, second: str
+    regimes: Mapping[str, Mapping[_Cell, CaseMetrics]], first: str, second: str
 ) -> Pair | None:
-    cells = sorted(arms[first].keys() & arms[second].keys())
+    cells = sorted(regimes[first].keys() & regimes[second].keys())
     cases = _numbered(case_id for _, _, case_id in cells)
     runs = _numbered((seed, fold) for seed, fold, _ in cells)
     if len(cases) < 2:
@@ -285,8 +285,8 @@ def _pair(
     estimates = {}
     for metric in HIGHER_IS_BETTER:
         before, after = (
-            np.array([getattr(arms[arm][cell], metric) for cell in cells])
-            for arm in (first, second)
+            np.array([getattr(regimes[regime][cell], metric) for cell in cells])
+            for regime in (first, second)
         )
         differences = np.full((len(cases), len(runs)), np.nan)
         differences[where] = after - before

@@ -1,6 +1,6 @@
-"""A learning curve: Dice over the number of real cases, by arm.
+"""A learning curve: Dice over the number of real cases, by regime.
 
-Each number of real cases has its U-Nets, one for each arm, fold and seed. Intervals
+Each number of real cases has its U-Nets, one for each regime, fold and seed. Intervals
 are those of `crossed`: over test cases and training runs where there are several
 runs. A single run gives Student's interval over its test cases, shaped by the
 bootstrap, and does not show how much other trainings would differ.
@@ -39,7 +39,7 @@ class CurveUNet:
         n_synthetic: Synthetic ones.
         seed: Seed of the run.
         fold: Its fold.
-        arm: What it was trained on, in words; the same for all n.
+        regime: What it was trained on, in words; the same for all n.
         dice: Of each test case by case id; two cases or more.
     """
 
@@ -49,7 +49,7 @@ class CurveUNet:
     n_synthetic: int
     seed: int
     fold: int
-    arm: str
+    regime: str
     dice: Mapping[str, float]
 
 
@@ -61,14 +61,14 @@ class Missing:
         n_real: Real training pairs that it would have.
         seed: Seed of the run.
         fold: Its fold.
-        arm: What it would have been trained on.
+        regime: What it would have been trained on.
         why: What was in the way.
     """
 
     n_real: int
     seed: int
     fold: int
-    arm: str
+    regime: str
     why: str
 
 
@@ -98,36 +98,36 @@ class Curve:
         return sorted({unet.n_real for unet in self.unets})
 
     @property
-    def arms(self) -> list[str]:
-        """The arms, in the order of training."""
-        return list(dict.fromkeys(unet.arm for unet in self.unets))
+    def regimes(self) -> list[str]:
+        """The regimes, in the order of training."""
+        return list(dict.fromkeys(unet.regime for unet in self.unets))
 
-    def line(self, arm: str) -> dict[int, Estimate]:
-        """Mean Dice of an arm by number of real cases; intervals end at 0 and 1."""
+    def line(self, regime: str) -> dict[int, Estimate]:
+        """Mean Dice of a regime by number of real cases; intervals end at 0 and 1."""
         return {
             count: _mean_dice(unets)
             for count in self.counts
-            if (unets := self._of(count, arm))
+            if (unets := self._of(count, regime))
         }
 
     def differences(self) -> dict[int, Estimate]:
-        """Mean difference of Dice, last arm minus first, on what both have."""
-        first, *_, last = self.arms if len(self.arms) > 1 else ("", "")
+        """Mean difference of Dice, last regime minus first, on what both have."""
+        first, *_, last = self.regimes if len(self.regimes) > 1 else ("", "")
         pairs = {n: _paired(self._of(n, first), self._of(n, last)) for n in self.counts}
         return {count: _estimate(unets) for count, unets in pairs.items() if unets}
 
-    def _of(self, count: int, arm: str) -> dict[Run, Mapping[str, float]]:
+    def _of(self, count: int, regime: str) -> dict[Run, Mapping[str, float]]:
         return {
             (unet.seed, unet.fold): unet.dice
             for unet in self.unets
-            if (unet.n_real, unet.arm) == (count, arm)
+            if (unet.n_real, unet.regime) == (count, regime)
         }
 
 
 def _paired(
     first: Mapping[Run, Mapping[str, float]], last: Mapping[Run, Mapping[str, float]]
 ) -> dict[Run, Mapping[str, float]]:
-    """Differences, case by case, of the runs that both arms have."""
+    """Differences, case by case, of the runs that both regimes have."""
     return {
         run: {case: dice - first[run][case] for case, dice in last[run].items()}
         for run in first
@@ -157,8 +157,8 @@ def curve_to_json(curve: Curve) -> dict[str, object]:
 
     Returns:
         `points`, one for each U-Net, with the interval over its own test cases;
-        `lines`, what the points of an arm and number come to together; and
-        `differences` between the arms, paired by case and run.
+        `lines`, what the points of a regime and number come to together; and
+        `differences` between the regimes, paired by case and run.
     """
     points = []
     for unet in curve.unets:
@@ -176,9 +176,9 @@ def curve_to_json(curve: Curve) -> dict[str, object]:
         "intervals": INTERVALS,
         "points": points,
         "lines": [
-            {"arm": arm, "n_real": count, **_plain(found, "mean_dice")}
-            for arm in curve.arms
-            for count, found in curve.line(arm).items()
+            {"regime": regime, "n_real": count, **_plain(found, "mean_dice")}
+            for regime in curve.regimes
+            for count, found in curve.line(regime).items()
         ],
         "differences": [
             {"n_real": count, **_plain(found, "mean_difference")}
@@ -201,8 +201,8 @@ def _plain(found: Estimate, name: str) -> dict[str, float]:
 
 def curve_to_text(curve: Curve) -> str:
     """Render a curve for a terminal; the first line warns of phantoms."""
-    lines = {arm: curve.line(arm) for arm in curve.arms}
-    grid = [["real", *curve.arms, "difference"]]
+    lines = {regime: curve.line(regime) for regime in curve.regimes}
+    grid = [["real", *curve.regimes, "difference"]]
     for count in curve.counts:
         cells = [_cell(line.get(count), "") for line in lines.values()]
         cells.append(_cell(curve.differences().get(count), "+"))
@@ -212,7 +212,7 @@ def curve_to_text(curve: Curve) -> str:
     foot = [f"Dice, mean [interval: {INTERVALS}].", curve.generator]
     foot += [
         f"MISSING: {each.n_real} real, seed {each.seed}, fold {each.fold}, "
-        f"{each.arm}: {each.why}"
+        f"{each.regime}: {each.why}"
         for each in curve.missing
     ]
     foot += [f"REMARK: {remark}" for remark in curve.remarks]

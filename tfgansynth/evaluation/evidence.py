@@ -29,24 +29,24 @@ class EvaluatedUNet:
     Attributes:
         seed: Seed of the run.
         table: Title of the table that it belongs to.
-        arm: Name of its row.
+        regime: Name of its row.
         rows: Its test cases.
         is_control: Whether the row is a control.
     """
 
     seed: int
     table: str
-    arm: str
+    regime: str
     rows: Sequence[CaseRow]
     is_control: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ArmSummary:
+class RegimeSummary:
     """One row over all folds and seeds.
 
     Attributes:
-        name: Of the arm.
+        name: Of the regime.
         n_real: Real training pairs, ascending, each number once.
         n_synthetic: Synthetic ones, likewise.
         n_unets: Trained U-Nets, one a fold and seed.
@@ -80,7 +80,7 @@ class Evidence:
 
     context: str
     is_phantom: bool
-    tables: Mapping[str, tuple[ArmSummary, ...]]
+    tables: Mapping[str, tuple[RegimeSummary, ...]]
     comparisons: tuple[Comparison, ...]
     remarks: tuple[str, ...] = ()
 
@@ -96,27 +96,27 @@ def weigh(
     """Pool what U-Nets answered, and judge each pair of rows of a table.
 
     Args:
-        unets: Those of any number of seeds, folds and arms; the order of tables and
-            arms is that of their first U-Nets.
+        unets: Those of any number of seeds, folds and regimes; the order of tables and
+            regimes is that of their first U-Nets.
         context: Data set, target, preset, seeds and folds in one line.
         is_phantom: Whether the cases are the built-in phantoms.
         margin: Differences of Dice smaller than this do not matter.
         remarks: What went amiss on the way.
 
     Raises:
-        ValueError: The margin is not above 0, or an arm has a case twice in one fold
+        ValueError: The margin is not above 0, or a regime has a case twice in one fold
             of one seed.
     """
     by_table: dict[str, dict[str, list[EvaluatedUNet]]] = {}
     controls: set[str] = set()
     for unet in unets:
         if unet.is_control:
-            controls.add(unet.arm)
-        by_table.setdefault(unet.table, {}).setdefault(unet.arm, []).append(unet)
+            controls.add(unet.regime)
+        by_table.setdefault(unet.table, {}).setdefault(unet.regime, []).append(unet)
     results = [
-        CaseResult(unet.seed, row.fold, row.case_id, arm, row.metrics)
-        for arms in by_table.values()
-        for arm, unets in arms.items()
+        CaseResult(unet.seed, row.fold, row.case_id, regime, row.metrics)
+        for regimes in by_table.values()
+        for regime, unets in regimes.items()
         for unet in unets
         for row in unet.rows
     ]
@@ -124,24 +124,24 @@ def weigh(
         context=context,
         is_phantom=is_phantom,
         tables={
-            title: tuple(_summary(arm, unets) for arm, unets in arms.items())
-            for title, arms in by_table.items()
+            title: tuple(_summary(regime, unets) for regime, unets in regimes.items())
+            for title, regimes in by_table.items()
         },
         comparisons=compare(
             results,
             margin=margin,
-            tables=[list(arms) for arms in by_table.values()],
+            tables=[list(regimes) for regimes in by_table.values()],
             controls=controls,
         ),
         remarks=remarks,
     )
 
 
-def _summary(arm: str, unets: Sequence[EvaluatedUNet]) -> ArmSummary:
+def _summary(regime: str, unets: Sequence[EvaluatedUNet]) -> RegimeSummary:
     rows = [row for unet in unets for row in unet.rows]
     seeds = sorted({unet.seed for unet in unets})
-    return ArmSummary(
-        name=arm,
+    return RegimeSummary(
+        name=regime,
         n_real=tuple(sorted({row.n_real for row in rows})),
         n_synthetic=tuple(sorted({row.n_synthetic for row in rows})),
         n_unets=len(unets),
@@ -169,8 +169,8 @@ def evidence_to_text(evidence: Evidence) -> str:
     """Render evidence for a terminal; the first line warns of phantoms."""
     lines = [PHANTOM_WARNING] if evidence.is_phantom else []
     lines.append(f"Evidence: {evidence.context}")
-    for title, arms in evidence.tables.items():
-        grid = [list(_HEADINGS), *map(_cells, arms)]
+    for title, regimes in evidence.tables.items():
+        grid = [list(_HEADINGS), *map(_cells, regimes)]
         widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
         lines += ["", title, *(padded(cells, widths) for cells in grid)]
     verdicts = verdicts_to_text(evidence.comparisons, is_phantom=False)
@@ -183,8 +183,8 @@ def evidence_to_markdown(evidence: Evidence) -> str:
     """Render evidence as Markdown; the first line warns of phantoms, in bold."""
     lines = [f"**{PHANTOM_WARNING}**", ""] if evidence.is_phantom else []
     lines += [evidence.context, ""]
-    for title, arms in evidence.tables.items():
-        grid = [_HEADINGS, ["---"] * len(_HEADINGS), *map(_cells, arms)]
+    for title, regimes in evidence.tables.items():
+        grid = [_HEADINGS, ["---"] * len(_HEADINGS), *map(_cells, regimes)]
         lines += [f"### {title}", "", *(f"| {' | '.join(row)} |" for row in grid), ""]
     lines.append(verdicts_to_markdown(evidence.comparisons, is_phantom=False))
     lines += [f"- REMARK: {remark}" for remark in evidence.remarks]
@@ -197,22 +197,22 @@ def evidence_to_json(evidence: Evidence) -> dict[str, object]:
         "context": evidence.context,
         "remarks": list(evidence.remarks),
         "tables": [
-            {"title": title, "rows": [_plain(arm) for arm in arms]}
-            for title, arms in evidence.tables.items()
+            {"title": title, "rows": [_plain(regime) for regime in regimes]}
+            for title, regimes in evidence.tables.items()
         ],
         **verdicts_to_json(evidence.comparisons, is_phantom=evidence.is_phantom),
     }
 
 
-def _cells(arm: ArmSummary) -> list[str]:
-    counts = [span(arm.n_real), span(arm.n_synthetic)]
-    sizes = [str(arm.n_unets), str(arm.n_results)]
-    return [arm.name, *counts, *sizes, *map(mean_sd, arm.metrics.values())]
+def _cells(regime: RegimeSummary) -> list[str]:
+    counts = [span(regime.n_real), span(regime.n_synthetic)]
+    sizes = [str(regime.n_unets), str(regime.n_results)]
+    return [regime.name, *counts, *sizes, *map(mean_sd, regime.metrics.values())]
 
 
-def _plain(arm: ArmSummary) -> dict[str, object]:
-    record = dataclasses.asdict(arm)
-    record["dice_by_seed"] = {str(s): dice for s, dice in arm.dice_by_seed.items()}
+def _plain(regime: RegimeSummary) -> dict[str, object]:
+    record = dataclasses.asdict(regime)
+    record["dice_by_seed"] = {str(s): dice for s, dice in regime.dice_by_seed.items()}
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in record.items()

@@ -2,7 +2,7 @@
 
 A training run is one fold of one seed: its own generator and its own segmentation
 networks, shared by all of its test cases. Over several seeds each case comes back
-under other networks. So the difference of two arms on case i in run r is
+under other networks. So the difference of two regimes on case i in run r is
 
     mean + case_i + run_r + residual_ir,
 

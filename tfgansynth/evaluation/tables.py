@@ -1,9 +1,9 @@
 """From the test cases' metrics to the paper's tables, ours beside the paper's.
 
-A table has three rows, the arms of the experiment: U-Nets trained on real pairs
-only, on real and synthetic pairs, on synthetic pairs only. Our rows stand beside
-the paper's by arm and not by counts, as the counts may differ: 247 cases in three
-folds leave one fold with 144 training cases instead of 145.
+A table has three rows, the training sets of the experiment: U-Nets trained on real
+pairs only, on real and synthetic pairs, on synthetic pairs only. Our rows stand beside
+the paper's by training set and not by counts, as the counts may differ: 247 cases in
+three folds leave one fold with 144 training cases instead of 145.
 
 Mean, standard deviation and median are taken over all test cases of the folds that
 are done, pooled. The standard deviation is that of a sample (n - 1); the paper does
@@ -49,7 +49,7 @@ _NONE = "-"
 _PENDING = "..."
 
 
-class Arm(enum.StrEnum):
+class TrainingSet(enum.StrEnum):
     """What a U-Net was trained on. Paper: IV-B."""
 
     REAL = "real only"
@@ -84,9 +84,9 @@ class CaseRow:
     metrics: CaseMetrics
 
     @property
-    def arm(self) -> Arm:
-        """The arm that the numbers of training pairs make."""
-        return arm_of(self.n_real, self.n_synthetic)
+    def training_set(self) -> TrainingSet:
+        """The training set that the numbers of training pairs make."""
+        return training_set_of(self.n_real, self.n_synthetic)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -122,9 +122,9 @@ class PaperRow:
     hausdorff_px: Summary
 
     @property
-    def arm(self) -> Arm:
-        """The arm that the numbers of training pairs make."""
-        return arm_of(self.n_real, self.n_synthetic)
+    def training_set(self) -> TrainingSet:
+        """The training set that the numbers of training pairs make."""
+        return training_set_of(self.n_real, self.n_synthetic)
 
 
 PAPER_TABLE_I = (
@@ -144,7 +144,7 @@ PAPER_TABLE_II = (
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow:
-    """One arm of ours over all test cases of the folds that are done.
+    """One training set of ours over all test cases of the folds that are done.
 
     Attributes:
         folds: The folds that are done, ascending.
@@ -167,9 +167,9 @@ class TableRow:
     mean_surface_distance_px: Summary
 
     @property
-    def arm(self) -> Arm:
-        """The arm that the numbers of training pairs make."""
-        return arm_of(self.n_real[0], self.n_synthetic[0])
+    def training_set(self) -> TrainingSet:
+        """The training set that the numbers of training pairs make."""
+        return training_set_of(self.n_real[0], self.n_synthetic[0])
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +189,7 @@ class Table:
         seed: Seed of the run.
         folds: The folds that the table will hold when complete, ascending.
         n_test_cases: Test cases in `folds`, that is, in each complete row.
-        rows: What is done so far, one row at most for each arm.
+        rows: What is done so far, one row at most for each training_set.
         remarks: What went amiss on the way and may have spoiled a figure.
     """
 
@@ -212,39 +212,44 @@ class Table:
 
         Raises:
             ValueError: The folds are none or not ascending, the data are both
-                phantoms and the paper's, an arm has two rows, or a row has folds
-                or cases that the table has not.
+                phantoms and the paper's, a training set has two rows, or a row has
+                folds or cases that the table has not.
         """
         if not self.folds or list(self.folds) != sorted(set(self.folds)):
             raise ValueError(f"expected ascending folds, got {self.folds}")
         if self.is_phantom and self.is_paper_data:
             raise ValueError("expected phantoms or the paper's data, got both")
-        arms = [row.arm for row in self.rows]
-        if len(set(arms)) < len(arms):
-            raise ValueError(f"expected one row for each arm, got {arms}")
+        training_sets = [row.training_set for row in self.rows]
+        if len(set(training_sets)) < len(training_sets):
+            raise ValueError(
+                f"expected one row for each training set, got {training_sets}"
+            )
         for row in self.rows:
             if not set(row.folds) <= set(self.folds):
                 raise ValueError(
-                    f"{row.arm}: expected folds among {self.folds}, got {row.folds}"
+                    f"{row.training_set}: expected folds among {self.folds}, "
+                    f"got {row.folds}"
                 )
             if row.n_cases > self.n_test_cases:
                 raise ValueError(
-                    f"{row.arm}: expected at most {self.n_test_cases} test cases, "
-                    f"got {row.n_cases}"
+                    f"{row.training_set}: expected at most {self.n_test_cases} test "
+                    f"cases, got {row.n_cases}"
                 )
 
-    def row(self, arm: Arm) -> TableRow | None:
-        """Our row of an arm; None while there is none."""
-        return next((row for row in self.rows if row.arm is arm), None)
+    def row(self, training_set: TrainingSet) -> TableRow | None:
+        """Our row of a training set; None while there is none."""
+        return next(
+            (row for row in self.rows if row.training_set is training_set), None
+        )
 
-    def paper_row(self, arm: Arm) -> PaperRow:
-        """The paper's row of an arm, from its Table I or II."""
+    def paper_row(self, training_set: TrainingSet) -> PaperRow:
+        """The paper's row of a training set, from its Table I or II."""
         rows = PAPER_TABLE_II if self.reduced else PAPER_TABLE_I
-        return next(row for row in rows if row.arm is arm)
+        return next(row for row in rows if row.training_set is training_set)
 
-    def status(self, arm: Arm) -> Status:
-        """How far our row of an arm is."""
-        row = self.row(arm)
+    def status(self, training_set: TrainingSet) -> Status:
+        """How far our row of a training set is."""
+        row = self.row(training_set)
         if row is None:
             return Status.PENDING
         return Status.DONE if row.n_cases == self.n_test_cases else Status.PARTIAL
@@ -273,8 +278,8 @@ class Table:
         return *(f"REMARK: {remark}" for remark in self.remarks), metrics, paper
 
 
-def arm_of(n_real: int, n_synthetic: int) -> Arm:
-    """Name the arm that so many real and synthetic training pairs make.
+def training_set_of(n_real: int, n_synthetic: int) -> TrainingSet:
+    """Name the training set that so many real and synthetic training pairs make.
 
     Raises:
         ValueError: Both are 0, or one is negative.
@@ -285,41 +290,50 @@ def arm_of(n_real: int, n_synthetic: int) -> Arm:
             f"got {n_real} real and {n_synthetic} synthetic"
         )
     if n_synthetic == 0:
-        return Arm.REAL
-    return Arm.SYNTHETIC if n_real == 0 else Arm.MIXED
+        return TrainingSet.REAL
+    return TrainingSet.SYNTHETIC if n_real == 0 else TrainingSet.MIXED
 
 
 def aggregate(cases: Iterable[CaseRow]) -> tuple[TableRow, ...]:
-    """Pool the test cases of each arm over its folds. Paper: IV-C.
+    """Pool the test cases of each training set over its folds. Paper: IV-C.
 
     Args:
-        cases: Any number of cases, arms and folds, in any order.
+        cases: Any number of cases, training sets and folds, in any order.
 
     Returns:
-        One row for each arm that has cases, in the order of the paper's tables.
+        One row for each training set that has cases, in the order of the paper's
+        tables.
 
     Raises:
-        ValueError: An arm tests a case twice, or one fold of an arm has cases of
-            differently many training pairs (two runs got mixed up).
+        ValueError: A training set tests a case twice, or one fold of a training set has
+            cases of differently many training pairs (two runs got mixed up).
     """
-    by_arm: dict[Arm, list[CaseRow]] = {arm: [] for arm in Arm}
+    by_training_set: dict[TrainingSet, list[CaseRow]] = {
+        training_set: [] for training_set in TrainingSet
+    }
     for case in cases:
-        by_arm[case.arm].append(case)
-    return tuple(_pool(arm, members) for arm, members in by_arm.items() if members)
+        by_training_set[case.training_set].append(case)
+    return tuple(
+        _pool(training_set, members)
+        for training_set, members in by_training_set.items()
+        if members
+    )
 
 
-def _pool(arm: Arm, cases: Sequence[CaseRow]) -> TableRow:
+def _pool(training_set: TrainingSet, cases: Sequence[CaseRow]) -> TableRow:
     seen: set[str] = set()
     pairs_by_fold: dict[int, tuple[int, int]] = {}
     for case in cases:
         if case.case_id in seen:
-            raise ValueError(f"{arm}: case {case.case_id} is tested more than once")
+            raise ValueError(
+                f"{training_set}: case {case.case_id} is tested more than once"
+            )
         seen.add(case.case_id)
         pairs = case.n_real, case.n_synthetic
         expected = pairs_by_fold.setdefault(case.fold, pairs)
         if pairs != expected:
             raise ValueError(
-                f"{arm}, fold {case.fold}: expected cases of one U-Net, got "
+                f"{training_set}, fold {case.fold}: expected cases of one U-Net, got "
                 f"(real, synthetic) training pairs {expected} and {pairs}"
             )
     folds = tuple(sorted(pairs_by_fold))
@@ -348,20 +362,20 @@ def summarize(values: Sequence[float]) -> Summary:
 
 
 def to_text(table: Table) -> str:
-    """Render a table for a terminal, ours above the paper's in each arm.
+    """Render a table for a terminal, ours above the paper's in each training_set.
 
     Returns:
         Lines of fixed-width text; the first is `PHANTOM_WARNING` for phantoms.
     """
     grid = [["", *METRIC_HEADINGS.values()]]
-    for arm in Arm:
-        ours, paper = table.row(arm), table.paper_row(arm)
+    for training_set in TrainingSet:
+        ours, paper = table.row(training_set), table.paper_row(training_set)
         counts = f"{paper.n_real} + {paper.n_synthetic}"
-        grid.append([f"{arm}: {_progress(table, arm)}"])
+        grid.append([f"{training_set}: {_progress(table, training_set)}"])
         grid.append(["  ours, mean ± sd", *_cells(ours, mean_sd)])
         grid.append(["  ours, median", *_cells(ours, _median)])
         grid.append([f"  paper ({counts})", *_cells(paper, mean_sd)])
-    # The arm's own line has one cell, which may run on over the columns.
+    # The training set's own line has one cell, which may run on over the columns.
     rows = [cells for cells in grid if len(cells) > 1]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [padded(cells, widths) for cells in grid]
@@ -372,7 +386,7 @@ def to_text(table: Table) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """Render a table as Markdown, each arm of ours above the paper's.
+    """Render a table as Markdown, each training set of ours above the paper's.
 
     Returns:
         Markdown whose first line is `PHANTOM_WARNING`, in bold, for phantoms.
@@ -380,14 +394,19 @@ def to_markdown(table: Table) -> str:
     headings = ["Training data", "Real", "Synthetic", "Cases"]
     headings += METRIC_HEADINGS.values()
     lines = [_markdown_line(headings), _markdown_line(["---"] * len(headings))]
-    for arm in Arm:
-        ours, paper = table.row(arm), table.paper_row(arm)
+    for training_set in TrainingSet:
+        ours, paper = table.row(training_set), table.paper_row(training_set)
         counts = [span(ours.n_real), span(ours.n_synthetic)] if ours else ["", ""]
         n_cases = f"{ours.n_cases if ours else 0} of {table.n_test_cases}"
-        cells = [f"{arm}, ours", *counts, n_cases, *_cells(ours, _mean_sd_median)]
+        cells = [
+            f"{training_set}, ours",
+            *counts,
+            n_cases,
+            *_cells(ours, _mean_sd_median),
+        ]
         lines.append(_markdown_line(cells))
         counts = [str(paper.n_real), str(paper.n_synthetic)]
-        cells = [f"{arm}, paper", *counts, "", *_cells(paper, mean_sd)]
+        cells = [f"{training_set}, paper", *counts, "", *_cells(paper, mean_sd)]
         lines.append(_markdown_line(cells))
     head = [f"**{PHANTOM_WARNING}**", ""] if table.is_phantom else []
     head += [f"### {table.title}", "", _context(table), ""]
@@ -400,20 +419,20 @@ def to_json(table: Table) -> dict[str, object]:
 
     Returns:
         The table's attributes, `warning` (None unless phantoms), `notes`, and
-        `rows`: for each of the three arms its `status`, `ours` (None while
+        `rows`: for each of the three training sets its `status`, `ours` (None while
         pending) and `paper`.
     """
     fields = [field.name for field in dataclasses.fields(Table)]
     context = {name: getattr(table, name) for name in fields if name != "rows"}
     rows: list[dict[str, object]] = []
-    for arm in Arm:
-        ours = table.row(arm)
+    for training_set in TrainingSet:
+        ours = table.row(training_set)
         rows.append(
             {
-                "arm": str(arm),
-                "status": str(table.status(arm)),
+                "training_set": str(training_set),
+                "status": str(table.status(training_set)),
                 "ours": _plain(dataclasses.asdict(ours)) if ours else None,
-                "paper": _plain(dataclasses.asdict(table.paper_row(arm))),
+                "paper": _plain(dataclasses.asdict(table.paper_row(training_set))),
             }
         )
     return {
@@ -425,14 +444,14 @@ def to_json(table: Table) -> dict[str, object]:
 
 
 def to_csv(table: Table) -> str:
-    """Render a table as CSV, one line per arm, for a spreadsheet or data frame.
+    """Render a table as CSV, one line per training set.
 
     What names the table (data set, phantoms, preset, seed) stands in every line, so
     that no line can be taken for something else. Counts that differ between folds
     are listed, one per fold: `145 145 144`. What is pending, or the paper does not
     give, is empty. Floats are written exactly.
     """
-    lines = [_csv_record(table, arm) for arm in Arm]
+    lines = [_csv_record(table, training_set) for training_set in TrainingSet]
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(lines[0]), lineterminator="\n")
     writer.writeheader()
@@ -527,7 +546,7 @@ def _case_from_fields(fields: Sequence[str]) -> CaseRow:
         n_synthetic=counts[2],
         metrics=CaseMetrics(**dict(zip(METRIC_HEADINGS, values, strict=True))),
     )
-    arm_of(row.n_real, row.n_synthetic)
+    training_set_of(row.n_real, row.n_synthetic)
     return row
 
 
@@ -572,8 +591,8 @@ def _mean_sd_median(summary: Summary) -> str:
     return f"{mean_sd(summary)} ({_median(summary)})"
 
 
-def _progress(table: Table, arm: Arm) -> str:
-    row = table.row(arm)
+def _progress(table: Table, training_set: TrainingSet) -> str:
+    row = table.row(training_set)
     if row is None:
         return str(Status.PENDING)
     pairs = f"{span(row.n_real)} real, {span(row.n_synthetic)} synthetic"
@@ -624,8 +643,8 @@ def _plain(value: object) -> object:
     return value
 
 
-def _csv_record(table: Table, arm: Arm) -> dict[str, object]:
-    ours, paper = table.row(arm), table.paper_row(arm)
+def _csv_record(table: Table, training_set: TrainingSet) -> dict[str, object]:
+    ours, paper = table.row(training_set), table.paper_row(training_set)
     record: dict[str, object] = {
         "dataset": table.dataset_name,
         "is_phantom": table.is_phantom,
@@ -636,8 +655,8 @@ def _csv_record(table: Table, arm: Arm) -> dict[str, object]:
         "preset": table.preset,
         "seed": table.seed,
         "remarks": "; ".join(table.remarks),
-        "arm": str(arm),
-        "status": str(table.status(arm)),
+        "training_set": str(training_set),
+        "status": str(table.status(training_set)),
         "folds": _listed(ours.folds) if ours else "",
         "n_real": _listed(ours.n_real) if ours else "",
         "n_synthetic": _listed(ours.n_synthetic) if ours else "",

@@ -1,4 +1,4 @@
-"""Comparisons of arms in words and tables, for screen, Markdown and JSON."""
+"""Comparisons of regimes in words and tables, for screen, Markdown and JSON."""
 
 import dataclasses
 import textwrap
@@ -14,9 +14,9 @@ from tfgansynth.evaluation.comparisons import (
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE, Estimate
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
 
-TITLE = "Comparison of the arms"
+TITLE = "Comparison of the regimes"
 
-_NO_PAIRS = "No two arms have two test cases in common yet."
+_NO_PAIRS = "No two regimes have two test cases in common yet."
 _INTERVAL = f"{100 * CONFIDENCE:.0f} % interval"
 _HEADINGS = ("difference", _INTERVAL, "p (Wilcoxon)", "p (mean)", "p (Holm)")
 _SCREEN = 88
@@ -104,7 +104,7 @@ def verdicts_to_json(
 
     Returns:
         `warning` (None unless phantoms), `confidence`, and `comparisons`: each with
-        its arms, counts, `verdict`, `more_seeds`, `sentence` and, under `metrics`,
+        its regimes, counts, `verdict`, `more_seeds`, `sentence` and, under `metrics`,
         the attributes of each `Estimate` and its `p_holm`.
     """
     return {

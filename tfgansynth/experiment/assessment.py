@@ -38,7 +38,7 @@ from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.judge_parts import Indices
 from tfgansynth.experiment.judges import Judges, ensure_judges
 from tfgansynth.experiment.paths import ARRAYS, ASSESSMENT
-from tfgansynth.experiment.recipes import drawn_kinds
+from tfgansynth.experiment.regimes import drawn_kinds
 from tfgansynth.experiment.run_folder import SetKind
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthetic_sets import read_own_set

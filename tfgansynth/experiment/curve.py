@@ -12,7 +12,7 @@ from tfgansynth.experiment.curve_plan import Plan
 from tfgansynth.experiment.evaluated import Evaluated, evaluated, remarks
 from tfgansynth.experiment.experiment_data import Experiment, ExperimentData
 from tfgansynth.experiment.gan_stage import ensure_gan
-from tfgansynth.experiment.recipes import Recipe
+from tfgansynth.experiment.regimes import Regime
 from tfgansynth.experiment.results import CURVE, curve_of, curve_record
 from tfgansynth.experiment.synthesis_stage import ensure_set
 from tfgansynth.reporting.curve_plot import write_plot
@@ -85,7 +85,7 @@ def _points(
     """The U-Nets of one number of cases, without and with synthetic pairs."""
     config = experiment.config
     for n_synthetic in (0, config.synthesis.count):
-        recipe = Recipe(count, n_synthetic, "fair")
+        regime = Regime(count, n_synthetic, "fixed_budget")
         if n_synthetic:
             ensure_gan(experiment, fold)
             try:
@@ -96,19 +96,19 @@ def _points(
                     n_real=count,
                     seed=config.seed,
                     fold=fold.number,
-                    arm=recipe.name,
+                    regime=regime.name,
                     why=str(fault),
                 )
                 return
-        yield evaluated(experiment, fold, recipe, run)
+        yield evaluated(experiment, fold, regime, run)
 
 
 def _newest(point: Evaluated | Missing) -> str:
     if isinstance(point, Missing):
-        return f"{point.n_real} real, {point.arm}: {point.why}"
+        return f"{point.n_real} real, {point.regime}: {point.why}"
     unet = point.result
     mean = statistics.fmean(row.metrics.dice for row in unet.rows)
     return (
-        f"{unet.recipe.label}, seed {unet.config.seed}, fold {unet.fold}: mean Dice "
+        f"{unet.regime.label}, seed {unet.config.seed}, fold {unet.fold}: mean Dice "
         f"{mean:.4f} of {len(unet.rows)} test cases"
     )

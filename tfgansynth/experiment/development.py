@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfgansynth.config import PRESETS, Config, differences
+from tfgansynth.config import Config
+from tfgansynth.config_checks import differences
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
@@ -27,11 +28,12 @@ from tfgansynth.experiment.assessment import ensure_assessment
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.gan_stage import ensure_gan
 from tfgansynth.experiment.paths import PROVENANCE, set_seconds
-from tfgansynth.experiment.recipes import Recipe, recipes
+from tfgansynth.experiment.regimes import Regime, planned_regimes
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthesis_stage import ensure_set
 from tfgansynth.experiment.unet_stage import train_row, training_pairs
 from tfgansynth.experiment.unet_training import is_done, mark_done
+from tfgansynth.presets import PRESETS
 from tfgansynth.reporting.cards import markdown
 from tfgansynth.reporting.quality_table import quality_cells
 from tfgansynth.runtime import storage
@@ -52,7 +54,7 @@ def try_recipe(
     assessed: bool = False,
     baseline: Path | None = None,
 ) -> tuple[Evidence, str]:
-    """Train fair rows of a fold and judge them on the training cases it leaves out.
+    """Compare fixed-budget regimes of a fold on the training cases it leaves out.
 
     Writes `fold-N/development/trial.json`.
 
@@ -76,24 +78,26 @@ def try_recipe(
     if not fold.unused:
         raise InputError("--reduced: only a reduced experiment leaves cases to try on")
     config = experiment.config
-    (table,) = recipes(config, len(fold.training), "fair", control=control)
+    (table,) = planned_regimes(
+        config, len(fold.training), "fixed_budget", control=control
+    )
     ensure_gan(experiment, fold)
-    for kind in dict.fromkeys(recipe.kind for recipe in table):
+    for kind in dict.fromkeys(regime.kind for regime in table):
         ensure_set(experiment, fold, kind)
     tested = []
-    for recipe in table:
-        if recipe.schedule == "augmented" and not augmented:
+    for regime in table:
+        if regime.schedule == "augmented" and not augmented:
             continue
-        rows = _ensure_rows(experiment, fold, recipe, baseline)
+        rows = _ensure_rows(experiment, fold, regime, baseline)
         mean = statistics.fmean(row.metrics.dice for row in rows)
-        print(f"TRIED: {recipe.name}: mean Dice {mean:.4f} of {len(rows)} cases")
+        print(f"TRIED: {regime.name}: mean Dice {mean:.4f} of {len(rows)} cases")
         tested.append(
             EvaluatedUNet(
                 seed=config.seed,
-                table=_title(recipe),
-                arm=recipe.name,
+                table=_title(regime),
+                regime=regime.name,
                 rows=rows,
-                is_control=recipe.kind == "control",
+                is_control=regime.kind == "control",
             )
         )
     found = weigh(
@@ -111,7 +115,9 @@ def try_recipe(
         "seed": config.seed,
         "dataset": experiment.data.record(),
         "seconds": seconds,
-        "set_seconds": set_seconds(seconds, fold.number, config.synthesis.teachers),
+        "set_seconds": set_seconds(
+            seconds, fold.number, config.synthesis.pseudo_label_members
+        ),
         "assessment": quality,
         **evidence_to_json(found),
     }
@@ -120,8 +126,8 @@ def try_recipe(
     return found, _line(record, found)
 
 
-def _title(recipe: Recipe) -> str:
-    return "Augmented" if recipe.schedule == "augmented" else "Not augmented"
+def _title(regime: Regime) -> str:
+    return "Augmented" if regime.schedule == "augmented" else "Not augmented"
 
 
 def _settings(config: Config) -> list[str]:
@@ -139,18 +145,20 @@ def _line(record: Mapping[str, Any], found: Evidence) -> str:
     }
     if record["assessment"]:
         cells |= quality_cells(record["assessment"])
-    for arms in found.tables.values():
-        cells |= {arm.name: f"{arm.metrics['dice'].mean:.4f}" for arm in arms}
+    for regimes in found.tables.values():
+        cells |= {
+            regime.name: f"{regime.metrics['dice'].mean:.4f}" for regime in regimes
+        }
     return markdown.table(list(cells), [list(cells.values())])
 
 
 def _ensure_rows(
-    experiment: Experiment, fold: FoldCases, recipe: Recipe, baseline: Path | None
+    experiment: Experiment, fold: FoldCases, regime: Regime, baseline: Path | None
 ) -> Sequence[tables.CaseRow]:
     root = experiment.run.fold(fold.number)
-    folder = root / _FOLDER / recipe.folder_name
-    training, provenance = training_pairs(experiment, fold, recipe)
-    if baseline and not recipe.n_synthetic:
+    folder = root / _FOLDER / regime.folder_name
+    training, provenance = training_pairs(experiment, fold, regime)
+    if baseline and not regime.n_synthetic:
         earlier = baseline / folder.relative_to(experiment.run.root)
         if (earlier / PROVENANCE).exists() and not folder.exists():
             is_done(earlier, provenance)
@@ -160,15 +168,15 @@ def _ensure_rows(
         return tables.read_cases(folder / CASES)
     stage = folder.relative_to(experiment.run.root).as_posix()
     with timed(experiment.run, stage) as timer:
-        unet = train_row(experiment, fold, recipe, training, provenance, folder, timer)
+        unet = train_row(experiment, fold, regime, training, provenance, folder, timer)
     images, masks = images_and_masks(fold.unused)
     rows = measure_cases(
         [case.case_id for case in fold.unused],
         predict_masks(unet, images),
         masks,
         fold=fold.number,
-        n_real=recipe.n_real,
-        n_synthetic=recipe.n_synthetic,
+        n_real=regime.n_real,
+        n_synthetic=regime.n_synthetic,
     )
     storage.write_text(folder / CASES, tables.cases_to_csv(rows))
     mark_done(folder, provenance, (CASES,))

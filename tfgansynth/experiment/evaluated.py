@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.provenance import gan_provenance
-from tfgansynth.experiment.recipes import Recipe
+from tfgansynth.experiment.regimes import Regime
 from tfgansynth.experiment.results import UNetResult
 from tfgansynth.experiment.unet_stage import ensure_unet, unet_remarks
 from tfgansynth.gan.recording import read_remarks
@@ -28,19 +28,19 @@ class Evaluated:
 
 
 def evaluated(
-    experiment: Experiment, fold: FoldCases, recipe: Recipe, run: str = ""
+    experiment: Experiment, fold: FoldCases, regime: Regime, run: str = ""
 ) -> Evaluated:
     """Train and evaluate a U-Net if that is not done yet; see `ensure_unet`.
 
     Args:
         experiment: The experiment.
         fold: The fold.
-        recipe: What it is trained on.
+        regime: What it is trained on.
         run: How records name its run; without, by its folder.
     """
-    rows = ensure_unet(experiment, fold, recipe)
+    rows = ensure_unet(experiment, fold, regime)
     name = run or experiment.run.root.name
-    result = UNetResult(name, experiment.config, fold.number, recipe, rows)
+    result = UNetResult(name, experiment.config, fold.number, regime, rows)
     return Evaluated(experiment, fold, result)
 
 
@@ -55,7 +55,7 @@ def remarks(tested: Sequence[Evaluated]) -> tuple[str, ...]:
     found = [line for each in runs.values() for line in each.duplicates_remark]
     told = set()
     for unet in tested:
-        experiment, fold, recipe = unet.experiment, unet.fold, unet.result.recipe
+        experiment, fold, regime = unet.experiment, unet.fold, unet.result.regime
         seed = f"seed {experiment.config.seed}, " if n_seeds > 1 else ""
         where = f"{seed}fold {fold.number}"
         gan = experiment.run.gan(fold.number)
@@ -66,7 +66,7 @@ def remarks(tested: Sequence[Evaluated]) -> tuple[str, ...]:
             lines = read_remarks(gan, experiment.config.gan, provenance)
             found += [f"{where}, GAN{of}: {line}" for line in lines]
         found += [
-            f"{where}, {recipe.label}: {line}"
-            for line in unet_remarks(experiment, fold, recipe)
+            f"{where}, {regime.label}: {line}"
+            for line in unet_remarks(experiment, fold, regime)
         ]
     return tuple(dict.fromkeys(found))

@@ -55,7 +55,7 @@ def ensure_gan(experiment: Experiment, fold: FoldCases) -> None:
 
 
 def _deformation(config: Config) -> Change | None:
-    if config.gan.deform == "none":
+    if config.gan.augment_real == "none":
         return None
     return functools.partial(augment_pair, config=config.augmentation)
 
@@ -103,9 +103,9 @@ def export_fold_generator(experiment: Experiment, fold: FoldCases) -> None:
         InputError: It has codes of its training cases, and could give them back.
     """
     config = experiment.config
-    if config.gan.codes:
+    if config.gan.latent_codes:
         raise InputError(
-            "--gan.codes: such a generator can give its training "
+            "--gan.latent-codes: such a generator can give its training "
             "cases back and is not handed on: hand on an audited set of it instead "
             "(tools/export_set.py)"
         )

@@ -22,5 +22,5 @@ def judge_parts(config: Config, fold: int, n_cases: int) -> tuple[Indices, ...]:
     """
     rng = np.random.default_rng(derive_seed(config.seed, "judges", fold))
     shuffled = rng.permutation(n_cases)
-    parts = np.array_split(shuffled, config.evaluation.judges)
+    parts = np.array_split(shuffled, config.evaluation.cross_fit_splits)
     return tuple(np.sort(part) for part in parts)

@@ -93,11 +93,11 @@ def ensure_judges(experiment: Experiment, fold: FoldCases) -> Judges:
             was altered.
     """
     config = experiment.config
-    n_cases, n_judges = len(fold.training), config.evaluation.judges
+    n_cases, n_judges = len(fold.training), config.evaluation.cross_fit_splits
     if n_cases < n_judges:
         raise InputError(
-            f"--evaluation.judges {n_judges}: fold {fold.number} has only {n_cases} "
-            "real training cases"
+            f"--evaluation.cross-fit-splits {n_judges}: fold {fold.number} has only "
+            f"{n_cases} real training cases"
         )
     parts = judge_parts(config, fold.number, n_cases)
     paths = [
@@ -120,11 +120,11 @@ def ensure_judges(experiment: Experiment, fold: FoldCases) -> Judges:
 
 def judge_config(config: Config) -> UNetConfig:
     """The numbers of a judge's training: a fixed length, and the weights at its end."""
-    steps = config.evaluation.judge_steps
+    steps = config.evaluation.cross_fit_steps
     return dataclasses.replace(
         config.unet,
         fixed_steps=steps,
-        steps_an_epoch=min(config.evaluation.fair_epoch, steps),
+        steps_an_epoch=min(config.evaluation.budget_epoch, steps),
         real_share=0.0,
         keep="last",
     )

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfgansynth.config import NETWORK_VERSIONS, differences
+from tfgansynth.config import NETWORK_VERSIONS
+from tfgansynth.config_checks import differences
 from tfgansynth.data.dataset import Case, CaseHashes, case_hashes
 from tfgansynth.data.held_out import FoldCases, shared_cases
 from tfgansynth.errors import InputError, name_few

@@ -17,7 +17,7 @@ from tfgansynth.evaluation.evidence import (
     evidence_to_json,
     weigh,
 )
-from tfgansynth.experiment.recipes import Recipe
+from tfgansynth.experiment.regimes import Regime
 
 EVIDENCE = "evidence.json"
 """All rows and verdicts, in the folder of the run, or of the study of several."""
@@ -36,14 +36,14 @@ class UNetResult:
         run: Name of its run's folder.
         config: Its run's.
         fold: Number of its fold.
-        recipe: What it was trained on.
+        regime: What it was trained on.
         rows: Its test cases.
     """
 
     run: str
     config: Config
     fold: int
-    recipe: Recipe
+    regime: Regime
     rows: Sequence[tables.CaseRow]
 
 
@@ -106,9 +106,9 @@ def weigh_results(
             EvaluatedUNet(
                 seed=unet.config.seed,
                 table=table_title(unet),
-                arm=unet.recipe.name,
+                regime=unet.regime.name,
                 rows=unet.rows,
-                is_control=unet.recipe.kind == "control",
+                is_control=unet.regime.kind == "control",
             )
             for unet in unets
         ),
@@ -132,9 +132,9 @@ def evidence_record(
             {
                 "run": unet.run,
                 "fold": unet.fold,
-                "folder": unet.recipe.folder_name,
+                "folder": unet.regime.folder_name,
                 "table": table_title(unet),
-                "arm": unet.recipe.name,
+                "regime": unet.regime.name,
             }
             for unet in unets
         ],
@@ -177,7 +177,7 @@ def curve_of(
             f"one generator, trained on {generator_of} real cases, serves all: it has "
             f"seen more real cases than the U-Nets of fewer than {generator_of}"
         )
-    steps = unets[0].config.evaluation.fair_steps
+    steps = unets[0].config.evaluation.budget_steps
     return Curve(
         context=f"{context(unets, data)}; {steps} mini-batches each",
         is_phantom=data.is_phantom,
@@ -185,12 +185,12 @@ def curve_of(
         unets=tuple(
             CurveUNet(
                 run=unet.run,
-                folder=unet.recipe.folder_name,
-                n_real=unet.recipe.n_real,
-                n_synthetic=unet.recipe.n_synthetic,
+                folder=unet.regime.folder_name,
+                n_real=unet.regime.n_real,
+                n_synthetic=unet.regime.n_synthetic,
                 seed=unet.config.seed,
                 fold=unet.fold,
-                arm=unet.recipe.name,
+                regime=unet.regime.name,
                 dice={row.case_id: row.metrics.dice for row in unet.rows},
             )
             for unet in unets
@@ -218,7 +218,7 @@ def target(config: Config) -> str:
 
 def table_title(unet: UNetResult) -> str:
     """The heading under which a U-Net's row stands: the rule it was trained by."""
-    if unet.recipe.schedule == "paper":
+    if unet.regime.schedule == "paper":
         return "The paper's rows: trained until its rule ends it"
-    steps = unet.config.evaluation.fair_steps
-    return f"Fair rows: {steps} mini-batches each"
+    steps = unet.config.evaluation.budget_steps
+    return f"Fixed budget: {steps} mini-batches each"

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from tfgansynth.config import NETWORK_VERSIONS, Config, differences
+from tfgansynth.config import NETWORK_VERSIONS, Config
+from tfgansynth.config_checks import differences
 from tfgansynth.errors import FULL, InputError, name_few
 from tfgansynth.runtime import storage
 

@@ -120,7 +120,7 @@ def _case_source(experiment: Experiment, fold: FoldCases) -> _Source:
 
 
 def _teachers(experiment: Experiment, fold: FoldCases) -> Teachers | None:
-    if not experiment.config.synthesis.teachers:
+    if not experiment.config.synthesis.pseudo_label_members:
         return None
     return ensure_teachers(experiment, fold)
 
@@ -171,7 +171,7 @@ def _write_set(
 
 
 def _deformation(config: Config) -> Deformation | None:
-    if config.synthesis.deform == "none":
+    if config.synthesis.augment == "none":
         return None
     return functools.partial(augment_set, config=config.augmentation)
 

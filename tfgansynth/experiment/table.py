@@ -15,7 +15,12 @@ from tfgansynth.experiment.assessment import assess_fold
 from tfgansynth.experiment.evaluated import Evaluated, evaluated, remarks
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.gan_stage import ensure_gan
-from tfgansynth.experiment.recipes import Arms, Recipe, paper_recipes, recipes
+from tfgansynth.experiment.regimes import (
+    Regime,
+    RegimeSet,
+    paper_regimes,
+    planned_regimes,
+)
 from tfgansynth.experiment.results import (
     EVIDENCE,
     EVIDENCE_TEXT,
@@ -36,7 +41,7 @@ from tfgansynth.runtime.timing import stages_table
 def run_study(
     experiments: Iterable[Experiment],
     fold_numbers: Sequence[int] | None,
-    arms: Arms,
+    regimes: RegimeSet,
     n_seeds: int,
     *,
     control: bool = False,
@@ -47,7 +52,7 @@ def run_study(
     Args:
         experiments: One run a seed, ascending.
         fold_numbers: The folds; None for all.
-        arms: Which rows.
+        regimes: Which rows.
         n_seeds: How many runs there will be.
         control: Also the rows of the control.
         assessed: Also assess each fold's synthetic set, after its rows.
@@ -62,10 +67,10 @@ def run_study(
     for experiment in experiments:
         folds = experiment.some_folds(fold_numbers)
         own: list[Evaluated] = []
-        chain = _chain(experiment, folds, arms, control=control, assessed=assessed)
+        chain = _chain(experiment, folds, regimes, control=control, assessed=assessed)
         for unet in chain:
             own.append(unet)
-            if unet.result.recipe in _paper_rows(unet):
+            if unet.result.regime in _paper_rows(unet):
                 print(f"\n{tables.to_text(_write_table(experiment, folds, own))}")
         tested += own
         folder = study_folder(tested[0].experiment.run, n_seeds)
@@ -91,7 +96,7 @@ def study_folder(run: Run, n_seeds: int) -> Path:
 def _chain(
     experiment: Experiment,
     folds: Sequence[FoldCases],
-    arms: Arms,
+    regimes: RegimeSet,
     *,
     control: bool,
     assessed: bool,
@@ -100,20 +105,22 @@ def _chain(
     config = experiment.config
     for fold in folds:
         rows = list(
-            itertools.chain(*recipes(config, len(fold.training), arms, control=control))
+            itertools.chain(
+                *planned_regimes(config, len(fold.training), regimes, control=control)
+            )
         )
         ensure_gan(experiment, fold)
-        for kind in dict.fromkeys(recipe.kind for recipe in rows):
+        for kind in dict.fromkeys(regime.kind for regime in rows):
             ensure_set(experiment, fold, kind)
-        for recipe in rows:
-            yield evaluated(experiment, fold, recipe)
+        for regime in rows:
+            yield evaluated(experiment, fold, regime)
         if assessed:
             assess_fold(experiment, fold)
 
 
-def _paper_rows(unet: Evaluated) -> list[Recipe]:
+def _paper_rows(unet: Evaluated) -> list[Regime]:
     n_synthetic = unet.experiment.config.synthesis.count
-    return paper_recipes(len(unet.fold.training), n_synthetic)
+    return paper_regimes(len(unet.fold.training), n_synthetic)
 
 
 def _write_table(
@@ -121,7 +128,7 @@ def _write_table(
 ) -> tables.Table:
     """Write the paper's rows of one run beside the paper's figures."""
     root = experiment.run.root
-    of_paper = [unet for unet in tested if unet.result.recipe in _paper_rows(unet)]
+    of_paper = [unet for unet in tested if unet.result.regime in _paper_rows(unet)]
     table = paper_table(
         experiment.config,
         experiment.data,

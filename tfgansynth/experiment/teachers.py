@@ -71,7 +71,7 @@ def ensure_teachers(experiment: Experiment, fold: FoldCases) -> Teachers:
     config, root = experiment.config, experiment.run.fold(fold.number)
     paths = [
         _ensure_teacher(experiment, fold, number)
-        for number in range(1, config.synthesis.teachers + 1)
+        for number in range(1, config.synthesis.pseudo_label_members + 1)
     ]
     return Teachers(
         networks=tuple(
@@ -87,11 +87,11 @@ def ensure_teachers(experiment: Experiment, fold: FoldCases) -> Teachers:
 
 def teacher_config(config: Config) -> UNetConfig:
     """The numbers of a teacher's training: a fixed length, augmented pairs."""
-    steps = config.synthesis.teacher_steps
+    steps = config.synthesis.pseudo_label_steps
     return dataclasses.replace(
         config.unet,
         fixed_steps=steps,
-        steps_an_epoch=min(config.evaluation.fair_epoch, steps),
+        steps_an_epoch=min(config.evaluation.budget_epoch, steps),
         augment="elastic",
         real_share=0.0,
         keep="last",

@@ -15,7 +15,7 @@ from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.final_evaluation import evaluate_finally
 from tfgansynth.experiment.paths import HISTORY
 from tfgansynth.experiment.provenance import Provenance, unet_provenance
-from tfgansynth.experiment.recipes import Recipe
+from tfgansynth.experiment.regimes import Regime
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthetic_sets import synthetic_pairs
 from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
@@ -24,20 +24,20 @@ from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.training import Labelled, history_from_csv, remarks
 
 
-def unet_folder(experiment: Experiment, fold: FoldCases, recipe: Recipe) -> Path:
+def unet_folder(experiment: Experiment, fold: FoldCases, regime: Regime) -> Path:
     """Folder of one U-Net of a fold."""
-    return experiment.run.fold(fold.number) / recipe.folder_name
+    return experiment.run.fold(fold.number) / regime.folder_name
 
 
 def ensure_unet(
-    experiment: Experiment, fold: FoldCases, recipe: Recipe
+    experiment: Experiment, fold: FoldCases, regime: Regime
 ) -> list[tables.CaseRow]:
     """Train one U-Net and evaluate it on the fold's test cases. Paper: IV-B, IV-C.
 
     Args:
         experiment: The experiment.
         fold: Its training, validation and test cases are used as such.
-        recipe: What it is trained on, and how: real pairs drawn from the fold's by
+        regime: What it is trained on, and how: real pairs drawn from the fold's by
             seed, and the first synthetic ones of its set.
 
     Returns:
@@ -48,12 +48,12 @@ def ensure_unet(
             fold's own, or a finished result was altered.
     """
     run = experiment.run
-    folder = unet_folder(experiment, fold, recipe)
-    training, provenance = training_pairs(experiment, fold, recipe)
+    folder = unet_folder(experiment, fold, regime)
+    training, provenance = training_pairs(experiment, fold, regime)
     if is_done(folder, provenance):
         return tables.read_cases(folder / CASES)
     with timed(run, f"fold-{fold.number}/{folder.name}") as timer:
-        unet = train_row(experiment, fold, recipe, training, provenance, folder, timer)
+        unet = train_row(experiment, fold, regime, training, provenance, folder, timer)
         rows = evaluate_finally(experiment, fold, unet, provenance, folder, timer)
         mark_done(folder, provenance, (CASES, PREDICTIONS, PICTURE))
     return rows
@@ -62,7 +62,7 @@ def ensure_unet(
 def train_row(
     experiment: Experiment,
     fold: FoldCases,
-    recipe: Recipe,
+    regime: Regime,
     training: Labelled,
     provenance: Provenance,
     folder: Path,
@@ -73,27 +73,27 @@ def train_row(
         experiment,
         fold,
         training,
-        recipe.unet_config(experiment.config),
+        regime.unet_config(experiment.config),
         seed=derive_seed(experiment.config.seed, "unet", fold.number),
         folder=folder,
         provenance=provenance,
-        label=f"fold {fold.number}, {recipe.label}:",
+        label=f"fold {fold.number}, {regime.label}:",
         timer=timer,
     )
 
 
 def unet_remarks(
-    experiment: Experiment, fold: FoldCases, recipe: Recipe
+    experiment: Experiment, fold: FoldCases, regime: Regime
 ) -> tuple[str, ...]:
     """What a reader of results must know of how a finished U-Net was trained."""
-    path = unet_folder(experiment, fold, recipe) / HISTORY
+    path = unet_folder(experiment, fold, regime) / HISTORY
     history = history_from_csv(path.read_text("utf-8"))
-    n_pairs = recipe.n_real + recipe.n_synthetic
-    return remarks(history, recipe.unet_config(experiment.config), n_pairs)
+    n_pairs = regime.n_real + regime.n_synthetic
+    return remarks(history, regime.unet_config(experiment.config), n_pairs)
 
 
 def training_pairs(
-    experiment: Experiment, fold: FoldCases, recipe: Recipe
+    experiment: Experiment, fold: FoldCases, regime: Regime
 ) -> tuple[Labelled, Provenance]:
     """Collect what a U-Net is trained on, and say where it comes from.
 
@@ -101,24 +101,24 @@ def training_pairs(
         InputError: There are not so many pairs, or the synthetic set is not the
             fold's own.
     """
-    real = _draw_real(experiment, fold, recipe.n_real)
+    real = _draw_real(experiment, fold, regime.n_real)
     parts = []
     if real:
         parts.append(images_and_masks(real))
     synthetic = None
-    if recipe.n_synthetic:
+    if regime.n_synthetic:
         images, masks, synthetic = synthetic_pairs(
-            experiment, fold, recipe.n_synthetic, recipe.kind
+            experiment, fold, regime.n_synthetic, regime.kind
         )
         parts.append((images, masks))
     if not parts:
         raise InputError("--real 0 --synthetic 0: there is nothing to train on")
     images, masks = map(np.concatenate, zip(*parts, strict=True))
     provenance = unet_provenance(experiment, fold, real, synthetic)
-    numbers = dataclasses.asdict(recipe.unet_config(experiment.config))
+    numbers = dataclasses.asdict(regime.unet_config(experiment.config))
     return Labelled(images, masks, len(real)), {
         **provenance,
-        **recipe.record(),
+        **regime.record(),
         "unet": numbers,
     }
 

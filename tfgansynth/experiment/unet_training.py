@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tfgansynth.config import Config, UNetConfig, require_same
+from tfgansynth.config import Config, UNetConfig
+from tfgansynth.config_checks import require_same
 from tfgansynth.data.augmentation import augment
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases

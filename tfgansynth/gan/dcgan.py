@@ -43,10 +43,10 @@ class DCGAN(keras.Model):
         self, config: GANConfig, *, size: int, seed: int, n_cases: int = 0
     ) -> None:
         """Create both networks and both optimizers."""
-        if config.codes and n_cases > config.z_dim:
+        if config.latent_codes and n_cases > config.z_dim:
             raise InputError(
                 f"--gan.z-dim {config.z_dim}: expected {n_cases} or more with "
-                "--gan.codes, a number for each training case"
+                "--gan.latent-codes, a number for each training case"
             )
         super().__init__()
         policy = layer_policy(config.precision)
@@ -56,7 +56,7 @@ class DCGAN(keras.Model):
             size=size,
             seed=derive_seed(seed, "generator"),
             policy=policy,
-            n_codes=n_cases if config.codes else 0,
+            n_codes=n_cases if config.latent_codes else 0,
             name="generator",
         )
         self.discriminator = Discriminator(
@@ -116,7 +116,7 @@ class DCGAN(keras.Model):
             g_total = g_loss
             if self.generator.n_codes:
                 codes["loss/codes"] = self._code_error(m)
-                g_total = g_loss + self.config.code_loss * codes["loss/codes"]
+                g_total = g_loss + self.config.latent_loss * codes["loss/codes"]
         # Both gradients come before either update: the same forward pass.
         d_gradients = tape.gradient(d_loss, self.discriminator.trainable_variables)
         g_gradients = tape.gradient(g_total, self.generator.trainable_variables)
@@ -202,7 +202,9 @@ class DCGAN(keras.Model):
             return
         # Young averages follow faster: the first weights are noise.
         step = tf.cast(self.step, tf.float32)
-        decay = tf.minimum(self.config.average_decay, (1 + step) / (10 + step))
+        decay = tf.minimum(
+            self.config.average_decay, (1 + step) / (self.config.average_warmup + step)
+        )
         for average, weight in zip(
             self.averages, self.generator.trainable_variables, strict=True
         ):

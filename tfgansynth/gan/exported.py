@@ -22,7 +22,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray, FloatArray, split_pair
-from tfgansynth.config import Config, DataConfig, GANConfig, UNetConfig, check
+from tfgansynth.config import Config, DataConfig, GANConfig, UNetConfig
+from tfgansynth.config_checks import check
 from tfgansynth.errors import InputError
 from tfgansynth.gan.export import PROVENANCE
 from tfgansynth.gan.networks import Generator

@@ -71,28 +71,30 @@ def fault_of_weights(state: Mapping[str, NDArray[Any]]) -> str:
 def won_below(config: GANConfig) -> float:
     """The loss below which the discriminator is too sure to teach the generator.
 
-    `won_loss`, but for the one loss without a lower bound: there the value that a
-    discriminator has which is as sure as with cross-entropy at `won_loss`. With
-    probability p for the right answer, real or synthetic, the cross-entropy is
+    `saturation_loss`, but for the one loss without a lower bound: there the value that
+    a discriminator has which is as sure as with cross-entropy at `saturation_loss`.
+    With probability p for the right answer, real or synthetic, the cross-entropy is
     -2 log p and the printed loss 2 log(1 - p).
     """
-    if config.loss != "printed":
-        return config.won_loss
-    mistaken = -math.expm1(-config.won_loss / 2)
+    if config.loss != "paper_equation_1":
+        return config.saturation_loss
+    mistaken = -math.expm1(-config.saturation_loss / 2)
     return 2 * math.log(mistaken) if mistaken else -math.inf
 
 
 def recent_loss(history: History, config: GANConfig) -> float:
-    """The discriminator's median loss over the last `won_steps` steps.
+    """The discriminator's median loss over the last `saturation_steps` steps.
 
     NaN as long as there have not been so many. The median, since the loss of a
     discriminator that has won still has single peaks.
     """
     points = history.series.get(LOSS, {})
     last = max(points, default=0)
-    if last < config.won_steps:
+    if last < config.saturation_steps:
         return math.nan
-    window = (value for step, value in points.items() if step > last - config.won_steps)
+    window = (
+        value for step, value in points.items() if step > last - config.saturation_steps
+    )
     return statistics.median(window)
 
 
@@ -109,7 +111,7 @@ def last_diversity(history: History) -> float:
 
 def samples_collapsed(history: History, config: GANConfig) -> bool:
     """Whether the last samples were much more alike than the real images."""
-    return last_diversity(history) < config.collapse_share
+    return last_diversity(history) < config.mode_collapse_share
 
 
 def faults(history: History, config: GANConfig) -> dict[str, str]:
@@ -117,14 +119,14 @@ def faults(history: History, config: GANConfig) -> dict[str, str]:
     found = {}
     if discriminator_won(history, config):
         found["won"] = (
-            f"the discriminator has won: its median loss over {config.won_steps} "
-            f"steps is {recent_loss(history, config):.3g}, below "
-            f"{won_below(config):.3g} (--gan.won-loss)"
+            "the discriminator has won: its median loss over "
+            f"{config.saturation_steps} steps is {recent_loss(history, config):.3g}, "
+            f"below {won_below(config):.3g} (--gan.saturation-loss)"
         )
     if samples_collapsed(history, config):
         found["collapsed"] = (
             f"samples have collapsed: they are {last_diversity(history):.2f} times as "
-            f"diverse as the real images, less than {config.collapse_share:g} "
-            "(--gan.collapse-share)"
+            f"diverse as the real images, less than {config.mode_collapse_share:g} "
+            "(--gan.mode-collapse-share)"
         )
     return found

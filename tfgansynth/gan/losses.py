@@ -61,6 +61,6 @@ def hinge(real: Any, synthetic: Any) -> tuple[Any, Any]:
 LOSSES: Mapping[str, Loss] = {
     "non_saturating": non_saturating,
     "minimax": minimax,
-    "printed": printed,
+    "paper_equation_1": printed,
     "hinge": hinge,
 }

@@ -16,8 +16,6 @@ from tfgansynth.runtime.kernels.convolution import convolution
 from tfgansynth.runtime.kernels.layers import Convolution, TransposedConvolution
 
 _PACKAGE = "tfgansynth"
-_DISTURBANCE = 0.2
-"""Share of z that is added to a code, so that a case has a neighborhood, no point."""
 
 
 def _initializer(config: GANConfig, seed: int) -> keras.Initializer:
@@ -178,7 +176,8 @@ class Codes(keras.layers.Layer):
         """Create the codes, as z is spread."""
         super().__init__(dtype="float32", name="codes")
         self.count = count
-        self.sharpness = config.code_sharpness * (count + 1) / 2
+        self.scale = (count + 1) / (2 * config.latent_temperature)
+        self.noise = config.latent_noise
         initializer = keras.initializers.RandomNormal(stddev=3**-0.5, seed=seed)
         self.codes = self.add_weight(
             shape=(count, config.z_dim), initializer=initializer, name="codes"
@@ -188,15 +187,15 @@ class Codes(keras.layers.Layer):
         """Mix codes: float32 (m, length) in [-1, 1] -> float32 (m, length).
 
         The first n numbers of z say how much of each code. Sorted, they are 2 / (n + 1)
-        apart on average, which the sharpness turns into a number that does not depend
-        on n.
+        apart on average: the scale undoes that, so that the temperature means the same
+        for any n.
         """
-        shares = ops.softmax(self.sharpness * z[:, : self.count])
-        return ops.matmul(shares, self.codes) + _DISTURBANCE * z
+        shares = ops.softmax(self.scale * z[:, : self.count])
+        return ops.matmul(shares, self.codes) + self.noise * z
 
     def of_cases(self, cases: Any, z: Any) -> Any:
         """The codes of cases: int32 (m,) and float32 (m, length) -> (m, length)."""
-        return ops.take(self.codes, cases, axis=0) + _DISTURBANCE * z
+        return ops.take(self.codes, cases, axis=0) + self.noise * z
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)

@@ -1,4 +1,4 @@
-"""The learning curve as a picture: each U-Net, and a line with intervals by arm."""
+"""The learning curve as a picture: each U-Net, and a line with intervals by regime."""
 
 import statistics
 from pathlib import Path
@@ -18,7 +18,7 @@ _COLORS = ("#0072B2", "#D55E00")
 _MARKERS = ("o", "s")
 _INK, _FAINT = "#333333", "#888888"
 _SPREAD = 1.015
-"""Factor between arms along the axis, so that no interval hides another."""
+"""Factor between regimes along the axis, so that no interval hides another."""
 
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -52,8 +52,8 @@ def draw(curve: Curve) -> Figure:
     """Draw mean Dice over the number of real cases, which is on a log axis."""
     figure = Figure(figsize=(7.5, 5), layout="constrained")
     axes = figure.subplots()
-    for index, arm in enumerate(curve.arms):
-        _draw_line(axes, curve, arm, index)
+    for index, regime in enumerate(curve.regimes):
+        _draw_line(axes, curve, regime, index)
     axes.set_xscale("log")
     axes.set_xticks(curve.counts, [str(count) for count in curve.counts])
     axes.xaxis.set_minor_locator(NullLocator())
@@ -62,7 +62,7 @@ def draw(curve: Curve) -> Figure:
     axes.grid(axis="y", color=_FAINT, alpha=0.25, linewidth=0.8)
     axes.legend(
         frameon=False,
-        ncols=len(curve.arms),
+        ncols=len(curve.regimes),
         loc="lower left",
         bbox_to_anchor=(0, 1),
         borderaxespad=0.2,
@@ -76,9 +76,9 @@ def draw(curve: Curve) -> Figure:
     return figure
 
 
-def _draw_line(axes: Axes, curve: Curve, arm: str, index: int) -> None:
+def _draw_line(axes: Axes, curve: Curve, regime: str, index: int) -> None:
     color, shift = _COLORS[index % len(_COLORS)], _SPREAD**index
-    unets = [unet for unet in curve.unets if unet.arm == arm]
+    unets = [unet for unet in curve.unets if unet.regime == regime]
     axes.scatter(
         [unet.n_real * shift for unet in unets],
         [statistics.fmean(unet.dice.values()) for unet in unets],
@@ -87,7 +87,7 @@ def _draw_line(axes: Axes, curve: Curve, arm: str, index: int) -> None:
         alpha=0.35,
         linewidths=0,
     )
-    line = curve.line(arm)
+    line = curve.line(regime)
     means = [found.mean for found in line.values()]
     below = [found.mean - found.low for found in line.values()]
     above = [found.high - found.mean for found in line.values()]
@@ -95,7 +95,7 @@ def _draw_line(axes: Axes, curve: Curve, arm: str, index: int) -> None:
         [count * shift for count in line],
         means,
         yerr=[below, above],
-        label=arm,
+        label=regime,
         color=color,
         marker=_MARKERS[index % len(_MARKERS)],
         markersize=5,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.config import require_same
+from tfgansynth.config_checks import require_same
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import storage
 

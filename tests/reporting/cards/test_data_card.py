@@ -113,7 +113,7 @@ def test_what_was_done_besides_the_papers_steps_is_told() -> None:
     plain = data_card(FACTS, Findings())
     manifest = {
         **MANIFEST,
-        "gan": {"codes": True},
+        "gan": {"latent_codes": True},
         "teachers": {"teachers/teacher-1": "00", "teachers/teacher-2": "11"},
         "synthesis": {**MANIFEST["synthesis"], "deform": "elastic"},
     }

@@ -115,11 +115,14 @@ def _bytes(planes: FloatArray) -> ByteArray:
 
 
 def write_curve(folder: Path) -> None:
-    """Write a learning curve of two arms, two seeds and four sizes."""
+    """Write a learning curve of two regimes, two seeds and four sizes."""
     rng = np.random.default_rng(1)
     points = []
     for n_real in (5, 10, 20, 60):
-        for arm, n_synthetic in (("real (fair)", 0), ("real + synthetic (fair)", 20)):
+        for regime, n_synthetic in (
+            ("real (fixed budget)", 0),
+            ("real + synthetic (fixed budget)", 20),
+        ):
             for seed in (0, 1):
                 mean = 0.96 - 0.5 / n_real - 0.002 * n_synthetic / n_real
                 mean += float(rng.normal(0, 0.004))
@@ -128,7 +131,7 @@ def write_curve(folder: Path) -> None:
                         "n_real": n_real,
                         "seed": seed,
                         "fold": 1,
-                        "arm": arm,
+                        "regime": regime,
                         "n_synthetic": n_synthetic,
                         "mean_dice": mean,
                         "low": mean - 0.01,

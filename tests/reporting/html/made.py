@@ -8,7 +8,7 @@ import numpy as np
 
 from tfgansynth import pictures
 from tfgansynth.arrays import ByteArray, MaskArray
-from tfgansynth.config import PRESETS, Config
+from tfgansynth.config import Config
 from tfgansynth.data.phantoms.phantom import make_phantoms
 from tfgansynth.evaluation.evidence import EvaluatedUNet, evidence_to_json, weigh
 from tfgansynth.evaluation.metrics import measure
@@ -16,18 +16,27 @@ from tfgansynth.evaluation.predictions import Predictions, write_predictions
 from tfgansynth.evaluation.tables import CaseRow, cases_to_csv
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.gan.history import History
+from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, write_set
 
 SIZE, N_CASES, N_SYNTHETIC = 32, 20, 14
-PAPER, FAIR = "The paper's rows: <until> its rule ends it", "Fair rows: 40 each"
+PAPER, FIXED_BUDGET = (
+    "The paper's rows: <until> its rule ends it",
+    "Fixed budget: 40 each",
+)
 ARMS = {
     (PAPER, "real only"): ("unet-r6-s0", 6, 0, 1),
     (PAPER, "mixed"): ("unet-r6-s14", 6, N_SYNTHETIC, 3),
     (PAPER, "synthetic only"): ("unet-r0-s14", 0, N_SYNTHETIC, 4),
-    (FAIR, "real (fair)"): ("unet-r6-s0-fair", 6, 0, 2),
-    (FAIR, "real + synthetic (fair)"): ("unet-r6-s14-fair", 6, N_SYNTHETIC, 2),
-    (FAIR, "real (augmented)"): ("unet-r6-s0-augmented", 6, 0, 3),
+    (FIXED_BUDGET, "real (fixed budget)"): ("unet-r6-s0-fixed-budget", 6, 0, 2),
+    (FIXED_BUDGET, "real + synthetic (fixed budget)"): (
+        "unet-r6-s14-fixed-budget",
+        6,
+        N_SYNTHETIC,
+        2,
+    ),
+    (FIXED_BUDGET, "real (augmented)"): ("unet-r6-s0-augmented", 6, 0, 3),
 }
 """Table and row to folder, pairs, and how many pixels each answer is displaced by."""
 HOSTILE = "case <b>&\"'$x$"
@@ -50,9 +59,9 @@ def write_study(out: Path, seeds: tuple[int, ...] = (0, 1)) -> Path:
         folder = out / f"phantoms-reduced-smoke-seeds{seeds[0]}-{seeds[-1]}"
         folder.mkdir()
     unets = [
-        (run, EvaluatedUNet(run.config.seed, table, arm, _unet(run, *made)))
+        (run, EvaluatedUNet(run.config.seed, table, regime, _unet(run, *made)))
         for run in runs
-        for (table, arm), made in ARMS.items()
+        for (table, regime), made in ARMS.items()
     ]
     evidence = weigh(
         [unet for _, unet in unets],
@@ -70,9 +79,9 @@ def write_study(out: Path, seeds: tuple[int, ...] = (0, 1)) -> Path:
             {
                 "run": run.root.name,
                 "fold": 1,
-                "folder": ARMS[unet.table, unet.arm][0],
+                "folder": ARMS[unet.table, unet.regime][0],
                 "table": unet.table,
-                "arm": unet.arm,
+                "regime": unet.regime,
             }
             for run, unet in unets
         ],

@@ -10,31 +10,35 @@ from tfgansynth.reporting.html.answers import Answer, Question, answers, schedul
 
 SET, GENERATOR = Question
 ARMS = {
-    "real (fair)": (30, 0),
-    "real + synthetic (fair)": (30, 120),
-    "synthetic (fair)": (0, 120),
+    "real (fixed budget)": (30, 0),
+    "real + synthetic (fixed budget)": (30, 120),
+    "synthetic (fixed budget)": (0, 120),
     "real (augmented)": (30, 0),
     "real + control (augmented)": (30, 120),
     "real + synthetic (augmented)": (30, 120),
-    "real + synthetic (filtered, fair)": (30, 90),
+    "real + synthetic (filtered, fixed_budget)": (30, 90),
 }
 
 
-def unet(seed: int, arm: str, shift: float) -> EvaluatedUNet:
+def unet(seed: int, regime: str, shift: float) -> EvaluatedUNet:
     of_case = np.random.default_rng(0).normal(0.94, 0.01, 40)
-    own = np.random.default_rng([seed, len(arm)]).normal(shift, 0.001, 40)
+    own = np.random.default_rng([seed, len(regime)]).normal(shift, 0.001, 40)
     rows = [
-        CaseRow(1, f"case-{number}", *ARMS[arm], CaseMetrics(float(dice), 9, 5, 2))
+        CaseRow(1, f"case-{number}", *ARMS[regime], CaseMetrics(float(dice), 9, 5, 2))
         for number, dice in enumerate(of_case + own)
     ]
-    return EvaluatedUNet(seed=seed, table="rows", arm=arm, rows=rows)
+    return EvaluatedUNet(seed=seed, table="rows", regime=regime, rows=rows)
 
 
 def answered(shift: float, n_seeds: int = 4) -> list[Answer]:
     """Those on evidence in which each row with synthetic pairs is better by a shift."""
-    shifts = {arm: shift if "+ synthetic" in arm else 0.0 for arm in ARMS}
+    shifts = {regime: shift if "+ synthetic" in regime else 0.0 for regime in ARMS}
     evidence = weigh(
-        [unet(seed, arm, shifts[arm]) for seed in range(n_seeds) for arm in ARMS],
+        [
+            unet(seed, regime, shifts[regime])
+            for seed in range(n_seeds)
+            for regime in ARMS
+        ],
         context="",
         is_phantom=False,
         margin=0.005,
@@ -48,8 +52,8 @@ def test_the_pairs_that_answer_are_found() -> None:
     ]
 
     assert pairs == [
-        (SET, "real (fair)", "real + synthetic (fair)"),
-        (SET, "real (fair)", "real + synthetic (filtered, fair)"),
+        (SET, "real (fixed budget)", "real + synthetic (fixed budget)"),
+        (SET, "real (fixed budget)", "real + synthetic (filtered, fixed_budget)"),
         (SET, "real (augmented)", "real + synthetic (augmented)"),
         (
             GENERATOR,
@@ -85,15 +89,15 @@ def test_one_seed_with_wide_differences_settles_nothing() -> None:
         EvaluatedUNet(
             seed=0,
             table="rows",
-            arm=arm,
+            regime=regime,
             rows=[
-                CaseRow(1, f"case-{n}", *ARMS[arm], CaseMetrics(dice, 9, 5, 2))
+                CaseRow(1, f"case-{n}", *ARMS[regime], CaseMetrics(dice, 9, 5, 2))
                 for n, dice in enumerate(dices)
             ],
         )
-        for arm, dices in (
-            ("real (fair)", [0.9, 0.8, 0.95, 0.7]),
-            ("real + synthetic (fair)", [0.8, 0.9, 0.7, 0.95]),
+        for regime, dices in (
+            ("real (fixed budget)", [0.9, 0.8, 0.95, 0.7]),
+            ("real + synthetic (fixed budget)", [0.8, 0.9, 0.7, 0.95]),
         )
     ]
     evidence = weigh(noisy, context="", is_phantom=False, margin=0.005)
@@ -107,7 +111,15 @@ def test_schedules_are_read_from_names() -> None:
     names = [*ARMS, "real only", "mixed, filtered"]
 
     assert [schedule(name) for name in names] == [
-        *("fair", "fair", "fair", "augmented", "augmented", "augmented", "fair"),
+        *(
+            "fixed_budget",
+            "fixed_budget",
+            "fixed_budget",
+            "augmented",
+            "augmented",
+            "augmented",
+            "fixed_budget",
+        ),
         *("", ""),
     ]
 

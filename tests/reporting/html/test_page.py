@@ -105,7 +105,10 @@ def test_the_answer_of_each_table_stands_at_the_top(page: Reader) -> None:
 
     assert answers == ["No, it harms.", "It makes no difference that matters."]
     assert "mixed harms against real only: Dice is" in page.text
-    assert "real + synthetic (fair) is equivalent to real (fair)" in page.text
+    assert (
+        "real + synthetic (fixed budget) is equivalent to real (fixed budget)"
+        in page.text
+    )
 
 
 def test_nothing_is_loaded_and_nothing_runs(text: str, page: Reader) -> None:

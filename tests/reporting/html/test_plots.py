@@ -7,14 +7,14 @@ import pytest
 from markupsafe import Markup
 
 from tfgansynth.reporting.html import figures, plots
-from tfgansynth.reporting.html.figures import ArmStyle
+from tfgansynth.reporting.html.figures import RegimeStyle
 
 NAMES = ['<b>$x$ & "y"', "plain"]
 DIFFERENCE = {"mean": -0.002, "low": -0.004, "high": 0.001}
 
 
 def boxes(name: str = "boxes") -> Markup:
-    style = ArmStyle.of(30, 120, "real + synthetic (augmented)")
+    style = RegimeStyle.of(30, 120, "real + synthetic (augmented)")
     return figures.boxes(
         {row: (style, [0.8, 0.9, 0.95]) for row in NAMES}, "dice", name
     )

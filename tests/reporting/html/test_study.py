@@ -33,7 +33,7 @@ def test_all_of_a_study_is_read(study: Path) -> None:
     found = read_study(study)
 
     assert [run.config["seed"] for run in found.runs] == [0, 1]
-    assert [(unet.seed, unet.table, unet.arm) for unet in found.unets] == [
+    assert [(unet.seed, unet.table, unet.regime) for unet in found.unets] == [
         (seed, *row) for seed in (0, 1) for row in ARMS
     ]
     assert all(len(unet.rows) == N_CASES for unet in found.unets)

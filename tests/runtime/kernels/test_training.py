@@ -9,11 +9,12 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfgansynth.config import PRESETS, Precision
+from tfgansynth.config import Precision
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.data.pipelines import endless_batches, real_pairs
 from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.presets import PRESETS
 from tfgansynth.runtime.precision import bfloat16_units
 from tfgansynth.segmentation.training import Labelled, train_unet
 from tfgansynth.segmentation.unet import predict_masks

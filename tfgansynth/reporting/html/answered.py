@@ -15,7 +15,7 @@ class ShownRow:
     """Three test cases of a row, over all folds and seeds."""
 
     table: str
-    arm: str
+    regime: str
     tiles: tuple[Tile, ...]
 
 
@@ -27,9 +27,10 @@ def shown_rows(study: Study) -> list[ShownRow]:
     """
     by_row: dict[tuple[str, str], list[UNet]] = {}
     for unet in study.unets:
-        by_row.setdefault((unet.table, unet.arm), []).append(unet)
+        by_row.setdefault((unet.table, unet.regime), []).append(unet)
     return [
-        ShownRow(table, arm, _three(unets)) for (table, arm), unets in by_row.items()
+        ShownRow(table, regime, _three(unets))
+        for (table, regime), unets in by_row.items()
     ]
 
 
@@ -59,7 +60,7 @@ def _tile(unet: UNet, place: int, word: str) -> Tile:
     figures = f"Dice {found.dice:.4f}, HD {found.hausdorff_px:.1f} px"
     return tile(
         answered.shown_images[place],
-        alt=f"{unet.arm}, {word} case {case}: {figures}; truth and answer outlined",
+        alt=f"{unet.regime}, {word} case {case}: {figures}; truth and answer outlined",
         caption=f"{word}: {case}, {figures} (seed {unet.seed}, fold {unet.fold})",
         truth=answered.truths[index],
         answer=answered.predictions[index],

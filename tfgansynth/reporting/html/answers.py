@@ -127,12 +127,12 @@ def _replaces_control(first: str, second: str) -> bool:
     return has_control(first) and first.replace("control", "synthetic") == second
 
 
-def has_control(arm: str) -> bool:
-    """Whether a row has pairs of a control, by its name: `real + control (fair)`."""
-    return "control (" in arm
+def has_control(regime: str) -> bool:
+    """Whether a regime has pairs of a control, by its name."""
+    return "control (" in regime
 
 
-def schedule(arm: str) -> str:
-    """How the U-Nets of a row were trained: `fair`, `augmented`, or empty."""
-    found = re.search(r"(fair|augmented)\)$", arm)
+def schedule(regime: str) -> str:
+    """How the U-Nets of a row were trained: `fixed budget`, `augmented`, or empty."""
+    found = re.search(r"(fixed budget|augmented)\)$", regime)
     return found[1] if found else ""

@@ -17,7 +17,7 @@ class Point:
     n_synthetic: int
     seed: int
     fold: int
-    arm: str
+    regime: str
     mean_dice: float
     low: float
     high: float
@@ -59,7 +59,9 @@ def read_curve(path: Path, dataset: Mapping[str, Any]) -> Curve | None:
         points = [
             Point(**{name: point[name] for name in names}) for point in record["points"]
         ]
-        points.sort(key=lambda point: (point.arm, point.n_real, point.seed, point.fold))
+        points.sort(
+            key=lambda point: (point.regime, point.n_real, point.seed, point.fold)
+        )
         if not points:
             raise ValueError("no points")
         return Curve(tuple(points), str(record["context"]), str(record["generator"]))

@@ -43,14 +43,14 @@ _BINS = 24
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ArmStyle:
+class RegimeStyle:
     """How a row of a table is drawn: its color tells its pairs, dashes augmentation."""
 
     color: str
     dashed: bool
 
     @classmethod
-    def of(cls, n_real: int, n_synthetic: int, name: str) -> "ArmStyle":
+    def of(cls, n_real: int, n_synthetic: int, name: str) -> "RegimeStyle":
         """The style of a row by its pairs and its name."""
         color = (MIXED if n_real else SYNTHETIC) if n_synthetic else REAL
         if has_control(name):
@@ -116,7 +116,7 @@ def forest(
 
 
 def boxes(
-    rows: Mapping[str, tuple[ArmStyle, Sequence[float]]], metric: str, name: str
+    rows: Mapping[str, tuple[RegimeStyle, Sequence[float]]], metric: str, name: str
 ) -> Markup:
     """Show a metric over all cases, a box a row: quartiles, median, mean, whiskers.
 
@@ -163,20 +163,20 @@ def boxes(
 
 def learning_curve(curve: Curve, name: str) -> Markup:
     """Show mean Dice with intervals over the number of real training cases."""
-    arms = {point.arm: point.n_synthetic for point in curve.points}
+    regimes = {point.regime: point.n_synthetic for point in curve.points}
     sizes = sorted({point.n_real for point in curve.points})
     with drawing(300) as (figure, (axes,)):
-        for place, (arm, n_synthetic) in enumerate(arms.items()):
-            style = ArmStyle.of(1, n_synthetic, arm)
-            points = [point for point in curve.points if point.arm == arm]
+        for place, (regime, n_synthetic) in enumerate(regimes.items()):
+            style = RegimeStyle.of(1, n_synthetic, regime)
+            points = [point for point in curve.points if point.regime == regime]
             # Side by side, so that no interval hides another.
-            shift = 1 + 0.05 * (place - (len(arms) - 1) / 2)
+            shift = 1 + 0.05 * (place - (len(regimes) - 1) / 2)
             _points(axes, points, style, shift)
             by_size: dict[float, list[float]] = {}
             for point in points:
                 by_size.setdefault(point.n_real * shift, []).append(point.mean_dice)
             means = [statistics.fmean(values) for values in by_size.values()]
-            axes.plot([*by_size], means, style.line, color=style.color, label=arm)
+            axes.plot([*by_size], means, style.line, color=style.color, label=regime)
         axes.set_xscale("log")
         axes.minorticks_off()
         axes.set_xticks(sizes, [str(size) for size in sizes])
@@ -186,7 +186,9 @@ def learning_curve(curve: Curve, name: str) -> Markup:
         return as_svg(figure, name, _curve_alt(curve.points))
 
 
-def _points(axes: Axes, points: Sequence[Point], style: ArmStyle, shift: float) -> None:
+def _points(
+    axes: Axes, points: Sequence[Point], style: RegimeStyle, shift: float
+) -> None:
     for point in points:
         place = point.n_real * shift
         ends = [point.low, point.high]
@@ -196,7 +198,8 @@ def _points(axes: Axes, points: Sequence[Point], style: ArmStyle, shift: float) 
 
 def _curve_alt(points: Sequence[Point]) -> str:
     return "Mean Dice by number of real training cases: " + "; ".join(
-        f"{point.arm}, {point.n_real} real: {point.mean_dice:.4f}" for point in points
+        f"{point.regime}, {point.n_real} real: {point.mean_dice:.4f}"
+        for point in points
     )
 
 
@@ -287,14 +290,14 @@ def series(
 
 
 def validation_errors(
-    lines: Iterable[tuple[str, ArmStyle, Mapping[int, float]]], name: str
+    lines: Iterable[tuple[str, RegimeStyle, Mapping[int, float]]], name: str
 ) -> Markup:
     """Show the validation error of U-Nets over their mini-batches, a line each."""
     told: dict[str, None] = {}
     with drawing(270) as (figure, (axes,)):
-        for arm, style, points in lines:
-            label = "" if arm in told else arm
-            told[arm] = None
+        for regime, style, points in lines:
+            label = "" if regime in told else regime
+            told[regime] = None
             _line(axes, points, color=style.color, label=label, linestyle=style.line)
         axes.set_xlabel("mini-batches")
         axes.set_ylabel("validation error")

@@ -15,7 +15,7 @@ from tfgansynth.evaluation.tables import (
     span,
 )
 from tfgansynth.reporting.html.answers import Answer, Question, answers
-from tfgansynth.reporting.html.figures import ArmStyle, boxes, forest
+from tfgansynth.reporting.html.figures import RegimeStyle, boxes, forest
 from tfgansynth.reporting.html.study import Study
 
 _SHOWN = "dice", "hausdorff_px"
@@ -118,7 +118,8 @@ def _table(
 
 def _row(row: Mapping[str, Any], reduced: bool) -> TableRow:
     printed = {
-        each.arm: each for each in (PAPER_TABLE_II if reduced else PAPER_TABLE_I)
+        each.training_set: each
+        for each in (PAPER_TABLE_II if reduced else PAPER_TABLE_I)
     }
     paper = printed.get(row["name"])
     return TableRow(
@@ -151,15 +152,15 @@ def _mean_sd(metric: str, summary: Summary) -> str:
 
 def _cases(
     study: Study, table: Mapping[str, Any], metric: str
-) -> dict[str, tuple[ArmStyle, list[float]]]:
+) -> dict[str, tuple[RegimeStyle, list[float]]]:
     """Each row's style, and the metric of all its cases over folds and seeds."""
     return {
         row["name"]: (
-            ArmStyle.of(row["n_real"][0], row["n_synthetic"][0], row["name"]),
+            RegimeStyle.of(row["n_real"][0], row["n_synthetic"][0], row["name"]),
             [
                 getattr(case.metrics, metric)
                 for unet in study.unets
-                if (unet.table, unet.arm) == (table["title"], row["name"])
+                if (unet.table, unet.regime) == (table["title"], row["name"])
                 for case in unet.rows
             ],
         )

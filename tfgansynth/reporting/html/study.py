@@ -37,7 +37,7 @@ class UNet:
         seed: Of its run.
         fold: Whose test cases it was tested on.
         table: Title of the table it belongs to.
-        arm: Name of its row.
+        regime: Name of its row.
         rows: Its test cases.
         predictions: What it answered.
         errors: Mini-batches so far to validation error.
@@ -46,7 +46,7 @@ class UNet:
     seed: int
     fold: int
     table: str
-    arm: str
+    regime: str
     rows: tuple[CaseRow, ...]
     predictions: Predictions
     errors: Mapping[int, float]
@@ -223,7 +223,7 @@ def _unet(
         seed=runs[run].config["seed"],
         fold=number,
         table=str(entry["table"]),
-        arm=str(entry["arm"]),
+        regime=str(entry["regime"]),
         rows=tuple(read_cases(folder / CASES)),
         predictions=read_predictions(folder / PREDICTIONS),
         errors=_errors(folder / HISTORY, steps),

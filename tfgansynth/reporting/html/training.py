@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from tfgansynth.reporting.html.figures import ArmStyle, series, validation_errors
+from tfgansynth.reporting.html.figures import RegimeStyle, series, validation_errors
 from tfgansynth.reporting.html.study import Fold, Study
 
 _EXPLAINED: Mapping[str, tuple[str, str]] = {
@@ -73,8 +73,8 @@ def unet_curves(study: Study) -> list[Curves]:
     for number, table in enumerate(study.evidence["tables"]):
         lines = [
             (
-                unet.arm,
-                ArmStyle.of(case.n_real, case.n_synthetic, unet.arm),
+                unet.regime,
+                RegimeStyle.of(case.n_real, case.n_synthetic, unet.regime),
                 unet.errors,
             )
             for unet in study.unets

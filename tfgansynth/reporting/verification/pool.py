@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfgansynth.config import config_from_json, differences
+from tfgansynth.config_checks import config_from_json, differences
 from tfgansynth.data.dataset import Identity, Layout
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.evidence import Evidence, evidence_to_markdown
 from tfgansynth.evaluation.tables import CaseRow, cases_to_csv, read_cases
 from tfgansynth.experiment.paths import ASSESSMENT, set_seconds
-from tfgansynth.experiment.recipes import Recipe, recipes
+from tfgansynth.experiment.regimes import Regime, planned_regimes
 from tfgansynth.experiment.results import (
     EVIDENCE,
     EVIDENCE_TEXT,
@@ -269,11 +269,11 @@ def _joined(held: FoldResults, new: FoldResults, to: Path) -> FoldResults:
     """
     ours, theirs = held.record, new.record
     found = list(differences(_pooled(held), _pooled(new)))
-    rows = {unet.recipe: unet for unet in held.unets}
+    rows = {unet.regime: unet for unet in held.unets}
     for unet in new.unets:
-        same = rows.setdefault(unet.recipe, unet)
+        same = rows.setdefault(unet.regime, unet)
         if list(same.rows) != list(unet.rows):
-            found.append(f"{unet.recipe.label}: other results")
+            found.append(f"{unet.regime.label}: other results")
     for part in ("sets", "assessments"):
         common = ours[part].keys() & theirs[part].keys()
         found += [
@@ -301,11 +301,11 @@ def _joined(held: FoldResults, new: FoldResults, to: Path) -> FoldResults:
 def _in_order(unets: Iterable[UNetResult]) -> list[UNetResult]:
     """Bring the rows of a fold into the order of the tables."""
     rows = list(unets)
-    n_real = max(unet.recipe.n_real for unet in rows)
-    control = any(unet.recipe.kind == "control" for unet in rows)
-    tables = recipes(rows[0].config, n_real, "all", control=control)
+    n_real = max(unet.regime.n_real for unet in rows)
+    control = any(unet.regime.kind == "control" for unet in rows)
+    tables = planned_regimes(rows[0].config, n_real, "all", control=control)
     planned = list(itertools.chain(*tables))
-    return sorted(rows, key=lambda unet: planned.index(unet.recipe))
+    return sorted(rows, key=lambda unet: planned.index(unet.regime))
 
 
 def _pooled(fold: FoldResults) -> dict[str, Any]:
@@ -325,10 +325,10 @@ def _write(fold: FoldResults, folder: Path) -> None:
     """Write the metrics, then the record that has their hashes."""
     entries = []
     for unet in fold.unets:
-        path = folder / f"{unet.recipe.folder_name}.csv"
+        path = folder / f"{unet.regime.folder_name}.csv"
         storage.write_text(path, cases_to_csv(unet.rows))
         digest = storage.hash_file(path)
-        entries.append({**unet.recipe.record(), "cases_sha256": digest})
+        entries.append({**unet.regime.record(), "cases_sha256": digest})
     storage.write_record(folder / FOLD, {**fold.record, "unets": entries})
 
 
@@ -341,9 +341,9 @@ def _read(path: Path) -> FoldResults:
         name = Run.folder_name(data.name, config)
         unets = []
         for entry in entries:
-            recipe = Recipe.from_record(entry)
-            rows = _cases(path.with_name(f"{recipe.folder_name}.csv"), entry)
-            unets.append(UNetResult(name, config, record["fold"], recipe, rows))
+            regime = Regime.from_record(entry)
+            rows = _cases(path.with_name(f"{regime.folder_name}.csv"), entry)
+            unets.append(UNetResult(name, config, record["fold"], regime, rows))
         fold = FoldResults(record, tuple(unets))
         _set_lines(fold)  # An assessment that cannot be told is refused here.
         return fold

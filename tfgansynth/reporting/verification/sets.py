@@ -59,7 +59,7 @@ def recompute_set(
     }
     if folder.name == set_name("control") or is_control(manifest):
         expected["control"] = folder.name == set_name("control")
-    n_teachers = config.synthesis.teachers
+    n_teachers = config.synthesis.pseudo_label_members
     if n_teachers or "teachers" in manifest:
         teachers = [teacher_name(number) for number in range(1, n_teachers + 1)]
         root = run.fold_folder(fold)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfgansynth.config import Config, config_from_json
+from tfgansynth.config import Config
+from tfgansynth.config_checks import config_from_json
 from tfgansynth.data.dataset import Identity, Layout, hash_of_all
 from tfgansynth.data.splits import Fold, folds_from_json, folds_to_json, make_folds
 from tfgansynth.errors import InputError

@@ -13,7 +13,7 @@ from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.curves import missing_from_json
 from tfgansynth.evaluation.evidence import evidence_to_markdown
 from tfgansynth.experiment.paths import PROVENANCE
-from tfgansynth.experiment.recipes import paper_recipes
+from tfgansynth.experiment.regimes import paper_regimes
 from tfgansynth.experiment.results import (
     CURVE,
     EVIDENCE,
@@ -164,7 +164,7 @@ class _Recomputation:
             curve = curve_of(unets, data, only, missing, tuple(record["remarks"]))
             findings.compare(path, "", record, curve_record(curve, data, only))
             learned = [unet.config.data.n_reduced for unet in unets]
-            expected = [only or unet.recipe.n_real for unet in unets]
+            expected = [only or unet.regime.n_real for unet in unets]
             findings.compare(path, "cases of the generators", learned, expected)
 
     def rest(self) -> None:
@@ -225,8 +225,8 @@ class _Recomputation:
     def _paper_rows(self, run: StoredRun, fold: int) -> Iterable[UNetResult]:
         """The U-Nets of the paper's rows that are done."""
         n_real = len(run.training_ids(fold))
-        for recipe in paper_recipes(n_real, run.config.synthesis.count):
-            folder = run.fold_folder(fold) / recipe.folder_name
+        for regime in paper_regimes(n_real, run.config.synthesis.count):
+            folder = run.fold_folder(fold) / regime.folder_name
             if (folder / PROVENANCE).exists():
                 yield self._unet(run, fold, folder)
 

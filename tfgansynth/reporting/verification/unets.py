@@ -16,7 +16,7 @@ from tfgansynth.evaluation.predictions import (
 )
 from tfgansynth.evaluation.tables import CaseRow, cases_to_csv
 from tfgansynth.experiment.paths import PROVENANCE
-from tfgansynth.experiment.recipes import Recipe
+from tfgansynth.experiment.regimes import Regime
 from tfgansynth.experiment.results import UNetResult
 from tfgansynth.experiment.run_folder import set_name
 from tfgansynth.reporting.verification.findings import Findings
@@ -49,25 +49,25 @@ def recompute_unet(
     """
     path = folder / PROVENANCE
     provenance = storage.read_record(path)
-    recipe = Recipe.from_record(provenance)
-    findings.compare(path, "folder", folder.name, recipe.folder_name)
+    regime = Regime.from_record(provenance)
+    findings.compare(path, "folder", folder.name, regime.folder_name)
     hashes = {
         name: storage.hash_file(folder / name) if (folder / name).is_file() else None
         for name in provenance["files"]
     }
     findings.compare(path, "files", provenance["files"], hashes)
-    _compare_provenance(run, fold, recipe, provenance, path, findings)
+    _compare_provenance(run, fold, regime, provenance, path, findings)
     answered = read_predictions(folder / PREDICTIONS)
-    rows = _measure(run, fold, recipe, answered, folder / PREDICTIONS, findings)
+    rows = _measure(run, fold, regime, answered, folder / PREDICTIONS, findings)
     _compare_truths(run, answered, truths, folder / PREDICTIONS, findings)
     findings.compare_csv(folder / CASES, cases_to_csv(rows))
-    return UNetResult(run.root.name, run.config, fold, recipe, rows)
+    return UNetResult(run.root.name, run.config, fold, regime, rows)
 
 
 def _measure(
     run: StoredRun,
     fold: int,
-    recipe: Recipe,
+    regime: Regime,
     answered: Predictions,
     path: Path,
     findings: Findings,
@@ -79,8 +79,8 @@ def _measure(
         answered.predictions,
         answered.truths,
         fold=fold,
-        n_real=recipe.n_real,
-        n_synthetic=recipe.n_synthetic,
+        n_real=regime.n_real,
+        n_synthetic=regime.n_synthetic,
     )
     findings.compare(path, "shown", list(answered.shown), best_median_worst(rows))
     return rows
@@ -104,7 +104,7 @@ def _compare_truths(
 def _compare_provenance(
     run: StoredRun,
     fold: int,
-    recipe: Recipe,
+    regime: Regime,
     provenance: dict[str, Any],
     path: Path,
     findings: Findings,
@@ -119,19 +119,19 @@ def _compare_provenance(
         "fold": fold,
         "seed": config.seed,
         "data": dataclasses.asdict(config.data),
-        "unet": dataclasses.asdict(recipe.unet_config(config)),
+        "unet": dataclasses.asdict(regime.unet_config(config)),
         "training_cases": {name: run.cases.get(name) for name in learned},
         "validation_cases": {name: run.cases[name] for name in split.validation},
     }
     stored = {name: provenance.get(name) for name in expected}
     findings.compare(path, "", stored, expected)
-    findings.compare(path, "n_real", recipe.n_real, len(learned))
+    findings.compare(path, "n_real", regime.n_real, len(learned))
     foreign = sorted(set(learned) - set(run.training_ids(fold)))
     if foreign:
         words = f"training_cases: not of fold {fold} ({name_few(foreign)})"
         findings.fault(path, words)
-    if recipe.n_synthetic:
-        manifest = run.fold_folder(fold) / set_name(recipe.kind) / MANIFEST
+    if regime.n_synthetic:
+        manifest = run.fold_folder(fold) / set_name(regime.kind) / MANIFEST
         content = storage.read_record(manifest)
         same = {key: content[key] for key in ("generator_sha256", "training_cases")}
         same["manifest_sha256"] = storage.hash_file(manifest)

@@ -6,19 +6,19 @@ from typing import Any, Literal
 
 from tfgansynth.config import Config, UNetConfig
 from tfgansynth.errors import InputError
-from tfgansynth.evaluation.tables import Arm, arm_of
+from tfgansynth.evaluation.tables import TrainingSet, training_set_of
 from tfgansynth.experiment.run_folder import SetKind
 
-Arms = Literal["paper", "fair", "all"]
-"""The paper's three rows, the fair ones, or both."""
+RegimeSet = Literal["paper", "fixed_budget", "all"]
+"""The paper's three rows, the fixed-budget ones, or both."""
 
-Schedule = Literal["paper", "fair", "augmented"]
+Schedule = Literal["paper", "fixed_budget", "augmented"]
 """The paper's stopping rule; an equal number of steps for all; the same, with
 classical augmentation."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Recipe:
+class Regime:
     """How one U-Net is trained.
 
     Attributes:
@@ -34,8 +34,8 @@ class Recipe:
     kind: SetKind = "plain"
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "Recipe":
-        """Read a recipe back from where `record` has put it.
+    def from_record(cls, record: Mapping[str, Any]) -> "Regime":
+        """Read a regime back from where `record` has put it.
 
         Raises:
             LookupError: It is not there.
@@ -62,7 +62,8 @@ class Recipe:
         """`unet-r30-s120`, and what differs from the paper's way."""
         counts = f"unet-r{self.n_real}-s{self.n_synthetic}"
         control = ["control"] if self.kind == "control" else []
-        return "-".join([counts, *control, *self._extras])
+        extras = [extra.replace(" ", "-") for extra in self._extras]
+        return "-".join([counts, *control, *extras])
 
     @property
     def label(self) -> str:
@@ -73,15 +74,15 @@ class Recipe:
     @property
     def name(self) -> str:
         """The row's name; those of the paper's rows are theirs."""
-        arm = arm_of(self.n_real, self.n_synthetic)
+        training_set = training_set_of(self.n_real, self.n_synthetic)
         if self.schedule == "paper":
-            return ", ".join([arm, *self._extras])
+            return ", ".join([training_set, *self._extras])
         words = {
-            Arm.REAL: "real",
-            Arm.MIXED: f"real + {self._pairs}",
-            Arm.SYNTHETIC: self._pairs,
+            TrainingSet.REAL: "real",
+            TrainingSet.MIXED: f"real + {self._pairs}",
+            TrainingSet.SYNTHETIC: self._pairs,
         }
-        return f"{words[arm]} ({', '.join(self._extras)})"
+        return f"{words[training_set]} ({', '.join(self._extras)})"
 
     @property
     def _pairs(self) -> str:
@@ -90,7 +91,9 @@ class Recipe:
     @property
     def _extras(self) -> list[str]:
         extras = ["filtered"] if self.kind == "filtered" else []
-        return extras if self.schedule == "paper" else [*extras, self.schedule]
+        if self.schedule == "paper":
+            return extras
+        return [*extras, self.schedule.replace("_", " ")]
 
     def unet_config(self, config: Config) -> UNetConfig:
         """The numbers of this U-Net's training."""
@@ -101,8 +104,8 @@ class Recipe:
             return unet
         return dataclasses.replace(
             unet,
-            fixed_steps=config.evaluation.fair_steps,
-            steps_an_epoch=config.evaluation.fair_epoch,
+            fixed_steps=config.evaluation.budget_steps,
+            steps_an_epoch=config.evaluation.budget_epoch,
             augment="elastic" if self.schedule == "augmented" else "none",
         )
 
@@ -112,70 +115,79 @@ def drawn_kinds(config: Config) -> list[SetKind]:
     return ["plain", "filtered"] if config.synthesis.min_agreement else ["plain"]
 
 
-def require_control(config: Config, arms: Arms) -> None:
+def require_control(config: Config, which: RegimeSet) -> None:
     """Refuse a control where there can be none.
 
     Raises:
         InputError: The set is not deformed, or there are the paper's rows only.
     """
-    if arms == "paper":
-        raise InputError("--control: has fair rows: expected --arms fair or all")
-    if config.synthesis.deform == "none":
+    if which == "paper":
         raise InputError(
-            "--control: expected --synthesis.deform: training cases that are not "
+            "--control: has fixed-budget regimes: expected --regimes fixed_budget "
+            "or all"
+        )
+    if config.synthesis.augment == "none":
+        raise InputError(
+            "--control: expected --synthesis.augment: training cases that are not "
             "deformed are but those that the real rows have"
         )
 
 
-def paper_recipes(n_real: int, n_synthetic: int) -> list[Recipe]:
+def paper_regimes(n_real: int, n_synthetic: int) -> list[Regime]:
     """The rows of the paper's tables. Paper: IV-C."""
-    return [Recipe(n_real, 0), Recipe(n_real, n_synthetic), Recipe(0, n_synthetic)]
+    return [Regime(n_real, 0), Regime(n_real, n_synthetic), Regime(0, n_synthetic)]
 
 
-def recipes(
-    config: Config, n_real: int, arms: Arms, *, control: bool = False
-) -> list[list[Recipe]]:
+def planned_regimes(
+    config: Config, n_real: int, which: RegimeSet, *, control: bool = False
+) -> list[list[Regime]]:
     """The rows of each table, in the order in which they are trained.
 
-    Rows of one table are comparable: trained by one rule. The fair ones are real
-    pairs and real with synthetic ones, each with and without classical augmentation,
-    and synthetic pairs alone.
+    Rows of one table are comparable: trained by one rule. The fixed-budget ones are
+    real pairs and real with synthetic ones, each with and without classical
+    augmentation, and synthetic pairs alone.
 
     Args:
         config: The experiment's numbers.
         n_real: The fold's real training cases.
-        arms: Which tables.
-        control: Each fair row with synthetic pairs is preceded by its like with as
-            many pairs of the control.
+        which: Which tables.
+        control: Each fixed-budget regime with synthetic pairs is preceded by its like
+            with as many pairs of the control.
 
     Raises:
         InputError: There can be no control of such a set, or of the paper's rows.
     """
     if control:
-        require_control(config, arms)
+        require_control(config, which)
     n_synthetic = config.synthesis.count
-    paper = paper_recipes(n_real, n_synthetic)
-    fair = [
-        Recipe(n_real, 0, "fair"),
-        Recipe(n_real, n_synthetic, "fair"),
-        Recipe(0, n_synthetic, "fair"),
-        Recipe(n_real, 0, "augmented"),
-        Recipe(n_real, n_synthetic, "augmented"),
+    paper = paper_regimes(n_real, n_synthetic)
+    fixed_budget = [
+        Regime(n_real, 0, "fixed_budget"),
+        Regime(n_real, n_synthetic, "fixed_budget"),
+        Regime(0, n_synthetic, "fixed_budget"),
+        Regime(n_real, 0, "augmented"),
+        Regime(n_real, n_synthetic, "augmented"),
     ]
     if control:
-        fair = [row for recipe in fair for row in _after_its_control(recipe)]
-    tables = {"paper": [paper], "fair": [fair], "all": [paper, fair]}[arms]
+        fixed_budget = [
+            row for regime in fixed_budget for row in _after_its_control(regime)
+        ]
+    tables = {
+        "paper": [paper],
+        "fixed_budget": [fixed_budget],
+        "all": [paper, fixed_budget],
+    }[which]
     if config.synthesis.min_agreement:
         for table in tables:
             table += [
-                dataclasses.replace(recipe, kind="filtered")
-                for recipe in table
-                if recipe.n_synthetic and recipe.kind == "plain"
+                dataclasses.replace(regime, kind="filtered")
+                for regime in table
+                if regime.n_synthetic and regime.kind == "plain"
             ]
     return tables
 
 
-def _after_its_control(recipe: Recipe) -> Iterator[Recipe]:
-    if recipe.n_synthetic:
-        yield dataclasses.replace(recipe, kind="control")
-    yield recipe
+def _after_its_control(regime: Regime) -> Iterator[Regime]:
+    if regime.n_synthetic:
+        yield dataclasses.replace(regime, kind="control")
+    yield regime

@@ -1,0 +1,105 @@
+"""The presets: complete configurations by name."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from tfgansynth.config import Config
+
+_PAPER = Config()
+
+_AUTHORS = dataclasses.replace(
+    _PAPER,
+    preset="authors",
+    data=dataclasses.replace(_PAPER.data, soft_masks=True),
+    gan=dataclasses.replace(
+        _PAPER.gan,
+        generator_maps=(512, 256, 128, 128, 128, 128),
+        discriminator_maps=(128, 128, 256, 512, 512, 512),
+        init="truncated_normal",
+        generator_updates=2,
+    ),
+)
+
+_FAST = dataclasses.replace(
+    _PAPER,
+    preset="fast",
+    gan=dataclasses.replace(
+        _PAPER.gan,
+        batch_norm_scale=True,
+        discriminator_norm="spectral",
+        loss="hinge",
+        augment="differentiable",
+        generator_rate=2e-4,
+        discriminator_rate=2e-4,
+        average_decay=0.995,
+        batch=32,
+        steps=2000,
+        precision="auto",
+    ),
+    unet=dataclasses.replace(
+        _PAPER.unet,
+        optimizer="adam",
+        learning_rate=5e-4,
+        weight_decay=0.0,
+        validation_error="dice",
+        min_steps=300,
+        max_epochs=400,
+        average_decay=0.98,
+        keep="best",
+        precision="auto",
+    ),
+    synthesis=dataclasses.replace(_PAPER.synthesis, pseudo_label_steps=600),
+    evaluation=dataclasses.replace(
+        _PAPER.evaluation, budget_steps=600, budget_epoch=10, cross_fit_steps=300
+    ),
+)
+
+_BEST = dataclasses.replace(
+    _FAST,
+    preset="best",
+    gan=dataclasses.replace(_FAST.gan, latent_codes=True, latent_temperature=2.0),
+    synthesis=dataclasses.replace(
+        _FAST.synthesis, count=1000, pseudo_label_members=3, augment="elastic"
+    ),
+)
+
+_SMOKE = dataclasses.replace(
+    _FAST,
+    preset="smoke",
+    gan=dataclasses.replace(
+        _FAST.gan,
+        z_dim=32,
+        generator_maps=(64, 48, 32, 24, 16),
+        discriminator_maps=(16, 24, 32, 48, 64),
+        generator_rate=1e-3,
+        discriminator_rate=1e-3,
+        batch=16,
+        steps=100,
+        sample_every=50,
+        log_every=10,
+        saturation_steps=50,
+        precision="float32",
+    ),
+    synthesis=dataclasses.replace(
+        _FAST.synthesis, count=30, hash_distance=0, pseudo_label_steps=40
+    ),
+    unet=dataclasses.replace(
+        _FAST.unet,
+        maps=8,
+        learning_rate=3e-3,
+        min_steps=30,
+        max_epochs=17,
+        average_decay=0.8,
+        precision="float32",
+    ),
+    evaluation=dataclasses.replace(
+        _FAST.evaluation, budget_steps=40, budget_epoch=4, cross_fit_steps=200
+    ),
+)
+
+PRESETS: Mapping[str, Config] = {
+    config.preset: config for config in (_PAPER, _AUTHORS, _FAST, _BEST, _SMOKE)
+}
+"""`paper`: its text. `authors`: their published code. `fast`: the paper's networks
+and protocol, made to converge on a CPU within an hour. `best`: the regime whose pairs
+have helped most so far. `smoke`: seconds, for tests."""
