@@ -3,11 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tfgansynth.gan.history import History
 
 from tfgansynth.arrays import ByteArray
 from tfgansynth.config import GANConfig
 from tfgansynth.gan.health import DIVERSITY, diversity
-from tfgansynth.gan.history import History
 from tfgansynth.gan.recording import open_records, probe_z
 
 CONFIG = GANConfig()

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tfgansynth.gan.fidelity import FidelityProbe
 
 from tests.event_files import Points, points
 from tfgansynth.arrays import FloatArray, split_pair
@@ -18,7 +19,6 @@ from tfgansynth.errors import InputError, RunError
 from tfgansynth.evaluation.generative_metrics import FeatureFigures
 from tfgansynth.gan import training
 from tfgansynth.gan.dcgan import DCGAN
-from tfgansynth.gan.fidelity import FidelityProbe
 from tfgansynth.gan.recording import probe_z, read_remarks
 from tfgansynth.gan.training import is_trained, load_gan, sample_bytes, train_gan
 from tfgansynth.runtime import checkpoints as checkpoint_files

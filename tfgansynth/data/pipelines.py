@@ -37,9 +37,7 @@ def real_pairs(
     """
     return np.stack(
         [
-            stack_pair(
-                case.image, case.coverage if soft_masks else case.mask, scaling
-            )
+            stack_pair(case.image, case.coverage if soft_masks else case.mask, scaling)
             for case in cases
         ]
     )

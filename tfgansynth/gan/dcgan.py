@@ -49,7 +49,9 @@ class DCGAN(keras.Model):
         """Create both networks and all variables but the optimizers'."""
         n_codes = n_cases if config.latent_codes else 0
         if config.latent_codes and not n_cases:
-            raise InputError("n_cases 0: expected the number of cases with latent codes")
+            raise InputError(
+                "n_cases 0: expected the number of cases with latent codes"
+            )
         if n_codes > config.z_dim:
             raise InputError(
                 f"--gan.z-dim {config.z_dim}: expected {n_codes} or more with "
@@ -116,8 +118,11 @@ class DCGAN(keras.Model):
         super().compile(optimizer=None, **kwargs)
         config = self.config
         self.loss_setting = loss or config.loss
-        named = isinstance(self.loss_setting, str)
-        self.loss_function = LOSSES[self.loss_setting] if named else self.loss_setting
+        self.loss_function: Loss = (
+            LOSSES[self.loss_setting]
+            if isinstance(self.loss_setting, str)
+            else self.loss_setting
+        )
         self.g_optimizer = _optimizer(g_optimizer, config, config.generator_rate)
         self.d_optimizer = _optimizer(d_optimizer, config, config.discriminator_rate)
         # Built now, so that whatever loads a state finds variables to load into.
@@ -306,7 +311,7 @@ class DCGAN(keras.Model):
     def _with_latent_loss(
         self, g_loss: Any, m: Any, update: int
     ) -> tuple[Any, dict[str, Any]]:
-        """Add the error of reproduced cases to the generator's loss, if there are codes.
+        """Add the error of reproduced cases to the generator's loss, if it has codes.
 
         The error is the mean absolute one of `latent_share` of a mini-batch.
         """

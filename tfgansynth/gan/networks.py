@@ -11,6 +11,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
+from tfgansynth.arrays import ByteArray, FloatArray, split_pair
 from tfgansynth.config import GANConfig
 from tfgansynth.gan.layers import (
     PACKAGE,
@@ -32,12 +33,11 @@ def settings_of(config: GANConfig) -> dict[str, Any]:
 
 def config_of(settings: Mapping[str, Any]) -> GANConfig:
     """Turn what `settings_of` returned back into a configuration."""
-    return GANConfig(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in settings.items()
-        }
-    )
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in settings.items()
+    }
+    return GANConfig(**values)
 
 
 def _initializer(config: GANConfig, stddev: float, seed: int) -> keras.Initializer:
@@ -155,6 +155,13 @@ class Generator(keras.Model):
         copy = self.from_config({**self.get_config(), "plain": True})
         copy.set_weights(self.get_weights())
         return copy
+
+    def split(self, pairs: FloatArray) -> tuple[ByteArray, ByteArray]:
+        """Split pairs as `call` returns them into uint8 images and grey masks.
+
+        Scaling and rounding are those of the configuration.
+        """
+        return split_pair(pairs, self.config.pixel_scaling, self.config.pixel_rounding)
 
     def before_norm(self, z: Any, level: int, training: bool) -> Any:
         """Compute the maps that enter the batch normalization of one level."""
