@@ -95,7 +95,7 @@ def test_content_decides_the_format_not_the_extension(tmp_path: Path) -> None:
 def test_32_bit_pixels_are_refused(tmp_path: Path, dtype: type, kind: str) -> None:
     path = save(tmp_path / "a.tif", RAMP.astype(dtype))
 
-    with pytest.raises(InputError, match=rf"a\.tif: has pixels of kind '{kind}'"):
+    with pytest.raises(InputError, match=rf"a\.tif: has pixels of mode '{kind}'"):
         read_grey(path)
 
 
@@ -103,7 +103,7 @@ def test_pixels_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     odd = np.full((4, 4), np.nan, np.float32)
     odd[0] = np.inf
 
-    with pytest.raises(InputError, match="has pixels of kind 'F'"):
+    with pytest.raises(InputError, match="has pixels of mode 'F'"):
         read_grey(save(tmp_path / "a.tif", odd))
 
 
@@ -114,7 +114,7 @@ def test_an_image_of_an_unread_kind_is_still_called_an_image(tmp_path: Path) -> 
     content[bits_per_sample + 8] = 64
     path.write_bytes(content)
 
-    with pytest.raises(InputError, match="of a kind that is not read; save it as"):
+    with pytest.raises(InputError, match="has an unsupported pixel format; save it as"):
         read_grey(path)
 
 

@@ -10,6 +10,8 @@ from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.data.faults import FileError
 from tfgansynth.data.importers import worker
 from tfgansynth.data.importers.decoding import Refusal
+from tfgansynth.data.importers.worker import DecoderFailure
+from tfgansynth.errors import RunError, printable
 
 EXTENSIONS = frozenset({"png", "jpg", "jpeg", "gif", "tif", "tiff", "bmp"})
 """Extensions (lower case, no dot) of the files that `read_grey` reads."""
@@ -38,14 +40,19 @@ def read_grey(path: Path) -> FloatArray:
         InputError: The file is missing, unreadable, empty, larger than 256 MiB,
             damaged, no image, animated, longer than 8192 px on a side, too costly
             to decode, or neither 8 nor 16 bits.
+        RunError: The decoder fails for a reason other than the image.
     """
     content = _read(path)
     try:
         pixels = worker.decode(content)
     except Refusal as refusal:
         raise FileError(path, str(refusal)) from None
+    except DecoderFailure as failure:
+        raise RunError(printable(f"{path}: {failure}")) from None
     except OSError as error:
-        raise FileError(path, f"cannot be decoded: {error.strerror}") from None
+        raise RunError(
+            printable(f"{path}: the image decoder did not start ({error.strerror})")
+        ) from None
     grey = pixels.astype(np.float32)
     if pixels.itemsize == 2:
         grey /= _16_TO_8_BIT
