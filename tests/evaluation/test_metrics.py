@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -10,9 +11,6 @@ from tfgansynth.evaluation.metrics import (
     CaseMetrics,
     contour,
     dice,
-    hausdorff,
-    hausdorff_95,
-    mean_surface_distance,
     measure,
 )
 
@@ -206,28 +204,16 @@ def test_percentile_ignores_a_lone_outlier_in_a_long_contour() -> None:
     assert measured.hausdorff_95_px == 0.0
 
 
-@pytest.mark.parametrize(
-    ("metric", "name"),
-    [
-        (dice, "dice"),
-        (hausdorff, "hausdorff_px"),
-        (hausdorff_95, "hausdorff_95_px"),
-        (mean_surface_distance, "mean_surface_distance_px"),
-    ],
-)
-def test_single_metrics_agree_with_measure(
-    metric: Callable[[MaskArray, MaskArray], float], name: str
-) -> None:
+def test_dice_agrees_with_measure() -> None:
     rng = np.random.default_rng(11)
     pair = blobs(rng, 20, 26), blobs(rng, 20, 26)
-    values = set(vars_of(measure(*pair)).values())
-    assert len(values) == 4, "the metrics must differ for this test to tell them apart"
-    assert metric(*pair) == vars_of(measure(*pair))[name]
-    assert type(metric(*pair)) is float
+
+    assert dice(*pair) == measure(*pair).dice
+    assert all(type(value) is float for value in dataclasses.astuple(measure(*pair)))
 
 
-def vars_of(metrics: CaseMetrics) -> dict[str, float]:
-    return {name: getattr(metrics, name) for name in CaseMetrics.__dataclass_fields__}
+def hausdorff(prediction: MaskArray, truth: MaskArray) -> float:
+    return measure(prediction, truth).hausdorff_px
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -268,9 +254,7 @@ def test_both_forms_agree_for_filled_shapes_that_overlap(shift: int) -> None:
     assert hausdorff(prediction, truth) == hausdorff_distance(prediction, truth)
 
 
-@pytest.mark.parametrize(
-    "metric", [measure, dice, hausdorff, hausdorff_95, mean_surface_distance]
-)
+@pytest.mark.parametrize("metric", [measure, dice])
 def test_wrong_use_is_named(
     metric: Callable[[MaskArray, MaskArray], object],
 ) -> None:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray, resize_area
 from tfgansynth.data.duplicates import SIDE, find_duplicates
-from tfgansynth.data.faults import Fault, FileError
 from tfgansynth.data.importers import folder, jsrt
 from tfgansynth.data.importers.sources import (
     Layout,
@@ -25,7 +24,7 @@ from tfgansynth.data.importers.sources import (
     read_lungs,
 )
 from tfgansynth.data.lungs import Lungs, find_regions
-from tfgansynth.errors import printable
+from tfgansynth.errors import Fault, FileError, printable
 
 Size = tuple[int, int]
 """Width and height in pixels, as users name them."""

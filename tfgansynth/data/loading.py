@@ -8,10 +8,9 @@ import numpy as np
 from tfgansynth.arrays import resize_area, resize_bilinear
 from tfgansynth.data.checks import Examined, examine, find_cases, same_image
 from tfgansynth.data.dataset import Case, Dataset, RawCase
-from tfgansynth.data.faults import FileError
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.phantoms.phantom import make_phantoms
-from tfgansynth.errors import InputError, printable
+from tfgansynth.errors import FileError, InputError, printable
 
 
 def load_directory(

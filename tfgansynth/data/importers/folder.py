@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from tfgansynth.data.faults import Fault
 from tfgansynth.data.importers.images import EXTENSIONS
 from tfgansynth.data.importers.sources import (
     Scan,
@@ -15,6 +14,7 @@ from tfgansynth.data.importers.sources import (
     list_folder,
     normal_stem,
 )
+from tfgansynth.errors import Fault
 
 IMAGES = "images"
 MASKS = "masks"

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from tfgansynth.arrays import FloatArray, MaskArray
-from tfgansynth.data.faults import FileError
 from tfgansynth.data.importers import worker
 from tfgansynth.data.importers.decoding import Refusal
 from tfgansynth.data.importers.worker import DecoderFailure
-from tfgansynth.errors import RunError, printable
+from tfgansynth.errors import FileError, RunError, printable
 
 EXTENSIONS = frozenset({"png", "jpg", "jpeg", "gif", "tif", "tiff", "bmp"})
 """Extensions (lower case, no dot) of the files that `read_grey` reads."""

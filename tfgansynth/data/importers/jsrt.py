@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from tfgansynth.data.faults import Fault
 from tfgansynth.data.importers.images import EXTENSIONS
 from tfgansynth.data.importers.sources import (
     MAX_FILES,
@@ -24,6 +23,7 @@ from tfgansynth.data.importers.sources import (
     too_many_files,
 )
 from tfgansynth.data.lungs import Lungs
+from tfgansynth.errors import Fault
 
 _Role = Literal["image", "left", "right", "other organ"]
 

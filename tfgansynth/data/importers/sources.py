@@ -12,9 +12,9 @@ import numpy as np
 
 from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.data.dataset import RawCase
-from tfgansynth.data.faults import Fault, FileError
 from tfgansynth.data.importers.images import read_grey, read_jsrt_raw, read_mask
 from tfgansynth.data.lungs import Lungs, select_lungs
+from tfgansynth.errors import Fault, FileError
 
 MAX_FILES = 50_000
 """A folder with more is not searched: it is hardly that of a data set."""
