@@ -13,7 +13,7 @@ class Fake:
 
     Args:
         name: Noted with each call.
-        log: File of notes, shared by all fakes of a race.
+        log: File of notes, shared by all fakes of a comparison.
         seconds: What `run` returns, call by call; after the last the process ends.
     """
 
