@@ -14,7 +14,7 @@ from tfgansynth.benchmark.results import (
     Peak,
     Timing,
 )
-from tfgansynth.runtime.progress import duration
+from tfgansynth.runtime.progress import aligned, duration
 
 Row = Sequence[str]
 
@@ -198,16 +198,7 @@ def _fold_seconds(benchmark: Benchmark) -> float:
 
 
 def _table(rows: Sequence[Row], texts: int) -> list[str]:
-    """Align columns: the first `texts` of them to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if index < texts else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return lines
+    return [f"  {line}" for line in aligned(rows, n_text_columns=texts)]
 
 
 def _count(number: int, thing: str) -> str:
