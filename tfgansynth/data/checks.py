@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray, resize_area
-from tfgansynth.data.duplicates import SIDE, find_duplicates
+from tfgansynth.data.duplicates import find_duplicates
 from tfgansynth.data.importers import folder, jsrt
 from tfgansynth.data.importers.sources import (
     Layout,
@@ -24,6 +24,7 @@ from tfgansynth.data.importers.sources import (
     read_lungs,
 )
 from tfgansynth.data.lungs import Lungs, find_regions
+from tfgansynth.data.similarity import SIDE
 from tfgansynth.errors import Fault, FileError, printable
 
 Size = tuple[int, int]
