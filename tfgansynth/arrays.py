@@ -1,4 +1,4 @@
-"""Pixel ranges, resizing, and the two-channel pair that the GAN learns."""
+"""Pixel ranges, resizing, and the two-channel pairs that the GAN learns."""
 
 import cv2
 import numpy as np
@@ -27,8 +27,8 @@ def to_bytes(signed: NDArray[np.generic]) -> ByteArray:
 def resize_area(plane: NDArray[np.generic], size: int) -> FloatArray:
     """Resize an (H, W) plane to float32 (size, size).
 
-    Shrinking averages over the area each new pixel covers; where either side
-    must grow, the resize is bilinear (area averaging is defined for shrinking).
+    A smaller plane gets the average over the area that each new pixel covers. If
+    either side grows, the resize is bilinear, because area averaging only shrinks.
     """
     source = np.ascontiguousarray(plane, dtype=np.float32)
     height, width = source.shape
@@ -40,14 +40,14 @@ def resize_area(plane: NDArray[np.generic], size: int) -> FloatArray:
 
 
 def resize_bilinear(plane: NDArray[np.generic], size: int) -> FloatArray:
-    """Resize an (H, W) plane to float32 (size, size), bilinear, not smoothed."""
+    """Resize an (H, W) plane to float32 (size, size), bilinearly, unsmoothed."""
     source = np.ascontiguousarray(plane, dtype=np.float32)
     resized = cv2.resize(source, (size, size), interpolation=cv2.INTER_LINEAR)
     return np.asarray(resized, np.float32)
 
 
 def stack_pair(image: NDArray[np.generic], coverage: NDArray[np.generic]) -> FloatArray:
-    """Stack an image and its mask into the pair the GAN sees. Paper: III.
+    """Stack an image and its mask to the pair that the GAN learns. Paper: III.
 
     Args:
         image: (..., H, W) in [0, 255].

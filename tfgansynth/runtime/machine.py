@@ -1,4 +1,4 @@
-"""What a stage was computed with: processor, GPUs, threads, versions, commit."""
+"""Describe the machine of a stage: processor, GPUs, threads, versions, commit."""
 
 import functools
 import os
@@ -17,11 +17,11 @@ _PACKAGES = ("tensorflow", "keras", "numpy")
 
 @functools.cache
 def describe_machine() -> dict[str, Any]:
-    """Describe this machine and this program, plain for JSON.
+    """Describe this machine and this program as plain values for JSON.
 
     Returns:
         `processor`, `cpu_features`, `gpus`, `bfloat16_units`, `threads`, `kernels`,
-        `versions`, and `commit` of this program, None if it is no checkout.
+        `versions`, and `commit` of this program, None if it is not a git checkout.
     """
     import tensorflow as tf
 
@@ -40,20 +40,20 @@ def describe_machine() -> dict[str, Any]:
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's name, or at least its kind."""
+    """Return the name of the processor, or at least its architecture."""
     told = cpu_field("model name", cpuinfo)
     return told or platform.processor() or platform.machine()
 
 
 def usable_cores() -> int:
-    """Cores this process may use."""
-    # Not everywhere does the system say which they are.
+    """Return the number of cores that this process may use."""
+    # Not all systems have this function.
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _threads(tf: Any) -> int:
-    """Threads of one operation: as set, else as many as this process may use."""
+    """Return the threads of one operation: as set, else one for each usable core."""
     chosen = int(tf.config.threading.get_intra_op_parallelism_threads())
     if chosen:
         return chosen
@@ -61,8 +61,8 @@ def _threads(tf: Any) -> int:
 
 
 def _commit(checkout: Path) -> str | None:
-    """The commit that is checked out, with `-dirty` after it where files differ."""
-    # Otherwise git would go up and answer for a repository around this one.
+    """Return the commit that is checked out, with `-dirty` if files differ."""
+    # Without this check, git would describe a repository around this one.
     if not (checkout / ".git").exists():
         return None
     command = ["git", "-C", str(checkout), "describe", "--always", "--dirty"]

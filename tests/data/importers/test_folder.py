@@ -155,7 +155,7 @@ def test_a_folder_of_too_many_files_is_refused(
     touch(tmp_path, *(f"images/{index}.png" for index in range(4)))
     monkeypatch.setattr(sources, "MAX_FILES", 3)
 
-    with pytest.raises(InputError, match="images: holds more than 3 files; name"):
+    with pytest.raises(InputError, match="images: has more than 3 files; name"):
         folder.scan(tmp_path)
 
 
@@ -201,7 +201,10 @@ def test_folder_named_like_an_image(tmp_path: Path) -> None:
     touch(tmp_path, "masks/a.png")
     (tmp_path / "images/a.png").mkdir()
 
-    assert faults(tmp_path)[0] == "images/a.png: is not a regular file, or out of reach"
+    assert (
+        faults(tmp_path)[0]
+        == "images/a.png: is not a regular file, or is not accessible"
+    )
 
 
 def test_read_splits_the_mask(tmp_path: Path) -> None:

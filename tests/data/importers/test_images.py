@@ -377,7 +377,7 @@ def test_jsrt_raw_of_another_length_is_refused(tmp_path: Path, n_bytes: int) -> 
     path = tmp_path / "JPCLN001.IMG"
     path.write_bytes(bytes(n_bytes))
 
-    with pytest.raises(InputError, match=rf"holds {n_bytes} bytes.*8388608"):
+    with pytest.raises(InputError, match=rf"has {n_bytes} bytes.*8388608"):
         read_jsrt_raw(path)
 
 

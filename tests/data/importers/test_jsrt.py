@@ -136,7 +136,7 @@ def test_the_same_image_twice(tmp_path: Path) -> None:
     (fault,) = jsrt.scan(tmp_path).faults
 
     assert fault.path == tmp_path / "b/JPCLN001.png"
-    assert f"is there twice: {tmp_path}/a/JPCLN001.IMG" in fault.problem
+    assert f"has the same name as {tmp_path}/a/JPCLN001.IMG" in fault.problem
 
 
 def test_links(tmp_path: Path) -> None:
@@ -187,7 +187,9 @@ def test_more_files_than_a_data_set_has(
     for module in (jsrt, sources):
         monkeypatch.setattr(module, "MAX_FILES", 4)
 
-    with pytest.raises(InputError, match="holds more than 4 files; name the data set"):
+    with pytest.raises(
+        InputError, match="has more than 4 files; name the folder of the data set"
+    ):
         jsrt.scan(tmp_path)
 
 
