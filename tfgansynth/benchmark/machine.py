@@ -9,7 +9,7 @@ from typing import Any
 
 from tfgansynth.benchmark.results import GPU, Machine, Peak
 from tfgansynth.config import Precision
-from tfgansynth.runtime.precision import cpu_flags, resolve_precision
+from tfgansynth.runtime.devices import cpu_flags, resolve_precision
 
 _FEATURES = {
     "AVX2": "avx2",

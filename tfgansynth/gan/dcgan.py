@@ -10,7 +10,7 @@ from tfgansynth.errors import InputError
 from tfgansynth.gan.augmentation import DRAWS, augment
 from tfgansynth.gan.losses import LOSSES, probability_real
 from tfgansynth.gan.networks import Discriminator, Generator
-from tfgansynth.runtime.precision import layer_policy
+from tfgansynth.runtime.devices import layer_policy
 from tfgansynth.seeds import derive_seed
 
 

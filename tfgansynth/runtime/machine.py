@@ -8,9 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tfgansynth.runtime.devices import gpus
+from tfgansynth.runtime.devices import bfloat16_units, cpu_field, cpu_flags, gpus
 from tfgansynth.runtime.kernels import library
-from tfgansynth.runtime.precision import bfloat16_units, cpu_field, cpu_flags
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
 

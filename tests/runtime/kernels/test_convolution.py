@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfgansynth.runtime.devices import bfloat16_units
 from tfgansynth.runtime.kernels import convolution, library
-from tfgansynth.runtime.precision import bfloat16_units
 
 Array = NDArray[np.float32]
 TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-2}

@@ -15,7 +15,7 @@ from tfgansynth.data.loading import load_phantoms
 from tfgansynth.data.pipelines import endless_batches, real_pairs
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.presets import PRESETS
-from tfgansynth.runtime.precision import bfloat16_units
+from tfgansynth.runtime.devices import bfloat16_units
 from tfgansynth.segmentation.training import Labelled, train_unet
 from tfgansynth.segmentation.unet import predict_masks
 

@@ -17,9 +17,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tfgansynth.runtime.devices import gpus
+from tfgansynth.runtime.devices import cpu_flags, gpus
 from tfgansynth.runtime.kernels import library
-from tfgansynth.runtime.precision import cpu_flags
 
 _FEW_MAPS = 4
 """Outputs of a transposed convolution up to which weaving is faster."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfgansynth.runtime.precision import cpu_flags
+from tfgansynth.runtime.devices import cpu_flags
 
 _SOURCE = Path(__file__).with_name("filter_gradient.cc")
 _SECONDS_TO_COMPILE = 120
