@@ -38,8 +38,8 @@ class Probe:
     def describe(self) -> Machine:
         """Describe hardware and software."""
         # Both import TensorFlow, which the parent process does not need.
+        from tfgansynth.runtime.devices import processor_name, usable_cores
         from tfgansynth.runtime.kernels import library
-        from tfgansynth.runtime.machine import processor_name, usable_cores
 
         flags = cpu_flags()
         return Machine(

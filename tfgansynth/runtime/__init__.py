@@ -3,8 +3,7 @@
 Reading order:
 
 - `storage`: files that are either complete or absent; `checkpoints`: saved states.
-- `devices`: GPUs, number formats, quiet import of TensorFlow; `kernels`: convolutions.
-- `machine`: a description of the machine for records.
+- `devices`: the machine, number formats, import of TensorFlow; `kernels`: convolutions.
 - `signals`: Ctrl-C and other signals; `isolation`: code in a process of its own.
 - `progress`: what a tool shows of a long job; `timing`: where its time goes.
 - `tensorboard`: event files.
