@@ -37,7 +37,7 @@ def machine(accelerated: Precision) -> Machine:
         ("bfloat16", "float32", ["float32", "bfloat16"]),
     ],
 )
-def test_peers_run_in_the_formats_that_are_of_use(
+def test_peers_run_in_the_useful_formats(
     ours: Precision, accelerated: Precision, formats: list[Precision]
 ) -> None:
     peers = _peers(GAN, PRESETS["paper"], ours, machine(accelerated))

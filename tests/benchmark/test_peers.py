@@ -1,4 +1,4 @@
-"""The peers are the same networks and do train."""
+"""The other implementations are the same networks, and they train."""
 
 import dataclasses
 import math
@@ -100,7 +100,7 @@ def test_a_step_in_plain_keras_changes_both_networks() -> None:
         assert not any(np.array_equal(a, b) for a, b in zip(new, old, strict=True))
 
 
-def test_plain_keras_computes_in_the_format_asked_for() -> None:
+def test_plain_keras_computes_in_the_requested_format() -> None:
     keras_peer._set_policy("bfloat16")
     generator = keras_peer._build_generator(TINY.gan, SIZE)
     discriminator = keras_peer._build_discriminator(TINY.gan, SIZE)
@@ -167,7 +167,7 @@ def test_pytorch_trains(precision: Precision) -> None:
 
 
 @pytest.mark.parametrize("module", [keras_peer, torch_peer])
-def test_peers_take_the_optimizer_and_the_updates_asked_for(module: Any) -> None:
+def test_peers_use_the_requested_optimizer_and_updates(module: Any) -> None:
     if module is torch_peer:
         pytest.importorskip("torch")
     unet = dataclasses.replace(TINY.unet, optimizer="nesterov", learning_rate=1e-3)

@@ -182,7 +182,7 @@ def test_the_format_has_its_reason(preset: str, line: str) -> None:
     assert line in as_text(found).splitlines()
 
 
-def test_a_gpu_is_the_reason_where_the_processor_is_not() -> None:
+def test_a_gpu_can_be_the_reason() -> None:
     machine = dataclasses.replace(
         MACHINE,
         features={"AVX2": True, "AVX-512 bfloat16": False},

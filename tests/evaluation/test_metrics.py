@@ -92,7 +92,7 @@ def assert_close(measured: CaseMetrics, expected: CaseMetrics) -> None:
         assert value == pytest.approx(getattr(expected, name), rel=1e-12), name
 
 
-def test_contour_is_the_rim_by_four_neighbors() -> None:
+def test_contour_has_pixels_with_a_4_neighbor_outside() -> None:
     mask = mask_of(
         ".......",
         ".#####.",
@@ -112,7 +112,7 @@ def test_contour_is_the_rim_by_four_neighbors() -> None:
     np.testing.assert_array_equal(contour(mask), rim)
 
 
-def test_beyond_the_image_border_is_outside() -> None:
+def test_outside_the_image_counts_as_outside() -> None:
     rim = mask_of("####", "#..#", "####")
     np.testing.assert_array_equal(contour(np.ones((3, 4), np.bool_)), rim)
 

@@ -115,7 +115,7 @@ def test_auto_takes_bfloat16_on_tensor_cores(monkeypatch: pytest.MonkeyPatch) ->
     assert devices.resolve_precision("auto") == "bfloat16"
 
 
-def test_an_old_gpu_is_not_helped_by_the_processor(
+def test_an_old_gpu_decides_instead_of_the_processor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     machine(monkeypatch, "amx_bf16")
@@ -223,7 +223,7 @@ def test_flags_are_those_of_the_first_processor(
 
 
 @pytest.mark.usefixtures("fresh_cache")
-def test_a_system_that_tells_no_flags_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_that_lists_no_flags_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Path) -> str:
         raise FileNotFoundError
 

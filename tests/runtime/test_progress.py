@@ -9,7 +9,7 @@ from tfgansynth.runtime.progress import Progress, aligned, duration
 
 
 class Clock:
-    """Stands for the time module; moves when told to."""
+    """Replaces the time module; a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -93,7 +93,7 @@ def test_last_step_is_always_shown(
     assert capsys.readouterr().out == "epoch 2/2, 0.25 s each, 0 s left\n"
 
 
-def test_line_of_the_first_step_tells_no_rate(
+def test_line_of_the_first_step_has_no_rate(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Progress("epoch", 9) as job:

@@ -99,7 +99,7 @@ def test_32_bit_pixels_are_refused(tmp_path: Path, dtype: type, kind: str) -> No
         read_grey(path)
 
 
-def test_pixels_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+def test_pixels_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
     odd = np.full((4, 4), np.nan, np.float32)
     odd[0] = np.inf
 
@@ -107,7 +107,7 @@ def test_pixels_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         read_grey(save(tmp_path / "a.tif", odd))
 
 
-def test_an_image_of_an_unread_kind_is_still_called_an_image(tmp_path: Path) -> None:
+def test_an_unsupported_image_is_still_called_an_image(tmp_path: Path) -> None:
     path = save(tmp_path / "a.tif", RAMP)
     content = bytearray(path.read_bytes())
     bits_per_sample = content.index(struct.pack("<HH", 258, 3))
@@ -206,7 +206,7 @@ def test_a_device_is_refused() -> None:
         read_grey(Path("/dev/zero"))
 
 
-def test_a_pipe_put_in_a_files_place_is_not_waited_for(
+def test_a_named_pipe_in_place_of_a_file_is_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.mkfifo(tmp_path / "a.png")

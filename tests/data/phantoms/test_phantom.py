@@ -42,7 +42,7 @@ def test_case_ids_count_from_one() -> None:
     assert make_phantom(16, SEED, "both", 64).case_id == "phantom-017"
 
 
-def test_case_ids_of_a_set_are_those_promised(cases: tuple[RawCase, ...]) -> None:
+def test_case_ids_of_a_set_are_the_promised_ones(cases: tuple[RawCase, ...]) -> None:
     assert [case.case_id for case in cases] == phantom_case_ids(COUNT)
 
 
@@ -105,7 +105,7 @@ def test_one_lung_is_one_component_on_its_side(cases: tuple[RawCase, ...]) -> No
         assert left_x.mean() > right_x.mean() + 60
 
 
-def test_the_heart_takes_from_the_left_lung() -> None:
+def test_the_heart_makes_the_left_lung_smaller() -> None:
     areas = [
         [make_phantom(index, SEED, lungs, 128).mask.sum() for index in range(12)]
         for lungs in ("left", "right")
@@ -143,7 +143,7 @@ def edge_step(image: FloatArray, mask: MaskArray) -> float:
 
 
 @pytest.mark.parametrize("shift", [(0, 1), (0, -1), (1, 0), (-1, 0)])
-def test_the_mask_ends_where_the_lung_is_seen_to_end(
+def test_the_mask_ends_at_the_visible_edge_of_the_lung(
     cases: tuple[RawCase, ...], shift: tuple[int, int]
 ) -> None:
     for case in cases:

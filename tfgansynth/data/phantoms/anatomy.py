@@ -26,7 +26,7 @@ SIDES = (LEFT, RIGHT)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Lung:
-    """Shape of one lung, mm, between three smooth edges.
+    """The shape of one lung in mm, between three smooth edges.
 
     Attributes:
         side: `LEFT` or `RIGHT`.
@@ -34,18 +34,18 @@ class Lung:
         apex_y: y of the apex.
         height: From the apex to the costophrenic angle in mid inspiration.
         half_width: From the midline to the costal margin where it is widest.
-        roundness: Exponent of the costal margin, a quarter of a superellipse;
-            higher is boxier.
+        roundness: Exponent of the costal margin, a quarter of a superellipse. The
+            higher it is, the more rectangular is the lung.
         widest: Share of the height at which the lung is widest.
         inlet: u of the mediastinal edge below the apex.
         lean: How far the mediastinum is shifted to the patient's left.
-        flare: How much farther out the mediastinal edge ends than it begins.
-        bumps: What bulges into the lung there (aortic knob, heart): center and
-            width as shares of the height, bulge in mm.
+        flare: Distance by which the mediastinal edge moves outwards from top to bottom.
+        bumps: Structures that bulge into the lung there (aortic knob, heart): center
+            and width as shares of the height, bulge in mm.
         dome_x: u of the top of the diaphragm's dome.
-        dome_y: y of the same.
-        lateral_drop: From the dome's top down to the costophrenic angle.
-        medial_drop: From the dome's top down to the midline.
+        dome_y: y of the top of the dome.
+        lateral_drop: Height of the dome above the costophrenic angle.
+        medial_drop: Height of the dome above the diaphragm at the midline.
     """
 
     side: int
@@ -100,7 +100,7 @@ class Patient:
         fat: Tissue between ribs and skin, mm.
         curve: Sideways sway of the spine (scoliosis), mm.
         sway: Height at which the sway turns, radians.
-        arch_y: Height of the aortic arch; the carina lies just below.
+        arch_y: y of the aortic arch; the carina is just below.
         placement: 2 x 3 matrix from mm to fractions of the film's edge.
     """
 
@@ -179,9 +179,9 @@ def sample_patient(rng: np.random.Generator) -> Patient:
 
 
 def _sample_placement(rng: np.random.Generator, chest_mm2: float) -> Points:
-    """Draw how the patient stands before the film: shift, rotation, scale.
+    """Draw the position of the patient before the film: shift, rotation, scale.
 
-    Small patients are imaged closer, so that size on film varies less than size.
+    Small patients are imaged closer, so that the size on film varies less.
     """
     angle = np.deg2rad(np.clip(rng.normal(0, 2.2), -6, 6))
     framing = (USUAL_CHEST_MM2 / chest_mm2) ** 0.25

@@ -14,8 +14,8 @@ RIB, VERTEBRA, PROCESS, CLAVICLE, SHOULDER = 0.62, 0.62, 0.26, 0.70, 0.60
 def ribs(film: Film, patient: Patient, rng: np.random.Generator) -> FloatArray:
     """Return attenuation of ten pairs of ribs.
 
-    A rib is a tilted ring: from the spine out and down to the chest wall, and
-    on, lower still, towards the sternum, short of which it turns to cartilage.
+    A rib is a tilted ring: from the spine outwards and down to the chest wall, then
+    further down towards the sternum. It turns to cartilage before it reaches it.
     """
     back, front = film.blank(), film.blank()
     pitch = patient.left.height * rng.uniform(0.088, 0.1)

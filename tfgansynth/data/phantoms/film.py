@@ -10,7 +10,7 @@ from tfgansynth.data.phantoms.anatomy import LEFT, Patient, Points
 
 
 class Film:
-    """Maps mm to pixels and draws anti-aliased shapes at one film size."""
+    """Maps mm to pixels and draws anti-aliased shapes on a film of one size."""
 
     def __init__(self, patient: Patient, size: int) -> None:
         """Place a patient on a film of `size` pixels a side."""

@@ -38,20 +38,20 @@ def phantom_case_ids(count: int) -> list[str]:
 
 
 def make_phantom(index: int, seed: int, lungs: Lungs, size: int = 256) -> RawCase:
-    """Draw one phantom, which depends on nothing but seed and index.
+    """Draw one phantom, which depends on seed and index only.
 
     Args:
         index: From 0; case `phantom-001` is index 0.
-        seed: Of the whole set.
-        lungs: Which lungs the mask marks, as the patient has them: the left lung
-            is on the right of the image. The image is the same for all three.
-        size: Edge of image and mask, pixels.
+        seed: The seed of the whole set.
+        lungs: The lungs in the mask. The patient's left lung is on the right of the
+            image. The image is the same for all three values.
+        size: Side of image and mask in pixels.
 
     Returns:
         The case; image float32 (size, size), whole grey levels in [0, 255], bones
         bright; mask bool (size, size).
     """
-    # Film grain has its own stream: the anatomy must not depend on the size.
+    # Film grain has its own stream, so that the anatomy does not depend on the size.
     rng, grain = np.random.default_rng([seed, index]).spawn(2)
     patient = sample_patient(rng)
     film = Film(patient, size)
@@ -59,7 +59,7 @@ def make_phantom(index: int, seed: int, lungs: Lungs, size: int = 256) -> RawCas
     right, right_air = lung_field(film, patient.right)
     masks = {"left": left, "right": right, "both": left | right}
     air = np.maximum(left_air, right_air)
-    # Lung in front of and behind the heart shows faintly through it.
+    # Lung in front of and behind the heart is faintly visible through it.
     air = np.maximum(air, 0.55 * film.blur(masks["both"], 16) * ~masks["both"])
     soft_mm = (
         body_mm(film, patient, rng)
@@ -104,12 +104,12 @@ def _expose(
     beam = (1 - scatter) * beam + scatter * film.blur(beam, rng.uniform(18, 28))
     noise = film.blur(grain.standard_normal(beam.shape, np.float32), 0.45)
     noise *= rng.uniform(0.012, 0.03) / noise.std()
-    # Quantum noise: the fewer photons arrive, the more they scatter in number.
+    # Quantum noise: the fewer photons arrive, the larger is the relative noise.
     density = noise * np.sqrt(np.median(beam[lung]) / beam) - np.log(beam)
-    # Digital processing evens out the coarse differences in brightness.
+    # Digital processing reduces coarse differences in brightness.
     density -= rng.uniform(0.1, 0.5) * film.blur(density, 30)
-    # Automatic exposure: lung and mediastinum land on chosen grey levels of the
-    # film curve, a sigmoid.
+    # Automatic exposure: lung and mediastinum get chosen grey levels on the film
+    # curve, a sigmoid.
     anchors = np.median(density[lung]), np.quantile(density, 0.93)
     grey = np.array([rng.uniform(0.22, 0.42), rng.uniform(0.84, 0.93)])
     low, high = np.log(grey / (1 - grey))

@@ -22,7 +22,7 @@ def lung_field(film: Film, lung: Lung) -> tuple[MaskArray, FloatArray]:
     inside = _soft_minimum(_soft_minimum(costal, medial), base)
     inside = np.minimum(inside, film.y - lung.apex_y)
     depth = _onset(costal, 0.5, 20) * _onset(medial, 0.6, 16) * _onset(base, 0.7, 14)
-    # Behind the dome lung reaches further down, seen faintly through the liver.
+    # Behind the dome the lung extends further down, faintly visible.
     sulcus = 0.3 * np.exp(np.minimum(base, 0) / 14) * (base < 0.5)
     sulcus *= _onset(costal, 0, 25) * _onset(medial, 0, 20)
     covered = np.clip(inside * film.px_per_mm + 0.5, 0, 1)
@@ -36,7 +36,7 @@ def _lookup(at: FloatArray, knots: Points, values: NDArray[np.floating]) -> Floa
 
 
 def _soft_minimum(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Return the smaller of two distances, mm, rounded off where they are alike."""
+    """Return the smaller of two distances in mm, smoothed where they are similar."""
     near = np.exp(-np.abs(a - b) / CORNER_MM)
     return np.asarray(np.minimum(a, b) - CORNER_MM * np.log1p(near), np.float32)
 
@@ -70,9 +70,10 @@ def body_mm(film: Film, patient: Patient, rng: np.random.Generator) -> FloatArra
 
 
 def _rounding(film: Film, outline: Points) -> FloatArray:
-    """Return how far the body has reached its full depth, in [0, 1].
+    """Return the depth of the body as a share of its full depth, in [0, 1].
 
-    Drawn at half size with margins: the film's edge must not thin the body.
+    It is drawn at half size with margins, so that the edge of the film does not make
+    the body thinner.
     """
     margin = film.size // 4
     plane = np.zeros(((film.size + 1) // 2 + 2 * margin,) * 2, np.uint8)
@@ -94,7 +95,7 @@ def chest_wall_mm(film: Film, patient: Patient, rng: np.random.Generator) -> Flo
         pectoral = np.exp(-(((u - 105) / 45) ** 2) - ((y - 62) / 40) ** 2)
         extra += rng.uniform(6, 22) * pectoral
         below = y - 0.66 * lung.height - drop - rng.normal(0, 3)
-        # Full and sharply outlined below, running out softly above.
+        # Sharply outlined below, gradually ending above.
         across = (u - 0.66 * lung.half_width) / (62 + 0.4 * patient.fat)
         down = np.where(below > 0, below, 0.55 * below) / (54 + 0.4 * patient.fat)
         dome = np.sqrt(np.clip(1 - across**2 - down**2, 0, 1))
@@ -154,11 +155,11 @@ def abdomen_mm(film: Film, patient: Patient, rng: np.random.Generator) -> FloatA
 
 
 def vessels_mm(film: Film, patient: Patient, rng: np.random.Generator) -> FloatArray:
-    """Return hila and the vessels that branch from them, mm, lung or no lung."""
+    """Return hila and the vessels that branch from them in mm, everywhere."""
     hila = np.zeros_like(film.x)
     planes = film.blank(), film.blank()
     for lung in patient.lungs:
-        # The left hilum stands a little higher than the right.
+        # The left hilum is a little higher than the right one.
         y = patient.arch_y + (26 if lung.side == LEFT else 36) + rng.normal(0, 3)
         u = float(lung.medial(y)) + 5
         for _ in range(5):
