@@ -19,7 +19,8 @@ def gan(config: Config) -> Stepper:
     """Make steps of the GAN on one random mini-batch."""
     pairs = tf.constant(random_pairs(config))
     state = DCGAN(config.gan, size=config.data.size, seed=0, n_cases=len(pairs))
-    state.learn_cases(pairs)
+    state.compile()
+    state.set_cases(pairs)
     step = compile_step(state.train_step)
     return tensorflow_stepper(lambda: step(pairs)["loss/generator"])
 
