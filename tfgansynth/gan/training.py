@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray, FloatArray, split_pair
 from tfgansynth.config import GANConfig
-from tfgansynth.data.pipelines import Change, endless_batches
+from tfgansynth.data.pipelines import AugmentPair, gan_pairs
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.gan import health
 from tfgansynth.gan.dcgan import DCGAN
@@ -34,7 +34,7 @@ def train_gan(
     config: GANConfig,
     *,
     validation: FloatArray,
-    change: Change | None = None,
+    change: AugmentPair | None = None,
     mask_threshold: int,
     seed: int,
     folder: Path,
@@ -72,12 +72,12 @@ def train_gan(
         return gan
     if first:
         print(f"GAN: going on after step {first} of {config.steps}")
-    batches = endless_batches(
+    batches = gan_pairs(
         pairs,
         batch=config.batch,
         seed=derive_seed(seed, "batches"),
         first_step=first,
-        change=change,
+        augment=change,
     )
     step_function = compile_step(gan.train_step)
     with (
