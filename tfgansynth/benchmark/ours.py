@@ -11,8 +11,7 @@ from tfgansynth.benchmark.stepper import (
 from tfgansynth.config import Config
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.runtime.devices import compile_step
-from tfgansynth.segmentation.training import UNetTraining
-from tfgansynth.segmentation.unet import build_optimizer, build_unet
+from tfgansynth.segmentation.unet import build_unet
 
 
 def gan(config: Config) -> Stepper:
@@ -28,7 +27,7 @@ def gan(config: Config) -> Stepper:
 def unet(config: Config) -> Stepper:
     """Make steps of the U-Net on one random mini-batch."""
     network = build_unet(config.unet, size=config.data.size, seed=0)
-    state = UNetTraining(network, build_optimizer(config.unet))
-    step = compile_step(state.train_step)
+    network.compile()
+    step = compile_step(network.train_step)
     images, classes = map(tf.constant, random_cases(config))
-    return tensorflow_stepper(lambda: step(images, classes))
+    return tensorflow_stepper(lambda: step((images, classes))["loss"])
