@@ -1,4 +1,4 @@
-"""Pixel ranges, resizing, and the two-channel pair that the GAN learns."""
+"""Pixel ranges, resizing, and the two-channel pairs that the GAN learns."""
 
 import cv2
 import numpy as np
@@ -46,8 +46,8 @@ def to_bytes(
 def resize_area(plane: NDArray[np.generic], size: int) -> FloatArray:
     """Resize an (H, W) plane to float32 (size, size).
 
-    Shrinking averages over the area each new pixel covers; where either side
-    must grow, the resize is bilinear (area averaging is defined for shrinking).
+    A smaller plane gets the average over the area that each new pixel covers. If
+    either side grows, the resize is bilinear, because area averaging only shrinks.
     """
     source = np.ascontiguousarray(plane, dtype=np.float32)
     height, width = source.shape
@@ -59,7 +59,7 @@ def resize_area(plane: NDArray[np.generic], size: int) -> FloatArray:
 
 
 def resize_bilinear(plane: NDArray[np.generic], size: int) -> FloatArray:
-    """Resize an (H, W) plane to float32 (size, size), bilinear, not smoothed."""
+    """Resize an (H, W) plane to float32 (size, size), bilinearly, unsmoothed."""
     source = np.ascontiguousarray(plane, dtype=np.float32)
     resized = cv2.resize(source, (size, size), interpolation=cv2.INTER_LINEAR)
     return np.asarray(resized, np.float32)

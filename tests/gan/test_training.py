@@ -173,7 +173,7 @@ def test_a_finished_training_loads_as_it_ended(finished: Finished) -> None:
 def test_a_finished_training_is_not_trained_again(
     finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "endless_batches", None)
+    monkeypatch.setattr(training, "gan_pairs", None)
 
     assert_same(train(finished.folder), finished.state)
 

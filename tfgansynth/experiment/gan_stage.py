@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tfgansynth.config import Config
 from tfgansynth.data.augmentation import augment_pair
 from tfgansynth.data.held_out import FoldCases
-from tfgansynth.data.pipelines import Change, real_pairs
+from tfgansynth.data.pipelines import AugmentPair, real_pairs
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.findings import findings_of_generator
@@ -59,7 +59,7 @@ def ensure_gan(experiment: Experiment, fold: FoldCases) -> None:
         )
 
 
-def _deformation(config: Config) -> Change | None:
+def _deformation(config: Config) -> AugmentPair | None:
     if config.gan.augment_real == "none":
         return None
     return functools.partial(augment_pair, config=config.augmentation)

@@ -13,7 +13,7 @@ from tfgansynth.gan.augmentation import DRAWS, augment
 from tfgansynth.gan.layers import PACKAGE
 from tfgansynth.gan.losses import LOSSES, Loss, probability_real
 from tfgansynth.gan.networks import Discriminator, Generator, config_of, settings_of
-from tfgansynth.runtime.precision import layer_policy
+from tfgansynth.runtime.devices import layer_policy
 from tfgansynth.seeds import derive_seed
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfgansynth.arrays import ByteArray, FloatArray
 from tfgansynth.config import GANConfig
-from tfgansynth.data.pipelines import Change, endless_batches
+from tfgansynth.data.pipelines import AugmentPair, gan_pairs
 from tfgansynth.errors import InputError
 from tfgansynth.gan import callbacks, recording
 from tfgansynth.gan.callbacks import load_checkpoint
@@ -28,7 +28,7 @@ def train_gan(
     stage: Stage,
     *,
     mask_threshold: int,
-    change: Change | None = None,
+    change: AugmentPair | None = None,
 ) -> DCGAN:
     """Train a GAN to its last step, or resume its training from its newest checkpoint.
 
@@ -60,12 +60,12 @@ def train_gan(
         return gan
     if first:
         print(f"GAN: resumed after step {first} of {config.steps}")
-    batches = endless_batches(
+    batches = gan_pairs(
         pairs,
         batch=config.batch,
         seed=derive_seed(stage.seed, "batches"),
         first_step=first,
-        change=change,
+        augment=change,
     )
     with log, checkpoint, Progress("GAN step", config.steps) as progress:
         used = [
