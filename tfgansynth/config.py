@@ -37,7 +37,8 @@ class DataConfig:
     """Side of the square images in pixels, after downsampling. [paper IV-A]"""
     soft_masks: bool = False
     """Give the GAN masks that are grey where a pixel is partly covered, instead of
-    binary ones. False in the paper's text, True in [authors' code]"""
+    binary ones. False in the paper's text and, for its masks of 1024 pixels, in
+    [authors' code]"""
     folds: Count = 3
     """Folds of the cross-validation. [paper IV-A]"""
     n_validation: Count = 20
@@ -212,7 +213,13 @@ class GANConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class SynthesisConfig:
-    """From generator to synthetic set."""
+    """From generator to synthetic set.
+
+    Also [choice], as the paper does not say: each generated image is compared with
+    all that the set has so far. A pair whose mask is empty is dropped. Of a mask the
+    largest 8-connected components are kept, and holes are background that is not
+    4-connected to the border.
+    """
 
     count: Count = 120
     """Synthetic pairs in the set. [paper IV-B]; more in [choice, best]"""
@@ -220,12 +227,14 @@ class SynthesisConfig:
     """Pairs drawn at a time; the batch whose moments normalize the generator's
     maps. As in training. [tf-dcgan]"""
     hash_distance: CountOrZero = 2
-    """Images whose 64-bit perceptual hashes differ in at most this many bits
-    count as almost identical. The paper gives no threshold. [choice]"""
+    """Images whose 64-bit perceptual hashes (the signs of the lowest 8 x 8 cosine
+    frequencies) differ in at most this many bits count as almost identical. The paper
+    gives neither the kind of hash nor a threshold. [choice]"""
     max_draws: Count = 40
     """Give up after this many times `count` pairs were drawn. [choice]"""
     mask_threshold: CountOrZero = 150
-    """Grey value in [0, 255] from which a mask pixel is foreground. [paper IV-B]"""
+    """Grey value in [0, 255] from which a mask pixel is foreground [paper IV-B]; that
+    a pixel of exactly this value is foreground is a [choice]"""
     pseudo_label_members: CountOrZero = 0
     """U-Nets of the fold's real cases, trained with classical augmentation, whose mean
     opinion replaces the mask of each generated image; 0 keeps the generator's own

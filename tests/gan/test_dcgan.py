@@ -459,7 +459,7 @@ def test_the_sampled_generator_holds_the_averages() -> None:
         np.testing.assert_array_equal(np.asarray(weight), np.asarray(average))
         assert np.any(np.asarray(weight) != np.asarray(trained)), trained.path
     np.testing.assert_array_equal(sampled.norms[0].population_mean, np.arange(8.0))
-    # A copy: training goes on unharmed.
+    # A copy: training does not depend on it.
     sampled.trainable_variables[0].assign(0 * sampled.trainable_variables[0])
     for name, array in state_of(gan).items():
         np.testing.assert_array_equal(array, before[name])

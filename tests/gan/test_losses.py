@@ -70,7 +70,7 @@ def test_hinge_ends_at_a_margin_of_one() -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_discriminator_that_judges_better_has_a_lower_loss(name: str) -> None:
+def test_a_better_discriminator_has_a_lower_loss(name: str) -> None:
     step = np.array([[0, 0.1]], np.float32)
     better = losses(name, REAL + step, SYNTHETIC - step)
 
