@@ -521,7 +521,7 @@ def test_both_networks_start_from_seeds_of_their_own() -> None:
     assert np.unique(np.stack(kernels)).size == 6 * 20
 
 
-def test_the_state_is_all_that_going_on_needs() -> None:
+def test_the_state_is_all_that_resuming_needs() -> None:
     first, *rest = real_batches()
     gan = make(ALL)
     gan.train_step(first)
