@@ -72,6 +72,7 @@ def losses(monkeypatch: pytest.MonkeyPatch, *, gpu: bool, preset: str) -> list[A
     # XLA draws other random numbers from the same seed.
     monkeypatch.setattr(DCGAN, "_uniform", fixed_noise)
     gan = DCGAN(config, size=SIZE, seed=0)
+    gan.compile()
     pairs = np.random.default_rng(0).uniform(-1, 1, (4, SIZE, SIZE, 2))
     step = devices.compile_step(gan.train_step)
     real = tf.constant(pairs, tf.float32)
