@@ -12,7 +12,7 @@ from tfgansynth.experiment.regimes import (
     paper_regimes,
     planned_regimes,
 )
-from tfgansynth.experiment.run_folder import SetKind
+from tfgansynth.experiment.paths import SetKind
 from tfgansynth.presets import PRESETS
 
 FAST = PRESETS["fast"]

@@ -1,15 +1,18 @@
-"""One U-Net of the chain, trained and evaluated, and what to know of its making."""
+"""Finished U-Nets of a run, and what to know of how they were made."""
 
 import dataclasses
 from collections.abc import Sequence
 
 from tfgansynth.data.held_out import FoldCases
+from tfgansynth.evaluation import tables
+from tfgansynth.evaluation.predictions import CASES
+from tfgansynth.experiment import synthetic_sets
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.provenance import gan_provenance
+from tfgansynth.experiment.paths import HISTORY
 from tfgansynth.experiment.regimes import Regime
 from tfgansynth.experiment.results import UNetResult
-from tfgansynth.experiment.unet_stage import ensure_unet, unet_remarks
 from tfgansynth.gan.recording import read_remarks
+from tfgansynth.segmentation import training
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Evaluated:
 def evaluated(
     experiment: Experiment, fold: FoldCases, regime: Regime, run: str = ""
 ) -> Evaluated:
-    """Train and evaluate a U-Net if that is not done yet; see `ensure_unet`.
+    """Read a finished U-Net.
 
     Args:
         experiment: The experiment.
@@ -38,10 +41,21 @@ def evaluated(
         regime: What it is trained on.
         run: How records name its run; without, by its folder.
     """
-    rows = ensure_unet(experiment, fold, regime)
+    folder = experiment.run.fold(fold.number) / regime.folder_name
+    rows = tables.read_cases(folder / CASES)
     name = run or experiment.run.root.name
     result = UNetResult(name, experiment.config, fold.number, regime, rows)
     return Evaluated(experiment, fold, result)
+
+
+def unet_remarks(
+    experiment: Experiment, fold: FoldCases, regime: Regime
+) -> tuple[str, ...]:
+    """What a reader of results must know of how a finished U-Net was trained."""
+    path = experiment.run.fold(fold.number) / regime.folder_name / HISTORY
+    history = training.history_from_csv(path.read_text("utf-8"))
+    n_pairs = regime.n_real + regime.n_synthetic
+    return training.remarks(history, regime.unet_config(experiment.config), n_pairs)
 
 
 def remarks(tested: Sequence[Evaluated]) -> tuple[str, ...]:
@@ -62,7 +76,7 @@ def remarks(tested: Sequence[Evaluated]) -> tuple[str, ...]:
         if gan not in told:
             told.add(gan)
             of = f" of {len(fold.training)} cases" if n_counts > 1 else ""
-            provenance = gan_provenance(experiment, fold)
+            provenance = synthetic_sets.planned_gan(experiment, fold).record
             lines = read_remarks(gan, experiment.config.gan, provenance)
             found += [f"{where}, GAN{of}: {line}" for line in lines]
         found += [

@@ -8,10 +8,9 @@ from typing import get_args
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.paths import ASSESSMENT
-from tfgansynth.experiment.provenance import Provenance, gan_provenance
+from tfgansynth.experiment.paths import ASSESSMENT, SetKind
 from tfgansynth.experiment.results import EVIDENCE
-from tfgansynth.experiment.run_folder import SetKind
+from tfgansynth.experiment.synthetic_sets import Provenance, planned_gan
 from tfgansynth.gan.recording import read_remarks
 from tfgansynth.reporting.cards.findings import (
     NOT_ASSESSED,
@@ -117,7 +116,7 @@ def _trained_on(experiment: Experiment, fold: FoldCases) -> set[str]:
 def _remarks(experiment: Experiment, fold: FoldCases) -> tuple[str, ...]:
     """What went amiss with the data, or in the training of the fold's GAN."""
     folder, config = experiment.run.gan(fold.number), experiment.config.gan
-    found = read_remarks(folder, config, gan_provenance(experiment, fold))
+    found = read_remarks(folder, config, planned_gan(experiment, fold).record)
     return (*experiment.duplicates_remark, *(f"GAN: {remark}" for remark in found))
 
 

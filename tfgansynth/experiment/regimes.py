@@ -1,13 +1,19 @@
-"""What each U-Net of the experiment is trained on, and how: the rows of the tables."""
+"""The numbers that each set and U-Net takes: regimes of the tables, ensembles."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from tfgansynth.config import Config, UNetConfig
+import numpy as np
+from numpy.typing import NDArray
+
+from tfgansynth.config import Config, SynthesisConfig, UNetConfig
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import TrainingSet, training_set_of
-from tfgansynth.experiment.run_folder import SetKind
+from tfgansynth.experiment.paths import SetKind
+from tfgansynth.seeds import derive_seed
+
+Indices = NDArray[np.int64]
 
 RegimeSet = Literal["paper", "fixed_budget", "all"]
 """The paper's three rows, the fixed-budget ones, or both."""
@@ -35,26 +41,25 @@ class Regime:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Regime":
-        """Read a regime back from where `record` has put it.
+        """Read a regime back from what `record` gave.
 
         Raises:
-            LookupError: It is not there.
+            LookupError: A part is missing.
         """
-        kind: SetKind = "filtered" if record["filtered"] else "plain"
-        if record.get("control"):
-            kind = "control"
-        counts = record["n_real"], record["n_synthetic"]
-        return cls(*counts, record["schedule"], kind)
+        return cls(
+            record["n_real"],
+            record["n_synthetic"],
+            record["schedule"],
+            record["set"],
+        )
 
     def record(self) -> dict[str, Any]:
-        """Plain for JSON; of rows without a control as it was before there were any."""
-        control = {"control": True} if self.kind == "control" else {}
+        """Render as plain values for JSON."""
         return {
             "n_real": self.n_real,
             "n_synthetic": self.n_synthetic,
             "schedule": self.schedule,
-            "filtered": self.kind == "filtered",
-            **control,
+            "set": self.kind,
         }
 
     @property
@@ -102,12 +107,110 @@ class Regime:
         unet = dataclasses.replace(config.unet, real_share=share)
         if self.schedule == "paper":
             return unet
-        return dataclasses.replace(
+        return fixed_length(
             unet,
-            fixed_steps=config.evaluation.budget_steps,
-            steps_an_epoch=config.evaluation.budget_epoch,
+            config.evaluation.budget_steps,
+            config.evaluation.budget_epoch,
             augment="elastic" if self.schedule == "augmented" else "none",
         )
+
+
+def fixed_length(
+    unet: UNetConfig, steps: int, steps_an_epoch: int, **changes: Any
+) -> UNetConfig:
+    """Let a training take so many steps; the stopping rule's numbers do not bear on it.
+
+    Args:
+        unet: Numbers of the network and its training.
+        steps: Mini-batches in total.
+        steps_an_epoch: Mini-batches between two validations.
+        **changes: Other numbers to change.
+    """
+    default = UNetConfig()
+    return dataclasses.replace(
+        unet,
+        fixed_steps=steps,
+        steps_an_epoch=steps_an_epoch,
+        stop_window=default.stop_window,
+        min_steps=default.min_steps,
+        max_epochs=default.max_epochs,
+        **changes,
+    )
+
+
+def synthesis_config(config: Config, kind: SetKind) -> SynthesisConfig:
+    """The numbers of a set; those that do not bear on it have their default.
+
+    Args:
+        config: The experiment's numbers.
+        kind: Which set.
+    """
+    found, default = config.synthesis, SynthesisConfig()
+    if not found.pseudo_label_members:
+        steps = default.pseudo_label_steps
+        found = dataclasses.replace(found, pseudo_label_steps=steps)
+    if kind != "filtered":
+        found = dataclasses.replace(found, min_agreement=default.min_agreement)
+    return found
+
+
+def pseudo_label_config(config: Config) -> UNetConfig:
+    """The numbers of a pseudo-label member's training: fixed length, augmented."""
+    steps = config.synthesis.pseudo_label_steps
+    return fixed_length(
+        config.unet,
+        steps,
+        min(config.evaluation.budget_epoch, steps),
+        augment="elastic",
+        real_share=0.0,
+        keep="last",
+    )
+
+
+def cross_fit_config(config: Config) -> UNetConfig:
+    """The numbers of a cross-fit member's training: fixed length, last weights."""
+    steps = config.evaluation.cross_fit_steps
+    return fixed_length(
+        config.unet,
+        steps,
+        min(config.evaluation.budget_epoch, steps),
+        real_share=0.0,
+        keep="last",
+    )
+
+
+def cross_fit_parts(config: Config, fold: int, n_cases: int) -> tuple[Indices, ...]:
+    """Split a fold's training cases by the run's seed, a part for each member.
+
+    Args:
+        config: The experiment's numbers.
+        fold: Number of the fold.
+        n_cases: Its training cases.
+
+    Returns:
+        For each member the indices of the cases that it does not learn from, ascending.
+    """
+    # The label of a seed is part of the numbers and keeps its old word.
+    rng = np.random.default_rng(derive_seed(config.seed, "judges", fold))
+    shuffled = rng.permutation(n_cases)
+    parts = np.array_split(shuffled, config.evaluation.cross_fit_splits)
+    return tuple(np.sort(part) for part in parts)
+
+
+def real_indices(config: Config, fold: int, n_cases: int, count: int) -> Indices:
+    """Draw training cases of a fold by the run's seed; fewer are a prefix of more.
+
+    Args:
+        config: The experiment's numbers.
+        fold: Number of the fold.
+        n_cases: Its training cases.
+        count: How many to draw.
+
+    Returns:
+        Indices of the cases drawn.
+    """
+    rng = np.random.default_rng(derive_seed(config.seed, "real", fold))
+    return np.asarray(rng.permutation(n_cases)[:count])
 
 
 def drawn_kinds(config: Config) -> list[SetKind]:

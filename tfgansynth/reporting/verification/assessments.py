@@ -26,8 +26,8 @@ from tfgansynth.assessment.record import (
     plausibility_record,
     shapes_record,
 )
-from tfgansynth.experiment.judge_parts import judge_parts
-from tfgansynth.experiment.paths import ARRAYS, ASSESSMENT, MODEL, judge_name
+from tfgansynth.experiment.paths import ARRAYS, ASSESSMENT, MODEL, cross_fit_name
+from tfgansynth.experiment.regimes import cross_fit_parts
 from tfgansynth.reporting.verification.findings import Findings
 from tfgansynth.reporting.verification.stored_runs import StoredRun
 from tfgansynth.runtime import storage
@@ -111,10 +111,10 @@ def _agreement(stored: _Stored) -> Values:
 
 def _judges(stored: _Stored) -> dict[str, Any]:
     """Each judge's hash, and how it does on the real cases that it has not seen."""
-    parts = judge_parts(stored.run.config, stored.fold, len(stored.training))
+    parts = cross_fit_parts(stored.run.config, stored.fold, len(stored.training))
     found, folder = {}, stored.run.fold_folder(stored.fold)
     for number, part in enumerate(parts, start=1):
-        name = judge_name(number)
+        name = cross_fit_name(number)
         found[name] = {
             "model_sha256": storage.hash_file(folder / name / MODEL),
             "agreement": float(stored.arrays["agreement_real"][part].mean()),

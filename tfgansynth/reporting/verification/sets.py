@@ -8,9 +8,8 @@ import numpy as np
 
 from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.data.similarity import perceptual_hash
-from tfgansynth.experiment.paths import MODEL, teacher_name
-from tfgansynth.experiment.provenance import is_control
-from tfgansynth.experiment.run_folder import SetKind, set_name
+from tfgansynth.experiment.paths import MODEL, SetKind, pseudo_label_name, set_name
+from tfgansynth.experiment.regimes import synthesis_config
 from tfgansynth.reporting.verification.findings import Findings
 from tfgansynth.reporting.verification.stored_runs import StoredRun
 from tfgansynth.runtime import storage
@@ -40,6 +39,7 @@ def recompute_set(
     """
     path, config = folder / MANIFEST, run.config
     manifest = read_manifest(folder)
+    kind = {set_name(each): each for each in get_args(SetKind)}.get(folder.name)
     images, masks = read_set(folder)
     dropped = (
         "dropped_as_almost_identical",
@@ -51,20 +51,19 @@ def recompute_set(
         "fold": fold,
         "z_seed": derive_seed(config.seed, "synthesis", fold),
         "mask_components": config.mask_components,
-        "synthesis": dataclasses.asdict(config.synthesis),
+        "synthesis": dataclasses.asdict(synthesis_config(config, kind or "plain")),
         "training_cases": {
             name: run.cases.get(name) for name in run.training_ids(fold)
         },
         "drawn": len(images) + sum(manifest.get(name, 0) for name in dropped),
     }
-    if folder.name == set_name("control") or is_control(manifest):
-        expected["control"] = folder.name == set_name("control")
-    n_teachers = config.synthesis.pseudo_label_members
-    if n_teachers or "teachers" in manifest:
-        teachers = [teacher_name(number) for number in range(1, n_teachers + 1)]
+    expected["kind"] = kind
+    n_members = config.synthesis.pseudo_label_members
+    if n_members or "pseudo_labels" in manifest:
+        members = [pseudo_label_name(number) for number in range(1, n_members + 1)]
         root = run.fold_folder(fold)
-        expected["teachers"] = {
-            name: storage.hash_file(root / name / MODEL) for name in teachers
+        expected["pseudo_labels"] = {
+            name: storage.hash_file(root / name / MODEL) for name in members
         }
     stored = {name: manifest.get(name) for name in expected}
     findings.compare(path, "", stored, expected)

@@ -15,10 +15,9 @@ from tfgansynth.evaluation.predictions import (
     read_predictions,
 )
 from tfgansynth.evaluation.tables import CaseRow, cases_to_csv
-from tfgansynth.experiment.paths import PROVENANCE
+from tfgansynth.experiment.paths import PROVENANCE, set_name
 from tfgansynth.experiment.regimes import Regime
 from tfgansynth.experiment.results import UNetResult
-from tfgansynth.experiment.run_folder import set_name
 from tfgansynth.reporting.verification.findings import Findings
 from tfgansynth.reporting.verification.stored_runs import StoredRun
 from tfgansynth.runtime import storage
@@ -49,7 +48,7 @@ def recompute_unet(
     """
     path = folder / PROVENANCE
     provenance = storage.read_record(path)
-    regime = Regime.from_record(provenance)
+    regime = Regime.from_record(provenance["regime"])
     findings.compare(path, "folder", folder.name, regime.folder_name)
     hashes = {
         name: storage.hash_file(folder / name) if (folder / name).is_file() else None

@@ -1,0 +1,147 @@
+"""The plan: which stages an experiment has, what each needs, what bears on it.
+
+A plan is a pure function of settings, split and request. A stage's identity is a hash
+of the settings that bear on it and of the identities of its inputs: change a setting of
+the U-Nets, and the GAN and its set keep theirs.
+"""
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from tfgansynth.config import (
+    Config,
+)
+from tfgansynth.data.held_out import FoldCases
+from tfgansynth.errors import InputError
+from tfgansynth.experiment.graph import FoldPlanner, Plan, PlannedStage, Splits
+from tfgansynth.experiment.paths import SetKind
+from tfgansynth.experiment.regimes import (
+    Regime,
+    RegimeSet,
+    drawn_kinds,
+    planned_regimes,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is wanted of one fold; what that needs is planned with it.
+
+    Attributes:
+        gan: Its GAN.
+        sets: Its sets.
+        regimes: Its U-Nets.
+        assessments: Assessments of its sets.
+        development: The U-Nets are evaluated on cases that the reduced experiment
+            leaves out instead of on test cases.
+    """
+
+    gan: bool = False
+    sets: Sequence[SetKind] = ()
+    regimes: Sequence[Regime] = ()
+    assessments: Sequence[SetKind] = ()
+    development: bool = False
+
+
+RequestOf = Callable[[FoldCases], Request]
+"""What is wanted of each fold."""
+
+
+def table_request(
+    config: Config, which: RegimeSet, *, control: bool, assessed: bool
+) -> RequestOf:
+    """What the tables need.
+
+    Args:
+        config: The experiment's numbers.
+        which: Which regimes.
+        control: Also those of the control.
+        assessed: Also assessments of the sets.
+
+    Returns:
+        The request; it raises InputError where there can be no control.
+    """
+
+    def request(fold: FoldCases) -> Request:
+        n_real = len(fold.training)
+        tables = planned_regimes(config, n_real, which, control=control)
+        regimes = [regime for table in tables for regime in table]
+        return Request(
+            gan=True,
+            sets=list(dict.fromkeys(regime.kind for regime in regimes)),
+            regimes=regimes,
+            assessments=drawn_kinds(config) if assessed else (),
+        )
+
+    return request
+
+
+def plan(
+    config: Config, splits: Splits, numbers: Sequence[int] | None, request: RequestOf
+) -> Plan:
+    """Plan an experiment.
+
+    Args:
+        config: The experiment's numbers.
+        splits: Its cases; they count by hash.
+        numbers: Of the folds; None for all.
+        request: What is wanted of each.
+
+    Raises:
+        InputError: Something of it is impossible with these settings and cases.
+    """
+    stages: list[PlannedStage] = []
+    for fold in splits.some(numbers):
+        planner = FoldPlanner(config, splits, fold)
+        _add(planner, request(fold))
+        stages += planner.stages.values()
+    return Plan(tuple(stages))
+
+
+def possible_stages(
+    config: Config,
+    splits: Splits,
+    others: Mapping[int, Collection[tuple[Regime, bool]]],
+) -> Plan:
+    """Plan all stages that a run folder of these settings may have.
+
+    Args:
+        config: The experiment's numbers.
+        splits: Its cases.
+        others: By fold, U-Nets beside the tables' own, and whether each is evaluated
+            on cases that the reduced experiment leaves out.
+    """
+    stages: list[PlannedStage] = []
+    for fold in splits.folds:
+        planner = FoldPlanner(config, splits, fold)
+        n_real, control = len(fold.training), config.synthesis.augment != "none"
+        tables = planned_regimes(config, n_real, "all", control=control)
+        regimes = [(regime, False) for table in tables for regime in table]
+        if fold.unused:
+            regimes += [(regime, True) for regime in tables[-1]]
+        requests = [Request(gan=True, sets=drawn_kinds(config))]
+        requests += [
+            Request(regimes=[regime], development=development)
+            for regime, development in [*regimes, *others.get(fold.number, ())]
+        ]
+        requests += [Request(assessments=[kind]) for kind in drawn_kinds(config)]
+        for each in requests:
+            try:
+                _add(planner, each)
+            except InputError:
+                # Impossible with these settings: then there is none in the folder.
+                continue
+        stages += planner.stages.values()
+    return Plan(tuple(stages))
+
+
+def _add(planner: FoldPlanner, request: Request) -> None:
+    """Plan what is wanted of a fold."""
+    if request.gan:
+        planner.gan()
+    for kind in request.sets:
+        planner.set(kind)
+    for regime in request.regimes:
+        planner.segmentation(regime, development=request.development)
+    for kind in request.assessments:
+        planner.assessment(kind)
