@@ -35,6 +35,7 @@ from tfgansynth.assessment.record import (
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.lungs import Lungs
+from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
 from tfgansynth.experiment.paths import ARRAYS, ASSESSMENT
@@ -48,7 +49,13 @@ from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, Timer
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.ensembles import CrossFittedEnsemble
-from tfgansynth.synthesis.sampling import MANIFEST, pair_name
+from tfgansynth.synthesis.sampling import (
+    MANIFEST,
+    Draw,
+    SyntheticSet,
+    pair_name,
+    write_set,
+)
 
 _GALLERY, _SHOWN = 12, 16
 
@@ -76,8 +83,8 @@ class Assessment:
         """Whether the set passed the audit for copies."""
         return bool(self.record["memorization"]["passed"])
 
-    def offences(self, fold: FoldCases) -> list[dict[str, Any]]:
-        """List the pairs that the audit objects to, and to which case they are near.
+    def flagged(self, fold: FoldCases) -> list[dict[str, Any]]:
+        """List the pairs that the audit flags, and the case that each is near.
 
         Returns:
             By pair: `name`, `part` that is nearest to a training case, `case_id` of
@@ -104,8 +111,8 @@ class Assessment:
     def to_text(self, fold: FoldCases) -> str:
         """Render for a terminal."""
         lines = [
-            "  offender: {name} ({part} near {case_id}: {distance:.3f})".format(**each)
-            for each in self.offences(fold)
+            "  flagged: {name} ({part} near {case_id}: {distance:.3f})".format(**each)
+            for each in self.flagged(fold)
         ]
         return "\n".join([quality_to_text(self.record), *lines])
 
@@ -342,3 +349,47 @@ def _gallery(found: Audit, fold: FoldCases) -> dict[str, NDArray[Any]]:
 def _shown(name: str, cases: list[Case] | tuple[Case, ...]) -> dict[str, NDArray[Any]]:
     images, masks = images_and_masks(cases)
     return {f"{name}_images": np.rint(images).astype(np.uint8), f"{name}_masks": masks}
+
+
+def drop_flagged(
+    experiment: Experiment, fold: FoldCases, assessment: Assessment
+) -> Path:
+    """Write the fold's set without the pairs that the audit flags.
+
+    Args:
+        experiment: The experiment.
+        fold: The fold.
+        assessment: Of the fold's unfiltered set.
+
+    Returns:
+        The folder, a synthetic set like the other; its manifest names the pairs
+        that were dropped, and which case each is near.
+
+    Raises:
+        InputError: No pair would be left.
+    """
+    source = experiment.run.synthetic(fold.number)
+    images, masks, manifest = read_own_set(experiment, fold, source)
+    flagged = assessment.record["memorization"]["offenders"]
+    kept = np.setdiff1d(np.arange(len(images)), flagged)
+    if not kept.size:
+        raise InputError(f"{source}: the audit flags all {len(images)} pairs")
+    draws = [
+        Draw(**{field.name: entry[field.name] for field in dataclasses.fields(Draw)})
+        for entry in manifest.pop("pairs")
+    ]
+    audited = SyntheticSet(
+        images=np.rint(images[kept]).astype(np.uint8),
+        masks=masks[kept],
+        draws=tuple(draws[index] for index in kept),
+        n_drawn=manifest["drawn"],
+        n_similar=manifest["dropped_as_almost_identical"],
+        n_empty=manifest["dropped_for_an_empty_mask"],
+    )
+    provenance = {
+        "audited_manifest_sha256": storage.hash_file(source / MANIFEST),
+        "dropped_by_the_audit": assessment.flagged(fold),
+    }
+    folder = source.with_name(f"{source.name}-audited")
+    write_set(audited, {**manifest, **provenance}, folder)
+    return folder

@@ -8,6 +8,8 @@ experiment and the planned stage, so that another process may call it as well.
 
 import contextlib
 import dataclasses
+import resource
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,8 +97,16 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> None:
         with timer.part(START_UP):
             _record_machine(run, planned)
         files = stages.COMPUTE[planned.kind](experiment, planned, stage)
+        run.add_memory(planned.name, _peak_mib())
         if planned.kind not in (Kind.SET, Kind.ASSESSMENT):
             seal(folder, provenance, files)
+
+
+def _peak_mib() -> float:
+    """Largest memory that this process has had so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # In bytes on macOS, in KiB on Linux.
+    return peak / (1 << 20) if sys.platform == "darwin" else peak / (1 << 10)
 
 
 def seal(folder: Path, provenance: dict[str, Any], files: stages.Files) -> None:

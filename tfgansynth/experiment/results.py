@@ -24,6 +24,8 @@ EVIDENCE = "evidence.json"
 EVIDENCE_TEXT = "evidence.md"
 TABLE, TABLE_TEXT, TABLE_SHEET = "table.json", "table.md", "table.csv"
 """The paper's rows of one run."""
+TRIAL = "trial.json"
+"""What a trial came to on cases that a reduced experiment leaves out."""
 CURVE = "curve"
 """A learning curve's files begin with this."""
 

@@ -151,6 +151,17 @@ class Run:
             timings[name] = round(timings.get(name, 0.0) + spent, 2)
         storage.write_record(self.timings_path, timings)
 
+    def add_memory(self, stage: str, mib: float) -> None:
+        """Note in `memory.json` the largest memory of the process of a stage, in MiB.
+
+        Of several attempts the largest counts; a process that ran other stages before
+        has their memory too, so that this is an upper bound.
+        """
+        path = self.root / "memory.json"
+        record = _read_notes(path) or {}
+        record[stage] = max(record.get(stage, 0.0), round(mib))
+        storage.write_record(path, record)
+
     def take_records(self, stage: str) -> dict[str, Any]:
         """Take a stage's times and machines out of the run's records.
 

@@ -6,7 +6,7 @@ are loaded once. No TensorFlow is imported.
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from tfgansynth.config import Config
@@ -49,6 +49,13 @@ class Study:
 
     folder: Path
     parts: tuple[Part, ...]
+
+    def only(self, kinds: Collection[Kind]) -> "Study":
+        """Leave out the stages of all other kinds."""
+        parts = [
+            dataclasses.replace(part, plan=part.plan.only(kinds)) for part in self.parts
+        ]
+        return dataclasses.replace(self, parts=tuple(parts))
 
     def open(self) -> "Study":
         """Open all run folders, as the only process that works in them.
