@@ -101,7 +101,7 @@ def test_duplicates_across_the_split_are_refused_before_a_run(
         InputError,
         match=r"^phantom-002 is nearly the same image \(similarity \d\.\d\d\) as "
         r"phantom-003 \((training|validation|test) and (training|validation|test) of "
-        r"fold 1\): .* remove one of each pair, or go on with --allow-duplicates$",
+        r"fold 1\): .* remove one of each pair, or continue with --allow-duplicates$",
     ):
         open_experiment(SMALL, copied, tmp_path / "runs")
 
@@ -115,10 +115,10 @@ def test_allowed_duplicates_are_said_and_kept(
 
     experiment = open_experiment(config, copied, tmp_path / "runs")
 
-    assert {crossing.pair.second for crossing in experiment.duplicates} == {
+    assert {crossing.pair.second for crossing in experiment.splits.duplicates} == {
         "phantom-003"
     }
-    for crossing in experiment.duplicates:
+    for crossing in experiment.splits.duplicates:
         fold = experiment.fold(crossing.fold)
         parts = {
             "training": ids(fold.training),

@@ -40,8 +40,17 @@ def test_folder_is_named_after_data_set_and_run(
     assert Run.folder_name("phantoms", config) == name
 
 
+@pytest.mark.parametrize("name", ["lung-seed0", "cxr-seed10", "seed0"])
+def test_a_study_is_named_by_its_parts(name: str) -> None:
+    config = dataclasses.replace(SMOKE, lungs="left")
+    study = Run.folder_name(name, config, n_seeds=3)
+    assert study == f"{name}-full-smoke-seeds0-2-left"
+    assert Run.folder_name(name, config) == f"{name}-full-smoke-seed0-left"
+
+
 def open_run(out: Path, config: Config = SMOKE, cases: dict[str, str] = CASES) -> Run:
-    return Run.open(out, config, dataset_name="phantoms", cases=cases)
+    root = out / Run.folder_name("phantoms", config)
+    return Run(root, config, "phantoms").open(cases)
 
 
 def test_run_is_created_and_opened_again(tmp_path: Path) -> None:
@@ -55,24 +64,28 @@ def test_run_is_created_and_opened_again(tmp_path: Path) -> None:
     assert open_run(tmp_path / "out") == run
 
 
-def test_run_with_other_settings_is_refused_and_they_are_named(tmp_path: Path) -> None:
+def test_settings_of_the_data_are_refused_and_named(tmp_path: Path) -> None:
     run = open_run(tmp_path)
     before = (run.root / "config.json").read_bytes()
-    other = dataclasses.replace(
-        SMOKE,
-        gan=dataclasses.replace(SMOKE.gan, steps=777, generator_maps=(8, 8)),
-        unet=dataclasses.replace(SMOKE.unet, keep="last"),
-    )
+    data = dataclasses.replace(SMOKE.data, folds=2, n_validation=5)
+    other = dataclasses.replace(SMOKE, data=data)
     with pytest.raises(InputError) as refusal:
         open_run(tmp_path, other)
     message = str(refusal.value)
     assert f"{run.root}: holds a run with other settings" in message
-    assert f"config.gan.steps: 777 against {SMOKE.gan.steps}" in message
-    assert "config.gan.generator_maps: [8, 8] against [64" in message
-    assert "config.unet.keep: last against best" in message
-    assert message.count(" against ") == 3
+    assert "config.data.folds: 2 against 3" in message
+    assert "config.data.n_validation: 5 against 20" in message
+    assert message.count(" against ") == 2
     assert "\n" not in message
     assert (run.root / "config.json").read_bytes() == before
+
+
+def test_settings_that_bear_on_some_stages_are_no_matter_of_the_folder(
+    tmp_path: Path,
+) -> None:
+    run = open_run(tmp_path)
+    gan = dataclasses.replace(SMOKE.gan, steps=777, generator_maps=(8, 8))
+    assert open_run(tmp_path, dataclasses.replace(SMOKE, gan=gan)).root == run.root
 
 
 def test_run_on_other_data_is_refused(tmp_path: Path) -> None:

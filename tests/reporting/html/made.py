@@ -91,7 +91,8 @@ def write_study(out: Path, seeds: tuple[int, ...] = (0, 1)) -> Path:
 
 
 def _run(out: Path, config: Config) -> Run:
-    run = Run.open(out, config, dataset_name="phantoms", cases={"a": "0" * 64})
+    root = out / Run.folder_name("phantoms", config)
+    run = Run(root, config, "phantoms").open({"a": "0" * 64})
     run.add_seconds({"fold-1/gan": 62.5, "fold-1/gan/steps": 60.0})
     machine = {
         "processor": "a processor",
@@ -141,8 +142,7 @@ def _unet(
     header = "epoch,training_error,validation_error\n"
     storage.write_text(folder / "history.csv", header + "".join(lines))
     provenance = {
-        "n_real": n_real,
-        "n_synthetic": n_synthetic,
+        "regime": {"n_real": n_real, "n_synthetic": n_synthetic},
         "unet": dataclasses.asdict(run.config.unet),
         "files": storage.hash_files(
             folder, ("cases.csv", "history.csv", "predictions.npz")

@@ -214,7 +214,7 @@ def _unet(
         names = CASES, HISTORY, PREDICTIONS
         hashes = {name: provenance["files"][name] for name in names}
         n_pairs, config = (
-            provenance["n_real"] + provenance["n_synthetic"],
+            provenance["regime"]["n_real"] + provenance["regime"]["n_synthetic"],
             provenance["unet"],
         )
         steps = config["steps_an_epoch"] or math.ceil(n_pairs / config["batch"])

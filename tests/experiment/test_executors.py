@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfgansynth.experiment import stages
+from tfgansynth.experiment import executors
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import checkpoints, precision, storage
@@ -26,8 +26,8 @@ def tell(
 ) -> list[str]:
     """Begin, or go on with, a GAN on a machine with such units; what is said."""
     monkeypatch.setattr(precision, "bfloat16_units", lambda: units)
-    monkeypatch.setattr(stages, "describe_machine", lambda: {"units": list(units)})
-    stages.tell_precision(run, "fold-1/gan", "GAN", "auto", run.gan(1))
+    monkeypatch.setattr(executors, "describe_machine", lambda: {"units": list(units)})
+    executors.report_precision(run, "fold-1/gan", "GAN", "auto")
     return capsys.readouterr().out.splitlines()
 
 
@@ -54,7 +54,7 @@ def test_going_on_in_another_precision_is_said_in_one_line(
     save(run, 40)
     assert tell(run, monkeypatch, capsys) == [
         f"GAN: {FLOAT32}",
-        "GAN: was trained in bfloat16 up to step 40, goes on in float32",
+        "GAN: was trained in bfloat16 up to step 40, continues in float32",
     ]
     # Once it is so, it is not said again.
     save(run, 60)
@@ -80,7 +80,7 @@ def test_a_stage_says_and_records_where_its_time_went(
 ) -> None:
     with (
         pytest.raises(KeyboardInterrupt),
-        stages.timed(run, "fold-1/gan") as timer,
+        executors.timed(run, "fold-1/gan") as timer,
         timer.part("steps"),
     ):
         raise KeyboardInterrupt

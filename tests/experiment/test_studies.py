@@ -1,19 +1,19 @@
-"""A plan is clipped to what there is, and what there cannot be is refused."""
+"""What is asked for is clipped to the cases, and the impossible is refused."""
 
 import dataclasses
 
 import pytest
 
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.curve_plan import Plan, fit
+from tfgansynth.experiment.studies import CurveRequest, fit
 from tfgansynth.presets import PRESETS
 
 CONFIG = PRESETS["paper"]
-PLAN = Plan(counts=(145, 5, 30, 145), folds=None, n_seeds=1, generator_of=None)
+PLAN = CurveRequest(counts=(145, 5, 30, 145), folds=None, n_seeds=1, generator_of=None)
 IDS = [f"case-{number:03d}" for number in range(247)]
 
 
-def fitted(plan: Plan, n_cases: int = 247) -> Plan:
+def fitted(plan: CurveRequest, n_cases: int = 247) -> CurveRequest:
     return fit(plan, IDS[:n_cases], CONFIG)
 
 

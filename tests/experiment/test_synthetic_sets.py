@@ -11,12 +11,10 @@ from tfgansynth.data.dataset import case_hashes
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment, open_experiment
-from tfgansynth.experiment.provenance import (
-    gan_provenance,
-    require_own_set,
-    seen_cases,
-    unet_provenance,
-)
+from tfgansynth.experiment.plan import Request
+from tfgansynth.experiment.regimes import Regime
+from tfgansynth.experiment.stages import seen_cases
+from tfgansynth.experiment.synthetic_sets import planned_gan, require_own_set
 from tfgansynth.presets import PRESETS
 
 SMALL = dataclasses.replace(
@@ -31,13 +29,17 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     return open_experiment(SMALL, None, tmp_path_factory.mktemp("out"))
 
 
+def gan_record(experiment: Experiment, number: int) -> dict[str, Any]:
+    return dict(planned_gan(experiment, experiment.fold(number)).record)
+
+
 @pytest.fixture
 def fold(experiment: Experiment) -> FoldCases:
     return experiment.fold(1)
 
 
 def test_the_folds_own_set_is_taken(experiment: Experiment, fold: FoldCases) -> None:
-    manifest = {**gan_provenance(experiment, fold), "step": 9, "generator_sha256": "0"}
+    manifest = {**gan_record(experiment, 1), "step": 9, "generator_sha256": "0"}
     require_own_set(experiment, fold, manifest, SET)
 
 
@@ -49,7 +51,7 @@ def test_set_that_has_seen_held_out_cases_is_refused(
     held_out = fold.test.hashes if part == "test" else case_hashes(fold.validation)
     name, content = next(iter(held_out.items()))
     seen = {name: "0"} if by == "id" else {"another": content}
-    manifest = gan_provenance(experiment, fold)
+    manifest = gan_record(experiment, 1)
     manifest["training_cases"] = {**manifest["training_cases"], **seen}
     with pytest.raises(InputError, match=rf"on {part} cases of fold 1 \({name}\)"):
         require_own_set(experiment, fold, manifest, SET)
@@ -59,9 +61,7 @@ def test_set_of_another_fold_is_refused(
     experiment: Experiment, fold: FoldCases
 ) -> None:
     with pytest.raises(InputError, match="was trained on test cases of fold 1"):
-        require_own_set(
-            experiment, fold, gan_provenance(experiment, experiment.fold(2)), SET
-        )
+        require_own_set(experiment, fold, gan_record(experiment, 2), SET)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_set_of_another_fold_is_refused(
 def test_set_from_elsewhere_is_refused(
     experiment: Experiment, fold: FoldCases, changes: dict[str, Any], named: str
 ) -> None:
-    manifest = {**gan_provenance(experiment, fold), **changes}
+    manifest = {**gan_record(experiment, 1), **changes}
     with pytest.raises(InputError, match=named) as refusal:
         require_own_set(experiment, fold, manifest, SET)
     assert str(refusal.value).startswith("fold-1/synthetic: ")
@@ -86,10 +86,13 @@ def test_set_from_elsewhere_is_refused(
 
 
 def test_all_that_a_unet_has_seen(experiment: Experiment, fold: FoldCases) -> None:
-    real = fold.training[:1]
-    synthetic = {"training_cases": {"of the generator": "1"}}
+    request = Request(regimes=[Regime(1, 0)])
+    record = dict(experiment.plan([1], lambda _: request).stages[0].record)
     validation = case_hashes(fold.validation)
-    alone = unet_provenance(experiment, fold, real, None)
-    assert seen_cases(alone) == {**case_hashes(real), **validation}
-    mixed = unet_provenance(experiment, fold, real, synthetic)
+    alone = {**record, "synthetic_set": None}
+    (learned,) = record["training_cases"].items()
+    assert learned in case_hashes(fold.training).items()
+    assert seen_cases(alone) == {learned[0]: learned[1], **validation}
+    synthetic = {"training_cases": {"of the generator": "1"}}
+    mixed = {**record, "synthetic_set": synthetic}
     assert seen_cases(mixed) == {**seen_cases(alone), "of the generator": "1"}

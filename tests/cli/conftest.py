@@ -1,0 +1,3 @@
+from tests.experiment.made_sets import experiment, kept
+
+__all__ = ["experiment", "kept"]
