@@ -76,10 +76,10 @@ def reseal(path: Path, change: Callable[[Any], None]) -> None:
 def test_two_machines_show_what_one_shows(
     tool: Runner, runs: dict[str, Path], tmp_path: Path
 ) -> None:
-    done = tool("pool_results", runs["two"], runs["one"], "--to", tmp_path / "pool")
+    done = tool("merge_results", runs["two"], runs["one"], "--to", tmp_path / "pool")
 
     assert done.returncode == 0, done.stderr
-    assert "POOLED: seed 0, fold 1: 11 U-Nets\nPOOLED: seed 0, fold 2" in done.stdout
+    assert "MERGED: seed 0, fold 1: 11 U-Nets\nMERGED: seed 0, fold 2" in done.stdout
     assert "PHANTOMS" in done.stdout
     found = storage.read_record(tmp_path / "pool/evidence.json")
     assert found == storage.read_record(runs["both"] / "evidence.json")
@@ -210,7 +210,7 @@ def test_an_altered_run_is_refused(
     run = shutil.copytree(runs["one"], tmp_path / NAME)
     (run / "fold-1/unet-r12-s6/cases.csv").write_text("altered\n")
 
-    done = tool("pool_results", run, "--to", tmp_path / "pool")
+    done = tool("merge_results", run, "--to", tmp_path / "pool")
 
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -275,10 +275,10 @@ def test_an_assessment_of_another_version_is_refused(pooled: Path) -> None:
 
 
 def test_what_is_no_result_is_refused(tool: Runner, tmp_path: Path) -> None:
-    done = tool("pool_results", "--to", tmp_path)
+    done = tool("merge_results", "--to", tmp_path)
     assert done.returncode == 2
     assert "holds no results yet" in done.stderr
 
-    done = tool("pool_results", tmp_path, "--to", tmp_path)
+    done = tool("merge_results", tmp_path, "--to", tmp_path)
     assert done.returncode == 2
     assert "has no evidence.json" in done.stderr

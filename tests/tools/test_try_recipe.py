@@ -77,8 +77,8 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
     ]
     # Four pairs of rows without a control, and nine with one.
     assert sorted(pair["n_pairs"] for pair in trial["comparisons"]) == [4] * 4 + [9] * 9
-    assert trial["assessment"]["memorization"]["passed"] in (True, False)
-    parts = ("gan", "teachers/teacher-1", "teachers/teacher-2", "synthetic")
+    assert trial["assessment"]["memorization"]["passed"] is True
+    parts = ("gan", "pseudo-labels/member-1", "pseudo-labels/member-2", "synthetic")
     seconds = [trial["seconds"][f"fold-1/{part}"] for part in parts]
     assert trial["set_seconds"] == pytest.approx(sum(seconds))
 
@@ -93,18 +93,20 @@ def test_a_trial_is_judged_on_training_cases_left_out(out: Path) -> None:
     assert not judged & {*fold["test"], *fold["validation"]}
 
 
-def test_masks_are_the_teachers(tool: Runner, out: Path, tmp_path: Path) -> None:
+def test_masks_are_the_pseudo_label_ensembles(
+    tool: Runner, out: Path, tmp_path: Path
+) -> None:
     fold = out / RUN / "fold-1"
     manifest = storage.read_record(fold / "synthetic/manifest.json")
-    assert manifest["teachers"] == {
-        f"teachers/teacher-{number}": storage.hash_file(
-            fold / f"teachers/teacher-{number}/model.keras"
+    assert manifest["pseudo_labels"] == {
+        f"pseudo-labels/member-{number}": storage.hash_file(
+            fold / f"pseudo-labels/member-{number}/model.keras"
         )
         for number in (1, 2)
     }
     for number in (1, 2):
         provenance = storage.read_record(
-            fold / f"teachers/teacher-{number}/provenance.json"
+            fold / f"pseudo-labels/member-{number}/provenance.json"
         )
         assert provenance["training_cases"] == manifest["training_cases"]
         assert (provenance["unet"]["augment"], provenance["unet"]["keep"]) == (
@@ -125,10 +127,10 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
         storage.read_record(fold / name / "manifest.json")
         for name in ("synthetic-control", "synthetic")
     )
-    assert control.pop("control") is True
+    assert (control["kind"], drawn["kind"]) == ("control", "plain")
     assert control["generator_sha256"] is None
     # Drawn in the same way in all else.
-    for name in ("z_seed", "synthesis", "teachers", "training_cases", "gan"):
+    for name in ("z_seed", "synthesis", "pseudo_labels", "training_cases"):
         assert control[name] == drawn[name]
     assert len(control["pairs"]) == len(drawn["pairs"]) == 6
     images, _ = read_set(fold / "synthetic-control")
@@ -137,7 +139,7 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
     provenance = storage.read_record(
         fold / "development/unet-r6-s6-control-fixed-budget/provenance.json"
     )
-    assert provenance["control"] is True
+    assert provenance["regime"]["set"] == "control"
     assert provenance["synthetic_set"]["manifest_sha256"] == storage.hash_file(
         fold / "synthetic-control/manifest.json"
     )
@@ -147,7 +149,7 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
     ("name", "options", "complaint"),
     [
         ("export_set", ["--set", "control"], "is a control, made of the training"),
-        ("train_unet", ["--real", "6", "--synthetic", "6"], "another kind of set"),
+        ("train_unet", ["--real", "6", "--synthetic", "6"], "set of another kind"),
     ],
 )
 def test_a_control_is_not_taken_for_a_synthetic_set(
@@ -190,7 +192,7 @@ def test_real_rows_of_an_earlier_trial_are_taken(
             ["--unet.maps", "3"],
             "unet-r6-s0-fixed-budget/provenance.json: is of another run",
         ),
-        (["--no-reduced"], "--reduced: only a reduced experiment leaves cases"),
+        (["--no-reduced"], "--reduced: only a reduced experiment leaves out cases"),
         (["--unet.batch", "1"], "--unet.batch 1: expected 2 or more"),
         (
             ["--gan.latent-codes", "--gan.z-dim", "5"],
@@ -240,8 +242,10 @@ def test_the_table_of_a_recipe_is_verified(
     assert page.count("Is it the generator's doing?") == 1
     assert verify(run).differences == []
 
-    model = "teachers/teacher-2/model.keras"
-    shutil.copy(run / "fold-1/teachers/teacher-1/model.keras", run / "fold-1" / model)
+    model = "pseudo-labels/member-2/model.keras"
+    shutil.copy(
+        run / "fold-1/pseudo-labels/member-1/model.keras", run / "fold-1" / model
+    )
     for name, line in zip(
         ("synthetic", "synthetic-control"), verify(run).differences, strict=True
     ):

@@ -121,7 +121,7 @@ RECORDS = {
         "z_seed",
         "synthesis.mask_threshold",
     ),
-    f"{UNET}/provenance.json": ("n_synthetic", "unet.fixed_steps", "seed"),
+    f"{UNET}/provenance.json": ("regime.n_synthetic", "unet.fixed_steps", "seed"),
     "fold-1/assessment/assessment.json": (
         "n_held_out",
         "soundness.agreement.synthetic.mean",
@@ -129,7 +129,7 @@ RECORDS = {
         "soundness.plausibility.synthetic",
         "fidelity.shapes.area_share.difference.low",
         "fidelity.neighbors",
-        "judges.judges/judge-2.agreement",
+        "judges.cross-fit/member-2.agreement",
         "fidelity.figures.density.synthetic.high",
         "fidelity.figures.kid.ruler.value",
         "fidelity.expected_coverage",

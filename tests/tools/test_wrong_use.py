@@ -214,18 +214,57 @@ def test_help_shows_the_numbers_of_the_preset_named(tool: Runner) -> None:
     assert "Mini-batches in total. [paper IV-B] (default: 2000)" in shown
 
 
-def test_a_dry_run_prints_the_configuration_and_does_nothing(
+def test_the_resolved_configuration_is_printed_and_nothing_done(
     tool: Runner, tmp_path: Path
 ) -> None:
     out = tmp_path / "runs"
-    done = tool(
-        "train_gan", "--fold", "2", "--gan.steps", "7", "--dry-run", "--out", out
-    )
+    settings = ("--fold", "2", "--gan.steps", "7")
+    done = tool("train_gan", *settings, "--print-config", "--out", out)
 
     assert done.returncode == 0
     assert '"fold": 2' in done.stdout
     assert '"steps": 7' in done.stdout
     assert not out.exists()
+
+
+def test_a_dry_run_checks_the_data_shows_the_plan_and_does_nothing(
+    tool: Runner, data: Path
+) -> None:
+    out = data.parent / "runs"
+    options = ("--preset", "smoke", "--data.n-validation", "4", "--dry-run")
+
+    done = tool("run_table", *options, "--data", data, "--out", out)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "PLAN: 15 stages, 0 of them done\n  fold-1/gan " in done.stdout
+    assert "TIME: unknown" in done.stdout
+    assert not out.exists()
+
+
+def test_a_dry_run_of_a_missing_folder_is_refused(tool: Runner, tmp_path: Path) -> None:
+    done = tool("run_table", "--dry-run", "--data", tmp_path / "nowhere")
+
+    assert_refused(done, "nowhere", "no such folder")
+
+
+def test_the_second_seed_is_checked_before_the_first_trains(
+    tool: Runner, data: Path
+) -> None:
+    """Two cases are copies; the first seed keeps them together and the next does not."""
+    (data / "images/case01.png").write_bytes((data / "images/case00.png").read_bytes())
+    options = ("--preset", "smoke", "--data.n-validation", "1", "--data.folds", "2")
+    pairs = ("--data", data, "--out", data.parent / "runs")
+    for seed in range(40):
+        one = tool("run_table", *options, *pairs, "--seed", str(seed), "--dry-run")
+        if one.returncode:
+            continue
+        both = ("--seed", str(seed), "--seeds", "2")
+        done = tool("run_table", *options, *pairs, *both)
+        if "--seed" in done.stderr:
+            assert_refused(done, "case00", "case01", f"(--seed {seed + 1})")
+            assert not (data.parent / "runs").exists()
+            return
+    pytest.fail("no two seeds of forty differ in this")
 
 
 # Generators from elsewhere
