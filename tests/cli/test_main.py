@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tfgansynth.cli import main as console
+from tfgansynth.runtime import signals
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,8 +25,8 @@ def ended(
 @pytest.fixture(autouse=True)
 def keep_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test process keeps its own."""
-    monkeypatch.setattr(console.signals, "install_handlers", lambda: None)
-    monkeypatch.setattr(console.signals, "ignore_signals", lambda: None)
+    monkeypatch.setattr(signals, "install_handlers", lambda: None)
+    monkeypatch.setattr(signals, "ignore_signals", lambda: None)
 
 
 def test_every_subcommand_is_there_and_has_its_tool() -> None:

@@ -1,3 +1,3 @@
-from tests.experiment.made_sets import experiment, kept
+from tests.experiment.made_sets import copied, experiment, kept
 
-__all__ = ["experiment", "kept"]
+__all__ = ["copied", "experiment", "kept"]

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tfgansynth.config import DataConfig
+from tfgansynth.data.phantoms.phantom import make_phantoms
 from tfgansynth.experiment.experiment_data import Experiment, open_experiment
 from tfgansynth.experiment.plan import Request
 from tfgansynth.presets import PRESETS
@@ -61,3 +63,19 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def experiment(kept: Path, tmp_path: Path) -> Experiment:
     shutil.copytree(kept, tmp_path / "out")
     return open_experiment(CONFIG, None, tmp_path / "out")
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """Twelve cases; `phantom-003` is `phantom-002` once more, compressed."""
+    folder = tmp_path / "copied"
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for case in make_phantoms(12, seed=0, size=64):
+        name = f"{case.case_id}.png"
+        Image.fromarray(case.image.astype(np.uint8)).save(folder / "images" / name)
+        Image.fromarray(case.mask).save(folder / "masks" / name)
+    (folder / "images/phantom-003.png").unlink()
+    with Image.open(folder / "images/phantom-002.png") as image:
+        image.save(folder / "images/phantom-003.jpg")
+    return folder

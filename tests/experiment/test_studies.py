@@ -1,11 +1,24 @@
 """What is asked for is clipped to the cases, and the impossible is refused."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
+from tfgansynth.config import DataConfig
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.studies import CurveRequest, fit
+from tfgansynth.experiment.experiment_data import (
+    ExperimentData,
+    load_experiment_data,
+)
+from tfgansynth.experiment.plan import Request
+from tfgansynth.experiment.studies import (
+    CurveRequest,
+    Study,
+    fit,
+    prepare,
+    prepare_curve,
+)
 from tfgansynth.presets import PRESETS
 
 CONFIG = PRESETS["paper"]
@@ -57,3 +70,74 @@ def test_an_interval_needs_two_test_cases() -> None:
     data = dataclasses.replace(CONFIG.data, n_validation=1)
     with pytest.raises(InputError, match="5 cases leave a fold one test case"):
         fit(PLAN, IDS[:5], dataclasses.replace(CONFIG, data=data))
+
+
+SMALL = dataclasses.replace(
+    PRESETS["smoke"], data=DataConfig(phantoms=12, n_validation=1, folds=2)
+)
+
+
+def prepared(data: ExperimentData, out: Path, seed: int, n_seeds: int) -> Study:
+    return prepare(
+        data,
+        dataclasses.replace(SMALL, seed=seed),
+        out,
+        n_seeds=n_seeds,
+        folds=None,
+        request_of=lambda _: lambda _: Request(gan=True),
+    )
+
+
+def test_all_seeds_are_checked_before_any_run_folder(
+    copied: Path, tmp_path: Path
+) -> None:
+    """Two cases are copies; a seed keeps them together and the next one does not."""
+    data = load_experiment_data(SMALL, copied)
+
+    def is_refused(seed: int) -> bool:
+        try:
+            return not prepared(data, tmp_path, seed, 1)
+        except InputError:
+            return True
+
+    refused = [is_refused(seed) for seed in range(40)]
+    seed = next(s for s in range(39) if (refused[s], refused[s + 1]) == (False, True))
+    with pytest.raises(InputError, match=rf"phantom-003.*--seed {seed + 1}\)"):
+        prepared(data, tmp_path / "out", seed, 2)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_seeds_of_a_study_share_the_cases(tmp_path: Path) -> None:
+    data = load_experiment_data(SMALL, None)
+    study = prepared(data, tmp_path, 3, 2)
+    assert study.folder == tmp_path / "phantoms-full-smoke-seeds3-4"
+    assert [part.name for part in study.parts] == [
+        "phantoms-full-smoke-seed3",
+        "phantoms-full-smoke-seed4",
+    ]
+    arrays = {
+        id(case.image)
+        for part in study.parts
+        for fold in part.experiment.folds
+        for case in (*fold.training, *fold.validation)
+    }
+    assert len(arrays) == 12
+    assert not list(tmp_path.iterdir())
+    assert prepared(data, tmp_path, 3, 1).folder.name == "phantoms-full-smoke-seed3"
+
+
+def test_each_number_of_a_curve_has_its_run(tmp_path: Path) -> None:
+    data = load_experiment_data(SMALL, None)
+    request = CurveRequest(counts=[2, 4], folds=[1], n_seeds=1, generator_of=None)
+    study = prepare_curve(data, SMALL, request, tmp_path)
+    run = "phantoms-reduced-smoke-seed0"
+    assert [part.name for part in study.parts] == [f"n002/{run}", f"n004/{run}"]
+    assert [stage.name for stage in study.parts[0].plan.stages] == [
+        "fold-1/unet-r2-s0-fixed-budget",
+        "fold-1/gan",
+        "fold-1/synthetic",
+        "fold-1/unet-r2-s30-fixed-budget",
+    ]
+    one = dataclasses.replace(request, generator_of=4)
+    names = [part.name for part in prepare_curve(data, SMALL, one, tmp_path).parts]
+    assert names == [f"n004/{run}"] * 2

@@ -247,26 +247,6 @@ def test_a_dry_run_of_a_missing_folder_is_refused(tool: Runner, tmp_path: Path) 
     assert_refused(done, "nowhere", "no such folder")
 
 
-def test_the_second_seed_is_checked_before_the_first_trains(
-    tool: Runner, data: Path
-) -> None:
-    """Two cases are copies; the first seed keeps them together and the next does not."""
-    (data / "images/case01.png").write_bytes((data / "images/case00.png").read_bytes())
-    options = ("--preset", "smoke", "--data.n-validation", "1", "--data.folds", "2")
-    pairs = ("--data", data, "--out", data.parent / "runs")
-    for seed in range(40):
-        one = tool("run_table", *options, *pairs, "--seed", str(seed), "--dry-run")
-        if one.returncode:
-            continue
-        both = ("--seed", str(seed), "--seeds", "2")
-        done = tool("run_table", *options, *pairs, *both)
-        if "--seed" in done.stderr:
-            assert_refused(done, "case00", "case01", f"(--seed {seed + 1})")
-            assert not (data.parent / "runs").exists()
-            return
-    pytest.fail("no two seeds of forty differ in this")
-
-
 # Generators from elsewhere
 
 
