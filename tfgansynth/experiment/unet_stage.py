@@ -21,7 +21,8 @@ from tfgansynth.experiment.synthetic_sets import synthetic_pairs
 from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
 from tfgansynth.runtime.timing import Timer
 from tfgansynth.seeds import derive_seed
-from tfgansynth.segmentation.training import Labelled, history_from_csv, remarks
+from tfgansynth.segmentation.history import history_from_csv, remarks
+from tfgansynth.segmentation.training import Labelled
 
 
 def unet_folder(experiment: Experiment, fold: FoldCases, regime: Regime) -> Path:

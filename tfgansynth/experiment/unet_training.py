@@ -18,7 +18,8 @@ from tfgansynth.experiment.stages import tell_precision, timed
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.keras_files import save_keras
 from tfgansynth.runtime.timing import RECORDS, START_UP, Timer
-from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
+from tfgansynth.segmentation.history import history_to_csv
+from tfgansynth.segmentation.training import Labelled, train_unet
 from tfgansynth.segmentation.unet import plain_twin
 
 
