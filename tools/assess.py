@@ -39,19 +39,20 @@ def main(experiment: "Experiment", options: Assess) -> int:
         assess_fold,
         ensure_assessment,
     )
-    from tfgansynth.experiment.audited_set import drop_offenders
+    from tfgansynth.experiment.audited_set import drop_flagged
+    from tfgansynth.reporting.screen import show_assessment
 
     if options.set and options.drop:
         raise InputError("--drop: works on the run's own set: leave out --set")
     fold = experiment.fold(options.fold)
     if options.set:
         found = assess(experiment, fold, options.set)
-        print(found.to_text(fold))
+        show_assessment(found.record, found.flagged)
         return DONE if found.passed else FAILED
-    passed = assess_fold(experiment, fold)
+    passed = assess_fold(experiment, fold, show_assessment)
     if options.drop:
         found = ensure_assessment(experiment, fold)
-        print(f"AUDITED SET: {drop_offenders(experiment, fold, found)}")
+        print(f"AUDITED SET: {drop_flagged(experiment, fold, found)}")
     return DONE if passed else FAILED
 
 

@@ -1,6 +1,7 @@
 """Export a fold's trained generator as a SavedModel with a model card."""
 
 import dataclasses
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +25,10 @@ class ExportGenerator(Options):
 def main(experiment: "Experiment", options: ExportGenerator) -> None:
     """Export."""
     from tfgansynth.experiment.gan_stage import export_fold_generator
+    from tfgansynth.reporting.cards.model_card import generator_card
 
-    export_fold_generator(experiment, experiment.fold(options.fold))
+    card = functools.partial(generator_card, experiment.run.root)
+    export_fold_generator(experiment, experiment.fold(options.fold), card)
 
 
 if __name__ == "__main__":

@@ -28,9 +28,9 @@ class ExportSet(Options):
 
 def main(experiment: "Experiment", options: ExportSet) -> None:
     """Export."""
-    from tfgansynth.experiment.handover import hand_over
+    from tfgansynth.reporting.cards.set_export import export_set
 
-    hand_over(experiment, experiment.fold(options.fold), options.set, options.to)
+    export_set(experiment, experiment.fold(options.fold), options.set, options.to)
 
 
 if __name__ == "__main__":

@@ -46,10 +46,14 @@ def main(options: RunCurve) -> None:
     experiment_data = load_experiment_data(options.config, options.data_folder)
     plan = fit(plan, experiment_data.dataset.case_ids, options.config)
     import_tensorflow_quietly()
-    from tfgansynth.experiment.curve import run_curve
+    from tfgansynth.experiment.curve import CurveScreen, run_curve
+    from tfgansynth.reporting.outputs import curve_name
+    from tfgansynth.reporting.screen import grow_curve, show_curve
 
-    path = run_curve(experiment_data, options.config, plan, options.out)
-    print(f"CURVE: {path}, {path.stem}.svg, .png")
+    screen = CurveScreen(grow_curve, show_curve)
+    folder = run_curve(experiment_data, options.config, plan, options.out, screen)
+    name = curve_name(plan.generator_of)
+    print(f"CURVE: {folder / name}.json, {name}.svg, .png")
 
 
 if __name__ == "__main__":

@@ -46,12 +46,21 @@ def main(options: RunTable) -> None:
     # The first before TensorFlow, so that wrong data is told at once.
     first = open_run(options, seed)
     others = (open_run(options, seed + more) for more in range(1, options.seeds))
-    from tfgansynth.experiment.table import run_study
+    from tfgansynth.experiment.table import Screen, run_study
+    from tfgansynth.reporting import screen
 
     runs = itertools.chain([first], others)
-    extras = {"control": options.control, "assessed": options.assess}
-    folder = run_study(runs, options.folds, options.regimes, options.seeds, **extras)
-    print(f"EVIDENCE: {folder}/evidence.md, .json")
+    shown = Screen(screen.show_trained, screen.show_comparison, screen.show_assessment)
+    folder = run_study(
+        runs,
+        options.folds,
+        options.regimes,
+        options.seeds,
+        shown,
+        control=options.control,
+        assessed=options.assess,
+    )
+    print(f"COMPARISON: {folder}/comparison.md, .json")
     if options.regimes != "fixed_budget":
         print(f"TABLE: {first.run.root}/table.md, .csv, .json")
 

@@ -30,9 +30,9 @@ class TrainUNet(Options):
 
 def main(experiment: "Experiment", options: TrainUNet) -> None:
     """Train and evaluate."""
-    from tfgansynth.experiment.regimes import Regime
     from tfgansynth.experiment.table import summary
     from tfgansynth.experiment.unet_stage import ensure_unet
+    from tfgansynth.records.regimes import Regime
 
     fold = experiment.fold(options.fold)
     regime = Regime(options.real, options.synthetic, options.schedule)

@@ -37,10 +37,10 @@ class TryRecipe(Options):
 
 def main(experiment: "Experiment", options: TryRecipe) -> None:
     """Try."""
-    from tfgansynth.evaluation.evidence import evidence_to_text
     from tfgansynth.experiment.development import try_recipe
+    from tfgansynth.reporting.trials import trial_to_text
 
-    found, line = try_recipe(
+    trial = try_recipe(
         experiment,
         experiment.fold(options.fold),
         augmented=options.augmented,
@@ -48,8 +48,7 @@ def main(experiment: "Experiment", options: TryRecipe) -> None:
         assessed=options.assess,
         baseline=options.baseline,
     )
-    print(evidence_to_text(found))
-    print(f"TRIAL:\n{line}")
+    print(trial_to_text(trial))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import pytest
 
 from tfgansynth.evaluation.curves import Missing
 from tfgansynth.experiment import curve
-from tfgansynth.experiment.regimes import Regime
 from tfgansynth.presets import PRESETS
+from tfgansynth.records.regimes import Regime
 from tfgansynth.synthesis.sampling import ModeCollapseError
 
 

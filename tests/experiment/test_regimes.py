@@ -7,13 +7,12 @@ import pytest
 
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.regimes import (
-    Regime,
     RegimeSet,
     paper_regimes,
     planned_regimes,
 )
-from tfgansynth.experiment.run_folder import SetKind
 from tfgansynth.presets import PRESETS
+from tfgansynth.records.regimes import Regime, SetKind
 
 FAST = PRESETS["fast"]
 

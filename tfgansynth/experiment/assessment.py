@@ -13,7 +13,7 @@ number of training cases; memorization and shapes need no network and are judged
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,6 @@ from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.assessment.memorization import Audit, audit
 from tfgansynth.assessment.neighbors import PARTS, Pairs
 from tfgansynth.assessment.quality import Values, agreement, shape_table
-from tfgansynth.assessment.record import (
-    fidelity_record,
-    memorization_record,
-    quality_to_text,
-    soundness_record,
-)
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.lungs import Lungs
@@ -37,11 +31,14 @@ from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.judge_parts import Indices
 from tfgansynth.experiment.judges import Judges, ensure_judges
-from tfgansynth.experiment.paths import ARRAYS, ASSESSMENT
 from tfgansynth.experiment.regimes import drawn_kinds
-from tfgansynth.experiment.run_folder import SetKind
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthetic_sets import read_own_set
+from tfgansynth.records import assessments, converter
+from tfgansynth.records.assessments import Assessment, EnsembleMember
+from tfgansynth.records.files import ARRAYS, ASSESSMENT
+from tfgansynth.records.provenance import DroppedPair
+from tfgansynth.records.regimes import SetKind
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION
 from tfgansynth.seeds import derive_seed
@@ -52,64 +49,58 @@ _GALLERY, _SHOWN = 12, 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Assessment:
+class AssessedSet:
     """All that was found of a synthetic set.
 
     Attributes:
-        record: The figures, plain for JSON; see `evaluation.quality`.
-        arrays: What they are from: `agreement_*`, float64; `judged_*`, segmentations
-            as packed bits with `shape_*`; `shapes_*`, what real masks measure,
-            float64, a column for each of `shape_figures`; `features_*`, float32,
-            with the ids of the training cases they are of; for each part of the audit
-            `null_*`, `nearest_distances_*` and `nearest_cases_*`. To show:
+        record: The figures.
+        arrays: What they are from: `agreement_*`, float64; `segmented_*`, out-of-fold
+            segmentations as packed bits with `shape_*`; `shapes_*`, what real masks
+            measure, float64, a column for each of `shape_figures`; `features_*`,
+            float32, with the ids of the training cases they are of; for each part of
+            the audit `null_*`, `nearest_distances_*` and `nearest_cases_*`. To show:
             `gallery_*`, the pairs closest to a training case, with that case's image
             and mask; and `real_*`, the first training pairs.
+        training_ids: The training cases.
     """
 
-    record: dict[str, Any]
+    record: Assessment
     arrays: Mapping[str, NDArray[Any]]
+    training_ids: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
         """Whether the set passed the audit for copies."""
-        return bool(self.record["memorization"]["passed"])
+        return self.record.memorization.passed
 
-    def offences(self, fold: FoldCases) -> list[dict[str, Any]]:
-        """List the pairs that the audit objects to, and to which case they are near.
-
-        Returns:
-            By pair: `name`, `part` that is nearest to a training case, `case_id` of
-            that, and the relative `distance`.
-        """
+    @property
+    def flagged(self) -> tuple[DroppedPair, ...]:
+        """The pairs that the audit objects to, and the case that each is near."""
         found = []
-        for index in self.record["memorization"]["offenders"]:
+        for index in self.record.memorization.flagged:
             distances = {
                 part: float(self.arrays[f"nearest_distances_{part}"][index])
                 for part in PARTS
             }
             part = min(distances, key=lambda name: distances[name])
-            case = fold.training[int(self.arrays[f"nearest_cases_{part}"][index])]
+            case = int(self.arrays[f"nearest_cases_{part}"][index])
             found.append(
-                {
-                    "name": pair_name(index),
-                    "part": part,
-                    "case_id": case.case_id,
-                    "distance": distances[part],
-                }
+                DroppedPair(
+                    name=pair_name(index),
+                    part=part,
+                    case_id=self.training_ids[case],
+                    distance=distances[part],
+                )
             )
-        return found
-
-    def to_text(self, fold: FoldCases) -> str:
-        """Render for a terminal."""
-        lines = [
-            "  offender: {name} ({part} near {case_id}: {distance:.3f})".format(**each)
-            for each in self.offences(fold)
-        ]
-        return "\n".join([quality_to_text(self.record), *lines])
+        return tuple(found)
 
 
-def assess_fold(experiment: Experiment, fold: FoldCases) -> bool:
-    """Assess the fold's set, and the filtered one if there is a filter; print both.
+def assess_fold(
+    experiment: Experiment,
+    fold: FoldCases,
+    show: Callable[[Assessment, Sequence[DroppedPair]], None],
+) -> bool:
+    """Assess the fold's set, and the filtered one if there is a filter; show both.
 
     Returns:
         Whether all passed the audit for copies.
@@ -119,13 +110,13 @@ def assess_fold(experiment: Experiment, fold: FoldCases) -> bool:
         for kind in drawn_kinds(experiment.config)
     ]
     for assessment in found:
-        print(assessment.to_text(fold))
+        show(assessment.record, assessment.flagged)
     return all(assessment.passed for assessment in found)
 
 
 def ensure_assessment(
     experiment: Experiment, fold: FoldCases, kind: SetKind = "plain"
-) -> Assessment:
+) -> AssessedSet:
     """Assess one of the fold's sets, if that is not done yet.
 
     Args:
@@ -145,34 +136,38 @@ def ensure_assessment(
         with storage.whole_folder(folder) as partial:
             storage.write_arrays(partial / ARRAYS, assessment.arrays)
             files = storage.hash_files(partial, [ARRAYS])
-            record = {**assessment.record, "files": files}
-            storage.write_record(partial / ASSESSMENT, record)
-    return read_assessment(folder)
+            record = dataclasses.replace(assessment.record, files=files)
+            converter.write(partial / ASSESSMENT, record)
+    return read_assessment(folder, fold)
 
 
-def read_assessment(folder: Path) -> Assessment:
+def read_assessment(folder: Path, fold: FoldCases) -> AssessedSet:
     """Read an assessment.
 
     Raises:
         InputError: There is none, or it was altered.
     """
-    record = storage.read_record(folder / ASSESSMENT)
-    storage.require_files(folder, record.pop("files"))
-    return Assessment(record, storage.read_arrays(folder / ARRAYS))
+    record = converter.read(folder / ASSESSMENT, Assessment)
+    storage.require_files(folder, record.files)
+    return AssessedSet(record, storage.read_arrays(folder / ARRAYS), _ids(fold))
+
+
+def _ids(fold: FoldCases) -> tuple[str, ...]:
+    return tuple(case.case_id for case in fold.training)
 
 
 def _is_done(folder: Path, source: Path) -> bool:
     path, manifest = folder / ASSESSMENT, source / MANIFEST
     if not path.exists() or not manifest.exists():
         return False
-    assessed = storage.read_record(path)["synthetic_set"]["manifest_sha256"]
-    if assessed == storage.hash_file(manifest):
+    assessed = converter.read(path, Assessment).synthetic_set
+    if assessed.manifest_sha256 == storage.hash_file(manifest):
         return True
     print(f"{folder}: is of an earlier set: it is made anew")
     return False
 
 
-def assess(experiment: Experiment, fold: FoldCases, source: Path) -> Assessment:
+def assess(experiment: Experiment, fold: FoldCases, source: Path) -> AssessedSet:
     """Assess any synthetic set of a fold; writes nothing but the fold's judges.
 
     Args:
@@ -206,7 +201,7 @@ def assess(experiment: Experiment, fold: FoldCases, source: Path) -> Assessment:
                 **_arrays(fold, training, synthetic, answers, found),
                 **_shapes(training, held_out, experiment.config.lungs),
             }
-    return Assessment(record, arrays)
+    return AssessedSet(record, arrays, _ids(fold))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -249,48 +244,50 @@ def _record(
     answers: _Answers,
     found: Audit,
     judges: Judges,
-) -> dict[str, Any]:
+) -> Assessment:
     config = experiment.config
     training, synthetic, held_out = sets
-    return {
-        "fold": fold.number,
-        "synthetic_set": {
-            "folder": _name(source, experiment.run.root),
-            "manifest_sha256": storage.hash_file(source / MANIFEST),
-            "n": len(synthetic[0]),
-        },
-        "n_training": len(training[0]),
-        "n_held_out": len(held_out[0]),
-        "held_out": _held_out_words(fold),
-        "judges": _judges_record(judges, answers.training),
-        "soundness": soundness_record(
+    shapes = [shape_table(masks, config.lungs) for _, masks in sets]
+    return Assessment(
+        fold=fold.number,
+        synthetic_set=assessments.AssessedSet(
+            folder=_name(source, experiment.run.root),
+            manifest_sha256=storage.hash_file(source / MANIFEST),
+            n=len(synthetic[0]),
+        ),
+        n_training=len(training[0]),
+        n_held_out=len(held_out[0]),
+        held_out=_held_out_words(fold),
+        cross_fit=_members(judges, answers.training),
+        quality=assessments.make_quality(
             training[1],
             synthetic[1],
             held_out[1],
-            judged_training=answers.training,
-            judged_synthetic=answers.synthetic,
+            segmented_training=answers.training,
+            segmented_synthetic=answers.synthetic,
             lungs=config.lungs,
         ),
-        "fidelity": fidelity_record(
-            *sets,
+        fidelity=assessments.make_fidelity(
             features=answers.features,
+            shapes=(shapes[0], shapes[1], shapes[2]),
             source=(
                 f"bottleneck of {next(iter(judges.hashes))}, averaged over the image "
                 f"({answers.features[0].shape[1]} features); training cases are the "
                 f"{len(answers.cases)} of {len(training[0])} that it has not seen"
             ),
-            lungs=config.lungs,
+            diversity=assessments.make_diversity(synthetic, training),
             seed=derive_seed(config.seed, "assessment", fold.number),
         ),
-        "memorization": memorization_record(found),
-    }
+        memorization=assessments.make_memorization(found),
+        files={},
+    )
 
 
-def _judges_record(judges: Judges, segmentations: MaskArray) -> dict[str, Any]:
-    """Tell each judge's hash, and how it does on the cases that it has not seen."""
+def _members(judges: Judges, segmentations: MaskArray) -> dict[str, EnsembleMember]:
+    """Tell each member's hash, and how it does on the cases that it has not seen."""
     found = agreement(judges.training[1], segmentations)
     return {
-        name: {"model_sha256": sha256, "agreement": float(found[part].mean())}
+        name: EnsembleMember(model_sha256=sha256, agreement=float(found[part].mean()))
         for (name, sha256), part in zip(
             judges.hashes.items(), judges.parts, strict=True
         )
@@ -311,7 +308,7 @@ def _arrays(
     arrays: dict[str, NDArray[Any]] = {}
     for name, (masks, segmentations) in judged.items():
         arrays[f"agreement_{name}"] = agreement(masks, segmentations)
-        arrays[f"judged_{name}"] = np.packbits(segmentations)
+        arrays[f"segmented_{name}"] = np.packbits(segmentations)
         arrays[f"shape_{name}"] = np.array(segmentations.shape)
     for name, features in zip(
         ("training", "synthetic", "held_out"), answers.features, strict=True

@@ -7,15 +7,16 @@ import numpy as np
 
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.assessment import Assessment
+from tfgansynth.experiment.assessment import AssessedSet
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.synthetic_sets import read_own_set
+from tfgansynth.records.converter import to_json
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import MANIFEST, Draw, SyntheticSet, write_set
 
 
-def drop_offenders(
-    experiment: Experiment, fold: FoldCases, assessment: Assessment
+def drop_flagged(
+    experiment: Experiment, fold: FoldCases, assessment: AssessedSet
 ) -> Path:
     """Write the fold's set without the pairs that the audit objects to.
 
@@ -33,8 +34,8 @@ def drop_offenders(
     """
     source = experiment.run.synthetic(fold.number)
     images, masks, manifest = read_own_set(experiment, fold, source)
-    offenders = assessment.record["memorization"]["offenders"]
-    kept = np.setdiff1d(np.arange(len(images)), offenders)
+    flagged = [*assessment.record.memorization.flagged]
+    kept = np.setdiff1d(np.arange(len(images)), flagged)
     if not kept.size:
         raise InputError(f"{source}: the audit objects to all {len(images)} pairs")
     draws = [
@@ -51,7 +52,7 @@ def drop_offenders(
     )
     provenance = {
         "audited_manifest_sha256": storage.hash_file(source / MANIFEST),
-        "dropped_by_the_audit": assessment.offences(fold),
+        "dropped_by_the_audit": to_json(assessment.flagged),
     }
     folder = source.with_name(f"{source.name}-audited")
     write_set(audited, {**manifest, **provenance}, folder)

@@ -2,28 +2,55 @@
 
 import dataclasses
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tfgansynth.config import Config
 from tfgansynth.data.held_out import FoldCases
-from tfgansynth.evaluation.curves import Missing, curve_to_text
+from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.experiment.curve_plan import Plan
-from tfgansynth.experiment.evaluated import Evaluated, evaluated, remarks
 from tfgansynth.experiment.experiment_data import Experiment, ExperimentData
 from tfgansynth.experiment.gan_stage import ensure_gan
-from tfgansynth.experiment.regimes import Regime
-from tfgansynth.experiment.results import CURVE, curve_of, curve_record
 from tfgansynth.experiment.synthesis_stage import ensure_set
-from tfgansynth.reporting.curve_plot import write_plot
-from tfgansynth.runtime import storage
+from tfgansynth.experiment.unet_stage import ensure_unet
+from tfgansynth.records.curves import MissingPoint
+from tfgansynth.records.files import curve_folder_name
+from tfgansynth.records.regimes import Regime
 from tfgansynth.synthesis.sampling import ModeCollapseError
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trained:
+    """One finished point: seed, fold, regime and test cases."""
+
+    seed: int
+    fold: int
+    regime: Regime
+    rows: Sequence[CaseRow]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CurveScreen:
+    """What writes and shows a curve as it grows; the rooms above bring it.
+
+    Attributes:
+        point: Takes the curve's folder, the cases of its one generator, if it has one
+            only, and what is missing so far.
+        done: Takes the same at the end.
+    """
+
+    point: Callable[[Path, int | None, Sequence[MissingPoint]], None]
+    done: Callable[[Path, int | None, Sequence[MissingPoint]], None]
+
+
 def run_curve(
-    experiment_data: ExperimentData, config: Config, plan: Plan, out: Path
+    experiment_data: ExperimentData,
+    config: Config,
+    plan: Plan,
+    out: Path,
+    screen: CurveScreen,
 ) -> Path:
-    """Do what is not done yet, point by point; print and write the curve as it grows.
+    """Do what is not done yet, point by point; write the curve as it grows.
 
     Each number of real cases has a run of its own, with nested training sets and the
     same validation and test cases; the runs of different curves share a folder.
@@ -33,38 +60,25 @@ def run_curve(
         config: The experiment's numbers, but for those that the plan sets.
         plan: What to do, fitted to the data.
         out: Takes the curve's folder.
+        screen: Writes and shows the curve.
 
     Returns:
-        The path of the curve's record; pictures lie beside it.
+        The curve's folder.
     """
-    folder = out / _folder_name(experiment_data.dataset.name, config)
-    stem = f"{CURVE}-generator-of-{plan.generator_of}" if plan.generator_of else CURVE
-    data, only = experiment_data.dataset.identity, plan.generator_of
-    done: list[Evaluated] = []
-    missing: list[Missing] = []
+    folder = out / curve_folder_name(experiment_data.dataset.name, config)
+    missing: list[MissingPoint] = []
     for point in _chain(experiment_data, config, plan, folder):
-        if isinstance(point, Missing):
+        if isinstance(point, MissingPoint):
             missing.append(point)
-        else:
-            done.append(point)
-        results = [unet.result for unet in done]
-        curve = curve_of(results, data, only, missing, remarks(done))
-        storage.write_record(folder / f"{stem}.json", curve_record(curve, data, only))
+        screen.point(folder, plan.generator_of, missing)
         print(f"POINT: {_newest(point)}")
-    write_plot(curve, folder, stem)
-    print(f"\n{curve_to_text(curve)}")
-    return folder / f"{stem}.json"
-
-
-def _folder_name(dataset_name: str, config: Config) -> str:
-    """`curve-<data>-<preset>`, and the lung if only one, as runs have it."""
-    lungs = [] if config.lungs == "both" else [config.lungs]
-    return "-".join([CURVE, dataset_name, config.preset, *lungs])
+    screen.done(folder, plan.generator_of, missing)
+    return folder
 
 
 def _chain(
     experiment_data: ExperimentData, config: Config, plan: Plan, folder: Path
-) -> Iterator[Evaluated | Missing]:
+) -> Iterator[Trained | MissingPoint]:
     for seed in range(config.seed, config.seed + plan.n_seeds):
         for count in plan.counts:
             n_generator = plan.generator_of or count
@@ -74,14 +88,13 @@ def _chain(
             )
             beside = folder / f"n{n_generator:03d}"
             experiment = experiment_data.experiment(settings, beside)
-            name = f"{beside.name}/{experiment.run.root.name}"
             for fold in experiment.some_folds(plan.folds):
-                yield from _points(experiment, fold, count, name)
+                yield from _points(experiment, fold, count)
 
 
 def _points(
-    experiment: Experiment, fold: FoldCases, count: int, run: str
-) -> Iterator[Evaluated | Missing]:
+    experiment: Experiment, fold: FoldCases, count: int
+) -> Iterator[Trained | MissingPoint]:
     """The U-Nets of one number of cases, without and with synthetic pairs."""
     config = experiment.config
     for n_synthetic in (0, config.synthesis.count):
@@ -92,7 +105,7 @@ def _points(
                 ensure_set(experiment, fold, "plain")
             except ModeCollapseError as fault:
                 # Few cases may well be too few for a generator: that is a result.
-                yield Missing(
+                yield MissingPoint(
                     n_real=count,
                     seed=config.seed,
                     fold=fold.number,
@@ -100,15 +113,15 @@ def _points(
                     why=str(fault),
                 )
                 return
-        yield evaluated(experiment, fold, regime, run)
+        rows = ensure_unet(experiment, fold, regime)
+        yield Trained(config.seed, fold.number, regime, rows)
 
 
-def _newest(point: Evaluated | Missing) -> str:
-    if isinstance(point, Missing):
+def _newest(point: Trained | MissingPoint) -> str:
+    if isinstance(point, MissingPoint):
         return f"{point.n_real} real, {point.regime}: {point.why}"
-    unet = point.result
-    mean = statistics.fmean(row.metrics.dice for row in unet.rows)
+    mean = statistics.fmean(row.metrics.dice for row in point.rows)
     return (
-        f"{unet.regime.label}, seed {unet.config.seed}, fold {unet.fold}: mean Dice "
-        f"{mean:.4f} of {len(unet.rows)} test cases"
+        f"{point.regime.label}, seed {point.seed}, fold {point.fold}: mean Dice "
+        f"{mean:.4f} of {len(point.rows)} test cases"
     )

@@ -7,39 +7,35 @@ on these, as often as one likes; the test cases tell once, at the end, how good 
 import dataclasses
 import shutil
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from tfgansynth.config import Config
+from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.config_checks import differences
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
-from tfgansynth.evaluation import tables
-from tfgansynth.evaluation.evidence import (
-    EvaluatedUNet,
-    Evidence,
-    evidence_to_json,
-    weigh,
-)
+from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv, read_cases
 from tfgansynth.evaluation.predictions import CASES, measure_cases
 from tfgansynth.experiment.assessment import ensure_assessment
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.gan_stage import ensure_gan
-from tfgansynth.experiment.paths import PROVENANCE, set_seconds
-from tfgansynth.experiment.regimes import Regime, planned_regimes
+from tfgansynth.experiment.paths import set_seconds
+from tfgansynth.experiment.regimes import planned_regimes
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthesis_stage import ensure_set
 from tfgansynth.experiment.unet_stage import train_row, training_pairs
 from tfgansynth.experiment.unet_training import is_done, mark_done
 from tfgansynth.presets import PRESETS
-from tfgansynth.reporting.cards import markdown
-from tfgansynth.reporting.quality_table import quality_cells
+from tfgansynth.records import converter
+from tfgansynth.records.comparisons import make_comparison
+from tfgansynth.records.files import PROVENANCE, TRIAL
+from tfgansynth.records.regimes import Regime
+from tfgansynth.records.runs import FinishedUNet, Settings
+from tfgansynth.records.trials import Trial
 from tfgansynth.runtime import storage
 from tfgansynth.segmentation.unet import predict_masks
 
-TRIAL = "trial.json"
 _FOLDER = "development"
 _NO_RECIPE = {"reduced", "lungs", "seed", "allow_duplicates"}
 """Settings that say what is tried on, not what is tried."""
@@ -53,7 +49,7 @@ def try_recipe(
     control: bool = False,
     assessed: bool = False,
     baseline: Path | None = None,
-) -> tuple[Evidence, str]:
+) -> Trial:
     """Compare fixed-budget regimes of a fold on the training cases it leaves out.
 
     Writes `fold-N/development/trial.json`.
@@ -68,7 +64,7 @@ def try_recipe(
             from there where they are there, if they were trained alike.
 
     Returns:
-        What was found, and the same as a Markdown table of one line.
+        What was found.
 
     Raises:
         InputError: The experiment is not a reduced one: it leaves no cases out. Or
@@ -92,42 +88,42 @@ def try_recipe(
         mean = statistics.fmean(row.metrics.dice for row in rows)
         print(f"TRIED: {regime.name}: mean Dice {mean:.4f} of {len(rows)} cases")
         tested.append(
-            EvaluatedUNet(
-                seed=config.seed,
-                table=_title(regime),
-                regime=regime.name,
-                rows=rows,
-                is_control=regime.kind == "control",
+            FinishedUNet(
+                run=experiment.run.root.name,
+                settings=Settings(networks=NETWORK_VERSIONS, config=config),
+                dataset=experiment.data,
+                fold=fold.number,
+                regime=regime,
+                cases=tuple(rows),
             )
         )
-    found = weigh(
-        tested,
-        context=f"{len(fold.unused)} training cases that the reduced set leaves out",
-        is_phantom=experiment.data.is_phantom,
-        margin=config.evaluation.equivalence_margin,
-    )
-    quality = ensure_assessment(experiment, fold).record if assessed else None
     seconds = experiment.run.seconds()
-    record = {
-        "preset": config.preset,
-        "settings": _settings(config),
-        "fold": fold.number,
-        "seed": config.seed,
-        "dataset": experiment.data.record(),
-        "seconds": seconds,
-        "set_seconds": set_seconds(
+    trial = Trial(
+        preset=config.preset,
+        settings=tuple(_settings(config)),
+        fold=fold.number,
+        seed=config.seed,
+        dataset=experiment.data,
+        seconds=seconds,
+        set_seconds=set_seconds(
             seconds, fold.number, config.synthesis.pseudo_label_members
         ),
-        "assessment": quality,
-        **evidence_to_json(found),
-    }
+        assessment=ensure_assessment(experiment, fold).record if assessed else None,
+        comparison=make_comparison(
+            tested,
+            context=(
+                f"{len(fold.unused)} training cases that the reduced set leaves out"
+            ),
+            title_of=_title,
+        ),
+    )
     folder = experiment.run.fold(fold.number) / _FOLDER
-    storage.write_record(folder / TRIAL, record)
-    return found, _line(record, found)
+    converter.write(folder / TRIAL, trial)
+    return trial
 
 
-def _title(regime: Regime) -> str:
-    return "Augmented" if regime.schedule == "augmented" else "Not augmented"
+def _title(unet: FinishedUNet) -> str:
+    return "Augmented" if unet.regime.schedule == "augmented" else "Not augmented"
 
 
 def _settings(config: Config) -> list[str]:
@@ -137,24 +133,9 @@ def _settings(config: Config) -> list[str]:
     return [line for line in found if line.split(":")[0] not in _NO_RECIPE]
 
 
-def _line(record: Mapping[str, Any], found: Evidence) -> str:
-    """Render a trial as a Markdown table of one line."""
-    cells = {
-        "recipe": " ".join([record["preset"], ", ".join(record["settings"])]).strip(),
-        "set made in": f"{record['set_seconds'] / 60:.0f} min",
-    }
-    if record["assessment"]:
-        cells |= quality_cells(record["assessment"])
-    for regimes in found.tables.values():
-        cells |= {
-            regime.name: f"{regime.metrics['dice'].mean:.4f}" for regime in regimes
-        }
-    return markdown.table(list(cells), [list(cells.values())])
-
-
 def _ensure_rows(
     experiment: Experiment, fold: FoldCases, regime: Regime, baseline: Path | None
-) -> Sequence[tables.CaseRow]:
+) -> Sequence[CaseRow]:
     root = experiment.run.fold(fold.number)
     folder = root / _FOLDER / regime.folder_name
     training, provenance = training_pairs(experiment, fold, regime)
@@ -165,7 +146,7 @@ def _ensure_rows(
             with storage.whole_folder(folder) as partial:
                 shutil.copytree(earlier, partial, dirs_exist_ok=True)
     if is_done(folder, provenance):
-        return tables.read_cases(folder / CASES)
+        return read_cases(folder / CASES)
     stage = folder.relative_to(experiment.run.root).as_posix()
     with timed(experiment.run, stage) as timer:
         unet = train_row(experiment, fold, regime, training, provenance, folder, timer)
@@ -178,6 +159,6 @@ def _ensure_rows(
         n_real=regime.n_real,
         n_synthetic=regime.n_synthetic,
     )
-    storage.write_text(folder / CASES, tables.cases_to_csv(rows))
+    storage.write_text(folder / CASES, cases_to_csv(rows))
     mark_done(folder, provenance, (CASES,))
     return rows

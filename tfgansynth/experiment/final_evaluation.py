@@ -10,7 +10,7 @@ from tfgansynth import pictures
 from tfgansynth.arrays import ByteArray, MaskArray
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases
-from tfgansynth.evaluation import tables
+from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv
 from tfgansynth.evaluation.predictions import (
     CASES,
     PICTURE,
@@ -34,7 +34,7 @@ def evaluate_finally(
     provenance: Provenance,
     folder: Path,
     timer: Timer,
-) -> list[tables.CaseRow]:
+) -> list[CaseRow]:
     """Open the fold's test cases to a trained U-Net and measure its answers.
 
     Args:
@@ -56,13 +56,14 @@ def evaluate_finally(
     with timer.part(PREDICTION):
         predictions = predict_masks(unet, images_and_masks(test)[0])
     with timer.part(EVALUATION):
-        counts = provenance["n_real"], provenance["n_synthetic"]
+        regime = provenance["regime"]
+        counts = regime["n_real"], regime["n_synthetic"]
         rows = evaluate(test, predictions, fold.number, *counts)
         answered = answer(test, predictions, rows)
         write_predictions(folder / PREDICTIONS, answered)
         picture = predictions_picture(answered, rows)
         storage.write_png(folder / PICTURE, picture)
-        storage.write_text(folder / CASES, tables.cases_to_csv(rows))
+        storage.write_text(folder / CASES, cases_to_csv(rows))
     return rows
 
 
@@ -72,7 +73,7 @@ def evaluate(
     fold_number: int,
     n_real: int,
     n_synthetic: int,
-) -> list[tables.CaseRow]:
+) -> list[CaseRow]:
     """Measure predictions of a U-Net against the true masks of its test cases.
 
     Args:
@@ -93,7 +94,7 @@ def evaluate(
 
 
 def answer(
-    test: Sequence[Case], predictions: MaskArray, rows: Sequence[tables.CaseRow]
+    test: Sequence[Case], predictions: MaskArray, rows: Sequence[CaseRow]
 ) -> Predictions:
     """Put predictions together with what they are measured and shown against."""
     shown = best_median_worst(rows)
@@ -108,9 +109,7 @@ def answer(
     )
 
 
-def predictions_picture(
-    answered: Predictions, rows: Sequence[tables.CaseRow]
-) -> ByteArray:
+def predictions_picture(answered: Predictions, rows: Sequence[CaseRow]) -> ByteArray:
     """Show the best, the median and the worst case by Dice, truth and answer outlined.
 
     Returns:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,13 +13,15 @@ from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.pipelines import Change, real_pairs
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.findings import findings_of_generator
 from tfgansynth.experiment.provenance import Provenance, gan_provenance
 from tfgansynth.experiment.stages import tell_precision, timed
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.export import compare_frozen, export_generator, freeze_moments
 from tfgansynth.gan.training import is_trained, load_gan, train_gan
-from tfgansynth.reporting.cards.model_card import GeneratorFacts, model_card
+from tfgansynth.records.converter import from_json
+from tfgansynth.records.generators import FreezingFigures, GeneratorFacts
+from tfgansynth.records.provenance import GeneratorProvenance
+from tfgansynth.records.reading import read_identity
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.timing import START_UP
 from tfgansynth.seeds import derive_seed
@@ -96,8 +98,15 @@ def generator_provenance(
     }
 
 
-def export_fold_generator(experiment: Experiment, fold: FoldCases) -> None:
+def export_fold_generator(
+    experiment: Experiment, fold: FoldCases, card: Callable[[GeneratorFacts], str]
+) -> None:
     """Export the fold's generator with frozen moments and a model card.
+
+    Args:
+        experiment: The experiment.
+        fold: The fold.
+        card: Renders the model card.
 
     Raises:
         InputError: It has codes of its training cases, and could give them back.
@@ -120,16 +129,15 @@ def export_fold_generator(experiment: Experiment, fold: FoldCases) -> None:
         seed=derive_seed(seed, "compare"),
     )
     folder = experiment.run.gan(fold.number)
+    run = read_identity(experiment.run.root)
     facts = GeneratorFacts(
-        provenance=provenance,
-        settings=dataclasses.asdict(config.gan),
+        provenance=from_json(GeneratorProvenance, provenance, folder),
         size=config.data.size,
-        report=report,
-        seconds=experiment.run.seconds().get(_stage(fold)),
-        machines=experiment.run.machines(_stage(fold)),
+        freezing=FreezingFigures(**dataclasses.asdict(report)),
+        seconds=run.timings.get(_stage(fold)),
+        machines=run.attempts(_stage(fold)),
     )
-    found = findings_of_generator(experiment, fold, provenance["generator_sha256"])
-    export_generator(generator, provenance, model_card(facts, found), folder)
+    export_generator(generator, provenance, card(facts), folder)
     print(
         f"FROZEN MOMENTS: over {report.n_population} z; against the batch's own, on "
         f"{report.n_compared} z: images differ by {report.image_difference:.2f} of 255 "

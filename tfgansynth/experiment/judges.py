@@ -25,9 +25,9 @@ from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.judge_parts import Indices, judge_parts
-from tfgansynth.experiment.paths import judge_name
 from tfgansynth.experiment.provenance import Provenance, unet_provenance
 from tfgansynth.experiment.unet_training import ensure_unet
+from tfgansynth.records.files import cross_fit_name
 from tfgansynth.runtime import storage
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.unet import bottleneck_features, load_unet, predict_masks
@@ -134,7 +134,7 @@ def _ensure_judge(
     experiment: Experiment, fold: FoldCases, number: int, part: Indices
 ) -> Path:
     """Train one judge on all cases but a part; return the path of its model."""
-    folder = experiment.run.fold(fold.number) / judge_name(number)
+    folder = experiment.run.fold(fold.number) / cross_fit_name(number)
     unseen = set(part.tolist())
     seen = tuple(case for i, case in enumerate(fold.training) if i not in unseen)
     return ensure_unet(

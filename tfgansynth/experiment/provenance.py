@@ -11,6 +11,7 @@ from tfgansynth.data.dataset import Case, CaseHashes, case_hashes
 from tfgansynth.data.held_out import FoldCases, shared_cases
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.records.converter import to_json
 
 Provenance = dict[str, Any]
 """Plain for JSON."""
@@ -58,7 +59,7 @@ def _stage_provenance(
         "fold": fold.number,
         "seed": config.seed,
         "allow_duplicates": config.allow_duplicates,
-        "duplicates": [str(crossing) for crossing in experiment.duplicates],
+        "duplicates": to_json(experiment.duplicates),
         "network_version": NETWORK_VERSIONS[network],
         "data": dataclasses.asdict(config.data),
         "augmentation": dataclasses.asdict(config.augmentation),

@@ -1,113 +1,15 @@
 """What each U-Net of the experiment is trained on, and how: the rows of the tables."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Literal
 
-from tfgansynth.config import Config, UNetConfig
+from tfgansynth.config import Config
 from tfgansynth.errors import InputError
-from tfgansynth.evaluation.tables import TrainingSet, training_set_of
-from tfgansynth.experiment.run_folder import SetKind
+from tfgansynth.records.regimes import Regime, SetKind
 
 RegimeSet = Literal["paper", "fixed_budget", "all"]
 """The paper's three rows, the fixed-budget ones, or both."""
-
-Schedule = Literal["paper", "fixed_budget", "augmented"]
-"""The paper's stopping rule; an equal number of steps for all; the same, with
-classical augmentation."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Regime:
-    """How one U-Net is trained.
-
-    Attributes:
-        n_real: Real training pairs.
-        n_synthetic: Training pairs of a synthetic set, or of its control.
-        schedule: How long, and whether augmented.
-        kind: Of the set that these pairs are of.
-    """
-
-    n_real: int
-    n_synthetic: int
-    schedule: Schedule = "paper"
-    kind: SetKind = "plain"
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "Regime":
-        """Read a regime back from where `record` has put it.
-
-        Raises:
-            LookupError: It is not there.
-        """
-        kind: SetKind = "filtered" if record["filtered"] else "plain"
-        if record.get("control"):
-            kind = "control"
-        counts = record["n_real"], record["n_synthetic"]
-        return cls(*counts, record["schedule"], kind)
-
-    def record(self) -> dict[str, Any]:
-        """Plain for JSON; of rows without a control as it was before there were any."""
-        control = {"control": True} if self.kind == "control" else {}
-        return {
-            "n_real": self.n_real,
-            "n_synthetic": self.n_synthetic,
-            "schedule": self.schedule,
-            "filtered": self.kind == "filtered",
-            **control,
-        }
-
-    @property
-    def folder_name(self) -> str:
-        """`unet-r30-s120`, and what differs from the paper's way."""
-        counts = f"unet-r{self.n_real}-s{self.n_synthetic}"
-        control = ["control"] if self.kind == "control" else []
-        extras = [extra.replace(" ", "-") for extra in self._extras]
-        return "-".join([counts, *control, *extras])
-
-    @property
-    def label(self) -> str:
-        """`30 real + 120 synthetic`, and what differs from the paper's way."""
-        counts = f"{self.n_real} real + {self.n_synthetic} {self._pairs}"
-        return f"{counts} ({', '.join(self._extras)})" if self._extras else counts
-
-    @property
-    def name(self) -> str:
-        """The row's name; those of the paper's rows are theirs."""
-        training_set = training_set_of(self.n_real, self.n_synthetic)
-        if self.schedule == "paper":
-            return ", ".join([training_set, *self._extras])
-        words = {
-            TrainingSet.REAL: "real",
-            TrainingSet.MIXED: f"real + {self._pairs}",
-            TrainingSet.SYNTHETIC: self._pairs,
-        }
-        return f"{words[training_set]} ({', '.join(self._extras)})"
-
-    @property
-    def _pairs(self) -> str:
-        return "control" if self.kind == "control" else "synthetic"
-
-    @property
-    def _extras(self) -> list[str]:
-        extras = ["filtered"] if self.kind == "filtered" else []
-        if self.schedule == "paper":
-            return extras
-        return [*extras, self.schedule.replace("_", " ")]
-
-    def unet_config(self, config: Config) -> UNetConfig:
-        """The numbers of this U-Net's training."""
-        # What does not bear on pairs of one kind is no part of their U-Net.
-        share = config.unet.real_share if self.n_real and self.n_synthetic else 0.0
-        unet = dataclasses.replace(config.unet, real_share=share)
-        if self.schedule == "paper":
-            return unet
-        return dataclasses.replace(
-            unet,
-            fixed_steps=config.evaluation.budget_steps,
-            steps_an_epoch=config.evaluation.budget_epoch,
-            augment="elastic" if self.schedule == "augmented" else "none",
-        )
 
 
 def drawn_kinds(config: Config) -> list[SetKind]:

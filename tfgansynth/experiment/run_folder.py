@@ -5,28 +5,15 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import FULL, InputError, name_few
+from tfgansynth.records.regimes import SetKind, assessment_name, set_name
 from tfgansynth.runtime import storage
-
-SetKind = Literal["plain", "filtered", "control"]
-"""The sets of a fold that its networks learn from: as the generator draws them; those
-of its pairs whose masks agree with the judges; and the control, drawn in the same way
-with the fold's training cases in the generator's place."""
-
-
-def set_name(kind: SetKind) -> str:
-    """Folder of such a set below its fold's."""
-    return _of_kind("synthetic", kind)
-
-
-def _of_kind(name: str, kind: SetKind) -> str:
-    return name if kind == "plain" else f"{name}-{kind}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,11 +33,19 @@ class Run:
     lock: FileLock | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @staticmethod
-    def folder_name(dataset_name: str, config: Config) -> str:
-        """`<data>-<full|reduced>-<preset>-seed<k>`, and the lung if only one."""
+    def folder_name(dataset_name: str, config: Config, n_seeds: int = 1) -> str:
+        """`<data>-<full|reduced>-<preset>-seed<k>`, and the lung if only one.
+
+        Args:
+            dataset_name: Short name of the data set.
+            config: The experiment's numbers; of the first seed.
+            n_seeds: Seeds of a study; more than one are named `seeds<k>-<l>`.
+        """
+        first, last = config.seed, config.seed + n_seeds - 1
+        seeds = f"seed{first}" if n_seeds == 1 else f"seeds{first}-{last}"
         parts = [dataset_name, "reduced" if config.reduced else "full", config.preset]
         lungs = [] if config.lungs == "both" else [config.lungs]
-        return "-".join([*parts, f"seed{config.seed}", *lungs])
+        return "-".join([*parts, seeds, *lungs])
 
     @classmethod
     def open(
@@ -101,7 +96,7 @@ class Run:
 
     def assessment(self, number: int, kind: SetKind = "plain") -> Path:
         """Folder of what was found of one of a fold's sets."""
-        return self.fold(number) / _of_kind("assessment", kind)
+        return self.fold(number) / assessment_name(kind)
 
     @property
     def timings_path(self) -> Path:

@@ -15,11 +15,11 @@ from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.gan_stage import generator_provenance, trained_gan
 from tfgansynth.experiment.judges import Judges, ensure_judges
 from tfgansynth.experiment.provenance import Provenance, gan_provenance, is_control
-from tfgansynth.experiment.run_folder import SetKind
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.teachers import Teachers, ensure_teachers
 from tfgansynth.gan.exported import open_exported
 from tfgansynth.gan.training import sample_bytes
+from tfgansynth.records.regimes import SetKind
 from tfgansynth.runtime.machine import describe_machine
 from tfgansynth.runtime.precision import resolve_precision
 from tfgansynth.runtime.timing import START_UP
@@ -152,7 +152,7 @@ def _write_set(
         "synthesis": dataclasses.asdict(synthesis),
     }
     if teachers:
-        numbers["teachers"] = teachers.hashes
+        numbers["pseudo_labels"] = teachers.hashes
     dropped = (
         f"{synthetic.n_similar} almost identical, {synthetic.n_empty} with an empty "
         "mask"
@@ -160,7 +160,7 @@ def _write_set(
     if judges:
         numbers["min_agreement"] = synthesis.min_agreement
         numbers["dropped_for_disagreement"] = synthetic.n_disagreeing
-        numbers["judges"] = judges.hashes
+        numbers["cross_fit"] = judges.hashes
         dropped += f", {synthetic.n_disagreeing} that disagree"
     write_set(synthetic, {**source.provenance, **numbers}, folder)
     heading = "CONTROL" if is_control(source.provenance) else "SYNTHETIC SET"

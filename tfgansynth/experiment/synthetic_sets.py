@@ -7,7 +7,7 @@ from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.provenance import Provenance, is_control, require_own_set
-from tfgansynth.experiment.run_folder import SetKind
+from tfgansynth.records.regimes import SetKind
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import MANIFEST, read_manifest, read_set
 

@@ -19,9 +19,9 @@ from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
 from tfgansynth.config import Config, UNetConfig
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.paths import teacher_name
 from tfgansynth.experiment.provenance import unet_provenance
 from tfgansynth.experiment.unet_training import ensure_unet
+from tfgansynth.records.files import pseudo_label_name
 from tfgansynth.runtime import storage
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.unet import load_unet, predict_probabilities
@@ -107,7 +107,7 @@ def _ensure_teacher(experiment: Experiment, fold: FoldCases, number: int) -> Pat
         fold.training,
         config,
         seed=derive_seed(experiment.config.seed, "teacher", fold.number, number),
-        folder=experiment.run.fold(fold.number) / teacher_name(number),
+        folder=experiment.run.fold(fold.number) / pseudo_label_name(number),
         provenance={
             **unet_provenance(experiment, fold, fold.training, None),
             "unet": dataclasses.asdict(config),

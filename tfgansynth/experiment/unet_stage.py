@@ -9,19 +9,18 @@ import numpy as np
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
-from tfgansynth.evaluation import tables
+from tfgansynth.evaluation.case_rows import CaseRow, read_cases
 from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.final_evaluation import evaluate_finally
-from tfgansynth.experiment.paths import HISTORY
 from tfgansynth.experiment.provenance import Provenance, unet_provenance
-from tfgansynth.experiment.regimes import Regime
 from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.synthetic_sets import synthetic_pairs
 from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.regimes import Regime
 from tfgansynth.runtime.timing import Timer
 from tfgansynth.seeds import derive_seed
-from tfgansynth.segmentation.history import history_from_csv, remarks
 from tfgansynth.segmentation.training import Labelled
 
 
@@ -32,7 +31,7 @@ def unet_folder(experiment: Experiment, fold: FoldCases, regime: Regime) -> Path
 
 def ensure_unet(
     experiment: Experiment, fold: FoldCases, regime: Regime
-) -> list[tables.CaseRow]:
+) -> list[CaseRow]:
     """Train one U-Net and evaluate it on the fold's test cases. Paper: IV-B, IV-C.
 
     Args:
@@ -52,7 +51,7 @@ def ensure_unet(
     folder = unet_folder(experiment, fold, regime)
     training, provenance = training_pairs(experiment, fold, regime)
     if is_done(folder, provenance):
-        return tables.read_cases(folder / CASES)
+        return read_cases(folder / CASES)
     with timed(run, f"fold-{fold.number}/{folder.name}") as timer:
         unet = train_row(experiment, fold, regime, training, provenance, folder, timer)
         rows = evaluate_finally(experiment, fold, unet, provenance, folder, timer)
@@ -83,16 +82,6 @@ def train_row(
     )
 
 
-def unet_remarks(
-    experiment: Experiment, fold: FoldCases, regime: Regime
-) -> tuple[str, ...]:
-    """What a reader of results must know of how a finished U-Net was trained."""
-    path = unet_folder(experiment, fold, regime) / HISTORY
-    history = history_from_csv(path.read_text("utf-8"))
-    n_pairs = regime.n_real + regime.n_synthetic
-    return remarks(history, regime.unet_config(experiment.config), n_pairs)
-
-
 def training_pairs(
     experiment: Experiment, fold: FoldCases, regime: Regime
 ) -> tuple[Labelled, Provenance]:
@@ -119,7 +108,7 @@ def training_pairs(
     numbers = dataclasses.asdict(regime.unet_config(experiment.config))
     return Labelled(images, masks, len(real)), {
         **provenance,
-        **regime.record(),
+        "regime": to_json(regime),
         "unet": numbers,
     }
 

@@ -12,9 +12,9 @@ from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.pipelines import Augment
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.paths import HISTORY, MODEL, PROVENANCE
 from tfgansynth.experiment.provenance import Provenance
 from tfgansynth.experiment.stages import tell_precision, timed
+from tfgansynth.records.files import HISTORY, MODEL, PROVENANCE
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.keras_files import save_keras
 from tfgansynth.runtime.timing import RECORDS, START_UP, Timer

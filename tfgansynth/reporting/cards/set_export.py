@@ -9,10 +9,11 @@ from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.findings import findings_of_set
-from tfgansynth.experiment.provenance import is_control
 from tfgansynth.experiment.synthetic_sets import read_own_set
+from tfgansynth.records.converter import from_json
+from tfgansynth.records.provenance import SetManifest
 from tfgansynth.reporting.cards.data_card import SetFacts, data_card
+from tfgansynth.reporting.cards.findings import findings_of_set
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.nnunet import labels, write_nnunet
 from tfgansynth.synthesis.sampling import MANIFEST, pair_name
@@ -22,7 +23,7 @@ _FIRST_ID = 500
 _LABELS = {"both": "lungs", "left": "left lung", "right": "right lung"}
 
 
-def hand_over(
+def export_set(
     experiment: Experiment, fold: FoldCases, source: Path | None, target: Path | None
 ) -> Path:
     """Write a synthetic set for others, all or nothing.
@@ -47,8 +48,9 @@ def hand_over(
     target = target or default
     if target.exists() or target.is_symlink():
         raise InputError(f"{target}: exists already: remove it, or name another --to")
-    images, masks, manifest = read_own_set(experiment, fold, source)
-    if is_control(manifest):
+    images, masks, content = read_own_set(experiment, fold, source)
+    manifest = from_json(SetManifest, content, source / MANIFEST)
+    if manifest.control:
         raise InputError(
             f"{source}: is a control, made of the training cases themselves, and is "
             "not handed on"
@@ -63,7 +65,9 @@ def hand_over(
         nnunet=name,
         labels=labels(label),
     )
-    card = data_card(facts, findings_of_set(experiment, fold, source, manifest))
+    root = experiment.run.root
+    found = findings_of_set(root, fold.number, source, manifest)
+    card = data_card(facts, found)
     cases = [pair_name(index) for index in range(len(images))]
     planes = zip(images.astype(np.uint8), masks, strict=True)
     with storage.whole_folder(target) as partial:
