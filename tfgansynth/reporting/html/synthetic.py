@@ -74,8 +74,8 @@ def assessed_sets(folds: tuple[ShownFold, ...]) -> list[DrawnAssessment]:
 
 def _assessed(
     name: str, drawn: DrawnSet, found: ShownAssessment, slug: str
-) -> AssessedSet:
-    return AssessedSet(
+) -> DrawnAssessment:
+    return DrawnAssessment(
         name=name,
         found=found,
         agreement=agreement(found.agreement, f"{slug}-agreement"),
