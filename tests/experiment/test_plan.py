@@ -12,8 +12,8 @@ from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.graph import Kind, Plan, Splits
 from tfgansynth.experiment.plan import Request, plan, possible_stages, table_request
-from tfgansynth.experiment.regimes import Regime
 from tfgansynth.presets import PRESETS
+from tfgansynth.records.regimes import Regime
 
 DATA = DataConfig(size=32, phantoms=12, n_validation=2, n_reduced=4)
 CONFIG = dataclasses.replace(PRESETS["smoke"], reduced=True, data=DATA)

@@ -1,14 +1,13 @@
 """The rows of the tables: which U-Nets are trained, and how."""
 
 import dataclasses
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.paths import SetKind
 from tfgansynth.experiment.regimes import (
-    Regime,
     RegimeSet,
     cross_fit_config,
     paper_regimes,
@@ -16,6 +15,8 @@ from tfgansynth.experiment.regimes import (
     pseudo_label_config,
 )
 from tfgansynth.presets import PRESETS
+from tfgansynth.records.converter import from_json, to_json
+from tfgansynth.records.regimes import Regime, SetKind
 
 FAST = PRESETS["fast"]
 
@@ -121,7 +122,7 @@ def test_pairs_that_are_not_deformed_have_no_control() -> None:
 @pytest.mark.parametrize("kind", get_args(SetKind))
 def test_a_regime_is_read_back_from_its_record(kind: SetKind) -> None:
     regime = Regime(30, 120, "augmented", kind)
-    assert Regime.from_record(regime.record()) == regime
+    assert from_json(Regime, to_json(regime), Path("regime")) == regime
 
 
 def test_pseudo_label_members_train_for_a_fixed_time_on_augmented_pairs() -> None:

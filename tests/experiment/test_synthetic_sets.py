@@ -12,10 +12,10 @@ from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment, open_experiment
 from tfgansynth.experiment.plan import Request
-from tfgansynth.experiment.regimes import Regime
 from tfgansynth.experiment.stages import seen_cases
 from tfgansynth.experiment.synthetic_sets import planned_gan, require_own_set
 from tfgansynth.presets import PRESETS
+from tfgansynth.records.regimes import Regime
 
 SMALL = dataclasses.replace(
     PRESETS["smoke"],

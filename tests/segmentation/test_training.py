@@ -17,14 +17,13 @@ from tfgansynth.errors import InputError, RunError
 from tfgansynth.evaluation.metrics import dice
 from tfgansynth.runtime import checkpoints
 from tfgansynth.segmentation import training
-from tfgansynth.segmentation.training import (
+from tfgansynth.segmentation.history import (
     Epoch,
-    Labelled,
     history_from_csv,
     history_to_csv,
     remarks,
-    train_unet,
 )
+from tfgansynth.segmentation.training import Labelled, train_unet
 from tfgansynth.segmentation.unet import (
     build_optimizer,
     build_unet,

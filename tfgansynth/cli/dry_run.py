@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from tfgansynth.errors import InputError
-from tfgansynth.experiment import paths, superseded
+from tfgansynth.experiment import superseded
 from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.experiment.studies import Part, Study
+from tfgansynth.records.files import ASSESSMENT, PROVENANCE
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.precision import cpu_field
 from tfgansynth.runtime.progress import duration
+from tfgansynth.synthesis.sampling import MANIFEST
 
-_RECORDS = (paths.PROVENANCE, "manifest.json", paths.ASSESSMENT)
+_RECORDS = (PROVENANCE, MANIFEST, ASSESSMENT)
 _UNKNOWN = "unknown"
 
 

@@ -48,17 +48,17 @@ class Verify:
 
 def verify_results(options: Verify) -> int:
     """Recompute and compare."""
-    from tfgansynth.reporting.verification.pool import is_pool, verify_pool
-    from tfgansynth.reporting.verification.studies import verify
+    from tfgansynth.reporting.merging import is_merged, verify_merged
+    from tfgansynth.reporting.verification.verify import verify
 
     if not 0 <= options.rounding < 1:
         raise InputError(f"--rounding {options.rounding}: expected 0 to 1")
-    recompute = verify_pool if is_pool(options.run) else verify
-    findings = recompute(options.run, options.rounding)
-    for line in findings.differences[:_MOST_LINES]:
+    recompute = verify_merged if is_merged(options.run) else verify
+    found = recompute(options.run, options.rounding)
+    for line in found.lines[:_MOST_LINES]:
         print(line)
-    n_files, n_wrong = len(findings.files), len(findings.differences)
-    counted = f"{findings.n_numbers} numbers of {n_files} files recomputed"
+    n_files, n_wrong = len(found.files), len(found.lines)
+    counted = f"{found.n_numbers} numbers of {n_files} files recomputed"
     if n_wrong > _MOST_LINES:
         print(f"... and {n_wrong - _MOST_LINES} more")
     print(f"{'DIFFERENT' if n_wrong else 'VERIFIED'}: {counted}, {n_wrong} differences")
@@ -69,7 +69,7 @@ def verify_results(options: Verify) -> int:
 class MergeResults:
     """Merge the results of folds and seeds that ran on several machines.
 
-    Only numbers are taken, each recomputed before: metrics of test cases, figures of
+    Only numbers are taken, each made again before: metrics of test cases, figures of
     assessments, settings, hashes. No image, mask or network is.
     """
 
@@ -82,12 +82,12 @@ class MergeResults:
 
 def merge_results(options: MergeResults) -> None:
     """Merge and print."""
-    from tfgansynth.evaluation.evidence import evidence_to_text
-    from tfgansynth.reporting.verification.pool import pool, sets_to_markdown
+    from tfgansynth.reporting.comparisons import comparison_to_text
+    from tfgansynth.reporting.merging import merge, sets_to_markdown
 
-    folds, evidence = pool(options.runs, options.to)
+    folds, comparison = merge(options.runs, options.to)
     for fold in folds:
         seed, number = fold.order
         print(f"MERGED: seed {seed}, fold {number}: {len(fold.unets)} U-Nets")
-    print(f"\n{evidence_to_text(evidence)}\n{sets_to_markdown(folds)}")
-    print(f"COMPARISON: {options.to}/evidence.md, .json")
+    print(f"\n{comparison_to_text(comparison)}\n{sets_to_markdown(folds)}")
+    print(f"COMPARISON: {options.to}/comparison.md, .json")

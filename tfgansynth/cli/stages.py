@@ -60,15 +60,15 @@ def train_unet(options: TrainUNet) -> None:
     """Train and evaluate."""
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.experiment.plan import Request
-    from tfgansynth.experiment.regimes import Regime
+    from tfgansynth.records.regimes import Regime
 
     regime = Regime(options.real, options.synthetic, options.schedule)
     part = load(options).start_one(
         lambda _: Request(regimes=[regime]), options.fold, {Kind.SEGMENTATION}
     )
     if part:
+        from tfgansynth.evaluation.case_rows import read_cases
         from tfgansynth.evaluation.predictions import CASES
-        from tfgansynth.evaluation.tables import read_cases
         from tfgansynth.experiment.stages import summary
 
         _run(part)
@@ -154,6 +154,7 @@ def assess(options: Assess) -> int:
         return DONE
     from tfgansynth.experiment import assessment
     from tfgansynth.experiment.synthetic_sets import read_own_set
+    from tfgansynth.reporting.screen import show_assessment
     from tfgansynth.runtime.timing import Timer
 
     experiment, fold = part.experiment, part.experiment.fold(options.fold)
@@ -166,14 +167,15 @@ def assess(options: Assess) -> int:
     _run(part)
     if options.set:
         found = assessment.assess(experiment, fold, options.set, Timer())
-        print(found.to_text(fold))
+        show_assessment(found.record, found.flagged)
         return DONE if found.passed else FAILED
     stages = part.plan.only({Kind.ASSESSMENT}).stages
     all_found = [
-        assessment.read_assessment(experiment.run.root / stage.name) for stage in stages
+        assessment.read_assessment(experiment.run.root / stage.name, fold)
+        for stage in stages
     ]
     for found in all_found:
-        print(found.to_text(fold))
+        show_assessment(found.record, found.flagged)
     if options.drop:
         print(f"AUDITED SET: {assessment.drop_flagged(experiment, fold, all_found[0])}")
     return DONE if all(found.passed for found in all_found) else FAILED

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from tfgansynth.cli.command import Options, load
 
 if TYPE_CHECKING:
-    from tfgansynth.evaluation.curves import Missing
-    from tfgansynth.experiment.evaluated import Evaluated
-    from tfgansynth.experiment.studies import Part, Study
+    from tfgansynth.experiment.studies import Study
+    from tfgansynth.records.curves import MissingPoint
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,33 +58,32 @@ def run_table(options: RunTable) -> None:
 
 def _run_and_show(study: "Study") -> None:
     """Run a study fold by fold; write and print what its folders have."""
-    from tfgansynth.cli.outputs import write_outputs
+    from tfgansynth.experiment.assessment import read_assessment
     from tfgansynth.experiment.executors import execute
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.experiment.studies import folds_of
+    from tfgansynth.reporting import screen
     from tfgansynth.runtime.timing import stages_table
 
-    roots = [part.experiment for part in study.parts]
-    text = ""
+    roots = []
     for part in study.parts:
+        experiment, root = part.experiment, part.experiment.run.root
+        roots.append(root)
         for plan in folds_of(part.plan):
-            for outcome in execute(part.experiment, plan):
-                if outcome.stage.kind == Kind.SEGMENTATION:
-                    text = write_outputs(roots, study.folder)
-                elif outcome.stage.kind == Kind.ASSESSMENT:
-                    print(assessment_text(part, outcome.stage.name))
-            print(f"\n{text}")
-        print(stages_table(part.experiment.run.seconds()))
-    print(f"RESULTS: {study.folder}")
-
-
-def assessment_text(part: "Part", name: str) -> str:
-    """Render a finished assessment."""
-    from tfgansynth.experiment.assessment import read_assessment
-
-    experiment, stage = part.experiment, part.plan[name]
-    found = read_assessment(experiment.run.root / name)
-    return found.to_text(experiment.fold(stage.fold))
+            for outcome in execute(experiment, plan):
+                stage = outcome.stage
+                if stage.kind == Kind.SEGMENTATION and stage.regime:
+                    screen.show_trained(roots, study.folder, stage.regime)
+                elif stage.kind == Kind.ASSESSMENT:
+                    fold = experiment.fold(stage.fold)
+                    found = read_assessment(root / stage.name, fold)
+                    screen.show_assessment(found.record, found.flagged)
+        screen.show_comparison(roots, study.folder)
+        print(stages_table(experiment.run.seconds()))
+    print(f"COMPARISON: {study.folder}/comparison.md, .json")
+    for root in roots:
+        if (root / "table.md").exists():
+            print(f"TABLE: {root}/table.md, .csv, .json")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,58 +123,57 @@ def run_curve(options: RunCurve) -> None:
     opened = loaded.start(study)
     if opened is None:
         return
-    from tfgansynth.cli.outputs import write_curve
+    from tfgansynth.reporting.outputs import curve_name
+    from tfgansynth.reporting.screen import grow_curve, show_curve
 
-    done: list[Evaluated] = []
-    missing: list[Missing] = []
-    for point in curve_points(opened):
-        write_curve(point, done, missing, opened.folder, options.generator_of)
-        print(f"POINT: {_newest(point)}")
-    stem = write_curve(None, done, missing, opened.folder, options.generator_of)
-    print(f"CURVE: {opened.folder / stem}.json, {stem}.svg, .png")
+    missing: list[MissingPoint] = []
+    for point in _points(opened):
+        if not isinstance(point, str):
+            missing.append(point)
+            point = f"{point.n_real} real, {point.regime}: {point.why}"
+        grow_curve(opened.folder, options.generator_of, missing)
+        print(f"POINT: {point}")
+    show_curve(opened.folder, options.generator_of, missing)
+    name = curve_name(options.generator_of)
+    print(f"CURVE: {opened.folder / name}.json, {name}.svg, .png")
 
 
-def curve_points(study: "Study") -> "Iterator[Evaluated | Missing]":
+def _points(study: "Study") -> "Iterator[str | MissingPoint]":
     """Do what is not done yet, point by point.
 
     Few cases may well be too few for a generator: a mode collapse is a result, and a
     gap in the curve.
+
+    Yields:
+        A line about each finished U-Net; or the point that could not be made.
     """
-    from tfgansynth.evaluation.curves import Missing
-    from tfgansynth.experiment.evaluated import evaluated
+    from tfgansynth.evaluation.case_rows import read_cases
+    from tfgansynth.evaluation.predictions import CASES
     from tfgansynth.experiment.executors import execute
     from tfgansynth.experiment.graph import Kind
+    from tfgansynth.records.curves import MissingPoint
 
     for part in study.parts:
-        experiment = part.experiment
-        for outcome in execute(experiment, part.plan, tolerant=True):
+        seed, root = part.experiment.config.seed, part.experiment.run.root
+        for outcome in execute(part.experiment, part.plan, tolerant=True):
             stage, regime = outcome.stage, outcome.stage.regime
             if stage.kind != Kind.SEGMENTATION or regime is None:
                 continue
             if outcome.failure:
-                yield Missing(
+                yield MissingPoint(
                     n_real=regime.n_real,
-                    seed=experiment.config.seed,
+                    seed=seed,
                     fold=stage.fold,
                     regime=regime.name,
                     why=str(outcome.failure),
                 )
-            else:
-                fold = experiment.fold(stage.fold)
-                yield evaluated(experiment, fold, regime, part.name)
-
-
-def _newest(point: "Evaluated | Missing") -> str:
-    from tfgansynth.evaluation.curves import Missing
-
-    if isinstance(point, Missing):
-        return f"{point.n_real} real, {point.regime}: {point.why}"
-    unet = point.result
-    mean = statistics.fmean(row.metrics.dice for row in unet.rows)
-    return (
-        f"{unet.regime.label}, seed {unet.config.seed}, fold {unet.fold}: mean Dice "
-        f"{mean:.4f} of {len(unet.rows)} test cases"
-    )
+                continue
+            rows = read_cases(root / stage.name / CASES)
+            mean = statistics.fmean(row.metrics.dice for row in rows)
+            yield (
+                f"{regime.label}, seed {seed}, fold {stage.fold}: mean Dice "
+                f"{mean:.4f} of {len(rows)} test cases"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,7 +200,11 @@ class TryRecipe(Options):
 
 def try_recipe(options: TryRecipe) -> None:
     """Try."""
-    from tfgansynth.experiment.studies import adopt_baseline, trial_request
+    from tfgansynth.experiment.studies import (
+        adopt_baseline,
+        trial_request,
+        write_trial,
+    )
 
     loaded = load(options)
     request = trial_request(
@@ -215,14 +216,11 @@ def try_recipe(options: TryRecipe) -> None:
     part = loaded.start_one(request, options.fold)
     if part is None:
         return
-    from tfgansynth.cli.outputs import write_trial
-    from tfgansynth.evaluation.evidence import evidence_to_text
     from tfgansynth.experiment.executors import execute
+    from tfgansynth.reporting.trials import trial_to_text
 
     if options.baseline:
         adopt_baseline(part, options.baseline)
     for _ in execute(part.experiment, part.plan):
         pass
-    found, line = write_trial(part, assessed=options.assess)
-    print(evidence_to_text(found))
-    print(f"TRIAL:\n{line}")
+    print(trial_to_text(write_trial(part, assessed=options.assess)))

@@ -9,8 +9,8 @@ import numpy as np
 
 from tfgansynth.arrays import ByteArray, MaskArray
 from tfgansynth.errors import InputError
+from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.metrics import measure
-from tfgansynth.evaluation.tables import CaseRow
 from tfgansynth.runtime import storage
 
 CASES, PREDICTIONS, PICTURE = "cases.csv", "predictions.npz", "predictions.png"

@@ -1,8 +1,4 @@
-"""Comparisons of regimes in words and tables, for screen, Markdown and JSON."""
-
-import dataclasses
-import textwrap
-from collections.abc import Sequence
+"""The verdict on a pair of regimes in words."""
 
 from tfgansynth.evaluation.comparisons import (
     HIGHER_IS_BETTER,
@@ -12,15 +8,9 @@ from tfgansynth.evaluation.comparisons import (
     Verdict,
 )
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE, Estimate
-from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
+from tfgansynth.evaluation.tables import METRIC_HEADINGS
 
-TITLE = "Comparison of the regimes"
-
-_NO_PAIRS = "No two regimes have two test cases in common yet."
 _INTERVAL = f"{100 * CONFIDENCE:.0f} % interval"
-_HEADINGS = ("difference", _INTERVAL, "p (Wilcoxon)", "p (mean)", "p (Holm)")
-_SCREEN = 88
-"""Width of running text on the screen, in characters."""
 
 
 def sentence(comparison: Comparison) -> str:
@@ -53,108 +43,6 @@ def sentence(comparison: Comparison) -> str:
             "does not show how much others would differ"
         )
     return "; ".join(clauses) + "."
-
-
-def verdicts_to_text(comparisons: Sequence[Comparison], *, is_phantom: bool) -> str:
-    """Render comparisons for a terminal.
-
-    Returns:
-        Lines of fixed-width text; the first is `PHANTOM_WARNING` for phantoms.
-    """
-    head = [PHANTOM_WARNING] if is_phantom else []
-    lines = [*head, TITLE]
-    if not comparisons:
-        lines.append(_NO_PAIRS)
-    for comparison in comparisons:
-        rows = [["", *_HEADINGS], *_rows(comparison)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines += ["", f"{_names(comparison)}: {comparison.verdict.upper()}"]
-        for label, *cells in rows:
-            padded = [cell.rjust(w) for cell, w in zip(cells, widths[1:], strict=True)]
-            lines.append("  ".join([" ", label.ljust(widths[0]), *padded]))
-        lines += textwrap.wrap(sentence(comparison), _SCREEN)
-    return "\n".join(lines) + "\n"
-
-
-def verdicts_to_markdown(comparisons: Sequence[Comparison], *, is_phantom: bool) -> str:
-    """Render comparisons as Markdown.
-
-    Returns:
-        Markdown whose first line is `PHANTOM_WARNING`, in bold, for phantoms.
-    """
-    lines = [f"**{PHANTOM_WARNING}**", ""] if is_phantom else []
-    lines += [f"### {TITLE}", ""]
-    if not comparisons:
-        return "\n".join([*lines, _NO_PAIRS]) + "\n"
-    headings = ["Comparison", "Verdict", "Metric", *_HEADINGS]
-    lines += [_markdown_line(headings), _markdown_line(["---"] * len(headings))]
-    for comparison in comparisons:
-        named = [_names(comparison), f"**{comparison.verdict}**"]
-        for row in _rows(comparison):
-            lines.append(_markdown_line([*named, *row]))
-            named = ["", ""]
-    lines += ["", *(f"- {sentence(comparison)}" for comparison in comparisons)]
-    return "\n".join(lines) + "\n"
-
-
-def verdicts_to_json(
-    comparisons: Sequence[Comparison], *, is_phantom: bool
-) -> dict[str, object]:
-    """Render comparisons as plain dictionaries, lists, strings and numbers.
-
-    Returns:
-        `warning` (None unless phantoms), `confidence`, and `comparisons`: each with
-        its regimes, counts, `verdict`, `more_seeds`, `sentence` and, under `metrics`,
-        the attributes of each `Estimate` and its `p_holm`.
-    """
-    return {
-        "warning": PHANTOM_WARNING if is_phantom else None,
-        "confidence": CONFIDENCE,
-        "comparisons": [_plain(comparison) for comparison in comparisons],
-    }
-
-
-def _plain(comparison: Comparison) -> dict[str, object]:
-    pair = comparison.pair
-    return {
-        "first": pair.first,
-        "second": pair.second,
-        "n_pairs": comparison.n_pairs,
-        "n_seeds": pair.n_seeds,
-        "design": dataclasses.asdict(pair.primary.design),
-        "margin": comparison.margin,
-        "verdict": str(comparison.verdict),
-        "more_seeds": comparison.more_seeds,
-        "sentence": sentence(comparison),
-        "metrics": {
-            metric: _plain_estimate(found, comparison.p_holm[metric])
-            for metric, found in pair.estimates.items()
-        },
-    }
-
-
-def _plain_estimate(found: Estimate, p_holm: float) -> dict[str, object]:
-    # The design is the pair's, the same for all metrics.
-    plain = {**dataclasses.asdict(found), "p_holm": p_holm}
-    return {name: value for name, value in plain.items() if name != "design"}
-
-
-def _rows(comparison: Comparison) -> list[list[str]]:
-    return [
-        [
-            METRIC_HEADINGS[metric],
-            f"{found.mean:+.4f}",
-            f"{found.low:+.4f} to {found.high:+.4f}",
-            _p(found.p_wilcoxon),
-            _p(found.p_mean),
-            _p(comparison.p_holm[metric]),
-        ]
-        for metric, found in comparison.pair.estimates.items()
-    ]
-
-
-def _names(comparison: Comparison) -> str:
-    return f"{comparison.pair.second} minus {comparison.pair.first}"
 
 
 def _change(found: Estimate) -> str:
@@ -194,16 +82,13 @@ def _opposition(comparison: Comparison) -> str:
 
 
 def _p_words(p: float) -> str:
-    return f"p {_p(p)}" if p < 0.001 else f"p = {_p(p)}"
+    return f"p {p_text(p)}" if p < 0.001 else f"p = {p_text(p)}"
 
 
-def _p(p: float) -> str:
+def p_text(p: float) -> str:
+    """Render a p-value."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _markdown_line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -26,24 +26,21 @@ from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.assessment.memorization import Audit, audit
 from tfgansynth.assessment.neighbors import PARTS, Pairs
 from tfgansynth.assessment.quality import Values, agreement, shape_table
-from tfgansynth.assessment.record import (
-    fidelity_record,
-    memorization_record,
-    quality_to_text,
-    soundness_record,
-)
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
-from tfgansynth.experiment.paths import ARRAYS, ASSESSMENT
 from tfgansynth.experiment.regimes import Indices
 from tfgansynth.experiment.synthetic_sets import (
     load_cross_fitted_ensemble,
     read_own_set,
 )
+from tfgansynth.records import assessments, converter
+from tfgansynth.records.assessments import Assessment, EnsembleMember
+from tfgansynth.records.files import ARRAYS, ASSESSMENT
+from tfgansynth.records.provenance import DroppedPair
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, Timer
@@ -61,60 +58,50 @@ _GALLERY, _SHOWN = 12, 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Assessment:
+class AssessedSet:
     """All that was found of a synthetic set.
 
     Attributes:
-        record: The figures, plain for JSON; see `evaluation.quality`.
-        arrays: What they are from: `agreement_*`, float64; `judged_*`, segmentations
-            as packed bits with `shape_*`; `shapes_*`, what real masks measure,
-            float64, a column for each of `shape_figures`; `features_*`, float32,
-            with the ids of the training cases they are of; for each part of the audit
-            `null_*`, `nearest_distances_*` and `nearest_cases_*`. To show:
+        record: The figures.
+        arrays: What they are from: `agreement_*`, float64; `segmented_*`, out-of-fold
+            segmentations as packed bits with `shape_*`; `shapes_*`, what real masks
+            measure, float64, a column for each of `shape_figures`; `features_*`,
+            float32, with the ids of the training cases they are of; for each part of
+            the audit `null_*`, `nearest_distances_*` and `nearest_cases_*`. To show:
             `gallery_*`, the pairs closest to a training case, with that case's image
             and mask; and `real_*`, the first training pairs.
+        training_ids: The training cases.
     """
 
-    record: dict[str, Any]
+    record: Assessment
     arrays: Mapping[str, NDArray[Any]]
+    training_ids: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
         """Whether the set passed the audit for copies."""
-        return bool(self.record["memorization"]["passed"])
+        return self.record.memorization.passed
 
-    def flagged(self, fold: FoldCases) -> list[dict[str, Any]]:
-        """List the pairs that the audit flags, and the case that each is near.
-
-        Returns:
-            By pair: `name`, `part` that is nearest to a training case, `case_id` of
-            that, and the relative `distance`.
-        """
+    @property
+    def flagged(self) -> tuple[DroppedPair, ...]:
+        """The pairs that the audit flags, and the case that each is near."""
         found = []
-        for index in self.record["memorization"]["offenders"]:
+        for index in self.record.memorization.flagged:
             distances = {
                 part: float(self.arrays[f"nearest_distances_{part}"][index])
                 for part in PARTS
             }
             part = min(distances, key=lambda name: distances[name])
-            case = fold.training[int(self.arrays[f"nearest_cases_{part}"][index])]
+            case = int(self.arrays[f"nearest_cases_{part}"][index])
             found.append(
-                {
-                    "name": pair_name(index),
-                    "part": part,
-                    "case_id": case.case_id,
-                    "distance": distances[part],
-                }
+                DroppedPair(
+                    name=pair_name(index),
+                    part=part,
+                    case_id=self.training_ids[case],
+                    distance=distances[part],
+                )
             )
-        return found
-
-    def to_text(self, fold: FoldCases) -> str:
-        """Render for a terminal."""
-        lines = [
-            "  flagged: {name} ({part} near {case_id}: {distance:.3f})".format(**each)
-            for each in self.flagged(fold)
-        ]
-        return "\n".join([quality_to_text(self.record), *lines])
+        return tuple(found)
 
 
 def write_assessment(
@@ -131,29 +118,33 @@ def write_assessment(
     with storage.whole_folder(stage.folder) as partial:
         storage.write_arrays(partial / ARRAYS, assessment.arrays)
         files = storage.hash_files(partial, [ARRAYS])
-        record = {
-            **assessment.record,
-            "inputs": planned.record["inputs"],
-            "identity": planned.identity,
-            "files": files,
-        }
-        storage.write_record(partial / ASSESSMENT, record)
+        record = dataclasses.replace(
+            assessment.record,
+            inputs=planned.record["inputs"],
+            identity=planned.identity,
+            files=files,
+        )
+        converter.write(partial / ASSESSMENT, record)
 
 
-def read_assessment(folder: Path) -> Assessment:
+def read_assessment(folder: Path, fold: FoldCases) -> AssessedSet:
     """Read an assessment.
 
     Raises:
         InputError: There is none, or it was altered.
     """
-    record = storage.read_record(folder / ASSESSMENT)
-    storage.require_files(folder, record.pop("files"))
-    return Assessment(record, storage.read_arrays(folder / ARRAYS))
+    record = converter.read(folder / ASSESSMENT, Assessment)
+    storage.require_files(folder, record.files)
+    return AssessedSet(record, storage.read_arrays(folder / ARRAYS), _ids(fold))
+
+
+def _ids(fold: FoldCases) -> tuple[str, ...]:
+    return tuple(case.case_id for case in fold.training)
 
 
 def assess(
     experiment: Experiment, fold: FoldCases, source: Path, timer: Timer
-) -> Assessment:
+) -> AssessedSet:
     """Assess any synthetic set of a fold; writes nothing.
 
     Args:
@@ -181,7 +172,7 @@ def assess(
             **_arrays(fold, sets[0], synthetic, predictions, found),
             **_shapes(sets[0], held_out, experiment.config.lungs),
         }
-    return Assessment(record, arrays)
+    return AssessedSet(record, arrays, _ids(fold))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -228,51 +219,53 @@ def _record(
     predictions: _Predictions,
     found: Audit,
     ensemble: CrossFittedEnsemble,
-) -> dict[str, Any]:
+) -> Assessment:
     config = experiment.config
     training, synthetic, held_out = sets
-    return {
-        "fold": fold.number,
-        "synthetic_set": {
-            "folder": _name(source, experiment.run.root),
-            "manifest_sha256": storage.hash_file(source / MANIFEST),
-            "n": len(synthetic[0]),
-        },
-        "n_training": len(training[0]),
-        "n_held_out": len(held_out[0]),
-        "held_out": _held_out_words(fold),
-        "judges": _ensemble_record(ensemble, training[1], predictions.training),
-        "soundness": soundness_record(
+    shapes = [shape_table(masks, config.lungs) for _, masks in sets]
+    return Assessment(
+        fold=fold.number,
+        synthetic_set=assessments.AssessedSet(
+            folder=_name(source, experiment.run.root),
+            manifest_sha256=storage.hash_file(source / MANIFEST),
+            n=len(synthetic[0]),
+        ),
+        n_training=len(training[0]),
+        n_held_out=len(held_out[0]),
+        held_out=_held_out_words(fold),
+        cross_fit=_members(ensemble, training[1], predictions.training),
+        quality=assessments.make_quality(
             training[1],
             synthetic[1],
             held_out[1],
-            judged_training=predictions.training,
-            judged_synthetic=predictions.synthetic,
+            segmented_training=predictions.training,
+            segmented_synthetic=predictions.synthetic,
             lungs=config.lungs,
         ),
-        "fidelity": fidelity_record(
-            *sets,
+        fidelity=assessments.make_fidelity(
             features=predictions.features,
+            shapes=(shapes[0], shapes[1], shapes[2]),
             source=(
                 f"bottleneck of {next(iter(ensemble.hashes))}, averaged over the "
                 f"image ({predictions.features[0].shape[1]} features); training cases "
                 f"are the {len(predictions.cases)} of {len(training[0])} that it has "
                 "not seen"
             ),
-            lungs=config.lungs,
+            diversity=assessments.make_diversity(synthetic, training),
             seed=derive_seed(config.seed, "assessment", fold.number),
         ),
-        "memorization": memorization_record(found),
-    }
+        memorization=assessments.make_memorization(found),
+        files={},
+    )
 
 
-def _ensemble_record(
+def _members(
     ensemble: CrossFittedEnsemble, masks: MaskArray, segmentations: MaskArray
-) -> dict[str, Any]:
-    """Hash of each network, and how it does on the cases that it has not seen."""
+) -> dict[str, EnsembleMember]:
+    """Tell each member's hash, and how it does on the cases that it has not seen."""
     found = agreement(masks, segmentations)
     return {
-        name: {"model_sha256": sha256, "agreement": float(found[part].mean())}
+        name: EnsembleMember(model_sha256=sha256, agreement=float(found[part].mean()))
         for (name, sha256), part in zip(
             ensemble.hashes.items(), ensemble.parts, strict=True
         )
@@ -293,7 +286,7 @@ def _arrays(
     arrays: dict[str, NDArray[Any]] = {}
     for name, (masks, segmentations) in judged.items():
         arrays[f"agreement_{name}"] = agreement(masks, segmentations)
-        arrays[f"judged_{name}"] = np.packbits(segmentations)
+        arrays[f"segmented_{name}"] = np.packbits(segmentations)
         arrays[f"shape_{name}"] = np.array(segmentations.shape)
     for name, features in zip(
         ("training", "synthetic", "held_out"), predictions.features, strict=True
@@ -352,7 +345,7 @@ def _shown(name: str, cases: list[Case] | tuple[Case, ...]) -> dict[str, NDArray
 
 
 def drop_flagged(
-    experiment: Experiment, fold: FoldCases, assessment: Assessment
+    experiment: Experiment, fold: FoldCases, assessment: AssessedSet
 ) -> Path:
     """Write the fold's set without the pairs that the audit flags.
 
@@ -370,7 +363,7 @@ def drop_flagged(
     """
     source = experiment.run.synthetic(fold.number)
     images, masks, manifest = read_own_set(experiment, fold, source)
-    flagged = assessment.record["memorization"]["offenders"]
+    flagged = [*assessment.record.memorization.flagged]
     kept = np.setdiff1d(np.arange(len(images)), flagged)
     if not kept.size:
         raise InputError(f"{source}: the audit flags all {len(images)} pairs")
@@ -388,7 +381,7 @@ def drop_flagged(
     )
     provenance = {
         "audited_manifest_sha256": storage.hash_file(source / MANIFEST),
-        "dropped_by_the_audit": assessment.flagged(fold),
+        "dropped_by_the_audit": converter.to_json(assessment.flagged),
     }
     folder = source.with_name(f"{source.name}-audited")
     write_set(audited, {**manifest, **provenance}, folder)

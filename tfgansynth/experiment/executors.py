@@ -20,9 +20,9 @@ from tfgansynth.errors import InputError
 from tfgansynth.experiment import stages
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, Plan, PlannedStage
-from tfgansynth.experiment.paths import ASSESSMENT, PROVENANCE
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.experiment.synthetic_sets import read_own_set
+from tfgansynth.records.files import ASSESSMENT, PROVENANCE
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.machine import describe_machine
 from tfgansynth.runtime.precision import explain_precision, resolve_precision

@@ -7,27 +7,23 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tfgansynth.config import (
-    NETWORK_VERSIONS,
-    AugmentationConfig,
-    Config,
-    UNetConfig,
-)
+from tfgansynth.config import NETWORK_VERSIONS, Config, UNetConfig
 from tfgansynth.data.dataset import Identity, case_hashes
 from tfgansynth.data.duplicates import Crossing
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
-from tfgansynth.experiment import paths
-from tfgansynth.experiment.paths import SetKind
 from tfgansynth.experiment.regimes import (
     Indices,
-    Regime,
+    augmentation_config,
     cross_fit_config,
     cross_fit_parts,
     pseudo_label_config,
     real_indices,
     synthesis_config,
 )
+from tfgansynth.records import files
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.regimes import Regime, SetKind, assessment_name, set_name
 from tfgansynth.seeds import derive_seed
 
 _FEWEST_CASES = 3
@@ -147,7 +143,7 @@ class FoldPlanner:
         config = self._config
         return self._add(
             Kind.GAN,
-            paths.GAN,
+            files.GAN,
             {
                 "network_version": NETWORK_VERSIONS["gan"],
                 "gan": dataclasses.asdict(config.gan),
@@ -170,7 +166,7 @@ class FoldPlanner:
     def _pseudo_label_member(self, member: int) -> str:
         return self._add(
             Kind.PSEUDO_LABELS,
-            paths.pseudo_label_name(member),
+            files.pseudo_label_name(member),
             {
                 **self._unet(pseudo_label_config(self._config)),
                 "member": member,
@@ -209,7 +205,7 @@ class FoldPlanner:
         seen = {name: each for name, each in items if name not in unseen}
         return self._add(
             Kind.CROSS_FIT,
-            paths.cross_fit_name(member),
+            files.cross_fit_name(member),
             {
                 **self._unet(cross_fit_config(self._config)),
                 "member": member,
@@ -234,7 +230,7 @@ class FoldPlanner:
         seed = self._seed("synthesis")
         return self._add(
             Kind.SET,
-            paths.set_name(kind),
+            set_name(kind),
             {
                 "kind": kind,
                 "z_dim": config.gan.z_dim,
@@ -279,10 +275,10 @@ class FoldPlanner:
         unet = regime.unet_config(config)
         return self._add(
             Kind.SEGMENTATION,
-            f"{paths.DEVELOPMENT}/{folder}" if development else folder,
+            f"{files.DEVELOPMENT}/{folder}" if development else folder,
             {
                 **self._unet(unet),
-                "regime": regime.record(),
+                "regime": to_json(regime),
                 "evaluated_on": "unused" if development else "test",
                 "training_cases": dict(items[index] for index in chosen),
                 "validation_cases": self._validation,
@@ -306,7 +302,7 @@ class FoldPlanner:
             )
         return self._add(
             Kind.ASSESSMENT,
-            paths.assessment_name(kind),
+            assessment_name(kind),
             {
                 "kind": kind,
                 "training_cases": self._training,
@@ -331,7 +327,7 @@ class FoldPlanner:
         **more: Any,
     ) -> str:
         number = self._fold.number
-        name = f"{paths.fold_name(number)}/{folder}"
+        name = f"{files.fold_name(number)}/{folder}"
         config = self._config
         record: dict[str, Any] = {
             "stage": str(kind),
@@ -339,7 +335,7 @@ class FoldPlanner:
             **{key: getattr(config, key) for key in _NAMES},
             "fold": number,
             "seed": config.seed,
-            "duplicates": [dataclasses.asdict(c) for c in self._splits.duplicates],
+            "duplicates": to_json(self._splits.duplicates),
             "data": dataclasses.asdict(config.data),
             **settings,
             "inputs": {need: self.stages[need].identity for need in needs},
@@ -368,8 +364,7 @@ class FoldPlanner:
         }
 
     def _augmentation(self, switch: str) -> dict[str, Any]:
-        used = switch != "none"
-        numbers = self._config.augmentation if used else AugmentationConfig()
+        numbers = augmentation_config(self._config, switch)
         return {"augmentation": dataclasses.asdict(numbers)}
 
 

@@ -8,19 +8,12 @@ the U-Nets, and the GAN and its set keep theirs.
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from tfgansynth.config import (
-    Config,
-)
+from tfgansynth.config import Config
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.graph import FoldPlanner, Plan, PlannedStage, Splits
-from tfgansynth.experiment.paths import SetKind
-from tfgansynth.experiment.regimes import (
-    Regime,
-    RegimeSet,
-    drawn_kinds,
-    planned_regimes,
-)
+from tfgansynth.experiment.regimes import RegimeSet, drawn_kinds, planned_regimes
+from tfgansynth.records.regimes import Regime, SetKind
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

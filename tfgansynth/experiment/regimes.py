@@ -1,141 +1,26 @@
 """The numbers that each set and U-Net takes: regimes of the tables, ensembles."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.config import Config, SynthesisConfig, UNetConfig
+from tfgansynth.config import (
+    AugmentationConfig,
+    Config,
+    SynthesisConfig,
+    UNetConfig,
+)
 from tfgansynth.errors import InputError
-from tfgansynth.evaluation.tables import TrainingSet, training_set_of
-from tfgansynth.experiment.paths import SetKind
+from tfgansynth.records.regimes import Regime, SetKind, fixed_length
 from tfgansynth.seeds import derive_seed
 
 Indices = NDArray[np.int64]
 
 RegimeSet = Literal["paper", "fixed_budget", "all"]
 """The paper's three rows, the fixed-budget ones, or both."""
-
-Schedule = Literal["paper", "fixed_budget", "augmented"]
-"""The paper's stopping rule; an equal number of steps for all; the same, with
-classical augmentation."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Regime:
-    """How one U-Net is trained.
-
-    Attributes:
-        n_real: Real training pairs.
-        n_synthetic: Training pairs of a synthetic set, or of its control.
-        schedule: How long, and whether augmented.
-        kind: Of the set that these pairs are of.
-    """
-
-    n_real: int
-    n_synthetic: int
-    schedule: Schedule = "paper"
-    kind: SetKind = "plain"
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "Regime":
-        """Read a regime back from what `record` gave.
-
-        Raises:
-            LookupError: A part is missing.
-        """
-        return cls(
-            record["n_real"],
-            record["n_synthetic"],
-            record["schedule"],
-            record["set"],
-        )
-
-    def record(self) -> dict[str, Any]:
-        """Render as plain values for JSON."""
-        return {
-            "n_real": self.n_real,
-            "n_synthetic": self.n_synthetic,
-            "schedule": self.schedule,
-            "set": self.kind,
-        }
-
-    @property
-    def folder_name(self) -> str:
-        """`unet-r30-s120`, and what differs from the paper's way."""
-        counts = f"unet-r{self.n_real}-s{self.n_synthetic}"
-        control = ["control"] if self.kind == "control" else []
-        extras = [extra.replace(" ", "-") for extra in self._extras]
-        return "-".join([counts, *control, *extras])
-
-    @property
-    def label(self) -> str:
-        """`30 real + 120 synthetic`, and what differs from the paper's way."""
-        counts = f"{self.n_real} real + {self.n_synthetic} {self._pairs}"
-        return f"{counts} ({', '.join(self._extras)})" if self._extras else counts
-
-    @property
-    def name(self) -> str:
-        """The row's name; those of the paper's rows are theirs."""
-        training_set = training_set_of(self.n_real, self.n_synthetic)
-        if self.schedule == "paper":
-            return ", ".join([training_set, *self._extras])
-        words = {
-            TrainingSet.REAL: "real",
-            TrainingSet.MIXED: f"real + {self._pairs}",
-            TrainingSet.SYNTHETIC: self._pairs,
-        }
-        return f"{words[training_set]} ({', '.join(self._extras)})"
-
-    @property
-    def _pairs(self) -> str:
-        return "control" if self.kind == "control" else "synthetic"
-
-    @property
-    def _extras(self) -> list[str]:
-        extras = ["filtered"] if self.kind == "filtered" else []
-        if self.schedule == "paper":
-            return extras
-        return [*extras, self.schedule.replace("_", " ")]
-
-    def unet_config(self, config: Config) -> UNetConfig:
-        """The numbers of this U-Net's training."""
-        # What does not bear on pairs of one kind is no part of their U-Net.
-        share = config.unet.real_share if self.n_real and self.n_synthetic else 0.0
-        unet = dataclasses.replace(config.unet, real_share=share)
-        if self.schedule == "paper":
-            return unet
-        return fixed_length(
-            unet,
-            config.evaluation.budget_steps,
-            config.evaluation.budget_epoch,
-            augment="elastic" if self.schedule == "augmented" else "none",
-        )
-
-
-def fixed_length(
-    unet: UNetConfig, steps: int, steps_an_epoch: int, **changes: Any
-) -> UNetConfig:
-    """Let a training take so many steps; the stopping rule's numbers do not bear on it.
-
-    Args:
-        unet: Numbers of the network and its training.
-        steps: Mini-batches in total.
-        steps_an_epoch: Mini-batches between two validations.
-        **changes: Other numbers to change.
-    """
-    default = UNetConfig()
-    return dataclasses.replace(
-        unet,
-        fixed_steps=steps,
-        steps_an_epoch=steps_an_epoch,
-        stop_window=default.stop_window,
-        min_steps=default.min_steps,
-        max_epochs=default.max_epochs,
-        **changes,
-    )
 
 
 def synthesis_config(config: Config, kind: SetKind) -> SynthesisConfig:
@@ -152,6 +37,11 @@ def synthesis_config(config: Config, kind: SetKind) -> SynthesisConfig:
     if kind != "filtered":
         found = dataclasses.replace(found, min_agreement=default.min_agreement)
     return found
+
+
+def augmentation_config(config: Config, switch: str) -> AugmentationConfig:
+    """The numbers of a stage's augmentation; their default where it is `none`."""
+    return config.augmentation if switch != "none" else AugmentationConfig()
 
 
 def pseudo_label_config(config: Config) -> UNetConfig:

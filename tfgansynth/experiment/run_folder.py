@@ -12,8 +12,8 @@ from filelock import FileLock, Timeout
 from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import FULL, InputError, name_few
-from tfgansynth.experiment import paths
-from tfgansynth.experiment.paths import SetKind
+from tfgansynth.records import files
+from tfgansynth.records.regimes import SetKind, assessment_name, set_name
 from tfgansynth.runtime import storage
 
 _MIXABLE = tuple(
@@ -118,19 +118,19 @@ class Run:
 
     def fold(self, number: int) -> Path:
         """Folder of one fold."""
-        return self.root / paths.fold_name(number)
+        return self.root / files.fold_name(number)
 
     def gan(self, number: int) -> Path:
         """Folder of a fold's GAN: checkpoints, samples, tensorboard, generator."""
-        return self.fold(number) / paths.GAN
+        return self.fold(number) / files.GAN
 
     def synthetic(self, number: int, kind: SetKind = "plain") -> Path:
         """Folder of one of a fold's sets."""
-        return self.fold(number) / paths.set_name(kind)
+        return self.fold(number) / set_name(kind)
 
     def assessment(self, number: int, kind: SetKind = "plain") -> Path:
         """Folder of the assessment of one of a fold's sets."""
-        return self.fold(number) / paths.assessment_name(kind)
+        return self.fold(number) / assessment_name(kind)
 
     @property
     def timings_path(self) -> Path:

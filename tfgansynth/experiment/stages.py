@@ -17,7 +17,7 @@ from tfgansynth.data.augmentation import augment, augment_pair
 from tfgansynth.data.dataset import Case, CaseHashes, images_and_masks
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.pipelines import Augment, Change, real_pairs
-from tfgansynth.evaluation import tables
+from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv
 from tfgansynth.evaluation.predictions import (
     CASES,
     PICTURE,
@@ -27,10 +27,10 @@ from tfgansynth.evaluation.predictions import (
     measure_cases,
     write_predictions,
 )
+from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.experiment.assessment import write_assessment
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.paths import HISTORY, MODEL
 from tfgansynth.experiment.regimes import (
     cross_fit_config,
     pseudo_label_config,
@@ -42,11 +42,14 @@ from tfgansynth.experiment.synthetic_sets import (
     synthetic_pairs,
 )
 from tfgansynth.gan.training import train_gan
+from tfgansynth.records.files import HISTORY, MODEL
+from tfgansynth.records.tables import aggregate
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.keras_files import save_keras
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, RECORDS
-from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
+from tfgansynth.segmentation.history import history_to_csv
+from tfgansynth.segmentation.training import Labelled, train_unet
 from tfgansynth.segmentation.unet import plain_twin, predict_masks
 
 Files = Sequence[str]
@@ -243,7 +246,7 @@ def evaluate_on_test_cases(
         write_predictions(stage.folder / PREDICTIONS, answered)
         picture = predictions_picture(answered, rows)
         storage.write_png(stage.folder / PICTURE, picture)
-        storage.write_text(stage.folder / CASES, tables.cases_to_csv(rows))
+        storage.write_text(stage.folder / CASES, cases_to_csv(rows))
     print(summary(rows))
 
 
@@ -253,13 +256,13 @@ def _evaluate_on_unused(
     """Measure a U-Net on the cases that a reduced experiment leaves out."""
     predictions = predict_masks(unet, images_and_masks(fold.unused)[0])
     rows = evaluate(fold.unused, predictions, planned)
-    storage.write_text(stage.folder / CASES, tables.cases_to_csv(rows))
+    storage.write_text(stage.folder / CASES, cases_to_csv(rows))
     return [CASES]
 
 
 def evaluate(
     cases: Sequence[Case], predictions: MaskArray, planned: PlannedStage
-) -> list[tables.CaseRow]:
+) -> list[CaseRow]:
     """Measure predictions of a U-Net against the true masks.
 
     Args:
@@ -280,7 +283,7 @@ def evaluate(
 
 
 def collect(
-    test: Sequence[Case], predictions: MaskArray, rows: Sequence[tables.CaseRow]
+    test: Sequence[Case], predictions: MaskArray, rows: Sequence[CaseRow]
 ) -> Predictions:
     """Put predictions together with what they are measured and shown against."""
     shown = best_median_worst(rows)
@@ -295,9 +298,7 @@ def collect(
     )
 
 
-def predictions_picture(
-    answered: Predictions, rows: Sequence[tables.CaseRow]
-) -> ByteArray:
+def predictions_picture(answered: Predictions, rows: Sequence[CaseRow]) -> ByteArray:
     """Show the best, the median and the worst case by Dice, truth and U-Net outlined.
 
     Returns:
@@ -317,12 +318,12 @@ def predictions_picture(
     return pictures.grid(tiles, columns=len(tiles))
 
 
-def summary(rows: Sequence[tables.CaseRow]) -> str:
+def summary(rows: Sequence[CaseRow]) -> str:
     """Say in one line how a U-Net did on its test cases."""
-    (row,) = tables.aggregate(rows)
+    (row,) = aggregate(rows)
     means = [
         f"{heading} {getattr(row, name).mean:.4f}"
-        for name, heading in tables.METRIC_HEADINGS.items()
+        for name, heading in METRIC_HEADINGS.items()
     ]
     return f"TEST: {row.n_cases} cases, mean {', '.join(means)}"
 

@@ -9,18 +9,29 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
-from tfgansynth.config import Config
-from tfgansynth.config_checks import require_same
+from tfgansynth.config import NETWORK_VERSIONS, Config
+from tfgansynth.config_checks import differences, require_same
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
-from tfgansynth.experiment import paths
+from tfgansynth.evaluation.case_rows import read_cases
+from tfgansynth.evaluation.predictions import CASES
 from tfgansynth.experiment.experiment_data import Experiment, ExperimentData
 from tfgansynth.experiment.graph import Kind, Plan
 from tfgansynth.experiment.plan import Request, RequestOf
-from tfgansynth.experiment.regimes import Regime, drawn_kinds, planned_regimes
+from tfgansynth.experiment.regimes import drawn_kinds, planned_regimes
 from tfgansynth.experiment.run_folder import Run
+from tfgansynth.presets import PRESETS
+from tfgansynth.records import converter, files
+from tfgansynth.records.assessments import Assessment
+from tfgansynth.records.comparisons import make_comparison
+from tfgansynth.records.regimes import Regime
+from tfgansynth.records.runs import FinishedUNet, Settings
+from tfgansynth.records.trials import Trial
 from tfgansynth.runtime import storage
+
+_NO_RECIPE = {"reduced", "lungs", "seed", "allow_duplicates"}
+"""Settings that say what is tried on, not what is tried."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -181,8 +192,7 @@ def prepare_curve(
         request: What to do, fitted to the data.
         out: Holds the curve's folder.
     """
-    lungs = [] if config.lungs == "both" else [config.lungs]
-    folder = out / "-".join(["curve", data.dataset.name, config.preset, *lungs])
+    folder = out / files.curve_folder_name(data.dataset.name, config)
     parts = []
     for seed in range(config.seed, config.seed + request.n_seeds):
         for count in request.counts:
@@ -254,7 +264,7 @@ def adopt_baseline(part: Part, baseline: Path) -> None:
     for planned in part.plan.only({Kind.SEGMENTATION}).stages:
         source = baseline / planned.name
         target = part.experiment.run.root / planned.name
-        sealed = source / paths.PROVENANCE
+        sealed = source / files.PROVENANCE
         if planned.needs or target.exists() or not sealed.exists():
             continue
         saved = storage.read_record(sealed)
@@ -263,6 +273,69 @@ def adopt_baseline(part: Part, baseline: Path) -> None:
         require_same(planned.record, stored, sealed)
         with storage.whole_folder(target) as partial:
             shutil.copytree(source, partial, dirs_exist_ok=True)
+
+
+def write_trial(part: Part, *, assessed: bool) -> Trial:
+    """Compare the regimes of a trial; write `fold-N/development/trial.json`.
+
+    Args:
+        part: A finished trial.
+        assessed: Whether its set was assessed.
+    """
+    experiment, config = part.experiment, part.experiment.config
+    (number,) = {stage.fold for stage in part.plan.stages}
+    root = experiment.run.fold(number)
+    seconds = experiment.run.seconds()
+    assessment = None
+    if assessed:
+        path = experiment.run.assessment(number) / files.ASSESSMENT
+        assessment = converter.read(path, Assessment)
+    n_cases = len(experiment.fold(number).unused)
+    trial = Trial(
+        preset=config.preset,
+        settings=tuple(_settings(config)),
+        fold=number,
+        seed=config.seed,
+        dataset=experiment.data,
+        seconds=seconds,
+        set_seconds=files.set_seconds(
+            seconds, number, config.synthesis.pseudo_label_members
+        ),
+        assessment=assessment,
+        comparison=make_comparison(
+            list(_tried(part)),
+            context=f"{n_cases} training cases that the reduced set leaves out",
+            title_of=_title,
+        ),
+    )
+    converter.write(root / files.DEVELOPMENT / files.TRIAL, trial)
+    return trial
+
+
+def _tried(part: Part) -> Iterator[FinishedUNet]:
+    run = part.experiment.run
+    settings = Settings(networks=NETWORK_VERSIONS, config=run.config)
+    for stage in part.plan.only({Kind.SEGMENTATION}).stages:
+        assert stage.regime is not None
+        yield FinishedUNet(
+            run=part.name,
+            settings=settings,
+            dataset=part.experiment.data,
+            fold=stage.fold,
+            regime=stage.regime,
+            cases=tuple(read_cases(run.root / stage.name / CASES)),
+        )
+
+
+def _title(unet: FinishedUNet) -> str:
+    return "Augmented" if unet.regime.schedule == "augmented" else "Not augmented"
+
+
+def _settings(config: Config) -> list[str]:
+    """The settings in which a recipe differs from its preset."""
+    ours, preset = (dataclasses.asdict(c) for c in (config, PRESETS[config.preset]))
+    found = (line.split(" against ")[0] for line in differences(ours, preset))
+    return [line for line in found if line.split(":")[0] not in _NO_RECIPE]
 
 
 def folds_of(plan: Plan) -> Iterator[Plan]:

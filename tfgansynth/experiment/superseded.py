@@ -16,11 +16,11 @@ from typing import Any
 from tfgansynth.config import Config
 from tfgansynth.config_checks import config_from_json, differences
 from tfgansynth.errors import InputError, name_few
-from tfgansynth.experiment import paths
 from tfgansynth.experiment.graph import Plan, Splits
 from tfgansynth.experiment.plan import possible_stages
-from tfgansynth.experiment.regimes import Regime
 from tfgansynth.experiment.run_folder import Run
+from tfgansynth.records import converter, files
+from tfgansynth.records.regimes import Regime
 from tfgansynth.runtime import storage
 
 FOLDER = "superseded"
@@ -30,7 +30,7 @@ _OWN = {
     *("memory.json", "run.lock"),
 }
 """Files of a run folder that show no results."""
-_RECORDS = (paths.PROVENANCE, "manifest.json", paths.ASSESSMENT)
+_RECORDS = (files.PROVENANCE, "manifest.json", files.ASSESSMENT)
 """Files that seal a stage."""
 
 
@@ -105,11 +105,11 @@ def _other_unets(run: Run, splits: Splits) -> dict[int, list[tuple[Regime, bool]
     found: dict[int, list[tuple[Regime, bool]]] = {}
     for fold in splits.folds:
         for root in (run.root, *_asides(run)):
-            base = root / paths.fold_name(fold.number)
-            for path in sorted(base.rglob(f"unet-*/{paths.PROVENANCE}")):
+            base = root / files.fold_name(fold.number)
+            for path in sorted(base.rglob(f"unet-*/{files.PROVENANCE}")):
                 record = storage.read_record(path)
                 development = record.get("evaluated_on") == "unused"
-                regime = Regime.from_record(record["regime"])
+                regime = converter.from_json(Regime, record["regime"], path)
                 found.setdefault(fold.number, []).append((regime, development))
     return found
 

@@ -21,10 +21,8 @@ from tfgansynth.data.augmentation import augment_set
 from tfgansynth.data.dataset import case_hashes, images_and_masks
 from tfgansynth.data.held_out import FoldCases, shared_cases
 from tfgansynth.errors import InputError, name_few
-from tfgansynth.experiment import paths
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
-from tfgansynth.experiment.paths import SetKind
 from tfgansynth.experiment.plan import Request
 from tfgansynth.experiment.regimes import (
     cross_fit_config,
@@ -34,6 +32,8 @@ from tfgansynth.experiment.regimes import (
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.exported import open_exported
 from tfgansynth.gan.training import load_gan, sample_bytes
+from tfgansynth.records import files
+from tfgansynth.records.regimes import SetKind
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import START_UP
@@ -191,7 +191,8 @@ def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
 
 def _case_source(experiment: Experiment, fold: FoldCases) -> _Source:
     sampler = case_sampler(*images_and_masks(fold.training))
-    return _Source(sampler, experiment.config.gan.z_dim, {"generator_sha256": None})
+    provenance = {**_generator_record(experiment, fold), "generator_sha256": None}
+    return _Source(sampler, experiment.config.gan.z_dim, provenance)
 
 
 def _write_set(
@@ -286,8 +287,8 @@ def _load_pseudo_label_ensemble(
     return PseudoLabelEnsemble(
         *load_networks(
             experiment.run.fold(fold.number),
-            [paths.pseudo_label_name(member) for member in members],
-            paths.MODEL,
+            [files.pseudo_label_name(member) for member in members],
+            files.MODEL,
             pseudo_label_config(config),
             config.data.size,
         )
@@ -304,8 +305,8 @@ def load_cross_fitted_ensemble(
         parts,
         *load_networks(
             experiment.run.fold(fold.number),
-            [paths.cross_fit_name(member) for member, _ in enumerate(parts, start=1)],
-            paths.MODEL,
+            [files.cross_fit_name(member) for member, _ in enumerate(parts, start=1)],
+            files.MODEL,
             cross_fit_config(config),
             config.data.size,
         ),

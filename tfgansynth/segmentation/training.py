@@ -1,13 +1,11 @@
 """Training one U-Net until the paper's stopping rule ends it."""
 
 import contextlib
-import csv
 import dataclasses
-import io
 import itertools
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,32 +17,16 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.config import UNetConfig
 from tfgansynth.data.pipelines import Augment, epoch_batches, labelled
-from tfgansynth.errors import InputError, RunError
+from tfgansynth.errors import RunError
 from tfgansynth.runtime import checkpoints
 from tfgansynth.runtime.devices import compile_step
 from tfgansynth.runtime.progress import Progress
 from tfgansynth.runtime.timing import RECORDS, START_UP, STEPS, VALIDATION, Timer
 from tfgansynth.seeds import derive_seed
-from tfgansynth.segmentation.stopping import average_has_risen
+from tfgansynth.segmentation.history import Epoch, is_done, most_epochs, steps_an_epoch
 from tfgansynth.segmentation.unet import build_optimizer, build_unet
 
 _SECONDS_BETWEEN_CHECKPOINTS = 60.0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one epoch came to.
-
-    Attributes:
-        epoch: Number of the epoch, from 1.
-        training_error: Mean cross-entropy over the mini-batches, nats a pixel.
-        validation_error: As configured: the same on the validation cases, or 1
-            minus their mean Dice.
-    """
-
-    epoch: int
-    training_error: float
-    validation_error: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,14 +95,14 @@ def train_unet(
     )
     errors = {"cross_entropy": state.error, "dice": state.dice_error}
     measure = tf.function(errors[config.validation_error])
-    steps_an_epoch = _steps_an_epoch(len(training.images), config)
+    steps = steps_an_epoch(len(training.images), config)
     batches = timer.waits(
         epoch_batches(
             training.images,
             training.masks,
             batch=config.batch,
             seed=derive_seed(seed, "batches"),
-            first_batch=len(state.history) * steps_an_epoch,
+            first_batch=len(state.history) * steps,
             n_real=training.n_real,
             real_share=config.real_share,
             augment=augment,
@@ -131,13 +113,13 @@ def train_unet(
         _saved_on_interrupt(state, folder, provenance),
         Progress(
             f"{label} epoch",
-            _most_epochs(config, len(training.images)),
+            most_epochs(config, len(training.images)),
             may_end_early=not config.fixed_steps,
         ) as progress,
     ):
-        while not _is_done(state.history, config, len(training.images)):
+        while not is_done(state.history, config, len(training.images)):
             losses = []
-            for inputs, targets in itertools.islice(batches, steps_an_epoch):
+            for inputs, targets in itertools.islice(batches, steps):
                 with timer.call(STEPS):
                     losses.append(step(inputs, targets))
             with timer.part(STEPS):
@@ -161,79 +143,6 @@ def train_unet(
     else:
         state.take_averages()
     return unet, state.history
-
-
-def history_to_csv(history: Sequence[Epoch]) -> str:
-    """Render a training's history as CSV, one line an epoch."""
-    buffer = io.StringIO()
-    fields = [field.name for field in dataclasses.fields(Epoch)]
-    writer = csv.DictWriter(buffer, fields, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(dataclasses.asdict(entry) for entry in history)
-    return buffer.getvalue()
-
-
-def history_from_csv(text: str) -> list[Epoch]:
-    """Read back what `history_to_csv` wrote.
-
-    Raises:
-        InputError: It is something else.
-    """
-    try:
-        history = [
-            Epoch(
-                int(row["epoch"]),
-                float(row["training_error"]),
-                float(row["validation_error"]),
-            )
-            for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        ]
-        if [entry.epoch for entry in history] != list(range(1, len(history) + 1)):
-            raise ValueError("its epochs are not 1, 2, 3 and so on")
-    except (csv.Error, KeyError, TypeError, ValueError) as fault:
-        raise InputError(f"is no history of a U-Net ({fault})") from fault
-    return history
-
-
-def remarks(
-    history: Sequence[Epoch], config: UNetConfig, n_pairs: int
-) -> tuple[str, ...]:
-    """What a reader of results must know of how this training ended.
-
-    Args:
-        history: Of a training that has ended.
-        config: The network's and the training's numbers.
-        n_pairs: Training pairs, real and synthetic.
-    """
-    if config.fixed_steps or _rule_ends(history, config, n_pairs):
-        return ()
-    return (
-        f"training ended at its bound of {config.max_epochs} epochs, before the "
-        "stopping rule did (--unet.max-epochs)",
-    )
-
-
-def _most_epochs(config: UNetConfig, n_pairs: int) -> int:
-    if config.fixed_steps:
-        return math.ceil(config.fixed_steps / _steps_an_epoch(n_pairs, config))
-    return config.max_epochs
-
-
-def _is_done(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
-    if len(history) >= _most_epochs(config, n_pairs):
-        return True
-    return not config.fixed_steps and _rule_ends(history, config, n_pairs)
-
-
-def _rule_ends(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
-    errors = [entry.validation_error for entry in history]
-    steps = len(errors) * _steps_an_epoch(n_pairs, config)
-    risen = average_has_risen(errors, config.stop_window)
-    return steps >= config.min_steps and risen
-
-
-def _steps_an_epoch(n_pairs: int, config: UNetConfig) -> int:
-    return config.steps_an_epoch or math.ceil(n_pairs / config.batch)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
-"""Markdown with YAML front matter, as the Hugging Face Hub reads cards."""
+"""YAML front matter, as the Hugging Face Hub reads it on cards."""
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9<._-]*")
 """Words that YAML takes for text as they stand, but for those below."""
@@ -22,20 +22,6 @@ def front_matter(fields: Mapping[str, str | Sequence[str]]) -> str:
         else:
             lines += [f"{key}:", *(f"- {_scalar(item)}" for item in value)]
     return "\n".join([*lines, "---"])
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Render a table; what would end a cell is escaped."""
-    grid = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(
-        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |"
-        for row in grid
-    )
-
-
-def bullets(lines: Iterable[str]) -> str:
-    """Render a list."""
-    return "\n".join(f"- {line}" for line in lines)
 
 
 def _scalar(text: str) -> str:

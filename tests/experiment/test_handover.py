@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tfgansynth.experiment.handover import hand_over
 
 from tests.reporting.cards.records import assessment, evidence
 from tests.synthesis.test_nnunet import verify
-from tfgansynth.cli.exports import hand_over
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.runtime import storage
@@ -186,7 +186,7 @@ def altered_evidence(fold: Path) -> None:
     ("spoil", "words"),
     [
         (altered, "synthetic-00002.png: was altered since it was written"),
-        (missing, "synthetic: there is no synthetic set yet: run tools/synthesize.py"),
+        (missing, "synthetic: no synthetic set yet: run tools/synthesize.py"),
         (of_another_run, "synthetic: is not of this fold and run"),
         (of_test_cases, "synthetic: its generator was trained on test cases"),
         (half_an_assessment, "assessment.json: is not of this version"),

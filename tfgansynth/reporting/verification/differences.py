@@ -1,4 +1,4 @@
-"""What was recomputed, and every place where something else is stored."""
+"""Every place where something else is stored than is made again."""
 
 import contextlib
 import csv
@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
 _MOST_LETTERS = 60
 
 
-class Findings:
+class Differences:
     """Compares what is stored with what was recomputed, and keeps count."""
 
     def __init__(self, root: Path, rounding: float = 0.0) -> None:
@@ -34,8 +34,8 @@ class Findings:
         """
         self._root = root
         self._rounding = rounding
-        self.differences: list[str] = []
-        """One line for each."""
+        self.lines: list[str] = []
+        """One line for each difference."""
         self.n_numbers = 0
         """Numbers that were recomputed, equal or not."""
         self.files: set[Path] = set()
@@ -48,7 +48,7 @@ class Findings:
 
     def fault(self, path: Path, words: str) -> None:
         """Note what is wrong with a file otherwise."""
-        self.differences.append(one_line(f"{self._named(path)}: {words}"))
+        self.lines.append(one_line(f"{self._named(path)}: {words}"))
 
     def _named(self, path: Path) -> Path:
         inside = path.is_relative_to(self._root)

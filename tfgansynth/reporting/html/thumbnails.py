@@ -21,7 +21,7 @@ _SHEET_COLUMNS, _SHEET_GAP = 8, 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
+class Thumbnail:
     """One picture.
 
     Attributes:
@@ -30,7 +30,7 @@ class Tile:
         alt: What a reader who does not see it must know.
         caption: What stands below it; may be empty.
         truth: SVG path around the mask that belongs to the image; may be empty.
-        answer: SVG path around what a network found; may be empty.
+        prediction: SVG path around what a network found; may be empty.
     """
 
     src: str
@@ -38,31 +38,31 @@ class Tile:
     alt: str
     caption: str = ""
     truth: str = ""
-    answer: str = ""
+    prediction: str = ""
 
 
-def tile(
+def thumbnail(
     pixels: ByteArray,
     *,
     alt: str,
     caption: str = "",
     truth: MaskArray | None = None,
-    answer: MaskArray | None = None,
-) -> Tile:
-    """Make a tile of uint8 (S, S) grey pixels, and outlines of masks bool (S, S)."""
-    return Tile(
+    prediction: MaskArray | None = None,
+) -> Thumbnail:
+    """Make a thumbnail of uint8 (S, S) pixels, and outlines of masks bool (S, S)."""
+    return Thumbnail(
         src=png_address(storage.encode_png(pixels)),
         side=len(pixels),
         alt=alt,
         caption=caption,
         truth="" if truth is None else outline_path(truth),
-        answer="" if answer is None else outline_path(answer),
+        prediction="" if prediction is None else outline_path(prediction),
     )
 
 
-def mask_tile(mask: MaskArray, *, alt: str) -> Tile:
-    """Make a tile of a mask, bool (S, S)."""
-    return tile(mask.astype(np.uint8) * np.uint8(255), alt=alt)
+def mask_thumbnail(mask: MaskArray, *, alt: str) -> Thumbnail:
+    """Make a thumbnail of a mask, bool (S, S)."""
+    return thumbnail(mask.astype(np.uint8) * np.uint8(255), alt=alt)
 
 
 def png_address(content: bytes) -> str:
@@ -86,11 +86,11 @@ def _closed(contour: NDArray[np.float64]) -> str:
     return f"M{'L'.join(points)}Z"
 
 
-def sample_tiles(path: Path, side: int, count: int) -> list[Tile]:
+def sample_thumbnails(path: Path, side: int, count: int) -> list[Thumbnail]:
     """Cut the first pairs, outlined, out of a picture of a GAN's samples.
 
     Args:
-        path: As `gan.records` writes it: plain images above outlined ones.
+        path: As `gan.recording` writes it: plain images above outlined ones.
         side: Of an image, in pixels; the picture has it doubled.
         count: At most the sheet's columns.
 
@@ -109,7 +109,7 @@ def sample_tiles(path: Path, side: int, count: int) -> list[Tile]:
         raise InputError(f"{path}: cannot be read ({fault})") from fault
     top = _SHEET_GAP + pitch
     return [
-        Tile(
+        Thumbnail(
             src=_few_colors(sheet[top : top + large, left : left + large]),
             side=large,
             alt=f"Sample {number + 1} of the generator at {path.stem}, outlined",
