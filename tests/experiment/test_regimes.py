@@ -7,16 +7,15 @@ from typing import get_args
 import pytest
 
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.regimes import (
-    RegimeSet,
-    cross_fit_config,
-    paper_regimes,
-    planned_regimes,
-    pseudo_label_config,
-)
+from tfgansynth.experiment.plan import RegimeSet, paper_regimes, planned_regimes
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.converter import from_json, to_json
-from tfgansynth.records.regimes import Regime, SetKind
+from tfgansynth.records.regimes import (
+    Regime,
+    SetKind,
+    cross_fit_config,
+    pseudo_label_config,
+)
 
 FAST = PRESETS["fast"]
 

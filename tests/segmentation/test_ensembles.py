@@ -7,7 +7,7 @@ import pytest
 
 from tfgansynth.arrays import ByteArray, FloatArray
 from tfgansynth.assessment.neighbors import Pairs
-from tfgansynth.experiment.synthetic_sets import out_of_fold_agreement
+from tfgansynth.assessment.out_of_fold import out_of_fold_agreement
 from tfgansynth.segmentation.ensembles import CrossFittedEnsemble, PseudoLabelEnsemble
 from tfgansynth.synthesis.pseudo_labels import relabel
 

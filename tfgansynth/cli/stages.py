@@ -96,8 +96,7 @@ class Synthesize(Options):
 def synthesize(options: Synthesize) -> None:
     """Draw."""
     from tfgansynth.experiment.graph import Kind
-    from tfgansynth.experiment.plan import Request
-    from tfgansynth.experiment.regimes import drawn_kinds
+    from tfgansynth.experiment.plan import Request, drawn_kinds
 
     own = options.config.synthesis.count
     count = own if options.count is None else options.count
@@ -141,8 +140,7 @@ class Assess(Options):
 def assess(options: Assess) -> int:
     """Assess."""
     from tfgansynth.experiment.graph import Kind
-    from tfgansynth.experiment.plan import Request
-    from tfgansynth.experiment.regimes import drawn_kinds
+    from tfgansynth.experiment.plan import Request, drawn_kinds
 
     if options.set and options.drop:
         raise InputError("--drop: works on the run's own set: leave out --set")

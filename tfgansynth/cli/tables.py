@@ -38,8 +38,7 @@ class RunTable(Options):
 
 def run_table(options: RunTable) -> None:
     """Run."""
-    from tfgansynth.experiment.plan import table_request
-    from tfgansynth.experiment.regimes import require_control
+    from tfgansynth.experiment.plan import require_control, table_request
 
     if options.control:
         require_control(options.config, options.regimes)

@@ -32,7 +32,6 @@ from tfgansynth.data.lungs import Lungs
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
-from tfgansynth.experiment.regimes import Indices
 from tfgansynth.experiment.synthetic_sets import (
     load_cross_fitted_ensemble,
     read_own_set,
@@ -41,6 +40,7 @@ from tfgansynth.records import assessments, converter
 from tfgansynth.records.assessments import Assessment, EnsembleMember
 from tfgansynth.records.files import ARRAYS, ASSESSMENT
 from tfgansynth.records.provenance import DroppedPair
+from tfgansynth.records.regimes import Indices
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, Timer

@@ -12,18 +12,21 @@ from tfgansynth.data.dataset import Identity, case_hashes
 from tfgansynth.data.duplicates import Crossing
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.regimes import (
+from tfgansynth.records import files
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.regimes import (
     Indices,
+    Regime,
+    SetKind,
+    assessment_name,
     augmentation_config,
     cross_fit_config,
     cross_fit_parts,
     pseudo_label_config,
     real_indices,
+    set_name,
     synthesis_config,
 )
-from tfgansynth.records import files
-from tfgansynth.records.converter import to_json
-from tfgansynth.records.regimes import Regime, SetKind, assessment_name, set_name
 from tfgansynth.seeds import derive_seed
 
 _FEWEST_CASES = 3

@@ -6,13 +6,13 @@ the U-Nets, and the GAN and its set keep theirs.
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Literal
 
 from tfgansynth.config import Config
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.graph import FoldPlanner, Plan, PlannedStage, Splits
-from tfgansynth.experiment.regimes import RegimeSet, drawn_kinds, planned_regimes
 from tfgansynth.records.regimes import Regime, SetKind
 
 
@@ -35,6 +35,9 @@ class Request:
     assessments: Sequence[SetKind] = ()
     development: bool = False
 
+
+RegimeSet = Literal["paper", "fixed_budget", "all"]
+"""The paper's three rows, the fixed-budget ones, or both."""
 
 RequestOf = Callable[[FoldCases], Request]
 """What is wanted of each fold."""
@@ -138,3 +141,86 @@ def _add(planner: FoldPlanner, request: Request) -> None:
         planner.segmentation(regime, development=request.development)
     for kind in request.assessments:
         planner.assessment(kind)
+
+
+def drawn_kinds(config: Config) -> list[SetKind]:
+    """The kinds of sets that a fold's generator draws."""
+    return ["plain", "filtered"] if config.synthesis.min_agreement else ["plain"]
+
+
+def require_control(config: Config, which: RegimeSet) -> None:
+    """Refuse a control where there can be none.
+
+    Raises:
+        InputError: The set is not deformed, or there are the paper's rows only.
+    """
+    if which == "paper":
+        raise InputError(
+            "--control: has fixed-budget regimes: expected --regimes fixed_budget "
+            "or all"
+        )
+    if config.synthesis.augment == "none":
+        raise InputError(
+            "--control: expected --synthesis.augment: training cases that are not "
+            "deformed are but those that the real rows have"
+        )
+
+
+def paper_regimes(n_real: int, n_synthetic: int) -> list[Regime]:
+    """The rows of the paper's tables. Paper: IV-C."""
+    return [Regime(n_real, 0), Regime(n_real, n_synthetic), Regime(0, n_synthetic)]
+
+
+def planned_regimes(
+    config: Config, n_real: int, which: RegimeSet, *, control: bool = False
+) -> list[list[Regime]]:
+    """The rows of each table, in the order in which they are trained.
+
+    Rows of one table are comparable: trained by one rule. The fixed-budget ones are
+    real pairs and real with synthetic ones, each with and without classical
+    augmentation, and synthetic pairs alone.
+
+    Args:
+        config: The experiment's numbers.
+        n_real: The fold's real training cases.
+        which: Which tables.
+        control: Each fixed-budget regime with synthetic pairs is preceded by its like
+            with as many pairs of the control.
+
+    Raises:
+        InputError: There can be no control of such a set, or of the paper's rows.
+    """
+    if control:
+        require_control(config, which)
+    n_synthetic = config.synthesis.count
+    paper = paper_regimes(n_real, n_synthetic)
+    fixed_budget = [
+        Regime(n_real, 0, "fixed_budget"),
+        Regime(n_real, n_synthetic, "fixed_budget"),
+        Regime(0, n_synthetic, "fixed_budget"),
+        Regime(n_real, 0, "augmented"),
+        Regime(n_real, n_synthetic, "augmented"),
+    ]
+    if control:
+        fixed_budget = [
+            row for regime in fixed_budget for row in _after_its_control(regime)
+        ]
+    tables = {
+        "paper": [paper],
+        "fixed_budget": [fixed_budget],
+        "all": [paper, fixed_budget],
+    }[which]
+    if config.synthesis.min_agreement:
+        for table in tables:
+            table += [
+                dataclasses.replace(regime, kind="filtered")
+                for regime in table
+                if regime.n_synthetic and regime.kind == "plain"
+            ]
+    return tables
+
+
+def _after_its_control(regime: Regime) -> Iterator[Regime]:
+    if regime.n_synthetic:
+        yield dataclasses.replace(regime, kind="control")
+    yield regime

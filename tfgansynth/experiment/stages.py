@@ -31,11 +31,6 @@ from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.experiment.assessment import write_assessment
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.regimes import (
-    cross_fit_config,
-    pseudo_label_config,
-    real_indices,
-)
 from tfgansynth.experiment.synthetic_sets import (
     Provenance,
     draw_own_set,
@@ -43,6 +38,11 @@ from tfgansynth.experiment.synthetic_sets import (
 )
 from tfgansynth.gan.training import train_gan
 from tfgansynth.records.files import HISTORY, MODEL
+from tfgansynth.records.regimes import (
+    cross_fit_config,
+    pseudo_label_config,
+    real_indices,
+)
 from tfgansynth.records.tables import aggregate
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.keras_files import save_keras

@@ -18,8 +18,7 @@ from tfgansynth.evaluation.case_rows import read_cases
 from tfgansynth.evaluation.predictions import CASES
 from tfgansynth.experiment.experiment_data import Experiment, ExperimentData
 from tfgansynth.experiment.graph import Kind, Plan
-from tfgansynth.experiment.plan import Request, RequestOf
-from tfgansynth.experiment.regimes import drawn_kinds, planned_regimes
+from tfgansynth.experiment.plan import Request, RequestOf, drawn_kinds, planned_regimes
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter, files

@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
-from tfgansynth.assessment.neighbors import Pairs, distances
-from tfgansynth.assessment.quality import agreement, passes
+from tfgansynth.assessment.out_of_fold import out_of_fold_agreement
+from tfgansynth.assessment.quality import passes
 from tfgansynth.config import Config
 from tfgansynth.config_checks import differences
 from tfgansynth.data.augmentation import augment_set
@@ -24,16 +23,16 @@ from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
 from tfgansynth.experiment.plan import Request
-from tfgansynth.experiment.regimes import (
-    cross_fit_config,
-    cross_fit_parts,
-    pseudo_label_config,
-)
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.exported import open_exported
 from tfgansynth.gan.training import load_gan, sample_bytes
 from tfgansynth.records import files
-from tfgansynth.records.regimes import SetKind
+from tfgansynth.records.regimes import (
+    SetKind,
+    cross_fit_config,
+    cross_fit_parts,
+    pseudo_label_config,
+)
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import START_UP
@@ -253,27 +252,6 @@ def _filter(
         return passes(out_of_fold_agreement(ensemble, training, images, masks), least)
 
     return agrees
-
-
-def out_of_fold_agreement(
-    ensemble: CrossFittedEnsemble,
-    training: Pairs,
-    images: NDArray[Any],
-    masks: MaskArray,
-) -> NDArray[np.float64]:
-    """Return how well masks agree with segmentations by networks that know no copy.
-
-    Args:
-        ensemble: Of the training cases.
-        training: These cases.
-        images: (n, S, S) in [0, 255].
-        masks: Bool (n, S, S).
-
-    Returns:
-        Dice coefficients, float64 (n,).
-    """
-    nearest = distances(training, (images, masks))["image"].argmin(axis=1)
-    return agreement(masks, ensemble.segment(images, nearest))
 
 
 def _load_pseudo_label_ensemble(

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from tfgansynth.assessment.memorization import Audit, PartAudit
 from tfgansynth.assessment.neighbors import PARTS, Nearest, Pairs
 from tfgansynth.assessment.quality import Values, agreement, shape_table, spread
-from tfgansynth.experiment.regimes import cross_fit_parts
 from tfgansynth.records import assessments, converter
 from tfgansynth.records.assessments import (
     Agreement,
@@ -30,6 +29,7 @@ from tfgansynth.records.assessments import (
 )
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import ARRAYS, ASSESSMENT, MODEL, cross_fit_name
+from tfgansynth.records.regimes import cross_fit_parts
 from tfgansynth.records.runs import RunRecord
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.runtime import storage

@@ -7,12 +7,11 @@ import numpy as np
 
 from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.data.similarity import perceptual_hash
-from tfgansynth.experiment.regimes import augmentation_config, synthesis_config
 from tfgansynth.records import converter
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import MODEL, pseudo_label_name
 from tfgansynth.records.provenance import SetManifest
-from tfgansynth.records.regimes import SetKind
+from tfgansynth.records.regimes import SetKind, augmentation_config, synthesis_config
 from tfgansynth.records.runs import RunRecord
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.unets import identity_of

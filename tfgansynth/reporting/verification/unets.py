@@ -15,13 +15,12 @@ from tfgansynth.evaluation.predictions import (
     measure_cases,
     read_predictions,
 )
-from tfgansynth.experiment.regimes import augmentation_config
 from tfgansynth.records import converter
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import HISTORY, PROVENANCE
 from tfgansynth.records.provenance import SetManifest, SetReference, UNetProvenance
 from tfgansynth.records.reading import read_epochs
-from tfgansynth.records.regimes import set_name
+from tfgansynth.records.regimes import augmentation_config, set_name
 from tfgansynth.records.runs import FinishedUNet, RunRecord
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.runtime import storage
