@@ -299,7 +299,7 @@ def test_a_planted_copy_is_caught_and_dropped(
 
     assert ended.code == 1
     assert not ended.stderr
-    assert "fold-1/assessment: is of an earlier set: it is made anew" in ended.stdout
+    assert "fold-1/assessment: is of an earlier set: it is made again" in ended.stdout
     assert "COPIED? memorization audit: NOT PASSED" in ended.stdout
     (told,) = re.findall(r"flagged: (.*)", ended.stdout)
     assert re.fullmatch(rf"synthetic-00005 \(\w+ near {original}: 0\.0\d\d\)", told)

@@ -318,7 +318,7 @@ def test_an_interrupted_training_goes_on(
     assert process.returncode == 130
     assert "checkpoint of step" in rest
     assert complaint.splitlines() == [
-        "interrupted: what was done is saved; the same command goes on from there"
+        "interrupted: what was done is saved; the same command continues from there"
     ]
     (checkpoint, *_) = sorted(tmp_path.rglob("step-*.npz"), reverse=True)
     step = int(checkpoint.stem.removeprefix("step-"))

@@ -262,7 +262,7 @@ def _record(
 def _members(
     ensemble: CrossFittedEnsemble, masks: MaskArray, segmentations: MaskArray
 ) -> dict[str, EnsembleMember]:
-    """Tell each member's hash, and how it does on the cases that it has not seen."""
+    """Hash of each member, and its agreement on the cases that it has not seen."""
     found = agreement(masks, segmentations)
     return {
         name: EnsembleMember(model_sha256=sha256, agreement=float(found[part].mean()))
@@ -279,12 +279,12 @@ def _arrays(
     predictions: _Predictions,
     found: Audit,
 ) -> dict[str, NDArray[Any]]:
-    judged = {
+    segmented = {
         "synthetic": (synthetic[1], predictions.synthetic),
         "real": (training[1], predictions.training),
     }
     arrays: dict[str, NDArray[Any]] = {}
-    for name, (masks, segmentations) in judged.items():
+    for name, (masks, segmentations) in segmented.items():
         arrays[f"agreement_{name}"] = agreement(masks, segmentations)
         arrays[f"segmented_{name}"] = np.packbits(segmentations)
         arrays[f"shape_{name}"] = np.array(segmentations.shape)

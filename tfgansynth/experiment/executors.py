@@ -53,7 +53,8 @@ def execute(
     Args:
         experiment: An opened experiment.
         plan: Its stages.
-        tolerant: Go on after a mode collapse with the stages that do not need the set.
+        tolerant: Continue after a mode collapse with the stages that do not need the
+            set.
 
     Yields:
         Each stage once it is done, or known to have no result.
@@ -121,7 +122,7 @@ def is_done(
     """Whether a stage is done, and still as it was written.
 
     A GAN whose checkpoint was damaged counts as not done: its training continues from
-    the checkpoint before. An assessment of an earlier set is made anew.
+    the checkpoint before. An assessment of an earlier set is made again.
 
     Args:
         experiment: The experiment.
@@ -169,7 +170,7 @@ def _is_assessed(planned: PlannedStage, root: Path) -> bool:
     same_set = assessed == storage.hash_file(manifest)
     if same_set and record.get("identity") == planned.identity:
         return True
-    print(f"{path.parent}: is of an earlier set: it is made anew")
+    print(f"{path.parent}: is of an earlier set: it is made again")
     return False
 
 

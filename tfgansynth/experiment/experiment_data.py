@@ -1,6 +1,6 @@
 """What an experiment works on: cases, their split, and the run folder.
 
-Paper: IV-A. No TensorFlow, so that whatever is wrong here is reported at once.
+Paper: IV-A. No TensorFlow, so that errors here are reported before it is imported.
 """
 
 import dataclasses

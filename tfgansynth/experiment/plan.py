@@ -37,7 +37,7 @@ class Request:
 
 
 RegimeSet = Literal["paper", "fixed_budget", "all"]
-"""The paper's three rows, the fixed-budget ones, or both."""
+"""The paper's three regimes, the fixed-budget ones, or both."""
 
 RequestOf = Callable[[FoldCases], Request]
 """What is wanted of each fold."""
@@ -152,31 +152,31 @@ def require_control(config: Config, which: RegimeSet) -> None:
     """Refuse a control where there can be none.
 
     Raises:
-        InputError: The set is not deformed, or there are the paper's rows only.
+        InputError: The set is not augmented, or there are the paper's regimes only.
     """
     if which == "paper":
         raise InputError(
-            "--control: has fixed-budget regimes: expected --regimes fixed_budget "
-            "or all"
+            "--control: adds to the fixed-budget regimes: expected --regimes "
+            "fixed_budget or all"
         )
     if config.synthesis.augment == "none":
         raise InputError(
             "--control: expected --synthesis.augment: training cases that are not "
-            "deformed are but those that the real rows have"
+            "augmented are the same pairs that the real regimes train on"
         )
 
 
 def paper_regimes(n_real: int, n_synthetic: int) -> list[Regime]:
-    """The rows of the paper's tables. Paper: IV-C."""
+    """The regimes of the paper's tables. Paper: IV-C."""
     return [Regime(n_real, 0), Regime(n_real, n_synthetic), Regime(0, n_synthetic)]
 
 
 def planned_regimes(
     config: Config, n_real: int, which: RegimeSet, *, control: bool = False
 ) -> list[list[Regime]]:
-    """The rows of each table, in the order in which they are trained.
+    """The regimes of each table, in the order in which they are trained.
 
-    Rows of one table are comparable: trained by one rule. The fixed-budget ones are
+    Regimes of one table are comparable: trained by one rule. The fixed-budget ones are
     real pairs and real with synthetic ones, each with and without classical
     augmentation, and synthetic pairs alone.
 
@@ -188,7 +188,7 @@ def planned_regimes(
             with as many pairs of the control.
 
     Raises:
-        InputError: There can be no control of such a set, or of the paper's rows.
+        InputError: There can be no control of such a set, or of the paper's regimes.
     """
     if control:
         require_control(config, which)
@@ -203,7 +203,7 @@ def planned_regimes(
     ]
     if control:
         fixed_budget = [
-            row for regime in fixed_budget for row in _after_its_control(regime)
+            each for regime in fixed_budget for each in _after_its_control(regime)
         ]
     tables = {
         "paper": [paper],

@@ -244,7 +244,7 @@ class Run:
             "precision": precision,
             "machine": machines.index(machine),
         }
-        # What was done beyond the checkpoint is lost, and done anew here.
+        # What was done after the checkpoint is lost, and done again here.
         earlier = [old for old in stages.get(stage, []) if old["after"] < done]
         same = earlier and {**entry, "after": earlier[-1]["after"]} == earlier[-1]
         stages[stage] = earlier if same else [*earlier, entry]
@@ -259,7 +259,7 @@ def _read_notes(path: Path) -> dict[str, Any] | None:
     try:
         return storage.read_record(path)
     except InputError as fault:
-        print(f"{fault}: it is started anew, no result depends on it")
+        print(f"{fault}: it is started again, no result depends on it")
         return None
 
 

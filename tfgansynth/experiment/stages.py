@@ -242,9 +242,9 @@ def evaluate_on_test_cases(
         predictions = predict_masks(unet, images_and_masks(test)[0])
     with stage.timer.part(EVALUATION):
         rows = evaluate(test, predictions, planned)
-        answered = collect(test, predictions, rows)
-        write_predictions(stage.folder / PREDICTIONS, answered)
-        picture = predictions_picture(answered, rows)
+        kept = collect(test, predictions, rows)
+        write_predictions(stage.folder / PREDICTIONS, kept)
+        picture = predictions_picture(kept, rows)
         storage.write_png(stage.folder / PICTURE, picture)
         storage.write_text(stage.folder / CASES, cases_to_csv(rows))
     print(summary(rows))
@@ -298,7 +298,7 @@ def collect(
     )
 
 
-def predictions_picture(answered: Predictions, rows: Sequence[CaseRow]) -> ByteArray:
+def predictions_picture(kept: Predictions, rows: Sequence[CaseRow]) -> ByteArray:
     """Show the best, the median and the worst case by Dice, truth and U-Net outlined.
 
     Returns:
@@ -306,13 +306,13 @@ def predictions_picture(answered: Predictions, rows: Sequence[CaseRow]) -> ByteA
     """
     tiles = []
     for name, index, image in zip(
-        ("best", "median", "worst"), answered.shown, answered.shown_images, strict=True
+        ("best", "median", "worst"), kept.shown, kept.shown_images, strict=True
     ):
-        truth, prediction = answered.truths[index], answered.predictions[index]
+        truth, prediction = kept.truths[index], kept.predictions[index]
         drawn = pictures.outline(image, truth, pictures.TRUTH, scale=4)
         drawn = pictures.outline(drawn, prediction, pictures.PREDICTION)
         found = rows[index].metrics
-        text = f"{name}: {answered.case_ids[index]}, Dice {found.dice:.4f}"
+        text = f"{name}: {kept.case_ids[index]}, Dice {found.dice:.4f}"
         text += f", HD {found.hausdorff_px:.1f} px (green truth, red U-Net)"
         tiles.append(pictures.caption(drawn, text))
     return pictures.grid(tiles, columns=len(tiles))

@@ -217,9 +217,9 @@ def curve_request(config: Config, count: int) -> RequestOf:
     return lambda _: Request(regimes=regimes)
 
 
-# A trial: comparing regimes on real cases that nothing has learned from. A reduced
-# experiment leaves real training cases out. Which settings are the best is decided on
-# these, as often as one likes; the test cases tell once, at the end, how good they are.
+# A trial compares regimes on real cases that no network has learned from: the training
+# cases that a reduced experiment leaves out. The best settings are chosen on these, as
+# often as needed. The test cases then show once, at the end, how good they are.
 
 
 def trial_request(

@@ -376,7 +376,7 @@ def synthetic_pairs(
     images, masks, manifest = read_own_set(experiment, fold, folder)
     if manifest.get("kind") != kind:
         raise InputError(
-            f"{folder}: is a set of another kind: remove it to have it drawn anew"
+            f"{folder}: is a set of another kind: remove it to have it drawn again"
         )
     if count > len(images):
         raise InputError(f"--synthetic {count}: the set in {folder} has {len(images)}")
