@@ -19,8 +19,8 @@ pytestmark = pytest.mark.slow
 
 LINE = "interrupted: what was done is saved; the same command continues from there\n"
 GONE = (
-    "error: the output was closed by its reader: what was done is saved; the same command "
-    "continues from there\n"
+    "error: the output was closed by its reader: what was done is saved; the same "
+    "command continues from there\n"
 )
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMAND = ("run_table", *MICRO, "--folds", "1", "--out")
