@@ -23,7 +23,7 @@ DATA = load_experiment_data(CONFIG, None)
 
 @pytest.fixture(autouse=True)
 def processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dry_run, "cpu_field", lambda _: "this")
+    monkeypatch.setattr(dry_run, "processor_name", lambda: "this")
 
 
 def study(out: Path, config: Config = CONFIG, n_seeds: int = 1) -> Study:

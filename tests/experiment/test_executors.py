@@ -13,7 +13,7 @@ from tfgansynth.experiment.plan import Request
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.experiment.studies import curve_request
 from tfgansynth.presets import PRESETS
-from tfgansynth.runtime import checkpoints, precision, storage
+from tfgansynth.runtime import checkpoints, devices, storage
 from tfgansynth.synthesis.sampling import ModeCollapseError
 
 FLOAT32 = "float32 throughout (nothing for bfloat16 found)"
@@ -31,7 +31,7 @@ def tell(
     *units: str,
 ) -> list[str]:
     """Begin, or go on with, a GAN on a machine with such units; what is said."""
-    monkeypatch.setattr(precision, "bfloat16_units", lambda: units)
+    monkeypatch.setattr(devices, "bfloat16_units", lambda: units)
     monkeypatch.setattr(executors, "describe_machine", lambda: {"units": list(units)})
     executors.report_precision(run, "fold-1/gan", "GAN", "auto")
     return capsys.readouterr().out.splitlines()

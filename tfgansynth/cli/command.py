@@ -187,7 +187,7 @@ class Loaded:
 
             print(describe(study, self.options.out))
             return None
-        from tfgansynth.runtime.libraries import import_tensorflow_quietly
+        from tfgansynth.runtime.devices import import_tensorflow_quietly
 
         opened = study.open()
         with self.timer.part("libraries"):

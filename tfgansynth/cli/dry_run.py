@@ -17,7 +17,7 @@ from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.experiment.studies import Part, Study
 from tfgansynth.records.files import ASSESSMENT, PROVENANCE
 from tfgansynth.runtime import storage
-from tfgansynth.runtime.precision import cpu_field
+from tfgansynth.runtime.devices import processor_name
 from tfgansynth.runtime.progress import duration
 from tfgansynth.synthesis.sampling import MANIFEST
 
@@ -155,7 +155,7 @@ def _key(*parts: Any) -> str:
 
 def _measurements(out: Path) -> dict[str, list[_Measured]]:
     """Collect what finished stages took on this kind of processor."""
-    processor = cpu_field("model name")
+    processor = processor_name()
     found: dict[str, list[_Measured]] = {}
     for path in sorted(out.rglob("timings.json")):
         root = path.parent

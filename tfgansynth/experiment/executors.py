@@ -24,8 +24,11 @@ from tfgansynth.experiment.run_folder import Run
 from tfgansynth.experiment.synthetic_sets import read_own_set
 from tfgansynth.records.files import ASSESSMENT, PROVENANCE
 from tfgansynth.runtime import checkpoints, storage
-from tfgansynth.runtime.machine import describe_machine
-from tfgansynth.runtime.precision import explain_precision, resolve_precision
+from tfgansynth.runtime.devices import (
+    describe_machine,
+    explain_precision,
+    resolve_precision,
+)
 from tfgansynth.runtime.progress import duration
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import START_UP, Timer, shares

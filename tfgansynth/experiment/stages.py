@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from tfgansynth import pictures
-from tfgansynth.arrays import ByteArray, MaskArray
+from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
 from tfgansynth.config import AugmentationConfig, UNetConfig
 from tfgansynth.data.augmentation import augment, augment_pair
 from tfgansynth.data.dataset import Case, CaseHashes, images_and_masks
 from tfgansynth.data.held_out import FoldCases
-from tfgansynth.data.pipelines import Augment, Change, real_pairs
+from tfgansynth.data.pipelines import Augment, AugmentPair, LabelledImages, real_pairs
 from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv
 from tfgansynth.evaluation.predictions import (
     CASES,
@@ -49,8 +49,8 @@ from tfgansynth.runtime.keras_files import save_keras
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, RECORDS
 from tfgansynth.segmentation.history import history_to_csv
-from tfgansynth.segmentation.training import Labelled, train_unet
-from tfgansynth.segmentation.unet import plain_twin, predict_masks
+from tfgansynth.segmentation.training import train_unet
+from tfgansynth.segmentation.unet import predict_masks, standard_layer_copy
 
 Files = Sequence[str]
 """Files of a stage's folder that its seal covers."""
@@ -66,18 +66,22 @@ def compute_gan(experiment: Experiment, planned: PlannedStage, stage: Stage) -> 
     config, fold = experiment.config, experiment.fold(planned.fold)
     print(f"FOLD {fold.number}: training the GAN on {len(fold.training)} real pairs")
     train_gan(
-        real_pairs(fold.training, soft_masks=config.data.soft_masks),
+        _pairs(experiment, fold.training),
+        _pairs(experiment, fold.validation),
         config.gan,
-        validation=real_pairs(fold.validation, soft_masks=config.data.soft_masks),
-        change=_pair_augmentation(config.gan.augment_real, config.augmentation),
+        stage,
         mask_threshold=config.synthesis.mask_threshold,
-        seed=stage.seed,
-        folder=stage.folder,
-        provenance=stage.provenance,
-        timer=stage.timer,
+        change=_pair_augmentation(config.gan.augment_real, config.augmentation),
     )
     newest = checkpoints.path_of(stage.folder / "checkpoints", config.gan.steps)
     return [newest.relative_to(stage.folder).as_posix()]
+
+
+def _pairs(experiment: Experiment, cases: Sequence[Case]) -> FloatArray:
+    config = experiment.config
+    return real_pairs(
+        cases, soft_masks=config.data.soft_masks, scaling=config.gan.pixel_scaling
+    )
 
 
 def compute_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -> Files:
@@ -96,7 +100,7 @@ def compute_member(
     make = (
         pseudo_label_config if planned.kind == Kind.PSEUDO_LABELS else cross_fit_config
     )
-    training = Labelled(*images_and_masks(seen))
+    training = LabelledImages(*images_and_masks(seen))
     train_in_folder(experiment, fold, training, make(config), stage)
     return [HISTORY, MODEL]
 
@@ -134,7 +138,7 @@ COMPUTE: Mapping[Kind, Compute] = {
 }
 
 
-def _pair_augmentation(switch: str, config: AugmentationConfig) -> Change | None:
+def _pair_augmentation(switch: str, config: AugmentationConfig) -> AugmentPair | None:
     return None if switch == "none" else functools.partial(augment_pair, config=config)
 
 
@@ -145,7 +149,7 @@ def _augmentation(switch: str, config: AugmentationConfig) -> Augment | None:
 def train_in_folder(
     experiment: Experiment,
     fold: FoldCases,
-    training: Labelled,
+    training: LabelledImages,
     config: UNetConfig,
     stage: Stage,
 ) -> Any:
@@ -163,23 +167,19 @@ def train_in_folder(
     """
     unet, history = train_unet(
         training,
-        Labelled(*images_and_masks(fold.validation)),
+        LabelledImages(*images_and_masks(fold.validation)),
         config,
-        seed=stage.seed,
-        folder=stage.folder,
-        provenance=stage.provenance,
-        label=f"{stage.label}:",
+        stage,
         augment=_augmentation(config.augment, experiment.config.augmentation),
-        timer=stage.timer,
     )
     print(f"{stage.folder.name}: stopped after {len(history)} epochs")
     with stage.timer.part(RECORDS):
         storage.write_text(stage.folder / HISTORY, history_to_csv(history))
-        save_keras(plain_twin(unet, config), stage.folder / MODEL)
+        save_keras(standard_layer_copy(unet, config), stage.folder / MODEL)
     return unet
 
 
-def training_pairs(experiment: Experiment, planned: PlannedStage) -> Labelled:
+def training_pairs(experiment: Experiment, planned: PlannedStage) -> LabelledImages:
     """Collect the pairs that a U-Net is trained on.
 
     Raises:
@@ -198,7 +198,7 @@ def training_pairs(experiment: Experiment, planned: PlannedStage) -> Labelled:
         )
         parts.append((images, masks))
     images, masks = map(np.concatenate, zip(*parts, strict=True))
-    return Labelled(images, masks, regime.n_real)
+    return LabelledImages(images, masks, regime.n_real)
 
 
 # The final evaluation: the one place where test cases are opened. Paper: IV-C.
@@ -233,9 +233,9 @@ def evaluate_on_test_cases(
     Raises:
         InputError: One of the test cases went into the U-Net or its generator.
     """
-    test = experiment.fold(planned.fold).test.open(
+    test = experiment.fold(planned.fold).test.release(
         seen_cases(stage.provenance),
-        by=str(stage.folder),
+        to=str(stage.folder),
         allow_duplicates=experiment.config.allow_duplicates,
     )
     with stage.timer.part(PREDICTION):
