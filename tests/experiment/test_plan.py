@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tfgansynth.config import Config, DataConfig
-from tfgansynth.data.held_out import open_fold
+from tfgansynth.data.held_out import select_fold
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
@@ -28,7 +28,7 @@ DATASET = load_phantoms(12, 0, "both", 32, soft_masks=False)
 
 def splits(config: Config = CONFIG) -> Splits:
     folds = make_folds(DATASET.case_ids, config.data, config.seed)
-    opened = [open_fold(DATASET, fold, reduced=config.reduced) for fold in folds]
+    opened = [select_fold(DATASET, fold, reduced=config.reduced) for fold in folds]
     return Splits(DATASET.identity, tuple(opened))
 
 
