@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tfgansynth.config import Config
+from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.errors import InputError
 from tfgansynth.experiment import run_folder
 from tfgansynth.experiment.run_folder import Run
@@ -57,7 +57,7 @@ def test_run_is_created_and_opened_again(tmp_path: Path) -> None:
     run = open_run(tmp_path / "out")
     assert run.root == tmp_path / "out" / "phantoms-full-smoke-seed0"
     record = json.loads((run.root / "config.json").read_text())
-    assert record["networks"] == {"gan": 1, "unet": 1}
+    assert record["networks"] == NETWORK_VERSIONS
     assert json.loads((run.root / "cases.json").read_text())["cases"] == CASES
     assert record["config"]["gan"]["z_dim"] == SMOKE.gan.z_dim
     assert record["config"]["gan"]["generator_maps"] == list(SMOKE.gan.generator_maps)
@@ -106,8 +106,10 @@ def test_run_of_other_networks_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_run(tmp_path)
-    monkeypatch.setattr(run_folder, "NETWORK_VERSIONS", {"gan": 2, "unet": 1})
-    with pytest.raises(InputError, match=r"networks\.gan: 2 against 1"):
+    now = NETWORK_VERSIONS["gan"]
+    other = {**NETWORK_VERSIONS, "gan": now + 1}
+    monkeypatch.setattr(run_folder, "NETWORK_VERSIONS", other)
+    with pytest.raises(InputError, match=rf"networks\.gan: {now + 1} against {now}"):
         open_run(tmp_path)
 
 
