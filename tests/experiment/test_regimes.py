@@ -1,6 +1,7 @@
 """The rows of the tables: which U-Nets are trained, and how."""
 
 import dataclasses
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -12,6 +13,7 @@ from tfgansynth.experiment.regimes import (
     planned_regimes,
 )
 from tfgansynth.presets import PRESETS
+from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.regimes import Regime, SetKind
 
 FAST = PRESETS["fast"]
@@ -116,16 +118,23 @@ def test_pairs_that_are_not_deformed_have_no_control() -> None:
 
 
 @pytest.mark.parametrize("kind", get_args(SetKind))
-def test_a_recipe_is_read_back_from_its_record(kind: SetKind) -> None:
+def test_a_regime_is_read_back_from_its_record(kind: SetKind) -> None:
     regime = Regime(30, 120, "augmented", kind)
-    assert Regime.from_record(regime.record()) == regime
-
-
-def test_records_of_rows_without_a_control_do_not_name_it() -> None:
-    """A finished U-Net of an earlier version is still the same row."""
-    assert Regime(30, 120, "fixed_budget").record() == {
+    assert to_json(regime) == {
         "n_real": 30,
         "n_synthetic": 120,
-        "schedule": "fixed_budget",
-        "filtered": False,
+        "schedule": "augmented",
+        "set": kind,
     }
+    assert from_json(Regime, to_json(regime), Path("provenance.json")) == regime
+
+
+def test_regimes_are_sorted_as_they_are_planned() -> None:
+    synthesis = dataclasses.replace(PRESETS["best"].synthesis, min_agreement=0.9)
+    for config in (
+        PRESETS["best"],
+        dataclasses.replace(PRESETS["best"], synthesis=synthesis),
+    ):
+        tables = planned_regimes(config, 30, "all", control=True)
+        planned = [regime for table in tables for regime in table]
+        assert sorted(planned[::-1], key=lambda regime: regime.order) == planned
