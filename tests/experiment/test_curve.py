@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tfgansynth.evaluation.curves import Missing
 from tfgansynth.experiment import curve
+from tfgansynth.experiment.curve import Trained
 from tfgansynth.presets import PRESETS
+from tfgansynth.records.curves import MissingPoint
 from tfgansynth.records.regimes import Regime
 from tfgansynth.synthesis.sampling import ModeCollapseError
 
@@ -20,15 +21,15 @@ def test_a_collapse_leaves_the_point_without_synthetic_pairs(
 
     monkeypatch.setattr(curve, "ensure_gan", lambda *_: None)
     monkeypatch.setattr(curve, "ensure_set", collapse)
-    monkeypatch.setattr(curve, "evaluated", lambda _e, _f, regime, _run: regime)
+    monkeypatch.setattr(curve, "ensure_unet", lambda *_: [])
     experiment: Any = SimpleNamespace(config=PRESETS["smoke"])
     fold: Any = SimpleNamespace(number=2)
 
-    points = list(curve._points(experiment, fold, 5, "n005/run"))
+    points = list(curve._points(experiment, fold, 5))
 
     assert points == [
-        Regime(5, 0, "fixed_budget"),
-        Missing(
+        Trained(0, 2, Regime(5, 0, "fixed_budget"), []),
+        MissingPoint(
             n_real=5,
             seed=0,
             fold=2,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfgansynth.data.loading import load_phantoms
-from tfgansynth.evaluation import tables
+from tfgansynth.evaluation.case_rows import cases_to_csv
 from tfgansynth.evaluation.predictions import read_predictions, write_predictions
 from tfgansynth.experiment.final_evaluation import (
     answer,
@@ -36,7 +36,7 @@ def test_evaluation_of_all_cases_takes_less_than_five_seconds(tmp_path: Path) ->
     answered = answer(cases, predictions, rows)
     write_predictions(tmp_path / "predictions.npz", answered)
     picture = predictions_picture(answered, rows)
-    text = tables.cases_to_csv(rows)
+    text = cases_to_csv(rows)
     line = summary(rows)
     seconds = time.monotonic() - start
 
