@@ -24,6 +24,9 @@ CONFIG = dataclasses.replace(
 )
 
 
+DROPPED = {"name": "x", "part": "mask", "case_id": "a", "distance": 0.1}
+
+
 def write(experiment: Experiment, folder: Path, n: int, **more: Any) -> None:
     """A set of noise that says it is of fold 1."""
     rng = np.random.default_rng(n)
@@ -54,7 +57,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(experiment, fold / "synthetic", 6)
     write(experiment, fold / "synthetic-5", 5)
     own = storage.hash_file(fold / "synthetic/manifest.json")
-    audit = {"audited_manifest_sha256": own, "dropped_by_the_audit": [{}, {}]}
+    audit = {"audited_manifest_sha256": own, "dropped_by_the_audit": [DROPPED, DROPPED]}
     write(experiment, fold / "synthetic-audited", 4, **audit)
     return out
 

@@ -121,7 +121,24 @@ def test_pairs_that_are_not_deformed_have_no_control() -> None:
 @pytest.mark.parametrize("kind", get_args(SetKind))
 def test_a_regime_is_read_back_from_its_record(kind: SetKind) -> None:
     regime = Regime(30, 120, "augmented", kind)
-    assert from_json(Regime, to_json(regime), Path("regime")) == regime
+    assert to_json(regime) == {
+        "n_real": 30,
+        "n_synthetic": 120,
+        "schedule": "augmented",
+        "set": kind,
+    }
+    assert from_json(Regime, to_json(regime), Path("provenance.json")) == regime
+
+
+def test_regimes_are_sorted_as_they_are_planned() -> None:
+    synthesis = dataclasses.replace(PRESETS["best"].synthesis, min_agreement=0.9)
+    for config in (
+        PRESETS["best"],
+        dataclasses.replace(PRESETS["best"], synthesis=synthesis),
+    ):
+        tables = planned_regimes(config, 30, "all", control=True)
+        planned = [regime for table in tables for regime in table]
+        assert sorted(planned[::-1], key=lambda regime: regime.order) == planned
 
 
 def test_pseudo_label_members_train_for_a_fixed_time_on_augmented_pairs() -> None:

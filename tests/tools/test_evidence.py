@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tfgansynth.reporting.verification.studies import verify
 
 from tests.tools.conftest import TINY
-from tfgansynth.reporting.verification.studies import verify
 from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tfgansynth.reporting.verification.findings import Findings
+from tfgansynth.reporting.verification.stored_runs import read_run
+from tfgansynth.reporting.verification.studies import verify
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
 from tfgansynth.reporting.html.page import write_report
-from tfgansynth.reporting.verification.findings import Findings
 from tfgansynth.reporting.verification.sets import recompute_set
-from tfgansynth.reporting.verification.stored_runs import read_run
-from tfgansynth.reporting.verification.studies import verify
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import read_set
 

@@ -198,7 +198,7 @@ def make_comparison(
             for title, regimes in tables.items()
         ),
         confidence=CONFIDENCE,
-        comparisons=tuple(map(_pair, found)),
+        comparisons=tuple(map(make_pair, found)),
         unets=tuple(
             UNetReference(
                 run=unet.run,
@@ -260,7 +260,8 @@ def _row(name: str, unets: Sequence[FinishedUNet]) -> RegimeRow:
     )
 
 
-def _pair(found: comparisons.Comparison) -> PairComparison:
+def make_pair(found: comparisons.Comparison) -> PairComparison:
+    """Record the verdict on a pair of regimes."""
     pair = found.pair
     return PairComparison(
         first=pair.first,

@@ -6,6 +6,7 @@ gives the same bytes; an integer may stand for a float, as in JSON.
 """
 
 import dataclasses
+import enum
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -171,6 +172,8 @@ def _converter() -> Converter:
     made.register_structure_hook(float, _exactly(float, int))
     made.register_structure_hook(str, _exactly(str))
     made.register_structure_hook(bool, _exactly(bool))
+    # Without it they would be taken for texts.
+    made.register_structure_hook(enum.StrEnum, lambda value, kind: kind(value))
     made.register_structure_hook_factory(_is_tuple, _tuple_hook)
     made.register_structure_hook_factory(_is_mapping, _mapping_hook)
     made.register_unstructure_hook_func(_is_tuple, _listed)

@@ -1,7 +1,7 @@
 """A finished run, or a study of several, as its files tell of it."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.arrays import ByteArray, MaskArray
@@ -17,7 +17,9 @@ from tfgansynth.records.files import (
     COMPARISON,
     CONFIG,
     CURVE,
+    MACHINES,
     PROVENANCE,
+    TIMINGS,
     curve_folder_name,
     gan_stage,
 )
@@ -118,8 +120,12 @@ def read_study(folder: Path) -> Study:
             "which tools/run_table.py writes"
         )
     comparison = converter.read(path, Comparison)
-    runs = [read_run(_root(folder, name, path), name) for name in comparison.runs]
-    unets = [unet for run in runs for unet in run.regime_unets]
+    roots = {name: _root(folder, name, path) for name in comparison.runs}
+    for log in (root / name for root in roots.values() for name in (MACHINES, TIMINGS)):
+        if not log.exists():
+            raise InputError(f"{log}: is missing")
+    runs = [read_run(root, name) for name, root in roots.items()]
+    unets = _compared(comparison, runs)
     return Study(
         folder=folder,
         comparison=comparison,
@@ -128,10 +134,28 @@ def read_study(folder: Path) -> Study:
         folds=tuple(
             _fold(run, number)
             for run in runs
-            for number in sorted({unet.fold for unet in run.regime_unets})
+            for number in sorted({u.fold for u in unets if u.settings == run.settings})
         ),
         curve=_curve(folder, comparison.dataset, runs[0].config),
     )
+
+
+def _compared(comparison: Comparison, runs: Sequence[RunRecord]) -> list[FinishedUNet]:
+    """The U-Nets that a comparison names, in its order.
+
+    Raises:
+        InputError: One of them is missing.
+    """
+    roots = dict(zip(comparison.runs, runs, strict=True))
+    found = {unet.folder: unet for run in runs for unet in run.regime_unets}
+    unets = []
+    for named in comparison.unets:
+        folder = roots[named.run].fold_folder(named.fold) / named.folder
+        if folder not in found:
+            converter.read(folder / PROVENANCE, UNetProvenance)
+            raise InputError(f"{folder}: is not of the regimes of its run")
+        unets.append(found[folder])
+    return unets
 
 
 def _curve(folder: Path, dataset: Identity, config: Config) -> LearningCurve | None:

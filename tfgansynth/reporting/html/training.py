@@ -78,7 +78,7 @@ def unet_curves(study: Study) -> list[Curves]:
             (
                 each.unet.regime.name,
                 RegimeStyle.of(each.unet.regime),
-                _errors(each.unet),
+                errors_by_step(each.unet),
             )
             for each in study.unets
             if each.unet.regime.name in names
@@ -88,7 +88,7 @@ def unet_curves(study: Study) -> list[Curves]:
     return found
 
 
-def _errors(unet: FinishedUNet) -> dict[int, float]:
+def errors_by_step(unet: FinishedUNet) -> dict[int, float]:
     """Validation errors by mini-batch, from a history that counts epochs."""
     regime = unet.regime
     n_pairs = regime.n_real + regime.n_synthetic

@@ -3,34 +3,37 @@ import dataclasses
 import io
 import json
 import math
-import random
 import statistics
-from pathlib import Path
 
 import pytest
 
-from tfgansynth.errors import InputError
+from tests.records.made import config_of, finished, identity
+from tfgansynth.data.dataset import Layout
+from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import (
     METRIC_HEADINGS,
+    PHANTOM_WARNING,
+    Summary,
+    TrainingSet,
+    training_set_of,
+)
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.regimes import Regime
+from tfgansynth.records.remarks import Remark
+from tfgansynth.records.tables import (
     PAPER_TABLE_I,
     PAPER_TABLE_II,
-    PHANTOM_WARNING,
-    CaseRow,
     PaperRow,
     Status,
-    Summary,
     Table,
-    TrainingSet,
     aggregate,
-    cases_from_csv,
-    cases_to_csv,
-    read_cases,
-    to_csv,
-    to_json,
-    to_markdown,
-    to_text,
-    training_set_of,
+    make_table,
+)
+from tfgansynth.reporting.tables import (
+    table_to_csv,
+    table_to_markdown,
+    table_to_text,
 )
 
 
@@ -57,27 +60,17 @@ MIXED_CASES = [case("a", 0.5, 8.0, n_synthetic=120)]
 
 def table_of(
     *cases: CaseRow,
-    is_phantom: bool = True,
-    is_paper_data: bool = False,
+    layout: Layout = "phantom",
     image_size: int = 128,
     reduced: bool = False,
     folds: tuple[int, ...] = (1, 3),
     n_test_cases: int = 3,
 ) -> Table:
-    return Table(
-        title="Full training set",
-        dataset_name="somewhere",
-        is_phantom=is_phantom,
-        is_paper_data=is_paper_data,
-        target="both lungs",
-        image_size=image_size,
-        reduced=reduced,
-        preset="smoke",
-        seed=7,
-        folds=folds,
-        n_test_cases=n_test_cases,
-        rows=aggregate(cases),
-    )
+    counts = dict.fromkeys(folds, 1)
+    counts[folds[0]] = n_test_cases - len(folds) + 1
+    unets = [finished(Regime(each.n_real, each.n_synthetic), [each]) for each in cases]
+    config = config_of(7, reduced=reduced, size=image_size)
+    return make_table(config, identity(layout), counts, unets)
 
 
 GROWING = table_of(*REAL_CASES, *MIXED_CASES)
@@ -197,43 +190,36 @@ def test_mixed_up_runs_are_refused() -> None:
         aggregate(cases)
 
 
-def test_table_finds_its_rows_by_arm() -> None:
-    assert GROWING.row(TrainingSet.REAL) == aggregate(REAL_CASES)[0]
-    assert GROWING.row(TrainingSet.SYNTHETIC) is None
-    assert GROWING.status(TrainingSet.REAL) is Status.DONE
-    assert GROWING.status(TrainingSet.MIXED) is Status.PARTIAL
-    assert GROWING.status(TrainingSet.SYNTHETIC) is Status.PENDING
+def test_table_has_an_entry_for_each_training_set() -> None:
+    real, mixed, synthetic = GROWING.rows
+    assert real.ours == aggregate(REAL_CASES)[0]
+    assert synthetic.ours is None
+    assert [entry.training_set for entry in GROWING.rows] == list(TrainingSet)
+    assert [entry.status for entry in (real, mixed, synthetic)] == [
+        Status.DONE,
+        Status.PARTIAL,
+        Status.PENDING,
+    ]
 
 
 def test_reduced_table_stands_beside_table_ii() -> None:
     reduced = table_of(*REAL_CASES, reduced=True)
-    for training_set, first, second in zip(
-        TrainingSet, PAPER_TABLE_I, PAPER_TABLE_II, strict=True
-    ):
-        assert GROWING.paper_row(training_set) == first
-        assert reduced.paper_row(training_set) == second
-    assert "paper (30 + 120)" in to_text(reduced)
-    assert "0.9394 ± 0.0133" in to_text(reduced)
+    assert [entry.paper for entry in GROWING.rows] == list(PAPER_TABLE_I)
+    assert [entry.paper for entry in reduced.rows] == list(PAPER_TABLE_II)
+    assert "paper (30 + 120)" in table_to_text(reduced)
+    assert "0.9394 ± 0.0133" in table_to_text(reduced)
 
 
 def test_table_that_contradicts_itself_is_refused() -> None:
-    with pytest.raises(ValueError, match="got both"):
-        table_of(is_phantom=True, is_paper_data=True)
-    with pytest.raises(ValueError, match=r"folds among \(1,\), got \(1, 3\)"):
+    with pytest.raises(ValueError, match=r"cases of folds \[1\], got 3 of \(1, 3\)"):
         table_of(*REAL_CASES, folds=(1,))
-    with pytest.raises(ValueError, match="at most 2 test cases, got 3"):
+    with pytest.raises(ValueError, match=r"at most 2 test cases .* got 3"):
         table_of(*REAL_CASES, n_test_cases=2)
-    with pytest.raises(ValueError, match=r"ascending folds, got \(3, 1\)"):
-        table_of(folds=(3, 1))
-    with pytest.raises(ValueError, match=r"ascending folds, got \(\)"):
-        table_of(folds=())
-    with pytest.raises(ValueError, match="one row for each training set"):
-        dataclasses.replace(GROWING, rows=GROWING.rows + GROWING.rows[:1])
 
 
 TEXT = """\
 PHANTOMS: procedural images, not patients
-Full training set
+Table I: the full training set
 somewhere, both lungs, 128 x 128 px; preset smoke, seed 7; folds 1, 3, 3 test cases
 ---------------------------------------------------------------------------------------
                                 Dice          HD [px]        HD95 [px]        ASSD [px]
@@ -255,69 +241,78 @@ synthetic only: pending
 
 
 def test_text_is_as_drawn_here() -> None:
-    text = to_text(GROWING)
+    text = table_to_text(GROWING)
     assert text.startswith(TEXT)
     assert text[len(TEXT) :].splitlines() == list(GROWING.notes)
 
 
 def test_remarks_stand_in_every_rendering() -> None:
-    remarks = ("fold 1: samples collapsed", "2 near-duplicates were allowed")
+    remarks = (
+        Remark(seed=7, fold=1, stage="fold-1/gan", kind="x", text="mode collapse"),
+        Remark(seed=None, fold=None, stage="data", kind="y", text="2 duplicates"),
+    )
+    lines = ("fold 1, mode collapse", "2 duplicates")
     table = dataclasses.replace(GROWING, remarks=remarks)
-    for render in (to_text, to_markdown):
-        for remark in remarks:
-            assert f"REMARK: {remark}" in render(table)
-    assert to_json(table)["remarks"] == list(remarks)
-    lines = csv.DictReader(io.StringIO(to_csv(table)))
-    assert {line["remarks"] for line in lines} == {"; ".join(remarks)}
-    assert "REMARK" not in to_text(GROWING)
+    for render in (table_to_text, table_to_markdown):
+        for line in lines:
+            assert f"REMARK: {line}" in render(table)
+    rows = csv.DictReader(io.StringIO(table_to_csv(table)))
+    assert {row["remarks"] for row in rows} == {"; ".join(lines)}
+    assert "REMARK" not in table_to_text(GROWING)
 
 
 def test_columns_stay_aligned_with_large_distances() -> None:
     wide = table_of(case("a", 0.0, 181.0193), case("b", 1.0, 0.0))
-    lines = [line for line in to_text(wide).splitlines() if line.startswith("  ")]
+    lines = [line for line in table_to_text(wide).splitlines() if line.startswith("  ")]
     assert any("90.5096 ± 128.0000" in line for line in lines)
     assert len({len(line) for line in lines}) == 1
 
 
 def test_consecutive_folds_are_a_range() -> None:
     table = table_of(folds=(1, 2, 3))
-    assert "; folds 1-3, 3 test cases" in to_text(table)
-    assert "; fold 3, 3 test cases" in to_text(table_of(folds=(3,)))
+    assert "; folds 1-3, 3 test cases" in table_to_text(table)
+    assert "; fold 3, 3 test cases" in table_to_text(table_of(folds=(3,)))
 
 
 def test_phantoms_are_named_first_and_only_where_there_are_some() -> None:
-    patients = table_of(*REAL_CASES, is_phantom=False)
+    patients = table_of(*REAL_CASES, layout="folder")
     assert PHANTOM_WARNING == "PHANTOMS: procedural images, not patients"
-    assert to_text(GROWING).splitlines()[0] == PHANTOM_WARNING
-    assert to_markdown(GROWING).splitlines()[0] == f"**{PHANTOM_WARNING}**"
-    assert to_json(GROWING)["warning"] == PHANTOM_WARNING
+    assert table_to_text(GROWING).splitlines()[0] == PHANTOM_WARNING
+    assert table_to_markdown(GROWING).splitlines()[0] == f"**{PHANTOM_WARNING}**"
+    assert GROWING.warning == PHANTOM_WARNING
     assert {line["is_phantom"] for line in csv_lines(GROWING)} == {"True"}
-    assert "PHANTOM" not in to_text(patients) + to_markdown(patients)
-    assert to_json(patients)["warning"] is None
+    assert "PHANTOM" not in table_to_text(patients) + table_to_markdown(patients)
+    assert patients.warning is None
     assert {line["is_phantom"] for line in csv_lines(patients)} == {"False"}
 
 
 def test_other_data_are_told_from_the_papers_in_every_rendering() -> None:
-    other = table_of(*REAL_CASES, is_phantom=False)
-    own = table_of(*REAL_CASES, is_phantom=False, is_paper_data=True)
+    other = table_of(*REAL_CASES, layout="folder")
+    own = table_of(*REAL_CASES, layout="jsrt")
     said = "The paper's figures are on other data (JSRT/SCR at 128 px)"
     for table, expected in ((other, True), (own, False)):
-        rendered = to_text(table), to_markdown(table), json.dumps(to_json(table))
+        rendered = (
+            table_to_text(table),
+            table_to_markdown(table),
+            json.dumps(to_json(table)),
+        )
         assert [said in text for text in rendered] == [expected] * 3
     assert {line["is_paper_data"] for line in csv_lines(other)} == {"False"}
 
 
 def test_other_image_size_makes_distances_incomparable() -> None:
     said = "they do not compare with these"
-    small = table_of(*REAL_CASES, is_phantom=False, is_paper_data=True, image_size=64)
-    same = table_of(*REAL_CASES, is_phantom=False, is_paper_data=True)
-    assert said in to_text(small)
-    assert "in px at 64 x 64" in to_text(small)
-    assert said not in to_text(same)
+    small = table_of(*REAL_CASES, layout="jsrt", image_size=64)
+    same = table_of(*REAL_CASES, layout="jsrt")
+    assert said in table_to_text(small)
+    assert "in px at 64 x 64" in table_to_text(small)
+    assert said not in table_to_text(same)
 
 
 def test_markdown_rows() -> None:
-    lines = [line for line in to_markdown(GROWING).splitlines() if line[:1] == "|"]
+    lines = [
+        line for line in table_to_markdown(GROWING).splitlines() if line[:1] == "|"
+    ]
     assert len({line.count("|") for line in lines}) == 1
     assert len(lines) == 2 + 2 * 3
     assert lines[2] == (
@@ -337,10 +332,13 @@ def test_json_is_plain_and_complete() -> None:
     real, mixed, synthetic = plain.pop("rows")
     assert plain == {
         "warning": PHANTOM_WARNING,
-        "title": "Full training set",
-        "dataset_name": "somewhere",
-        "is_phantom": True,
-        "is_paper_data": False,
+        "title": "Table I: the full training set",
+        "dataset": {
+            "name": "somewhere",
+            "layout": "phantom",
+            "n_cases": 60,
+            "sha256": "ab" * 32,
+        },
         "target": "both lungs",
         "image_size": 128,
         "reduced": False,
@@ -367,7 +365,7 @@ def test_json_is_plain_and_complete() -> None:
 
 
 def csv_lines(table: Table) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(to_csv(table))))
+    return list(csv.DictReader(io.StringIO(table_to_csv(table))))
 
 
 def test_csv_has_one_line_per_arm_with_exact_figures() -> None:
@@ -388,108 +386,6 @@ def test_csv_has_one_line_per_arm_with_exact_figures() -> None:
     assert float(synthetic["paper_dice_mean"]) == 0.9172
     assert float(synthetic["paper_hausdorff_px_sd"]) == 6.0651
     assert "paper_hausdorff_95_px_mean" not in synthetic
-
-
-def test_cases_survive_the_round_trip_exactly() -> None:
-    rng = random.Random(3)
-    rows = [
-        CaseRow(
-            fold=1 + index % 3,
-            case_id=f'odd, "id" {index}',
-            n_real=145,
-            n_synthetic=120,
-            metrics=CaseMetrics(*(rng.random() / 3 for _ in range(4))),
-        )
-        for index in range(50)
-    ]
-    assert cases_from_csv(cases_to_csv(rows)) == rows
-    assert cases_from_csv(cases_to_csv([])) == []
-    assert aggregate(cases_from_csv(cases_to_csv(rows))) == aggregate(rows)
-
-
-def test_cases_are_written_as_drawn_here() -> None:
-    assert cases_to_csv([case("JPCLN001", 0.1 + 0.2, 8.0, fold=2)]) == (
-        "fold,case_id,n_real,n_synthetic,dice,hausdorff_px,hausdorff_95_px,"
-        "mean_surface_distance_px\n"
-        "2,JPCLN001,145,0,0.30000000000000004,8.0,4.0,1.0\n"
-    )
-
-
-HEADER = cases_to_csv([])
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "line 1: expected the columns"),
-        ("fold,case_id\n", "line 1: expected the columns"),
-        ("1,a,145,0,0.9,4.0,2.0,1.0\n", "line 1: expected the columns"),
-        (HEADER + "1,a,145,0,0.9,4.0,2.0\n", "line 2: expected 8 fields, got 7"),
-        (HEADER + "1,a,145,0,0.9,4.0,2.0,1.0,5\n", "line 2: expected 8 fields, got 9"),
-        (HEADER + "\n", "line 2: expected 8 fields, got 0"),
-        (HEADER + "one,a,145,0,0.9,4.0,2.0,1.0\n", "line 2: invalid literal"),
-        (HEADER + "1,a,145.5,0,0.9,4.0,2.0,1.0\n", "line 2: invalid literal"),
-        (HEADER + "1,a,145,0,good,4.0,2.0,1.0\n", "line 2: could not convert"),
-        (HEADER + "1,a,145,0,nan,4.0,2.0,1.0\n", "line 2: expected finite"),
-        (HEADER + "1,a,145,0,0.9,inf,2.0,1.0\n", "line 2: expected finite"),
-        (HEADER + "1,a,145,0,0.9,-4.0,2.0,1.0\n", "line 2: expected finite"),
-        (HEADER + "1,a,145,0,1.5,4.0,2.0,1.0\n", "line 2: expected finite"),
-        (HEADER + "1,a,145,0,0.9,1e300,2.0,1.0\n", r"line 2: expected 1e\+300"),
-        (HEADER + "1,a,145,0,0.9,1e+300,2.0,1.0\n", "line 2: expected finite"),
-        (HEADER + "1,a,-145,0,0.9,4.0,2.0,1.0\n", "line 2: expected counts"),
-        (HEADER + f"1,a,1{'0' * 99},0,0.9,4.0,2.0,1.0\n", "line 2: expected counts"),
-        (HEADER + f"1,a,1{'0' * 9999},0,0.9,4.0,2.0,1.0\n", "line 2: Exceeds the"),
-        (HEADER + "1,a,145,0,0.90,4.0,2.0,1.0\n", "line 2: expected 0.9, got '0.90'"),
-        (HEADER + "1,a,1_4,0,0.9,4.0,2.0,1.0\n", "line 2: expected 14, got '1_4'"),
-        (HEADER + "1,a,145,0,0.9, 4.0,2.0,1.0\n", "line 2: expected 4.0, got ' 4.0'"),
-        (HEADER + "1,a,\u0661,0,0.9,4.0,2.0,1.0\n", "line 2: expected 1, got"),
-        (HEADER + "1,a\0,145,0,0.9,4.0,2.0,1.0\n", "line 2: expected a case id"),
-        (HEADER + f"1,{'a' * 2**18},1,0,0.9,4.0,2.0,1.0\n", "line 2: field larger"),
-        (HEADER + "1,a,145,0,0.9,4.0,2.0,1.0\n" * 2, "line 3: case a is there twice"),
-        (HEADER.replace(",", ";"), "line 1: expected the columns"),
-        ("\ufeff" + HEADER, "line 1: expected the columns"),
-        (HEADER + "1,,145,0,0.9,4.0,2.0,1.0\n", "line 2: expected a case id"),
-        (HEADER + "1,a,0,0,0.9,4.0,2.0,1.0\n", "line 2: expected real or synthetic"),
-        (
-            HEADER + "1,a,145,0,0.9,4.0,2.0,1.0\n" + '1,"b,145,0,0.9,4.0,2.0,1.0\n',
-            "line 3: unexpected end of data",
-        ),
-    ],
-)
-def test_malformed_cases_are_refused_by_line(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=f"^cases, {message}"):
-        cases_from_csv(text)
-
-
-def test_cases_are_read_from_a_file(tmp_path: Path) -> None:
-    rows = [case("a", 0.9, 4.0), case("b", 0.8, 4.5)]
-    (tmp_path / "cases.csv").write_text(cases_to_csv(rows))
-    assert read_cases(tmp_path / "cases.csv") == rows
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, r"cannot be read \(No such file"),
-        (b"", r"cannot be read \(cases, line 1: expected the columns"),
-        (HEADER.encode(), r"cannot be read \(expected the cases of one U-Net"),
-        (
-            cases_to_csv([case("a", 0.9), case("b", 0.9, n_real=144)]).encode(),
-            r"cannot be read \(expected the cases of one U-Net",
-        ),
-        (HEADER.encode("utf-16"), "is no UTF-8 text"),
-        (HEADER.encode() + b"1,\xff,145,0,0.9,4.0,2.0,1.0\n", "is no UTF-8 text"),
-        (bytes(17 << 20), r"cannot be read \(it holds more than 16 MiB"),
-    ],
-)
-def test_a_file_of_no_cases_is_named(
-    tmp_path: Path, content: bytes | None, message: str
-) -> None:
-    path = tmp_path / "cases.csv"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match=rf"cases\.csv: {message}"):
-        read_cases(path)
 
 
 def test_standard_deviation_is_that_of_a_sample() -> None:

@@ -12,7 +12,12 @@ from PIL import Image
 from tfgansynth import pictures
 from tfgansynth.arrays import ByteArray
 from tfgansynth.errors import InputError
-from tfgansynth.reporting.html.tiles import mask_tile, outline_path, sample_tiles, tile
+from tfgansynth.reporting.html.thumbnails import (
+    mask_thumbnail,
+    outline_path,
+    sample_thumbnails,
+    thumbnail,
+)
 from tfgansynth.runtime import storage
 
 SIZE = 16
@@ -39,16 +44,16 @@ def areas(path: str) -> list[float]:
 def test_pixels_come_back() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE), np.uint8)
 
-    made = tile(pixels, alt="noise")
+    made = thumbnail(pixels, alt="noise")
 
     np.testing.assert_array_equal(decoded(made.src), pixels)
-    assert (made.side, made.alt, made.truth, made.answer) == (SIZE, "noise", "", "")
+    assert (made.side, made.alt, made.truth, made.prediction) == (SIZE, "noise", "", "")
 
 
 def test_a_mask_is_black_and_white() -> None:
     mask = np.eye(SIZE, dtype=np.bool_)
 
-    np.testing.assert_array_equal(decoded(mask_tile(mask, alt="").src), 255 * mask)
+    np.testing.assert_array_equal(decoded(mask_thumbnail(mask, alt="").src), 255 * mask)
 
 
 def test_an_outline_encloses_its_mask() -> None:
@@ -78,7 +83,7 @@ def test_samples_are_cut_out_of_their_sheet(tmp_path: Path) -> None:
     sheet = pictures.pairs_sheet(images, masks, columns=8)
     storage.write_png(tmp_path / "step-000020.png", sheet)
 
-    made = sample_tiles(tmp_path / "step-000020.png", SIZE, 6)
+    made = sample_thumbnails(tmp_path / "step-000020.png", SIZE, 6)
 
     assert [int(decoded(each.src)[0, 0, 0]) for each in made] == [0, 12, 24, 36, 48, 60]
     np.testing.assert_array_equal(
@@ -94,11 +99,11 @@ def test_another_file_is_named(tmp_path: Path, content: bytes | None) -> None:
         path.write_bytes(content)
 
     with pytest.raises(InputError, match=r"step-000020.png: cannot be read"):
-        sample_tiles(path, SIZE, 6)
+        sample_thumbnails(path, SIZE, 6)
 
 
 def test_a_picture_of_another_size_is_named(tmp_path: Path) -> None:
     storage.write_png(tmp_path / "step-000020.png", np.zeros((9, 9, 3), np.uint8))
 
     with pytest.raises(InputError, match=r"step-000020.png: .*9 px wide"):
-        sample_tiles(tmp_path / "step-000020.png", SIZE, 6)
+        sample_thumbnails(tmp_path / "step-000020.png", SIZE, 6)

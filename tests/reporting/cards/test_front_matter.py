@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from tfgansynth.reporting.cards.markdown import bullets, front_matter, table
+from tfgansynth.reporting.cards.front_matter import front_matter
 
 
 @pytest.mark.parametrize(
@@ -37,17 +37,3 @@ def test_plain_words_are_not_quoted() -> None:
     assert front_matter({"license": "other", "size": ["n<1K"]}) == (
         "---\nlicense: other\nsize:\n- n<1K\n---"
     )
-
-
-def test_a_table_has_a_line_a_row_and_escapes_its_own_sign() -> None:
-    assert table(("A", "B"), [(1, "x|y")]) == "| A | B |\n| --- | --- |\n| 1 | x\\|y |"
-
-
-def test_rows_of_a_table_come_in_their_order() -> None:
-    rows = [("1", "2"), ("3", "4")]
-
-    assert table(("a", "b"), rows) == "| a | b |\n| --- | --- |\n| 1 | 2 |\n| 3 | 4 |"
-
-
-def test_bullets() -> None:
-    assert bullets(["one", "two"]) == "- one\n- two"

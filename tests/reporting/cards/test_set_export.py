@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tfgansynth.experiment.handover import hand_over
 
-from tests.reporting.cards.records import assessment, evidence
+from tests.reporting.cards.records import assessment, comparison
 from tests.synthesis.test_nnunet import verify
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.records import converter
+from tfgansynth.reporting.cards.set_export import export_set
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import read_set
 
@@ -20,7 +21,7 @@ from tfgansynth.synthesis.sampling import read_set
 def exported(experiment: Experiment, set_name: str | None = None) -> tuple[Path, str]:
     """The folder handed over, and its card."""
     source = set_name and experiment.run.fold(1) / set_name
-    folder = hand_over(experiment, experiment.fold(1), source or None, None)
+    folder = export_set(experiment, experiment.fold(1), source or None, None)
     return folder, (folder / "README.md").read_text()
 
 
@@ -68,7 +69,7 @@ def test_the_same_set_gives_the_same_bytes_anywhere(
     experiment: Experiment, tmp_path: Path
 ) -> None:
     folder, _ = exported(experiment)
-    other = hand_over(experiment, experiment.fold(1), None, tmp_path / "new/place")
+    other = export_set(experiment, experiment.fold(1), None, tmp_path / "new/place")
 
     assert other == tmp_path / "new/place"
     first, second = map(storage.hash_folder, (folder, other))
@@ -83,7 +84,7 @@ def test_nothing_is_written_over(experiment: Experiment, tmp_path: Path) -> None
     for name in ("mine", "link"):
         target = tmp_path / name
         with pytest.raises(InputError, match=f"{name}: exists already.*--to"):
-            hand_over(experiment, experiment.fold(1), None, target)
+            export_set(experiment, experiment.fold(1), None, target)
     assert not list((tmp_path / "mine").iterdir())
 
 
@@ -114,18 +115,18 @@ def test_a_card_tells_what_was_found_of_its_very_set(experiment: Experiment) -> 
     fold = experiment.run.fold(1)
     own = storage.hash_file(fold / "synthetic/manifest.json")
     found = assessment(own, passed=False)
-    storage.write_record(fold / "assessment/assessment.json", found)
+    converter.write(fold / "assessment/assessment.json", found)
     name = experiment.run.root.name
-    storage.write_record(experiment.run.root / "evidence.json", evidence(name))
+    converter.write(experiment.run.root / "comparison.json", comparison(name))
 
     _, own_card = exported(experiment)
     _, other = exported(experiment, "synthetic-5")
     _, audited = exported(experiment, "synthetic-audited")
 
     assert "**NOT PASSED**" in own_card
-    assert "as it was before" not in own_card
+    assert "before the pairs that the audit" not in own_card
     assert "**Not assessed.**" in other
-    assert "Found of the set as it was before the pairs" in audited
+    assert "assessment of the set before the pairs that the audit" in audited
     assert "**NOT PASSED**" in audited
     assert "| Dropped by the audit for copies | 2 |" in audited
     for card, its_own in ((own_card, True), (other, False), (audited, False)):
@@ -144,8 +145,8 @@ def test_of_several_studies_the_largest_with_this_fold_is_told(
         (name.replace("seed0", "seeds0-2"), [name, "other", "third"], (2,)),
         (name.replace("seed0", "seeds4-9"), ["a", "b", "c", "d"], (1,)),
     ):
-        path = root.with_name(folder) / "evidence.json"
-        storage.write_record(path, evidence(*runs, folds=folds))
+        path = root.with_name(folder) / "comparison.json"
+        converter.write(path, comparison(*runs, folds=folds))
 
     _, card = exported(experiment)
 
@@ -178,8 +179,8 @@ def half_an_assessment(fold: Path) -> None:
     storage.write_record(fold / "assessment/assessment.json", {"fold": 1})
 
 
-def altered_evidence(fold: Path) -> None:
-    (fold.parent / "evidence.json").write_text('{"context": "all is well"}')
+def altered_comparison(fold: Path) -> None:
+    (fold.parent / "comparison.json").write_text('{"context": "all is well"}')
 
 
 @pytest.mark.parametrize(
@@ -189,8 +190,8 @@ def altered_evidence(fold: Path) -> None:
         (missing, "synthetic: no synthetic set yet: run tools/synthesize.py"),
         (of_another_run, "synthetic: is not of this fold and run"),
         (of_test_cases, "synthetic: its generator was trained on test cases"),
-        (half_an_assessment, "assessment.json: is not of this version"),
-        (altered_evidence, "evidence.json: was altered since it was written"),
+        (half_an_assessment, "assessment.json: is not of the form"),
+        (altered_comparison, "comparison.json: was altered since it was written"),
     ],
 )
 def test_what_is_not_sound_is_not_handed_over(
