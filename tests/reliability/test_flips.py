@@ -20,7 +20,7 @@ MADE_AGAIN, REFUSED, UNUSED = "made again", "refused", "unused"
 that names it; all the same but for the file itself, which nothing reads."""
 
 GAN, SET, UNET = "fold-1/gan", "fold-1/synthetic", "fold-1/unet-r6-s0"
-TEACHER = "fold-1/teachers/teacher-1"
+TEACHER = "fold-1/pseudo-labels/member-1"
 OUTCOMES = {
     "config.json": {REFUSED},
     "cases.json": {REFUSED},
