@@ -1,4 +1,4 @@
-"""Assess a fold's synthetic set: is it sound, like real pairs, and no copy?"""
+"""Assess a fold's synthetic set: quality, fidelity and memorization."""
 
 import dataclasses
 import sys

@@ -33,7 +33,7 @@ class RunCurve(Options):
 
 def main(options: RunCurve) -> None:
     """Run."""
-    # Before TensorFlow, so that what is wrong here is told at once.
+    # Before TensorFlow, so that wrong options are reported at once.
     from tfgansynth.experiment.curve_plan import Plan, fit
     from tfgansynth.experiment.experiment_data import load_experiment_data
 

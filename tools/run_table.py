@@ -43,7 +43,7 @@ def main(options: RunTable) -> None:
     if options.seeds < 1:
         raise InputError(f"--seeds {options.seeds}: expected 1 or more")
     seed = options.config.seed
-    # The first before TensorFlow, so that wrong data is told at once.
+    # The first before TensorFlow, so that wrong data is reported at once.
     first = open_run(options, seed)
     others = (open_run(options, seed + more) for more in range(1, options.seeds))
     from tfgansynth.experiment.table import Screen, run_study

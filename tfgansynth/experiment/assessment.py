@@ -49,7 +49,7 @@ _GALLERY, _SHOWN = 12, 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class AssessedSet:
+class FinishedAssessment:
     """All that was found of a synthetic set.
 
     Attributes:
@@ -116,7 +116,7 @@ def assess_fold(
 
 def ensure_assessment(
     experiment: Experiment, fold: FoldCases, kind: SetKind = "plain"
-) -> AssessedSet:
+) -> FinishedAssessment:
     """Assess one of the fold's sets, if that is not done yet.
 
     Args:
@@ -141,7 +141,7 @@ def ensure_assessment(
     return read_assessment(folder, fold)
 
 
-def read_assessment(folder: Path, fold: FoldCases) -> AssessedSet:
+def read_assessment(folder: Path, fold: FoldCases) -> FinishedAssessment:
     """Read an assessment.
 
     Raises:
@@ -149,7 +149,7 @@ def read_assessment(folder: Path, fold: FoldCases) -> AssessedSet:
     """
     record = converter.read(folder / ASSESSMENT, Assessment)
     storage.require_files(folder, record.files)
-    return AssessedSet(record, storage.read_arrays(folder / ARRAYS), _ids(fold))
+    return FinishedAssessment(record, storage.read_arrays(folder / ARRAYS), _ids(fold))
 
 
 def _ids(fold: FoldCases) -> tuple[str, ...]:
@@ -167,7 +167,7 @@ def _is_done(folder: Path, source: Path) -> bool:
     return False
 
 
-def assess(experiment: Experiment, fold: FoldCases, source: Path) -> AssessedSet:
+def assess(experiment: Experiment, fold: FoldCases, source: Path) -> FinishedAssessment:
     """Assess any synthetic set of a fold; writes nothing but the fold's judges.
 
     Args:
@@ -201,7 +201,7 @@ def assess(experiment: Experiment, fold: FoldCases, source: Path) -> AssessedSet
                 **_arrays(fold, training, synthetic, answers, found),
                 **_shapes(training, held_out, experiment.config.lungs),
             }
-    return AssessedSet(record, arrays, _ids(fold))
+    return FinishedAssessment(record, arrays, _ids(fold))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

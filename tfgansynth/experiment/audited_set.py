@@ -7,7 +7,7 @@ import numpy as np
 
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.assessment import AssessedSet
+from tfgansynth.experiment.assessment import FinishedAssessment
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.synthetic_sets import read_own_set
 from tfgansynth.records.converter import to_json
@@ -16,7 +16,7 @@ from tfgansynth.synthesis.sampling import MANIFEST, Draw, SyntheticSet, write_se
 
 
 def drop_flagged(
-    experiment: Experiment, fold: FoldCases, assessment: AssessedSet
+    experiment: Experiment, fold: FoldCases, assessment: FinishedAssessment
 ) -> Path:
     """Write the fold's set without the pairs that the audit objects to.
 
@@ -26,7 +26,7 @@ def drop_flagged(
         assessment: Of the fold's unfiltered set.
 
     Returns:
-        The folder, a synthetic set like the other; its manifest tells which pairs
+        The folder, a synthetic set like the other; its manifest says which pairs
         were dropped, and which case each is near.
 
     Raises:

@@ -1,7 +1,7 @@
 """Trying a recipe on real cases that nothing has learned from, and no test cases.
 
 A reduced experiment leaves real training cases out. Which recipe is the best is decided
-on these, as often as one likes; the test cases tell once, at the end, how good it is.
+on these, as often as one likes; the test cases show once, at the end, how good it is.
 """
 
 import dataclasses
@@ -61,7 +61,7 @@ def try_recipe(
         control: Also the rows of the control.
         assessed: Also assess the synthetic set.
         baseline: Run folder of an earlier trial: rows of real pairs alone are taken
-            from there where they are there, if they were trained alike.
+            from there where they are there, if they were trained in the same way.
 
     Returns:
         What was found.
