@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from tfgansynth.evaluation.comparisons import Verdict, holm
+from tfgansynth.evaluation.comparisons import Verdict, decide, holm
 from tfgansynth.evaluation.mixed_effects import (
     SIGNIFICANCE,
     Differences,
