@@ -4,8 +4,8 @@ import pytest
 
 from tfgansynth.evaluation.comparisons import (
     HIGHER_IS_BETTER,
-    Comparison,
     Pair,
+    PairVerdict,
     Verdict,
 )
 from tfgansynth.evaluation.mixed_effects import Components, Design, Estimate
@@ -33,11 +33,11 @@ def comparison(
     runs: int = 6,
     n_seeds: int = 2,
     p_holm: float = 0.02,
-) -> Comparison:
+) -> PairVerdict:
     found = estimate((low + high) / 2, low, high, runs)
     farther = estimate(0.5, -0.25, 1.25, runs)
     estimates = dict.fromkeys(HIGHER_IS_BETTER, farther) | {"dice": found}
-    return Comparison(
+    return PairVerdict(
         pair=Pair(
             first="real only", second="mixed", n_seeds=n_seeds, estimates=estimates
         ),

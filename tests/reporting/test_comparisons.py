@@ -52,11 +52,11 @@ def comparison(
     runs: int = 6,
     n_seeds: int = 2,
     p_holm: float = 0.02,
-) -> comparisons.Comparison:
+) -> comparisons.PairVerdict:
     found = estimate((low + high) / 2, low, high, runs)
     farther = estimate(0.5, -0.25, 1.25, runs)
     estimates = dict.fromkeys(HIGHER_IS_BETTER, farther) | {"dice": found}
-    return comparisons.Comparison(
+    return comparisons.PairVerdict(
         pair=Pair(
             first="real only", second="mixed", n_seeds=n_seeds, estimates=estimates
         ),
@@ -71,7 +71,7 @@ def comparison(
 HELPS = comparison(Verdict.HELPS, 0.002, 0.012)
 
 
-def shown(*found: comparisons.Comparison) -> Comparison:
+def shown(*found: comparisons.PairVerdict) -> Comparison:
     return Comparison(
         warning=None,
         context="somewhere, preset fast",

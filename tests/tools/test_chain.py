@@ -97,7 +97,7 @@ def test_the_table_names_what_it_is_of(run: Path) -> None:
     table = json.loads((run / "table.json").read_text())
     splits = json.loads((run / "splits.json").read_text())
 
-    assert table["is_phantom"] is True
+    assert table["dataset"]["layout"] == "phantom"
     assert table["folds"] == [1]
     assert table["n_test_cases"] == len(splits["folds"][0]["test"]) == 10
     cases = (run / "fold-1/unet-r6-s0/cases.csv").read_text().splitlines()
@@ -112,7 +112,7 @@ def test_the_synthetic_set_names_its_provenance(run: Path) -> None:
     assert set(manifest["training_cases"]) == set(fold["reduced"])
     assert len(manifest["generator_sha256"]) == 64
     assert len(manifest["pairs"]) == 6
-    assert manifest["dataset"]["is_phantom"] is True
+    assert manifest["dataset"]["layout"] == "phantom"
 
 
 def test_the_run_gets_its_report(tool: Runner, run: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_generator_is_exported_and_sampled_from(
     assert "| Number format | float32 |" in card
     assert "| `gan.steps` | 6 |" in card
     assert "**Not assessed.**" in card
-    for comparison in storage.read_record(run / "evidence.json")["comparisons"]:
+    for comparison in storage.read_record(run / "comparison.json")["comparisons"]:
         assert f"- {comparison['sentence']}" in card
 
     options = ["--count", "5", "--generator", model, "--out", out]
@@ -245,7 +245,7 @@ def test_a_set_is_handed_over_once_with_what_was_found(
     assert verify(target / "Dataset501_SyntheticLungs")["numTraining"] == 6
     card = (target / "README.md").read_text()
     assert "> **PHANTOMS: procedural images, not patients." in card
-    for comparison in storage.read_record(run / "evidence.json")["comparisons"]:
+    for comparison in storage.read_record(run / "comparison.json")["comparisons"]:
         assert f"- {comparison['sentence']}" in card
 
 

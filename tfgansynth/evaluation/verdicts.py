@@ -4,7 +4,7 @@ from tfgansynth.evaluation.comparisons import (
     HIGHER_IS_BETTER,
     MOST_SEEDS,
     PRIMARY,
-    Comparison,
+    PairVerdict,
     Verdict,
 )
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE, Estimate
@@ -13,7 +13,7 @@ from tfgansynth.evaluation.tables import METRIC_HEADINGS
 _INTERVAL = f"{100 * CONFIDENCE:.0f} % interval"
 
 
-def sentence(comparison: Comparison) -> str:
+def sentence(comparison: PairVerdict) -> str:
     """Say in one English sentence what the verdict is and what it rests on."""
     pair, found = comparison.pair, comparison.pair.primary
     opening = {
@@ -22,7 +22,7 @@ def sentence(comparison: Comparison) -> str:
         Verdict.EQUIVALENT: f"{pair.second} is equivalent to {pair.first}",
         Verdict.INCONCLUSIVE: f"{pair.second} against {pair.first} is inconclusive",
     }[comparison.verdict]
-    evidence = (
+    basis = (
         f"{_INTERVAL} {found.low:+.4f} to {found.high:+.4f}, "
         f"{_p_words(comparison.p_holm[PRIMARY])} after Holm's correction over "
         f"{_count(comparison.n_pairs, 'pair')}, from "
@@ -30,7 +30,7 @@ def sentence(comparison: Comparison) -> str:
         f"{_count(int(found.design.runs), 'training run')} of "
         f"{_count(pair.n_seeds, 'seed')}"
     )
-    clauses = [f"{opening}: Dice is {_change(found)} ({evidence})"]
+    clauses = [f"{opening}: Dice is {_change(found)} ({basis})"]
     if comparison.verdict is Verdict.EQUIVALENT:
         clauses.append(_equivalence(comparison))
     if comparison.verdict is Verdict.INCONCLUSIVE:
@@ -51,14 +51,14 @@ def _change(found: Estimate) -> str:
     return f"{abs(found.mean):.4f} {'higher' if found.mean > 0 else 'lower'}"
 
 
-def _equivalence(comparison: Comparison) -> str:
+def _equivalence(comparison: PairVerdict) -> str:
     found = comparison.pair.primary
     if found.low <= 0 <= found.high:
         return f"differences below {comparison.margin:g} do not matter"
     return f"not 0, but less than the {comparison.margin:g} that would matter"
 
 
-def _outlook(comparison: Comparison) -> str:
+def _outlook(comparison: PairVerdict) -> str:
     if comparison.more_seeds is None and comparison.pair.n_seeds == 1:
         return "a second seed will show how many more would settle it"
     if comparison.more_seeds is None:
@@ -72,7 +72,7 @@ def _outlook(comparison: Comparison) -> str:
     )
 
 
-def _opposition(comparison: Comparison) -> str:
+def _opposition(comparison: PairVerdict) -> str:
     changes = []
     for metric in comparison.opposed:
         mean = comparison.pair.estimates[metric].mean

@@ -58,7 +58,7 @@ _GALLERY, _SHOWN = 12, 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class AssessedSet:
+class FinishedAssessment:
     """All that was found of a synthetic set.
 
     Attributes:
@@ -127,7 +127,7 @@ def write_assessment(
         converter.write(partial / ASSESSMENT, record)
 
 
-def read_assessment(folder: Path, fold: FoldCases) -> AssessedSet:
+def read_assessment(folder: Path, fold: FoldCases) -> FinishedAssessment:
     """Read an assessment.
 
     Raises:
@@ -135,7 +135,7 @@ def read_assessment(folder: Path, fold: FoldCases) -> AssessedSet:
     """
     record = converter.read(folder / ASSESSMENT, Assessment)
     storage.require_files(folder, record.files)
-    return AssessedSet(record, storage.read_arrays(folder / ARRAYS), _ids(fold))
+    return FinishedAssessment(record, storage.read_arrays(folder / ARRAYS), _ids(fold))
 
 
 def _ids(fold: FoldCases) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def _ids(fold: FoldCases) -> tuple[str, ...]:
 
 def assess(
     experiment: Experiment, fold: FoldCases, source: Path, timer: Timer
-) -> AssessedSet:
+) -> FinishedAssessment:
     """Assess any synthetic set of a fold; writes nothing.
 
     Args:
@@ -172,7 +172,7 @@ def assess(
             **_arrays(fold, sets[0], synthetic, predictions, found),
             **_shapes(sets[0], held_out, experiment.config.lungs),
         }
-    return AssessedSet(record, arrays, _ids(fold))
+    return FinishedAssessment(record, arrays, _ids(fold))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -345,7 +345,7 @@ def _shown(name: str, cases: list[Case] | tuple[Case, ...]) -> dict[str, NDArray
 
 
 def drop_flagged(
-    experiment: Experiment, fold: FoldCases, assessment: AssessedSet
+    experiment: Experiment, fold: FoldCases, assessment: FinishedAssessment
 ) -> Path:
     """Write the fold's set without the pairs that the audit flags.
 

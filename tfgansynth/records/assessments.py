@@ -71,7 +71,7 @@ class Agreement:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Plausibility:
+class PlausibleShares:
     """Which masks have a plausible shape.
 
     Attributes:
@@ -90,7 +90,7 @@ class Quality:
     """Whether masks fit their images and look like masks."""
 
     agreement: Agreement
-    plausibility: Plausibility
+    plausibility: PlausibleShares
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,12 +246,12 @@ def make_quality(
 
 def make_plausibility(
     training: ShapeTable, synthetic: ShapeTable, held_out: ShapeTable
-) -> Plausibility:
+) -> PlausibleShares:
     """Say which shapes are within the range of training masks."""
     ranges = shape_ranges(training)
     ours, real = (plausibility(table, ranges) for table in (synthetic, held_out))
     figures = [misfit.figure for misfit in ours.misfits]
-    return Plausibility(
+    return PlausibleShares(
         synthetic=ours.share,
         real=real.share,
         misfits={name: figures.count(name) for name in dict.fromkeys(figures)},

@@ -78,7 +78,7 @@ class PairComparison:
 
     Attributes:
         first: Name of the regime compared against.
-        second: Name of the regime that is judged.
+        second: Name of the regime that the verdict is on.
         n_pairs: Pairs of its family, over which Holm's correction goes.
         n_seeds: Seeds that both regimes have.
         design: How many cases met how many runs.
@@ -122,7 +122,7 @@ class Comparison:
         runs: What records call the runs.
         seeds: Their seeds.
         folds: The folds that have results, ascending.
-        remarks: What went amiss on the way and may have spoiled a figure.
+        remarks: Problems that may affect the results.
         tables: The regimes. Those of one table are trained by one rule.
         confidence: Of all intervals.
         comparisons: The verdict on each pair of regimes of a table; Holm's correction
@@ -150,12 +150,12 @@ def make_comparison(
     context: str = "",
     title_of: Callable[[FinishedUNet], str] | None = None,
 ) -> Comparison:
-    """Summarize each regime and judge each pair of regimes of a table.
+    """Summarize each regime, and decide on each pair of regimes of a table.
 
     Args:
         unets: One at least, of any number of seeds, folds and regimes; all of one
             data set, and one configuration but for the seed.
-        remarks: What went amiss on the way.
+        remarks: Problems that may affect the results.
         context: What it is of, in one line; without, settings, seeds and folds.
         title_of: Names the table of a U-Net; without, by the rule it was trained by.
 
@@ -260,7 +260,7 @@ def _row(name: str, unets: Sequence[FinishedUNet]) -> RegimeRow:
     )
 
 
-def make_pair(found: comparisons.Comparison) -> PairComparison:
+def make_pair(found: comparisons.PairVerdict) -> PairComparison:
     """Record the verdict on a pair of regimes."""
     pair = found.pair
     return PairComparison(

@@ -121,7 +121,7 @@ class LearningCurve:
         lines: The same by regime and number of real cases.
         differences: Between the regimes.
         missing: What could not be done.
-        remarks: What went amiss on the way and may have spoiled a figure.
+        remarks: Problems that may affect the results.
     """
 
     warning: str | None
@@ -164,7 +164,7 @@ def make_curve(
         generator_of: Cases that the one generator of all was trained on; None where
             each number of cases has a generator of its own.
         missing: What could not be done.
-        remarks: What went amiss on the way.
+        remarks: Problems that may affect the results.
     """
     unets = sorted(
         unets, key=lambda u: (u.seed, u.regime.n_real, u.fold, u.regime.order)

@@ -35,7 +35,7 @@ class MergedFold:
         fold: Number of the fold.
         sets: Hash of the manifest of each set of the fold.
         assessments: What was found of them.
-        remarks: What went amiss with the data, or in the fold's trainings.
+        remarks: Problems with the data, or in the fold's trainings.
         machines: On what its stages were computed.
         seconds: How long these took.
         unets: The U-Nets, in the order of the tables.

@@ -141,7 +141,7 @@ def data_remarks(duplicates: Iterable[Crossing]) -> tuple[Remark, ...]:
 
 
 def gan_remarks(run: RunRecord, fold: int) -> tuple[Remark, ...]:
-    """Say what went amiss in the training of a fold's GAN."""
+    """Name the problems in the training of a fold's GAN."""
     found = read_gan_history(run.root / gan_stage(fold))
     if found is None:
         return ()
@@ -194,7 +194,7 @@ def read_epochs(path: Path) -> list[history.Epoch]:
 
 
 def _remarks(run: RunRecord, unet: FinishedUNet) -> Iterator[Remark]:
-    """What went amiss with the data or in the trainings behind a U-Net."""
+    """Problems with the data or in the trainings behind a U-Net."""
     yield from data_remarks(unet.duplicates)
     yield from gan_remarks(run, unet.fold)
     regime = unet.regime

@@ -1,4 +1,4 @@
-"""What went amiss on the way and may have spoiled a figure, as data."""
+"""Problems that may affect the results, as data."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ class Remark:
         seed: Seed of the run; None where it is about all runs.
         fold: Number of the fold; None where it is about all folds.
         stage: The stage that it is about: `data`, `fold-1/gan`, `fold-1/unet-r30-s0`.
-        kind: What went amiss, in a word.
+        kind: Which problem, in a word.
         text: The same as a sentence.
     """
 

@@ -149,7 +149,7 @@ class RunRecord:
         cases: Hash of each case's content by case id.
         folds: The split.
         unets: The finished U-Nets of all regimes, by fold and in the order of tables.
-        remarks: What went amiss with the data or in the trainings behind them.
+        remarks: Problems with the data or in the trainings behind them.
         machines: On what it was computed.
         timings: How long that took.
     """

@@ -85,7 +85,7 @@ class TableRow:
         folds: The folds that are done, ascending.
         n_real: Real training pairs, one number per fold in `folds`.
         n_synthetic: Synthetic training pairs, one number per fold in `folds`.
-        n_cases: Test cases pooled over `folds`.
+        n_cases: Test cases of all `folds`.
         dice: Dice coefficient.
         hausdorff_px: Hausdorff distance, pixels.
         hausdorff_95_px: 95th-percentile Hausdorff distance, pixels.
@@ -140,7 +140,7 @@ class Table:
         folds: The folds that have results, ascending.
         n_test_cases: Test cases in `folds`, that is, in each complete row.
         rows: One for each training set, in the order of the paper's tables.
-        remarks: What went amiss on the way and may have spoiled a figure.
+        remarks: Problems that may affect the results.
         notes: What a reader must know of the metrics, and of the paper's figures.
     """
 
@@ -173,7 +173,7 @@ def make_table(
         dataset: Its data set.
         n_test_cases: Those of each fold that has results, ascending.
         unets: The finished U-Nets of the paper's regimes.
-        remarks: What went amiss on the way.
+        remarks: Problems that may affect the results.
 
     Raises:
         ValueError: A fold has results but no number of test cases, or more results
@@ -274,13 +274,13 @@ def aggregate(cases: Iterable[CaseRow]) -> tuple[TableRow, ...]:
     for case in cases:
         by_training_set[case.training_set].append(case)
     return tuple(
-        _pool(training_set, members)
+        _row(training_set, members)
         for training_set, members in by_training_set.items()
         if members
     )
 
 
-def _pool(training_set: TrainingSet, cases: Sequence[CaseRow]) -> TableRow:
+def _row(training_set: TrainingSet, cases: Sequence[CaseRow]) -> TableRow:
     seen: set[str] = set()
     pairs_by_fold: dict[int, tuple[int, int]] = {}
     for case in cases:

@@ -49,7 +49,7 @@ def assessment_to_text(
 
 
 def assessment_cells(assessment: Assessment) -> dict[str, str]:
-    """Take the figures of an assessment that tell sets apart at a glance.
+    """Take the figures of an assessment that distinguish sets at a glance.
 
     Returns:
         Cells by their headings. Shares of pairs that come nearer to a training case

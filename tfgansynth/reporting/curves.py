@@ -14,7 +14,7 @@ from tfgansynth.reporting import grids
 from tfgansynth.runtime import storage
 
 _COLORS = ("#0072B2", "#D55E00")
-"""Told apart by all eyes (Okabe and Ito 2008)."""
+"""Distinct for all eyes (Okabe and Ito 2008)."""
 _MARKERS = ("o", "s")
 _INK, _FAINT = "#333333", "#888888"
 _SPREAD = 1.015

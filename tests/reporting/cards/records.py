@@ -20,7 +20,7 @@ from tfgansynth.records.assessments import (
     Fidelity,
     Figure,
     Memorization,
-    Plausibility,
+    PlausibleShares,
     Quality,
     ReferencedFigure,
 )
@@ -102,7 +102,7 @@ def assessment(manifest_sha256: str, *, passed: bool = True) -> Assessment:
             agreement=Agreement(
                 synthetic=SPREAD, real=dataclasses.replace(SPREAD, mean=0.944)
             ),
-            plausibility=Plausibility(
+            plausibility=PlausibleShares(
                 synthetic=0.5, real=0.75, misfits={"area": 2, "solidity": 1}
             ),
         ),

@@ -36,12 +36,12 @@ _OF_ANOTHER_SET = "These networks were trained on the run's own set, which is an
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CardFindings:
-    """What a card tells of results; each in Markdown.
+    """The results on a card; each in Markdown.
 
     Attributes:
         assessment: Quality, fidelity and memorization.
         evaluation: What segmentation networks gained.
-        remarks: What went amiss on the way.
+        remarks: Problems that may affect the results.
     """
 
     assessment: str = NOT_ASSESSED
@@ -162,7 +162,7 @@ def _trained_on(root: Path, fold: int) -> set[str]:
 
 
 def _remarks(root: Path, fold: int, generator: GeneratorProvenance) -> tuple[str, ...]:
-    """What went amiss with the data, or in the training of the fold's GAN."""
+    """Problems with the data, or in the training of the fold's GAN."""
     found = (
         *data_remarks(generator.duplicates),
         *gan_remarks(read_identity(root), fold),

@@ -92,7 +92,7 @@ def training_cases(provenance: GeneratorProvenance) -> str:
 
 
 def remarks(found: tuple[str, ...]) -> list[str]:
-    """What went amiss, as a list; nothing if nothing did."""
+    """Render remarks as a list; nothing without any."""
     return [bullets(f"REMARK: {remark}" for remark in found)] if found else []
 
 

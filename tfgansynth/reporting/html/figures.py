@@ -51,7 +51,7 @@ _COLORS = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RegimeStyle:
-    """How a row of a table is drawn: its color tells its pairs, dashes augmentation."""
+    """How a regime is drawn: color for its kinds of pairs, dashes for augmentation."""
 
     color: str
     dashed: bool
@@ -85,7 +85,7 @@ def forest(
         named: Whether each line has its pair of rows above it.
 
     Returns:
-        The plot, and whether intervals go on beyond it.
+        The plot, and whether intervals continue beyond it.
     """
     found = [comparison.metrics[metric] for comparison in comparisons]
     margin = comparisons[0].margin if metric == PRIMARY else 0.0
@@ -274,17 +274,19 @@ def validation_errors(
     lines: Iterable[tuple[str, RegimeStyle, Mapping[int, float]]], name: str
 ) -> Markup:
     """Show the validation error of U-Nets over their mini-batches, a line each."""
-    told: dict[str, None] = {}
+    shown: dict[str, None] = {}
     with drawing(270) as (figure, (axes,)):
         for regime, style, points in lines:
-            label = "" if regime in told else regime
-            told[regime] = None
+            label = "" if regime in shown else regime
+            shown[regime] = None
             _line(axes, points, color=style.color, label=label, linestyle=style.line)
         axes.set_xlabel("mini-batches")
         axes.set_ylabel("validation error")
         _legend(axes)
         return as_svg(
-            figure, name, f"Validation error over mini-batches: {', '.join(told)}"
+            figure,
+            name,
+            f"Validation error over mini-batches: {', '.join(shown)}",
         )
 
 

@@ -57,7 +57,7 @@ class ShownTable:
         generator: What it says of the generator, likewise; empty without a control.
         comparisons: All its pairs of regimes.
         forests: Their differences, a plot a metric.
-        is_cut: Whether an interval goes on beyond a plot.
+        is_cut: Whether an interval continues beyond a plot.
         boxes: All cases, a plot a metric.
     """
 

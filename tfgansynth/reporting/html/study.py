@@ -1,4 +1,4 @@
-"""A finished run, or a study of several, as its files tell of it."""
+"""A finished run, or a study of several, as its files show it."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

@@ -19,7 +19,7 @@ _EXPLAINED: Mapping[str, tuple[str, str]] = {
     "probability_real": (
         "Taken for real",
         "The probability that the discriminator gives to real and to synthetic pairs. "
-        "Near 1 and 0 it tells them apart with ease; equal, it cannot.",
+        "Near 1 and 0 it distinguishes them easily; if equal, it cannot.",
     ),
     "gradient_norm": (
         "Gradient norms",

@@ -3,8 +3,8 @@
 Made again are: agreement, from the out-of-fold segmentations and the set's masks;
 shapes, from these masks and the stored shapes of real ones; figures of features, from
 the stored features; the audit, from the stored distances; and the diversity of the
-set's images. Not made again is what only real images and masks could tell, which no
-result holds: the agreement of each real case, and the diversity of the real images.
+set's images. Not made again is what needs real images and masks, which no
+result has: the agreement of each real case, and the diversity of the real images.
 """
 
 import dataclasses

@@ -29,7 +29,7 @@ class Differences:
         """Begin.
 
         Args:
-            root: Paths are told relative to this folder.
+            root: Paths are given relative to this folder.
             rounding: Numbers whose relative difference is at most this are equal.
         """
         self._root = root
@@ -56,7 +56,7 @@ class Differences:
 
     @contextlib.contextmanager
     def reading(self, path: Path) -> Iterator[None]:
-        """Note what cannot be read, or is of a form that allows no recomputation."""
+        """Note what cannot be read, or has a form that cannot be made again."""
         try:
             yield
         except (LookupError, TypeError, ValueError, AttributeError) as fault:

@@ -88,7 +88,7 @@ def verified_runs(root: Path) -> list[RunRecord]:
     if lines := verification.differences.lines:
         raise InputError(
             f"{root}: is not what its predictions give ({lines[0]}): "
-            f"tools/verify.py {root} tells all"
+            f"tools/verify.py {root} lists all"
         )
     return runs
 

@@ -11,7 +11,9 @@ import pytest
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
 from tfgansynth.errors import InputError
-from tfgansynth.reporting.verification.pool import pool, read_pool
+from tfgansynth.records import converter
+from tfgansynth.records.assessments import Assessment
+from tfgansynth.reporting.merging import merge, read_merged
 from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -47,18 +49,16 @@ def runs(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
 
 
 @pytest.fixture(scope="module")
-def pool_of_one(
-    runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    folder = tmp_path_factory.mktemp("pool")
-    pool([runs["one"]], folder)
+def merged_one(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("merged")
+    merge([runs["one"]], folder)
     return folder
 
 
 @pytest.fixture
-def pooled(pool_of_one: Path, tmp_path: Path) -> Path:
-    """A pool that has fold 1, the test's own."""
-    return shutil.copytree(pool_of_one, tmp_path / "pool")
+def merged(merged_one: Path, tmp_path: Path) -> Path:
+    """Merged results of fold 1, the test's own."""
+    return shutil.copytree(merged_one, tmp_path / "merged")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -76,59 +76,60 @@ def reseal(path: Path, change: Callable[[Any], None]) -> None:
 def test_two_machines_show_what_one_shows(
     tool: Runner, runs: dict[str, Path], tmp_path: Path
 ) -> None:
-    done = tool("merge_results", runs["two"], runs["one"], "--to", tmp_path / "pool")
+    done = tool("merge_results", runs["two"], runs["one"], "--to", tmp_path / "merged")
 
     assert done.returncode == 0, done.stderr
     assert "MERGED: seed 0, fold 1: 11 U-Nets\nMERGED: seed 0, fold 2" in done.stdout
     assert "PHANTOMS" in done.stdout
-    found = storage.read_record(tmp_path / "pool/evidence.json")
-    assert found == storage.read_record(runs["both"] / "evidence.json")
-    text = (tmp_path / "pool/evidence.md").read_text()
-    assert text == (runs["both"] / "evidence.md").read_text()
+    found = storage.read_record(tmp_path / "merged/comparison.json")
+    assert found == storage.read_record(runs["both"] / "comparison.json")
+    text = (tmp_path / "merged/comparison.md").read_text()
+    assert text == (runs["both"] / "comparison.md").read_text()
 
 
-def test_only_numbers_are_taken(pooled: Path, runs: dict[str, Path]) -> None:
-    files = contents(pooled)
+def test_only_numbers_are_taken(merged: Path, runs: dict[str, Path]) -> None:
+    files = contents(merged)
 
     assert {Path(name).suffix for name in files} == {".json", ".csv", ".md"}
     assert sum(name.endswith(".csv") for name in files) == 11
-    (fold,) = read_pool(pooled)
-    assert set(fold.record["sets"]) == {"synthetic", "synthetic-control"}
-    audit = storage.read_record(runs["one"] / "fold-1/assessment/assessment.json")
-    assert fold.record["assessments"] == {"assessment": audit}
-    assert fold.record["machines"][0]["versions"]["tensorflow"]
-    assert fold.record["seconds"]["fold-1/gan"] > 0
+    (fold,) = read_merged(merged)
+    assert set(fold.record.sets) == {"plain", "control"}
+    path = runs["one"] / "fold-1/assessment/assessment.json"
+    audit = converter.read(path, Assessment)
+    assert fold.record.assessments == {"plain": audit}
+    assert fold.record.machines[0].versions["tensorflow"]
+    assert fold.record.seconds["fold-1/gan"] > 0
 
 
-def test_the_same_again_changes_nothing(pooled: Path, runs: dict[str, Path]) -> None:
-    before = contents(pooled)
+def test_the_same_again_changes_nothing(merged: Path, runs: dict[str, Path]) -> None:
+    before = contents(merged)
 
-    pool([], pooled)
-    pool([runs["one"]], pooled)
+    merge([], merged)
+    merge([runs["one"]], merged)
 
-    assert contents(pooled) == before
+    assert contents(merged) == before
 
 
 def test_a_renamed_run_is_the_same(
-    pooled: Path, runs: dict[str, Path], tmp_path: Path
+    merged: Path, runs: dict[str, Path], tmp_path: Path
 ) -> None:
-    before = contents(pooled)
+    before = contents(merged)
 
-    pool([shutil.copytree(runs["one"], tmp_path / "mine")], pooled)
+    merge([shutil.copytree(runs["one"], tmp_path / "mine")], merged)
 
-    assert contents(pooled) == before
+    assert contents(merged) == before
 
 
-def test_rows_may_come_one_after_the_other(pooled: Path, runs: dict[str, Path]) -> None:
-    before = contents(pooled)
+def test_rows_may_come_one_after_the_other(merged: Path, runs: dict[str, Path]) -> None:
+    before = contents(merged)
 
     def drop(record: Any) -> None:
-        del record["unets"][2:7], record["assessments"]["assessment"]
+        del record["unets"][2:7], record["assessments"]["plain"]
 
-    reseal(pooled / NAME / "fold-1/fold.json", drop)
-    pool([runs["one"]], pooled)
+    reseal(merged / NAME / "fold-1/fold.json", drop)
+    merge([runs["one"]], merged)
 
-    assert contents(pooled) == before
+    assert contents(merged) == before
 
 
 def other_result(fold: Path) -> None:
@@ -142,8 +143,8 @@ def other_result(fold: Path) -> None:
         (entry,) = (
             entry
             for entry in record["unets"]
-            if (entry["n_real"], entry["n_synthetic"], entry["schedule"])
-            == (12, 6, "paper")
+            if entry["regime"]
+            == {"n_real": 12, "n_synthetic": 6, "schedule": "paper", "set": "plain"}
         )
         entry["cases_sha256"] = storage.hash_file(path)
 
@@ -152,14 +153,14 @@ def other_result(fold: Path) -> None:
 
 def other_set(fold: Path) -> None:
     def change(record: Any) -> None:
-        record["sets"]["synthetic"] = "0" * 64
+        record["sets"]["plain"] = "0" * 64
 
     reseal(fold / "fold.json", change)
 
 
 def other_audit(fold: Path) -> None:
     def change(record: Any) -> None:
-        record["assessments"]["assessment"]["n_training"] += 1
+        record["assessments"]["plain"]["n_training"] += 1
 
     reseal(fold / "fold.json", change)
 
@@ -173,35 +174,35 @@ def other_audit(fold: Path) -> None:
     ],
 )
 def test_a_fold_counts_once(
-    pooled: Path,
+    merged: Path,
     runs: dict[str, Path],
     change: Callable[[Path], None],
     words: str,
 ) -> None:
     """Whoever trains a fold twice cannot take the better one."""
-    change(pooled / NAME / "fold-1")
-    before = contents(pooled)
+    change(merged / NAME / "fold-1")
+    before = contents(merged)
 
     with pytest.raises(InputError, match="has other results of this fold") as refused:
-        pool([runs["two"], runs["one"]], pooled)
+        merge([runs["two"], runs["one"]], merged)
 
     assert words in str(refused.value)
-    assert contents(pooled) == before
+    assert contents(merged) == before
 
 
-def test_folds_of_other_settings_are_not_pooled(
-    pooled: Path, runs: dict[str, Path]
+def test_folds_of_other_settings_are_not_merged(
+    merged: Path, runs: dict[str, Path]
 ) -> None:
     def change(record: Any) -> None:
         record["config"]["gan"]["steps"] = 7
 
-    reseal(pooled / NAME / "fold-1/fold.json", change)
-    before = contents(pooled)
+    reseal(merged / NAME / "fold-1/fold.json", change)
+    before = contents(merged)
 
-    with pytest.raises(InputError, match=r"cannot be pooled .*gan\.steps: 6 against 7"):
-        pool([runs["two"]], pooled)
+    with pytest.raises(InputError, match=r"cannot be merged .*gan\.steps: 6 against 7"):
+        merge([runs["two"]], merged)
 
-    assert contents(pooled) == before
+    assert contents(merged) == before
 
 
 def test_an_altered_run_is_refused(
@@ -210,47 +211,47 @@ def test_an_altered_run_is_refused(
     run = shutil.copytree(runs["one"], tmp_path / NAME)
     (run / "fold-1/unet-r12-s6/cases.csv").write_text("altered\n")
 
-    done = tool("merge_results", run, "--to", tmp_path / "pool")
+    done = tool("merge_results", run, "--to", tmp_path / "merged")
 
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "is not what its predictions give" in line
-    assert not (tmp_path / "pool").exists()
+    assert not (tmp_path / "merged").exists()
 
 
-def test_an_altered_pool_is_refused(pooled: Path) -> None:
-    path = pooled / NAME / "fold-1/unet-r12-s6.csv"
+def test_an_altered_fold_is_refused(merged: Path) -> None:
+    path = merged / NAME / "fold-1/unet-r12-s6.csv"
     path.write_text(path.read_text().replace("0.", "0.1"))
 
     with pytest.raises(InputError, match=r"unet-r12-s6\.csv: was altered"):
-        pool([], pooled)
+        merge([], merged)
 
 
-def test_a_pool_is_verified(tool: Runner, pooled: Path) -> None:
-    done = tool("verify", pooled)
+def test_a_merge_is_verified(tool: Runner, merged: Path) -> None:
+    done = tool("verify", merged)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "VERIFIED: " in done.stdout
 
 
-def test_an_altered_verdict_of_a_pool_is_named(tool: Runner, pooled: Path) -> None:
+def test_an_altered_verdict_of_a_merge_is_named(tool: Runner, merged: Path) -> None:
     def change(record: Any) -> None:
         record["comparisons"][0]["verdict"] = "helps against all odds"
 
-    reseal(pooled / "evidence.json", change)
-    text = pooled / "evidence.md"
+    reseal(merged / "comparison.json", change)
+    text = merged / "comparison.md"
     text.write_text(text.read_text().replace("0.", "0.1", 1))
 
-    done = tool("verify", pooled)
+    done = tool("verify", merged)
 
     assert done.returncode == 1
-    assert "evidence.json: comparisons[0].verdict: stored helps" in done.stdout
-    assert "evidence.md: line " in done.stdout
+    assert "comparison.json: comparisons[0].verdict: stored helps" in done.stdout
+    assert "comparison.md: line " in done.stdout
     assert "2 differences" in done.stdout
 
 
-def test_each_assessed_set_has_a_line(pooled: Path) -> None:
-    heading, _, line = (pooled / "sets.md").read_text().splitlines()
+def test_each_assessed_set_has_a_line(merged: Path) -> None:
+    heading, _, line = (merged / "sets.md").read_text().splitlines()
 
     cells = dict(zip(heading.split(" | "), line.split(" | "), strict=True))
     assert (cells["| seed"], cells["set"]) == ("| 0", "fold-1/synthetic")
@@ -258,20 +259,20 @@ def test_each_assessed_set_has_a_line(pooled: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["config", "unets", "sets"])
-def test_a_pool_of_another_version_is_refused(pooled: Path, name: str) -> None:
-    path = pooled / NAME / "fold-1/fold.json"
+def test_a_merge_of_another_version_is_refused(merged: Path, name: str) -> None:
+    path = merged / NAME / "fold-1/fold.json"
     reseal(path, lambda record: record.pop(name))
 
-    with pytest.raises(InputError, match="is not of this version"):
-        pool([], pooled)
+    with pytest.raises(InputError, match="is not of the form that this version"):
+        merge([], merged)
 
 
-def test_an_assessment_of_another_version_is_refused(pooled: Path) -> None:
-    path = pooled / NAME / "fold-1/fold.json"
-    reseal(path, lambda record: record["assessments"]["assessment"].pop("soundness"))
+def test_an_assessment_of_another_version_is_refused(merged: Path) -> None:
+    path = merged / NAME / "fold-1/fold.json"
+    reseal(path, lambda record: record["assessments"]["plain"].pop("quality"))
 
-    with pytest.raises(InputError, match="is not of this version"):
-        pool([], pooled)
+    with pytest.raises(InputError, match="is not of the form that this version"):
+        merge([], merged)
 
 
 def test_what_is_no_result_is_refused(tool: Runner, tmp_path: Path) -> None:
@@ -281,4 +282,4 @@ def test_what_is_no_result_is_refused(tool: Runner, tmp_path: Path) -> None:
 
     done = tool("merge_results", tmp_path, "--to", tmp_path)
     assert done.returncode == 2
-    assert "has no evidence.json" in done.stderr
+    assert "has no comparison.json" in done.stderr

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tfgansynth.reporting.verification.studies import verify
 
 from tests.tools.conftest import TINY
+from tfgansynth.reporting.verification.verify import verify
 from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -34,22 +34,22 @@ def study(out: Path) -> Path:
     return out / "phantoms-reduced-smoke-seeds0-1"
 
 
-def test_evidence_has_all_rows_and_pairs_of_both_tables(study: Path) -> None:
-    evidence = storage.read_record(study / "evidence.json")
+def test_comparison_has_all_rows_and_pairs_of_both_tables(study: Path) -> None:
+    comparison = storage.read_record(study / "comparison.json")
 
-    paper, fixed_budget = evidence["tables"]
+    paper, fixed_budget = comparison["tables"]
     assert [len(table["rows"]) for table in (paper, fixed_budget)] == [3, 5]
     for row in (*paper["rows"], *fixed_budget["rows"]):
         assert (row["n_unets"], row["n_results"]) == (2, 20)
         assert set(row["dice_by_seed"]) == {"0", "1"}
     # Pairs of rows of one table: 3 and 10.
-    assert len(evidence["comparisons"]) == 13
-    assert evidence["warning"].startswith("PHANTOMS")
-    assert len(evidence["unets"]) == 16
-    for unet in evidence["unets"]:
+    assert len(comparison["comparisons"]) == 13
+    assert comparison["warning"].startswith("PHANTOMS")
+    assert len(comparison["unets"]) == 16
+    for unet in comparison["unets"]:
         folder = study.parent / unet["run"] / f"fold-{unet['fold']}" / unet["folder"]
         assert (folder / "predictions.npz").exists()
-    assert "PHANTOMS" in (study / "evidence.md").read_text().splitlines()[0]
+    assert "PHANTOMS" in (study / "comparison.md").read_text().splitlines()[0]
 
 
 def test_each_seed_has_a_split_of_its_own(out: Path) -> None:
@@ -76,14 +76,14 @@ def test_fair_rows_took_the_same_steps(out: Path) -> None:
 def test_the_same_command_again_gives_the_same(
     tool: Runner, out: Path, study: Path
 ) -> None:
-    before = (study / "evidence.json").read_bytes()
-    (study / "evidence.json").unlink()
+    before = (study / "comparison.json").read_bytes()
+    (study / "comparison.json").unlink()
 
     done = tool("run_table", *STUDY, "--out", out)
 
     assert done.returncode == 0, done.stderr
     assert "epoch 1" not in done.stdout
-    assert (study / "evidence.json").read_bytes() == before
+    assert (study / "comparison.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_the_same_command_again_gives_the_same(
         (["--regimes", "some"], "--regimes"),
         (
             ["--control"],
-            "--control: adds to the fixed-budget regimes: expected --regimes",
+            "--control: has fixed-budget regimes: expected --regimes",
         ),
         (
             ["--evaluation.budget-steps", "5", "--evaluation.budget-epoch", "2"],
@@ -127,7 +127,7 @@ def test_wrong_options_are_refused_in_one_line(
 def test_a_study_of_several_runs_is_verified(
     study: Path, out: Path, tmp_path: Path
 ) -> None:
-    assert verify(study).differences == []
+    assert verify(study).lines == []
 
     copies = tmp_path / "runs"
     shutil.copytree(out, copies)
@@ -136,7 +136,7 @@ def test_a_study_of_several_runs_is_verified(
     shutil.copytree(
         unets[0] / "unet-r6-s6-fixed-budget", unets[1] / "unet-r6-s6-fixed-budget"
     )
-    lines = verify(copies / study.name).differences
+    lines = verify(copies / study.name).lines
     where = "phantoms-reduced-smoke-seed1/fold-1/unet-r6-s6-fixed-budget"
     assert f"{where}/provenance.json: seed: stored 0, recomputed 1" in lines
-    assert any(line.startswith(f"{study.name}/evidence.json: ") for line in lines)
+    assert any(line.startswith(f"{study.name}/comparison.json: ") for line in lines)
