@@ -20,7 +20,7 @@ from tfgansynth.gan import recording, training
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.health import read_remarks
 from tfgansynth.gan.recording import FidelityProbe, fixed_latent_vectors
-from tfgansynth.gan.training import is_trained, load_gan, sample_bytes, train_gan
+from tfgansynth.gan.training import load_gan, sample_bytes, train_gan
 from tfgansynth.runtime import checkpoints as checkpoint_files
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.progress import Progress
@@ -160,10 +160,9 @@ def test_training_ends_at_its_last_step_with_its_last_two_checkpoints(
 ) -> None:
     assert int(finished.gan.step) == STEPS
     assert checkpoints(finished.folder) == ["step-000004.npz", "step-000006.npz"]
-    assert is_trained(SMALL, finished.folder, PROVENANCE)
-    assert not is_trained(
-        dataclasses.replace(SMALL, steps=7), finished.folder, PROVENANCE
-    )
+    assert_same(load(finished.folder), finished.state)
+    with pytest.raises(InputError, match="at step 6 of 7"):
+        load(finished.folder, dataclasses.replace(SMALL, steps=7))
 
 
 def test_a_finished_training_loads_as_it_ended(finished: Finished) -> None:
@@ -250,14 +249,15 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
             train(tmp_path)
     assert f"checkpoint of step {step} written" in capsys.readouterr().out
     assert f"step-{step:06d}.npz" in checkpoints(tmp_path)
-    assert not is_trained(SMALL, tmp_path, PROVENANCE)
+    with pytest.raises(InputError, match=f"at step {step} of {STEPS}"):
+        load(tmp_path)
 
     gan = train(tmp_path)
 
     assert f"resumed after step {step} of {STEPS}" in capsys.readouterr().out
     assert_same(gan, finished.state)
     assert_same_records(tmp_path, finished.folder)
-    assert is_trained(SMALL, tmp_path, PROVENANCE)
+    assert_same(load(tmp_path), finished.state)
 
 
 def test_an_interrupt_before_the_first_step_leaves_nothing_to_resume(

@@ -71,7 +71,7 @@ def compute_gan(experiment: Experiment, planned: PlannedStage, stage: Stage) -> 
         config.gan,
         stage,
         mask_threshold=config.synthesis.mask_threshold,
-        change=_pair_augmentation(config.gan.augment_real, config.augmentation),
+        augment=_pair_augmentation(config.gan.augment_real, config.augmentation),
     )
     newest = checkpoints.path_of(stage.folder / "checkpoints", config.gan.steps)
     return [newest.relative_to(stage.folder).as_posix()]

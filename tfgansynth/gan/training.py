@@ -14,7 +14,6 @@ from tfgansynth.gan import callbacks, recording
 from tfgansynth.gan.callbacks import load_checkpoint
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.networks import Generator
-from tfgansynth.runtime import checkpoints
 from tfgansynth.runtime.progress import Progress
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import START_UP
@@ -28,7 +27,7 @@ def train_gan(
     stage: Stage,
     *,
     mask_threshold: int,
-    change: AugmentPair | None = None,
+    augment: AugmentPair | None = None,
 ) -> DCGAN:
     """Train a GAN to its last step, or resume its training from its newest checkpoint.
 
@@ -40,7 +39,7 @@ def train_gan(
         stage: Its folder gets `checkpoints/`, `samples/`, `tensorboard/` and
             `history.csv`.
         mask_threshold: Grey value from which a mask pixel is drawn as foreground.
-        change: Changes each training pair each time it is served.
+        augment: Augments each training pair each time it is served.
 
     Returns:
         The trained GAN.
@@ -65,7 +64,7 @@ def train_gan(
         batch=config.batch,
         seed=derive_seed(stage.seed, "batches"),
         first_step=first,
-        augment=change,
+        augment=augment,
     )
     with log, checkpoint, Progress("GAN step", config.steps) as progress:
         used = [
@@ -117,12 +116,6 @@ def load_gan(
             "run tools/train_gan.py with the same options first"
         )
     return gan
-
-
-def is_trained(config: GANConfig, folder: Path, provenance: Mapping[str, Any]) -> bool:
-    """Whether this folder has a fully trained GAN that can be read."""
-    arrays = checkpoints.load_newest(folder / "checkpoints", provenance)
-    return arrays is not None and int(arrays["step"]) == config.steps
 
 
 def sample_bytes(generator: Generator, z: Any) -> tuple[ByteArray, ByteArray]:
