@@ -1,1 +1,1 @@
-"""Convolutions and their gradients, faster than the library's, equal to rounding."""
+"""Convolutions and their gradients, faster than TensorFlow's, equal to rounding."""

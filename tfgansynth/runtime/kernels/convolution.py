@@ -1,14 +1,14 @@
-"""Convolutions with SAME padding and their gradients, each the fastest way we know.
+"""Convolutions with SAME padding and their gradients, in the fastest way we know.
 
 Every function equals `keras.ops.conv` or `keras.ops.conv_transpose` to rounding, and
-so do its gradients. What differs is how TensorFlow is asked on a CPU, where its
-filter gradients take half the time of a training step:
+so do its gradients. The difference is the TensorFlow operations that compute it on a
+CPU, where filter gradients take half the time of a training step:
 
 * Filter gradients run in our own kernel where the processor has the instructions.
-* Without it, those of small maps are a dilated convolution whose batch and channels
-  have changed places.
-* A transposed convolution to a few maps is a convolution to four times as many, whose
-  maps are then woven into one of twice the side.
+* Without it, the filter gradients of small maps are a dilated convolution with batch
+  and channels exchanged.
+* A transposed convolution to a few maps is a convolution to four times as many maps,
+  which depth-to-space turns into maps of twice the side (Shi et al. 2016).
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from tfgansynth.runtime.kernels import library
 from tfgansynth.runtime.precision import cpu_flags
 
 _FEW_MAPS = 4
-"""Outputs of a transposed convolution up to which weaving is faster."""
+"""Outputs of a transposed convolution up to which depth-to-space is faster."""
 _SMALL_SIDE = 8
 """Side of the errors up to which a dilated convolution is the faster gradient."""
 
@@ -39,7 +39,7 @@ def convolution(maps: Any, kernel: Any, *, stride: int) -> Any:
     Returns:
         (n, h / stride, w / stride, o) of the same type.
     """
-    if not _is_ours():
+    if not _uses_own_functions():
         return ops.conv(maps, kernel, strides=stride, padding="same")
 
     @tf.custom_gradient
@@ -69,7 +69,7 @@ def transposed_convolution(maps: Any, kernel: Any, *, stride: int) -> Any:
     Returns:
         (n, h * stride, w * stride, o) of the same type.
     """
-    if not _is_ours():
+    if not _uses_own_functions():
         return ops.conv_transpose(maps, kernel, strides=stride, padding="same")
 
     @tf.custom_gradient
@@ -89,15 +89,15 @@ def transposed_convolution(maps: Any, kernel: Any, *, stride: int) -> Any:
     return forward(maps, tf.convert_to_tensor(kernel))
 
 
-def _is_ours() -> bool:
-    # A GPU's library knows its filter gradients.
+def _uses_own_functions() -> bool:
+    # A GPU's own library has fast filter gradients.
     return keras.backend.backend() == "tensorflow" and not gpus()
 
 
 def _transposed(maps: Any, kernel: Any, stride: int, shape: Any) -> Any:
     size, _, out_maps, _ = kernel.shape
     if (size, stride) == (5, 2) and out_maps <= _FEW_MAPS:
-        return _woven(maps, kernel)
+        return _depth_to_space_deconvolution(maps, kernel)
     return tf.raw_ops.Conv2DBackpropInput(
         input_sizes=shape,
         filter=kernel,
@@ -107,11 +107,11 @@ def _transposed(maps: Any, kernel: Any, stride: int, shape: Any) -> Any:
     )
 
 
-def _woven(maps: Any, kernel: Any) -> Any:
-    """Transposed 5 x 5 convolution of stride 2 by a 3 x 3 one of stride 1.
+def _depth_to_space_deconvolution(maps: Any, kernel: Any) -> Any:
+    """Compute a transposed 5 x 5 convolution of stride 2 by a 3 x 3 one of stride 1.
 
-    Row 2a + r of the result takes rows a - 1, a and a + 1 of the maps with rows
-    r + 3, r + 1 and r - 1 of the kernel, which has no row -1.
+    Row 2a + r of the result is made of rows a - 1, a and a + 1 of the maps with rows
+    r + 3, r + 1 and r - 1 of the kernel. Row -1 is zero.
     """
     _, _, out_maps, in_maps = kernel.shape
     padded = tf.pad(kernel, [[1, 0], [1, 0], [0, 0], [0, 0]])
@@ -126,7 +126,7 @@ def _filter_gradient(maps: Any, errors: Any, size: int, stride: int) -> Any:
     _, _, side, out_maps = errors.shape
     in_maps = maps.shape[-1]
     kernels, _ = library.load()
-    # Tile sizes of the kernel. AMX, where there is any, beats it on large maps.
+    # Tile sizes of the kernel. AMX is faster than it on large maps.
     tiled = in_maps % 16 == 0 and out_maps % 64 == 0 and side % 2 == 0
     amx = maps.dtype == tf.bfloat16 and "amx_bf16" in cpu_flags()
     if kernels is not None and tiled and not amx:

@@ -1,7 +1,7 @@
 """Keras's convolution layers, computed by our functions.
 
-Each is its plain Keras twin in all but speed: same arguments, weights, and results
-to rounding.
+Each equals the layer of Keras that it is derived from in arguments and weights, and
+in results to rounding. Only the speed differs. Saved models name these classes.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ from keras import ops
 from tfgansynth.runtime.kernels.convolution import convolution, transposed_convolution
 
 
+@keras.saving.register_keras_serializable("tfgansynth")
 class Convolution(keras.layers.Conv2D):
     """`keras.layers.Conv2D` with SAME padding and equal strides."""
 
@@ -20,6 +21,7 @@ class Convolution(keras.layers.Conv2D):
         return convolution(inputs, kernel, stride=self.strides[0])
 
 
+@keras.saving.register_keras_serializable("tfgansynth")
 class TransposedConvolution(keras.layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose` with SAME padding and equal strides."""
 

@@ -1,7 +1,7 @@
 """Compiles our kernels for this machine, once, and loads them into TensorFlow.
 
-A C++ compiler and a processor with AVX-512 are all they need. Without either,
-TensorFlow's own operations do the same work.
+They need a C++ compiler and a processor with AVX512-BF16. Without either,
+TensorFlow's own operations compute the same.
 """
 
 import functools
@@ -24,11 +24,11 @@ _INSTRUCTIONS = {"avx512f", "avx512bw", "avx512_bf16"}
 
 @functools.cache
 def load() -> tuple[Any, str]:
-    """Load the kernels, compiling them if this machine has not done so before.
+    """Load the kernels. The first call on a machine compiles them.
 
     Returns:
-        The module of operations, or None without them; and in words what runs: the
-        compiler's name or why there are none.
+        The module of operations, or None without them; and in words which operations
+        run, with the compiler's name or the reason why there are no kernels.
     """
     if os.environ.get("TFGANSYNTH_KERNELS") == "off":
         return None, "TensorFlow's own (TFGANSYNTH_KERNELS=off)"
@@ -64,7 +64,7 @@ def _compiled(compiler: str) -> Path:
     if library.exists():
         return library
     folder.mkdir(parents=True, exist_ok=True)
-    # Beside it and renamed: two processes may compile at once.
+    # Written beside it and renamed: two processes may compile at once.
     with tempfile.TemporaryDirectory(dir=folder) as beside:
         output = Path(beside) / library.name
         subprocess.run(
