@@ -62,19 +62,22 @@ class LabelledImages:
         )
 
 
-def real_pairs(cases: Sequence[Case], *, soft_masks: bool) -> FloatArray:
+def real_pairs(
+    cases: Sequence[Case], *, soft_masks: bool, scaling: str = "paper"
+) -> FloatArray:
     """Stack the pairs of real cases for the GAN. Paper: III.
 
     Args:
         cases: n cases.
         soft_masks: Keep partly covered mask pixels grey instead of binary.
+        scaling: How the pairs hold grey values: `gan.pixel_scaling`.
 
     Returns:
         float32 (n, S, S, 2) in [-1, 1]; channel 0 image, channel 1 mask.
     """
     return np.stack(
         [
-            stack_pair(case.image, case.coverage if soft_masks else case.mask)
+            stack_pair(case.image, case.coverage if soft_masks else case.mask, scaling)
             for case in cases
         ]
     )

@@ -15,8 +15,8 @@ from scipy.special import expit
 
 from tfgansynth.arrays import FloatArray, MaskArray, to_signed
 from tfgansynth.config import UNetConfig
+from tfgansynth.runtime.devices import layer_policy
 from tfgansynth.runtime.kernels.layers import Convolution, TransposedConvolution
-from tfgansynth.runtime.precision import layer_policy
 from tfgansynth.segmentation.losses import CaseMean, DiceError, PixelCrossEntropy
 from tfgansynth.segmentation.optimizer import build_optimizer
 

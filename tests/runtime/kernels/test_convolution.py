@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfgansynth.runtime.devices import bfloat16_units
 from tfgansynth.runtime.kernels import convolution, library
-from tfgansynth.runtime.precision import bfloat16_units
 
 Array = NDArray[np.float32]
 TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-2}
@@ -83,7 +83,7 @@ def output_and_gradients(
 
 def compare(
     ours: Callable[[Any, Any], Any],
-    reference: Callable[[Any, Any], Any],
+    keras_function: Callable[[Any, Any], Any],
     arrays: list[Array],
     dtype: str,
 ) -> None:
@@ -91,22 +91,21 @@ def compare(
         # `auto` takes float32 there, and TensorFlow rounds every partial sum.
         pytest.skip("nothing here accelerates bfloat16")
     tensors = [tf.cast(array, dtype) for array in arrays]
-    # The reference in float32, of the numbers as rounded.
-    exact = (tf.cast(x, "float32") for x in tensors)
-    references = output_and_gradients(reference, *exact)
+    # Keras in float32, of the numbers as rounded.
+    references = output_and_gradients(
+        keras_function, *(tf.cast(x, "float32") for x in tensors)
+    )
     values = output_and_gradients(ours, *tensors)
     assert len(values) == 3
-    for value, expected in zip(values, references, strict=True):
+    for value, reference in zip(values, references, strict=True):
         assert value.dtype == dtype
-        assert relative_error(value, expected) < TOLERANCES[dtype]
+        assert relative_error(value, reference) < TOLERANCES[dtype]
 
 
 @pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_convolution_and_its_gradients_equal_those_of_keras(
-    case: Case, dtype: str
-) -> None:
+def test_convolution_equals_keras_with_all_gradients(case: Case, dtype: str) -> None:
     small = case.side // case.stride
     arrays = [
         random(case.images, case.side, case.side, case.in_maps, seed=0),
@@ -127,12 +126,12 @@ def test_convolution_and_its_gradients_equal_those_of_keras(
     "case",
     [
         *(case for case in CASES if case.stride == 2),
-        Case(32, 2, 64, 5, 2),  # to two maps: by depth-to-space
+        Case(32, 2, 64, 5, 2),  # to two maps: depth-to-space
         Case(16, 4, 32, 5, 2, images=1),
     ],
     ids=str,
 )
-def test_transposed_convolution_and_its_gradients_equal_those_of_keras(
+def test_transposed_convolution_equals_keras_with_all_gradients(
     case: Case, dtype: str
 ) -> None:
     small = case.side // case.stride
@@ -151,21 +150,21 @@ def test_transposed_convolution_and_its_gradients_equal_those_of_keras(
     )
 
 
-def test_depth_to_space_makes_few_maps_and_not_many(
+def test_few_maps_use_depth_to_space_and_many_do_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    maps_made = []
-    original = convolution._depth_to_space_deconvolution
+    counts = []
+    original = convolution._by_depth_to_space
 
     def note(maps: Any, kernel: Any) -> Any:
-        maps_made.append(kernel.shape[2])
+        counts.append(kernel.shape[2])
         return original(maps, kernel)
 
-    monkeypatch.setattr(convolution, "_depth_to_space_deconvolution", note)
+    monkeypatch.setattr(convolution, "_by_depth_to_space", note)
     for out_maps in (2, 4, 8):
         kernel = tf.zeros((5, 5, out_maps, 16))
         convolution.transposed_convolution(tf.zeros((1, 4, 4, 16)), kernel, stride=2)
-    assert maps_made == [2, 4]
+    assert counts == [2, 4]
 
 
 def filter_gradient(maps: Array, errors: Array, kernel: int, stride: int) -> Any:
@@ -187,7 +186,7 @@ def filter_gradient(maps: Array, errors: Array, kernel: int, stride: int) -> Any
         ((1, 8, 16), (1, 4, 4, 64)),  # an axis is missing
     ],
 )
-def test_kernel_refuses_shapes_that_it_does_not_support(
+def test_kernel_refuses_shapes_it_was_not_made_for(
     maps: tuple[int, ...], errors: tuple[int, ...]
 ) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match="expected"):

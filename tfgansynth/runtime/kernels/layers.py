@@ -1,7 +1,7 @@
 """Keras's convolution layers, computed by our functions.
 
-Each equals the layer of Keras that it is derived from in arguments and weights, and
-in results to rounding. Only the speed differs. Saved models name these classes.
+Each differs from the Keras layer in speed only. Arguments and weights are the same, and
+results are equal to rounding.
 """
 
 from typing import Any
