@@ -254,14 +254,19 @@ class UNetConfig:
     """The segmentation network and its training."""
 
     depth: CountOrZero = 4
-    """Number of average poolings. [paper IV-B]"""
+    """Number of average poolings. [paper IV-B]; on the way up, a 2 x 2 up-convolution
+    of stride 2 with ReLU doubles the side of the maps [choice]"""
     maps: Count = 64
-    """Feature maps of every convolution. [paper IV-B]"""
+    """Feature maps of every convolution. [paper IV-B]; a 1 x 1 convolution makes the
+    two logits of them. Kernels start from the MSRA distribution: from Keras's He
+    normal, which is cut off at two standard deviations, while Caffe's is not
+    [choice]"""
     kernel_size: Count = 3
-    """Side of the convolution kernels. [paper IV-B]"""
+    """Side of the convolution kernels. [paper IV-B]; maps are padded with zeros and
+    keep their side [choice]"""
     optimizer: Literal["nesterov", "adam"] = "nesterov"
-    """Nesterov's method as Caffe computes it [paper IV-B], or Adam
-    [choice, fast]"""
+    """Nesterov's method as Caffe computes it [paper IV-B], or Adam, with Keras's
+    beta_1 0.9, beta_2 0.999 and epsilon 1e-7 [choice, fast]"""
     learning_rate: Amount = 1e-5
     """Learning rate. [paper IV-B]"""
     momentum: Share = 0.99
@@ -269,7 +274,8 @@ class UNetConfig:
     weight_decay: Amount = 5e-4
     """L2 weight decay, coupled into the gradient before momentum. [paper IV-B]"""
     batch: Count = 16
-    """Pairs a mini-batch. [paper IV-B]"""
+    """Pairs a mini-batch. [paper IV-B]; drawn without replacement: an epoch has every
+    pair once, and its last mini-batch may be smaller [choice]"""
     validation_error: Literal["cross_entropy", "dice"] = "cross_entropy"
     """The error that decides when to stop: the training loss on the validation
     cases, or 1 minus their mean Dice. The paper does not say which [choice]; Dice
@@ -278,30 +284,31 @@ class UNetConfig:
     """Epochs in the average of the validation error. Training stops when this
     average rises. [paper IV-B]"""
     min_steps: CountOrZero = 0
-    """Mini-batches before which the rule does not stop; an epoch of 30 cases has
-    two. The paper names none [paper IV-B]; more in [choice, fast]"""
+    """Mini-batches before which the rule does not stop training; an epoch of 30 cases
+    has two. The paper names none [paper IV-B]; more in [choice, fast]"""
     max_epochs: Count = 20000
-    """Epochs after which training ends in any case. The paper names none: never
-    reached by its rule in practice. [choice]"""
+    """Epochs after which training ends in any case. The paper names none. Its rule
+    has always stopped training before. [choice]"""
     average_decay: Share = 0.0
-    """Decay a mini-batch of the running average of the weights that is validated
-    and evaluated; 0 takes the weights themselves [choice]; on in [choice, fast]"""
+    """Decay of the running average of the weights in each mini-batch. The average is
+    validated and evaluated. 0 takes the weights themselves [choice]; on in
+    [choice, fast]"""
     keep: Literal["last", "best"] = "last"
     """Which weights are evaluated: those at the stop [choice], or those of the
     epoch with the lowest validation error [choice, fast]"""
     fixed_steps: CountOrZero = 0
     """Mini-batches of every training, whatever the validation error, up to the end
     of an epoch; 0: the stopping rule ends it [paper IV-B]. The fixed-budget regimes
-    take --evaluation.budget-steps [choice]"""
+    use --evaluation.budget-steps [choice]"""
     steps_an_epoch: CountOrZero = 0
     """Mini-batches between two validations; 0: one pass through the pairs
-    [paper IV-B]. The fixed-budget regimes take --evaluation.budget-epoch [choice]"""
+    [paper IV-B]. The fixed-budget regimes use --evaluation.budget-epoch [choice]"""
     real_share: Share = 0.0
-    """Share of real pairs in each mini-batch that has both kinds; 0: as a shuffle of
-    all mixes them [paper IV-B]; fixed [choice]"""
+    """Share of real pairs in each mini-batch of a training on real and synthetic
+    pairs; 0: as a shuffle of all mixes them [paper IV-B]; any other [choice]"""
     augment: Literal["none", "elastic"] = "none"
-    """Classical augmentation of the training pairs: none [paper IV-B]; on in the
-    fixed_budget augmented regimes [choice]"""
+    """Classical augmentation of the training pairs: none [paper IV-B]; elastic in the
+    augmented fixed-budget regimes [choice]"""
     precision: Precision = "float32"
     """Number format of the convolutions; weights and loss are always float32.
     [choice]; auto in [choice, fast]"""
