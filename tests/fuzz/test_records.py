@@ -231,7 +231,7 @@ _HEADERS = (
 
 
 def arrays_check(folder: Path) -> Check:
-    path = folder / "step-000001.npz"
+    path = folder / "arrays.npz"
     arrays = {
         "gan/000": np.arange(12, dtype=np.float32).reshape(3, 4),
         "step": np.array(7),

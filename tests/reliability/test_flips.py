@@ -31,12 +31,12 @@ OUTCOMES = {
     "table.json": {MADE_AGAIN},
     "table.csv": {MADE_AGAIN},
     "table.md": {MADE_AGAIN},
-    f"{GAN}/checkpoints/step-000006.npz": {MADE_AGAIN},
-    f"{GAN}/checkpoints/step-000004.npz": {UNUSED},
+    f"{GAN}/checkpoints/step-000006.safetensors": {MADE_AGAIN},
+    f"{GAN}/checkpoints/step-000004.safetensors": {UNUSED},
     f"{GAN}/history.csv": {UNUSED},
     f"{GAN}/samples/step-000002.png": {UNUSED},
     f"{GAN}/tensorboard/events.out.tfevents.gan": {UNUSED},
-    f"{TEACHER}/checkpoints/step-000001.npz": {UNUSED},
+    f"{TEACHER}/checkpoints/step-000001.safetensors": {UNUSED},
     f"{TEACHER}/history.csv": {UNUSED},
     f"{TEACHER}/model.keras": {UNUSED},
     f"{TEACHER}/provenance.json": {UNUSED},
@@ -44,7 +44,7 @@ OUTCOMES = {
     f"{SET}/images/synthetic-00002.png": {REFUSED},
     f"{SET}/masks/synthetic-00003.png": {REFUSED},
     f"{SET}/contact_sheet.png": {UNUSED},
-    f"{UNET}/checkpoints/step-000003.npz": {UNUSED},
+    f"{UNET}/checkpoints/step-000003.safetensors": {UNUSED},
     f"{UNET}/history.csv": {REFUSED},
     f"{UNET}/model.keras": {REFUSED},
     f"{UNET}/cases.csv": {REFUSED},
@@ -53,18 +53,18 @@ OUTCOMES = {
 }
 """By file of a finished run."""
 
-IN_THE_MIDDLE = "fold-1/unet-r6-s3/checkpoints/step-000002.npz"
+IN_THE_MIDDLE = "fold-1/unet-r6-s3/checkpoints/step-000002.safetensors"
 HALF_DONE = {
     IN_THE_MIDDLE: {MADE_AGAIN},
-    "fold-1/unet-r6-s3/checkpoints/step-000001.npz": {MADE_AGAIN},
+    "fold-1/unet-r6-s3/checkpoints/step-000001.safetensors": {MADE_AGAIN},
     **{name: OUTCOMES[name] for name in OUTCOMES if name != "table.json"},
 }
 """By file of a run that was killed in its second U-Net."""
 
-NEWEST = (f"{GAN}/checkpoints/step-000006.npz", IN_THE_MIDDLE)
+NEWEST = (f"{GAN}/checkpoints/step-000006.safetensors", IN_THE_MIDDLE)
 """Checkpoints to go on from, which are passed over with a line."""
 
-SHORT = (f"{GAN}/checkpoints/step-000006.npz", f"{UNET}/model.keras")
+SHORT = (f"{GAN}/checkpoints/step-000006.safetensors", f"{UNET}/model.keras")
 
 
 def test_damage_in_a_finished_run(

@@ -49,7 +49,7 @@ def test_the_run_folder_holds_everything(run: Path) -> None:
         "table.json",
         "table.csv",
         "table.md",
-        "fold-1/gan/checkpoints/step-000006.npz",
+        "fold-1/gan/checkpoints/step-000006.safetensors",
         "fold-1/gan/samples/step-000006.png",
         "fold-1/synthetic/manifest.json",
         "fold-1/synthetic/contact_sheet.png",
@@ -129,14 +129,19 @@ def test_the_run_gets_its_report(tool: Runner, run: Path) -> None:
 def test_the_same_command_again_does_nothing_twice(
     tool: Runner, out: Path, run: Path
 ) -> None:
-    before = {path: path.stat().st_mtime_ns for path in run.rglob("*.npz")}
+    def times() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")}
+
+    before = times()
     table = (run / "table.json").read_bytes()
 
     done = tool("run_table", *TINY, "--folds", "1", "--out", out)
 
     assert done.returncode == 0, done.stderr
     assert "GAN step" not in done.stdout
-    assert {path: path.stat().st_mtime_ns for path in run.rglob("*.npz")} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")
+    } == before
     assert (run / "table.json").read_bytes() == table
 
 
@@ -245,7 +250,7 @@ def test_nothing_of_one_fold_gets_into_another(
             *unet, "0", "--synthetic", "6"
         ),
         "provenance.json: is of another run (": tool(*unet, "6", "--synthetic", "0"),
-        "step-000006.npz: is of another run (": tool("train_gan", *options),
+        "step-000006.safetensors: is of another run (": tool("train_gan", *options),
     }
 
     for words, done in refusals.items():
@@ -282,7 +287,7 @@ def test_an_interrupted_training_goes_on(
     assert complaint.splitlines() == [
         "interrupted: what was done is saved; the same command goes on from there"
     ]
-    (checkpoint, *_) = sorted(tmp_path.rglob("step-*.npz"), reverse=True)
+    (checkpoint, *_) = sorted(tmp_path.rglob("step-*.safetensors"), reverse=True)
     step = int(checkpoint.stem.removeprefix("step-"))
     assert step >= 4
 

@@ -9,7 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-_PREFIX = "history/"
+PREFIX = "history/"
+"""Begins the names of its arrays in a checkpoint."""
+
 _STEP = "step"
 
 
@@ -31,7 +33,7 @@ class History:
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """Render for a checkpoint: float64 (n, 2), steps and values, by name."""
         return {
-            f"{_PREFIX}{name}": np.array(list(points.items()), np.float64)
+            f"{PREFIX}{name}": np.array(list(points.items()), np.float64)
             for name, points in self.series.items()
         }
 
@@ -40,11 +42,11 @@ class History:
         """Take from a checkpoint what `arrays` put there."""
         return cls(
             {
-                name.removeprefix(_PREFIX): {
+                name.removeprefix(PREFIX): {
                     int(step): float(value) for step, value in points
                 }
                 for name, points in arrays.items()
-                if name.startswith(_PREFIX)
+                if name.startswith(PREFIX)
             }
         )
 

@@ -13,7 +13,7 @@ from tfgansynth import pictures
 from tfgansynth.arrays import ByteArray, FloatArray
 from tfgansynth.config import GANConfig
 from tfgansynth.gan import health
-from tfgansynth.gan.history import History
+from tfgansynth.gan.history import PREFIX, History
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.tensorboard import EventLog
 
@@ -39,8 +39,8 @@ def read_remarks(
     Raises:
         InputError: The checkpoint is of another training.
     """
-    arrays = checkpoints.load_newest(folder / "checkpoints", provenance) or {}
-    return tuple(health.faults(History.from_arrays(arrays), config).values())
+    arrays = checkpoints.load_newest(folder / "checkpoints", provenance, prefix=PREFIX)
+    return tuple(health.faults(History.from_arrays(arrays or {}), config).values())
 
 
 @contextlib.contextmanager

@@ -19,11 +19,11 @@ from tfgansynth.evaluation.predictions import (
 from tfgansynth.evaluation.tables import CaseRow, read_cases
 from tfgansynth.experiment.paths import HISTORY, PROVENANCE
 from tfgansynth.experiment.results import EVIDENCE
-from tfgansynth.gan.history import History
+from tfgansynth.gan.history import PREFIX, History
 from tfgansynth.reporting.html.assessment import Assessment, read_assessment
 from tfgansynth.reporting.html.curve import Curve, read_curve
 from tfgansynth.reporting.html.forms import form_of
-from tfgansynth.runtime import checkpoints, storage
+from tfgansynth.runtime import checkpoints, storage, weights
 from tfgansynth.synthesis.sampling import read_set
 
 _MOST_CSV_BYTES = 16 << 20
@@ -267,4 +267,5 @@ def _drawn_set(folder: Path, assessment: Path) -> DrawnSet:
 def _history(folder: Path) -> History:
     """From the newest checkpoint, which carries a hash, unlike the CSV file."""
     path = checkpoints.path_of(folder, checkpoints.newest_step(folder))
-    return History.from_arrays(storage.read_arrays(path))
+    arrays, _ = weights.read_weights(path, prefix=PREFIX)
+    return History.from_arrays(arrays)
