@@ -1,9 +1,7 @@
 """A small generator, as after a training, what an export says of it, and a trap."""
 
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,14 +51,3 @@ def make_generator() -> Generator:
             # As after a training: no bias, offset or scale is neutral.
             weight.assign(weight + rng.normal(0, 0.3, weight.shape))
     return generator
-
-
-def save_with_code(path: Path, trace: Path) -> None:
-    """Write a .keras file that leaves a trace wherever its code is run."""
-    inputs = keras.Input((Z_DIM,))
-    outputs = keras.layers.Lambda(
-        lambda z, trace: (__import__("pathlib").Path(trace).touch(), z)[1],
-        arguments={"trace": str(trace)},
-    )(inputs)
-    keras.Model(inputs, outputs).save(path)
-    trace.unlink()  # building the model has called it

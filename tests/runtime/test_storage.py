@@ -283,9 +283,9 @@ def test_json_as_deep_and_numbers_as_long_as_ours_are_read(tmp_path: Path) -> No
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, make: Any) -> None:
     make(tmp_path / "a")
-    with pytest.raises(InputError, match=r"a: cannot be read as JSON \(it is no reg"):
+    with pytest.raises(InputError, match=r"a: cannot be read as JSON \(it is not a r"):
         storage.read_json(tmp_path / "a")
-    with pytest.raises(InputError, match=r"a: cannot be read \(it is no regular"):
+    with pytest.raises(InputError, match=r"a: cannot be read \(it is not a regular"):
         storage.read_arrays(tmp_path / "a")
 
 

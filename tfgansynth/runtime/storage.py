@@ -17,15 +17,12 @@ from PIL import Image
 
 from tfgansynth.arrays import ByteArray
 from tfgansynth.errors import InputError
-from tfgansynth.runtime import archives
 
 PARTIAL = ".partial"
 """Ends the name of what is still being written."""
 
 MOST_JSON_BYTES = 16 << 20
 """Longer JSON is refused before it is read."""
-MOST_ARRAY_BYTES = 8 << 30
-"""A longer `.npz` is refused before anything in it is read."""
 
 _DEEPEST_JSON = 32
 _LONGEST_INTEGER = 20
@@ -110,9 +107,7 @@ def read_bytes(path: Path, most: int) -> bytes:
         ValueError: There is none, it is longer, or it cannot be read.
     """
     try:
-        # A pipe or a device could keep its reader waiting for ever.
-        if path.exists() and not path.is_file():
-            raise ValueError("it is no regular file")
+        require_regular(path)
         with path.open("rb") as file:
             content = file.read(most + 1)
     except OSError as fault:
@@ -120,6 +115,16 @@ def read_bytes(path: Path, most: int) -> bytes:
     if len(content) > most:
         raise ValueError(f"it holds more than {most >> 20} MiB")
     return content
+
+
+def require_regular(path: Path) -> None:
+    """Refuse pipes and devices, which could keep their reader waiting for ever.
+
+    Raises:
+        ValueError: The path is something other than a regular file, or nothing.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError("it is not a regular file")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -248,15 +253,19 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read what `write_arrays` wrote; never unpickles.
+    """Read what `write_arrays` wrote, a file of this run; never unpickles.
 
     Raises:
         InputError: The file is missing, torn, altered or not an `.npz` of plain
             arrays with their hash.
     """
     try:
-        with archives.open_archive(path, MOST_ARRAY_BYTES) as archive:
-            arrays = archives.read_arrays(archive)
+        require_regular(path)
+        with (
+            path.open("rb") as file,
+            np.lib.npyio.NpzFile(file, allow_pickle=False) as archive,
+        ):
+            arrays = {name: archive[name] for name in archive.files}
         if str(arrays.pop(_DIGEST, "none")) != _hash_named(arrays):
             raise ValueError("its content does not have the hash written with it")
         return arrays

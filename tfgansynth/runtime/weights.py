@@ -1,14 +1,13 @@
 """Arrays by name in safetensors files, with their hashes and some text.
 
 The header of a file has one JSON record under the key `tfgansynth`: the metadata, the
-SHA-256 of each tensor, and the SHA-256 of the record itself. So the metadata can be
-read, and some of the tensors, without the others. Reading a file runs no code of it.
+SHA-256 of each tensor, and the SHA-256 of the record itself. So some of the tensors can
+be read and checked without the others. Reading a file does not run anything in it.
 """
 
-import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,52 +60,27 @@ def read_weights(
     Raises:
         InputError: The file is missing, torn, altered, too long, or something else.
     """
-    with _opened(path, most_bytes) as (file, record):
-        arrays = {}
-        for name in sorted(record["tensors"]):
-            if name.startswith(prefix):
-                arrays[name] = file.get_tensor(name)
-                if _hash(arrays[name]) != record["tensors"][name]:
-                    raise ValueError(f"{name} does not have the hash written with it")
-        return arrays, record["metadata"]
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Read the metadata alone; the tensors are not touched.
-
-    Raises:
-        InputError: The file is missing, cut short, too long, or something else, or its
-            header was altered.
-    """
-    with _opened(path, MOST_BYTES) as (_, record):
-        metadata: dict[str, str] = record["metadata"]
-        return metadata
-
-
-@contextlib.contextmanager
-def _opened(path: Path, most_bytes: int) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Open a file whose header is as `write_weights` writes it.
-
-    Raises:
-        InputError: It is something else, or what is done with it fails.
-    """
     try:
         _require_bounds(path, most_bytes)
         with safe_open(path, framework="np") as file:
-            record = _checked((file.metadata() or {}).get(_RECORD))
+            record = _record((file.metadata() or {}).get(_RECORD))
             if set(record["tensors"]) != set(file.keys()):
                 raise ValueError("its tensors are not those that its header names")
-            yield file, record
+            arrays = {}
+            for name in sorted(record["tensors"]):
+                if name.startswith(prefix):
+                    arrays[name] = file.get_tensor(name)
+                    if _hash(arrays[name]) != record["tensors"][name]:
+                        raise ValueError(f"{name} does not have the hash in the header")
     except OSError as fault:
         raise InputError(f"{path}: cannot be read ({fault.strerror})") from fault
     except Exception as fault:  # safetensors raises many kinds
         raise InputError(f"{path}: cannot be read ({fault})") from fault
+    return arrays, record["metadata"]
 
 
 def _require_bounds(path: Path, most_bytes: int) -> None:
-    # A pipe or a device could keep its reader waiting for ever.
-    if path.exists() and not path.is_file():
-        raise ValueError("it is not a regular file")
+    storage.require_regular(path)
     if path.stat().st_size > most_bytes:
         raise ValueError(f"it holds more than {most_bytes >> 20} MiB")
     with path.open("rb") as file:
@@ -118,7 +92,7 @@ def _require_bounds(path: Path, most_bytes: int) -> None:
         )
 
 
-def _checked(text: str | None) -> dict[str, Any]:
+def _record(text: str | None) -> dict[str, Any]:
     if text is None:
         raise ValueError("it was not written by tfgansynth")
     record = storage.unseal(storage.parse_json(text.encode()))
