@@ -1,4 +1,4 @@
-"""Readers of models take any file and neither break nor bring their process down."""
+"""Readers of models take any file without a crash, a hang or a traceback."""
 
 import json
 import os
@@ -64,7 +64,7 @@ def weights_check(folder: Path) -> Check:
         changed = json.dumps({**header, "__metadata__": metadata})
         return put_together(changed.encode(), rng)
 
-    def spoil(rng: random.Random) -> None:
+    def corrupt(rng: random.Random) -> None:
         match rng.randrange(8):
             case 0:
                 path.write_bytes(damage(rng, whole))
@@ -92,7 +92,7 @@ def weights_check(folder: Path) -> Check:
         found.sample(noise(1)[:, : found.z_dim])
 
     def check(seed: int) -> str:
-        spoil(random.Random(seed))
+        corrupt(random.Random(seed))
         try:
             return outcome(seed, read)
         finally:
@@ -102,7 +102,7 @@ def weights_check(folder: Path) -> Check:
 
 
 def distorted(rng: random.Random, arrays: dict[str, Any]) -> dict[str, Any]:
-    """Weights of which one is another array, or has another name."""
+    """Weights with one array or one name changed."""
     changed = dict(arrays)
     name, other = rng.choice(list(arrays)), rng.choice(list(arrays))
     array = changed.pop(name)
@@ -133,7 +133,7 @@ def sealed_check(folder: Path) -> Check:
     whole = {path: path.read_bytes() for path in files}
     record = json.loads(whole[folder / "provenance.json"])
 
-    def spoil(rng: random.Random) -> None:
+    def corrupt(rng: random.Random) -> None:
         path = rng.choice(files)
         # A model without its record is another matter.
         other = rng.choice([file for file in files if file.name != "provenance.json"])
@@ -151,13 +151,13 @@ def sealed_check(folder: Path) -> Check:
                 make = rng.choice((os.mkdir, os.mkfifo, lambda p: p.symlink_to(path)))
                 make(other)
             case 5:
-                spoilt = damaged_json(rng, record)
+                damaged = damaged_json(rng, record)
                 files_changed = {**record, "files": distort(rng, record["files"])}
                 changed = sealed(files_changed).encode()
-                (folder / "provenance.json").write_bytes(rng.choice((spoilt, changed)))
+                (folder / "provenance.json").write_bytes(rng.choice((damaged, changed)))
 
     def check(seed: int) -> str:
-        spoil(random.Random(seed))
+        corrupt(random.Random(seed))
         try:
             return outcome(seed, lambda: open_exported(folder))
         finally:
@@ -226,7 +226,7 @@ def foreign_check(original: Path, folder: Path, probe: Zygote) -> Check:
 
 
 def damaged_graph(rng: random.Random, content: bytes) -> bytes:
-    """A program that is well-formed and does something else than it should."""
+    """A well-formed program that does something else."""
     model = saved_model_pb2.SavedModel.FromString(content)
     graph = model.meta_graphs[0]
     functions = graph.graph_def.library.function

@@ -1,4 +1,4 @@
-"""A small generator, as after a training, what an export says of it, and a trap."""
+"""A small generator, as after training, and what an export says about it."""
 
 from typing import Any
 

@@ -91,7 +91,7 @@ def test_a_frozen_generator_is_the_limit_of_a_large_batch(frozen: Generator) -> 
     assert np.abs(small - as_one_batch[:8]).max() > 0.02
 
 
-def test_freezing_changes_no_trained_weight(frozen: Generator) -> None:
+def test_freezing_leaves_the_trained_weights(frozen: Generator) -> None:
     for ours, theirs in zip(
         frozen.trainable_variables, make_generator().trainable_variables, strict=True
     ):
@@ -172,7 +172,7 @@ def test_a_program_without_this_package_draws_the_generators_pairs(
     assert expected.std() > 0.1
 
 
-def test_one_z_gives_one_pair_whatever_shares_its_batch(
+def test_a_pair_depends_on_its_z_alone(
     foreign: dict[str, NDArray[Any]],
 ) -> None:
     np.testing.assert_allclose(foreign["one"][0], foreign["pairs"][2], atol=1e-5)

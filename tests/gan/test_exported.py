@@ -52,7 +52,7 @@ def original(frozen: Generator, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def folder(original: Path, tmp_path: Path) -> Path:
-    """A copy to do harm to."""
+    """A copy to damage."""
     return shutil.copytree(original, tmp_path / "gan")
 
 
@@ -81,7 +81,7 @@ def test_the_sampler_draws_what_the_generator_draws(
         difference = np.abs(ours.astype(int) - theirs.astype(int))
         assert difference.max() <= 1
         assert difference.mean() < 0.01
-    # What says where it came from is loaded without a word.
+    # A model of known provenance is loaded silently.
     assert capsys.readouterr().out == ""
 
 
@@ -89,7 +89,7 @@ def test_the_sampler_draws_what_the_generator_draws(
     "name",
     ["missing", "generator.keras", "model_card.md", "generator/generator.safetensors"],
 )
-def test_what_is_no_model_is_refused_by_name(folder: Path, name: str) -> None:
+def test_something_else_is_refused_by_name(folder: Path, name: str) -> None:
     with pytest.raises(InputError, match=rf"gan/{name}: "):
         open_exported(folder / name)
 
