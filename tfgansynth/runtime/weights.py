@@ -73,7 +73,9 @@ def read_weights(
                     if _hash(arrays[name]) != record["tensors"][name]:
                         raise ValueError(f"{name} does not have the hash in the header")
     except OSError as fault:
-        raise InputError(f"{path}: cannot be read ({fault.strerror or fault})") from fault
+        raise InputError(
+            f"{path}: cannot be read ({fault.strerror or fault})"
+        ) from fault
     except Exception as fault:  # safetensors raises many kinds
         raise InputError(f"{path}: cannot be read ({fault})") from fault
     return arrays, record["metadata"]
