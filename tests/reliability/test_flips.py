@@ -39,6 +39,7 @@ OUTCOMES = {
     f"{TEACHER}/checkpoints/step-000001.safetensors": {UNUSED},
     f"{TEACHER}/history.csv": {UNUSED},
     f"{TEACHER}/model.keras": {UNUSED},
+    f"{TEACHER}/model.safetensors": {UNUSED},
     f"{TEACHER}/provenance.json": {UNUSED},
     f"{SET}/manifest.json": {REFUSED},
     f"{SET}/images/synthetic-00002.png": {REFUSED},
@@ -46,7 +47,8 @@ OUTCOMES = {
     f"{SET}/contact_sheet.png": {UNUSED},
     f"{UNET}/checkpoints/step-000003.safetensors": {UNUSED},
     f"{UNET}/history.csv": {REFUSED},
-    f"{UNET}/model.keras": {REFUSED},
+    f"{UNET}/model.keras": {UNUSED},
+    f"{UNET}/model.safetensors": {REFUSED},
     f"{UNET}/cases.csv": {REFUSED},
     f"{UNET}/predictions.png": {REFUSED},
     f"{UNET}/provenance.json": {REFUSED},
@@ -64,7 +66,7 @@ HALF_DONE = {
 NEWEST = (f"{GAN}/checkpoints/step-000006.safetensors", IN_THE_MIDDLE)
 """Checkpoints to go on from, which are passed over with a line."""
 
-SHORT = (f"{GAN}/checkpoints/step-000006.safetensors", f"{UNET}/model.keras")
+SHORT = (f"{GAN}/checkpoints/step-000006.safetensors", f"{UNET}/model.safetensors")
 
 
 def test_damage_in_a_finished_run(

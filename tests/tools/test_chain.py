@@ -58,7 +58,9 @@ def test_the_run_folder_holds_everything(run: Path) -> None:
     ):
         assert (run / name).exists(), name
     for unet in ("unet-r6-s0", "unet-r6-s6", "unet-r0-s6"):
-        for name in ("model.keras", "history.csv", "cases.csv", "predictions.png"):
+        for name in ("model.keras", "model.safetensors", "history.csv"):
+            assert (fold / unet / name).exists(), (unet, name)
+        for name in ("cases.csv", "predictions.npz", "predictions.png"):
             assert (fold / unet / name).exists(), (unet, name)
     assert not list(run.rglob("*partial*"))
 

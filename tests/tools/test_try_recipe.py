@@ -98,7 +98,7 @@ def test_masks_are_the_teachers(tool: Runner, out: Path, tmp_path: Path) -> None
     manifest = storage.read_record(fold / "synthetic/manifest.json")
     assert manifest["teachers"] == {
         f"teachers/teacher-{number}": storage.hash_file(
-            fold / f"teachers/teacher-{number}/model.keras"
+            fold / f"teachers/teacher-{number}/model.safetensors"
         )
         for number in (1, 2)
     }
@@ -240,8 +240,10 @@ def test_the_table_of_a_recipe_is_verified(
     assert page.count("Is it the generator's doing?") == 1
     assert verify(run).differences == []
 
-    model = "teachers/teacher-2/model.keras"
-    shutil.copy(run / "fold-1/teachers/teacher-1/model.keras", run / "fold-1" / model)
+    model = "teachers/teacher-2/model.safetensors"
+    shutil.copy(
+        run / "fold-1/teachers/teacher-1/model.safetensors", run / "fold-1" / model
+    )
     for name, line in zip(
         ("synthetic", "synthetic-control"), verify(run).differences, strict=True
     ):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 PROVENANCE = "provenance.json"
 """Says in a U-Net's folder what it came from, and that it is done."""
-HISTORY, MODEL = "history.csv", "model.keras"
+HISTORY, MODEL = "history.csv", "model.safetensors"
 """Files of every U-Net, besides `PROVENANCE`, which is written last."""
 ASSESSMENT, ARRAYS = "assessment.json", "assessment.npz"
 """Files of an assessment."""

@@ -16,10 +16,9 @@ from tfgansynth.experiment.paths import HISTORY, MODEL, PROVENANCE
 from tfgansynth.experiment.provenance import Provenance
 from tfgansynth.experiment.stages import tell_precision, timed
 from tfgansynth.runtime import storage
-from tfgansynth.runtime.keras_files import save_keras
 from tfgansynth.runtime.timing import RECORDS, START_UP, Timer
 from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
-from tfgansynth.segmentation.unet import plain_twin
+from tfgansynth.segmentation.unet import save_unet
 
 
 def train_in_folder(
@@ -68,7 +67,7 @@ def train_in_folder(
     print(f"{folder.name}: stopped after {len(history)} epochs")
     with timer.part(RECORDS):
         storage.write_text(folder / HISTORY, history_to_csv(history))
-        save_keras(plain_twin(unet, config), folder / MODEL)
+        save_unet(unet, config, folder / MODEL, provenance)
     return unet
 
 

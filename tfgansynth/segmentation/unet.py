@@ -1,6 +1,9 @@
 """The paper's U-Net. Paper: IV-B."""
 
+import dataclasses
+import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ from scipy.special import expit
 
 from tfgansynth.arrays import FloatArray, MaskArray, to_signed
 from tfgansynth.config import UNetConfig
+from tfgansynth.runtime import checkpoints, weights
+from tfgansynth.runtime.keras_files import save_keras
 from tfgansynth.runtime.kernels.layers import Convolution, TransposedConvolution
 from tfgansynth.runtime.precision import layer_policy
 from tfgansynth.segmentation.optimizer import CaffeNesterov
@@ -146,20 +151,45 @@ def build_optimizer(config: UNetConfig) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(config.learning_rate, **averaging)
 
 
+def save_unet(
+    unet: keras.Model, config: UNetConfig, path: Path, provenance: Mapping[str, Any]
+) -> None:
+    """Write a trained U-Net, once for `load_unet` and once for Keras.
+
+    Args:
+        unet: The U-Net.
+        config: Its numbers.
+        path: Ends in `.safetensors`; beside it comes a `.keras` file in Keras's own
+            layers, which loads without this package.
+        provenance: What it came from, plain for JSON.
+    """
+    metadata = {
+        "config": json.dumps(dataclasses.asdict(config), sort_keys=True),
+        "provenance": json.dumps(provenance, sort_keys=True),
+    }
+    weights.write_weights(path, _by_path(unet), metadata)
+    save_keras(plain_twin(unet, config), path.with_suffix(".keras"), provenance)
+
+
 def load_unet(config: UNetConfig, *, size: int, path: Path) -> keras.Model:
-    """Build a U-Net and give it the weights of a file of its `plain_twin`.
+    """Build a U-Net with the weights that `save_unet` wrote.
 
     Args:
         config: The network's numbers.
         size: Side of the images in pixels.
-        path: A `.keras` file, of which nothing but the weights is taken. Its content
-            must have been checked.
+        path: A `.safetensors` file.
+
+    Raises:
+        InputError: The file was altered, or is of another network.
     """
-    twin = build_unet(config, size=size, seed=0, plain=True)
-    twin.load_weights(path)
+    arrays, _ = weights.read_weights(path)
     unet = build_unet(config, size=size, seed=0)
-    unet.set_weights(twin.get_weights())
+    checkpoints.restore(_by_path(unet), arrays, path)
     return unet
+
+
+def _by_path(unet: keras.Model) -> dict[str, Any]:
+    return {variable.path: variable for variable in unet.variables}
 
 
 def predict_masks(unet: keras.Model, images: FloatArray) -> MaskArray:
