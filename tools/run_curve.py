@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tfgansynth.cli.command import Options, run_tool
-from tfgansynth.runtime.libraries import import_tensorflow_quietly
+from tfgansynth.runtime.devices import import_tensorflow_quietly
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

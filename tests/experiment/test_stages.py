@@ -8,7 +8,7 @@ import pytest
 from tfgansynth.experiment import stages
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.presets import PRESETS
-from tfgansynth.runtime import checkpoints, precision, storage
+from tfgansynth.runtime import checkpoints, devices, storage
 
 FLOAT32 = "float32 throughout (nothing for bfloat16 found)"
 
@@ -25,7 +25,7 @@ def tell(
     *units: str,
 ) -> list[str]:
     """Begin, or go on with, a GAN on a machine with such units; what is said."""
-    monkeypatch.setattr(precision, "bfloat16_units", lambda: units)
+    monkeypatch.setattr(devices, "bfloat16_units", lambda: units)
     monkeypatch.setattr(stages, "describe_machine", lambda: {"units": list(units)})
     stages.tell_precision(run, "fold-1/gan", "GAN", "auto", run.gan(1))
     return capsys.readouterr().out.splitlines()

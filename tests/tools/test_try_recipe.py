@@ -77,7 +77,10 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
     ]
     # Four pairs of rows without a control, and nine with one.
     assert sorted(pair["n_pairs"] for pair in trial["comparisons"]) == [4] * 4 + [9] * 9
-    assert trial["assessment"]["memorization"]["passed"] in (True, False)
+    # After a few steps the generator draws noise, which copies no training case.
+    memorization = trial["assessment"]["memorization"]
+    assert memorization["passed"] is True
+    assert [part["n_closer"] for part in memorization["parts"].values()] == [0, 0, 0]
     parts = ("gan", "teachers/teacher-1", "teachers/teacher-2", "synthetic")
     seconds = [trial["seconds"][f"fold-1/{part}"] for part in parts]
     assert trial["set_seconds"] == pytest.approx(sum(seconds))

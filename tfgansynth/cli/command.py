@@ -125,7 +125,7 @@ def open_run(options: Options, seed: int) -> "Experiment":
     """
     # Imported late: --help must not wait for it.
     from tfgansynth.experiment.experiment_data import open_experiment
-    from tfgansynth.runtime.libraries import import_tensorflow_quietly
+    from tfgansynth.runtime.devices import import_tensorflow_quietly
     from tfgansynth.runtime.timing import Timer
 
     config = dataclasses.replace(options.config, seed=seed)

@@ -9,7 +9,7 @@ from tfgansynth.experiment.provenance import gan_provenance
 from tfgansynth.experiment.regimes import Regime
 from tfgansynth.experiment.results import UNetResult
 from tfgansynth.experiment.unet_stage import ensure_unet, unet_remarks
-from tfgansynth.gan.recording import read_remarks
+from tfgansynth.gan.health import read_remarks
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from tfgansynth.data.duplicates import (
     across_split,
     find_duplicates,
 )
-from tfgansynth.data.held_out import FoldCases, open_fold
+from tfgansynth.data.held_out import FoldCases, select_fold
 from tfgansynth.data.loading import load_directory, load_phantoms
 from tfgansynth.data.splits import Fold, folds_from_json, folds_to_json, make_folds
 from tfgansynth.errors import InputError, name_few
@@ -112,7 +112,7 @@ class ExperimentData:
         )
         print(f"RUN: {run.root}")
         _record_split(run, folds)
-        opened = [open_fold(dataset, fold, reduced=config.reduced) for fold in folds]
+        opened = [select_fold(dataset, fold, reduced=config.reduced) for fold in folds]
         return Experiment(run, dataset.identity, tuple(opened), crossings)
 
 

@@ -48,9 +48,9 @@ def evaluate_finally(
     Raises:
         InputError: One of the test cases went into the U-Net or its generator.
     """
-    test = fold.test.open(
+    test = fold.test.release(
         seen_cases(provenance),
-        by=str(folder),
+        to=str(folder),
         allow_duplicates=experiment.config.allow_duplicates,
     )
     with timer.part(PREDICTION):

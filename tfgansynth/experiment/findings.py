@@ -12,7 +12,7 @@ from tfgansynth.experiment.paths import ASSESSMENT
 from tfgansynth.experiment.provenance import Provenance, gan_provenance
 from tfgansynth.experiment.results import EVIDENCE
 from tfgansynth.experiment.run_folder import SetKind
-from tfgansynth.gan.recording import read_remarks
+from tfgansynth.gan.health import read_remarks
 from tfgansynth.reporting.cards.findings import (
     NOT_ASSESSED,
     NOT_EVALUATED,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tfgansynth.config import Config
 from tfgansynth.data.augmentation import augment_pair
 from tfgansynth.data.held_out import FoldCases
-from tfgansynth.data.pipelines import Change, real_pairs
+from tfgansynth.data.pipelines import AugmentPair, real_pairs
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.findings import findings_of_generator
@@ -21,6 +21,7 @@ from tfgansynth.gan.export import compare_frozen, export_generator, freeze_momen
 from tfgansynth.gan.training import is_trained, load_gan, train_gan
 from tfgansynth.reporting.cards.model_card import GeneratorFacts, model_card
 from tfgansynth.runtime import storage
+from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import START_UP
 from tfgansynth.seeds import derive_seed
 
@@ -36,25 +37,29 @@ def ensure_gan(experiment: Experiment, fold: FoldCases) -> None:
     provenance = gan_provenance(experiment, fold)
     if is_trained(config.gan, folder, provenance):
         return
-    n_pairs = len(fold.training)
-    print(f"FOLD {fold.number}: training the GAN on {n_pairs} real pairs")
+    pairs, validation = (
+        real_pairs(
+            cases,
+            soft_masks=config.data.soft_masks,
+            scaling=config.gan.pixel_scaling,
+        )
+        for cases in (fold.training, fold.validation)
+    )
+    print(f"FOLD {fold.number}: training the GAN on {len(pairs)} real pairs")
     with timed(run, stage) as timer:
         with timer.part(START_UP):
             tell_precision(run, stage, "GAN", config.gan.precision, folder)
         train_gan(
-            real_pairs(fold.training, soft_masks=config.data.soft_masks),
+            pairs,
+            validation,
             config.gan,
-            validation=real_pairs(fold.validation, soft_masks=config.data.soft_masks),
-            change=_deformation(config),
+            Stage(folder, provenance, _gan_seed(config, fold), timer, stage),
             mask_threshold=config.synthesis.mask_threshold,
-            seed=_gan_seed(config, fold),
-            folder=folder,
-            provenance=provenance,
-            timer=timer,
+            change=_deformation(config),
         )
 
 
-def _deformation(config: Config) -> Change | None:
+def _deformation(config: Config) -> AugmentPair | None:
     if config.gan.augment_real == "none":
         return None
     return functools.partial(augment_pair, config=config.augmentation)

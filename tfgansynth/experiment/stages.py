@@ -7,8 +7,11 @@ from pathlib import Path
 from tfgansynth.config import Precision
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.runtime import checkpoints
-from tfgansynth.runtime.machine import describe_machine
-from tfgansynth.runtime.precision import explain_precision, resolve_precision
+from tfgansynth.runtime.devices import (
+    describe_machine,
+    explain_precision,
+    resolve_precision,
+)
 from tfgansynth.runtime.progress import duration
 from tfgansynth.runtime.timing import Timer, shares
 

@@ -20,8 +20,7 @@ from tfgansynth.experiment.stages import timed
 from tfgansynth.experiment.teachers import Teachers, ensure_teachers
 from tfgansynth.gan.exported import open_exported
 from tfgansynth.gan.training import sample_bytes
-from tfgansynth.runtime.machine import describe_machine
-from tfgansynth.runtime.precision import resolve_precision
+from tfgansynth.runtime.devices import describe_machine, resolve_precision
 from tfgansynth.runtime.timing import START_UP
 from tfgansynth.seeds import derive_seed
 from tfgansynth.synthesis.control import case_sampler

@@ -8,6 +8,7 @@ import numpy as np
 
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases
+from tfgansynth.data.pipelines import LabelledImages
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation import tables
 from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
@@ -21,7 +22,7 @@ from tfgansynth.experiment.synthetic_sets import synthetic_pairs
 from tfgansynth.experiment.unet_training import is_done, mark_done, train_in_folder
 from tfgansynth.runtime.timing import Timer
 from tfgansynth.seeds import derive_seed
-from tfgansynth.segmentation.training import Labelled, history_from_csv, remarks
+from tfgansynth.segmentation.history import history_from_csv, remarks
 
 
 def unet_folder(experiment: Experiment, fold: FoldCases, regime: Regime) -> Path:
@@ -63,7 +64,7 @@ def train_row(
     experiment: Experiment,
     fold: FoldCases,
     regime: Regime,
-    training: Labelled,
+    training: LabelledImages,
     provenance: Provenance,
     folder: Path,
     timer: Timer,
@@ -94,7 +95,7 @@ def unet_remarks(
 
 def training_pairs(
     experiment: Experiment, fold: FoldCases, regime: Regime
-) -> tuple[Labelled, Provenance]:
+) -> tuple[LabelledImages, Provenance]:
     """Collect what a U-Net is trained on, and say where it comes from.
 
     Raises:
@@ -116,7 +117,7 @@ def training_pairs(
     images, masks = map(np.concatenate, zip(*parts, strict=True))
     provenance = unet_provenance(experiment, fold, real, synthetic)
     numbers = dataclasses.asdict(regime.unet_config(experiment.config))
-    return Labelled(images, masks, len(real)), {
+    return LabelledImages(images, masks, len(real)), {
         **provenance,
         **regime.record(),
         "unet": numbers,

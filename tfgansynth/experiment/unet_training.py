@@ -10,21 +10,23 @@ from tfgansynth.config_checks import require_same
 from tfgansynth.data.augmentation import augment
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases
-from tfgansynth.data.pipelines import Augment
+from tfgansynth.data.pipelines import Augment, LabelledImages
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.paths import HISTORY, MODEL, PROVENANCE
 from tfgansynth.experiment.provenance import Provenance
 from tfgansynth.experiment.stages import tell_precision, timed
 from tfgansynth.runtime import storage
+from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import RECORDS, START_UP, Timer
-from tfgansynth.segmentation.training import Labelled, history_to_csv, train_unet
+from tfgansynth.segmentation.history import history_to_csv
+from tfgansynth.segmentation.training import train_unet
 from tfgansynth.segmentation.unet import save_unet
 
 
 def train_in_folder(
     experiment: Experiment,
     fold: FoldCases,
-    training: Labelled,
+    training: LabelledImages,
     config: UNetConfig,
     *,
     seed: int,
@@ -55,14 +57,16 @@ def train_in_folder(
         tell_precision(run, stage, "U-Net", config.precision, folder)
     unet, history = train_unet(
         training,
-        Labelled(*images_and_masks(fold.validation)),
+        LabelledImages(*images_and_masks(fold.validation)),
         config,
-        seed=seed,
-        folder=folder,
-        provenance=provenance,
-        label=label,
+        Stage(
+            folder=folder,
+            provenance=provenance,
+            seed=seed,
+            timer=timer,
+            label=label,
+        ),
         augment=_augmentation(config, experiment.config),
-        timer=timer,
     )
     print(f"{folder.name}: stopped after {len(history)} epochs")
     with timer.part(RECORDS):
@@ -103,7 +107,7 @@ def ensure_unet(
             train_in_folder(
                 experiment,
                 fold,
-                Labelled(*images_and_masks(cases)),
+                LabelledImages(*images_and_masks(cases)),
                 config,
                 seed=seed,
                 folder=folder,

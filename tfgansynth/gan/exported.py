@@ -47,6 +47,8 @@ _REFUSED = 3
 _POLICIES = {"float32", "mixed_bfloat16"}
 
 Provenance = dict[str, Any]
+Sampler = Callable[[FloatArray], tuple[ByteArray, ByteArray]]
+"""From noise, or from pairs in [-1, 1], to uint8 images and grey masks."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Exported:
             `fold` and `training_cases` are None if it does not say.
     """
 
-    sample: Callable[[FloatArray], tuple[ByteArray, ByteArray]]
+    sample: Sampler
     z_dim: int
     provenance: Provenance
 
@@ -106,7 +108,8 @@ def _open_weights(path: Path) -> Exported:
         return generator(z, training=False)
 
     z_dim = generator.config.z_dim
-    return Exported(_sampler(pairs, path), z_dim, _checked(provenance, path))
+    sample = _sampler(pairs, generator.split, path)
+    return Exported(sample, z_dim, _checked(provenance, path))
 
 
 def _build(
@@ -251,9 +254,7 @@ def _probe_isolated(path: Path) -> None:
         ) from fault
 
 
-def load_saved_model(
-    path: Path,
-) -> tuple[Callable[[FloatArray], tuple[ByteArray, ByteArray]], int]:
+def load_saved_model(path: Path) -> tuple[Sampler, int]:
     """Load a SavedModel, which is a program, and run what it runs on loading.
 
     Returns:
@@ -276,7 +277,7 @@ def load_saved_model(
     def pairs(z: FloatArray) -> Any:
         return function(z=tf.constant(z))["pairs"]
 
-    return _sampler(pairs, path), z_dim
+    return _sampler(pairs, split_pair, path), z_dim
 
 
 def main() -> None:
@@ -292,9 +293,7 @@ def main() -> None:
 # Both
 
 
-def _sampler(
-    pairs: Callable[[FloatArray], Any], path: Path
-) -> Callable[[FloatArray], tuple[ByteArray, ByteArray]]:
+def _sampler(pairs: Callable[[FloatArray], Any], split: Sampler, path: Path) -> Sampler:
     """Draw bytes, and refuse what is not shaped as pairs."""
 
     def sample(z: FloatArray) -> tuple[ByteArray, ByteArray]:
@@ -305,7 +304,7 @@ def _sampler(
         side = drawn.shape[1] if drawn.ndim == 4 else 0
         if drawn.shape != (len(z), side, side, 2) or not np.isfinite(drawn).all():
             raise InputError(f"{path}: does not give pairs of finite values")
-        return split_pair(drawn)
+        return split(drawn)
 
     return sample
 

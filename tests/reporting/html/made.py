@@ -15,7 +15,7 @@ from tfgansynth.evaluation.metrics import measure
 from tfgansynth.evaluation.predictions import Predictions, write_predictions
 from tfgansynth.evaluation.tables import CaseRow, cases_to_csv
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.gan.history import History
+from tfgansynth.gan.health import History
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, write_set

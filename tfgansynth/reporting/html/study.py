@@ -19,7 +19,7 @@ from tfgansynth.evaluation.predictions import (
 from tfgansynth.evaluation.tables import CaseRow, read_cases
 from tfgansynth.experiment.paths import HISTORY, PROVENANCE
 from tfgansynth.experiment.results import EVIDENCE
-from tfgansynth.gan.history import PREFIX, History
+from tfgansynth.gan.health import PREFIX, History
 from tfgansynth.reporting.html.assessment import Assessment, read_assessment
 from tfgansynth.reporting.html.curve import Curve, read_curve
 from tfgansynth.reporting.html.forms import form_of
