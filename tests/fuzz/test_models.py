@@ -22,25 +22,18 @@ from tests.fuzz.hostile import (
     sealed,
 )
 from tests.fuzz.zygote import Zygote, zygote
-from tests.gan.small import CARD, PROVENANCE, SEED, make_generator, noise
+from tests.gan.small import export, frozen_generator, noise
 from tfgansynth.gan import exported
-from tfgansynth.gan.export import WEIGHTS, export_generator, freeze_moments
+from tfgansynth.gan.export import WEIGHTS
 from tfgansynth.gan.exported import open_exported
-from tfgansynth.runtime import isolation, storage
+from tfgansynth.runtime import isolation
 from tfgansynth.runtime.weights import read_weights, write_weights
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    generator = make_generator()
-    freeze_moments(generator, seed=SEED)
     path = tmp_path_factory.mktemp("gan")
-    export_generator(generator, PROVENANCE, CARD, path)
-    model = shutil.copytree(path / "generator", path / "saved_model")
-    (model / WEIGHTS).unlink()
-    record = storage.read_record(model / "provenance.json")
-    del record["files"][WEIGHTS]
-    storage.write_record(model / "provenance.json", record)
+    export(frozen_generator(), path)
     return path
 
 

@@ -27,13 +27,6 @@ from tfgansynth.runtime import storage
 
 
 @pytest.fixture(scope="module")
-def frozen() -> Generator:
-    generator = make_generator()
-    freeze_moments(generator, seed=SEED)
-    return generator
-
-
-@pytest.fixture(scope="module")
 def exported(frozen: Generator, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds `generator/` and `generator.keras`."""
     folder = tmp_path_factory.mktemp("gan")
