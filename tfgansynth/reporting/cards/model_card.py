@@ -109,7 +109,7 @@ def model_card(facts: GeneratorFacts, findings: CardFindings) -> str:
 def _files() -> str:
     return (
         "`generator/` has a SavedModel, which runs without this package. A SavedModel "
-        "is a program: load only those of people you trust. "
+        "is a program: load only those from people you trust. "
         "`generator/generator.safetensors` has the same weights and no program. "
         "`generator.keras` is for Keras with this package."
     )
