@@ -51,6 +51,7 @@ def describe(study: Study, out: Path) -> str:
     rows, seconds, unknown, memory = [], 0.0, 0, 0.0
     n_done = 0
     for part in study.parts:
+        part.experiment.run.check(part.experiment.cases)
         for stage in part.plan.stages:
             if is_sealed(part.experiment.run.root, stage):
                 n_done += 1
