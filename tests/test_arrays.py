@@ -22,11 +22,11 @@ def test_signed_range_is_minus_one_to_one() -> None:
     assert signed.tolist() == [-1, 0, 1]
 
 
-def test_all_bytes_survive_the_way_there_and_back() -> None:
+def test_all_bytes_survive_a_round_trip() -> None:
     assert to_bytes(to_signed(ALL_BYTES)).tolist() == ALL_BYTES.tolist()
 
 
-def test_bytes_are_rounded_and_not_cut_off() -> None:
+def test_bytes_are_rounded_and_not_truncated() -> None:
     signed = (np.array([99.4, 99.6, 254.6]) / 127.5 - 1).astype(np.float32)
     assert to_bytes(signed).tolist() == [99, 100, 255]
 

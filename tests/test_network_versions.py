@@ -14,7 +14,8 @@ import pytest
 from tfgansynth.config import NETWORK_VERSIONS
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.presets import PRESETS
-from tfgansynth.segmentation.unet import build_optimizer, build_unet
+from tfgansynth.segmentation.optimizer import build_optimizer
+from tfgansynth.segmentation.unet import build_unet
 
 SMOKE = PRESETS["smoke"]
 SIZE = 64

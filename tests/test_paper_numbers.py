@@ -24,8 +24,8 @@ from tfgansynth.data.splits import make_folds
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.networks import Discriminator, Generator
 from tfgansynth.presets import PRESETS
-from tfgansynth.segmentation.optimizer import CaffeNesterov
-from tfgansynth.segmentation.unet import build_optimizer, build_unet
+from tfgansynth.segmentation.optimizer import CaffeNesterov, build_optimizer
+from tfgansynth.segmentation.unet import build_unet
 
 PAPER: dict[str, Any] = {
     "preset": "paper",

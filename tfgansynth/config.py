@@ -21,9 +21,12 @@ from tfgansynth.ranges import (
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
-NETWORK_VERSIONS = {"gan": 1, "unet": 1}
+NETWORK_VERSIONS = {"gan": 2, "unet": 1}
 """Raised when the same configuration makes other networks than before: other
-variables or another computation. A run folder goes on only with its own versions."""
+variables or another computation. A run folder resumes only with its own versions.
+
+GAN 2: the start vectors of spectral normalization and the latent codes have random
+streams of their own. Networks without either have the weights of version 1."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,8 +36,8 @@ class DataConfig:
     size: Count = 128
     """Side of the square images in pixels, after downsampling. [paper IV-A]"""
     soft_masks: bool = False
-    """Give the GAN masks resized bilinearly to grey values instead of binary
-    ones. False in the paper's text, True in [authors' code]"""
+    """Give the GAN masks that are grey where a pixel is partly covered, instead of
+    binary ones. False in the paper's text, True in [authors' code]"""
     folds: Count = 3
     """Folds of the cross-validation. [paper IV-A]"""
     n_validation: Count = 20
@@ -72,14 +75,21 @@ class AugmentationConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class GANConfig:
-    """Generator, discriminator and their training."""
+    """Generator, discriminator and their training.
+
+    Also [choice], as the paper does not say: the dense layers start as the
+    convolutions do; the mini-batches are drawn without replacement, every case once
+    before any comes again. No layer has a bias where batch normalization follows: so
+    it is in tf-dcgan of February 2017 (commit 794edcb), while its later version has a
+    bias before the first normalization, a scale, and an epsilon of 1e-3.
+    """
 
     z_dim: Count = 400
     """Length of the noise vector z, uniform in [-1, 1]. [paper IV-B]"""
     latent_codes: bool = False
-    """Learn a code for each training case, which must give that case again, and let z
-    mix the codes, so that no case is left out (Bojanowski et al. 2018). Off: z goes in
-    as it is [paper IV-B]; on in [choice, best]"""
+    """Learn a latent code for each training case that must reproduce the case, and let
+    z mix the codes, so that no case is left out (GLO, Bojanowski et al. 2018). Off: z
+    enters the generator unchanged [paper IV-B]; on in [choice, best]"""
     latent_temperature: Positive = 1.0
     """Softmax temperature of the mixtures: 1 over the mean logarithm of the ratio of a
     share to the next smaller one. At 1 the largest share is about 0.6 of all, at 2
@@ -88,8 +98,11 @@ class GANConfig:
     """Share of z that is added to a code, so that a case has a neighborhood.
     [choice]"""
     latent_loss: Amount = 20.0
-    """Weight of the mean absolute error of those cases, besides the adversarial loss
-    of the generator. [choice]"""
+    """Weight of the mean absolute error of the reproduced cases in the generator's
+    loss, beside the adversarial loss. [choice]"""
+    latent_share: Share = 0.5
+    """Cases that are reproduced in a step, as a share of the mini-batch; at least
+    one. [choice]"""
     generator_maps: Counts = (512, 256, 128, 128, 128)
     """Feature maps of the generator, coarse to fine; each level doubles the
     side. [paper IV-B]"""
@@ -103,6 +116,15 @@ class GANConfig:
     [authors' code]"""
     init_stddev: Amount = 0.05
     """Standard deviation of the initial weights. [paper IV-B]"""
+    logits_init_stddev: Amount = 0.05
+    """The same for the dense layer of the discriminator's logits: as all others
+    [paper IV-B]; 0.02 in [authors' code]"""
+    pixel_scaling: Literal["paper", "authors"] = "paper"
+    """How the GAN's pairs hold grey values x of [0, 255]: as x / 127.5 - 1, which
+    fills [-1, 1] [paper IV-B]; as (x - 128) / 128 in [authors' code]"""
+    pixel_rounding: Literal["nearest", "down"] = "nearest"
+    """How generated values become whole grey values: to the nearest [choice];
+    truncated, so that half of all grey values are one lower, in [authors' code]"""
     batch_norm_epsilon: Amount = 1e-5
     """Added to the variance in batch normalization. [tf-dcgan]"""
     batch_norm_scale: bool = False
@@ -116,17 +138,17 @@ class GANConfig:
     spectral normalization of its kernels (Miyato et al. 2018) [choice, fast]"""
     minibatch_stddev: CountOrZero = 0
     """The discriminator also sees how much the last maps of so many pairs of a
-    mini-batch deviate, so that samples that look alike give themselves away (Karras
-    et al. 2018); 0 for none [tf-dcgan]; any [choice]"""
+    mini-batch deviate from each other, so that it notices samples of little variety
+    (Karras et al. 2018); 0: none [tf-dcgan]; any [choice]"""
     loss: Literal["non_saturating", "minimax", "paper_equation_1", "hinge"] = (
         "non_saturating"
     )
     """Softmax cross-entropy with the non-saturating generator loss [tf-dcgan],
-    the same with the generator loss of eq. (2), eq. (1) and (2) to the letter
-    [paper III], or hinge (Lim and Ye 2017) [choice, fast]"""
+    the same with the generator loss of eq. (2), eq. (1) and (2) exactly as they are
+    written [paper III], or hinge (Lim and Ye 2017) [choice, fast]"""
     augment: Literal["none", "differentiable"] = "none"
-    """What the discriminator sees: pairs as they are [paper IV-B], or both real
-    and synthetic ones shifted, cut out and re-exposed (Zhao et al. 2020)
+    """What the discriminator sees: pairs as they are [paper IV-B], or real and
+    synthetic ones shifted, partly blanked and changed in exposure (Zhao et al. 2020)
     [choice, fast]"""
     augment_shift: CountOrZero = 16
     """Largest shift of a pair in pixels, each axis. [choice, fast]"""
@@ -150,7 +172,7 @@ class GANConfig:
     epsilon: Amount = 1e-8
     """Adam's epsilon: TensorFlow 1's default. [tf-dcgan]"""
     generator_updates: Count = 1
-    """Generator updates a step; those after the first draw fresh z. 1 in
+    """Generator updates a step; each after the first draws a fresh z. 1 in
     [tf-dcgan], 2 in [authors' code]"""
     average_decay: Share = 0.0
     """Decay of the running average of the generator's weights that is sampled
@@ -161,20 +183,27 @@ class GANConfig:
     batch: Count = 128
     """Pairs a mini-batch. [paper IV-B]"""
     steps: Count = 12000
-    """Mini-batches in total. [paper IV-B]"""
+    """Mini-batches in total. [paper IV-B]; 20000 in [authors' code]"""
     sample_every: Count = 200
     """Mini-batches between sample grids; checkpoints are written with them.
     [paper IV-B]"""
     log_every: Count = 20
     """Mini-batches between two TensorBoard points. [choice]"""
     saturation_loss: Amount = 0.1
-    """Median loss below which the discriminator counts as having won; under the
-    printed loss, which has no lower bound, the value of one just as sure. [choice]"""
+    """Median loss below which the discriminator counts as saturated. Under
+    paper_equation_1, which has no lower bound, the value of a discriminator with the
+    same certainty. [choice]"""
     saturation_steps: Count = 500
     """Mini-batches over which that median is taken. [choice]"""
     mode_collapse_share: Amount = 0.4
-    """Samples count as collapsed where the mean distance of their perceptual hashes
-    is less than this share of the real training images'. [choice]"""
+    """Mode collapse is reported where the mean distance of the samples' perceptual
+    hashes is less than this share of the real training images'. [choice]"""
+    fidelity_pairs: Count = 16
+    """Generated pairs that are compared with the validation cases while the GAN is
+    trained: as many as there are cases, but at least this many. [choice]"""
+    fidelity_blocks: Count = 16
+    """Side of the grid of block means of image and mask that they are compared by.
+    [choice]"""
     precision: Precision = "float32"
     """Number format of the convolutions; weights and losses are always float32.
     [tf-dcgan]; auto takes bfloat16 where the machine accelerates it

@@ -191,7 +191,7 @@ def test_agreement_needs_one_shape() -> None:
         agreement(masks, masks[:1])
 
 
-def test_a_filter_keeps_what_agrees_and_0_keeps_all() -> None:
+def test_a_filter_keeps_pairs_that_agree_and_0_keeps_all() -> None:
     values = np.array([0.0, 0.7, 0.9])
 
     assert passes(values, 0.7).tolist() == [False, True, True]

@@ -7,14 +7,15 @@ from typing import get_args
 import pytest
 
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.regimes import (
-    RegimeSet,
-    paper_regimes,
-    planned_regimes,
-)
+from tfgansynth.experiment.plan import RegimeSet, paper_regimes, planned_regimes
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.converter import from_json, to_json
-from tfgansynth.records.regimes import Regime, SetKind
+from tfgansynth.records.regimes import (
+    Regime,
+    SetKind,
+    cross_fit_config,
+    pseudo_label_config,
+)
 
 FAST = PRESETS["fast"]
 
@@ -138,3 +139,32 @@ def test_regimes_are_sorted_as_they_are_planned() -> None:
         tables = planned_regimes(config, 30, "all", control=True)
         planned = [regime for table in tables for regime in table]
         assert sorted(planned[::-1], key=lambda regime: regime.order) == planned
+
+
+def test_pseudo_label_members_train_for_a_fixed_time_on_augmented_pairs() -> None:
+    found = pseudo_label_config(FAST)
+    assert (found.fixed_steps, found.steps_an_epoch) == (600, 10)
+    # No validation case chooses the weights.
+    assert (found.keep, found.augment) == ("last", "elastic")
+    synthesis = dataclasses.replace(FAST.synthesis, pseudo_label_steps=3)
+    found = pseudo_label_config(dataclasses.replace(FAST, synthesis=synthesis))
+    assert (found.fixed_steps, found.steps_an_epoch) == (3, 3)
+
+
+@pytest.mark.parametrize(("steps", "epoch"), [(300, 10), (3, 3)])
+def test_cross_fit_members_train_for_a_fixed_time_and_keep_the_last_weights(
+    steps: int, epoch: int
+) -> None:
+    evaluation = dataclasses.replace(FAST.evaluation, cross_fit_steps=steps)
+    found = cross_fit_config(dataclasses.replace(FAST, evaluation=evaluation))
+    assert (found.fixed_steps, found.steps_an_epoch) == (steps, epoch)
+    assert (found.keep, found.augment) == ("last", "none")
+    assert found.learning_rate == FAST.unet.learning_rate
+
+
+def test_the_stopping_rule_does_not_bear_on_a_fixed_length() -> None:
+    other = dataclasses.replace(FAST.unet, stop_window=3, min_steps=7, max_epochs=9)
+    config = dataclasses.replace(FAST, unet=other)
+    regime = Regime(30, 0, "fixed_budget")
+    assert regime.unet_config(config) == regime.unet_config(FAST)
+    assert Regime(30, 0).unet_config(config) != Regime(30, 0).unet_config(FAST)

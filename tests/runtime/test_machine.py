@@ -3,8 +3,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from tfgansynth.runtime import machine
-from tfgansynth.runtime.machine import describe_machine, processor_name
+from tfgansynth.runtime import devices
+from tfgansynth.runtime.devices import describe_machine, processor_name
 
 
 def test_a_description_is_plain_and_complete() -> None:
@@ -47,17 +47,17 @@ def test_the_commit_is_that_of_the_checkout_itself(tmp_path: Path) -> None:
     git(tmp_path, "commit", "-q", "-m", "Begin")
     commit = git(tmp_path, "rev-parse", "HEAD").strip()
 
-    assert machine._commit(tmp_path) == commit
+    assert devices._commit(tmp_path) == commit
     (tmp_path / "file").write_text("new")
-    assert machine._commit(tmp_path) == f"{commit}-dirty"
+    assert devices._commit(tmp_path) == f"{commit}-dirty"
 
     # Installed somewhere inside another repository.
     inside = tmp_path / "site-packages"
     inside.mkdir()
-    assert machine._commit(inside) is None
+    assert devices._commit(inside) is None
 
 
 def test_a_broken_checkout_has_no_commit(tmp_path: Path) -> None:
     (tmp_path / ".git").write_text("gitdir: /nowhere\n")
 
-    assert machine._commit(tmp_path) is None
+    assert devices._commit(tmp_path) is None

@@ -254,7 +254,7 @@ def test_what_is_done_is_not_done_again(tool: Tool, copy: Path) -> None:
     ended = tool("assess", copy.parent, *FOLD)
 
     assert ended.code == 0, ended.stderr
-    assert "judge 1:" not in ended.stdout
+    assert "cross-fitted ensemble, member 1:" not in ended.stdout
     assert "TIME: " not in ended.stdout
     assert "ASSESSMENT of fold-1/synthetic: 8 synthetic pairs" in ended.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -299,7 +299,7 @@ def test_a_planted_copy_is_caught_and_dropped(
 
     assert ended.code == 1
     assert not ended.stderr
-    assert "fold-1/assessment: is of an earlier set: it is made anew" in ended.stdout
+    assert "fold-1/assessment: is of an earlier set: it is made again" in ended.stdout
     assert "MEMORIZATION: audit for copies: NOT PASSED" in ended.stdout
     (told,) = re.findall(r"flagged: (.*)", ended.stdout)
     assert re.fullmatch(rf"synthetic-00005 \(\w+ near {original}: 0\.0\d\d\)", told)
@@ -342,7 +342,10 @@ def test_without_a_set_the_next_step_is_told(tool: Tool, copy: Path) -> None:
 
     assert ended.code == 2
     (line,) = ended.stderr.splitlines()
-    assert "fold-1/synthetic: no synthetic set yet: run tools/synthesize.py" in line
+    assert (
+        "fold-1/synthetic: there is no synthetic set yet: run tools/synthesize.py"
+        in line
+    )
 
 
 def test_a_filtered_set_has_agreeing_pairs_only(
@@ -362,7 +365,7 @@ def test_a_filtered_set_has_agreeing_pairs_only(
     ended = tool("assess", tmp_path, *options)
 
     assert ended.code == 0, ended.stderr
-    assert "judge 1:" not in ended.stdout
+    assert "cross-fitted ensemble, member 1:" not in ended.stdout
     assert ended.stdout.count("ASSESSMENT of fold-1/synthetic-filtered: 8") == 1
     assert ended.stdout.count("ASSESSMENT of fold-1/synthetic: 8") == 1
     _, found = read(tmp_path / FOLDER, "assessment-filtered")
@@ -399,12 +402,14 @@ def test_a_filter_that_nothing_passes_gives_up(
     assert not list(tmp_path.rglob("synthetic-filtered*"))
 
 
-@pytest.mark.parametrize("name", ["member-2/checkpoints/step-000002", "assessment.npz"])
+@pytest.mark.parametrize(
+    "name", ["cross-fit/member-2/checkpoints/step-000002", "assessment.npz"]
+)
 def test_killed_after_a_write_it_goes_on(
     tool: Tool, run: Path, copy: Path, name: str
 ) -> None:
     shutil.rmtree(copy / "fold-1/assessment")
-    if name.startswith("member-2"):
+    if name.startswith("cross-fit"):
         shutil.rmtree(copy / "fold-1/cross-fit/member-2")
     kill = functools.partial(kill_after, name)
     killed = tool("assess", copy.parent, *FOLD, prepare=kill)

@@ -49,6 +49,8 @@ def test_the_run_folder_holds_everything(run: Path) -> None:
         "table.json",
         "table.csv",
         "table.md",
+        "memory.json",
+        "fold-1/gan/provenance.json",
         "fold-1/gan/checkpoints/step-000006.npz",
         "fold-1/gan/samples/step-000006.png",
         "fold-1/synthetic/manifest.json",
@@ -140,12 +142,48 @@ def test_the_same_command_again_does_nothing_twice(
     assert (run / "table.json").read_bytes() == table
 
 
-def test_other_settings_in_the_same_folder_are_refused(tool: Runner, out: Path) -> None:
-    done = tool("train_gan", *TINY, "--fold", "1", "--gan.steps", "8", "--out", out)
+def test_settings_of_the_data_in_the_same_folder_are_refused(
+    tool: Runner, out: Path
+) -> None:
+    other = ("--data.n-validation", "5")
+    done = tool("train_gan", *TINY, "--fold", "1", *other, "--out", out)
 
     assert done.returncode == 2
-    assert "config.gan.steps: 8 against 6" in done.stderr
+    assert "config.data.n_validation: 5 against 4" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_another_setting_of_the_u_nets_keeps_the_gan_and_its_set(
+    tool: Runner, out: Path, run: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / run.name))
+    kept = {
+        path: path.read_bytes()
+        for name in ("gan", "synthetic")
+        for path in (copy / "fold-1" / name).rglob("*")
+        if path.is_file()
+    }
+    options = (*TINY, "--folds", "1", "--out", tmp_path)
+
+    done = tool("run_table", *options, "--unet.maps", "3")
+
+    assert done.returncode == 0, done.stderr
+    assert "SETTINGS: unet.maps: 3 against 4: 3 stages" in done.stdout
+    assert "training the GAN" not in done.stdout
+    assert {path: path.read_bytes() for path in kept} == kept
+    (aside,) = (copy / "superseded").iterdir()
+    unet = "fold-1/unet-r6-s6"
+    for name in ("model.keras", "cases.csv", "provenance.json"):
+        earlier = (run / unet / name).read_bytes()
+        assert (aside / unet / name).read_bytes() == earlier
+        assert (copy / unet / name).read_bytes() != earlier
+    assert (aside / "table.json").read_bytes() == (run / "table.json").read_bytes()
+
+    again = tool("run_table", *options)
+
+    assert again.returncode == 0, again.stderr
+    assert "U-Net: " not in again.stdout
+    assert (copy / "table.json").read_bytes() == (run / "table.json").read_bytes()
 
 
 def test_one_unet_of_other_numbers(tool: Runner, out: Path, run: Path) -> None:
@@ -280,7 +318,7 @@ def test_an_interrupted_training_goes_on(
     assert process.returncode == 130
     assert "checkpoint of step" in rest
     assert complaint.splitlines() == [
-        "interrupted: what was done is saved; the same command goes on from there"
+        "interrupted: what was done is saved; the same command continues from there"
     ]
     (checkpoint, *_) = sorted(tmp_path.rglob("step-*.npz"), reverse=True)
     step = int(checkpoint.stem.removeprefix("step-"))

@@ -80,8 +80,10 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
     assert sorted(pair["n_pairs"] for pair in comparison["comparisons"]) == [
         *([4] * 4 + [9] * 9)
     ]
-    audit = trial["assessment"]["memorization"]
-    assert audit["passed"] is all(part["passed"] for part in audit["parts"].values())
+    # After a few steps the generator draws noise, which copies no training case.
+    memorization = trial["assessment"]["memorization"]
+    assert memorization["passed"] is True
+    assert [part["n_closer"] for part in memorization["parts"].values()] == [0, 0, 0]
     parts = ("gan", "pseudo-labels/member-1", "pseudo-labels/member-2", "synthetic")
     seconds = [trial["seconds"][f"fold-1/{part}"] for part in parts]
     assert trial["set_seconds"] == pytest.approx(sum(seconds))
@@ -129,10 +131,10 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
         storage.read_record(fold / name / "manifest.json")
         for name in ("synthetic-control", "synthetic")
     )
-    assert control.pop("control") is True
+    assert (control["kind"], drawn["kind"]) == ("control", "plain")
     assert control["generator_sha256"] is None
     # Drawn in the same way in all else.
-    for name in ("z_seed", "synthesis", "pseudo_labels", "training_cases", "gan"):
+    for name in ("z_seed", "synthesis", "pseudo_labels", "training_cases"):
         assert control[name] == drawn[name]
     assert len(control["pairs"]) == len(drawn["pairs"]) == 6
     images, _ = read_set(fold / "synthetic-control")
@@ -151,7 +153,7 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
     ("name", "options", "complaint"),
     [
         ("export_set", ["--set", "control"], "is a control, made of the training"),
-        ("train_unet", ["--real", "6", "--synthetic", "6"], "another kind of set"),
+        ("train_unet", ["--real", "6", "--synthetic", "6"], "set of another kind"),
     ],
 )
 def test_a_control_is_not_taken_for_a_synthetic_set(
@@ -194,7 +196,7 @@ def test_real_rows_of_an_earlier_trial_are_taken(
             ["--unet.maps", "3"],
             "unet-r6-s0-fixed-budget/provenance.json: is of another run",
         ),
-        (["--no-reduced"], "--reduced: only a reduced experiment leaves cases"),
+        (["--no-reduced"], "--reduced: only a reduced experiment leaves out cases"),
         (["--unet.batch", "1"], "--unet.batch 1: expected 2 or more"),
         (
             ["--gan.latent-codes", "--gan.z-dim", "5"],

@@ -1,19 +1,21 @@
-"""The stage of a fold's assessment: is its synthetic set sound, alike and no copy?
+"""The assessment of a fold's synthetic set: quality, fidelity, memorization.
 
 Held-out real cases are the fold's validation cases and, of a reduced experiment, the
-training cases that it leaves out: neither generator nor judges have learned from them.
+training cases that it leaves out: neither the generator nor the cross-fitted ensemble
+has learned from them.
 
-Features are the bottleneck of one judge, since those of two networks have no common
-meaning. The training cases compared are those that this judge has not seen, as it has
-seen no synthetic or held-out image either: a network may treat images that it was
-trained on in a way of its own, and the other sets would seem far from them. (In small
-networks trained for 200 mini-batches on 15 radiographs nothing of this was measurable;
-larger ones, trained longer, know their cases better.) With two judges that halves the
-number of training cases; memorization and shapes need no network and are judged by all.
+Features are the bottleneck of one network of the ensemble, since those of two networks
+have no common meaning. The training cases compared are those that this network has not
+seen, as it has seen no synthetic or held-out image either: a network may treat images
+that it was trained on in a way of its own, and the other sets would seem far from them.
+(In small networks trained for 200 mini-batches on 15 radiographs nothing of this was
+measurable; larger ones, trained longer, know their cases better.) With two networks
+that halves the number of training cases; memorization and shapes need no network and
+use all of them.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +31,29 @@ from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.judge_parts import Indices
-from tfgansynth.experiment.judges import Judges, ensure_judges
-from tfgansynth.experiment.regimes import drawn_kinds
-from tfgansynth.experiment.stages import timed
-from tfgansynth.experiment.synthetic_sets import read_own_set
+from tfgansynth.experiment.graph import PlannedStage
+from tfgansynth.experiment.synthetic_sets import (
+    load_cross_fitted_ensemble,
+    read_own_set,
+)
 from tfgansynth.records import assessments, converter
 from tfgansynth.records.assessments import Assessment, EnsembleMember
 from tfgansynth.records.files import ARRAYS, ASSESSMENT
 from tfgansynth.records.provenance import DroppedPair
-from tfgansynth.records.regimes import SetKind
+from tfgansynth.records.regimes import Indices
 from tfgansynth.runtime import storage
-from tfgansynth.runtime.timing import EVALUATION, PREDICTION
+from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.timing import EVALUATION, PREDICTION, Timer
 from tfgansynth.seeds import derive_seed
-from tfgansynth.synthesis.sampling import MANIFEST, pair_name
+from tfgansynth.segmentation.ensembles import CrossFittedEnsemble
+from tfgansynth.synthesis.sampling import (
+    MANIFEST,
+    Draw,
+    SyntheticSet,
+    pair_name,
+    write_set,
+)
 
-_FEWEST_CASES = 3
 _GALLERY, _SHOWN = 12, 16
 
 
@@ -75,7 +84,7 @@ class FinishedAssessment:
 
     @property
     def flagged(self) -> tuple[DroppedPair, ...]:
-        """The pairs that the audit objects to, and the case that each is near."""
+        """The pairs that the audit flags, and the case that each is near."""
         found = []
         for index in self.record.memorization.flagged:
             distances = {
@@ -95,50 +104,27 @@ class FinishedAssessment:
         return tuple(found)
 
 
-def assess_fold(
-    experiment: Experiment,
-    fold: FoldCases,
-    show: Callable[[Assessment, Sequence[DroppedPair]], None],
-) -> bool:
-    """Assess the fold's set, and the filtered one if there is a filter; show both.
-
-    Returns:
-        Whether all passed the audit for copies.
-    """
-    found = [
-        ensure_assessment(experiment, fold, kind)
-        for kind in drawn_kinds(experiment.config)
-    ]
-    for assessment in found:
-        show(assessment.record, assessment.flagged)
-    return all(assessment.passed for assessment in found)
-
-
-def ensure_assessment(
-    experiment: Experiment, fold: FoldCases, kind: SetKind = "plain"
-) -> FinishedAssessment:
-    """Assess one of the fold's sets, if that is not done yet.
-
-    Args:
-        experiment: The experiment.
-        fold: The fold.
-        kind: Which set.
+def write_assessment(
+    experiment: Experiment, planned: PlannedStage, stage: Stage
+) -> None:
+    """Assess one of the fold's sets and write what was found.
 
     Raises:
-        InputError: There is no set or it is not the fold's own, there are too few
-            training cases, or a finished result was altered.
+        InputError: There is no set, or it is not the fold's own.
     """
-    run = experiment.run
-    source = run.synthetic(fold.number, kind)
-    folder = run.assessment(fold.number, kind)
-    if not _is_done(folder, source):
-        assessment = assess(experiment, fold, source)
-        with storage.whole_folder(folder) as partial:
-            storage.write_arrays(partial / ARRAYS, assessment.arrays)
-            files = storage.hash_files(partial, [ARRAYS])
-            record = dataclasses.replace(assessment.record, files=files)
-            converter.write(partial / ASSESSMENT, record)
-    return read_assessment(folder, fold)
+    fold = experiment.fold(planned.fold)
+    source = experiment.run.synthetic(planned.fold, planned.set_kind)
+    assessment = assess(experiment, fold, source, stage.timer)
+    with storage.whole_folder(stage.folder) as partial:
+        storage.write_arrays(partial / ARRAYS, assessment.arrays)
+        files = storage.hash_files(partial, [ARRAYS])
+        record = dataclasses.replace(
+            assessment.record,
+            inputs=planned.record["inputs"],
+            identity=planned.identity,
+            files=files,
+        )
+        converter.write(partial / ASSESSMENT, record)
 
 
 def read_assessment(folder: Path, fold: FoldCases) -> FinishedAssessment:
@@ -156,57 +142,42 @@ def _ids(fold: FoldCases) -> tuple[str, ...]:
     return tuple(case.case_id for case in fold.training)
 
 
-def _is_done(folder: Path, source: Path) -> bool:
-    path, manifest = folder / ASSESSMENT, source / MANIFEST
-    if not path.exists() or not manifest.exists():
-        return False
-    assessed = converter.read(path, Assessment).synthetic_set
-    if assessed.manifest_sha256 == storage.hash_file(manifest):
-        return True
-    print(f"{folder}: is of an earlier set: it is made anew")
-    return False
-
-
-def assess(experiment: Experiment, fold: FoldCases, source: Path) -> FinishedAssessment:
-    """Assess any synthetic set of a fold; writes nothing but the fold's judges.
+def assess(
+    experiment: Experiment, fold: FoldCases, source: Path, timer: Timer
+) -> FinishedAssessment:
+    """Assess any synthetic set of a fold; writes nothing.
 
     Args:
-        experiment: The experiment.
+        experiment: The experiment; the fold's cross-fitted ensemble is trained.
         fold: The fold whose generator the set is from.
         source: The set's folder.
+        timer: Takes the time of prediction and evaluation.
 
     Raises:
-        InputError: See `ensure_assessment`.
+        InputError: There is no set, or it is not the fold's own.
     """
-    if len(fold.training) < _FEWEST_CASES:
-        raise InputError(
-            f"fold {fold.number} has {len(fold.training)} training cases: an audit for "
-            f"copies needs {_FEWEST_CASES} or more"
-        )
     images, masks, _ = read_own_set(experiment, fold, source)
     synthetic: Pairs = images, masks
     held_out = images_and_masks([*fold.validation, *fold.unused])
-    judges = ensure_judges(experiment, fold)
-    training = judges.training
-    with timed(experiment.run, f"fold-{fold.number}/assessment") as timer:
-        with timer.part(EVALUATION):
-            found = audit(training, synthetic, held_out)
-        with timer.part(PREDICTION):
-            nearest = found.parts["image"].nearest.cases
-            answers = _Answers.of(judges, synthetic, held_out, nearest)
-        with timer.part(EVALUATION):
-            sets = training, synthetic, held_out
-            record = _record(experiment, fold, source, sets, answers, found, judges)
-            arrays = {
-                **_arrays(fold, training, synthetic, answers, found),
-                **_shapes(training, held_out, experiment.config.lungs),
-            }
+    ensemble = load_cross_fitted_ensemble(experiment, fold)
+    sets = images_and_masks(fold.training), synthetic, held_out
+    with timer.part(EVALUATION):
+        found = audit(*sets)
+    with timer.part(PREDICTION):
+        nearest = found.parts["image"].nearest.cases
+        predictions = _Predictions.of(ensemble, *sets, nearest)
+    with timer.part(EVALUATION):
+        record = _record(experiment, fold, source, sets, predictions, found, ensemble)
+        arrays = {
+            **_arrays(fold, sets[0], synthetic, predictions, found),
+            **_shapes(sets[0], held_out, experiment.config.lungs),
+        }
     return FinishedAssessment(record, arrays, _ids(fold))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Answers:
-    """What the judges make of the sets.
+class _Predictions:
+    """What the cross-fitted ensemble makes of the sets.
 
     Attributes:
         synthetic: Segmentations of the synthetic images, bool (m, S, S).
@@ -222,15 +193,19 @@ class _Answers:
 
     @classmethod
     def of(
-        cls, judges: Judges, synthetic: Pairs, held_out: Pairs, nearest: Indices
-    ) -> "_Answers":
-        training, _ = judges.training
-        unseen = judges.parts[0]
-        images = training[unseen], synthetic[0], held_out[0]
-        first, second, third = map(judges.features, images)
+        cls,
+        ensemble: CrossFittedEnsemble,
+        training: Pairs,
+        synthetic: Pairs,
+        held_out: Pairs,
+        nearest: Indices,
+    ) -> "_Predictions":
+        unseen = ensemble.parts[0]
+        images = training[0][unseen], synthetic[0], held_out[0]
+        first, second, third = map(ensemble.features, images)
         return cls(
-            synthetic=judges.segment(synthetic[0], nearest),
-            training=judges.segment(training, np.arange(len(training))),
+            synthetic=ensemble.segment(synthetic[0], nearest),
+            training=ensemble.segment(training[0], np.arange(len(training[0]))),
             features=(first, second, third),
             cases=unseen,
         )
@@ -241,9 +216,9 @@ def _record(
     fold: FoldCases,
     source: Path,
     sets: tuple[Pairs, Pairs, Pairs],
-    answers: _Answers,
+    predictions: _Predictions,
     found: Audit,
-    judges: Judges,
+    ensemble: CrossFittedEnsemble,
 ) -> Assessment:
     config = experiment.config
     training, synthetic, held_out = sets
@@ -258,22 +233,23 @@ def _record(
         n_training=len(training[0]),
         n_held_out=len(held_out[0]),
         held_out=_held_out_words(fold),
-        cross_fit=_members(judges, answers.training),
+        cross_fit=_members(ensemble, training[1], predictions.training),
         quality=assessments.make_quality(
             training[1],
             synthetic[1],
             held_out[1],
-            segmented_training=answers.training,
-            segmented_synthetic=answers.synthetic,
+            segmented_training=predictions.training,
+            segmented_synthetic=predictions.synthetic,
             lungs=config.lungs,
         ),
         fidelity=assessments.make_fidelity(
-            features=answers.features,
+            features=predictions.features,
             shapes=(shapes[0], shapes[1], shapes[2]),
             source=(
-                f"bottleneck of {next(iter(judges.hashes))}, averaged over the image "
-                f"({answers.features[0].shape[1]} features); training cases are the "
-                f"{len(answers.cases)} of {len(training[0])} that it has not seen"
+                f"bottleneck of {next(iter(ensemble.hashes))}, averaged over the "
+                f"image ({predictions.features[0].shape[1]} features); training cases "
+                f"are the {len(predictions.cases)} of {len(training[0])} that it has "
+                "not seen"
             ),
             diversity=assessments.make_diversity(synthetic, training),
             seed=derive_seed(config.seed, "assessment", fold.number),
@@ -283,13 +259,15 @@ def _record(
     )
 
 
-def _members(judges: Judges, segmentations: MaskArray) -> dict[str, EnsembleMember]:
-    """Tell each member's hash, and how it does on the cases that it has not seen."""
-    found = agreement(judges.training[1], segmentations)
+def _members(
+    ensemble: CrossFittedEnsemble, masks: MaskArray, segmentations: MaskArray
+) -> dict[str, EnsembleMember]:
+    """Hash of each member, and its agreement on the cases that it has not seen."""
+    found = agreement(masks, segmentations)
     return {
         name: EnsembleMember(model_sha256=sha256, agreement=float(found[part].mean()))
         for (name, sha256), part in zip(
-            judges.hashes.items(), judges.parts, strict=True
+            ensemble.hashes.items(), ensemble.parts, strict=True
         )
     }
 
@@ -298,23 +276,23 @@ def _arrays(
     fold: FoldCases,
     training: Pairs,
     synthetic: Pairs,
-    answers: _Answers,
+    predictions: _Predictions,
     found: Audit,
 ) -> dict[str, NDArray[Any]]:
-    judged = {
-        "synthetic": (synthetic[1], answers.synthetic),
-        "real": (training[1], answers.training),
+    segmented = {
+        "synthetic": (synthetic[1], predictions.synthetic),
+        "real": (training[1], predictions.training),
     }
     arrays: dict[str, NDArray[Any]] = {}
-    for name, (masks, segmentations) in judged.items():
+    for name, (masks, segmentations) in segmented.items():
         arrays[f"agreement_{name}"] = agreement(masks, segmentations)
         arrays[f"segmented_{name}"] = np.packbits(segmentations)
         arrays[f"shape_{name}"] = np.array(segmentations.shape)
     for name, features in zip(
-        ("training", "synthetic", "held_out"), answers.features, strict=True
+        ("training", "synthetic", "held_out"), predictions.features, strict=True
     ):
         arrays[f"features_{name}"] = features
-    ids = [fold.training[index].case_id for index in answers.cases]
+    ids = [fold.training[index].case_id for index in predictions.cases]
     arrays["features_training_case_ids"] = np.array(ids)
     for name, part in found.parts.items():
         arrays[f"null_{name}"] = part.null
@@ -364,3 +342,47 @@ def _gallery(found: Audit, fold: FoldCases) -> dict[str, NDArray[Any]]:
 def _shown(name: str, cases: list[Case] | tuple[Case, ...]) -> dict[str, NDArray[Any]]:
     images, masks = images_and_masks(cases)
     return {f"{name}_images": np.rint(images).astype(np.uint8), f"{name}_masks": masks}
+
+
+def drop_flagged(
+    experiment: Experiment, fold: FoldCases, assessment: FinishedAssessment
+) -> Path:
+    """Write the fold's set without the pairs that the audit flags.
+
+    Args:
+        experiment: The experiment.
+        fold: The fold.
+        assessment: Of the fold's unfiltered set.
+
+    Returns:
+        The folder, a synthetic set like the other; its manifest names the pairs
+        that were dropped, and which case each is near.
+
+    Raises:
+        InputError: No pair would be left.
+    """
+    source = experiment.run.synthetic(fold.number)
+    images, masks, manifest = read_own_set(experiment, fold, source)
+    flagged = [*assessment.record.memorization.flagged]
+    kept = np.setdiff1d(np.arange(len(images)), flagged)
+    if not kept.size:
+        raise InputError(f"{source}: the audit flags all {len(images)} pairs")
+    draws = [
+        Draw(**{field.name: entry[field.name] for field in dataclasses.fields(Draw)})
+        for entry in manifest.pop("pairs")
+    ]
+    audited = SyntheticSet(
+        images=np.rint(images[kept]).astype(np.uint8),
+        masks=masks[kept],
+        draws=tuple(draws[index] for index in kept),
+        n_drawn=manifest["drawn"],
+        n_similar=manifest["dropped_as_almost_identical"],
+        n_empty=manifest["dropped_for_an_empty_mask"],
+    )
+    provenance = {
+        "audited_manifest_sha256": storage.hash_file(source / MANIFEST),
+        "dropped_by_the_audit": converter.to_json(assessment.flagged),
+    }
+    folder = source.with_name(f"{source.name}-audited")
+    write_set(audited, {**manifest, **provenance}, folder)
+    return folder

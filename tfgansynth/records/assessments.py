@@ -31,6 +31,7 @@ from tfgansynth.assessment.quality import (
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.similarity import mean_pairwise_distance, perceptual_hash
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS, Features
+from tfgansynth.records.converter import OPTIONAL
 from tfgansynth.seeds import derive_seed
 
 _FEWEST_SHAPES = 4
@@ -193,6 +194,8 @@ class Assessment:
         fidelity: To the real cases.
         memorization: Of training cases.
         files: Hashes of the files beside; empty while there are none.
+        inputs: Identity of each stage that it took something from.
+        identity: Hash of all that bears on it; empty of a set beside the run's own.
     """
 
     fold: int
@@ -205,6 +208,10 @@ class Assessment:
     fidelity: Fidelity
     memorization: Memorization
     files: Mapping[str, str]
+    inputs: Mapping[str, str] = dataclasses.field(
+        default_factory=dict, metadata=OPTIONAL
+    )
+    identity: str = dataclasses.field(default="", metadata=OPTIONAL)
 
 
 def make_quality(

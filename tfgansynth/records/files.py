@@ -1,5 +1,7 @@
 """Names of the files and folders of results."""
 
+from collections.abc import Mapping
+
 from tfgansynth.config import Config
 
 CONFIG, CASE_LIST, SPLITS = "config.json", "cases.json", "splits.json"
@@ -32,6 +34,17 @@ def curve_folder_name(dataset_name: str, config: Config) -> str:
     return "-".join([CURVE, dataset_name, config.preset, *lungs])
 
 
+GAN = "gan"
+"""Folder of a fold's GAN."""
+DEVELOPMENT = "development"
+"""Folder of U-Nets that are evaluated on cases that a reduced experiment leaves out."""
+
+
+def fold_name(number: int) -> str:
+    """Folder of a fold."""
+    return f"fold-{number}"
+
+
 def gan_stage(fold: int) -> str:
     """The stage, and the folder below the run's, of a fold's GAN."""
     return f"fold-{fold}/gan"
@@ -45,3 +58,19 @@ def pseudo_label_name(number: int) -> str:
 def cross_fit_name(number: int) -> str:
     """Folder of a member of the out-of-fold ensemble, below its fold's."""
     return f"cross-fit/member-{number}"
+
+
+def set_seconds(seconds: Mapping[str, float], fold: int, members: int) -> float:
+    """How long it took to make a fold's synthetic set.
+
+    Args:
+        seconds: Of stages and their parts, as `timings.json` has them.
+        fold: Number of the fold.
+        members: Size of the pseudo-label ensemble.
+
+    Returns:
+        Seconds of the training of the GAN and the ensemble and of drawing the pairs.
+    """
+    ensemble = map(pseudo_label_name, range(1, members + 1))
+    names = (GAN, *ensemble, "synthetic")
+    return sum(seconds.get(f"{fold_name(fold)}/{name}", 0.0) for name in names)

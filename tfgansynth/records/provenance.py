@@ -43,7 +43,6 @@ class UNetProvenance:
         lungs: What the masks show.
         fold: Number of its fold.
         seed: Seed of its run.
-        allow_duplicates: Whether duplicates across the split were allowed.
         duplicates: Those there are.
         network_version: Of the U-Net.
         data: Numbers of cases and split.
@@ -54,6 +53,10 @@ class UNetProvenance:
         synthetic_set: The set that it has learned from; None without one.
         regime: How it was trained.
         files: Hashes of its files.
+        stage: What kind of stage has made it.
+        evaluated_on: `test` or `unused`: which cases it was evaluated on.
+        inputs: Identity of each stage that it took something from.
+        identity: Hash of all that bears on it.
     """
 
     dataset: Identity
@@ -62,7 +65,6 @@ class UNetProvenance:
     lungs: Lungs
     fold: int
     seed: int
-    allow_duplicates: bool
     duplicates: tuple[Crossing, ...]
     network_version: int
     data: DataConfig
@@ -73,6 +75,10 @@ class UNetProvenance:
     synthetic_set: SetReference | None
     regime: Regime
     files: Mapping[str, str]
+    stage: str
+    evaluated_on: str
+    inputs: Mapping[str, str]
+    identity: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +121,6 @@ class GeneratorProvenance:
         lungs: What the masks show.
         fold: Number of the fold.
         seed: Seed of the run.
-        allow_duplicates: Whether duplicates across the split were allowed.
         duplicates: Those there are.
         network_version: Of the GAN.
         data: Numbers of cases and split.
@@ -132,7 +137,6 @@ class GeneratorProvenance:
     lungs: Lungs
     fold: int
     seed: int
-    allow_duplicates: bool
     duplicates: tuple[Crossing, ...]
     network_version: int
     data: DataConfig
@@ -155,7 +159,13 @@ class SetManifest(GeneratorProvenance):
         dropped_as_almost_identical: Pairs dropped by their perceptual hash.
         dropped_for_an_empty_mask: Pairs dropped as nothing of their mask was left.
         pairs: The pairs.
-        control: Whether training cases stand in the place of generated images.
+        kind: `plain`, `filtered`, `control` with training cases in the place of
+            generated images, or `separate`: of another size or another generator.
+        z_dim: Length of the noise vector.
+        stage: What kind of stage has made it.
+        inputs: Identity of each stage that it took something from; None of a set of
+            another generator.
+        identity: Hash of all that bears on it; None of a separate set.
         pseudo_labels: Hash of each member of the pseudo-label ensemble.
         cross_fit: Hash of each member of the out-of-fold ensemble that has filtered.
         min_agreement: The least agreement with it.
@@ -171,7 +181,13 @@ class SetManifest(GeneratorProvenance):
     dropped_as_almost_identical: int
     dropped_for_an_empty_mask: int
     pairs: tuple[PairEntry, ...]
-    control: bool = dataclasses.field(default=False, metadata=OPTIONAL)
+    kind: str
+    z_dim: int
+    stage: str
+    inputs: Mapping[str, str] | None = dataclasses.field(
+        default=None, metadata=OPTIONAL
+    )
+    identity: str | None = dataclasses.field(default=None, metadata=OPTIONAL)
     pseudo_labels: Mapping[str, str] | None = dataclasses.field(
         default=None, metadata=OPTIONAL
     )

@@ -10,7 +10,7 @@ from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import read_cases
 from tfgansynth.evaluation.predictions import CASES
 from tfgansynth.gan import health
-from tfgansynth.gan.history import History
+from tfgansynth.gan.health import History
 from tfgansynth.records import converter
 from tfgansynth.records.files import (
     CASE_LIST,

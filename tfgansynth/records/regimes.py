@@ -1,11 +1,22 @@
 """How one U-Net is trained, as data, and how that is named."""
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from tfgansynth.config import Config, UNetConfig
+import numpy as np
+from numpy.typing import NDArray
+
+from tfgansynth.config import (
+    AugmentationConfig,
+    Config,
+    SynthesisConfig,
+    UNetConfig,
+)
 from tfgansynth.evaluation.tables import TrainingSet, training_set_of
 from tfgansynth.records.converter import json_name
+from tfgansynth.seeds import derive_seed
+
+Indices = NDArray[np.int64]
 
 SetKind = Literal["plain", "filtered", "control"]
 """The sets of a fold that its networks learn from: as the generator draws them; those
@@ -84,10 +95,10 @@ class Regime:
         unet = dataclasses.replace(config.unet, real_share=share)
         if self.schedule == "paper":
             return unet
-        return dataclasses.replace(
+        return fixed_length(
             unet,
-            fixed_steps=config.evaluation.budget_steps,
-            steps_an_epoch=config.evaluation.budget_epoch,
+            config.evaluation.budget_steps,
+            config.evaluation.budget_epoch,
             augment="elastic" if self.schedule == "augmented" else "none",
         )
 
@@ -101,6 +112,109 @@ class Regime:
         if self.schedule == "paper":
             return extras
         return [*extras, self.schedule.replace("_", " ")]
+
+
+def fixed_length(
+    unet: UNetConfig, steps: int, steps_an_epoch: int, **changes: Any
+) -> UNetConfig:
+    """Let a training take so many steps; the stopping rule's numbers do not bear on it.
+
+    Args:
+        unet: Numbers of the network and its training.
+        steps: Mini-batches in total.
+        steps_an_epoch: Mini-batches between two validations.
+        **changes: Other numbers to change.
+    """
+    default = UNetConfig()
+    return dataclasses.replace(
+        unet,
+        fixed_steps=steps,
+        steps_an_epoch=steps_an_epoch,
+        stop_window=default.stop_window,
+        min_steps=default.min_steps,
+        max_epochs=default.max_epochs,
+        **changes,
+    )
+
+
+def synthesis_config(config: Config, kind: SetKind) -> SynthesisConfig:
+    """The numbers of a set; those that do not bear on it have their default.
+
+    Args:
+        config: The experiment's numbers.
+        kind: Which set.
+    """
+    found, default = config.synthesis, SynthesisConfig()
+    if not found.pseudo_label_members:
+        steps = default.pseudo_label_steps
+        found = dataclasses.replace(found, pseudo_label_steps=steps)
+    if kind != "filtered":
+        found = dataclasses.replace(found, min_agreement=default.min_agreement)
+    return found
+
+
+def augmentation_config(config: Config, switch: str) -> AugmentationConfig:
+    """The numbers of a stage's augmentation; their default where it is `none`."""
+    return config.augmentation if switch != "none" else AugmentationConfig()
+
+
+def pseudo_label_config(config: Config) -> UNetConfig:
+    """The numbers of a pseudo-label member's training: fixed length, augmented."""
+    steps = config.synthesis.pseudo_label_steps
+    return fixed_length(
+        config.unet,
+        steps,
+        min(config.evaluation.budget_epoch, steps),
+        augment="elastic",
+        real_share=0.0,
+        keep="last",
+    )
+
+
+def cross_fit_config(config: Config) -> UNetConfig:
+    """The numbers of a cross-fit member's training: fixed length, last weights."""
+    steps = config.evaluation.cross_fit_steps
+    return fixed_length(
+        config.unet,
+        steps,
+        min(config.evaluation.budget_epoch, steps),
+        real_share=0.0,
+        keep="last",
+    )
+
+
+def cross_fit_parts(config: Config, fold: int, n_cases: int) -> tuple[Indices, ...]:
+    """Split a fold's training cases by the run's seed, a part for each member.
+
+    Args:
+        config: The experiment's numbers.
+        fold: Number of the fold.
+        n_cases: Its training cases.
+
+    Returns:
+        For each member the indices of the cases that it does not learn from, ascending.
+    """
+    # The label of a seed is part of the numbers and keeps its old word.
+    rng = np.random.default_rng(derive_seed(config.seed, "judges", fold))
+    shuffled = rng.permutation(n_cases)
+    parts = np.array_split(shuffled, config.evaluation.cross_fit_splits)
+    return tuple(np.sort(part) for part in parts)
+
+
+def real_indices(config: Config, fold: int, n_cases: int, count: int) -> Indices:
+    """Draw training cases of a fold by the run's seed; fewer are a prefix of more.
+
+    Args:
+        config: The experiment's numbers.
+        fold: Number of the fold.
+        n_cases: Its training cases.
+        count: How many to draw.
+
+    Returns:
+        Indices of the cases drawn.
+    """
+    rng = np.random.default_rng(derive_seed(config.seed, "real", fold))
+    return np.asarray(rng.permutation(n_cases)[:count])
 
 
 def set_name(kind: SetKind) -> str:

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import cases_to_csv, read_cases
-from tfgansynth.experiment.paths import set_seconds
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.records import converter
 from tfgansynth.records.assessments import Assessment
@@ -19,6 +18,7 @@ from tfgansynth.records.files import (
     COMPARISON,
     COMPARISON_TEXT,
     MERGED_FOLD,
+    set_seconds,
 )
 from tfgansynth.records.merged import FoldResults, MergedFold, MergedUNet
 from tfgansynth.records.reading import remarks_behind

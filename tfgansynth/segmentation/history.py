@@ -1,6 +1,6 @@
-"""What a U-Net's training came to, epoch by epoch, and whether its rule has ended it.
+"""The errors of a U-Net's training: their file, and what they say of its end.
 
-Needs no TensorFlow, so that reports and checks can read it.
+Needs no TensorFlow.
 """
 
 import csv
@@ -11,12 +11,11 @@ from collections.abc import Sequence
 
 from tfgansynth.config import UNetConfig
 from tfgansynth.errors import InputError
-from tfgansynth.segmentation.stopping import average_has_risen
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one epoch came to.
+    """The errors of one epoch.
 
     Attributes:
         epoch: Number of the epoch, from 1.
@@ -62,6 +61,42 @@ def history_from_csv(text: str) -> list[Epoch]:
     return history
 
 
+def average_has_risen(errors: Sequence[float], window: int) -> bool:
+    """Whether the running average of the validation error has started to rise.
+
+    Paper: IV-B, "until the average of the validation error over the last 10
+    epochs started to increase": the mean of the last `window` epochs is above the
+    same mean one epoch before. Two averages need `window + 1` epochs.
+
+    Args:
+        errors: Validation error of every epoch so far, oldest first.
+        window: Epochs in the average.
+    """
+    if len(errors) <= window:
+        return False
+    # The two windows differ only in their ends.
+    return errors[-1] > errors[-1 - window]
+
+
+def steps_per_epoch(config: UNetConfig, n_pairs: int) -> int:
+    """Mini-batches between two validations of a training on so many pairs."""
+    return config.steps_an_epoch or math.ceil(n_pairs / config.batch)
+
+
+def most_epochs(config: UNetConfig, n_pairs: int) -> int:
+    """Epochs after which a training on so many pairs ends in any case."""
+    if config.fixed_steps:
+        return math.ceil(config.fixed_steps / steps_per_epoch(config, n_pairs))
+    return config.max_epochs
+
+
+def is_over(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
+    """Whether a training with this history is at its end."""
+    if len(history) >= most_epochs(config, n_pairs):
+        return True
+    return not config.fixed_steps and _rule_stops(history, config, n_pairs)
+
+
 def remarks(
     history: Sequence[Epoch], config: UNetConfig, n_pairs: int
 ) -> tuple[str, ...]:
@@ -72,7 +107,7 @@ def remarks(
         config: The network's and the training's numbers.
         n_pairs: Training pairs, real and synthetic.
     """
-    if config.fixed_steps or rule_ends(history, config, n_pairs):
+    if config.fixed_steps or _rule_stops(history, config, n_pairs):
         return ()
     return (
         f"training ended at its bound of {config.max_epochs} epochs, before the "
@@ -80,28 +115,7 @@ def remarks(
     )
 
 
-def most_epochs(config: UNetConfig, n_pairs: int) -> int:
-    """The epochs after which a training ends at the latest."""
-    if config.fixed_steps:
-        return math.ceil(config.fixed_steps / steps_an_epoch(n_pairs, config))
-    return config.max_epochs
-
-
-def is_done(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
-    """Whether a training with this history has ended."""
-    if len(history) >= most_epochs(config, n_pairs):
-        return True
-    return not config.fixed_steps and rule_ends(history, config, n_pairs)
-
-
-def rule_ends(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
-    """Whether the stopping rule has ended a training. Paper: IV-B."""
+def _rule_stops(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
     errors = [entry.validation_error for entry in history]
-    steps = len(errors) * steps_an_epoch(n_pairs, config)
-    risen = average_has_risen(errors, config.stop_window)
-    return steps >= config.min_steps and risen
-
-
-def steps_an_epoch(n_pairs: int, config: UNetConfig) -> int:
-    """The mini-batches of one epoch."""
-    return config.steps_an_epoch or math.ceil(n_pairs / config.batch)
+    steps = len(errors) * steps_per_epoch(config, n_pairs)
+    return steps >= config.min_steps and average_has_risen(errors, config.stop_window)

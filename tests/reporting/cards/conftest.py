@@ -1,5 +1,5 @@
 """The run of `tests/experiment`, whose sets the cards are of."""
 
-from tests.experiment.conftest import experiment, kept
+from tests.experiment.made_sets import experiment, kept
 
 __all__ = ["experiment", "kept"]

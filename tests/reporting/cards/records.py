@@ -40,7 +40,6 @@ _MADE: dict[str, Any] = {
     "lungs": "left",
     "fold": 2,
     "seed": 17,
-    "allow_duplicates": False,
     "duplicates": (),
     "network_version": 1,
     "data": PRESETS["smoke"].data,
@@ -60,6 +59,11 @@ MANIFEST = SetManifest(
     dropped_as_almost_identical=7,
     dropped_for_an_empty_mask=3,
     pairs=(),
+    kind="plain",
+    z_dim=32,
+    stage="synthetic set",
+    inputs={"fold-2/gan": "ab" * 32},
+    identity="cd" * 32,
 )
 
 SPREAD = Spread(6, 0.911, (0.8, 0.85, 0.9, 0.95, 0.99))

@@ -17,7 +17,7 @@ from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv
 from tfgansynth.evaluation.metrics import measure
 from tfgansynth.evaluation.predictions import Predictions, write_predictions
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.gan.history import History
+from tfgansynth.gan.health import History
 from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter
 from tfgansynth.records.comparisons import make_comparison
@@ -79,7 +79,8 @@ def write_run(
     out: Path, config: Config, regimes: Sequence[Regime] = tuple(REGIMES)
 ) -> Path:
     """Write a run with one finished fold; return its folder."""
-    run = Run.open(out, config, dataset_name="phantoms", cases=CASES)
+    root = out / Run.folder_name("phantoms", config)
+    run = Run(root, config, "phantoms").open(CASES)
     fold = Fold(1, TRAINING, TRAINING, VALIDATION, TEST)
     converter.write(run.splits_path, Split((fold,)))
     run.add_seconds({"fold-1/gan": 62.5, "fold-1/gan/steps": 60.0})
@@ -139,7 +140,6 @@ def write_unet(run: Run, regime: Regime, fold: int = 1) -> None:
         lungs=config.lungs,
         fold=fold,
         seed=config.seed,
-        allow_duplicates=False,
         duplicates=(),
         network_version=NETWORK_VERSIONS["unet"],
         data=config.data,
@@ -152,6 +152,10 @@ def write_unet(run: Run, regime: Regime, fold: int = 1) -> None:
         files=storage.hash_files(
             folder, ("cases.csv", "history.csv", "predictions.npz")
         ),
+        stage="segmentation",
+        evaluated_on="test",
+        inputs={},
+        identity="0" * 64,
     )
     storage.write_record(folder / "provenance.json", to_json(provenance))
 

@@ -50,7 +50,7 @@ def export_set(
         raise InputError(f"{target}: exists already: remove it, or name another --to")
     images, masks, content = read_own_set(experiment, fold, source)
     manifest = from_json(SetManifest, content, source / MANIFEST)
-    if manifest.control:
+    if manifest.kind == "control":
         raise InputError(
             f"{source}: is a control, made of the training cases themselves, and is "
             "not handed on"

@@ -9,7 +9,7 @@ from tfgansynth.config import Config
 from tfgansynth.data.dataset import Identity
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.predictions import PREDICTIONS, Predictions, read_predictions
-from tfgansynth.gan.history import History
+from tfgansynth.gan.health import History
 from tfgansynth.records import converter
 from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.curves import LearningCurve

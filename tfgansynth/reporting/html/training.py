@@ -8,7 +8,7 @@ from markupsafe import Markup
 from tfgansynth.records.runs import FinishedUNet
 from tfgansynth.reporting.html.figures import RegimeStyle, series, validation_errors
 from tfgansynth.reporting.html.study import ShownFold, Study
-from tfgansynth.segmentation.history import steps_an_epoch
+from tfgansynth.segmentation.history import steps_per_epoch
 
 _EXPLAINED: Mapping[str, tuple[str, str]] = {
     "loss": (
@@ -92,5 +92,5 @@ def errors_by_step(unet: FinishedUNet) -> dict[int, float]:
     """Validation errors by mini-batch, from a history that counts epochs."""
     regime = unet.regime
     n_pairs = regime.n_real + regime.n_synthetic
-    steps = steps_an_epoch(n_pairs, regime.unet_config(unet.config))
+    steps = steps_per_epoch(regime.unet_config(unet.config), n_pairs)
     return {each.epoch * steps: each.validation_error for each in unet.epochs}

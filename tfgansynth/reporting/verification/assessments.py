@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from tfgansynth.assessment.memorization import Audit, PartAudit
 from tfgansynth.assessment.neighbors import PARTS, Nearest, Pairs
 from tfgansynth.assessment.quality import Values, agreement, shape_table, spread
-from tfgansynth.experiment.judge_parts import judge_parts
 from tfgansynth.records import assessments, converter
 from tfgansynth.records.assessments import (
     Agreement,
@@ -30,6 +29,7 @@ from tfgansynth.records.assessments import (
 )
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import ARRAYS, ASSESSMENT, MODEL, cross_fit_name
+from tfgansynth.records.regimes import cross_fit_parts
 from tfgansynth.records.runs import RunRecord
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.runtime import storage
@@ -113,7 +113,7 @@ def _agreement(stored: _Stored) -> Values:
 
 def _members(stored: _Stored) -> dict[str, EnsembleMember]:
     """Each member's hash, and how it does on the real cases that it has not seen."""
-    parts = judge_parts(stored.run.config, stored.fold, len(stored.training))
+    parts = cross_fit_parts(stored.run.config, stored.fold, len(stored.training))
     found, folder = {}, stored.run.fold_folder(stored.fold)
     for number, part in enumerate(parts, start=1):
         name = cross_fit_name(number)

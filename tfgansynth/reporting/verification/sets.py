@@ -11,7 +11,7 @@ from tfgansynth.records import converter
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import MODEL, pseudo_label_name
 from tfgansynth.records.provenance import SetManifest
-from tfgansynth.records.regimes import SetKind
+from tfgansynth.records.regimes import SetKind, augmentation_config, synthesis_config
 from tfgansynth.records.runs import RunRecord
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.unets import identity_of
@@ -50,16 +50,15 @@ def recount(
         lungs=config.lungs,
         seed=config.seed,
         fold=fold,
-        allow_duplicates=config.allow_duplicates,
         data=config.data,
-        augmentation=config.augmentation,
-        gan=config.gan,
+        augmentation=augmentation_config(config, config.synthesis.augment),
+        gan=manifest.gan if kind == "control" else config.gan,
         z_seed=derive_seed(config.seed, "synthesis", fold),
         mask_components=config.mask_components,
-        synthesis=config.synthesis,
+        synthesis=synthesis_config(config, kind),
         training_cases={name: run.cases[name] for name in run.training_ids(fold)},
         drawn=len(images) + n_dropped,
-        control=kind == "control",
+        kind=kind,
         pseudo_labels={
             name: storage.hash_file(root / name / MODEL)
             for name in map(pseudo_label_name, members)

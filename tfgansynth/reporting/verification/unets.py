@@ -20,7 +20,7 @@ from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import HISTORY, PROVENANCE
 from tfgansynth.records.provenance import SetManifest, SetReference, UNetProvenance
 from tfgansynth.records.reading import read_epochs
-from tfgansynth.records.regimes import set_name
+from tfgansynth.records.regimes import augmentation_config, set_name
 from tfgansynth.records.runs import FinishedUNet, RunRecord
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.runtime import storage
@@ -120,6 +120,7 @@ def _compare_provenance(
 ) -> None:
     config, folder = run.config, path.parent
     fold, regime = run.fold(provenance.fold), provenance.regime
+    unet = regime.unet_config(config)
     learned = provenance.training_cases
     reference = None
     if regime.n_synthetic:
@@ -137,10 +138,9 @@ def _compare_provenance(
         reduced=config.reduced,
         lungs=config.lungs,
         seed=config.seed,
-        allow_duplicates=config.allow_duplicates,
         data=config.data,
-        augmentation=config.augmentation,
-        unet=regime.unet_config(config),
+        augmentation=augmentation_config(config, unet.augment),
+        unet=unet,
         training_cases={name: run.cases.get(name, "") for name in learned},
         validation_cases={name: run.cases[name] for name in fold.validation},
         synthetic_set=reference,
