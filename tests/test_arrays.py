@@ -43,7 +43,7 @@ def test_area_resize_averages_what_each_pixel_covers() -> None:
     shrunk = resize_area(plane, 2)
     assert shrunk.dtype == np.float32
     np.testing.assert_allclose(shrunk, blocks)
-    # A factor that is no whole number: each new pixel covers one and a half.
+    # A factor that is not an integer: each new pixel covers one and a half.
     np.testing.assert_allclose(
         resize_area(np.array([[0, 3, 6]] * 3), 2), [[1, 5], [1, 5]], rtol=1e-6
     )

@@ -138,7 +138,7 @@ def test_duplicates_among_real_cases_do_not_hide_a_copy(
 
 
 def test_false_alarms_are_rare_over_splits(phantoms: Pairs) -> None:
-    """What is told apart here: nothing; all sets come from the same phantoms."""
+    """There is nothing to find: all sets come from the same phantoms."""
     matrices = distances(phantoms, phantoms)
     rng = np.random.default_rng(0)
     n_splits = 200

@@ -28,7 +28,7 @@ from tfgansynth.gan.recording import (
     TrainingLog,
     fixed_latent_vectors,
 )
-from tfgansynth.runtime.timing import RECORDS, START_UP, STEPS, Timer
+from tfgansynth.runtime.timing import INPUT, RECORDS, START_UP, STEPS, Timer
 
 SIDE = 16
 CONFIG = GANConfig(
@@ -275,50 +275,58 @@ def test_signals_are_as_before_after_an_error(tmp_path: Path) -> None:
 
 
 class Clock:
-    """A clock that only moves when it is told to."""
+    """A clock that only moves when it is told to; a step takes `seconds`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 100.0
+        self.now, self.seconds = 100.0, 0.0
         monkeypatch.setattr(time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(callbacks, "compile_step", lambda step: self.step)
+
+    def step(self, batch: Any) -> dict[str, Any]:
+        self.now += self.seconds
+        return {"loss/generator": tf.constant(1.0)}
+
+    def batches(self) -> Any:
+        while True:
+            self.now += 0.5
+            yield None
+
+
+def rates(
+    clock: Clock, timer: Timer, log_every: int, seconds: list[float]
+) -> dict[int, Any]:
+    """Rates by step; records take ten seconds after each."""
+    gan = make(dataclasses.replace(CONFIG, log_every=log_every, sample_every=99))
+    watched = StepTimer(timer)
+    watched.set_model(gan)
+    watched.on_train_begin()
+    watched.on_epoch_begin(0)
+    found, batches = {}, clock.batches()
+    for step, clock.seconds in enumerate(seconds, start=1):
+        scalars = gan.train_function(batches)
+        watched.on_step_end(step, scalars)
+        clock.now += 10
+        found[step] = scalars.get(RATE)
+    watched.on_train_end()
+    return {step: rate for step, rate in found.items() if rate}
 
 
 def test_the_rate_is_that_of_the_steps_since_the_last_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock = Clock(monkeypatch)
     timer = Timer()
-    watched = StepTimer(timer)
-    watched.set_model(make(dataclasses.replace(CONFIG, log_every=3, sample_every=99)))
-    watched.on_epoch_begin(0)
-    rates = {}
-    # The first step compiles; records take longer than steps.
-    for step, seconds in enumerate([60.0, 2, 2, 4, 4, 4, 1, 1, 1], start=1):
-        watched.on_train_batch_begin(step - 1)
-        clock.now += seconds
-        scalars: dict[str, Any] = {"loss/generator": tf.constant(1.0)}
-        watched.on_step_end(step, scalars)
-        clock.now += 10
-        rates[step] = scalars.get(RATE)
-    watched.on_train_end()
 
-    due = {step: rate for step, rate in rates.items() if rate}
-    assert due == {3: 0.5, 6: 0.25, 9: 1.0}
-    assert timer.seconds == {RECORDS: 90.0, START_UP: 60.0, STEPS: 19.0}
+    # The first step compiles.
+    found = rates(Clock(monkeypatch), timer, 3, [60, 2, 2, 4, 4, 4, 1, 1, 1])
+
+    assert found == {3: 0.5, 6: 0.25, 9: 1.0}
+    assert timer.seconds == {RECORDS: 90, INPUT: 4.5, START_UP: 60, STEPS: 19}
 
 
-def test_there_is_no_rate_of_the_compiling_step_alone() -> None:
-    timer = StepTimer(Timer())
-    timer.set_model(make(dataclasses.replace(CONFIG, log_every=1)))
-    timer.on_epoch_begin(0)
-    seen = []
-    for step in (1, 2):
-        timer.on_train_batch_begin(step - 1)
-        scalars: dict[str, Any] = {}
-        timer.on_step_end(step, scalars)
-        seen.append(RATE in scalars)
-    timer.on_train_end()
-
-    assert seen == [False, True]
+def test_there_is_no_rate_of_the_compiling_step_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert rates(Clock(monkeypatch), Timer(), 1, [60, 4]) == {2: 0.25}
 
 
 def test_scalars_are_read_only_where_they_are_needed() -> None:

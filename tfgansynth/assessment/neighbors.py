@@ -95,16 +95,16 @@ def distances(training: Pairs, pairs: Pairs) -> dict[Part, Matrix]:
     ]
     halfway = [_halfway(planes) for planes in others]
     best = np.full((3, len(others[0]), len(references[0])), -1, np.float32)
-    for top, beside in itertools.product(range(4 * reach + 1), (0, 1)):
+    for top, right in itertools.product(range(4 * reach + 1), (0, 1)):
         row, below = divmod(top, 2)
         # One product for all shifts along a row: in many small products, threads wait
         # for each other most of the time.
         image, mask = (
-            _correlations(planes[below][beside][:, row : row + inner], middle)
+            _correlations(planes[below][right][:, row : row + inner], middle)
             for planes, middle in zip(halfway, middles, strict=True)
         )
         # The last shift of half a pixel is out of reach.
-        found = np.stack([image, mask, (image + mask) / 2])[:, : 2 * reach + 1 - beside]
+        found = np.stack([image, mask, (image + mask) / 2])[:, : 2 * reach + 1 - right]
         np.maximum(best, found.max(axis=1), out=best)
     matrices = np.sqrt(np.clip(2 - 2 * best.astype(np.float64), 0, 4))
     return dict(zip(PARTS, matrices, strict=True))

@@ -327,7 +327,7 @@ def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:
         notes.append(
             Fault(
                 case.source.image_path,
-                f"uses {span:.0f} of 255 grey levels; if it holds 12-bit values in "
+                f"uses {span:.0f} of 255 grey levels; if it has 12-bit values in "
                 "16 bits, stretch them first",
             )
         )

@@ -10,7 +10,7 @@ them:
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,9 +24,10 @@ from tfgansynth.gan import health
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.recording import RATE, StepCallback, TrainingLog
 from tfgansynth.runtime import checkpoints
+from tfgansynth.runtime.devices import compile_step
 from tfgansynth.runtime.progress import Progress, duration
 from tfgansynth.runtime.signals import deferred_signals
-from tfgansynth.runtime.timing import RECORDS, STEPS, Timer
+from tfgansynth.runtime.timing import INPUT, RECORDS, STEPS, Timer
 
 _STEPS_TO_ANNOUNCE = 4
 """Steps after which the time that training takes is known well enough to tell."""
@@ -62,13 +63,14 @@ def load_checkpoint(
 
 
 class StepTimer(StepCallback):
-    """Measures training steps apart from all that is recorded between them.
+    """Measures training steps apart from their input and from all that is recorded.
 
     It adds the rate since the last log, without the first step, which compiles, to
-    the scalars of each step that is logged.
+    the scalars of each step that is logged. The callback is for one device and one
+    step an execution.
 
     Args:
-        timer: Takes the time of steps and records.
+        timer: Takes the time of input, steps and records.
     """
 
     def __init__(self, timer: Timer) -> None:
@@ -79,15 +81,15 @@ class StepTimer(StepCallback):
         self._start = 0.0
         self._steps, self._seconds = -1, 0.0
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Replace Keras's function, which takes input and step in one."""
+        self._keras_function = self.model.train_function
+        self.model.train_function = self._timed(compile_step(self.model.train_step))
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Count what other callbacks do before the first step as records."""
         super().on_epoch_begin(epoch)
         self._enter(self._timer.part(RECORDS))
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Start the clock of a step."""
-        self._enter(self._timer.call(STEPS))
-        self._start = time.perf_counter()
 
     def on_step_end(self, step: int, scalars: dict[str, Any]) -> None:
         """Stop the clock; read the scalars if anything needs them."""
@@ -104,8 +106,20 @@ class StepTimer(StepCallback):
         self._enter(self._timer.part(RECORDS))
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Stop all clocks."""
+        """Stop all clocks and restore Keras's function."""
         self._part.close()
+        self.model.train_function = self._keras_function
+
+    def _timed(self, step: Callable[[Any], Any]) -> Callable[[Iterator[Any]], Any]:
+        def run(batches: Iterator[Any]) -> Any:
+            self._part.close()
+            with self._timer.part(INPUT):
+                batch = next(batches)
+            self._enter(self._timer.call(STEPS))
+            self._start = time.perf_counter()
+            return step(batch)
+
+        return run
 
     def _enter(self, part: contextlib.AbstractContextManager[None]) -> None:
         self._part.close()

@@ -172,7 +172,7 @@ class DCGAN(keras.Model):
 
     def draw_z(self, count: Any, stream: int) -> Any:
         """Draw noise for the current step: float32 (count, z_dim) in [-1, 1)."""
-        return 2 * self._uniform(count, self.config.z_dim, stream) - 1
+        return 2 * self._uniform((count, self.config.z_dim), stream) - 1
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Update both networks from the same forward pass. Source: tf-dcgan.
@@ -296,16 +296,16 @@ class DCGAN(keras.Model):
         shape = (None, self.size, self.size, 2)
         return tf.ensure_shape(tf.cast(pairs, tf.float32), shape)
 
-    def _uniform(self, count: Any, width: int, stream: int) -> Any:
+    def _uniform(self, shape: tuple[Any, int], stream: int) -> Any:
         step = tf.convert_to_tensor(self.step)
         seed = tf.stack([self.noise_seed + tf.cast(stream, tf.int64), step])
-        drawn = tf.random.stateless_uniform((count, width), seed)
-        return tf.ensure_shape(drawn, (None, width))
+        drawn = tf.random.stateless_uniform(shape, seed)
+        return tf.ensure_shape(drawn, (None, shape[1]))
 
     def _discriminate(self, pairs: Any, stream: int) -> Any:
         if self.config.augment == "differentiable":
             count = pairs.shape[0] or tf.shape(pairs)[0]
-            pairs = augment(pairs, self._uniform(count, DRAWS, stream), self.config)
+            pairs = augment(pairs, self._uniform((count, DRAWS), stream), self.config)
         return self.discriminator(pairs, training=True)
 
     def _with_latent_loss(
@@ -322,7 +322,7 @@ class DCGAN(keras.Model):
             count = max(int(m * share), 1)
         else:
             count = tf.maximum(tf.cast(tf.cast(m, tf.float32) * share, tf.int32), 1)
-        chosen = self._uniform(count, 1, stream=-2 * update - 1)[:, 0]
+        chosen = self._uniform((count, 1), stream=-2 * update - 1)[:, 0]
         cases = tf.cast(chosen * self.cases.shape[0], tf.int32)
         z = self.draw_z(count, stream=-2 * update - 2)
         reproduced = self.generator.reproduce(cases, z)

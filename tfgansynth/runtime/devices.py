@@ -142,8 +142,8 @@ def describe_machine() -> dict[str, Any]:
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """Return the name of the processor, or at least its architecture."""
-    told = cpu_field("model name", cpuinfo)
-    return told or platform.processor() or platform.machine()
+    name = cpu_field("model name", cpuinfo)
+    return name or platform.processor() or platform.machine()
 
 
 def usable_cores() -> int:

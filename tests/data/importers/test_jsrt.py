@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tfgansynth.data.dataset import RawCase
 from tfgansynth.data.importers import jsrt, sources
-from tfgansynth.data.importers.sources import read
+from tfgansynth.data.importers.sources import Source, read_image, read_lungs
+from tfgansynth.data.lungs import Lungs
 from tfgansynth.errors import InputError
+
+
+def read(source: Source, lungs: Lungs) -> RawCase:
+    return RawCase(source.case_id, read_image(source), read_lungs(source, lungs))
 
 
 def touch(root: Path, *names: str) -> Path:

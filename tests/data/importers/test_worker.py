@@ -163,9 +163,20 @@ def test_a_process_that_does_not_answer_is_ended(
 
 
 def test_a_library_that_is_missing_is_named(decoder: Callable[..., Path]) -> None:
-    decoder("import no_such_library", starts_up=False)
+    starts = decoder("import no_such_library", starts_up=False)
 
-    with pytest.raises(DecoderFailure, match=r"did not start .*'no_such_library'"):
+    with pytest.raises(DecoderFailure, match=r"start: .*'no_such_library'\); check"):
+        worker.decode(encoded(RAMP))
+
+    assert len(starts.read_text()) == 2
+
+
+def test_a_crash_at_start_up_is_no_fault_of_the_file(
+    decoder: Callable[..., Path],
+) -> None:
+    decoder("os.abort()", starts_up=False)
+
+    with pytest.raises(DecoderFailure, match=r"not start: ended by SIGABRT\); close"):
         worker.decode(encoded(RAMP))
 
 

@@ -1,4 +1,4 @@
-"""Networks trained the fast way, bfloat16 and our kernels, against float32."""
+"""Networks trained in bfloat16 with our kernels, against float32."""
 
 import dataclasses
 from pathlib import Path
@@ -21,7 +21,7 @@ from tfgansynth.runtime.timing import Timer
 from tfgansynth.segmentation.training import train_unet
 from tfgansynth.segmentation.unet import predict_masks
 
-# Emulated, it takes a quarter of an hour and says nothing of what `auto` would run.
+# Emulated, bfloat16 takes a quarter of an hour and does not show what `auto` runs.
 pytestmark = pytest.mark.skipif(
     not bfloat16_units(), reason="nothing here accelerates bfloat16"
 )
@@ -84,6 +84,7 @@ def gan_losses(preset: str, precision: Precision) -> NDArray[np.float64]:
         precision=precision,
     )
     gan = DCGAN(config, size=SIZE, seed=0)
+    gan.compile()
     step = tf.function(gan.train_step)
     pairs = real_pairs(phantoms(24).cases, soft_masks=False)
     batches = gan_pairs(pairs, batch=BATCH, seed=0, first_step=0)

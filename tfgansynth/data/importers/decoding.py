@@ -98,9 +98,9 @@ def _require_plain(image: Image.Image) -> None:
     if max(image.size) > MAX_SIDE_PX:
         raise _too_large()
     if min(image.size) < 1:
-        raise Refusal("holds no pixels; copy or export it again")
+        raise Refusal("has no pixels; copy or export it again")
     if getattr(image, "is_animated", False):
-        raise Refusal("holds several images (animation or pages); keep one")
+        raise Refusal("has several images (animation or pages); keep one")
     if image.mode not in _EIGHT_BIT_MODES | _SIXTEEN_BIT_MODES:
         raise Refusal(
             f"has pixels of mode {image.mode!r}; save it as 8-bit or 16-bit grey"

@@ -64,21 +64,23 @@ def _files_by_stem(
     if leaves(folder, root):
         faults.append(Fault(folder, "is a link that leaves the data folder"))
         return {}
-    alike: dict[str, list[Path]] = defaultdict(list)
+    by_name: dict[str, list[Path]] = defaultdict(list)
     for path in list_folder(folder, faults):
         if path.suffix[1:].lower() not in EXTENSIONS:
             ignored.append(path)
         elif problem := file_problem(path, root):
             faults.append(Fault(path, problem))
         else:
-            alike[normal_stem(path).casefold()].append(path)
+            by_name[normal_stem(path).casefold()].append(path)
     faults += [
         Fault(path, f"has the same name as {first.name}; rename or remove one")
-        for first, *others in alike.values()
+        for first, *others in by_name.values()
         for path in others
     ]
     # Keep the first file of each name, so that its content is checked as well.
-    return {normal_stem(path): path for group in alike.values() for path in group[::-1]}
+    return {
+        normal_stem(path): path for group in by_name.values() for path in group[::-1]
+    }
 
 
 def _expected(stem: str, folder: str, others: Mapping[str, Path]) -> str:

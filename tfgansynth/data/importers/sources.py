@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 
 from tfgansynth.arrays import FloatArray, MaskArray
-from tfgansynth.data.dataset import RawCase
 from tfgansynth.data.importers.images import read_grey, read_jsrt_raw, read_mask
 from tfgansynth.data.lungs import Lungs, select_lungs
 from tfgansynth.errors import Fault, FileError
@@ -61,19 +60,6 @@ class Scan:
     sources: tuple[Source, ...]
     faults: tuple[Fault, ...]
     ignored: tuple[Path, ...] = ()
-
-
-def read(source: Source, lungs: Lungs) -> RawCase:
-    """Read the image and the mask of a case.
-
-    Raises:
-        InputError: A file cannot be read, or the mask of a lung is missing.
-    """
-    return RawCase(
-        case_id=source.case_id,
-        image=read_image(source),
-        mask=read_lungs(source, lungs),
-    )
 
 
 def read_image(source: Source) -> FloatArray:

@@ -50,7 +50,7 @@ class DecoderFailure(Exception):
 
 
 class _Process:
-    """A decoder process and, where it was ended for being slow, that fact."""
+    """A decoder process that is ready for files."""
 
     def __init__(self) -> None:
         self.timed_out = False
@@ -65,7 +65,9 @@ class _Process:
             with self.time_limit():
                 ready = self.answers.read(len(decoding.READY))
             if ready != decoding.READY:
-                raise DecoderFailure(self._why_not_started())
+                exit_code = self.exit_code()
+                why = f"it did not start: {self._last_message() or self.why(exit_code)}"
+                raise _Ended(exit_code, why, while_decoding=False)
         except BaseException:
             self.end()
             raise
@@ -93,16 +95,13 @@ class _Process:
         self.timed_out = True
         self.popen.kill()
 
-    def _why_not_started(self) -> str:
-        exit_code = self.exit_code()
+    def _last_message(self) -> str:
+        """Return the last line that the process wrote before it was ready."""
         messages = cast(BinaryIO, self.popen.stderr).read().decode(errors="replace")
-        reason = (messages.strip().splitlines() or [self.why_it_failed(exit_code)])[-1]
-        return (
-            f"the image decoder did not start ({one_line(reason)}); check the "
-            "installation of Pillow"
-        )
+        return one_line((messages.strip().splitlines() or [""])[-1])
 
-    def why_it_failed(self, exit_code: int) -> str:
+    def why(self, exit_code: int) -> str:
+        """Say why the process ended."""
         if self.timed_out:
             return f"no answer within {ANSWER_SECONDS:g} s"
         return why_it_ended(exit_code)
@@ -129,8 +128,8 @@ _process: _Process | None = None
 def decode(content: bytes) -> NDArray[np.uint8 | np.uint16]:
     """Decode the bytes of an image file to grey; see `decoding.decode`.
 
-    A process that ends before its answer is replaced once, except where the image
-    used up the processor time.
+    A process that ends before its answer is replaced once, unless the image used up
+    the processor time.
 
     Returns:
         uint8 or uint16 (H, W).
@@ -159,12 +158,12 @@ def decode(content: bytes) -> NDArray[np.uint8 | np.uint16]:
 
 
 class _Ended(Exception):
-    """The process ended before it answered."""
+    """The process ended before it was ready, or before it answered."""
 
-    def __init__(self, exit_code: int, why: str) -> None:
+    def __init__(self, exit_code: int, why: str, *, while_decoding: bool) -> None:
         super().__init__(why)
         self.exit_code = exit_code
-        self.why = why
+        self.while_decoding = while_decoding
 
 
 def _exchange(content: bytes) -> tuple[bytes, int, int, bytes]:
@@ -185,7 +184,7 @@ def _exchange(content: bytes) -> tuple[bytes, int, int, bytes]:
             raise Refusal(
                 f"takes longer than {decoding.MAX_SECONDS} s to decode; export it again"
             ) from None
-        raise _Ended(exit_code, process.why_it_failed(exit_code)) from None
+        raise _Ended(exit_code, process.why(exit_code), while_decoding=True) from None
     except BaseException:
         # An interrupted process would answer the next file with this one.
         _end()
@@ -194,16 +193,19 @@ def _exchange(content: bytes) -> tuple[bytes, int, int, bytes]:
 
 def _verdict(ended: _Ended) -> Exception:
     """Blame the image for a crash, and the machine for any other end."""
-    if -ended.exit_code in _CRASHES:
+    if ended.while_decoding and -ended.exit_code in _CRASHES:
         name = signal.Signals(-ended.exit_code).name
         return Refusal(
             f"is damaged: it crashes the image decoder ({name}); copy or export it "
             "again"
         )
-    return DecoderFailure(
-        f"the image decoder failed twice ({ended.why}); close other programs and run "
-        "the command again"
+    # A positive exit code comes from an exception of Python, such as a failed import.
+    advice = (
+        "check the installation of Pillow"
+        if ended.exit_code > 0
+        else "close other programs and run the command again"
     )
+    return DecoderFailure(f"the image decoder failed twice ({ended}); {advice}")
 
 
 def _read_exactly(source: BinaryIO, n_bytes: int) -> bytes:
