@@ -1,4 +1,4 @@
-"""Fidelity and diversity: how alike are the real and the synthetic set?
+"""Fidelity and diversity: how similar are the real and the synthetic set?
 
 - Feature vectors of images, from any network, are compared by precision, recall,
   density, coverage and KID; `generative_metrics` defines them. `expected_coverage` is
