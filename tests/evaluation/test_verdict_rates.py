@@ -78,7 +78,7 @@ class Spread:
 
 SPREADS = {
     "same_runs": Spread(0.010, 0.000, 0.010),
-    "alike_with_failures": Spread(0.010, 0.001, 0.005, is_skewed=True),
+    "same_runs_with_failures": Spread(0.010, 0.001, 0.005, is_skewed=True),
     "differing": Spread(0.010, 0.003, 0.010),
     "differing_most": Spread(0.002, 0.005, 0.005),
     "differing_with_failures": Spread(0.003, 0.003, 0.010, is_skewed=True),
