@@ -1,4 +1,4 @@
-"""The canonical data set: cases at the size of the experiment, from any reader."""
+"""Cases at the size of the experiment, whichever reader they came from."""
 
 import dataclasses
 import hashlib
@@ -15,13 +15,13 @@ Layout = Literal["phantom", "folder", "jsrt"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RawCase:
-    """One case as a reader returns it, before resizing.
+    """One case as a reader delivers it, before resizing.
 
     Attributes:
         case_id: Unique within the data set; safe as a file name.
         image: float32 (H, W), [0, 255], bones bright.
-        mask: bool (h, w), the target structures. h and w may differ from H and W
-            only by a common factor (JSRT images have 2048 px, SCR masks 1024).
+        mask: bool (h, w), the target structures; h, w may differ from H, W only
+            by a common factor (JSRT: 2048 against SCR's 1024).
     """
 
     case_id: str
@@ -58,16 +58,16 @@ class Case:
 
 
 CaseHashes = Mapping[str, str]
-"""Case id -> SHA-256 of its content: the cases from which something was made."""
+"""Case id -> SHA-256 of its content: which cases something was made from."""
 
 
 def case_hashes(cases: Iterable[Case]) -> dict[str, str]:
-    """Return the content hash of each case by its id, in the given order."""
+    """Name cases and their contents, in the order given."""
     return {case.case_id: case.content_hash for case in cases}
 
 
 def hash_of_all(hashes: CaseHashes) -> str:
-    """Return the SHA-256 over ids and contents of cases, as hexadecimal digits."""
+    """SHA-256 over the ids and contents of cases, as hexadecimal digits."""
     digest = hashlib.sha256()
     for case_id, content_hash in hashes.items():
         digest.update(f"{case_id} {content_hash}\n".encode())
@@ -76,12 +76,12 @@ def hash_of_all(hashes: CaseHashes) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Identity:
-    """The identity of a data set, which every result records.
+    """Which data set it is: what every result says about its data.
 
     Attributes:
         name: Short and safe as part of a folder name: `phantoms`, `shenzhen247`.
-        layout: Its source; see `Dataset`.
-        n_cases: The number of its cases.
+        layout: Where it came from; see `Dataset`.
+        n_cases: How many cases it has.
         sha256: Over the ids and contents of all cases.
     """
 
@@ -92,7 +92,7 @@ class Identity:
 
     @property
     def is_phantom(self) -> bool:
-        """Whether these are the built-in phantoms, which every result declares."""
+        """Whether these are the built-in phantoms; every result says so."""
         return self.layout == "phantom"
 
     @property
@@ -100,14 +100,9 @@ class Identity:
         """Whether these are the paper's radiographs, JSRT with SCR masks."""
         return self.layout == "jsrt"
 
-    def record(self) -> dict[str, str | bool | int]:
-        """Return plain values for JSON."""
-        return {
-            "name": self.name,
-            "is_phantom": self.is_phantom,
-            "cases": self.n_cases,
-            "sha256": self.sha256,
-        }
+    def record(self) -> dict[str, str | int]:
+        """Render as plain values for JSON."""
+        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -116,8 +111,8 @@ class Dataset:
 
     Attributes:
         name: Short and safe as part of a folder name: `phantoms`, `shenzhen247`.
-        layout: Its source: built-in phantoms, a folder of images and masks, or the
-            JSRT/SCR files of the paper.
+        layout: Where it came from: built-in phantoms, a folder of images and
+            masks, or the paper's own JSRT/SCR files.
         cases: All cases, in order of their ids.
     """
 
@@ -126,7 +121,7 @@ class Dataset:
     cases: tuple[Case, ...]
 
     def __post_init__(self) -> None:
-        """Check that the ids are unique and sorted."""
+        """Check that ids are unique and in order."""
         ids = [case.case_id for case in self.cases]
         assert ids == sorted(set(ids)), "case ids must be unique and sorted"
 
@@ -137,12 +132,12 @@ class Dataset:
 
     @property
     def identity(self) -> Identity:
-        """The identity of this data set, from the ids and contents of all cases."""
+        """Which data set this is, by the ids and contents of all its cases."""
         hashes = case_hashes(self.cases)
         return Identity(self.name, self.layout, len(hashes), hash_of_all(hashes))
 
     def select(self, case_ids: Sequence[str]) -> tuple[Case, ...]:
-        """Return the cases with these ids, in the given order.
+        """Return the cases with these ids, in the order asked for.
 
         Raises:
             KeyError: An id is not in the data set.
