@@ -122,38 +122,38 @@ def test_the_table_is_followed_by_an_assessment(done: tuple[Path, Ended]) -> Non
     assert not list(run.glob("fold-1/*filtered*"))
 
 
-def test_judges_never_saw_what_they_judge(run: Path) -> None:
+def test_members_never_saw_what_they_segment(run: Path) -> None:
     split = storage.read_record(run / "splits.json")["folds"][0]
     hashes = storage.read_record(run / "cases.json")["cases"]
-    judged: list[str] = []
+    segmented: list[str] = []
     for number in (1, 2):
         folder = run / f"fold-1/cross-fit/member-{number}"
         provenance = storage.read_record(folder / "provenance.json")
         storage.require_files(folder, provenance["files"])
-        seen, unseen = provenance["training_cases"], provenance["judged_cases"]
+        seen, unseen = provenance["training_cases"], provenance["out_of_fold_cases"]
         assert len(seen) == len(unseen) == N_TRAINING / 2
         assert not set(seen) & set(unseen)
         assert set(seen) | set(unseen) == set(split["reduced"])
         assert provenance["validation_cases"].keys() == set(split["validation"])
-        for group in ("training_cases", "judged_cases", "validation_cases"):
+        for group in ("training_cases", "out_of_fold_cases", "validation_cases"):
             assert provenance[group].items() <= hashes.items()
         # Validation cases choose nothing: the last weights are taken.
         assert provenance["unet"]["fixed_steps"] == 200
         assert provenance["unet"]["keep"] == "last"
         assert provenance["synthetic_set"] is None
-        judged += unseen
+        segmented += unseen
         told = read(run)[0]["cross_fit"][f"cross-fit/member-{number}"]
         assert told["model_sha256"] == storage.hash_file(folder / "model.safetensors")
         found = read(run)[1]["agreement_real"]
         unseen_places = [training_ids(run).index(name) for name in unseen]
         assert told["agreement"] == pytest.approx(found[unseen_places].mean())
-    assert sorted(judged) == sorted(split["reduced"])
+    assert sorted(segmented) == sorted(split["reduced"])
 
 
 def test_features_are_of_cases_that_their_network_has_not_seen(run: Path) -> None:
     record, arrays = read(run)
     provenance = storage.read_record(run / "fold-1/cross-fit/member-1/provenance.json")
-    unseen = set(provenance["judged_cases"])
+    unseen = set(provenance["out_of_fold_cases"])
     assert set(arrays["features_training_case_ids"].tolist()) == unseen
     assert "the 5 of 10 that it has not seen" in record["fidelity"]["features"]
 
@@ -169,8 +169,8 @@ def test_quality_is_recomputed_from_what_is_stored(
     }
     for name, truths in sets.items():
         found = [
-            dice(judged, mask)
-            for judged, mask in zip(unpack(arrays, name), truths, strict=True)
+            dice(segmented, mask)
+            for segmented, mask in zip(unpack(arrays, name), truths, strict=True)
         ]
         np.testing.assert_array_equal(arrays[f"agreement_{name}"], found)
         told = record["quality"]["agreement"][name]
@@ -351,7 +351,7 @@ def test_without_a_set_the_next_step_is_told(tool: Tool, copy: Path) -> None:
 def test_a_filtered_set_has_agreeing_pairs_only(
     tool: Tool, run: Path, tmp_path: Path
 ) -> None:
-    """GAN and judges are those of the run; the filter is no setting of theirs."""
+    """GAN and ensemble are those of the run; the filter is no setting of theirs."""
     record, arrays = read(run)
     least = record["quality"]["agreement"]["synthetic"]["quantiles"][2]
     assert least > 0.1
@@ -402,14 +402,12 @@ def test_a_filter_that_nothing_passes_gives_up(
     assert not list(tmp_path.rglob("synthetic-filtered*"))
 
 
-@pytest.mark.parametrize(
-    "name", ["cross-fit/member-2/checkpoints/step-000002", "assessment.npz"]
-)
+@pytest.mark.parametrize("name", ["member-2/checkpoints/step-000002", "assessment.npz"])
 def test_killed_after_a_write_it_goes_on(
     tool: Tool, run: Path, copy: Path, name: str
 ) -> None:
     shutil.rmtree(copy / "fold-1/assessment")
-    if name.startswith("cross-fit"):
+    if name.startswith("member-2"):
         shutil.rmtree(copy / "fold-1/cross-fit/member-2")
     kill = functools.partial(kill_after, name)
     killed = tool("assess", copy.parent, *FOLD, prepare=kill)

@@ -93,7 +93,7 @@ def test_the_same_command_again_gives_the_same(
         (["--regimes", "some"], "--regimes"),
         (
             ["--control"],
-            "--control: adds to the fixed-budget regimes: expected --regimes",
+            "--control: has fixed-budget regimes: expected --regimes",
         ),
         (
             ["--evaluation.budget-steps", "5", "--evaluation.budget-epoch", "2"],

@@ -81,22 +81,22 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
         *([4] * 4 + [9] * 9)
     ]
     # After a few steps the generator draws noise, which copies no training case.
-    memorization = trial["assessment"]["memorization"]
-    assert memorization["passed"] is True
-    assert [part["n_closer"] for part in memorization["parts"].values()] == [0, 0, 0]
+    audit = trial["assessment"]["memorization"]
+    assert audit["passed"] is True
+    assert [part["n_closer"] for part in audit["parts"].values()] == [0, 0, 0]
     parts = ("gan", "pseudo-labels/member-1", "pseudo-labels/member-2", "synthetic")
     seconds = [trial["seconds"][f"fold-1/{part}"] for part in parts]
     assert trial["set_seconds"] == pytest.approx(sum(seconds))
 
 
-def test_a_trial_is_judged_on_training_cases_left_out(out: Path) -> None:
+def test_a_trial_is_evaluated_on_training_cases_left_out(out: Path) -> None:
     run = out / RUN
     (fold, *_) = json.loads((run / "splits.json").read_text())["folds"]
     table = (run / "fold-1/development/unet-r6-s6-fixed-budget/cases.csv").read_text()
-    judged = {line.split(",")[1] for line in table.splitlines()[1:]}
+    tested = {line.split(",")[1] for line in table.splitlines()[1:]}
 
-    assert judged == set(fold["training"]) - set(fold["reduced"])
-    assert not judged & {*fold["test"], *fold["validation"]}
+    assert tested == set(fold["training"]) - set(fold["reduced"])
+    assert not tested & {*fold["test"], *fold["validation"]}
 
 
 def test_masks_are_the_pseudo_labels(tool: Runner, out: Path, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
     assert (control["kind"], drawn["kind"]) == ("control", "plain")
     assert control["generator_sha256"] is None
     # Drawn in the same way in all else.
-    for name in ("z_seed", "synthesis", "pseudo_labels", "training_cases"):
+    for name in ("z_seed", "synthesis", "pseudo_labels", "training_cases", "gan"):
         assert control[name] == drawn[name]
     assert len(control["pairs"]) == len(drawn["pairs"]) == 6
     images, _ = read_set(fold / "synthetic-control")
