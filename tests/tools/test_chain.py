@@ -180,7 +180,7 @@ def test_another_setting_of_the_u_nets_keeps_the_gan_and_its_set(
     assert {path: path.read_bytes() for path in kept} == kept
     (aside,) = (copy / "superseded").iterdir()
     unet = "fold-1/unet-r6-s6"
-    for name in ("model.keras", "cases.csv", "provenance.json"):
+    for name in ("model.safetensors", "cases.csv", "provenance.json"):
         earlier = (run / unet / name).read_bytes()
         assert (aside / unet / name).read_bytes() == earlier
         assert (copy / unet / name).read_bytes() != earlier

@@ -126,13 +126,15 @@ def _total(seconds: float, unknown: int, memory: float, n_open: int) -> str:
 
 def _steps(record: Mapping[str, Any]) -> int:
     """Mini-batches of a training of fixed length; 1 for anything else."""
-    if record["stage"] == Kind.GAN:
+    if record.get("stage") == Kind.GAN:
         return int(record["gan"]["steps"])
     return int(record.get("unet", {}).get("fixed_steps") or 1)
 
 
 def _cost(record: Mapping[str, Any]) -> str:
     """What decides how long a step takes, or a stage that has no steps."""
+    if "memorization" in record:
+        return _key(Kind.ASSESSMENT, record["n_training"])
     size = record["data"]["size"]
     kind = record["stage"]
     if kind == Kind.GAN:
@@ -146,7 +148,7 @@ def _cost(record: Mapping[str, Any]) -> str:
         return _key("unet", size, {**unet, "fixed_steps": None}, counts)
     if kind == Kind.SET:
         return _key(kind, size, record["synthesis"], record["z_dim"])
-    return _key(kind, size, len(record["training_cases"]))
+    return _key(kind, len(record["training_cases"]))
 
 
 def _key(*parts: Any) -> str:

@@ -175,9 +175,12 @@ def read_gan_history(folder: Path) -> History | None:
 
 
 @functools.lru_cache(maxsize=64)
-def _history_of(path: Path, _: int) -> History:
-    """Read a checkpoint's history once for each time that it is written."""
-    return History.from_arrays(weights.read_weights(path, prefix=PREFIX)[0])
+def _history_of(path: Path, time_ns: int) -> History:
+    """Read a checkpoint's history, and none of its weights, once for each version."""
+    # Unused, but part of the key of the cache.
+    del time_ns
+    arrays, _ = weights.read_weights(path, prefix=PREFIX)
+    return History.from_arrays(arrays)
 
 
 def read_epochs(path: Path) -> list[history.Epoch]:
