@@ -13,7 +13,6 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -62,7 +61,7 @@ def _register_stand_ins(keras: ModuleType) -> None:
 
 
 class _KerasFinder(MetaPathFinder):
-    """Watches for the import of Keras, once."""
+    """Watches for the import of Keras."""
 
     def find_spec(
         self,
@@ -73,11 +72,12 @@ class _KerasFinder(MetaPathFinder):
         """Find Keras where it is, with a loader that registers the stand-ins."""
         if fullname != "keras":
             return None
-        sys.meta_path.remove(self)
-        spec = find_spec(fullname)
-        if spec and spec.loader:
-            spec.loader = _KerasLoader(spec.loader)
-        return spec
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(fullname, path, target)
+            if spec and spec.loader:
+                spec.loader = _KerasLoader(spec.loader)
+                return spec
+        return None
 
 
 class _KerasLoader(Loader):
