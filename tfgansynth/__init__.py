@@ -9,10 +9,8 @@ The names below are the public Python API. They are loaded when they are first u
     fold = tgs.split_cases(tgs.load_cases(config), config)[0]
     gan = tgs.DCGAN(config.gan, size=config.data.size, seed=0)
     gan.compile()
-    gan.fit(
-        tgs.pair_batches(tgs.real_pairs(fold.training), batch=config.gan.batch),
-        steps_per_epoch=config.gan.steps,
-    )
+    pairs = tgs.real_pairs(fold.training, config)
+    gan.fit(tgs.pair_batches(pairs, batch=16), steps_per_epoch=config.gan.steps)
     synthetic = tgs.draw_set(gan, config)
 
 `import tfgansynth` also makes our Keras classes known, so that
@@ -30,11 +28,11 @@ if TYPE_CHECKING:
         evaluate,
         load_cases,
         pair_batches,
+        real_pairs,
         split_cases,
         unet_arrays,
     )
     from tfgansynth.config import Config
-    from tfgansynth.data.pipelines import real_pairs
     from tfgansynth.evaluation.comparisons import compare
     from tfgansynth.gan.dcgan import DCGAN
     from tfgansynth.pictures import pairs_sheet
@@ -75,7 +73,7 @@ _MODULES = {
     "pair_batches": "api",
     "pairs_sheet": "pictures",
     "predict_masks": "segmentation.unet",
-    "real_pairs": "data.pipelines",
+    "real_pairs": "api",
     "split_cases": "api",
     "unet_arrays": "api",
     "write_report": "reporting.html.page",

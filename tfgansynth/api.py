@@ -85,6 +85,21 @@ def split_cases(dataset: Dataset, config: Config) -> tuple[FoldCases, ...]:
     return tuple(open_fold(dataset, fold, reduced=config.reduced) for fold in folds)
 
 
+def real_pairs(cases: Sequence[Case], config: Config) -> FloatArray:
+    """Stack image and mask of real cases, as a `DCGAN` learns them. Paper: III.
+
+    Args:
+        cases: n cases.
+        config: Its `data.soft_masks` says whether masks keep grey values.
+
+    Returns:
+        float32 (n, S, S, 2) in [-1, 1]; channel 0 image, channel 1 mask.
+    """
+    from tfgansynth.data import pipelines
+
+    return pipelines.real_pairs(cases, soft_masks=config.data.soft_masks)
+
+
 def pair_batches(pairs: FloatArray, *, batch: int, seed: int = 0) -> Any:
     """Serve mini-batches of pairs without end, to fit a `DCGAN` on.
 
