@@ -64,9 +64,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure() -> None:
-    # A shell has what it starts in the background ignore the first of these, nohup the
-    # second, and the tests of interrupts with them.
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.import_plugin("tests.skip_gate")
+    # A shell ignores the first of these signals for background jobs, nohup the second.
+    # The tests of interrupts need both.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -22,11 +22,11 @@ def test_signed_range_is_minus_one_to_one() -> None:
     assert signed.tolist() == [-1, 0, 1]
 
 
-def test_all_bytes_survive_the_way_there_and_back() -> None:
+def test_all_bytes_survive_a_round_trip() -> None:
     assert to_bytes(to_signed(ALL_BYTES)).tolist() == ALL_BYTES.tolist()
 
 
-def test_bytes_are_rounded_and_not_cut_off() -> None:
+def test_bytes_are_rounded_and_not_truncated() -> None:
     signed = (np.array([99.4, 99.6, 254.6]) / 127.5 - 1).astype(np.float32)
     assert to_bytes(signed).tolist() == [99, 100, 255]
 
@@ -43,7 +43,7 @@ def test_area_resize_averages_what_each_pixel_covers() -> None:
     shrunk = resize_area(plane, 2)
     assert shrunk.dtype == np.float32
     np.testing.assert_allclose(shrunk, blocks)
-    # A factor that is no whole number: each new pixel covers one and a half.
+    # A factor that is not an integer: each new pixel covers one and a half.
     np.testing.assert_allclose(
         resize_area(np.array([[0, 3, 6]] * 3), 2), [[1, 5], [1, 5]], rtol=1e-6
     )

@@ -20,5 +20,5 @@ def test_a_message_is_one_printable_line(message: str, line: str) -> None:
     assert line.isprintable()
 
 
-def test_a_message_that_a_file_made_long_is_cut() -> None:
+def test_a_long_message_is_shortened() -> None:
     assert str(InputError("x" * 10**6 + "y" * 500)) == f"{'x' * 500} ... {'y' * 500}"

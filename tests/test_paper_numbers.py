@@ -24,8 +24,8 @@ from tfgansynth.data.splits import make_folds
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.networks import Discriminator, Generator
 from tfgansynth.presets import PRESETS
-from tfgansynth.segmentation.optimizer import CaffeNesterov
-from tfgansynth.segmentation.unet import build_optimizer, build_unet
+from tfgansynth.segmentation.optimizer import CaffeNesterov, build_optimizer
+from tfgansynth.segmentation.unet import build_unet
 
 PAPER: dict[str, Any] = {
     "preset": "paper",
@@ -55,11 +55,15 @@ PAPER: dict[str, Any] = {
         "latent_temperature": 1.0,
         "latent_noise": 0.2,
         "latent_loss": 20.0,
+        "latent_share": 0.5,
         "generator_maps": (512, 256, 128, 128, 128),
         "discriminator_maps": (128, 128, 256, 512, 512),
         "kernel_size": 5,
         "init": "normal",
         "init_stddev": 0.05,
+        "logits_init_stddev": 0.05,
+        "pixel_scaling": "paper",
+        "pixel_rounding": "nearest",
         "batch_norm_epsilon": 1e-5,
         "batch_norm_scale": False,
         "leaky_slope": 0.2,
@@ -86,6 +90,8 @@ PAPER: dict[str, Any] = {
         "saturation_loss": 0.1,
         "saturation_steps": 500,
         "mode_collapse_share": 0.4,
+        "fidelity_pairs": 16,
+        "fidelity_blocks": 16,
         "precision": "float32",
     },
     "synthesis": {
@@ -146,7 +152,11 @@ AUTHORS = changed(
         "generator_maps": (512, 256, 128, 128, 128, 128),
         "discriminator_maps": (128, 128, 256, 512, 512, 512),
         "init": "truncated_normal",
+        "logits_init_stddev": 0.02,
+        "pixel_scaling": "authors",
+        "pixel_rounding": "down",
         "generator_updates": 2,
+        "steps": 20000,
     },
 )
 
@@ -394,7 +404,7 @@ def test_the_authors_generator_doubles_from_2_to_128(authors: Networks) -> None:
     ]
 
 
-def judged_shapes(discriminator: Discriminator) -> list[tuple[int, ...]]:
+def discriminator_shapes(discriminator: Discriminator) -> list[tuple[int, ...]]:
     x = tf.zeros((1, 128, 128, 2))
     shapes = []
     for convolution in discriminator.convolutions:
@@ -404,7 +414,7 @@ def judged_shapes(discriminator: Discriminator) -> list[tuple[int, ...]]:
 
 
 def test_the_papers_discriminator_halves_from_128_to_4(paper: Networks) -> None:
-    assert judged_shapes(paper.discriminator) == [
+    assert discriminator_shapes(paper.discriminator) == [
         (64, 64, 128),
         (32, 32, 128),
         (16, 16, 256),
@@ -415,7 +425,7 @@ def test_the_papers_discriminator_halves_from_128_to_4(paper: Networks) -> None:
 
 
 def test_the_authors_discriminator_halves_from_128_to_2(authors: Networks) -> None:
-    assert judged_shapes(authors.discriminator) == [
+    assert discriminator_shapes(authors.discriminator) == [
         (64, 64, 128),
         (32, 32, 128),
         (16, 16, 256),
@@ -452,6 +462,10 @@ def test_weights_start_from_a_normal_distribution_of_standard_deviation_0_05(
     kernels = named(model, "/kernel")
 
     assert len(kernels) == len(model.norms) + 1
+    if preset == "authors" and network == "discriminator":
+        # The authors' logits start at 0.02 instead of 0.05.
+        (path,) = (path for path in kernels if path.endswith("logits/kernel"))
+        kernels[path] = kernels[path] * np.float32(0.05 / 0.02)
     for path, kernel in kernels.items():
         n = kernel.size
         # Five standard errors of mean and standard deviation.
@@ -509,6 +523,7 @@ def test_both_adams_have_the_papers_settings(preset: str, rate: float) -> None:
         PRESETS[preset].gan, generator_maps=(3,), discriminator_maps=(3,)
     )
     gan = DCGAN(config, size=4, seed=0)
+    gan.compile()
 
     assert gan.g_optimizer is not gan.d_optimizer
     for optimizer in (gan.g_optimizer, gan.d_optimizer):

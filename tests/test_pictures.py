@@ -116,8 +116,8 @@ def test_caption_stands_above_the_picture_and_fits() -> None:
 
 
 def cell(sheet: ByteArray, row: int, column: int) -> ByteArray:
-    """One tile of a sheet of 16 px pairs, enlarged twice, by its row of tiles."""
-    # Every two rows of tiles are a grid of their own, with its own upper gap.
+    """One picture of a sheet of 16 px pairs, enlarged twice, by its row."""
+    # Every two rows of pictures are a grid with its own upper gap.
     top = row // 2 * (2 * 36 + 4) + row % 2 * 36 + 4
     left = 4 + column * 36
     return sheet[top : top + 32, left : left + 32]

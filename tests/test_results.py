@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tfgansynth.reporting.verification.pool import verify_pool
+from tfgansynth.reporting.merging import verify_merged
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
@@ -12,7 +12,7 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 @pytest.mark.parametrize("name", sorted(path.name for path in RESULTS.iterdir()))
 def test_kept_results_are_verified(name: str) -> None:
     """Another processor may round sums otherwise, in their last digits."""
-    found = verify_pool(RESULTS / name, rounding=1e-9)
+    found = verify_merged(RESULTS / name, rounding=1e-9)
 
-    assert found.differences == []
+    assert found.lines == []
     assert found.n_numbers > 100

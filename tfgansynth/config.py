@@ -21,9 +21,12 @@ from tfgansynth.ranges import (
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
-NETWORK_VERSIONS = {"gan": 1, "unet": 1}
+NETWORK_VERSIONS = {"gan": 2, "unet": 1}
 """Raised when the same configuration makes other networks than before: other
-variables or another computation. A run folder goes on only with its own versions."""
+variables or another computation. A run folder resumes only with its own versions.
+
+GAN 2: the start vectors of spectral normalization and the latent codes have random
+streams of their own. Networks without either have the weights of version 1."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,8 +36,9 @@ class DataConfig:
     size: Count = 128
     """Side of the square images in pixels, after downsampling. [paper IV-A]"""
     soft_masks: bool = False
-    """Give the GAN masks with grey values, resized bilinearly without smoothing,
-    instead of binary masks. Off in the paper's text; on in [authors' code]"""
+    """Give the GAN masks that are grey where a pixel is partly covered, resized
+    bilinearly without smoothing, instead of binary masks. Off in the paper's text;
+    on in [authors' code]"""
     folds: Count = 3
     """Folds of the cross-validation. Each case is tested in exactly one. [paper
     IV-A]"""
@@ -76,7 +80,14 @@ class AugmentationConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class GANConfig:
-    """Generator, discriminator and their training."""
+    """Generator, discriminator and their training.
+
+    Also [choice], because the paper does not say: the dense layers start from the
+    same distribution as the convolutions. Mini-batches are drawn without replacement:
+    every case once before any comes again. No layer has a bias where batch
+    normalization follows, as in tf-dcgan of February 2017 (commit 794edcb). Its later
+    version has a bias before the first normalization, a scale, and an epsilon of 1e-3.
+    """
 
     z_dim: Count = 400
     """Length of the noise vector z, uniform in [-1, 1]. [paper IV-B]"""
@@ -96,6 +107,9 @@ class GANConfig:
     latent_loss: Amount = 20.0
     """Weight of the mean absolute error of the reproduced cases in the generator's
     loss. The error is about 0.05 to 0.2, the adversarial loss about 1. [choice]"""
+    latent_share: Share = 0.5
+    """Cases that are reproduced in a step, as a share of the mini-batch; at least
+    one. [choice]"""
     generator_maps: Counts = (512, 256, 128, 128, 128)
     """Feature maps of the generator, coarse to fine. Each level doubles the side.
     [paper IV-B]; six levels from a 2 x 2 base in [authors' code]"""
@@ -109,6 +123,15 @@ class GANConfig:
     in [authors' code]"""
     init_stddev: Amount = 0.05
     """Standard deviation of the initial weights. [paper IV-B]"""
+    logits_init_stddev: Amount = 0.05
+    """The same for the dense layer of the discriminator's logits: as for all others
+    [paper IV-B]; 0.02 in [authors' code]"""
+    pixel_scaling: Literal["paper", "authors"] = "paper"
+    """How pairs hold grey values x of [0, 255]: as x / 127.5 - 1, which fills [-1,
+    1] [paper IV-B]; as (x - 128) / 128 in [authors' code]"""
+    pixel_rounding: Literal["nearest", "down"] = "nearest"
+    """How generated values become whole grey values: to the nearest [choice];
+    truncated, so that half of all grey values are one lower, in [authors' code]"""
     batch_norm_epsilon: Amount = 1e-5
     """Added to the variance in batch normalization. [tf-dcgan]"""
     batch_norm_scale: bool = False
@@ -176,7 +199,8 @@ class GANConfig:
     batch: Count = 128
     """Pairs in a mini-batch. [paper IV-B]; fewer in [choice, fast]"""
     steps: Count = 12000
-    """Mini-batches in total. [paper IV-B]; fewer in [choice, fast]"""
+    """Mini-batches in total. [paper IV-B]; 20000 in [authors' code]; fewer in
+    [choice, fast]"""
     sample_every: Count = 200
     """Mini-batches between two sample grids. Checkpoints are written with them.
     [paper IV-B]"""
@@ -196,6 +220,13 @@ class GANConfig:
     less than this share of that of the real training images. In the same small
     networks the share was 0.5 to 0.7 while `fast` learns, and 0.1 to 0.4 where
     samples look alike; for 16 real radiographs it varies by 0.06. [choice]"""
+    fidelity_pairs: Count = 16
+    """Least number of generated pairs that are compared with the validation cases
+    while the GAN is trained: as many as there are cases, but at least this many.
+    [choice]"""
+    fidelity_blocks: Count = 16
+    """Side of the grid of block means of image and mask that they are compared by.
+    [choice]"""
     precision: Precision = "float32"
     """Number format of the convolutions. Weights and losses are always float32.
     [tf-dcgan]; auto takes bfloat16 where the machine accelerates it (AMX,

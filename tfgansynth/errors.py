@@ -1,36 +1,64 @@
-"""The exceptions that a user is told in one line, and how to word them."""
+"""The exceptions that a tool reports in one line, and how to word them."""
 
+import dataclasses
 import errno
 from collections.abc import Sequence
+from pathlib import Path
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""Numbers of the errors of a disk, a quota or a file that is at its end."""
+"""Error numbers of a full disk, a used-up quota or a file of the largest size."""
 _MOST_LETTERS = 1000
 
 
 class InputError(ValueError):
     """Wrong use or bad input.
 
-    The message is one printable line, whatever a file put into it: it names the file
-    or flag, says what is wrong and, where it is not plain, what to do. Tools print it
-    and exit with code 2.
+    The message is one printable line, whatever a file put into it. It names the file
+    or flag, says what is wrong and, where that is not obvious, what to do. Tools print
+    it and exit with code 2.
     """
 
     def __init__(self, message: str) -> None:
-        """Set the message: line breaks become blanks, the unprintable is escaped."""
+        """Set the message: line breaks become blanks, unprintable text is escaped."""
         super().__init__(one_line(message))
 
 
 class RunError(Exception):
-    """A run cannot go on, though nothing is wrong with its input.
+    """A run cannot go on, although its input is fine.
 
     The message is one line: what happened, what is kept, what to try. Tools print
     it and exit with code 1.
     """
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with one file or folder.
+
+    Attributes:
+        path: The file or folder.
+        problem: What is wrong and, where that is not obvious, what to do.
+    """
+
+    path: Path
+    problem: str
+
+    def __str__(self) -> str:
+        """Return `path: problem` on one line."""
+        return printable(f"{self.path}: {self.problem}")
+
+
+class FileError(InputError):
+    """An `InputError` about one file. It keeps the fault for reports."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Set the message to `path: problem`."""
+        self.fault = Fault(path, problem)
+        super().__init__(str(self.fault))
+
+
 def one_line(message: str) -> str:
-    """Bring a message into one printable line of bearable length."""
+    """Turn a message into one printable line of at most about 1000 characters."""
     line = " ".join(message.splitlines())
     if len(line) > _MOST_LETTERS:
         # The beginning names the file, the end says what to do.
@@ -40,9 +68,9 @@ def one_line(message: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Escape what is no letter of a line: line breaks, bytes that are no text.
+    r"""Escape unprintable characters: line breaks, bytes that are not text.
 
-    A file name stays one that can be found: `a\nb`.
+    A file name can still be recognized: `a\nb`.
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 

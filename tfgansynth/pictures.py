@@ -1,4 +1,4 @@
-"""Arrays to pictures that a person can judge: grids, outlines, labels."""
+"""Pictures for people, from arrays: grids, outlines, captions."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ Color = tuple[int, int, int]
 TRUTH: Color = (64, 220, 120)
 """Outline of a mask that belongs to the image, as RGB."""
 PREDICTION: Color = (255, 92, 92)
-"""Outline of a network's answer, as RGB."""
+"""Outline of a prediction, as RGB."""
 _PAPER_WHITE: Color = (245, 245, 245)
 _INK: Color = (30, 30, 30)
 
@@ -27,7 +27,7 @@ def outline(
         image: uint8 (H, W) grey or (H', W', 3) already enlarged by `scale`.
         mask: bool (H, W).
         color: RGB.
-        scale: Enlargement, so that the line hides little of the image.
+        scale: Enlargement, so that the line hides only a little of the image.
 
     Returns:
         uint8 (H * scale, W * scale, 3).
@@ -47,21 +47,21 @@ def enlarge(image: ByteArray, scale: int) -> ByteArray:
     return np.repeat(np.asarray(large, np.uint8)[..., None], 3, axis=2)
 
 
-def grid(tiles: Sequence[ByteArray], columns: int, gap: int = 4) -> ByteArray:
-    """Lay out equal uint8 (h, w, 3) tiles row by row on a light ground."""
-    rows = -(-len(tiles) // columns)
-    height, width, _ = tiles[0].shape
+def grid(pictures: Sequence[ByteArray], columns: int, gap: int = 4) -> ByteArray:
+    """Arrange equal uint8 (h, w, 3) pictures in rows on a light background."""
+    rows = -(-len(pictures) // columns)
+    height, width, _ = pictures[0].shape
     shape = (rows * (height + gap) + gap, columns * (width + gap) + gap, 3)
     canvas = np.full(shape, _PAPER_WHITE, np.uint8)
-    for index, tile in enumerate(tiles):
+    for index, picture in enumerate(pictures):
         row, column = divmod(index, columns)
         top, left = gap + row * (height + gap), gap + column * (width + gap)
-        canvas[top : top + height, left : left + width] = tile
+        canvas[top : top + height, left : left + width] = picture
     return canvas
 
 
 def caption(picture: ByteArray, text: str) -> ByteArray:
-    """Put one line of text above a uint8 (h, w, 3) picture, shrunk to fit."""
+    """Put one line of text above a uint8 (h, w, 3) picture; it shrinks to fit."""
     font, base = cv2.FONT_HERSHEY_SIMPLEX, 0.5
     (width, _), _ = cv2.getTextSize(text, font, base, 1)
     size = base * min(1.0, (picture.shape[1] - 8) / max(width, 1))
@@ -73,7 +73,7 @@ def caption(picture: ByteArray, text: str) -> ByteArray:
 def pairs_sheet(
     images: ByteArray, masks: NDArray[np.bool_], *, columns: int = 8
 ) -> ByteArray:
-    """Show pairs: rows of images alternate with rows of outlines on them.
+    """Show pairs: rows of images alternate with rows of the same images outlined.
 
     Args:
         images: uint8 (n, H, W).

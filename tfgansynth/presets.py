@@ -16,7 +16,11 @@ _AUTHORS = dataclasses.replace(
         generator_maps=(512, 256, 128, 128, 128, 128),
         discriminator_maps=(128, 128, 256, 512, 512, 512),
         init="truncated_normal",
+        logits_init_stddev=0.02,
+        pixel_scaling="authors",
+        pixel_rounding="down",
         generator_updates=2,
+        steps=20000,
     ),
 )
 

@@ -26,21 +26,19 @@ def means(figures: list[FeatureFigures]) -> FeatureFigures:
 
 
 @pytest.mark.parametrize(("n", "m", "k"), [(30, 30, 5), (82, 82, 5), (20, 60, 3)])
-def test_equal_distributions_have_the_means_that_theory_says(
-    n: int, m: int, k: int
-) -> None:
+def test_equal_distributions_have_the_theoretical_means(n: int, m: int, k: int) -> None:
     rng = np.random.default_rng(0)
     drawn = [feature_figures(normal(rng, n), normal(rng, m), k=k) for _ in range(400)]
     found = means(drawn)
     errors = np.std([dataclasses.astuple(f) for f in drawn], axis=0) / 20
 
     assert abs(found.coverage - expected_coverage(n, m, k)) < 4 * errors[3]
-    # A further point is as likely as any other to be among the k nearest of n.
+    # Each point is equally likely to be among the k nearest of n.
     assert abs(found.density - 1) < 4 * errors[2]
     assert abs(found.kid) < 4 * errors[4]
 
 
-def test_expected_coverage_is_that_of_naeem() -> None:
+def test_expected_coverage_agrees_with_naeem() -> None:
     # One real point of two is covered unless the other real one is nearer than both.
     assert expected_coverage(2, 2, 1) == pytest.approx(2 / 3)
     assert expected_coverage(10000, 10000) == pytest.approx(1 - 2**-5, abs=1e-3)
@@ -76,7 +74,7 @@ def test_a_comparison_is_of_equal_sizes_and_repeats_itself() -> None:
         assert comparison.difference.value == pytest.approx(gap)
 
 
-def test_held_out_figures_are_the_ruler() -> None:
+def test_held_out_figures_are_the_real_reference() -> None:
     rng = np.random.default_rng(0)
     training, real = normal(rng, 40), normal(rng, 40)
     found = compare_features(training, real, real, seed=0, n_draws=50)
@@ -89,7 +87,7 @@ def test_held_out_figures_are_the_ruler() -> None:
         assert comparison.difference.value == pytest.approx(0)
 
 
-def test_a_shifted_set_differs_from_the_ruler_and_an_equal_one_does_not() -> None:
+def test_a_shifted_set_differs_from_the_reference_and_an_equal_one_does_not() -> None:
     shifted = compared(1.5, sizes=(80, 120, 82))
     # Not precision: one real outlier's ball may hold most synthetic points.
     for name in ("density", "coverage"):
@@ -101,7 +99,7 @@ def test_a_shifted_set_differs_from_the_ruler_and_an_equal_one_does_not() -> Non
 
 
 @pytest.mark.parametrize("sizes", [(30, 120, 82), (50, 50, 50)])
-def test_intervals_hold_the_true_figure_as_often_as_they_say(
+def test_intervals_contain_the_true_figure_as_often_as_promised(
     sizes: tuple[int, int, int],
 ) -> None:
     rng = np.random.default_rng(7)
@@ -139,7 +137,7 @@ def test_shape_distances_are_in_standard_deviations() -> None:
     assert found == pytest.approx({"moved": 2, "same": 0, "count": 0.5})
 
 
-def test_compared_shapes_are_wasserstein_distances_beside_the_ruler() -> None:
+def test_shapes_are_compared_by_wasserstein_distances() -> None:
     rng = np.random.default_rng(0)
     training, held_out = ({"area": rng.normal(0, 2, n)} for n in (40, 40))
     synthetic = {"area": rng.normal(6, 2, 40)}
@@ -173,8 +171,8 @@ def test_a_comparison_needs_enough_for_halves() -> None:
         compare_shapes(few, few, few, seed=0)
 
 
-def test_no_interval_leaves_out_its_figure() -> None:
-    # Of few points close together nearly all halves have one and the same figure.
+def test_every_interval_contains_its_figure() -> None:
+    # With few points close together, nearly all halves have the same figure.
     rng = np.random.default_rng(0)
     scales = {15: 1.0, 120: 0.3, 82: 0.3}
     sets = [normal(rng, n, d=3) * scale for n, scale in scales.items()]

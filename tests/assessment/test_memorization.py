@@ -138,7 +138,7 @@ def test_duplicates_among_real_cases_do_not_hide_a_copy(
 
 
 def test_false_alarms_are_rare_over_splits(phantoms: Pairs) -> None:
-    """What is told apart here: nothing; all sets come from the same phantoms."""
+    """There is nothing to find: all sets come from the same phantoms."""
     matrices = distances(phantoms, phantoms)
     rng = np.random.default_rng(0)
     n_splits = 200
@@ -215,7 +215,7 @@ def test_a_crowd_near_training_cases_fails_without_a_copy() -> None:
     assert crowded.offenders.tolist() == list(range(30))
 
 
-def test_one_far_below_the_null_is_a_copy_and_one_at_its_rim_is_not() -> None:
+def test_a_distance_far_below_the_null_is_a_copy_and_one_at_its_edge_is_not() -> None:
     null = np.random.default_rng(0).normal(0.7, 0.06, 112)
     found = np.full(120, 0.7)
     found[5] = null.min() - 0.01
@@ -225,7 +225,7 @@ def test_one_far_below_the_null_is_a_copy_and_one_at_its_rim_is_not() -> None:
     assert part_of(found, null).copies.tolist() == [5]
 
 
-def test_few_real_cases_still_tell_an_outright_copy() -> None:
+def test_few_real_cases_are_enough_to_find_an_exact_copy() -> None:
     part = part_of(np.array([0.1, 0.5]), np.array([0.5, 0.9, 0.6, 0.8]))
 
     assert part.copy_bound == 0.2
@@ -233,7 +233,7 @@ def test_few_real_cases_still_tell_an_outright_copy() -> None:
     assert part.offenders.tolist() == [0]
 
 
-def test_closest_lists_at_most_what_there_is() -> None:
+def test_closest_lists_no_more_than_exist() -> None:
     part = part_of(np.array([0.5, 0.3]), np.linspace(0.4, 1, 9))
 
     assert part.closest(9) == [(1, 0, 0.3), (0, 0, 0.5)]

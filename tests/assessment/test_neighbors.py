@@ -60,7 +60,7 @@ def test_a_pair_is_a_copy_only_if_both_its_parts_are(phantoms: Pairs) -> None:
     assert np.diag(mixed["pair"]).min() > 0.1
 
 
-def test_a_shifted_mask_beside_an_unshifted_image_is_no_pair(phantoms: Pairs) -> None:
+def test_a_shifted_mask_with_an_unshifted_image_is_not_a_pair(phantoms: Pairs) -> None:
     found = distances(phantoms, (phantoms[0], moved(phantoms, 8, 0)[1]))
 
     assert np.diag(found["mask"]).max() < 0.15
@@ -84,7 +84,7 @@ def test_a_smooth_average_is_near_to_all_but_relatively_near_to_none(
     assert nearest(to_average).distances[0] > quarter
 
 
-def test_copies_in_disguise_stand_out(phantoms: Pairs) -> None:
+def test_altered_copies_stand_out(phantoms: Pairs) -> None:
     images, masks = phantoms
     rng = np.random.default_rng(0)
     disguises: dict[str, NDArray[np.floating]] = {

@@ -144,11 +144,11 @@ def test_a_few_odd_masks_do_not_widen_the_range() -> None:
 
 def test_misfits_name_mask_figure_and_range() -> None:
     table = {"a": np.array([0.5, 3.0, 0.2]), "b": np.array([1.0, 0.0, 2.0])}
-    judged = plausibility(table, {"a": (0.0, 1.0), "b": (1.0, 2.0)})
+    found = plausibility(table, {"a": (0.0, 1.0), "b": (1.0, 2.0)})
 
-    assert judged.plausible.tolist() == [True, False, True]
-    assert judged.share == pytest.approx(2 / 3)
-    assert judged.misfits == (
+    assert found.plausible.tolist() == [True, False, True]
+    assert found.share == pytest.approx(2 / 3)
+    assert found.misfits == (
         Misfit(1, "a", 3.0, 0.0, 1.0),
         Misfit(1, "b", 0.0, 1.0, 2.0),
     )
@@ -172,9 +172,9 @@ def test_unseen_phantoms_are_plausible_and_faulty_ones_are_not(
         (torn, "components"),
         (moved, "centroid_row"),
     ):
-        judged = plausibility(shape_table(faulty, "both"), ranges)
-        assert judged.share == 0
-        assert {m.index for m in judged.misfits if m.figure == figure} == set(range(10))
+        found = plausibility(shape_table(faulty, "both"), ranges)
+        assert found.share == 0
+        assert {m.index for m in found.misfits if m.figure == figure} == set(range(10))
 
 
 def test_agreement_is_dice_by_case() -> None:
@@ -191,7 +191,7 @@ def test_agreement_needs_one_shape() -> None:
         agreement(masks, masks[:1])
 
 
-def test_a_filter_keeps_what_agrees_and_0_keeps_all() -> None:
+def test_a_filter_keeps_pairs_that_agree_and_0_keeps_all() -> None:
     values = np.array([0.0, 0.7, 0.9])
 
     assert passes(values, 0.7).tolist() == [False, True, True]

@@ -1,4 +1,4 @@
-"""What the tests' workers serve; a fresh process finds it by its module's name."""
+"""Objects for the workers of tests, in a module that a new process can import."""
 
 import os
 import signal
@@ -9,11 +9,11 @@ from typing import Any
 
 
 class Fake:
-    """Takes no steps, says how long each took, and notes when it was asked.
+    """Takes no steps, returns given times, and logs each call.
 
     Args:
-        name: Noted with each call.
-        log: File of notes, shared by all fakes of a race.
+        name: Logged with each call.
+        log: File of notes, shared by all fakes of a comparison.
         seconds: What `run` returns, call by call; after the last the process ends.
     """
 
@@ -37,7 +37,7 @@ class Fake:
 
 
 class Echo:
-    """Returns, raises and ends as told."""
+    """Returns, raises and ends as a test demands."""
 
     def pid(self) -> int:
         return os.getpid()
@@ -70,5 +70,5 @@ class Echo:
 
 
 def missing() -> None:
-    """Ask for a library that nobody has."""
+    """Import a library that does not exist."""
     __import__("no_such_library")

@@ -7,7 +7,7 @@ from tfgansynth.benchmark.machine import Probe, _best_rate
 
 
 class Clock:
-    """Stands for the time module."""
+    """Replaces the time module."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -16,7 +16,7 @@ class Clock:
         return self.now
 
 
-def test_features_are_told_by_the_processors_flags(
+def test_features_follow_from_the_processors_flags(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
@@ -36,7 +36,7 @@ def test_features_are_told_by_the_processors_flags(
     assert found.versions["keras"]
 
 
-def test_a_system_that_tells_no_flags_has_no_features(
+def test_a_system_that_lists_no_flags_has_no_features(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(machine, "cpu_flags", frozenset)

@@ -1,4 +1,4 @@
-"""The peers are the same networks and do train."""
+"""The other implementations are the same networks, and they train."""
 
 import dataclasses
 import math
@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tfgansynth.benchmark import keras_peer, ours, torch_peer
-from tfgansynth.benchmark.contestants import KERAS, OURS, build
-from tfgansynth.benchmark.inputs import random_cases, random_pairs
+from tfgansynth.benchmark.measurement import KERAS, OURS, build
 from tfgansynth.benchmark.results import GAN, UNET
+from tfgansynth.benchmark.stepper import random_cases, random_pairs
 from tfgansynth.config import Config, DataConfig, GANConfig, Precision, UNetConfig
 from tfgansynth.gan.networks import Generator
 from tfgansynth.segmentation.unet import build_unet
@@ -100,7 +100,7 @@ def test_a_step_in_plain_keras_changes_both_networks() -> None:
         assert not any(np.array_equal(a, b) for a, b in zip(new, old, strict=True))
 
 
-def test_plain_keras_computes_in_the_format_asked_for() -> None:
+def test_plain_keras_computes_in_the_requested_format() -> None:
     keras_peer._set_policy("bfloat16")
     generator = keras_peer._build_generator(TINY.gan, SIZE)
     discriminator = keras_peer._build_discriminator(TINY.gan, SIZE)
@@ -141,9 +141,9 @@ def test_pytorch_has_the_networks_of_plain_keras(kernel_size: int) -> None:
         (torch_peer._build_generator(gan, SIZE), keras_peer._build_generator),
         (torch_peer._build_discriminator(gan, SIZE), keras_peer._build_discriminator),
     ]
-    for network, build_twin in pairs:
+    for network, build_peer in pairs:
         count = sum(weight.numel() for weight in network.parameters())
-        assert count == number_of_weights(build_twin(gan, SIZE))
+        assert count == number_of_weights(build_peer(gan, SIZE))
     generator, discriminator = (network for network, _ in pairs)
     synthetic = generator(torch.zeros(2, 5))
     assert synthetic.shape == (2, 2, SIZE, SIZE)
@@ -167,7 +167,7 @@ def test_pytorch_trains(precision: Precision) -> None:
 
 
 @pytest.mark.parametrize("module", [keras_peer, torch_peer])
-def test_peers_take_the_optimizer_and_the_updates_asked_for(module: Any) -> None:
+def test_peers_use_the_requested_optimizer_and_updates(module: Any) -> None:
     if module is torch_peer:
         pytest.importorskip("torch")
     unet = dataclasses.replace(TINY.unet, optimizer="nesterov", learning_rate=1e-3)
@@ -181,7 +181,7 @@ def test_peers_take_the_optimizer_and_the_updates_asked_for(module: Any) -> None
 
 @pytest.mark.parametrize("network", [GAN, UNET])
 @pytest.mark.parametrize("name", [OURS, KERAS])
-def test_contestants_are_built_by_name(name: str, network: str) -> None:
+def test_implementations_are_built_by_name(name: str, network: str) -> None:
     stepper = build(name, network, TINY)
 
     assert stepper.run(1) > 0

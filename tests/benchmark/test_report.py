@@ -9,11 +9,11 @@ from tfgansynth.benchmark.results import (
     GPU,
     UNET,
     Benchmark,
-    Duel,
-    Entry,
+    BenchmarkPair,
     Machine,
     NetworkResult,
     Peak,
+    Timing,
 )
 from tfgansynth.config import Precision
 from tfgansynth.presets import PRESETS
@@ -30,8 +30,8 @@ MACHINE = Machine(
 )
 
 
-def entry(name: str, precision: Precision, *seconds: float) -> Entry:
-    return Entry(
+def timing(name: str, precision: Precision, *seconds: float) -> Timing:
+    return Timing(
         name=name,
         precision=precision,
         seconds=seconds,
@@ -52,14 +52,14 @@ FOUND = Benchmark(
             network=GAN,
             batch=32,
             multiply_adds=150 * 10**9,
-            ours=entry("tfgansynth", "bfloat16", 2.0, 1.5, 0.5),
-            duels=(
-                Duel(
-                    peer=entry("plain Keras", "float32", 3.0, 4.0, 8.0),
+            ours=timing("tfgansynth", "bfloat16", 2.0, 1.5, 0.5),
+            pairs=(
+                BenchmarkPair(
+                    peer=timing("plain Keras", "float32", 3.0, 4.0, 8.0),
                     our_seconds=(1.0, 1.0, 4.0),
                 ),
-                Duel(
-                    peer=Entry(
+                BenchmarkPair(
+                    peer=Timing(
                         name="PyTorch",
                         precision="float32",
                         failure="torch is not installed",
@@ -71,8 +71,8 @@ FOUND = Benchmark(
             network=UNET,
             batch=16,
             multiply_adds=10**9,
-            ours=entry("tfgansynth", "bfloat16", 0.02, 0.02, 0.02),
-            duels=(),
+            ours=timing("tfgansynth", "bfloat16", 0.02, 0.02, 0.02),
+            pairs=(),
         ),
     ),
 )
@@ -80,8 +80,8 @@ FOUND = Benchmark(
 
 def test_text_says_everything() -> None:
     peers_head = (
-        "GAN step beside its peers', batch 32, in turn with ours in bfloat16; ratio: "
-        "theirs over ours, median of rounds"
+        "GAN step of other implementations, batch 32, in alternation with ours in "
+        "bfloat16; ratio: theirs over ours, median of rounds"
     )
     assert as_text(FOUND).splitlines() == [
         "Machine",
@@ -142,7 +142,7 @@ def test_json_holds_everything_and_the_configuration() -> None:
             {"gpus": (GPU(name="Some GPU", compute_capability="9.0"),)},
             "  GPU        Some GPU, compute capability 9.0",
         ),
-        ({"features": {}}, "  features   the system does not tell"),
+        ({"features": {}}, "  features   not listed by the system"),
         ({"features": {"AVX2": False}}, "  features   none (not AVX2)"),
         ({"cores": 1}, "  processor  Some CPU, 1 core"),
     ],
@@ -156,7 +156,7 @@ def test_machines_differ(changes: dict[str, object], line: str) -> None:
 
 
 def in_float32(result: NetworkResult) -> NetworkResult:
-    return dataclasses.replace(result, ours=entry("tfgansynth", "float32", 1.0))
+    return dataclasses.replace(result, ours=timing("tfgansynth", "float32", 1.0))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_the_format_has_its_reason(preset: str, line: str) -> None:
     assert line in as_text(found).splitlines()
 
 
-def test_a_gpu_is_the_reason_where_the_processor_is_not() -> None:
+def test_a_gpu_can_be_the_reason() -> None:
     machine = dataclasses.replace(
         MACHINE,
         features={"AVX2": True, "AVX-512 bfloat16": False},

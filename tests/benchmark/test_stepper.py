@@ -9,7 +9,7 @@ from tfgansynth.benchmark.stepper import Stepper, resident_peak
 
 
 class Machine:
-    """A clock and a GPU that computes behind Python's back."""
+    """A clock and a GPU that computes asynchronously."""
 
     def __init__(self) -> None:
         self.now = self.busy_until = 0.0

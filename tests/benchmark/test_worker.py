@@ -76,7 +76,7 @@ def test_an_end_becomes_a_line(method: str, number: int, line: str) -> None:
             assert str(failure.value) == line
 
 
-def test_an_object_that_cannot_be_built_is_told_at_once() -> None:
+def test_an_object_that_cannot_be_built_is_reported_at_once() -> None:
     with (
         pytest.raises(WorkerFailure, match=r"^no_such_library is not installed$"),
         worker(missing),

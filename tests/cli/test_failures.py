@@ -6,7 +6,7 @@ import pytest
 from tfgansynth.cli.failures import FAILED, INTERRUPTED, WRONG_USE, explain
 from tfgansynth.errors import InputError, RunError, name_few
 
-AGAIN = "what was done is saved; the same command goes on from there"
+AGAIN = "what was done is saved; the same command continues from there"
 
 
 class ResourceExhaustedError(Exception):
@@ -22,42 +22,42 @@ class ResourceExhaustedError(Exception):
         (
             OSError(errno.ENOSPC, "No space left on device", "run/a.npz"),
             FAILED,
-            f"error: run/a.npz: no room left: make some: {AGAIN}",
+            f"error: run/a.npz: the disk is full: free some space: {AGAIN}",
         ),
         (
             OSError(errno.EFBIG, "File too large"),
             FAILED,
-            f"error: no room left: make some: {AGAIN}",
+            f"error: the disk is full: free some space: {AGAIN}",
         ),
         (
             RuntimeError("write failed: errno = 28, message 'No space left on device'"),
             FAILED,
-            f"error: no room left: make some: {AGAIN}",
+            f"error: the disk is full: free some space: {AGAIN}",
         ),
         (
             ResourceExhaustedError("model/x.tmp; No space left on device"),
             FAILED,
-            f"error: no room left: make some: {AGAIN}",
+            f"error: the disk is full: free some space: {AGAIN}",
         ),
         (
             ResourceExhaustedError("OOM when allocating tensor with shape[9]"),
             FAILED,
-            f"error: out of memory: take a smaller batch: {AGAIN}",
+            f"error: out of memory: use a smaller batch: {AGAIN}",
         ),
         (
             RuntimeError("Status: 1, message: could not create a primitive"),
             FAILED,
-            f"error: out of memory: take a smaller batch: {AGAIN}",
+            f"error: out of memory: use a smaller batch: {AGAIN}",
         ),
         (
             BrokenPipeError(errno.EPIPE, "Broken pipe"),
             FAILED,
-            f"error: the reader of the output is gone: {AGAIN}",
+            f"error: the output was closed by its reader: {AGAIN}",
         ),
         (
             ImportError("libx.so: failed to map segment from shared object"),
             FAILED,
-            f"error: out of memory: take a smaller batch: {AGAIN}",
+            f"error: out of memory: use a smaller batch: {AGAIN}",
         ),
         (
             OSError(errno.EACCES, "Permission denied", "run"),
@@ -83,7 +83,7 @@ def test_memory_that_numpy_lacks_is_told_too() -> None:
 def test_a_tool_that_does_not_resume_does_not_say_so() -> None:
     assert explain(KeyboardInterrupt(), resumes=False) == (INTERRUPTED, "interrupted")
     explained = explain(OSError(errno.ENOSPC, "No space"), resumes=False)
-    assert explained == (FAILED, "error: no room left: make some")
+    assert explained == (FAILED, "error: the disk is full: free some space")
 
 
 def test_a_mistake_in_the_program_keeps_its_traceback() -> None:

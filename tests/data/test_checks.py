@@ -118,7 +118,7 @@ def test_no_cases(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
 
-    assert "holds no cases" in check(tmp_path, "both").text()
+    assert "has no cases" in check(tmp_path, "both").text()
 
 
 def test_every_fault_is_collected(data: Path) -> None:
@@ -179,7 +179,7 @@ def test_duplicate_image_names_both_files(data: Path) -> None:
     shutil.copy(data / "images/a.png", data / "images/c.png")
 
     assert found(check(data, "both")) == [
-        "images/c.png: is the same image as a.png; remove one (or go on with "
+        "images/c.png: is the same image as a.png; remove one (or use "
         "--allow-duplicates)"
     ]
 
@@ -190,7 +190,7 @@ def test_an_altered_copy_names_both_files(data: Path) -> None:
 
     assert found(check(data, "both")) == [
         "images/c.png: is nearly the same image (similarity 1.00, mirrored) as a.png; "
-        "remove one (run_table refuses them across its split, unless with "
+        "remove one (run_table refuses them across its split without "
         "--allow-duplicates)"
     ]
 
@@ -228,8 +228,8 @@ def test_missing_lung_is_a_fault_only_where_it_is_wanted(data: Path) -> None:
     both = check(data, "both")
     assert both.faults == ()
     assert [str(note) for note in both.notes] == [
-        f"{data}/masks/a.png: is a single region: do the lungs touch, or is one "
-        "missing?"
+        f"{data}/masks/a.png: is a single region: check whether the lungs touch or one "
+        "is missing"
     ]
     assert "1 note:\n  masks/a.png: is a single region" in both.text()
 
@@ -250,7 +250,7 @@ def test_other_files_are_a_note(data: Path) -> None:
     report = check(data, "both")
 
     assert report.faults == ()
-    assert "1 note:\n  images/scan.dcm: is no image file; ignored" in report.text()
+    assert "1 note:\n  images/scan.dcm: is not an image file; ignored" in report.text()
 
 
 def test_links_that_leave_are_not_followed(data: Path, tmp_path: Path) -> None:

@@ -165,11 +165,11 @@ def test_very_small_copies_are_found(
 @pytest.mark.parametrize(
     ("seed", "size"), [(0, 32), (0, 48), (0, 64), (0, 128), (0, 256), (1, 128)]
 )
-def test_phantoms_are_no_copies_of_one_another(seed: int, size: int) -> None:
+def test_phantoms_are_not_copies_of_each_other(seed: int, size: int) -> None:
     assert find_duplicates(at(size, phantoms(seed))) == ()
 
 
-def test_a_set_as_large_as_the_papers_holds_no_copies_and_takes_seconds() -> None:
+def test_a_set_as_large_as_the_papers_has_no_copies_and_takes_seconds() -> None:
     films = {raw.case_id: raw.image for raw in make_phantoms(247, seed=0, size=64)}
 
     start = time.monotonic()
@@ -194,7 +194,7 @@ def test_equal_images_are_exact_and_paired_with_the_first(
     )
 
 
-def test_a_mirror_image_is_said_to_be_one(films: dict[str, FloatArray]) -> None:
+def test_a_mirror_image_is_reported_as_one(films: dict[str, FloatArray]) -> None:
     film = next(iter(films.values()))
 
     (mirror,) = find_duplicates({"a": film, "b": mirrored(film)})
@@ -237,7 +237,7 @@ def test_many_copies_of_one_picture_are_linked_in_bounded_time(
     assert len(pairs) <= 10 * len(images)
 
 
-def test_images_of_one_value_are_like_no_other(films: dict[str, FloatArray]) -> None:
+def test_images_of_one_value_match_nothing(films: dict[str, FloatArray]) -> None:
     images = at(64, films)
     for level in (0, 7, 255):
         images[f"level {level}"] = np.full((64, 64), level, np.float32)
@@ -255,7 +255,7 @@ def test_noise_has_no_copies() -> None:
     assert find_duplicates(images) == ()
 
 
-def test_what_cannot_be_registered_is_compared_as_it_lies(
+def test_images_that_cannot_be_registered_are_compared_unregistered(
     films: dict[str, FloatArray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverge(*arguments: object) -> None:
@@ -270,7 +270,7 @@ def test_what_cannot_be_registered_is_compared_as_it_lies(
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_fewer_than_two_images_hold_no_copies(
+def test_fewer_than_two_images_have_no_copies(
     films: dict[str, FloatArray], count: int
 ) -> None:
     assert find_duplicates(dict(itertools.islice(films.items(), count))) == ()
@@ -282,7 +282,7 @@ FOLDS = (
 )
 
 
-def test_pairs_within_a_part_do_not_lie_across_the_split() -> None:
+def test_pairs_within_a_part_are_not_separated() -> None:
     pairs = [DuplicatePair("a", "b", "exact"), DuplicatePair("d", "e", "near", 0.9)]
 
     assert across_split(pairs, FOLDS) == ()
@@ -296,7 +296,7 @@ def test_pairs_within_a_part_do_not_lie_across_the_split() -> None:
         ("e", "c", [("test", "validation"), ("training", "validation")]),
     ],
 )
-def test_pairs_across_the_split_are_told_by_fold_and_parts(
+def test_pairs_across_the_split_name_fold_and_parts(
     first: str, second: str, parts: list[tuple[str, str]]
 ) -> None:
     pair = DuplicatePair(first, second, "exact")
@@ -310,7 +310,7 @@ def test_pairs_across_the_split_are_told_by_fold_and_parts(
     )
 
 
-def test_a_pair_may_be_parted_in_one_fold_alone() -> None:
+def test_a_pair_may_be_separated_in_one_fold_only() -> None:
     together = Fold(3, training=("a", "d"), reduced=(), validation=("c",), test=("b",))
     pair = DuplicatePair("a", "d", "near", 0.9)
 

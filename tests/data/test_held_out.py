@@ -1,4 +1,4 @@
-"""Test cases stay closed to whatever has seen one of them."""
+"""Test cases are not released to what was made from one of them."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfgansynth.data.dataset import Case, Dataset
-from tfgansynth.data.held_out import HeldOutTestSet, open_fold, shared_cases
+from tfgansynth.data.held_out import HeldOutTestSet, select_fold, shared_cases
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 
@@ -20,34 +20,34 @@ def case(name: str, grey: float) -> Case:
 
 A, B, C = case("a", 1), case("b", 2), case("c", 3)
 A_AGAIN = case("z", 1)
-SEALED = HeldOutTestSet([A, B])
+TEST_SET = HeldOutTestSet([A, B])
 
 
-def test_unseen_cases_are_opened() -> None:
-    seen = {"c": C.content_hash}
-    opened = SEALED.open(seen, by="unet", allow_duplicates=False)
-    assert [each.case_id for each in opened] == ["a", "b"]
+def test_unused_cases_are_released() -> None:
+    used = {"c": C.content_hash}
+    found = TEST_SET.release(used, to="unet", allow_duplicates=False)
+    assert [each.case_id for each in found] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
-    "seen",
+    "used",
     [
         {"c": C.content_hash, "b": B.content_hash},
-        {"b": "content of before"},
+        {"b": "earlier content"},
         {"z": A_AGAIN.content_hash},
     ],
     ids=["the case", "its id", "its content"],
 )
-def test_seen_cases_stay_closed(seen: dict[str, str]) -> None:
-    with pytest.raises(InputError, match=r"unet: has seen test cases \([ab]\)"):
-        SEALED.open(seen, by="unet", allow_duplicates=False)
+def test_used_cases_are_not_released(used: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"unet: was made from test cases \([ab]\)"):
+        TEST_SET.release(used, to="unet", allow_duplicates=False)
 
 
 def test_only_duplicates_may_be_allowed() -> None:
     content = {"z": A_AGAIN.content_hash}
-    assert SEALED.open(content, by="unet", allow_duplicates=True)
-    with pytest.raises(InputError, match="has seen test cases"):
-        SEALED.open({"a": A.content_hash}, by="unet", allow_duplicates=True)
+    assert TEST_SET.release(content, to="unet", allow_duplicates=True)
+    with pytest.raises(InputError, match="was made from test cases"):
+        TEST_SET.release({"a": A.content_hash}, to="unet", allow_duplicates=True)
 
 
 def test_shared_cases_are_listed_by_our_ids() -> None:
@@ -57,18 +57,17 @@ def test_shared_cases_are_listed_by_our_ids() -> None:
     assert shared_cases(ours, theirs, by_content=False) == ["a"]
 
 
-def test_fold_is_open_but_for_its_test_cases() -> None:
+def test_a_fold_shows_all_but_its_test_cases() -> None:
     fold = Fold(number=2, training=("a",), reduced=(), validation=("b",), test=("c",))
-    opened = open_fold(Dataset("data", "folder", (A, B, C)), fold, reduced=False)
-    assert [each.case_id for each in opened.training] == ["a"]
-    assert [each.case_id for each in opened.validation] == ["b"]
-    assert opened.test.hashes == {"c": C.content_hash}
-    assert len(opened.test) == 1
+    found = select_fold(Dataset("data", "folder", (A, B, C)), fold, reduced=False)
+    assert [each.case_id for each in found.training] == ["a"]
+    assert [each.case_id for each in found.validation] == ["b"]
+    assert found.test.hashes == {"c": C.content_hash}
+    assert len(found.test) == 1
     reachable = [
         value
-        for name in dir(opened.test)
-        if not name.startswith("_")
-        and not callable(value := getattr(opened.test, name))
+        for name in dir(found.test)
+        if not name.startswith("_") and not callable(value := getattr(found.test, name))
     ]
     assert reachable == [{"c": C.content_hash}]
 
@@ -82,12 +81,12 @@ def test_cases_that_the_reduced_set_leaves_out_are_unused(
     fold = Fold(
         number=1, training=("a", "b", "c"), reduced=("b",), validation=(), test=()
     )
-    opened = open_fold(Dataset("data", "folder", (A, B, C)), fold, reduced=reduced)
-    assert [each.case_id for each in opened.training] == [*training]
-    assert [each.case_id for each in opened.unused] == [*unused]
+    found = select_fold(Dataset("data", "folder", (A, B, C)), fold, reduced=reduced)
+    assert [each.case_id for each in found.training] == [*training]
+    assert [each.case_id for each in found.unused] == [*unused]
 
 
-def test_test_cases_are_opened_in_one_place_only() -> None:
+def test_test_cases_are_released_in_one_place_only() -> None:
     places = []
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -95,7 +94,7 @@ def test_test_cases_are_opened_in_one_place_only() -> None:
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
                 and any(word.arg == "allow_duplicates" for word in node.keywords)
-                and node.func.attr == "open"
-            ) or (isinstance(node, ast.Attribute) and "SealedCases__" in node.attr):
+                and node.func.attr == "release"
+            ) or (isinstance(node, ast.Attribute) and "HeldOutTestSet__" in node.attr):
                 places.append(str(path.relative_to(PACKAGE)))
     assert places == ["experiment/final_evaluation.py"]

@@ -37,7 +37,7 @@ def data(tmp_path: Path) -> Path:
     return root
 
 
-def test_cases_come_sorted_at_the_size_asked_for(data: Path) -> None:
+def test_cases_are_sorted_and_have_the_requested_size(data: Path) -> None:
     dataset = load_directory(data, "both", 16, soft_masks=False)
 
     assert dataset.name == "my-data-2"
@@ -127,7 +127,7 @@ def test_refuses_duplicates(data: Path) -> None:
         load_directory(data, "both", 16, soft_masks=False)
 
 
-def test_loads_duplicates_where_they_are_allowed(data: Path) -> None:
+def test_loads_duplicates_if_allowed(data: Path) -> None:
     save(data / "images/b.png", noise(2, 48))
 
     dataset = load_directory(data, "both", 16, soft_masks=False, allow_duplicates=True)

@@ -73,7 +73,7 @@ def test_of_equal_columns_the_cut_takes_the_middle_one() -> None:
     assert cut in (29, 30)
 
 
-def test_a_piece_above_touching_lungs_is_no_lung() -> None:
+def test_a_piece_above_touching_lungs_is_not_a_lung() -> None:
     mask = np.zeros((40, 60), bool)
     mask[15:35, 8:52] = True
     mask[15:32, 30] = False

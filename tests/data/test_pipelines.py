@@ -2,17 +2,22 @@ from collections import Counter
 from itertools import chain, islice, pairwise
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.data.dataset import Case
 from tfgansynth.data.pipelines import (
-    endless_batches,
-    epoch_batches,
-    labelled,
+    AugmentPair,
+    LabelledImages,
+    gan_pairs,
+    labelled_pairs,
+    network_inputs,
     real_pairs,
+    whole_set,
 )
 
 
@@ -26,9 +31,7 @@ def served(
     n: int, batch: int, count: int, *, seed: int = 0, first_step: int = 0
 ) -> NDArray[np.int64]:
     """Numbers of the pairs in the first so many batches, (count, batch)."""
-    stream = endless_batches(
-        numbered_pairs(n), batch=batch, seed=seed, first_step=first_step
-    )
+    stream = gan_pairs(numbered_pairs(n), batch=batch, seed=seed, first_step=first_step)
     batches = np.stack([np.asarray(pairs) for pairs in islice(stream, count)])
     assert batches.dtype == np.float32
     assert batches.shape == (count, batch, 1, 1, 2)
@@ -43,8 +46,8 @@ def raised(pair: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 def test_changes_come_anew_each_time_and_go_on_where_they_were() -> None:
     def batches(first: int, *, seed: int = 1) -> NDArray[np.float32]:
-        stream = endless_batches(
-            numbered_pairs(3), batch=4, seed=seed, first_step=first, change=raised
+        stream = gan_pairs(
+            numbered_pairs(3), batch=4, seed=seed, first_step=first, augment=raised
         )
         return np.stack([np.asarray(pairs) for pairs in islice(stream, 9 - first)])
 
@@ -131,8 +134,8 @@ def epoch_numbers(
     n: int, batch: int, *, seed: int = 0, epoch: int = 0
 ) -> list[list[int]]:
     found = []
-    stream = epoch_batches(
-        *numbered_images(n),
+    stream = labelled_pairs(
+        LabelledImages(*numbered_images(n)),
         batch=batch,
         seed=seed,
         first_batch=epoch * -(-n // batch),
@@ -164,7 +167,9 @@ def test_epoch_serves_every_pair_once(n: int, batch: int, sizes: list[int]) -> N
 
 
 def test_one_stream_serves_epoch_after_epoch() -> None:
-    stream = epoch_batches(*numbered_images(10), batch=4, seed=0, first_batch=6)
+    stream = labelled_pairs(
+        LabelledImages(*numbered_images(10)), batch=4, seed=0, first_batch=6
+    )
     numbers = [
         [int(number) for number in (np.asarray(targets)[:, 0] << np.arange(8)).sum(1)]
         for _, targets in islice(stream, 6)
@@ -195,12 +200,11 @@ def test_real_and_synthetic_pairs_are_mixed() -> None:
 def shared_numbers(
     n: int, n_real: int, *, batch: int, share: float, first: int = 0, count: int = 8
 ) -> list[list[int]]:
-    stream = epoch_batches(
-        *numbered_images(n),
+    stream = labelled_pairs(
+        LabelledImages(*numbered_images(n), n_real),
         batch=batch,
         seed=3,
         first_batch=first,
-        n_real=n_real,
         real_share=share,
     )
     return [
@@ -257,8 +261,8 @@ def shift_by_one(
 
 
 def augmented(first_batch: int, *, seed: int = 0) -> list[list[NDArray[Any]]]:
-    stream = epoch_batches(
-        *numbered_images(5),
+    stream = labelled_pairs(
+        LabelledImages(*numbered_images(5)),
         batch=2,
         seed=seed,
         first_batch=first_batch,
@@ -268,7 +272,9 @@ def augmented(first_batch: int, *, seed: int = 0) -> list[list[NDArray[Any]]]:
 
 
 def test_augmentation_changes_image_and_mask_anew_each_time() -> None:
-    plain = epoch_batches(*numbered_images(5), batch=2, seed=0, first_batch=0)
+    plain = labelled_pairs(
+        LabelledImages(*numbered_images(5)), batch=2, seed=0, first_batch=0
+    )
     added = []
     for changed, own in zip(augmented(0), islice(plain, 6), strict=True):
         np.testing.assert_array_equal(changed[1], 1 - np.asarray(own[1]))
@@ -289,7 +295,7 @@ def test_augmentation_goes_on_where_it_was() -> None:
 def test_labelled_images_are_signed_and_masks_are_classes() -> None:
     images = np.array([[[0, 127.5], [255, 51]]], np.float32)
     masks = np.array([[[False, True], [True, False]]])
-    inputs, targets = labelled(images, masks)
+    inputs, targets = network_inputs(images, masks)
     assert inputs.dtype == np.float32
     assert inputs.shape == (1, 2, 2, 1)
     signed = np.array([[-1, 0], [1, -0.6]])
@@ -298,12 +304,98 @@ def test_labelled_images_are_signed_and_masks_are_classes() -> None:
     assert targets.tolist() == [[[0, 1], [1, 0]]]
 
 
-def test_epochs_come_in_the_types_that_the_network_takes() -> None:
-    stream = epoch_batches(*numbered_images(3), batch=2, seed=0, first_batch=0)
+@pytest.mark.parametrize(
+    ("n", "batch", "n_real", "share", "size"),
+    [
+        (3, 2, 0, 0.0, None),  # the last mini-batch of an epoch is smaller
+        (4, 2, 0, 0.0, 2),
+        (3, 4, 0, 0.0, 3),
+        (3, 2, 1, 0.5, 2),
+    ],
+)
+def test_batches_have_the_types_that_the_network_takes_and_static_sizes(
+    n: int, batch: int, n_real: int, share: float, size: int | None
+) -> None:
+    stream = labelled_pairs(
+        LabelledImages(*numbered_images(n), n_real),
+        batch=batch,
+        seed=0,
+        real_share=share,
+    )
     inputs, targets = stream.element_spec
     assert (inputs.dtype.name, targets.dtype.name) == ("float32", "int32")
-    assert inputs.shape.as_list() == [None, 8, 8, 1]
-    assert targets.shape.as_list() == [None, 8, 8]
+    assert inputs.shape.as_list() == [size, 8, 8, 1]
+    assert targets.shape.as_list() == [size, 8, 8]
+
+
+@pytest.mark.parametrize("augment", [None, raised])
+def test_pairs_have_static_sizes(augment: AugmentPair | None) -> None:
+    stream = gan_pairs(numbered_pairs(3), batch=4, seed=0, augment=augment)
+    assert stream.element_spec.shape.as_list() == [4, 1, 1, 2]
+
+
+def test_streams_are_endless_and_the_whole_set_is_one_batch() -> None:
+    images = LabelledImages(*numbered_images(3))
+    endless = (
+        labelled_pairs(images, batch=2, seed=0),
+        gan_pairs(numbered_pairs(3), batch=2, seed=0),
+        gan_pairs(numbered_pairs(3), batch=2, seed=0, first_step=lambda: 4),
+    )
+    for stream in endless:
+        assert stream.cardinality() == tf.data.INFINITE_CARDINALITY
+    ((inputs, targets),) = whole_set(images)
+    assert int(whole_set(images).cardinality()) == 1
+    expected = network_inputs(images.images, images.masks)
+    np.testing.assert_array_equal(inputs, expected[0])
+    np.testing.assert_array_equal(targets, expected[1])
+
+
+def test_each_iteration_starts_where_a_function_says() -> None:
+    done = 0
+    images = LabelledImages(*numbered_images(5))
+    streams = (
+        labelled_pairs(images, batch=2, seed=0, first_batch=lambda: done),
+        gan_pairs(numbered_pairs(5), batch=2, seed=0, first_step=lambda: done),
+    )
+    for done in (0, 4):
+        fixed = (
+            labelled_pairs(images, batch=2, seed=0, first_batch=done),
+            gan_pairs(numbered_pairs(5), batch=2, seed=0, first_step=done),
+        )
+        for stream, expected in zip(streams, fixed, strict=True):
+            for own, other in zip(islice(stream, 3), islice(expected, 3), strict=True):
+                np.testing.assert_array_equal(own[0], other[0])
+
+
+def test_keras_trains_on_the_streams() -> None:
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 1, name="logits")]
+    )
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    images = LabelledImages(*numbered_images(5))
+    history = model.fit(
+        labelled_pairs(images, batch=2, seed=0),
+        steps_per_epoch=3,
+        epochs=2,
+        validation_data=whole_set(images),
+        shuffle=False,
+        verbose=0,
+    )
+    assert set(history.history) == {"loss", "val_loss"}
+    assert len(history.history["loss"]) == 2
+
+
+def test_synthetic_pairs_come_after_real_ones() -> None:
+    case = Case(
+        case_id="case",
+        image=np.full((8, 8), 7, np.float32),
+        coverage=np.ones((8, 8), np.float32),
+    )
+    both = LabelledImages.of_cases([case, case]).with_synthetic(*numbered_images(3))
+    assert both.images.shape == both.masks.shape == (5, 8, 8)
+    assert both.images[:, 0, 0].tolist() == [7, 7, 0, 1, 2]
+    assert both.masks[:2].all()
+    assert both.n_real == 2
 
 
 @pytest.fixture

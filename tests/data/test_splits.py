@@ -60,7 +60,7 @@ def test_reduction_changes_nothing_else(folds: tuple[Fold, ...]) -> None:
         )
 
 
-def test_cases_are_drawn_and_not_cut_from_the_list(folds: tuple[Fold, ...]) -> None:
+def test_cases_are_drawn_at_random(folds: tuple[Fold, ...]) -> None:
     ordered = sorted(IDS)
     for fold in folds:
         for role in (fold.test, fold.validation, fold.reduced):
@@ -93,7 +93,7 @@ def test_ids_stay_plain_strings(folds: tuple[Fold, ...]) -> None:
             assert {type(case_id) for case_id in role} == {str}
 
 
-def test_the_fewest_cases_that_do_leave_one_to_train_on() -> None:
+def test_the_fewest_cases_leave_one_for_training() -> None:
     config = DataConfig(n_validation=2)
     # Tests of 2, 2 and 1: the larger ones leave 3 cases.
     folds = make_folds(IDS[:5], config, seed=0)
@@ -113,7 +113,7 @@ def test_fewer_cases_than_folds_are_refused() -> None:
         make_folds(IDS[:2], DataConfig(n_validation=0), seed=0)
 
 
-def test_fold_without_reduction_to_speak_of_keeps_all_its_training_cases() -> None:
+def test_a_small_fold_keeps_all_its_training_cases() -> None:
     for fold in make_folds(IDS[:40], DataConfig(n_validation=4), seed=0):
         assert fold.reduced == fold.training
 

@@ -9,11 +9,11 @@ from tfgansynth.evaluation.comparisons import (
     HIGHER_IS_BETTER,
     MOST_SEEDS,
     CaseResult,
-    Comparison,
+    PairVerdict,
     Verdict,
     compare,
+    decide,
     holm,
-    judge,
     seeds_to_settle,
 )
 from tfgansynth.evaluation.metrics import CaseMetrics
@@ -56,7 +56,7 @@ def result(seed: int, fold: int, case_id: str, regime: str, dice: float) -> Case
     return CaseResult(seed, fold, case_id, regime, metrics)
 
 
-def only(comparisons: Sequence[Comparison]) -> Comparison:
+def only(comparisons: Sequence[PairVerdict]) -> PairVerdict:
     (comparison,) = comparisons
     return comparison
 
@@ -230,7 +230,7 @@ def test_holm(p_values: list[float], adjusted: list[float]) -> None:
     ],
 )
 def test_rules(low: float, high: float, p_holm: float, verdict: Verdict) -> None:
-    assert judge(interval(low, high), p_holm, MARGIN) is verdict
+    assert decide(interval(low, high), p_holm, MARGIN) is verdict
 
 
 def spread(mean: float, *, case: float, run: float, residual: float) -> Estimate:

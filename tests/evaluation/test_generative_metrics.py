@@ -50,7 +50,7 @@ def test_balls_of_the_nearest_neighbor_are_as_computed_by_hand() -> None:
     assert found.coverage == pytest.approx(3 / 4)
 
 
-def test_a_set_is_wholly_like_itself_and_unlike_one_far_off() -> None:
+def test_a_set_matches_itself_and_not_a_distant_one() -> None:
     points = normal(np.random.default_rng(0), 40)
 
     same = feature_figures(points, points)

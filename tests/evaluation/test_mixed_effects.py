@@ -59,7 +59,7 @@ def test_one_seed_is_the_t_interval_over_its_folds() -> None:
     assert found.p_mean == pytest.approx(expected.pvalue)
 
 
-def test_folds_that_agree_by_chance_do_not_make_it_surer_than_the_cases() -> None:
+def test_folds_that_agree_by_chance_do_not_shrink_the_interval() -> None:
     differences = folds_of_one_seed(0.02, 0.02, 0.02)
     values = differences[~np.isnan(differences)]
 
@@ -181,7 +181,7 @@ def test_wilcoxon_takes_each_case_once() -> None:
     assert estimate(differences).p_wilcoxon == pytest.approx(expected)
 
 
-def test_ranks_against_the_mean_prove_nothing() -> None:
+def test_ranks_opposite_to_the_mean_are_not_significant() -> None:
     values = np.linspace(0.01, 0.02, 40)
     values[:4] = -1.0
 
@@ -193,14 +193,14 @@ def test_ranks_against_the_mean_prove_nothing() -> None:
     assert found.p == 1
 
 
-def test_equal_arms_differ_by_nothing_for_sure() -> None:
+def test_equal_regimes_have_a_difference_of_exactly_zero() -> None:
     found = estimate(np.zeros((6, 2)))
 
     assert (found.mean, found.low, found.high) == (0, 0, 0)
     assert found.p == 1
 
 
-def test_the_same_everywhere_is_sure() -> None:
+def test_a_constant_difference_is_certain() -> None:
     found = estimate(np.full((10, 2), 0.25))
 
     assert (found.low, found.high) == (0.25, 0.25)

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from tfgansynth.evaluation.comparisons import Verdict, holm, judge
+from tfgansynth.evaluation.comparisons import Verdict, decide, holm
 from tfgansynth.evaluation.mixed_effects import (
     SIGNIFICANCE,
     Differences,
@@ -97,7 +97,7 @@ def experiments(name: str, seeds: int, count: int) -> Iterator[Differences]:
 
 
 def verdict(found: Estimate, margin: float = MARGIN) -> Verdict:
-    return judge(found, found.p, margin)
+    return decide(found, found.p, margin)
 
 
 def is_at_least(rate: float, hits: int, count: int) -> bool:
@@ -241,7 +241,7 @@ def test_a_family_of_three_null_pairs_holds_its_error_rate(simulations: int) -> 
         ]
         adjusted = holm([pair.p for pair in found])
         wrong += any(
-            judge(pair, p, 1e-9) is not Verdict.INCONCLUSIVE
+            decide(pair, p, 1e-9) is not Verdict.INCONCLUSIVE
             for pair, p in zip(found, adjusted, strict=True)
         )
 

@@ -1,22 +1,15 @@
 import dataclasses
-import json
 
 import pytest
 
 from tfgansynth.evaluation.comparisons import (
     HIGHER_IS_BETTER,
-    Comparison,
     Pair,
+    PairVerdict,
     Verdict,
 )
 from tfgansynth.evaluation.mixed_effects import Components, Design, Estimate
-from tfgansynth.evaluation.tables import PHANTOM_WARNING
-from tfgansynth.evaluation.verdicts import (
-    sentence,
-    verdicts_to_json,
-    verdicts_to_markdown,
-    verdicts_to_text,
-)
+from tfgansynth.evaluation.verdicts import sentence
 
 
 def estimate(mean: float, low: float, high: float, runs: int) -> Estimate:
@@ -40,11 +33,11 @@ def comparison(
     runs: int = 6,
     n_seeds: int = 2,
     p_holm: float = 0.02,
-) -> Comparison:
+) -> PairVerdict:
     found = estimate((low + high) / 2, low, high, runs)
     farther = estimate(0.5, -0.25, 1.25, runs)
     estimates = dict.fromkeys(HIGHER_IS_BETTER, farther) | {"dice": found}
-    return Comparison(
+    return PairVerdict(
         pair=Pair(
             first="real only", second="mixed", n_seeds=n_seeds, estimates=estimates
         ),
@@ -148,90 +141,3 @@ def test_metrics_that_disagree_are_told() -> None:
     said = sentence(dataclasses.replace(HELPS, pair=pair))
 
     assert said.endswith("; against this, HD [px] worse (+2.5000).")
-
-
-def test_text() -> None:
-    text = verdicts_to_text([HELPS], is_phantom=False)
-
-    lines = text.splitlines()
-    assert lines[:3] == [
-        "Comparison of the regimes",
-        "",
-        "mixed minus real only: HELPS",
-    ]
-    assert [" ".join(line.split()) for line in lines[3:5]] == [
-        "difference 95 % interval p (Wilcoxon) p (mean) p (Holm)",
-        "Dice +0.0070 +0.0020 to +0.0120 < 0.001 0.020 0.020",
-    ]
-    assert [line[:12].strip() for line in lines[5:8]] == [
-        "HD [px]",
-        "HD95 [px]",
-        "ASSD [px]",
-    ]
-    assert {len(line) for line in lines[3:8]} == {len(lines[3])}
-    assert " ".join(lines[8:]) == sentence(HELPS)
-    assert max(map(len, lines)) <= 88
-
-
-def test_markdown() -> None:
-    lines = verdicts_to_markdown([HELPS], is_phantom=False).splitlines()
-
-    assert lines[0] == "### Comparison of the regimes"
-    assert lines[2:5] == [
-        "| Comparison | Verdict | Metric | difference | 95 % interval | p (Wilcoxon) "
-        "| p (mean) | p (Holm) |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        "| mixed minus real only | **helps** | Dice | +0.0070 | +0.0020 to +0.0120 "
-        "| < 0.001 | 0.020 | 0.020 |",
-    ]
-    assert lines[5].startswith("|  |  | HD [px] | +0.5000 | -0.2500 to +1.2500 |")
-    assert lines[-1] == f"- {sentence(HELPS)}"
-
-
-def test_json() -> None:
-    record = verdicts_to_json([HELPS], is_phantom=False)
-
-    assert json.loads(json.dumps(record, allow_nan=False)) == record
-    assert record["warning"] is None
-    assert record["confidence"] == 0.95
-    assert isinstance(record["comparisons"], list)
-    (plain,) = record["comparisons"]
-    metrics = plain.pop("metrics")
-    assert plain == {
-        "first": "real only",
-        "second": "mixed",
-        "n_pairs": 3,
-        "n_seeds": 2,
-        "design": dataclasses.asdict(HELPS.pair.primary.design),
-        "margin": 0.005,
-        "verdict": "helps",
-        "more_seeds": None,
-        "sentence": sentence(HELPS),
-    }
-    assert list(metrics) == list(HIGHER_IS_BETTER)
-    assert metrics["dice"] == {
-        "mean": pytest.approx(0.007),
-        "low": 0.002,
-        "high": 0.012,
-        "p_mean": 0.02,
-        "p_wilcoxon": 0.0004,
-        "p_holm": 0.02,
-        "components": {"case": 1e-4, "run": 2e-6, "residual": 3e-5},
-    }
-
-
-def test_phantoms_are_told_first() -> None:
-    text = verdicts_to_text([HELPS], is_phantom=True)
-    markdown = verdicts_to_markdown([HELPS], is_phantom=True)
-
-    assert text.splitlines()[0] == PHANTOM_WARNING
-    assert markdown.splitlines()[0] == f"**{PHANTOM_WARNING}**"
-    assert verdicts_to_json([], is_phantom=True)["warning"] == PHANTOM_WARNING
-
-
-def test_nothing_to_compare_is_said() -> None:
-    said = "No two regimes have two test cases in common yet."
-
-    assert said in verdicts_to_text([], is_phantom=False)
-    assert said in verdicts_to_markdown([], is_phantom=False)
-    assert verdicts_to_json([], is_phantom=False)["comparisons"] == []

@@ -2,13 +2,10 @@ import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from tfgansynth.config import Config, DataConfig
 from tfgansynth.data.dataset import Case
-from tfgansynth.data.phantoms.phantom import make_phantoms
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment, open_experiment
 from tfgansynth.presets import PRESETS
@@ -26,22 +23,6 @@ def opened(out: Path, config: Config = SMALL) -> Experiment:
 
 def ids(cases: Iterable[Case]) -> set[str]:
     return {case.case_id for case in cases}
-
-
-@pytest.fixture
-def copied(tmp_path: Path) -> Path:
-    """Twelve cases; `phantom-003` is `phantom-002` once more, compressed."""
-    folder = tmp_path / "copied"
-    for part in ("images", "masks"):
-        (folder / part).mkdir(parents=True)
-    for case in make_phantoms(12, seed=0, size=64):
-        name = f"{case.case_id}.png"
-        Image.fromarray(case.image.astype(np.uint8)).save(folder / "images" / name)
-        Image.fromarray(case.mask).save(folder / "masks" / name)
-    (folder / "images/phantom-003.png").unlink()
-    with Image.open(folder / "images/phantom-002.png") as image:
-        image.save(folder / "images/phantom-003.jpg")
-    return folder
 
 
 def test_phantoms_are_said_loudly(
@@ -101,7 +82,7 @@ def test_duplicates_across_the_split_are_refused_before_a_run(
         InputError,
         match=r"^phantom-002 is nearly the same image \(similarity \d\.\d\d\) as "
         r"phantom-003 \((training|validation|test) and (training|validation|test) of "
-        r"fold 1\): .* remove one of each pair, or go on with --allow-duplicates$",
+        r"fold 1\): .* remove one of each pair, or continue with --allow-duplicates$",
     ):
         open_experiment(SMALL, copied, tmp_path / "runs")
 
@@ -115,10 +96,10 @@ def test_allowed_duplicates_are_said_and_kept(
 
     experiment = open_experiment(config, copied, tmp_path / "runs")
 
-    assert {crossing.pair.second for crossing in experiment.duplicates} == {
+    assert {crossing.pair.second for crossing in experiment.splits.duplicates} == {
         "phantom-003"
     }
-    for crossing in experiment.duplicates:
+    for crossing in experiment.splits.duplicates:
         fold = experiment.fold(crossing.fold)
         parts = {
             "training": ids(fold.training),

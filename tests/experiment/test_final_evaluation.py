@@ -8,14 +8,27 @@ import numpy as np
 import pytest
 
 from tfgansynth.data.loading import load_phantoms
-from tfgansynth.evaluation import tables
+from tfgansynth.evaluation.case_rows import cases_to_csv
 from tfgansynth.evaluation.predictions import read_predictions, write_predictions
-from tfgansynth.experiment.final_evaluation import (
-    answer,
+from tfgansynth.experiment.graph import Kind, PlannedStage
+from tfgansynth.experiment.stages import (
+    collect,
     evaluate,
     predictions_picture,
+    summary,
 )
-from tfgansynth.experiment.table import summary
+from tfgansynth.records.regimes import Regime
+
+STAGE = PlannedStage(
+    kind=Kind.SEGMENTATION,
+    fold=1,
+    name="fold-1/unet-r30-s120",
+    needs=(),
+    record={},
+    seed=0,
+    label="",
+    regime=Regime(30, 120),
+)
 
 
 @pytest.mark.slow
@@ -32,11 +45,11 @@ def test_evaluation_of_all_cases_takes_less_than_five_seconds(tmp_path: Path) ->
     predictions = np.roll(masks, (3, 2), (1, 2)) ^ noise
 
     start = time.monotonic()
-    rows = evaluate(cases, predictions, 1, 30, 120)
-    answered = answer(cases, predictions, rows)
+    rows = evaluate(cases, predictions, STAGE)
+    answered = collect(cases, predictions, rows)
     write_predictions(tmp_path / "predictions.npz", answered)
     picture = predictions_picture(answered, rows)
-    text = tables.cases_to_csv(rows)
+    text = cases_to_csv(rows)
     line = summary(rows)
     seconds = time.monotonic() - start
 

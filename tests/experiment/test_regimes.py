@@ -1,19 +1,21 @@
 """The rows of the tables: which U-Nets are trained, and how."""
 
 import dataclasses
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.regimes import (
-    Regime,
-    RegimeSet,
-    paper_regimes,
-    planned_regimes,
-)
-from tfgansynth.experiment.run_folder import SetKind
+from tfgansynth.experiment.plan import RegimeSet, paper_regimes, planned_regimes
 from tfgansynth.presets import PRESETS
+from tfgansynth.records.converter import from_json, to_json
+from tfgansynth.records.regimes import (
+    Regime,
+    SetKind,
+    cross_fit_config,
+    pseudo_label_config,
+)
 
 FAST = PRESETS["fast"]
 
@@ -117,16 +119,52 @@ def test_pairs_that_are_not_deformed_have_no_control() -> None:
 
 
 @pytest.mark.parametrize("kind", get_args(SetKind))
-def test_a_recipe_is_read_back_from_its_record(kind: SetKind) -> None:
+def test_a_regime_is_read_back_from_its_record(kind: SetKind) -> None:
     regime = Regime(30, 120, "augmented", kind)
-    assert Regime.from_record(regime.record()) == regime
-
-
-def test_records_of_rows_without_a_control_do_not_name_it() -> None:
-    """A finished U-Net of an earlier version is still the same row."""
-    assert Regime(30, 120, "fixed_budget").record() == {
+    assert to_json(regime) == {
         "n_real": 30,
         "n_synthetic": 120,
-        "schedule": "fixed_budget",
-        "filtered": False,
+        "schedule": "augmented",
+        "set": kind,
     }
+    assert from_json(Regime, to_json(regime), Path("provenance.json")) == regime
+
+
+def test_regimes_are_sorted_as_they_are_planned() -> None:
+    synthesis = dataclasses.replace(PRESETS["best"].synthesis, min_agreement=0.9)
+    for config in (
+        PRESETS["best"],
+        dataclasses.replace(PRESETS["best"], synthesis=synthesis),
+    ):
+        tables = planned_regimes(config, 30, "all", control=True)
+        planned = [regime for table in tables for regime in table]
+        assert sorted(planned[::-1], key=lambda regime: regime.order) == planned
+
+
+def test_pseudo_label_members_train_for_a_fixed_time_on_augmented_pairs() -> None:
+    found = pseudo_label_config(FAST)
+    assert (found.fixed_steps, found.steps_an_epoch) == (600, 10)
+    # No validation case chooses the weights.
+    assert (found.keep, found.augment) == ("last", "elastic")
+    synthesis = dataclasses.replace(FAST.synthesis, pseudo_label_steps=3)
+    found = pseudo_label_config(dataclasses.replace(FAST, synthesis=synthesis))
+    assert (found.fixed_steps, found.steps_an_epoch) == (3, 3)
+
+
+@pytest.mark.parametrize(("steps", "epoch"), [(300, 10), (3, 3)])
+def test_cross_fit_members_train_for_a_fixed_time_and_keep_the_last_weights(
+    steps: int, epoch: int
+) -> None:
+    evaluation = dataclasses.replace(FAST.evaluation, cross_fit_steps=steps)
+    found = cross_fit_config(dataclasses.replace(FAST, evaluation=evaluation))
+    assert (found.fixed_steps, found.steps_an_epoch) == (steps, epoch)
+    assert (found.keep, found.augment) == ("last", "none")
+    assert found.learning_rate == FAST.unet.learning_rate
+
+
+def test_the_stopping_rule_does_not_bear_on_a_fixed_length() -> None:
+    other = dataclasses.replace(FAST.unet, stop_window=3, min_steps=7, max_epochs=9)
+    config = dataclasses.replace(FAST, unet=other)
+    regime = Regime(30, 0, "fixed_budget")
+    assert regime.unet_config(config) == regime.unet_config(FAST)
+    assert Regime(30, 0).unet_config(config) != Regime(30, 0).unet_config(FAST)

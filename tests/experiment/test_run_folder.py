@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tfgansynth.config import Config
+from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.errors import InputError
 from tfgansynth.experiment import run_folder
 from tfgansynth.experiment.run_folder import Run
@@ -40,39 +40,52 @@ def test_folder_is_named_after_data_set_and_run(
     assert Run.folder_name("phantoms", config) == name
 
 
+@pytest.mark.parametrize("name", ["lung-seed0", "cxr-seed10", "seed0"])
+def test_a_study_is_named_by_its_parts(name: str) -> None:
+    config = dataclasses.replace(SMOKE, lungs="left")
+    study = Run.folder_name(name, config, n_seeds=3)
+    assert study == f"{name}-full-smoke-seeds0-2-left"
+    assert Run.folder_name(name, config) == f"{name}-full-smoke-seed0-left"
+
+
 def open_run(out: Path, config: Config = SMOKE, cases: dict[str, str] = CASES) -> Run:
-    return Run.open(out, config, dataset_name="phantoms", cases=cases)
+    root = out / Run.folder_name("phantoms", config)
+    return Run(root, config, "phantoms").open(cases)
 
 
 def test_run_is_created_and_opened_again(tmp_path: Path) -> None:
     run = open_run(tmp_path / "out")
     assert run.root == tmp_path / "out" / "phantoms-full-smoke-seed0"
     record = json.loads((run.root / "config.json").read_text())
-    assert record["networks"] == {"gan": 1, "unet": 1}
+    assert record["networks"] == NETWORK_VERSIONS
     assert json.loads((run.root / "cases.json").read_text())["cases"] == CASES
     assert record["config"]["gan"]["z_dim"] == SMOKE.gan.z_dim
     assert record["config"]["gan"]["generator_maps"] == list(SMOKE.gan.generator_maps)
     assert open_run(tmp_path / "out") == run
 
 
-def test_run_with_other_settings_is_refused_and_they_are_named(tmp_path: Path) -> None:
+def test_settings_of_the_data_are_refused_and_named(tmp_path: Path) -> None:
     run = open_run(tmp_path)
     before = (run.root / "config.json").read_bytes()
-    other = dataclasses.replace(
-        SMOKE,
-        gan=dataclasses.replace(SMOKE.gan, steps=777, generator_maps=(8, 8)),
-        unet=dataclasses.replace(SMOKE.unet, keep="last"),
-    )
+    data = dataclasses.replace(SMOKE.data, folds=2, n_validation=5)
+    other = dataclasses.replace(SMOKE, data=data)
     with pytest.raises(InputError) as refusal:
         open_run(tmp_path, other)
     message = str(refusal.value)
     assert f"{run.root}: holds a run with other settings" in message
-    assert f"config.gan.steps: 777 against {SMOKE.gan.steps}" in message
-    assert "config.gan.generator_maps: [8, 8] against [64" in message
-    assert "config.unet.keep: last against best" in message
-    assert message.count(" against ") == 3
+    assert "config.data.folds: 2 against 3" in message
+    assert "config.data.n_validation: 5 against 20" in message
+    assert message.count(" against ") == 2
     assert "\n" not in message
     assert (run.root / "config.json").read_bytes() == before
+
+
+def test_settings_that_bear_on_some_stages_are_no_matter_of_the_folder(
+    tmp_path: Path,
+) -> None:
+    run = open_run(tmp_path)
+    gan = dataclasses.replace(SMOKE.gan, steps=777, generator_maps=(8, 8))
+    assert open_run(tmp_path, dataclasses.replace(SMOKE, gan=gan)).root == run.root
 
 
 def test_run_on_other_data_is_refused(tmp_path: Path) -> None:
@@ -93,8 +106,10 @@ def test_run_of_other_networks_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_run(tmp_path)
-    monkeypatch.setattr(run_folder, "NETWORK_VERSIONS", {"gan": 2, "unet": 1})
-    with pytest.raises(InputError, match=r"networks\.gan: 2 against 1"):
+    now = NETWORK_VERSIONS["gan"]
+    other = {**NETWORK_VERSIONS, "gan": now + 1}
+    monkeypatch.setattr(run_folder, "NETWORK_VERSIONS", other)
+    with pytest.raises(InputError, match=rf"networks\.gan: {now + 1} against {now}"):
         open_run(tmp_path)
 
 

@@ -20,8 +20,9 @@ from tests.fuzz.hostile import (
     sealed,
 )
 from tfgansynth.data.splits import Fold, folds_from_json, folds_to_json
+from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv, read_cases
 from tfgansynth.evaluation.metrics import CaseMetrics
-from tfgansynth.evaluation.tables import CaseRow, aggregate, cases_to_csv, read_cases
+from tfgansynth.records.tables import aggregate
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, read_set, write_set
 

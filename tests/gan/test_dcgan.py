@@ -26,6 +26,7 @@ SMALL = GANConfig(
     discriminator_maps=(6, 8),
     batch_norm_scale=True,
     init_stddev=0.2,
+    logits_init_stddev=0.2,
     generator_rate=0.01,
     discriminator_rate=0.004,
     batch=BATCH,
@@ -38,8 +39,10 @@ def real_batches(count: int = STEPS) -> list[Any]:
     return [tf.constant(batch, tf.float32) for batch in rng.uniform(-1, 1, shape)]
 
 
-def make(config: GANConfig = SMALL, *, seed: int = 1) -> DCGAN:
-    return DCGAN(config, size=SIZE, seed=seed)
+def make(config: GANConfig = SMALL, *, seed: int = 1, n_cases: int = 0) -> DCGAN:
+    gan = DCGAN(config, size=SIZE, seed=seed, n_cases=n_cases)
+    gan.compile()
+    return gan
 
 
 def weights_of(gan: DCGAN) -> tuple[Weights, Weights]:
@@ -104,7 +107,7 @@ def generate(w: Any, z: Any) -> Any:
     return tf.tanh(x + w["upsampling_1/bias"])
 
 
-def judge(w: Any, pairs: Any) -> Any:
+def discriminate(w: Any, pairs: Any) -> Any:
     x = pairs
     for level in range(2):
         x = tf.nn.conv2d(x, w[f"convolution_{level}/kernel"], 2, "SAME")
@@ -176,10 +179,12 @@ class Reference:
             tape.watch(trained)
             synthetic = generate(g, z)
             if self.joint_moments:
-                logits = judge(d, tf.concat([real, synthetic], 0))
+                logits = discriminate(d, tf.concat([real, synthetic], 0))
                 real_logits, synthetic_logits = logits[:BATCH], logits[BATCH:]
             else:
-                real_logits, synthetic_logits = judge(d, real), judge(d, synthetic)
+                real_logits, synthetic_logits = (
+                    discriminate(d, pairs) for pairs in (real, synthetic)
+                )
             losses = reference_losses(self.config.loss, real_logits, synthetic_logits)
             loss = losses[1 if network == "generator" else 0]
         gradients = tape.gradient(loss, trained)
@@ -393,7 +398,7 @@ def test_real_and_synthetic_pairs_are_augmented_by_draws_of_their_own(
         assert real_probability == pytest.approx(synthetic_probability, abs=1e-3)
 
 
-def test_without_augmentation_pairs_are_judged_as_they_are(
+def test_without_augmentation_the_discriminator_sees_pairs_as_they_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*_: Any) -> Any:
@@ -552,12 +557,12 @@ def variables_of(gan: DCGAN) -> list[Any]:
 CODED = dataclasses.replace(SMALL, latent_codes=True, latent_loss=50.0)
 
 
-def test_codes_learn_to_give_their_cases() -> None:
+def test_codes_learn_to_reproduce_their_cases() -> None:
     (pairs,) = real_batches(1)
-    gan = DCGAN(CODED, size=SIZE, seed=1, n_cases=4)
-    gan.learn_cases(pairs[:4])
-    batches = [pairs] * 60
-    errors = [float(gan.train_step(batch)["loss/codes"]) for batch in batches]
+    gan = make(CODED, n_cases=4)
+    gan.set_cases(pairs[:4])
+    step = tf.function(gan.train_step)
+    errors = [float(step(pairs)["loss/latent_codes"]) for _ in range(60)]
 
     assert np.mean(errors[-5:]) < 0.8 * np.mean(errors[:5])
     z = np.zeros((4, 5), np.float32)
@@ -571,9 +576,9 @@ def test_the_cases_drawn_for_codes_depend_on_seed_and_step_alone() -> None:
     (pairs,) = real_batches(1)
 
     def losses(seed: int) -> list[float]:
-        gan = DCGAN(CODED, size=SIZE, seed=seed, n_cases=4)
-        gan.learn_cases(pairs[:4])
-        return [float(gan.train_step(pairs)["loss/codes"]) for _ in range(3)]
+        gan = make(CODED, seed=seed, n_cases=4)
+        gan.set_cases(pairs[:4])
+        return [float(gan.train_step(pairs)["loss/latent_codes"]) for _ in range(3)]
 
     assert losses(1) == losses(1)
     assert losses(1) != losses(2)
@@ -584,5 +589,61 @@ def test_more_cases_than_numbers_of_z_are_refused() -> None:
         DCGAN(CODED, size=SIZE, seed=1, n_cases=6)
     (pairs,) = real_batches(1)
     without = DCGAN(SMALL, size=SIZE, seed=1, n_cases=6)
-    without.learn_cases(pairs)
+    without.set_cases(pairs)
     assert without.cases is None
+
+
+def test_latent_codes_without_cases_are_refused() -> None:
+    with pytest.raises(InputError, match="n_cases 0: expected the number of cases"):
+        DCGAN(CODED, size=SIZE, seed=1)
+    gan = make(CODED, n_cases=4)
+    with pytest.raises(InputError, match="call set_cases first"):
+        gan.fit(np.asarray(real_batches(1)[0]), verbose=0)
+
+
+def watch_codes(gan: DCGAN, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
+    """Return a list that gets the cases and the noise of each reproduction."""
+    seen: list[tuple[Any, Any]] = []
+    original = gan.generator.reproduce
+
+    def reproduce(cases: Any, z: Any) -> Any:
+        seen.append((np.asarray(cases), np.asarray(z)))
+        return original(cases, z)
+
+    monkeypatch.setattr(gan.generator, "reproduce", reproduce)
+    return seen
+
+
+def test_every_update_of_the_generator_has_the_error_of_the_codes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (pairs,) = real_batches(1)
+    norms = []
+    for weight in (0.0, 500.0):
+        config = dataclasses.replace(CODED, generator_updates=2, latent_loss=weight)
+        gan = make(config, n_cases=4)
+        gan.set_cases(pairs[:4])
+        seen = watch_codes(gan, monkeypatch)
+        # The norm that is returned is that of the last update.
+        norms.append(float(gan.train_step(pairs)["gradient_norm/generator"]))
+
+    assert norms[1] > 2 * norms[0]
+    # Each update draws cases and noise of its own.
+    (_, first), (_, second) = seen
+    assert np.unique(np.concatenate([first, second])).size == first.size + second.size
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.5, 3), (0.9, 5), (0.0, 1)])
+def test_a_share_of_the_mini_batch_is_reproduced(
+    share: float, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pairs,) = real_batches(1)
+    gan = make(dataclasses.replace(CODED, latent_share=share), n_cases=4)
+    gan.set_cases(pairs[:4])
+    seen = watch_codes(gan, monkeypatch)
+
+    gan.train_step(pairs)
+
+    ((cases, z),) = seen
+    assert cases.shape == (count,)
+    assert z.shape == (count, 5)

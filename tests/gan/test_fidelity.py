@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from tfgansynth.arrays import FloatArray
+from tfgansynth.config import GANConfig
 from tfgansynth.evaluation.generative_metrics import feature_figures
-from tfgansynth.gan.fidelity import FidelityProbe, block_means
+from tfgansynth.gan.recording import FidelityProbe, block_means
 
 SIDE = 32
+CONFIG = GANConfig(z_dim=5)
 NAMES = ["precision", "recall", "density", "coverage", "kid"]
 
 
@@ -19,7 +21,7 @@ def pairs(n: int, seed: int, level: float = 0.0) -> FloatArray:
 
 
 def as_drawn(generated: FloatArray, z: FloatArray) -> FloatArray:
-    """What a generator makes that takes z for indices, as it were."""
+    """What a generator makes whose z are indices."""
     chosen = np.argsort(z[:, 0], kind="stable") % len(generated)
     return np.asarray(generated[chosen])
 
@@ -29,7 +31,7 @@ def test_features_are_the_means_of_blocks_of_image_and_mask() -> None:
     pair[0, :2, 2:4] = (0.5, -1)  # one block of 2 x 2 pixels
     pair[0, 31, 31] = (1, 0.25)  # a quarter of another
 
-    image, mask = block_means(pair).reshape(2, 16, 16)
+    image, mask = block_means(pair, 16).reshape(2, 16, 16)
 
     for plane, block, corner in ((image, 0.5, 0.25), (mask, -1, 0.0625)):
         expected = np.zeros((16, 16), np.float32)
@@ -41,7 +43,7 @@ def test_small_pairs_are_their_own_features() -> None:
     pair = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 2)).astype(np.float32)
 
     expected = np.moveaxis(pair, -1, 1).reshape(3, -1)
-    np.testing.assert_array_equal(block_means(pair), expected)
+    np.testing.assert_array_equal(block_means(pair, 16), expected)
 
 
 @pytest.mark.parametrize(("n", "drawn"), [(12, 16), (20, 20), (150, 150)])
@@ -55,7 +57,7 @@ def test_as_many_are_drawn_as_there_are_cases_and_always_the_same(
         return pairs(len(z), seed=2)
 
     for _ in range(2):
-        FidelityProbe.of(pairs(n, seed=1), z_dim=5).figures(draw)
+        FidelityProbe.of(pairs(n, seed=1), CONFIG).figures(draw)
 
     first, second = np.split(np.concatenate(asked), 2)
     np.testing.assert_array_equal(first, second)
@@ -70,29 +72,32 @@ def test_as_many_are_drawn_as_there_are_cases_and_always_the_same(
 
 def test_figures_are_those_of_the_features_of_all_that_is_drawn() -> None:
     validation, generated = pairs(70, seed=1), pairs(70, seed=2, level=0.1)
-    probe = FidelityProbe.of(validation, z_dim=3)
+    probe = FidelityProbe.of(validation, CONFIG)
     rest = iter(np.split(generated, [35]))
 
     found = probe.figures(lambda z: next(rest))
 
-    expected = feature_figures(block_means(validation), block_means(generated))
+    expected = feature_figures(block_means(validation, 16), block_means(generated, 16))
     assert found == {
         f"fidelity/{name}": value
         for name, value in dataclasses.asdict(expected).items()
     }
 
 
-def test_figures_tell_a_good_generator_from_a_collapsed_and_a_wrong_one() -> None:
-    probe = FidelityProbe.of(pairs(20, seed=1), z_dim=3)
+def test_figures_tell_good_collapsed_and_wrong_generators_apart() -> None:
+    probe = FidelityProbe.of(pairs(20, seed=1), CONFIG)
 
-    def judged(generated: FloatArray) -> dict[str, float]:
+    def figures_of(generated: FloatArray) -> dict[str, float]:
         found = probe.figures(lambda z: as_drawn(generated, z))
         return {name: found[f"fidelity/{name}"] for name in NAMES}
 
-    good, wrong = judged(pairs(20, seed=2)), judged(pairs(20, seed=2, level=0.8))
+    good, wrong = (
+        figures_of(pairs(20, seed=2)),
+        figures_of(pairs(20, seed=2, level=0.8)),
+    )
     one = pairs(1, seed=2)
     noise = np.random.default_rng(3).normal(0, 1e-3, (20, SIDE, SIDE, 2))
-    collapsed = judged((one + noise).astype(np.float32))
+    collapsed = figures_of((one + noise).astype(np.float32))
 
     assert good["kid"] < collapsed["kid"] < wrong["kid"]
     assert good["coverage"] > collapsed["coverage"] > wrong["coverage"] == 0
@@ -101,9 +106,18 @@ def test_figures_tell_a_good_generator_from_a_collapsed_and_a_wrong_one() -> Non
 
 @pytest.mark.parametrize("validation", [pairs(11, seed=1), np.ones((20, 8, 8, 2))])
 def test_no_figures_without_enough_different_cases(validation: FloatArray) -> None:
-    probe = FidelityProbe.of(validation, z_dim=3)
+    probe = FidelityProbe.of(validation, CONFIG)
 
     def draw(z: FloatArray) -> FloatArray:
-        raise AssertionError("drew in vain")
+        raise AssertionError("drew for no figures")
 
     assert probe.figures(draw) == {}
+
+
+def test_blocks_and_least_pairs_are_those_of_the_configuration() -> None:
+    config = dataclasses.replace(CONFIG, fidelity_blocks=4, fidelity_pairs=30)
+
+    probe = FidelityProbe.of(pairs(20, seed=1), config)
+
+    assert probe.z.shape == (30, 5)
+    np.testing.assert_array_equal(probe.features, block_means(pairs(20, seed=1), 4))

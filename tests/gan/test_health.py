@@ -7,9 +7,10 @@ import pytest
 
 from tfgansynth.config import GANConfig
 from tfgansynth.gan import health
-from tfgansynth.gan.history import History
+from tfgansynth.gan.health import History
 from tfgansynth.gan.losses import LOSSES
 
+THIRD = float(np.float32(1) / np.float32(3))
 CONFIG = GANConfig(saturation_loss=0.1, saturation_steps=40, mode_collapse_share=0.5)
 
 
@@ -29,7 +30,7 @@ def of_diversities(*shares: float) -> History:
 
 
 @pytest.mark.parametrize(
-    ("losses", "won"),
+    ("losses", "saturated"),
     [
         ((), False),
         ((0.0, 0.0, 0.0), False),  # not for long
@@ -42,21 +43,21 @@ def of_diversities(*shares: float) -> History:
         ((0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0), False),  # has recovered
     ],
 )
-def test_the_discriminator_has_won_when_its_loss_is_low_for_long(
-    losses: tuple[float, ...], won: bool
+def test_the_discriminator_is_saturated_when_its_loss_is_low_for_long(
+    losses: tuple[float, ...], saturated: bool
 ) -> None:
-    assert health.discriminator_won(of_losses(*losses), CONFIG) is won
-    assert bool(health.faults(of_losses(*losses), CONFIG)) is won
+    assert health.discriminator_saturated(of_losses(*losses), CONFIG) is saturated
+    assert bool(health.faults(of_losses(*losses), CONFIG)) is saturated
 
 
 @pytest.mark.parametrize("sure", [0.6, 0.951, 0.952, 0.999])
-def test_as_sure_a_discriminator_has_won_under_the_printed_loss_too(
+def test_saturation_means_the_same_certainty_under_equation_1(
     sure: float,
 ) -> None:
     # Logits (synthetic, real) of a discriminator that is right with `sure`.
     score = math.log(sure / (1 - sure))
     real, synthetic = np.array([[0, score]]), np.array([[score, 0]])
-    won = {}
+    saturated = {}
     names: tuple[Literal["non_saturating", "minimax", "paper_equation_1"], ...]
     names = ("non_saturating", "minimax", "paper_equation_1")
     for name in names:
@@ -64,10 +65,10 @@ def test_as_sure_a_discriminator_has_won_under_the_printed_loss_too(
             LOSSES[name](real.astype(np.float32), synthetic.astype(np.float32))[0]
         )
         config = dataclasses.replace(CONFIG, loss=name)
-        won[name] = health.discriminator_won(of_losses(*[loss] * 4), config)
+        saturated[name] = health.discriminator_saturated(of_losses(*[loss] * 4), config)
 
     # -2 log 0.9512 = 0.1
-    assert set(won.values()) == {sure > 0.9512}
+    assert set(saturated.values()) == {sure > 0.9512}
 
 
 @pytest.mark.parametrize("loss", list(LOSSES))
@@ -75,7 +76,7 @@ def test_a_threshold_of_zero_is_never_reached(loss: Any) -> None:
     config = dataclasses.replace(CONFIG, loss=loss, saturation_loss=0.0)
 
     lowest = -1e30 if loss == "paper_equation_1" else 0.0
-    assert not health.discriminator_won(of_losses(*[lowest] * 9), config)
+    assert not health.discriminator_saturated(of_losses(*[lowest] * 9), config)
 
 
 @pytest.mark.parametrize(
@@ -88,30 +89,30 @@ def test_a_threshold_of_zero_is_never_reached(loss: Any) -> None:
         ((1, 0), True),
     ],
 )
-def test_samples_have_collapsed_when_the_last_are_too_much_alike(
+def test_mode_collapse_means_that_the_last_samples_lack_diversity(
     shares: tuple[float, ...], collapsed: bool
 ) -> None:
-    assert health.samples_collapsed(of_diversities(*shares), CONFIG) is collapsed
+    assert health.mode_collapsed(of_diversities(*shares), CONFIG) is collapsed
     assert bool(health.faults(of_diversities(*shares), CONFIG)) is collapsed
 
 
-def test_faults_are_said_with_their_numbers() -> None:
+def test_faults_name_their_numbers() -> None:
     history = of_losses(0.01, 0.02, 0.03, 0.04)
     history.add(40, {health.DIVERSITY: 0.123})
 
-    won, collapsed = health.faults(history, CONFIG).values()
+    saturation, collapse = health.faults(history, CONFIG).values()
 
-    assert won == (
-        "the discriminator has won: its median loss over 40 steps is 0.025, below "
+    assert saturation == (
+        "the discriminator is saturated: its median loss over 40 steps is 0.025, below "
         "0.1 (--gan.saturation-loss)"
     )
-    assert collapsed == (
-        "samples have collapsed: they are 0.12 times as diverse as the real images, "
+    assert collapse == (
+        "mode collapse: the samples are 0.12 times as diverse as the real images, "
         "less than 0.5 (--gan.mode-collapse-share)"
     )
 
 
-def test_losses_that_are_no_numbers_are_faults() -> None:
+def test_losses_that_are_not_finite_are_faults() -> None:
     sound = {"loss/discriminator": 0.5, "loss/generator": -3.0}
     assert health.fault_of_losses(sound) == ""
     # A norm may overflow where its gradients do not.
@@ -136,7 +137,7 @@ def test_losses_that_are_no_numbers_are_faults() -> None:
         ("d_optimizer/002", "discriminator"),
     ],
 )
-def test_weights_that_are_no_numbers_are_faults(name: str, network: str) -> None:
+def test_weights_that_are_not_finite_are_faults(name: str, network: str) -> None:
     state = {
         "average/001": np.zeros(2, np.float32),
         "generator/000": np.zeros((2, 2), np.float32),
@@ -159,3 +160,45 @@ def test_diversity_is_the_mean_distance_of_hashes_in_bits() -> None:
     assert health.diversity(np.stack([images[0]] * 4)) == 0
     # The signs of noise agree in half of 64 bits.
     assert 28 < health.diversity(images) < 36
+
+
+# History
+
+
+@pytest.fixture
+def history() -> History:
+    history = History()
+    history.add(0, {"health/diversity": 1.25})
+    history.add(2, {"loss/generator": THIRD, "loss/discriminator": -1e-30})
+    history.add(4, {"loss/generator": 2.0, "loss/discriminator": 3.0})
+    history.add(4, {"health/diversity": 0.5})
+    return history
+
+
+def test_a_checkpoint_restores_a_history_to_the_bit(history: History) -> None:
+    arrays = history.arrays()
+
+    assert set(arrays) == {
+        "history/health/diversity",
+        "history/loss/generator",
+        "history/loss/discriminator",
+    }
+    assert arrays["history/loss/generator"].tolist() == [[2, THIRD], [4, 2]]
+    others: dict[str, Any] = {"step": np.array(4), "generator/000": np.zeros(3)}
+    back = History.from_arrays({**others, **arrays})
+    assert back == history
+    assert back.to_csv() == history.to_csv()
+
+
+def test_csv_has_a_line_for_each_step_and_blanks(history: History) -> None:
+    assert history.to_csv() == (
+        "step,health/diversity,loss/discriminator,loss/generator\n"
+        "0,1.25,,\n"
+        f"2,,-1e-30,{THIRD!r}\n"
+        "4,0.5,3.0,2.0\n"
+    )
+
+
+def test_an_empty_history_stays_empty() -> None:
+    assert History().arrays() == {}
+    assert History.from_arrays({}) == History()

@@ -9,14 +9,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth.config import GANConfig
-from tfgansynth.gan.networks import (
-    BatchNorm,
-    Codes,
-    Discriminator,
-    Generator,
-    SpectralConv,
-    with_stddev,
-)
+from tfgansynth.gan.layers import BatchNorm, LatentCodes, SpectralConv, with_stddev
+from tfgansynth.gan.networks import Discriminator, Generator
 
 FloatArray = NDArray[np.float32]
 
@@ -60,7 +54,7 @@ def randomize(network: keras.Model) -> None:
 
 
 def norm_pair(*, scale: bool) -> tuple[BatchNorm, BatchNorm]:
-    """The fused layer and its plain twin, of equal weights that are not neutral."""
+    """The fused layer and the plain one, with equal weights that are not neutral."""
     layers = tuple(
         BatchNorm(epsilon=1e-5, scale=scale, fused=fused) for fused in (True, False)
     )
@@ -178,7 +172,7 @@ def test_batch_normalization_in_bfloat16_has_float32_moments(
         np.testing.assert_allclose(wide.std((0, 1, 2)), 1, atol=4e-3)
 
 
-def test_batch_normalization_comes_back_from_its_configuration() -> None:
+def test_batch_normalization_is_built_again_from_its_configuration() -> None:
     layer = BatchNorm(epsilon=0.25, scale=False, fused=False, name="own")
 
     again = BatchNorm.from_config(layer.get_config())
@@ -344,7 +338,7 @@ def test_hidden_layers_follow_the_policy(norm: Literal["batch", "spectral"]) -> 
 
 def test_bfloat16_networks_compute_about_the_same() -> None:
     wide, narrow = generator(), generator(policy="mixed_bfloat16")
-    judge, narrow_judge = discriminator(), discriminator(policy="mixed_bfloat16")
+    critic, narrow_critic = discriminator(), discriminator(policy="mixed_bfloat16")
     z = uniform(8, 5)
 
     pairs = wide(z, training=True)
@@ -353,8 +347,8 @@ def test_bfloat16_networks_compute_about_the_same() -> None:
         np.asarray(narrow(z, training=True)), np.asarray(pairs), atol=0.05
     )
     np.testing.assert_allclose(
-        np.asarray(narrow_judge(pairs, training=True)),
-        np.asarray(judge(pairs, training=True)),
+        np.asarray(narrow_critic(pairs, training=True)),
+        np.asarray(critic(pairs, training=True)),
         atol=0.05,
     )
 
@@ -411,7 +405,7 @@ def test_the_discriminator_is_the_chain_of_layers_of_tf_dcgan() -> None:
     np.testing.assert_allclose(np.asarray(logits), np.asarray(expected), atol=1e-3)
 
 
-def test_a_pairs_judgement_depends_on_its_batch_in_training_alone() -> None:
+def test_the_logits_of_a_pair_depend_on_its_batch_in_training_alone() -> None:
     model = discriminator()
     randomize(model)
     pairs = uniform(6, SIZE, SIZE, 2)
@@ -443,7 +437,7 @@ def test_the_parts_before_and_after_a_level_make_up_the_whole(
 
 
 @pytest.mark.parametrize("through_json", [False, True])
-def test_a_generator_comes_back_from_its_configuration(through_json: bool) -> None:
+def test_a_generator_is_built_again_from_its_configuration(through_json: bool) -> None:
     model = generator()
     settings = model.get_config()
     if through_json:
@@ -467,7 +461,8 @@ def test_what_is_registered_for_saving_can_be_saved() -> None:
         if name.startswith("tfgansynth>")
     }
 
-    assert {"tfgansynth>BatchNorm", "tfgansynth>Generator"} <= registered.keys()
+    classes = ("BatchNorm", "SpectralConv", "Generator", "Discriminator")
+    assert {f"tfgansynth>{name}" for name in classes} <= registered.keys()
     # Keras raises on saving a class that has constructor arguments and no own
     # get_config.
     assert [n for n, kind in registered.items() if "get_config" not in vars(kind)] == []
@@ -503,7 +498,7 @@ def test_equal_pairs_have_no_deviation_and_finite_gradients() -> None:
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_a_discriminator_that_sees_deviations_tells_alike_from_different(
+def test_a_discriminator_that_sees_deviations_notices_little_variety(
     policy: str,
 ) -> None:
     config = dataclasses.replace(SMALL, minibatch_stddev=4)
@@ -520,6 +515,7 @@ def test_a_discriminator_that_sees_deviations_tells_alike_from_different(
 
 
 CODED = dataclasses.replace(SMALL, z_dim=8, latent_codes=True)
+SPECTRAL = dataclasses.replace(SMALL, discriminator_norm="spectral")
 
 
 def test_a_z_that_points_at_a_code_gives_what_the_code_gives() -> None:
@@ -538,11 +534,11 @@ def test_a_z_that_points_at_a_code_gives_what_the_code_gives() -> None:
 @pytest.mark.parametrize(
     ("temperature", "largest", "of_five"), [(1, 0.6, 0.95), (2, 0.4, 0.85)]
 )
-def test_mixtures_are_as_warm_as_asked_for(
+def test_mixtures_have_the_temperature_of_the_configuration(
     count: int, temperature: float, largest: float, of_five: float
 ) -> None:
     config = dataclasses.replace(SMALL, z_dim=count, latent_temperature=temperature)
-    codes = Codes(count, config, seed=0)
+    codes = LatentCodes(count, config, seed=0)
     codes.codes.assign(np.eye(count))
     z = np.asarray(uniform(2000, count))
     shares = np.sort(np.asarray(codes(z)) - 0.2 * z, axis=1)[:, ::-1]
@@ -555,17 +551,93 @@ def test_mixtures_are_as_warm_as_asked_for(
     assert shares[:, :5].sum(axis=1).mean() > of_five
 
 
-def test_a_coded_generator_is_built_again_from_its_configuration() -> None:
+def test_a_generator_with_codes_is_built_again_from_its_configuration() -> None:
     network = generator(CODED, n_codes=5)
-    twin = network.plain_twin()
+    copy = network.standard_layer_copy()
 
-    assert [weight.path for weight in twin.weights] == [
+    assert [weight.path for weight in copy.weights] == [
         weight.path for weight in network.weights
     ]
     z = uniform(4, 8)
     np.testing.assert_allclose(
-        np.asarray(twin(z, training=True)),
+        np.asarray(copy(z, training=True)),
         np.asarray(network(z, training=True)),
         atol=1e-5,
     )
     assert network.count_params() == (generator(CODED).count_params() + 5 * 8)
+
+
+# Random streams
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda: generator(CODED, n_codes=5),
+        lambda: discriminator(
+            dataclasses.replace(SMALL, discriminator_norm="spectral")
+        ),
+    ],
+)
+def test_no_two_initializers_draw_the_same_stream(network: Any) -> None:
+    # One stream gives standard scores that are equal up to the sample's deviation.
+    weights = {
+        path: np.asarray(weight).ravel()[:2]
+        for path, weight in ((w.path, w) for w in network().variables)
+        if path.endswith(("kernel", "codes", "singular_vector"))
+    }
+    ratios = {path: round(float(a / b), 3) for path, (a, b) in weights.items()}
+
+    assert len(weights) >= 4
+    assert len(set(ratios.values())) == len(ratios), ratios
+
+
+def test_latent_codes_leave_all_other_weights_as_they_are() -> None:
+    without, coded = generator(CODED), generator(CODED, n_codes=5)
+    ours = {weight.path: np.asarray(weight) for weight in coded.variables}
+    for weight in without.variables:
+        np.testing.assert_array_equal(ours[weight.path], np.asarray(weight))
+
+
+def test_the_logits_have_a_standard_deviation_of_their_own() -> None:
+    config = dataclasses.replace(SMALL, logits_init_stddev=0.02, init_stddev=0.3)
+
+    network = discriminator(config)
+
+    kernels = {w.path: np.asarray(w) for w in network.variables if "kernel" in w.path}
+    stddevs = {path: float(kernel.std()) for path, kernel in kernels.items()}
+    assert stddevs.pop("discriminator/logits/kernel") == pytest.approx(0.02, rel=0.2)
+    assert all(value == pytest.approx(0.3, rel=0.2) for value in stddevs.values())
+
+
+def test_a_discriminator_is_built_again_from_its_configuration() -> None:
+    network = discriminator(SPECTRAL)
+
+    again = Discriminator.from_config(json.loads(json.dumps(network.get_config())))
+
+    assert again.config == SPECTRAL
+    for ours, theirs in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_spectral_convolution_is_built_again_from_its_configuration() -> None:
+    layer = spectral()
+
+    again = SpectralConv.from_config(layer.get_config())
+    again.build((None, 8, 8, 3))
+
+    for ours, theirs in zip(layer.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_pairs_are_split_by_the_scaling_and_rounding_of_the_configuration() -> None:
+    pairs = np.array([[[[-1.0, 0.996]]]], np.float32)
+    authors = dataclasses.replace(SMALL, pixel_scaling="authors", pixel_rounding="down")
+
+    ours, theirs = generator().split(pairs), generator(authors).split(pairs)
+
+    # (0.996 + 1) x 127.5 = 254.49; (0.996 + 1) x 128 = 255.488
+    assert [int(plane.item()) for plane in ours] == [0, 254]
+    assert [int(plane.item()) for plane in theirs] == [0, 255]
+    lower = generator(dataclasses.replace(authors, pixel_scaling="paper"))
+    assert int(lower.split(pairs - np.float32(0.001))[1].item()) == 254

@@ -16,14 +16,16 @@ from tfgansynth.arrays import FloatArray, split_pair
 from tfgansynth.config import GANConfig
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.evaluation.generative_metrics import FeatureFigures
-from tfgansynth.gan import training
+from tfgansynth.gan import recording, training
 from tfgansynth.gan.dcgan import DCGAN
-from tfgansynth.gan.fidelity import FidelityProbe
-from tfgansynth.gan.recording import probe_z, read_remarks
+from tfgansynth.gan.health import read_remarks
+from tfgansynth.gan.recording import FidelityProbe, fixed_latent_vectors
 from tfgansynth.gan.training import is_trained, load_gan, sample_bytes, train_gan
 from tfgansynth.runtime import checkpoints as checkpoint_files
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.progress import Progress
+from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.timing import Timer
 
 SIZE = 8
 STEPS = 6
@@ -57,15 +59,8 @@ PROVENANCE = {"fold": 1}
 def train(
     folder: Path, config: GANConfig = SMALL, validation: FloatArray = VALIDATION
 ) -> DCGAN:
-    return train_gan(
-        PAIRS,
-        config,
-        validation=validation,
-        mask_threshold=150,
-        seed=1,
-        folder=folder,
-        provenance=PROVENANCE,
-    )
+    stage = Stage(folder, PROVENANCE, 1, Timer(), "GAN")
+    return train_gan(PAIRS, validation, config, stage, mask_threshold=150)
 
 
 def load(folder: Path, config: GANConfig = SMALL) -> DCGAN:
@@ -127,7 +122,7 @@ def cut_power(monkeypatch: pytest.MonkeyPatch, step: int, *, before_save: bool) 
 
 
 def timeless(folder: Path) -> Points:
-    """All points of a training but the one that the clock makes."""
+    """All points of a training but the clock's."""
     return {
         (tag, step): values
         for (tag, step), values in points(folder / "tensorboard").items()
@@ -178,7 +173,7 @@ def test_a_finished_training_loads_as_it_ended(finished: Finished) -> None:
 def test_a_finished_training_is_not_trained_again(
     finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "endless_batches", None)
+    monkeypatch.setattr(training, "gan_pairs", None)
 
     assert_same(train(finished.folder), finished.state)
 
@@ -221,12 +216,12 @@ def test_tensorboard_shows_scalars_samples_and_histograms(finished: Finished) ->
     assert scalars == {
         "gradient_norm/discriminator",
         "gradient_norm/generator",
-        "loss/codes",
+        "loss/latent_codes",
         "loss/discriminator",
         "loss/generator",
         "probability_real/real",
         "probability_real/synthetic",
-        "health/discriminator_won",
+        "health/discriminator_saturated",
         "health/diversity",
         "steps_per_second",
         *FIDELITY,
@@ -259,21 +254,21 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
 
     gan = train(tmp_path)
 
-    assert f"going on after step {step} of {STEPS}" in capsys.readouterr().out
+    assert f"resumed after step {step} of {STEPS}" in capsys.readouterr().out
     assert_same(gan, finished.state)
     assert_same_records(tmp_path, finished.folder)
     assert is_trained(SMALL, tmp_path, PROVENANCE)
 
 
-def test_an_interrupt_before_the_first_step_leaves_nothing_to_go_on_from(
+def test_an_interrupt_before_the_first_step_leaves_nothing_to_resume(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(z_dim: int) -> Any:
         signal.raise_signal(signal.SIGINT)
-        return probe_z(z_dim)
+        return fixed_latent_vectors(z_dim)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "probe_z", interrupted)
+        patch.setattr(recording, "fixed_latent_vectors", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path)
     assert not (tmp_path / "checkpoints").exists()
@@ -321,7 +316,7 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(
     lines = capsys.readouterr().out.splitlines()
     assert "step-000006.npz: cannot be read" in lines[0]
     assert lines[0].endswith("going on from the one before, or from the beginning")
-    assert lines[1] == "GAN: going on after step 4 of 6"
+    assert lines[1] == "GAN: resumed after step 4 of 6"
     assert_same(gan, finished.state)
     # The torn one has been written anew.
     assert_same(load(tmp_path), finished.state)
@@ -374,9 +369,9 @@ def test_the_history_has_every_logged_and_every_sampled_step(
         "gradient_norm/discriminator",
         "gradient_norm/generator",
         "health/diversity",
-        "loss/codes",
         "loss/discriminator",
         "loss/generator",
+        "loss/latent_codes",
         "probability_real/real",
         "probability_real/synthetic",
     ]
@@ -397,7 +392,7 @@ def test_the_history_has_every_logged_and_every_sampled_step(
 
 
 def test_fidelity_is_that_of_the_weights_sampled_from(finished: Finished) -> None:
-    probe = FidelityProbe.of(VALIDATION, SMALL.z_dim)
+    probe = FidelityProbe.of(VALIDATION, SMALL)
     generator = finished.gan.sampling_generator()
 
     found = probe.figures(lambda z: np.asarray(generator(z, training=True)))
@@ -410,7 +405,9 @@ def test_fidelity_is_that_of_the_weights_sampled_from(finished: Finished) -> Non
     assert len(np.unique(points[:, 1])) == len(points)
 
 
-def test_validation_cases_only_watch(finished: Finished, tmp_path: Path) -> None:
+def test_nothing_but_fidelity_depends_on_validation_cases(
+    finished: Finished, tmp_path: Path
+) -> None:
     # Too few for any figure, so that nothing is drawn for them.
     gan = train(tmp_path, validation=VALIDATION[:4])
 
@@ -430,7 +427,7 @@ ILL = dataclasses.replace(
 """Counts every training as failed, in both ways."""
 
 
-def test_what_goes_wrong_is_said_once_shown_and_kept(
+def test_faults_are_printed_once_shown_and_kept(
     finished: Finished,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -440,24 +437,26 @@ def test_what_goes_wrong_is_said_once_shown_and_kept(
 
     said = [line for line in capsys.readouterr().out.splitlines() if ": step " in line]
     assert len(said) == 2
-    assert said[0].startswith("GAN: step 0: samples have collapsed: they are ")
-    assert said[1].startswith("GAN: step 6: the discriminator has won: its median ")
+    assert said[0].startswith("GAN: step 0: mode collapse: the samples are ")
+    assert said[1].startswith(
+        "GAN: step 6: the discriminator is saturated: its median "
+    )
     shown = timeless(tmp_path / "whole")
-    won = {step: values for (tag, step), values in shown.items() if "won" in tag}
-    assert won == {3: 0, 6: 1}
+    saturated = {step: at for (tag, step), at in shown.items() if "saturated" in tag}
+    assert saturated == {3: 0, 6: 1}
     remarks = read_remarks(tmp_path / "whole", ILL, PROVENANCE)
     assert len(remarks) == 2
     assert remarks[0] in said[1]
-    # Judged by other thresholds the same training is sound.
+    # By other thresholds the same training has no fault.
     assert read_remarks(tmp_path / "whole", SMALL, PROVENANCE) == ()
-    # And after a kill it is judged the same.
+    # After a kill the judgement is the same.
     with monkeypatch.context() as patch:
         cut_power(patch, 5, before_save=False)
         with pytest.raises(PowerCut):
             train(tmp_path / "killed", ILL)
     capsys.readouterr()
     train(tmp_path / "killed", ILL)
-    assert "samples have collapsed" not in capsys.readouterr().out
+    assert "mode collapse" not in capsys.readouterr().out
     assert read_remarks(tmp_path / "killed", ILL, PROVENANCE) == remarks
     assert_same_records(tmp_path / "killed", tmp_path / "whole")
 
@@ -509,7 +508,7 @@ def with_rate(finished: Finished, folder: Path, group: str, rate: float) -> byte
         ),
     ],
 )
-def test_numbers_that_are_none_end_training_with_the_last_checkpoint_kept(
+def test_values_that_are_not_finite_end_training_with_the_last_checkpoint_kept(
     group: str,
     rate: float,
     changes: dict[str, Any],
@@ -520,7 +519,7 @@ def test_numbers_that_are_none_end_training_with_the_last_checkpoint_kept(
     good = with_rate(finished, tmp_path, group, rate)
     config = dataclasses.replace(SMALL, **{"steps": 20, "sample_every": 6, **changes})
 
-    for _ in range(2):  # going on once more changes nothing
+    for _ in range(2):  # resuming once more changes nothing
         with pytest.raises(RunError, match=fault) as raised:
             train(tmp_path, config)
 
@@ -533,7 +532,7 @@ def test_numbers_that_are_none_end_training_with_the_last_checkpoint_kept(
         assert (tmp_path / "checkpoints/step-000004.npz").read_bytes() == good
 
 
-def test_an_interrupt_does_not_save_weights_that_are_no_numbers(
+def test_an_interrupt_does_not_save_weights_that_are_not_finite(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_rate(finished, tmp_path, "g_optimizer", math.inf)
@@ -544,18 +543,20 @@ def test_an_interrupt_does_not_save_weights_that_are_no_numbers(
     assert checkpoints(tmp_path) == ["step-000004.npz"]
 
 
-def test_pixels_that_are_no_numbers_end_training(
+def test_pixels_that_are_not_finite_end_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     z = np.full((16, SMALL.z_dim), np.nan, np.float32)
-    monkeypatch.setattr(training, "probe_z", lambda _: z)
+    monkeypatch.setattr(recording, "fixed_latent_vectors", lambda _: z)
 
     with pytest.raises(RunError, match="the generator's pixels are not finite at step"):
         train(tmp_path)
     assert not (tmp_path / "samples").exists()
 
 
-def test_without_a_checkpoint_it_is_said_that_nothing_was_saved(tmp_path: Path) -> None:
+def test_without_a_checkpoint_the_error_says_that_nothing_was_saved(
+    tmp_path: Path,
+) -> None:
     config = dataclasses.replace(SMALL, discriminator_rate=1e30, sample_every=6)
 
     with pytest.raises(RunError, match="at step 3: training stopped; nothing was save"):

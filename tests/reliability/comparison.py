@@ -13,6 +13,7 @@ from tensorboard.util.tensor_util import make_ndarray
 MAY_DIFFER = {
     "run.lock": "names the process",
     "timings.json": "wall times",
+    "memory.json": "memory of the process",
 }
 """Files of a run folder, by pattern, that two runs of one command need not share."""
 

@@ -20,9 +20,9 @@ Watcher = Callable[[int, Moment, str, str], None]
 
 def checkpoint_every_epoch() -> None:
     """Let a U-Net's training, which is over within the minute, write checkpoints."""
-    from tfgansynth.segmentation import training
+    from tfgansynth.segmentation import callbacks
 
-    training._SECONDS_BETWEEN_CHECKPOINTS = 0.0
+    callbacks._SECONDS_BETWEEN_CHECKPOINTS = 0.0
 
 
 def note_calls(journal: Path) -> None:

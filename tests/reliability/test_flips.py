@@ -20,13 +20,14 @@ MADE_AGAIN, REFUSED, UNUSED = "made again", "refused", "unused"
 that names it; all the same but for the file itself, which nothing reads."""
 
 GAN, SET, UNET = "fold-1/gan", "fold-1/synthetic", "fold-1/unet-r6-s0"
-TEACHER = "fold-1/teachers/teacher-1"
+PSEUDO_LABEL = "fold-1/pseudo-labels/member-1"
 OUTCOMES = {
     "config.json": {REFUSED},
     "cases.json": {REFUSED},
     "splits.json": {REFUSED},
     "machine.json": {MADE_AGAIN, UNUSED},
     "timings.json": {MADE_AGAIN},
+    "memory.json": {MADE_AGAIN},
     "run.lock": {MADE_AGAIN},
     "table.json": {MADE_AGAIN},
     "table.csv": {MADE_AGAIN},
@@ -34,12 +35,13 @@ OUTCOMES = {
     f"{GAN}/checkpoints/step-000006.npz": {MADE_AGAIN},
     f"{GAN}/checkpoints/step-000004.npz": {UNUSED},
     f"{GAN}/history.csv": {UNUSED},
+    f"{GAN}/provenance.json": {REFUSED},
     f"{GAN}/samples/step-000002.png": {UNUSED},
     f"{GAN}/tensorboard/events.out.tfevents.gan": {UNUSED},
-    f"{TEACHER}/checkpoints/step-000001.npz": {UNUSED},
-    f"{TEACHER}/history.csv": {UNUSED},
-    f"{TEACHER}/model.keras": {UNUSED},
-    f"{TEACHER}/provenance.json": {UNUSED},
+    f"{PSEUDO_LABEL}/checkpoints/step-000001.npz": {UNUSED},
+    f"{PSEUDO_LABEL}/history.csv": {REFUSED},
+    f"{PSEUDO_LABEL}/model.keras": {REFUSED},
+    f"{PSEUDO_LABEL}/provenance.json": {REFUSED},
     f"{SET}/manifest.json": {REFUSED},
     f"{SET}/images/synthetic-00002.png": {REFUSED},
     f"{SET}/masks/synthetic-00003.png": {REFUSED},

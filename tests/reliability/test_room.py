@@ -21,14 +21,14 @@ from tests.reliability.settings import FOLDER
 
 pytestmark = pytest.mark.slow
 
-AGAIN = "what was done is saved; the same command goes on from there\n"
+AGAIN = "what was done is saved; the same command continues from there\n"
 
 
 def assert_no_room(ended: Ended, name: str) -> None:
     assert ended.code == 1, ended
     (line,) = ended.stderr.splitlines(keepends=True)
     assert line.startswith("error: ")
-    assert f"{name}: no room left: make some: {AGAIN}" in line
+    assert f"{name}: the disk is full: free some space: {AGAIN}" in line
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_memory_that_ends(reference: Reference, start: Start, tmp_path: Path) ->
         if ended.code >= 0:
             assert ended.code == 1
             assert (
-                ended.stderr == f"error: out of memory: take a smaller batch: {AGAIN}"
+                ended.stderr == f"error: out of memory: use a smaller batch: {AGAIN}"
             )
 
     assert_same(start(tmp_path, checkpoint_every_epoch).wait(), tmp_path, reference)

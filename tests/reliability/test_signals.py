@@ -17,10 +17,10 @@ from tests.tools.conftest import TOOLS, environment
 
 pytestmark = pytest.mark.slow
 
-LINE = "interrupted: what was done is saved; the same command goes on from there\n"
+LINE = "interrupted: what was done is saved; the same command continues from there\n"
 GONE = (
-    "error: the reader of the output is gone: what was done is saved; the same command "
-    "goes on from there\n"
+    "error: the output was closed by its reader: what was done is saved; the same "
+    "command continues from there\n"
 )
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMAND = ("run_table", *MICRO, "--folds", "1", "--out")

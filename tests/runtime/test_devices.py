@@ -1,16 +1,44 @@
+import builtins
 import dataclasses
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfgansynth.config import Precision
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import devices
 from tfgansynth.runtime.kernels import convolution
 
 SIZE = 16
+
+
+def test_a_signal_waits_until_tensorflow_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Native code that is started takes an interrupt for a fault of its own.
+    loaded = []
+    own_import = builtins.__import__
+
+    def interrupted(name: str, *arguments: Any, **named: Any) -> Any:
+        if name == "keras":
+            signal.raise_signal(signal.SIGINT)
+        loaded.append(name)
+        return own_import(name, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "__import__", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            devices.import_tensorflow_quietly()
+
+    assert "tensorflow" in loaded
 
 
 def test_without_a_gpu_xla_does_not_compile(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +72,7 @@ def losses(monkeypatch: pytest.MonkeyPatch, *, gpu: bool, preset: str) -> list[A
     # XLA draws other random numbers from the same seed.
     monkeypatch.setattr(DCGAN, "_uniform", fixed_noise)
     gan = DCGAN(config, size=SIZE, seed=0)
+    gan.compile()
     pairs = np.random.default_rng(0).uniform(-1, 1, (4, SIZE, SIZE, 2))
     step = devices.compile_step(gan.train_step)
     real = tf.constant(pairs, tf.float32)
@@ -59,3 +88,204 @@ def test_a_step_compiled_by_xla_is_the_same_step(
     ours = losses(monkeypatch, gpu=False, preset=preset)
     compiled = losses(monkeypatch, gpu=True, preset=preset)
     np.testing.assert_allclose(compiled, ours, rtol=2e-3, atol=2e-4)
+
+
+def machine(
+    monkeypatch: pytest.MonkeyPatch, *flags: str, tensor_cores: bool = False
+) -> None:
+    monkeypatch.setattr(devices, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(devices, "_has_tensor_cores", lambda gpus: tensor_cores)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((), "float32"),
+        (("sse4_2", "avx2", "avx512f", "amx_int8"), "float32"),
+        (("avx2", "amx_bf16"), "bfloat16"),
+        (("avx2", "avx512_bf16"), "bfloat16"),
+        (("amx_bf16", "avx512_bf16"), "bfloat16"),
+    ],
+)
+def test_auto_takes_what_the_processor_accelerates(
+    monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], expected: str
+) -> None:
+    machine(monkeypatch, *flags)
+    assert devices.resolve_precision("auto") == expected
+
+
+def test_auto_takes_bfloat16_on_tensor_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, "avx2", tensor_cores=True)
+    assert devices.resolve_precision("auto") == "bfloat16"
+
+
+def test_an_old_gpu_decides_instead_of_the_processor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine(monkeypatch, "amx_bf16")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert devices.resolve_precision("auto") == "float32"
+
+
+@pytest.mark.parametrize(
+    ("named", "flags", "line"),
+    [
+        (
+            "auto",
+            ("amx_bf16", "avx512_bf16"),
+            "bfloat16 convolutions (AMX, AVX512-BF16 found); "
+            "weights, moments and losses float32",
+        ),
+        ("auto", (), "float32 throughout (nothing for bfloat16 found)"),
+        ("float32", ("amx_bf16",), "float32 throughout (as configured; AMX found)"),
+        (
+            "bfloat16",
+            (),
+            "bfloat16 convolutions (as configured; nothing for bfloat16 found); "
+            "weights, moments and losses float32",
+        ),
+    ],
+)
+def test_the_choice_is_explained(
+    monkeypatch: pytest.MonkeyPatch,
+    named: Precision,
+    flags: tuple[str, ...],
+    line: str,
+) -> None:
+    machine(monkeypatch, *flags)
+    assert devices.explain_precision(named) == line
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [([], False), ([(7, 5)], False), ([(8, 0)], True), ([(7, 5), (9, 0)], True)],
+)
+def test_tensor_cores_have_a_compute_capability(
+    monkeypatch: pytest.MonkeyPatch,
+    capabilities: list[tuple[int, int]],
+    expected: bool,
+) -> None:
+    monkeypatch.setattr(
+        tf.config.experimental,
+        "get_device_details",
+        lambda gpu: {"compute_capability": gpu},
+    )
+
+    assert devices._has_tensor_cores(capabilities) is expected
+
+
+@pytest.mark.parametrize("named", ["float32", "bfloat16"])
+@pytest.mark.parametrize("flags", [(), ("amx_bf16",)])
+def test_a_named_format_is_taken_on_any_machine(
+    monkeypatch: pytest.MonkeyPatch, named: Precision, flags: tuple[str, ...]
+) -> None:
+    machine(monkeypatch, *flags)
+    assert devices.resolve_precision(named) == named
+
+
+@pytest.mark.parametrize(
+    ("named", "flags", "policy"),
+    [
+        ("float32", ("amx_bf16",), "float32"),
+        ("bfloat16", (), "mixed_bfloat16"),
+        ("auto", (), "float32"),
+        ("auto", ("amx_bf16",), "mixed_bfloat16"),
+    ],
+)
+def test_layers_keep_float32_weights_under_either_policy(
+    monkeypatch: pytest.MonkeyPatch,
+    named: Precision,
+    flags: tuple[str, ...],
+    policy: str,
+) -> None:
+    machine(monkeypatch, *flags)
+    assert devices.layer_policy(named) == policy
+
+
+@pytest.fixture
+def fresh_cache() -> Any:
+    devices.cpu_flags.cache_clear()
+    yield
+    devices.cpu_flags.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_cache")
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2 amx_bf16\n\nflags\t: fpu\n", 3),
+        ("processor\t: 0\nBogoMIPS\t: 50.00\n", 0),
+    ],
+)
+def test_flags_are_those_of_the_first_processor(
+    monkeypatch: pytest.MonkeyPatch, text: str, flags: int
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda self: text)
+    found = devices.cpu_flags() - {"flags", ":"}
+    assert len(found) == flags
+    assert ("amx_bf16" in found) is (flags > 0)
+
+
+@pytest.mark.usefixtures("fresh_cache")
+def test_a_system_that_lists_no_flags_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert devices.cpu_flags() == frozenset()
+
+
+def test_a_description_is_plain_and_complete() -> None:
+    found = devices.describe_machine()
+
+    assert json.loads(json.dumps(found)) == found
+    assert set(found) == {
+        "processor",
+        "cpu_features",
+        "gpus",
+        "bfloat16_units",
+        "threads",
+        "kernels",
+        "versions",
+        "commit",
+    }
+    assert set(found["versions"]) == {"python", "tensorflow", "keras", "numpy"}
+    assert found["processor"]
+    assert 1 <= found["threads"] <= (os.cpu_count() or 1)
+
+
+def test_the_processor_has_the_name_that_the_system_gives(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz: fast\n")
+
+    assert devices.processor_name(cpuinfo) == "Some CPU @ 2 GHz: fast"
+    assert devices.processor_name(tmp_path / "nothing")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=Nobody", "-c", "user.email=nobody@example.org")
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_commit_is_that_of_the_checkout_itself(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "file").write_text("old")
+    git(tmp_path, "add", "file")
+    git(tmp_path, "commit", "-q", "-m", "Begin")
+    commit = git(tmp_path, "rev-parse", "HEAD").strip()
+
+    assert devices._commit(tmp_path) == commit
+    (tmp_path / "file").write_text("new")
+    assert devices._commit(tmp_path) == f"{commit}-dirty"
+
+    # Installed somewhere inside another repository.
+    inside = tmp_path / "site-packages"
+    inside.mkdir()
+    assert devices._commit(inside) is None
+
+
+def test_a_broken_checkout_has_no_commit(tmp_path: Path) -> None:
+    (tmp_path / ".git").write_text("gitdir: /nowhere\n")
+
+    assert devices._commit(tmp_path) is None

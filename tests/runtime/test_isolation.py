@@ -63,7 +63,7 @@ def test_modules_in_the_current_folder_are_not_taken(
     assert isolation.run_isolated(FAKE, "echo", seconds=30, content=b"a") == b"a"
 
 
-def test_variables_are_handed_on() -> None:
+def test_variables_are_passed_on() -> None:
     found = isolation.run_isolated(
         FAKE, "variable", seconds=30, variables={"A_NAME": "x"}
     )

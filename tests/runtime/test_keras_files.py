@@ -17,7 +17,7 @@ from tfgansynth.config import UNetConfig
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.keras_files import MOST_BYTES, read_keras, save_keras
-from tfgansynth.segmentation.unet import build_unet, plain_twin
+from tfgansynth.segmentation.unet import build_unet, standard_layer_copy
 
 PROVENANCE = {"dataset": {"name": "phantoms"}, "fold": 1}
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
@@ -80,9 +80,9 @@ import sys
 from pathlib import Path
 from tfgansynth.config import UNetConfig
 from tfgansynth.runtime.keras_files import save_keras
-from tfgansynth.segmentation.unet import build_unet, plain_twin
+from tfgansynth.segmentation.unet import build_unet, standard_layer_copy
 config = UNetConfig(depth=2, maps=4)
-save_keras(plain_twin(build_unet(config, size=16, seed=3), config), Path(sys.argv[1]))
+save_keras(standard_layer_copy(build_unet(config, size=16, seed=3), config), Path(sys.argv[1]))
 """
 
 
@@ -90,7 +90,7 @@ def test_a_unet_makes_the_same_file_in_any_program(tmp_path: Path) -> None:
     config = UNetConfig(depth=2, maps=4)
     # What was built before must not count.
     build_unet(config, size=32, seed=1)
-    unet = plain_twin(build_unet(config, size=16, seed=3), config)
+    unet = standard_layer_copy(build_unet(config, size=16, seed=3), config)
     save_keras(unet, tmp_path / "here.keras")
     command = [sys.executable, "-c", UNET, str(tmp_path / "there.keras")]
     root = Path(__file__).parents[2]

@@ -1,14 +1,15 @@
 import math
+import re
 import sys
 
 import pytest
 
 from tfgansynth.runtime import progress
-from tfgansynth.runtime.progress import Progress, duration
+from tfgansynth.runtime.progress import Progress, aligned, duration
 
 
 class Clock:
-    """Stands for the time module; moves when told to."""
+    """Replaces the time module; a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -92,7 +93,7 @@ def test_last_step_is_always_shown(
     assert capsys.readouterr().out == "epoch 2/2, 0.25 s each, 0 s left\n"
 
 
-def test_line_of_the_first_step_tells_no_rate(
+def test_line_of_the_first_step_has_no_rate(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Progress("epoch", 9) as job:
@@ -101,41 +102,90 @@ def test_line_of_the_first_step_tells_no_rate(
     assert capsys.readouterr().out == "epoch 1/9, error 0.1\n"
 
 
+def make_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a terminal of the standard output, as wide as a line needs."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+
+def plain(shown: str) -> str:
+    """Text without colors and moves of the cursor."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+
+
 def test_terminal_gets_a_bar_on_one_line(
     clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    make_terminal(monkeypatch)
     with Progress("step", 4) as job:
         for step in range(1, 5):
             clock.now += 1
             job.update(step)
-    shown = capsys.readouterr().out
-    assert shown.count("\n") == 1
-    bars = shown.rstrip("\n").split("\r\x1b[2K")[1:]
-    assert bars[0] == "━" * 6 + "╌" * 18 + " step 1/4"
-    assert bars[1] == "━" * 12 + "╌" * 12 + " step 2/4, 1.00 s each, 2 s left"
-    assert bars[3] == "━" * 24 + " step 4/4, 1.00 s each, 0 s left"
+    shown = plain(capsys.readouterr().out)
+    *lines, end = shown.split("\n")
+    # The last refresh is on the line that stays; others overwrite each other.
+    assert end == ""
+    assert len(lines) == 1
+    bars = [part.rstrip() for part in lines[0].split("\r") if part.strip()]
+    assert bars[0].endswith(" step")
+    assert bars[1] == "━" * 6 + "╺" + "━" * 17 + " step 1/4"
+    assert bars[2].endswith(" step 2/4, 1.00 s each, 2 s left")
+    assert bars[-1] == "━" * 24 + " step 4/4, 1.00 s each, 0 s left"
 
 
 def test_terminal_is_not_flooded(
     clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    make_terminal(monkeypatch)
     with Progress("step", 1001) as job:
         for step in range(1, 1001):
             clock.now += 1 / 128  # exact in binary
             job.update(step)
+        shown = plain(capsys.readouterr().out)
     # 0.2 s are 25.6 steps, so that every 26th one is shown.
-    assert capsys.readouterr().out.count("\r") == 1000 // 26
+    assert shown.count("s each") == 1000 // 26
 
 
 def test_line_ends_when_the_job_fails(
     clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    make_terminal(monkeypatch)
     with pytest.raises(KeyboardInterrupt), Progress("step", 4):
         raise KeyboardInterrupt
-    assert capsys.readouterr().out == "\n"
+    shown = capsys.readouterr().out
+    assert plain(shown).endswith("\n")
+    # The cursor, which a bar hides, is back.
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
+
+
+def test_what_is_printed_meanwhile_stays_above_the_bar(
+    clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_terminal(monkeypatch)
+    with Progress("step", 4) as job:
+        clock.now += 1
+        job.update(1)
+        print("a sample is written")
+        clock.now += 1
+        job.update(4)
+    above, last, _ = plain(capsys.readouterr().out).split("\n")
+    assert above.endswith("a sample is written")
+    assert last.rstrip().endswith("step 4/4, 0.33 s each, 0 s left")
+
+
+def test_columns_are_aligned() -> None:
+    rows = [("NAME", "s", "%"), ("[a]", "1.5", ""), ("longer name", "10.25", "100.0")]
+
+    assert aligned(rows) == [
+        "NAME             s      %",
+        "[a]            1.5",
+        "longer name  10.25  100.0",
+    ]
+    assert aligned(rows, n_text_columns=2)[1:] == [
+        "[a]          1.5",
+        "longer name  10.25  100.0",
+    ]
 
 
 def test_a_job_that_may_end_early_takes_at_most_its_time(

@@ -67,7 +67,7 @@ def test_any_handler_waits() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def test_what_is_ignored_stays_ignored() -> None:
+def test_ignored_signals_stay_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with deferred_signals():
@@ -77,7 +77,7 @@ def test_what_is_ignored_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_other_threads_hold_nothing_back() -> None:
+def test_other_threads_defer_nothing() -> None:
     seen = []
 
     def work() -> None:

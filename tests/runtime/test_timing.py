@@ -15,7 +15,7 @@ from tfgansynth.runtime.timing import (
 
 
 class Clock:
-    """Stands for the time module; moves when told to."""
+    """Replaces the time module; a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -6,8 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tfgansynth.presets import PRESETS
-from tfgansynth.segmentation.optimizer import CaffeNesterov
-from tfgansynth.segmentation.unet import build_optimizer
+from tfgansynth.segmentation.optimizer import CaffeNesterov, build_optimizer
 
 Arrays = list[NDArray[Any]]
 

@@ -1,15 +1,17 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
+import keras
 import numpy as np
 import pytest
 
-from tfgansynth.segmentation.stopping import average_has_risen
+from tfgansynth.segmentation.history import average_has_risen
+from tfgansynth.segmentation.stopping import StopOnRisingAverage
 
 WINDOW = 10
 
 
-def sentence(errors: Sequence[float], window: int) -> bool:
+def as_written(errors: Sequence[float], window: int) -> bool:
     """The paper's words, literally; fractions, so that no rounding decides a tie."""
     exact = [Fraction(error) for error in errors]
     if len(exact) < window + 1:
@@ -72,16 +74,16 @@ def test_a_noisy_curve_stops_where_its_averages_first_rise() -> None:
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 10])
-def test_random_curves_agree_with_the_sentence(window: int) -> None:
+def test_random_curves_agree_with_the_papers_words(window: int) -> None:
     rng = np.random.default_rng(window)
-    answers = []
+    risen = []
     for _ in range(400):
         # Few levels, so that equal averages come up, and any length.
         levels = rng.integers(0, rng.integers(2, 60), rng.integers(0, 3 * window + 3))
         errors = [float(level) / 7 for level in levels]
-        answers.append(average_has_risen(errors, window))
-        assert answers[-1] == sentence(errors, window), errors
-    assert 50 < sum(answers) < 350
+        risen.append(average_has_risen(errors, window))
+        assert risen[-1] == as_written(errors, window), errors
+    assert 50 < sum(risen) < 350
 
 
 @pytest.mark.parametrize("n_epochs", range(WINDOW + 1))
@@ -101,3 +103,75 @@ def test_only_the_latest_two_averages_count() -> None:
     risen_earlier = [1.0, 2.0, 3.0, 4.0, 0.5]
     assert average_has_risen(risen_earlier[:4], 2)
     assert not average_has_risen(risen_earlier, 2)
+
+
+class MadeUpErrors(keras.callbacks.Callback):
+    """Replaces the validation error of `fit` by a made-up curve."""
+
+    def __init__(self, curve: Sequence[float]) -> None:
+        super().__init__()
+        self.curve = curve
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        logs["val_error"] = self.curve[epoch]
+
+
+def fitted_epochs(
+    rule: StopOnRisingAverage, curve: Sequence[float], *, initial_epoch: int = 0
+) -> int:
+    """Epochs of two mini-batches that any Keras model trains under the rule."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.optimizer.iterations.assign(2 * initial_epoch)
+    data = np.zeros((4, 1), np.float32)
+    history = model.fit(
+        data,
+        data,
+        batch_size=2,
+        epochs=len(curve),
+        initial_epoch=initial_epoch,
+        callbacks=[MadeUpErrors(curve), rule],
+        verbose=0,
+    )
+    return initial_epoch + len(history.epoch)
+
+
+V_SHAPED = [9.0, 8, 7, 6, 5, 6, 6, 5.5, 4, 3, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("curve", "min_steps", "expected"),
+    [
+        (V_SHAPED, 0, 8),
+        # Two mini-batches an epoch: 16 are done after 8 epochs, 17 after 9, when the
+        # average falls again. It rises next at epoch 11.
+        (V_SHAPED, 16, 8),
+        (V_SHAPED, 17, 11),
+        ([5.0] * 12, 0, 12),
+    ],
+)
+def test_callback_stops_any_model_where_the_rule_says(
+    curve: list[float], min_steps: int, expected: int
+) -> None:
+    rule = StopOnRisingAverage("val_error", window=3, min_steps=min_steps)
+    assert fitted_epochs(rule, curve) == expected
+    assert rule.errors == curve[:expected]
+    # A second `fit` starts anew.
+    assert fitted_epochs(rule, curve) == expected
+
+
+@pytest.mark.parametrize("done", [3, 6, 7])
+def test_callback_goes_on_from_earlier_epochs(done: int) -> None:
+    rule = StopOnRisingAverage("val_error", window=3, earlier=V_SHAPED[:done])
+    assert fitted_epochs(rule, V_SHAPED, initial_epoch=done) == 8
+
+
+def test_callback_has_the_papers_window_as_its_default() -> None:
+    rule = StopOnRisingAverage()
+    assert (rule.monitor, rule.window, rule.min_steps) == ("val_loss", 10, 0)
+
+
+def test_an_error_that_is_not_in_the_logs_is_named() -> None:
+    rule = StopOnRisingAverage("val_dice")
+    with pytest.raises(ValueError, match="val_dice: expected one of loss, val_error"):
+        fitted_epochs(rule, [1.0])

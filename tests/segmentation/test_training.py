@@ -1,35 +1,26 @@
-import csv
 import dataclasses
-import io
 import re
 import types
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from tests.event_files import points
 from tfgansynth.config import UNetConfig
-from tfgansynth.data.pipelines import epoch_batches, labelled
+from tfgansynth.data.pipelines import LabelledImages, labelled_pairs, network_inputs
 from tfgansynth.errors import InputError, RunError
-from tfgansynth.evaluation.metrics import dice
 from tfgansynth.runtime import checkpoints
-from tfgansynth.segmentation import training
-from tfgansynth.segmentation.training import (
-    Epoch,
-    Labelled,
-    history_from_csv,
-    history_to_csv,
-    remarks,
-    train_unet,
-)
-from tfgansynth.segmentation.unet import (
-    build_optimizer,
-    build_unet,
-    predict_masks,
-)
+from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.timing import Timer
+from tfgansynth.segmentation import callbacks, training
+from tfgansynth.segmentation.history import Epoch, remarks
+from tfgansynth.segmentation.training import train_unet
+from tfgansynth.segmentation.unet import build_unet, predict_masks
 
 SIDE = 16
 TINY = UNetConfig(
@@ -44,7 +35,7 @@ TINY = UNetConfig(
 FALLING = tuple(1 / (epoch + 1) for epoch in range(40))
 
 
-def squares(count: int, seed: int) -> Labelled:
+def squares(count: int, seed: int) -> LabelledImages:
     """Bright squares on a dark, noisy ground, to be found."""
     rng = np.random.default_rng(seed)
     images = rng.uniform(0, 60, (count, SIDE, SIDE)).astype(np.float32)
@@ -53,24 +44,35 @@ def squares(count: int, seed: int) -> Labelled:
         top, left = rng.integers(1, 9, 2)
         mask[top : top + 6, left : left + 6] = True
     images[masks] += 180
-    return Labelled(images, masks)
+    return LabelledImages(images, masks)
 
 
 TRAINING, VALIDATION = squares(10, seed=1), squares(4, seed=2)
 PROVENANCE = {"fold": 1}
 
 
+STEPS_AN_EPOCH = 3
+
+
 def train(
-    folder: Path, config: UNetConfig = TINY, *, seed: int = 0
+    folder: Path,
+    config: UNetConfig = TINY,
+    *,
+    seed: int = 0,
+    extra: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, list[Epoch]]:
     return train_unet(
         TRAINING,
         VALIDATION,
         config,
-        seed=seed,
-        folder=folder,
-        provenance=PROVENANCE,
-        label="test",
+        Stage(
+            folder=folder,
+            provenance=PROVENANCE,
+            seed=seed,
+            timer=Timer(),
+            label="test",
+        ),
+        callbacks=extra,
     )
 
 
@@ -98,26 +100,27 @@ def uninterrupted(
     return train(tmp_path_factory.mktemp("uninterrupted"))
 
 
-@pytest.fixture
-def made_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    """Let training see a made-up curve of validation errors."""
+class MadeUp(keras.callbacks.Callback):
+    """Lets training see a made-up curve of validation errors."""
 
-    def use(curve: Any) -> None:
-        add = training.UNetTraining.add
+    def __init__(self, curve: Sequence[float]) -> None:
+        super().__init__()
+        self.curve = curve
 
-        def changed(self: Any, entry: Epoch) -> None:
-            error = curve[entry.epoch - 1]
-            add(self, dataclasses.replace(entry, validation_error=error))
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        logs["val_loss"] = self.curve[epoch]
 
-        monkeypatch.setattr(training.UNetTraining, "add", changed)
-        # The curve decides, so that nothing need be computed.
-        for name in ("train_step", "error"):
-            monkeypatch.setattr(training.UNetTraining, name, nothing)
 
-    def nothing(*_: Any) -> float:
-        return 0.0
+class Numbered(MadeUp):
+    """Makes the first weights the number of their epoch; epochs 2 and 3 are best."""
 
-    return use
+    def __init__(self) -> None:
+        super().__init__((0.5, 0.25, 0.25, 0.75))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        super().on_epoch_end(epoch, logs)
+        weights = self.model.trainable_variables[0]
+        weights.assign(np.full(weights.shape, epoch + 1, np.float32))
 
 
 def test_bright_squares_are_learned(tmp_path: Path) -> None:
@@ -138,32 +141,6 @@ def test_history_tells_the_errors_of_every_epoch(
     assert errors[-1] < errors[0]
 
 
-def test_history_becomes_one_line_an_epoch(
-    uninterrupted: tuple[keras.Model, list[Epoch]],
-) -> None:
-    _, history = uninterrupted
-    text = history_to_csv(history)
-    assert text.splitlines()[0] == "epoch,training_error,validation_error"
-    assert len(text.splitlines()) == 1 + len(history)
-    assert list(csv.DictReader(io.StringIO(text)))[2]["epoch"] == "3"
-    assert history_from_csv(text) == history
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "step,loss\n1,2\n",
-        "epoch,training_error,validation_error\n1,0.5\n",
-        "epoch,training_error,validation_error\n1,0.5,x\n",
-        "epoch,training_error,validation_error\n2,0.5,0.5\n",
-        'epoch,training_error,validation_error\n1,0.5,"0.5\n',
-    ],
-)
-def test_what_is_no_history_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="is no history of a U-Net"):
-        history_from_csv(text)
-
-
 @pytest.mark.parametrize(
     ("curve", "min_steps", "expected"),
     [
@@ -182,16 +159,14 @@ def test_what_is_no_history_is_refused(text: str) -> None:
 )
 def test_training_ends_where_the_rule_says(
     tmp_path: Path,
-    made_up: Callable[[Any], None],
     curve: tuple[float, ...],
     min_steps: int,
     expected: int,
 ) -> None:
-    made_up(curve)
     config = dataclasses.replace(
         TINY, stop_window=3, min_steps=min_steps, max_epochs=20
     )
-    _, history = train(tmp_path, config)
+    _, history = train(tmp_path, config, extra=[MadeUp(curve)])
     assert len(history) == expected
     assert validation_errors(history) == list(curve[:expected])
     # What the bound has ended is said: the three curves that end at 20, and only if
@@ -199,16 +174,6 @@ def test_training_ends_where_the_rule_says(
     risen = curve[expected - 1] > curve[expected - 4]
     by_rule = risen and 3 * expected >= min_steps
     assert bool(remarks(history, config, len(TRAINING.images))) is not by_rule
-
-
-def test_a_bound_reached_before_the_rule_is_named() -> None:
-    history = [Epoch(n, 1 / n, 1 / n) for n in range(1, 21)]
-    config = dataclasses.replace(TINY, max_epochs=20)
-
-    assert remarks(history, config, 10) == (
-        "training ended at its bound of 20 epochs, before the stopping rule did "
-        "(--unet.max-epochs)",
-    )
 
 
 def test_best_weights_are_those_of_the_lowest_error(
@@ -227,23 +192,9 @@ def test_best_weights_are_those_of_the_lowest_error(
     assert error_of(best) == pytest.approx(min(errors), rel=1e-4)
 
 
-@pytest.fixture
-def numbered(monkeypatch: pytest.MonkeyPatch, made_up: Callable[[Any], None]) -> None:
-    """Let the first weights be the number of their epoch; epochs 2 and 3 are best."""
-    made_up((0.5, 0.25, 0.25, 0.75))
-    add = training.UNetTraining.add
-
-    def count_up(self: Any, entry: Epoch) -> None:
-        weights = self.unet.trainable_variables[0]
-        weights.assign(np.full(weights.shape, entry.epoch, np.float32))
-        add(self, entry)
-
-    monkeypatch.setattr(training.UNetTraining, "add", count_up)
-
-
-@pytest.mark.usefixtures("numbered")
 def test_of_equally_good_epochs_the_first_is_best(tmp_path: Path) -> None:
-    unet, _ = train(tmp_path, dataclasses.replace(TINY, keep="best"))
+    config = dataclasses.replace(TINY, keep="best")
+    unet, _ = train(tmp_path, config, extra=[Numbered()])
     assert (unet.get_weights()[0] == 2).all()
 
 
@@ -264,24 +215,22 @@ class PowerCut(RuntimeError):
     """Ends a training without giving it time to save anything."""
 
 
-def interrupt(
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    epoch: int,
-    step: int,
-    by: type[BaseException] = KeyboardInterrupt,
-) -> None:
-    """Raise after some mini-batches of an epoch, both counted from 0."""
+class Interrupt(keras.callbacks.Callback):
+    """Raises before a mini-batch of an epoch, both counted from 0."""
 
-    def broken(*arguments: Any, **named: Any) -> Any:
-        steps_an_epoch = -(-len(TRAINING.images) // TINY.batch)
-        whole = epoch * steps_an_epoch - named["first_batch"]
-        for number, batch in enumerate(epoch_batches(*arguments, **named)):
-            if number == whole + step:
-                raise by
-            yield batch
+    def __init__(
+        self, *, epoch: int, step: int, by: type[BaseException] = KeyboardInterrupt
+    ) -> None:
+        super().__init__()
+        self.place = (epoch, step)
+        self.by = by
 
-    monkeypatch.setattr(training, "epoch_batches", broken)
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if (self.epoch, batch) == self.place:
+            raise self.by
 
 
 @pytest.mark.parametrize(
@@ -300,15 +249,13 @@ def test_interrupted_training_goes_on_to_the_same_bit(
         TINY, optimizer=optimizer, learning_rate=0.01, momentum=0.9, keep="best"
     )
     expected, expected_history = train(tmp_path / "whole", config)
-    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", between)
-    with monkeypatch.context() as patch:
-        # In the middle of the third epoch: weights and momentum have moved on.
-        interrupt(patch, epoch=2, step=1)
-        with pytest.raises(KeyboardInterrupt):
-            train(tmp_path / "unet", config)
+    monkeypatch.setattr(callbacks, "_SECONDS_BETWEEN_CHECKPOINTS", between)
+    # In the middle of the third epoch: weights and momentum have moved on.
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "unet", config, extra=[Interrupt(epoch=2, step=1)])
     assert "unet: checkpoint of epoch 2 written" in capsys.readouterr().out
     unet, history = train(tmp_path / "unet", config)
-    assert "unet: going on after epoch 2" in capsys.readouterr().out
+    assert "unet: resumes after epoch 2" in capsys.readouterr().out
     assert history == expected_history
     assert same_weights(unet, expected)
 
@@ -318,11 +265,9 @@ def test_power_cut_goes_back_to_the_last_checkpoint_alone(
     monkeypatch: pytest.MonkeyPatch,
     uninterrupted: tuple[keras.Model, list[Epoch]],
 ) -> None:
-    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    with monkeypatch.context() as patch:
-        interrupt(patch, epoch=3, step=2, by=PowerCut)
-        with pytest.raises(PowerCut):
-            train(tmp_path)
+    monkeypatch.setattr(callbacks, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    with pytest.raises(PowerCut):
+        train(tmp_path, extra=[Interrupt(epoch=3, step=2, by=PowerCut)])
     kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     assert kept == ["step-000002.npz", "step-000003.npz"]
     unet, history = train(tmp_path)
@@ -330,25 +275,22 @@ def test_power_cut_goes_back_to_the_last_checkpoint_alone(
     assert same_weights(unet, uninterrupted[0])
 
 
-@pytest.mark.usefixtures("numbered")
 def test_best_weights_from_before_an_interrupt_stay_the_best(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    with monkeypatch.context() as patch:
-        interrupt(patch, epoch=3, step=0)
-        with pytest.raises(KeyboardInterrupt):
-            train(tmp_path)
-    unet, history = train(tmp_path, dataclasses.replace(TINY, keep="best"))
+    config = dataclasses.replace(TINY, keep="best")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, config, extra=[Numbered(), Interrupt(epoch=3, step=0)])
+    unet, history = train(tmp_path, config, extra=[Numbered()])
     assert len(history) == 4
     assert (unet.get_weights()[0] == 2).all()
 
 
-def test_interrupt_in_the_first_epoch_leaves_nothing_to_go_on_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_interrupt_in_the_first_epoch_leaves_nothing_to_resume_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    interrupt(monkeypatch, epoch=0, step=1)
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path)
+        train(tmp_path, extra=[Interrupt(epoch=0, step=1)])
     assert not (tmp_path / "checkpoints").exists()
     assert "checkpoint" not in capsys.readouterr().out
 
@@ -356,29 +298,29 @@ def test_interrupt_in_the_first_epoch_leaves_nothing_to_go_on_from(
 def poison(monkeypatch: pytest.MonkeyPatch, *, epoch: int, step: int) -> None:
     """Put NaN into one mini-batch of an epoch, both counted from 0."""
 
-    def poisoned(*arguments: Any, **named: Any) -> Any:
-        steps_an_epoch = -(-len(TRAINING.images) // TINY.batch)
-        whole = epoch * steps_an_epoch - named["first_batch"]
-        for number, (inputs, targets) in enumerate(epoch_batches(*arguments, **named)):
-            values = np.array(inputs)
-            if number == whole + step:
-                values[0, 0, 0] = np.nan
-            yield values, targets
+    def poisoned(pairs: Any, **named: Any) -> Any:
+        place = epoch * STEPS_AN_EPOCH + step - named["first_batch"]
 
-    monkeypatch.setattr(training, "epoch_batches", poisoned)
+        def change(number: Any, batch: Any) -> Any:
+            inputs, targets = batch
+            return inputs + tf.where(number == place, np.nan, 0.0), targets
+
+        return labelled_pairs(pairs, **named).enumerate().map(change)
+
+    monkeypatch.setattr(training, "labelled_pairs", poisoned)
 
 
 def test_one_weight_that_is_no_number_is_a_fault() -> None:
     unet = build_unet(TINY, size=SIDE, seed=0)
-    state = training.UNetTraining(unet, build_optimizer(TINY))
+    unet.compile()
     entry = Epoch(epoch=1, training_error=0.5, validation_error=0.5)
-    assert state.fault(entry) == ""
+    assert callbacks.fault_of(entry, unet) == ""
 
     weights = unet.get_weights()
     weights[-1].flat[0] = np.nan
     unet.set_weights(weights)
 
-    assert state.fault(entry) == "the weights are not finite"
+    assert callbacks.fault_of(entry, unet) == "the weights are not finite"
 
 
 @pytest.mark.parametrize("between", [-1.0, 1e9])
@@ -388,7 +330,7 @@ def test_weights_that_are_no_numbers_end_training_with_the_last_epoch_kept(
     uninterrupted: tuple[keras.Model, list[Epoch]],
     between: float,
 ) -> None:
-    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", between)
+    monkeypatch.setattr(callbacks, "_SECONDS_BETWEEN_CHECKPOINTS", between)
     with monkeypatch.context() as patch:
         # Where the processor's ReLU makes zeros of NaN, both errors of the epoch are
         # numbers, and only the weights tell.
@@ -426,15 +368,14 @@ def test_whatever_is_no_number_is_noticed_and_not_saved(
 ) -> None:
     config = dataclasses.replace(TINY, **changes)
 
-    with pytest.raises(RunError, match=f"{fault} in epoch 1.*nothing was saved"):
+    with pytest.raises(RunError, match=f"{fault} in epoch 1.*nothing is saved"):
         train(tmp_path, config)
     assert not (tmp_path / "checkpoints").exists()
 
 
 def test_checkpoints_are_written_by_the_clock(
-    tmp_path: Path, made_up: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made_up(FALLING)
     saved: list[int] = []
     monkeypatch.setattr(
         checkpoints, "save", lambda folder, step, *_: saved.append(step)
@@ -442,15 +383,16 @@ def test_checkpoints_are_written_by_the_clock(
     # An epoch looks at the clock once, and once more after it has saved.
     now = iter([0.0, 30.0, 60.0, 61.0, 61.0, 121.0, 121.5, 122.0, 150.0, 999.0, 999.0])
     clock = types.SimpleNamespace(monotonic=lambda: next(now))
-    monkeypatch.setattr(training, "time", clock)
-    train(tmp_path, dataclasses.replace(TINY, max_epochs=7))
+    monkeypatch.setattr(callbacks, "time", clock)
+    config = dataclasses.replace(TINY, max_epochs=7)
+    train(tmp_path, config, extra=[MadeUp(FALLING)])
     assert saved == [3, 5, 7]
 
 
-def test_training_that_is_over_is_not_gone_on_with(
+def test_training_that_is_over_is_not_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(callbacks, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     config = dataclasses.replace(TINY, max_epochs=2)
     unet, history = train(tmp_path, config)
     again, same_history = train(tmp_path, config)
@@ -461,50 +403,67 @@ def test_training_that_is_over_is_not_gone_on_with(
 def test_checkpoint_of_another_network_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(callbacks, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     train(tmp_path, dataclasses.replace(TINY, max_epochs=1))
     with pytest.raises(InputError, match="other networks than configured"):
         train(tmp_path, dataclasses.replace(TINY, maps=5))
 
 
-def test_the_dice_error_is_one_minus_the_mean_dice_of_the_cases() -> None:
-    unet = build_unet(TINY, size=16, seed=3)
-    state = training.UNetTraining(unet, build_optimizer(TINY))
-    rng = np.random.default_rng(0)
-    images = rng.uniform(0, 255, (5, 16, 16)).astype(np.float32)
-    truths = rng.random((5, 16, 16)) < 0.4
-    inputs, targets = labelled(images, truths)
+def test_both_errors_are_curves_in_tensorboard(
+    tmp_path: Path, uninterrupted: tuple[keras.Model, list[Epoch]]
+) -> None:
+    _, history = uninterrupted
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, extra=[Interrupt(epoch=2, step=1)])
+    train(tmp_path)
 
-    error = float(state.dice_error(inputs, targets))
-
-    predictions = predict_masks(unet, images)
-    assert predictions.any()
-    pairs = zip(predictions, truths, strict=True)
-    assert error == pytest.approx(1 - np.mean([dice(a, b) for a, b in pairs]), abs=1e-6)
-
-
-def test_averaged_weights_follow_the_decay_and_give_way_again() -> None:
-    config = dataclasses.replace(TINY, average_decay=0.9)
-    unet = build_unet(config, size=16, seed=3)
-    state = training.UNetTraining(unet, build_optimizer(config))
-    rng = np.random.default_rng(0)
-    expected = None
-    for _ in range(3):
-        images = rng.uniform(0, 255, (2, 16, 16)).astype(np.float32)
-        state.train_step(*labelled(images, rng.random((2, 16, 16)) < 0.4))
-        own = [weight.copy() for weight in unet.get_weights()]
-        # The average starts from the weights after the first step.
-        expected = (
-            own
-            if expected is None
-            else [0.9 * e + 0.1 * w for e, w in zip(expected, own, strict=True)]
+    # None comes twice: `points` sees to that.
+    expected = {
+        (f"error/{kind}", entry.epoch): np.float32(error)
+        for entry in history
+        for kind, error in (
+            ("training", entry.training_error),
+            ("validation", entry.validation_error),
         )
-    with state.averaged_weights():
-        averaged = [weight.copy() for weight in unet.get_weights()]
+    }
+    assert points(tmp_path / "tensorboard") == expected
 
-    assert expected is not None
-    for e, a in zip(expected, averaged, strict=True):
-        np.testing.assert_allclose(a, e, atol=1e-6)
-    for o, w in zip(own, unet.get_weights(), strict=True):
-        np.testing.assert_array_equal(o, w)
-    assert any(np.abs(o - a).max() > 0 for o, a in zip(own, averaged, strict=True))
+
+def test_points_beyond_the_last_checkpoint_are_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "_SECONDS_BETWEEN_CHECKPOINTS", 1e9)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, extra=[Interrupt(epoch=1, step=1)])
+    with pytest.raises(PowerCut):
+        train(tmp_path, extra=[Interrupt(epoch=3, step=0, by=PowerCut)])
+    # Epochs 2 and 3 are in the file, and in no checkpoint.
+    assert len(points(tmp_path / "tensorboard")) == 6
+    assert checkpoints.newest_step(tmp_path / "checkpoints") == 1
+    train(tmp_path)
+    assert len(points(tmp_path / "tensorboard")) == 8
+
+
+def test_the_time_of_each_part_is_measured(tmp_path: Path) -> None:
+    timer = Timer()
+    stage = Stage(
+        folder=tmp_path, provenance=PROVENANCE, seed=0, timer=timer, label="test"
+    )
+    unet, _ = train_unet(TRAINING, VALIDATION, TINY, stage)
+    parts = {"start-up", "input", "steps", "validation", "records"}
+    assert set(timer.seconds) == parts
+    assert all(seconds > 0 for seconds in timer.seconds.values())
+    assert 0.7 * timer.total < sum(timer.seconds.values()) <= timer.total
+    # The model's own function is back: a second `fit` is not measured.
+    before = dict(timer.seconds)
+    unet.fit(*network_inputs(TRAINING.images, TRAINING.masks), batch_size=4, verbose=0)
+    assert timer.seconds == before
+
+
+def test_other_callbacks_join_in(tmp_path: Path) -> None:
+    seen: list[int] = []
+    spy = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, _: seen.append(epoch)
+    )
+    train(tmp_path, extra=[spy])
+    assert seen == [0, 1, 2, 3]

@@ -10,14 +10,13 @@ import pytest
 from tfgansynth.arrays import FloatArray, to_signed
 from tfgansynth.config import Precision, UNetConfig
 from tfgansynth.presets import PRESETS
-from tfgansynth.runtime.keras_files import save_keras
 from tfgansynth.segmentation.unet import (
     bottleneck_features,
     build_unet,
     load_unet,
-    plain_twin,
     predict_masks,
     predict_probabilities,
+    standard_layer_copy,
 )
 
 TINY = UNetConfig(depth=2, maps=4)
@@ -185,9 +184,11 @@ np.save("out.npy", logits)
 """
 
 
-def test_a_program_without_this_package_loads_the_plain_twin(tmp_path: Path) -> None:
+def test_a_program_without_this_package_loads_the_standard_layer_copy(
+    tmp_path: Path,
+) -> None:
     unet = build_unet(TINY, size=16, seed=3)
-    save_keras(plain_twin(unet, TINY), tmp_path / "model.keras")
+    standard_layer_copy(unet, TINY).save(tmp_path / "model.keras")
     inputs = to_signed(images(3))[..., None]
     np.save(tmp_path / "in.npy", inputs)
     subprocess.run([sys.executable, "-I", "-c", SEGMENT], cwd=tmp_path, check=True)
@@ -211,13 +212,13 @@ def test_bottleneck_is_what_the_way_up_starts_from(depth: int) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_unet_comes_back_from_the_file_of_its_twin(
+def test_a_unet_loads_from_the_file_of_its_standard_layer_copy(
     precision: Precision, tmp_path: Path
 ) -> None:
     config = dataclasses.replace(TINY, depth=1, maps=4, precision=precision)
     unet = build_unet(config, size=16, seed=3)
     path = tmp_path / "model.keras"
-    save_keras(plain_twin(unet, config), path)
+    standard_layer_copy(unet, config).save(path)
     again = load_unet(config, size=16, path=path)
     inputs = to_signed(images(2))[..., None]
     np.testing.assert_array_equal(again(inputs), unet(inputs))

@@ -126,7 +126,13 @@ def test_image_and_mask_are_deformed_as_one_and_before_they_are_filtered() -> No
 
     plain = draw()
     found = draw_set(
-        sampler, CONFIG, z_dim=Z_DIM, z_seed=0, components=2, deform=turn, agrees=agrees
+        sampler,
+        CONFIG,
+        z_dim=Z_DIM,
+        z_seed=0,
+        components=2,
+        augment=turn,
+        agrees=agrees,
     )
     for index in range(5):
         turned = [

@@ -104,7 +104,7 @@ def read(run: Path, name: str = "assessment") -> tuple[dict[str, Any], dict[str,
 
 def unpack(arrays: dict[str, Any], name: str) -> Any:
     shape = arrays[f"shape_{name}"]
-    bits = np.unpackbits(arrays[f"judged_{name}"], count=int(np.prod(shape)))
+    bits = np.unpackbits(arrays[f"segmented_{name}"], count=int(np.prod(shape)))
     return bits.reshape(shape).astype(bool)
 
 
@@ -117,48 +117,48 @@ def test_the_table_is_followed_by_an_assessment(done: tuple[Path, Ended]) -> Non
         "held-out real cases (4 validation cases and 6 training cases that the reduced "
         "set leaves out)"
     ) in printed
-    for words in ("SOUND? ", "ALIKE? ", "COPIED? memorization audit: passed"):
+    for words in ("QUALITY: ", "FIDELITY: ", "MEMORIZATION: audit for copies: passed"):
         assert printed.index("TIME: fold-1/unet-r0-s8 ") < printed.index(words)
     assert not list(run.glob("fold-1/*filtered*"))
 
 
-def test_judges_never_saw_what_they_judge(run: Path) -> None:
+def test_members_never_saw_what_they_segment(run: Path) -> None:
     split = storage.read_record(run / "splits.json")["folds"][0]
     hashes = storage.read_record(run / "cases.json")["cases"]
-    judged: list[str] = []
+    segmented: list[str] = []
     for number in (1, 2):
-        folder = run / f"fold-1/judges/judge-{number}"
+        folder = run / f"fold-1/cross-fit/member-{number}"
         provenance = storage.read_record(folder / "provenance.json")
         storage.require_files(folder, provenance["files"])
-        seen, unseen = provenance["training_cases"], provenance["judged_cases"]
+        seen, unseen = provenance["training_cases"], provenance["out_of_fold_cases"]
         assert len(seen) == len(unseen) == N_TRAINING / 2
         assert not set(seen) & set(unseen)
         assert set(seen) | set(unseen) == set(split["reduced"])
         assert provenance["validation_cases"].keys() == set(split["validation"])
-        for group in ("training_cases", "judged_cases", "validation_cases"):
+        for group in ("training_cases", "out_of_fold_cases", "validation_cases"):
             assert provenance[group].items() <= hashes.items()
         # Validation cases choose nothing: the last weights are taken.
         assert provenance["unet"]["fixed_steps"] == 200
         assert provenance["unet"]["keep"] == "last"
         assert provenance["synthetic_set"] is None
-        judged += unseen
-        told = read(run)[0]["judges"][f"judges/judge-{number}"]
+        segmented += unseen
+        told = read(run)[0]["cross_fit"][f"cross-fit/member-{number}"]
         assert told["model_sha256"] == storage.hash_file(folder / "model.keras")
         found = read(run)[1]["agreement_real"]
         unseen_places = [training_ids(run).index(name) for name in unseen]
         assert told["agreement"] == pytest.approx(found[unseen_places].mean())
-    assert sorted(judged) == sorted(split["reduced"])
+    assert sorted(segmented) == sorted(split["reduced"])
 
 
 def test_features_are_of_cases_that_their_network_has_not_seen(run: Path) -> None:
     record, arrays = read(run)
-    provenance = storage.read_record(run / "fold-1/judges/judge-1/provenance.json")
-    unseen = set(provenance["judged_cases"])
+    provenance = storage.read_record(run / "fold-1/cross-fit/member-1/provenance.json")
+    unseen = set(provenance["out_of_fold_cases"])
     assert set(arrays["features_training_case_ids"].tolist()) == unseen
     assert "the 5 of 10 that it has not seen" in record["fidelity"]["features"]
 
 
-def test_soundness_is_recomputed_from_what_is_stored(
+def test_quality_is_recomputed_from_what_is_stored(
     run: Path, cases: dict[str, Case]
 ) -> None:
     record, arrays = read(run)
@@ -169,15 +169,15 @@ def test_soundness_is_recomputed_from_what_is_stored(
     }
     for name, truths in sets.items():
         found = [
-            dice(judged, mask)
-            for judged, mask in zip(unpack(arrays, name), truths, strict=True)
+            dice(segmented, mask)
+            for segmented, mask in zip(unpack(arrays, name), truths, strict=True)
         ]
         np.testing.assert_array_equal(arrays[f"agreement_{name}"], found)
-        told = record["soundness"]["agreement"][name]
+        told = record["quality"]["agreement"][name]
         assert told["n"] == len(truths)
         assert told["mean"] == pytest.approx(np.mean(found), abs=1e-12)
         assert told["quantiles"] == pytest.approx(np.quantile(found, QUANTILES))
-    plausibility = record["soundness"]["plausibility"]
+    plausibility = record["quality"]["plausibility"]
     assert plausibility["synthetic"] * N_PAIRS == pytest.approx(
         round(plausibility["synthetic"] * N_PAIRS)
     )
@@ -223,7 +223,7 @@ def test_memorization_has_all_figures(run: Path) -> None:
         assert part["share"] == part["n_closer"] / N_PAIRS
         assert part["n_copies"] == np.count_nonzero(found < part["copy_bound"]) == 0
         assert part["passed"] is True
-        assert set(part) >= {"expected_share", "p_value", "binomial_p_value"}
+        assert set(part) >= {"expected_share", "p_value"}
         low, high = part["expected_share_interval"]
         assert 0 < low < part["expected_share"] < high < 1
 
@@ -248,27 +248,27 @@ def test_pictures_are_those_of_the_named_cases(
 
 
 def test_what_is_done_is_not_done_again(tool: Tool, copy: Path) -> None:
-    paths = [*copy.rglob("fold-1/judges/**/*"), *copy.rglob("fold-1/assessment/*")]
+    paths = [*copy.rglob("fold-1/cross-fit/**/*"), *copy.rglob("fold-1/assessment/*")]
     before = {path: path.stat().st_mtime_ns for path in paths}
 
     ended = tool("assess", copy.parent, *FOLD)
 
     assert ended.code == 0, ended.stderr
-    assert "judge 1:" not in ended.stdout
+    assert "cross-fitted ensemble, member 1:" not in ended.stdout
     assert "TIME: " not in ended.stdout
     assert "ASSESSMENT of fold-1/synthetic: 8 synthetic pairs" in ended.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 @pytest.mark.parametrize(
-    "name", ["judges/judge-2/model.keras", "assessment/assessment.npz"]
+    "name", ["cross-fit/member-2/model.keras", "assessment/assessment.npz"]
 )
 def test_what_was_altered_is_refused(tool: Tool, copy: Path, name: str) -> None:
     path = copy / "fold-1" / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    if name.startswith("judges"):
+    if name.startswith("cross-fit"):
         shutil.rmtree(copy / "fold-1/assessment")
 
     ended = tool("assess", copy.parent, *FOLD)
@@ -299,13 +299,13 @@ def test_a_planted_copy_is_caught_and_dropped(
 
     assert ended.code == 1
     assert not ended.stderr
-    assert "fold-1/assessment: is of an earlier set: it is made anew" in ended.stdout
-    assert "COPIED? memorization audit: NOT PASSED" in ended.stdout
-    (told,) = re.findall(r"offender: (.*)", ended.stdout)
+    assert "fold-1/assessment: is of an earlier set: it is made again" in ended.stdout
+    assert "MEMORIZATION: audit for copies: NOT PASSED" in ended.stdout
+    (told,) = re.findall(r"flagged: (.*)", ended.stdout)
     assert re.fullmatch(rf"synthetic-00005 \(\w+ near {original}: 0\.0\d\d\)", told)
     record, arrays = read(copy)
     assert record["memorization"]["passed"] is False
-    assert record["memorization"]["offenders"] == [4]
+    assert record["memorization"]["flagged"] == [4]
     assert [arrays[f"nearest_cases_{part}"][4] for part in PARTS] == [3, 3, 3]
     assert arrays["gallery_synthetic"][0] == 4
 
@@ -342,19 +342,22 @@ def test_without_a_set_the_next_step_is_told(tool: Tool, copy: Path) -> None:
 
     assert ended.code == 2
     (line,) = ended.stderr.splitlines()
-    assert "fold-1/synthetic: no synthetic set yet: run tools/synthesize.py" in line
+    assert (
+        "fold-1/synthetic: there is no synthetic set yet: run tools/synthesize.py"
+        in line
+    )
 
 
 def test_a_filtered_set_has_agreeing_pairs_only(
     tool: Tool, run: Path, tmp_path: Path
 ) -> None:
-    """GAN and judges are those of the run; the filter is no setting of theirs."""
+    """GAN and ensemble are those of the run; the filter is no setting of theirs."""
     record, arrays = read(run)
-    least = record["soundness"]["agreement"]["synthetic"]["quantiles"][2]
+    least = record["quality"]["agreement"]["synthetic"]["quantiles"][2]
     assert least > 0.1
     options = (*FOLD, "--synthesis.min-agreement", f"{least:.6f}")
     filtered = tmp_path / FOLDER / "fold-1/synthetic-filtered"
-    for name in ("gan", "judges"):
+    for name in ("gan", "cross-fit"):
         shutil.copytree(run / "fold-1" / name, tmp_path / FOLDER / "fold-1" / name)
 
     ended = tool("synthesize", tmp_path, *options)
@@ -362,7 +365,7 @@ def test_a_filtered_set_has_agreeing_pairs_only(
     ended = tool("assess", tmp_path, *options)
 
     assert ended.code == 0, ended.stderr
-    assert "judge 1:" not in ended.stdout
+    assert "cross-fitted ensemble, member 1:" not in ended.stdout
     assert ended.stdout.count("ASSESSMENT of fold-1/synthetic-filtered: 8") == 1
     assert ended.stdout.count("ASSESSMENT of fold-1/synthetic: 8") == 1
     _, found = read(tmp_path / FOLDER, "assessment-filtered")
@@ -375,9 +378,9 @@ def test_a_filtered_set_has_agreeing_pairs_only(
         manifest[f"dropped_{why}"]
         for why in ("as_almost_identical", "for_an_empty_mask", "for_disagreement")
     )
-    assert manifest["judges"] == {
-        f"judges/judge-{number}": storage.hash_file(
-            run / f"fold-1/judges/judge-{number}/model.keras"
+    assert manifest["cross_fit"] == {
+        f"cross-fit/member-{number}": storage.hash_file(
+            run / f"fold-1/cross-fit/member-{number}/model.keras"
         )
         for number in (1, 2)
     }
@@ -386,7 +389,7 @@ def test_a_filtered_set_has_agreeing_pairs_only(
 def test_a_filter_that_nothing_passes_gives_up(
     tool: Tool, run: Path, tmp_path: Path
 ) -> None:
-    for name in ("gan", "judges"):
+    for name in ("gan", "cross-fit"):
         shutil.copytree(run / "fold-1" / name, tmp_path / FOLDER / "fold-1" / name)
     options = ("--synthesis.min-agreement", "0.999", "--synthesis.max-draws", "2")
 
@@ -399,13 +402,13 @@ def test_a_filter_that_nothing_passes_gives_up(
     assert not list(tmp_path.rglob("synthetic-filtered*"))
 
 
-@pytest.mark.parametrize("name", ["judge-2/checkpoints/step-000002", "assessment.npz"])
+@pytest.mark.parametrize("name", ["member-2/checkpoints/step-000002", "assessment.npz"])
 def test_killed_after_a_write_it_goes_on(
     tool: Tool, run: Path, copy: Path, name: str
 ) -> None:
     shutil.rmtree(copy / "fold-1/assessment")
-    if name.startswith("judge-2"):
-        shutil.rmtree(copy / "fold-1/judges/judge-2")
+    if name.startswith("member-2"):
+        shutil.rmtree(copy / "fold-1/cross-fit/member-2")
     kill = functools.partial(kill_after, name)
     killed = tool("assess", copy.parent, *FOLD, prepare=kill)
     assert killed.code == -signal.SIGKILL, killed.stderr

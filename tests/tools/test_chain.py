@@ -49,6 +49,8 @@ def test_the_run_folder_holds_everything(run: Path) -> None:
         "table.json",
         "table.csv",
         "table.md",
+        "memory.json",
+        "fold-1/gan/provenance.json",
         "fold-1/gan/checkpoints/step-000006.npz",
         "fold-1/gan/samples/step-000006.png",
         "fold-1/synthetic/manifest.json",
@@ -95,7 +97,7 @@ def test_the_table_names_what_it_is_of(run: Path) -> None:
     table = json.loads((run / "table.json").read_text())
     splits = json.loads((run / "splits.json").read_text())
 
-    assert table["is_phantom"] is True
+    assert table["dataset"]["layout"] == "phantom"
     assert table["folds"] == [1]
     assert table["n_test_cases"] == len(splits["folds"][0]["test"]) == 10
     cases = (run / "fold-1/unet-r6-s0/cases.csv").read_text().splitlines()
@@ -110,7 +112,7 @@ def test_the_synthetic_set_names_its_provenance(run: Path) -> None:
     assert set(manifest["training_cases"]) == set(fold["reduced"])
     assert len(manifest["generator_sha256"]) == 64
     assert len(manifest["pairs"]) == 6
-    assert manifest["dataset"]["is_phantom"] is True
+    assert manifest["dataset"]["layout"] == "phantom"
 
 
 def test_the_run_gets_its_report(tool: Runner, run: Path) -> None:
@@ -140,12 +142,48 @@ def test_the_same_command_again_does_nothing_twice(
     assert (run / "table.json").read_bytes() == table
 
 
-def test_other_settings_in_the_same_folder_are_refused(tool: Runner, out: Path) -> None:
-    done = tool("train_gan", *TINY, "--fold", "1", "--gan.steps", "8", "--out", out)
+def test_settings_of_the_data_in_the_same_folder_are_refused(
+    tool: Runner, out: Path
+) -> None:
+    other = ("--data.n-validation", "5")
+    done = tool("train_gan", *TINY, "--fold", "1", *other, "--out", out)
 
     assert done.returncode == 2
-    assert "config.gan.steps: 8 against 6" in done.stderr
+    assert "config.data.n_validation: 5 against 4" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_another_setting_of_the_u_nets_keeps_the_gan_and_its_set(
+    tool: Runner, out: Path, run: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / run.name))
+    kept = {
+        path: path.read_bytes()
+        for name in ("gan", "synthetic")
+        for path in (copy / "fold-1" / name).rglob("*")
+        if path.is_file()
+    }
+    options = (*TINY, "--folds", "1", "--out", tmp_path)
+
+    done = tool("run_table", *options, "--unet.maps", "3")
+
+    assert done.returncode == 0, done.stderr
+    assert "SETTINGS: unet.maps: 3 against 4: 3 stages" in done.stdout
+    assert "training the GAN" not in done.stdout
+    assert {path: path.read_bytes() for path in kept} == kept
+    (aside,) = (copy / "superseded").iterdir()
+    unet = "fold-1/unet-r6-s6"
+    for name in ("model.keras", "cases.csv", "provenance.json"):
+        earlier = (run / unet / name).read_bytes()
+        assert (aside / unet / name).read_bytes() == earlier
+        assert (copy / unet / name).read_bytes() != earlier
+    assert (aside / "table.json").read_bytes() == (run / "table.json").read_bytes()
+
+    again = tool("run_table", *options)
+
+    assert again.returncode == 0, again.stderr
+    assert "U-Net: " not in again.stdout
+    assert (copy / "table.json").read_bytes() == (run / "table.json").read_bytes()
 
 
 def test_one_unet_of_other_numbers(tool: Runner, out: Path, run: Path) -> None:
@@ -181,7 +219,7 @@ def test_a_generator_is_exported_and_sampled_from(
     assert "| Number format | float32 |" in card
     assert "| `gan.steps` | 6 |" in card
     assert "**Not assessed.**" in card
-    for comparison in storage.read_record(run / "evidence.json")["comparisons"]:
+    for comparison in storage.read_record(run / "comparison.json")["comparisons"]:
         assert f"- {comparison['sentence']}" in card
 
     options = ["--count", "5", "--generator", model, "--out", out]
@@ -207,7 +245,7 @@ def test_a_set_is_handed_over_once_with_what_was_found(
     assert verify(target / "Dataset501_SyntheticLungs")["numTraining"] == 6
     card = (target / "README.md").read_text()
     assert "> **PHANTOMS: procedural images, not patients." in card
-    for comparison in storage.read_record(run / "evidence.json")["comparisons"]:
+    for comparison in storage.read_record(run / "comparison.json")["comparisons"]:
         assert f"- {comparison['sentence']}" in card
 
 
@@ -280,7 +318,7 @@ def test_an_interrupted_training_goes_on(
     assert process.returncode == 130
     assert "checkpoint of step" in rest
     assert complaint.splitlines() == [
-        "interrupted: what was done is saved; the same command goes on from there"
+        "interrupted: what was done is saved; the same command continues from there"
     ]
     (checkpoint, *_) = sorted(tmp_path.rglob("step-*.npz"), reverse=True)
     step = int(checkpoint.stem.removeprefix("step-"))

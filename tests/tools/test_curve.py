@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
-from tfgansynth.reporting.verification.studies import verify
+from tfgansynth.reporting.verification.verify import verify
 from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -141,7 +141,7 @@ def test_curves_are_verified(tool: Runner, own: Path) -> None:
     record["lines"][1]["low"] += 1e-12
     storage.write_record(path, record)
     try:
-        (line,) = verify(own).differences
+        (line,) = verify(own).lines
     finally:
         path.write_bytes(text)
     assert line.startswith("curve.json: lines[1].low: stored ")

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
+from tfgansynth.records.reading import read_identity
 from tfgansynth.reporting.html.page import write_report
-from tfgansynth.reporting.verification.findings import Findings
-from tfgansynth.reporting.verification.sets import recompute_set
-from tfgansynth.reporting.verification.stored_runs import read_run
-from tfgansynth.reporting.verification.studies import verify
+from tfgansynth.reporting.verification.differences import Differences
+from tfgansynth.reporting.verification.sets import recount
+from tfgansynth.reporting.verification.verify import verify
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import read_set
 
@@ -64,7 +64,8 @@ def trial(out: Path) -> dict[str, Any]:
 
 
 def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
-    plain, augmented = trial["tables"]
+    comparison = trial["comparison"]
+    plain, augmented = comparison["tables"]
 
     assert [row["name"] for row in plain["rows"]] == [
         "real (fixed budget)",
@@ -76,35 +77,40 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
         *("real + control (augmented)", "real + synthetic (augmented)"),
     ]
     # Four pairs of rows without a control, and nine with one.
-    assert sorted(pair["n_pairs"] for pair in trial["comparisons"]) == [4] * 4 + [9] * 9
-    assert trial["assessment"]["memorization"]["passed"] in (True, False)
-    parts = ("gan", "teachers/teacher-1", "teachers/teacher-2", "synthetic")
+    assert sorted(pair["n_pairs"] for pair in comparison["comparisons"]) == [
+        *([4] * 4 + [9] * 9)
+    ]
+    # After a few steps the generator draws noise, which copies no training case.
+    audit = trial["assessment"]["memorization"]
+    assert audit["passed"] is True
+    assert [part["n_closer"] for part in audit["parts"].values()] == [0, 0, 0]
+    parts = ("gan", "pseudo-labels/member-1", "pseudo-labels/member-2", "synthetic")
     seconds = [trial["seconds"][f"fold-1/{part}"] for part in parts]
     assert trial["set_seconds"] == pytest.approx(sum(seconds))
 
 
-def test_a_trial_is_judged_on_training_cases_left_out(out: Path) -> None:
+def test_a_trial_is_evaluated_on_training_cases_left_out(out: Path) -> None:
     run = out / RUN
     (fold, *_) = json.loads((run / "splits.json").read_text())["folds"]
     table = (run / "fold-1/development/unet-r6-s6-fixed-budget/cases.csv").read_text()
-    judged = {line.split(",")[1] for line in table.splitlines()[1:]}
+    tested = {line.split(",")[1] for line in table.splitlines()[1:]}
 
-    assert judged == set(fold["training"]) - set(fold["reduced"])
-    assert not judged & {*fold["test"], *fold["validation"]}
+    assert tested == set(fold["training"]) - set(fold["reduced"])
+    assert not tested & {*fold["test"], *fold["validation"]}
 
 
-def test_masks_are_the_teachers(tool: Runner, out: Path, tmp_path: Path) -> None:
+def test_masks_are_the_pseudo_labels(tool: Runner, out: Path, tmp_path: Path) -> None:
     fold = out / RUN / "fold-1"
     manifest = storage.read_record(fold / "synthetic/manifest.json")
-    assert manifest["teachers"] == {
-        f"teachers/teacher-{number}": storage.hash_file(
-            fold / f"teachers/teacher-{number}/model.keras"
+    assert manifest["pseudo_labels"] == {
+        f"pseudo-labels/member-{number}": storage.hash_file(
+            fold / f"pseudo-labels/member-{number}/model.keras"
         )
         for number in (1, 2)
     }
     for number in (1, 2):
         provenance = storage.read_record(
-            fold / f"teachers/teacher-{number}/provenance.json"
+            fold / f"pseudo-labels/member-{number}/provenance.json"
         )
         assert provenance["training_cases"] == manifest["training_cases"]
         assert (provenance["unet"]["augment"], provenance["unet"]["keep"]) == (
@@ -125,10 +131,10 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
         storage.read_record(fold / name / "manifest.json")
         for name in ("synthetic-control", "synthetic")
     )
-    assert control.pop("control") is True
+    assert (control["kind"], drawn["kind"]) == ("control", "plain")
     assert control["generator_sha256"] is None
     # Drawn in the same way in all else.
-    for name in ("z_seed", "synthesis", "teachers", "training_cases", "gan"):
+    for name in ("z_seed", "synthesis", "pseudo_labels", "training_cases", "gan"):
         assert control[name] == drawn[name]
     assert len(control["pairs"]) == len(drawn["pairs"]) == 6
     images, _ = read_set(fold / "synthetic-control")
@@ -137,7 +143,7 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
     provenance = storage.read_record(
         fold / "development/unet-r6-s6-control-fixed-budget/provenance.json"
     )
-    assert provenance["control"] is True
+    assert provenance["regime"]["set"] == "control"
     assert provenance["synthetic_set"]["manifest_sha256"] == storage.hash_file(
         fold / "synthetic-control/manifest.json"
     )
@@ -147,7 +153,7 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
     ("name", "options", "complaint"),
     [
         ("export_set", ["--set", "control"], "is a control, made of the training"),
-        ("train_unet", ["--real", "6", "--synthetic", "6"], "another kind of set"),
+        ("train_unet", ["--real", "6", "--synthetic", "6"], "set of another kind"),
     ],
 )
 def test_a_control_is_not_taken_for_a_synthetic_set(
@@ -190,7 +196,7 @@ def test_real_rows_of_an_earlier_trial_are_taken(
             ["--unet.maps", "3"],
             "unet-r6-s0-fixed-budget/provenance.json: is of another run",
         ),
-        (["--no-reduced"], "--reduced: only a reduced experiment leaves cases"),
+        (["--no-reduced"], "--reduced: only a reduced experiment leaves out cases"),
         (["--unet.batch", "1"], "--unet.batch 1: expected 2 or more"),
         (
             ["--gan.latent-codes", "--gan.z-dim", "5"],
@@ -234,18 +240,20 @@ def test_the_table_of_a_recipe_is_verified(
     assert done.returncode == 0, done.stderr
     assert "GAN step" not in done.stdout  # nothing of the trial is done again
     run = tmp_path / "out" / RUN
-    found = storage.read_record(run / "evidence.json")["comparisons"]
+    found = storage.read_record(run / "comparison.json")["comparisons"]
     assert sorted(pair["n_pairs"] for pair in found) == [13] * 13 + [18] * 18
     page = write_report(run).read_text()
-    assert page.count("Is it the generator's doing?") == 1
-    assert verify(run).differences == []
+    assert page.count("Is it due to the generator?") == 1
+    assert verify(run).lines == []
 
-    model = "teachers/teacher-2/model.keras"
-    shutil.copy(run / "fold-1/teachers/teacher-1/model.keras", run / "fold-1" / model)
+    model = "pseudo-labels/member-2/model.keras"
+    shutil.copy(
+        run / "fold-1/pseudo-labels/member-1/model.keras", run / "fold-1" / model
+    )
     for name, line in zip(
-        ("synthetic", "synthetic-control"), verify(run).differences, strict=True
+        ("synthetic", "synthetic-control"), verify(run).lines, strict=True
     ):
-        assert line.startswith(f"fold-1/{name}/manifest.json: teachers")
+        assert line.startswith(f"fold-1/{name}/manifest.json: pseudo_labels")
 
 
 def test_a_synthetic_set_in_the_control_s_place_is_found(
@@ -253,13 +261,13 @@ def test_a_synthetic_set_in_the_control_s_place_is_found(
 ) -> None:
     run = Path(shutil.copytree(out, tmp_path / "out")) / RUN
     control = run / "fold-1/synthetic-control"
-    findings = Findings(run)
-    recompute_set(read_run(run), 1, control, findings)
-    assert findings.differences == []
+    differences = Differences(run)
+    recount(read_identity(run), 1, "control", control, differences)
+    assert differences.lines == []
     shutil.rmtree(control)
     shutil.copytree(run / "fold-1/synthetic", control)
 
-    recompute_set(read_run(run), 1, control, findings)
+    recount(read_identity(run), 1, "control", control, differences)
 
-    (line,) = findings.differences
+    (line,) = differences.lines
     assert line.startswith("fold-1/synthetic-control/manifest.json: control")

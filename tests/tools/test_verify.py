@@ -15,7 +15,7 @@ from PIL import Image
 from tests.tools.conftest import SMALL_NETWORKS, TINY
 from tfgansynth.evaluation.predictions import read_predictions, write_predictions
 from tfgansynth.reporting.html.page import write_report
-from tfgansynth.reporting.verification.studies import verify
+from tfgansynth.reporting.verification.verify import verify
 from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -58,13 +58,13 @@ def test_an_untouched_run_is_verified(tool: Runner, original: Path) -> None:
 
 
 def test_a_renamed_run_is_verified(run: Path) -> None:
-    assert not verify(run.rename(run.with_name("mine"))).differences
+    assert not verify(run.rename(run.with_name("mine"))).lines
 
 
 def test_only_results_are_verified(tool: Runner, tmp_path: Path) -> None:
     done = tool("verify", tmp_path)
     assert done.returncode == 2
-    assert "has no evidence.json and no curve.json" in done.stderr
+    assert "has no comparison.json and no curve.json" in done.stderr
 
 
 def reseal(path: Path, change: Callable[[Any], None]) -> None:
@@ -106,7 +106,7 @@ def leaves(record: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
 
 RECORDS = {
     "table.json": ("rows[0].ours.dice.mean", "n_test_cases", "rows[2].paper.dice.sd"),
-    "evidence.json": (
+    "comparison.json": (
         "tables[0].rows[1].metrics.hausdorff_px.median",
         "tables[0].rows[2].dice_by_seed.0",
         "comparisons[0].metrics.dice.low",
@@ -121,17 +121,17 @@ RECORDS = {
         "z_seed",
         "synthesis.mask_threshold",
     ),
-    f"{UNET}/provenance.json": ("n_synthetic", "unet.fixed_steps", "seed"),
+    f"{UNET}/provenance.json": ("regime.n_synthetic", "unet.fixed_steps", "seed"),
     "fold-1/assessment/assessment.json": (
         "n_held_out",
-        "soundness.agreement.synthetic.mean",
-        "soundness.agreement.real.quantiles[3]",
-        "soundness.plausibility.synthetic",
+        "quality.agreement.synthetic.mean",
+        "quality.agreement.real.quantiles[3]",
+        "quality.plausibility.synthetic",
         "fidelity.shapes.area_share.difference.low",
         "fidelity.neighbors",
-        "judges.judges/judge-2.agreement",
+        "cross_fit.cross-fit/member-2.agreement",
         "fidelity.figures.density.synthetic.high",
-        "fidelity.figures.kid.ruler.value",
+        "fidelity.figures.kid.real_reference.value",
         "fidelity.expected_coverage",
         "fidelity.hash_diversity.synthetic",
         "memorization.parts.mask.expected_share_interval[1]",
@@ -142,8 +142,7 @@ RECORDS = {
 
 ELSEWHERE = {
     "dropped_for_an_empty_mask": "fold-1/synthetic/manifest.json: drawn: ",
-    "n_synthetic": f"{UNET}/provenance.json: folder: ",
-    "unets[0].fold": "fold-2/unet-r12-s0: cannot be recomputed",
+    "regime.n_synthetic": f"{UNET}/provenance.json: folder[1]: ",
 }
 """Numbers that others are checked against: it is these that are named."""
 
@@ -163,11 +162,11 @@ def test_one_altered_digit_of_a_record_is_named(
     reseal(run / name, change)
 
     expected = ELSEWHERE.get(place, f"{name}: {place}: stored ")
-    assert any(line.startswith(expected) for line in verify(run).differences)
+    assert any(line.startswith(expected) for line in verify(run).lines)
 
 
 @pytest.mark.parametrize(
-    "name", ["table.csv", "table.md", "evidence.md", f"{UNET}/cases.csv"]
+    "name", ["table.csv", "table.md", "comparison.md", f"{UNET}/cases.csv"]
 )
 def test_one_altered_digit_of_a_text_is_named(run: Path, name: str) -> None:
     path = run / name
@@ -179,7 +178,7 @@ def test_one_altered_digit_of_a_text_is_named(run: Path, name: str) -> None:
     reseal_unet(run)
     line = text[: found.start()].count("\n") + 1
 
-    (difference,) = verify(run).differences
+    (difference,) = verify(run).lines
 
     assert difference.startswith(f"{name}: line {line}, ")
     assert "stored" in difference
@@ -188,11 +187,13 @@ def test_one_altered_digit_of_a_text_is_named(run: Path, name: str) -> None:
 def test_one_altered_digit_of_the_report_is_named(run: Path) -> None:
     path = write_report(run)
     text = path.read_text()
-    dice = storage.read_record(run / "evidence.json")["tables"][0]["rows"][0]["metrics"]
+    dice = storage.read_record(run / "comparison.json")["tables"][0]["rows"][0][
+        "metrics"
+    ]
     shown = f"{dice['dice']['mean']:.4f}"
     assert shown in text
     path.write_text(text.replace(shown, f"{altered(float(shown)):.4f}", 1))
-    (difference,) = verify(run).differences
+    (difference,) = verify(run).lines
     assert difference.startswith("report.html: line ")
     assert shown in difference.partition("recomputed ")[2]
 
@@ -203,9 +204,9 @@ def test_a_changed_verdict_is_named(run: Path) -> None:
         comparison = record["comparisons"][0]
         comparison["verdict"] = min(verdicts - {comparison["verdict"]})
 
-    reseal(run / "evidence.json", change)
-    (difference,) = verify(run).differences
-    assert difference.startswith("evidence.json: comparisons[0].verdict: stored ")
+    reseal(run / "comparison.json", change)
+    (difference,) = verify(run).lines
+    assert difference.startswith("comparison.json: comparisons[0].verdict: stored ")
 
 
 def test_a_flipped_bit_of_a_prediction_is_named(run: Path, tool: Runner) -> None:
@@ -224,11 +225,11 @@ def test_a_flipped_bit_of_a_prediction_is_named(run: Path, tool: Runner) -> None
     assert len(lines) == 21
     n_more = int(re.fullmatch(r"\.\.\. and (\d+) more", lines[-1])[1])  # type: ignore[index]
     assert summary.startswith("DIFFERENT: ")
-    differences = verify(run).differences
+    differences = verify(run).lines
     assert summary.endswith(f", {20 + n_more} differences")
     assert len(differences) == 20 + n_more
     for place in (
-        "evidence.json: tables[0].rows[1].metrics.dice.mean",
+        "comparison.json: tables[0].rows[1].metrics.dice.mean",
         "table.json: rows[1].ours.dice.mean",
         "table.csv: line 3, dice_mean",
     ):
@@ -243,20 +244,20 @@ def test_another_true_mask_for_one_unet_is_named(run: Path) -> None:
     assert any(
         line == f"{UNET}/predictions.npz: truths, {answered.case_ids[3]}: not the mask "
         "of other U-Nets"
-        for line in verify(run).differences
+        for line in verify(run).lines
     )
 
 
 def test_a_damaged_file_is_named_once(run: Path) -> None:
     path = run / UNET / "predictions.npz"
     path.write_bytes(path.read_bytes()[:-30])
-    lines = verify(run).differences
+    lines = verify(run).lines
     assert lines[0].startswith(
         f"{UNET}/provenance.json: files.predictions.npz: stored "
     )
     assert lines[1].startswith(f"{UNET}: cannot be recomputed (")
     assert [line.partition(": ")[0] for line in lines[2:]] == [
-        "evidence.json",
+        "comparison.json",
         "table.json",
     ]
 
@@ -266,7 +267,7 @@ def test_a_changed_synthetic_image_is_named(run: Path) -> None:
     with Image.open(path) as image:
         pixels = np.array(image)
     storage.write_png(path, 255 - pixels)
-    (line,) = verify(run).differences
+    (line,) = verify(run).lines
     assert "synthetic-00002.png: was altered since it was written" in line
 
     def change(record: Any) -> None:
@@ -274,15 +275,15 @@ def test_a_changed_synthetic_image_is_named(run: Path) -> None:
 
     manifest = path.parents[1] / "manifest.json"
     reseal(manifest, change)
-    places = {line.partition(": stored")[0] for line in verify(run).differences}
-    assert "fold-1/synthetic/manifest.json: perceptual_hash[1]" in places
+    places = {line.partition(": stored")[0] for line in verify(run).lines}
+    assert "fold-1/synthetic/manifest.json: pairs[1].perceptual_hash" in places
     assert f"{UNET}/provenance.json: synthetic_set.manifest_sha256" in places
 
 
 def test_a_pair_that_is_not_in_the_manifest_is_named(run: Path) -> None:
     images = run / "fold-1/synthetic/images"
     shutil.copy(images / "synthetic-00001.png", images / "synthetic-00007.png")
-    assert verify(run).differences == [
+    assert verify(run).lines == [
         "fold-1/synthetic/images/synthetic-00007.png: is not in the manifest"
     ]
 
@@ -293,11 +294,12 @@ def test_another_split_is_named(run: Path) -> None:
         fold["training"], fold["validation"] = fold["validation"], fold["training"]
 
     reseal(run / "splits.json", change)
-    assert verify(run).differences[0].startswith("splits.json: folds[1].training")
+    assert verify(run).lines[0].startswith("splits.json: folds[1].training")
 
 
 @pytest.mark.parametrize(
-    "name", ["null_pair", "features_synthetic", "judged_synthetic", "shapes_held_out"]
+    "name",
+    ["null_pair", "features_synthetic", "segmented_synthetic", "shapes_held_out"],
 )
 def test_a_changed_array_of_an_assessment_is_found(run: Path, name: str) -> None:
     path = run / "fold-1/assessment/assessment.npz"
@@ -310,13 +312,13 @@ def test_a_changed_array_of_an_assessment_is_found(run: Path, name: str) -> None
         record["files"] = storage.hash_files(path.parent, record["files"])
 
     reseal(path.with_name("assessment.json"), change)
-    assert verify(run).differences
+    assert verify(run).lines
 
 
 def test_rounding_is_for_the_last_digits_only(run: Path) -> None:
     def change(record: Any) -> None:
         record["comparisons"][0]["metrics"]["dice"]["low"] *= 1 + 1e-13
 
-    reseal(run / "evidence.json", change)
-    assert verify(run).differences
-    assert not verify(run, rounding=1e-9).differences
+    reseal(run / "comparison.json", change)
+    assert verify(run).lines
+    assert not verify(run, rounding=1e-9).lines

@@ -214,18 +214,37 @@ def test_help_shows_the_numbers_of_the_preset_named(tool: Runner) -> None:
     assert "Mini-batches in total. [paper IV-B] (default: 2000)" in shown
 
 
-def test_a_dry_run_prints_the_configuration_and_does_nothing(
+def test_the_resolved_configuration_is_printed_and_nothing_done(
     tool: Runner, tmp_path: Path
 ) -> None:
     out = tmp_path / "runs"
-    done = tool(
-        "train_gan", "--fold", "2", "--gan.steps", "7", "--dry-run", "--out", out
-    )
+    settings = ("--fold", "2", "--gan.steps", "7")
+    done = tool("train_gan", *settings, "--print-config", "--out", out)
 
     assert done.returncode == 0
     assert '"fold": 2' in done.stdout
     assert '"steps": 7' in done.stdout
     assert not out.exists()
+
+
+def test_a_dry_run_checks_the_data_shows_the_plan_and_does_nothing(
+    tool: Runner, data: Path
+) -> None:
+    out = data.parent / "runs"
+    options = ("--preset", "smoke", "--data.n-validation", "4", "--dry-run")
+
+    done = tool("run_table", *options, "--data", data, "--out", out)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "PLAN: 15 stages, 0 of them done\n  fold-1/gan " in done.stdout
+    assert "TIME: unknown" in done.stdout
+    assert not out.exists()
+
+
+def test_a_dry_run_of_a_missing_folder_is_refused(tool: Runner, tmp_path: Path) -> None:
+    done = tool("run_table", "--dry-run", "--data", tmp_path / "nowhere")
+
+    assert_refused(done, "nowhere", "no such folder")
 
 
 # Generators from elsewhere

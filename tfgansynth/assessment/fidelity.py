@@ -1,34 +1,36 @@
-"""How alike real and synthetic sets are: fidelity and diversity, beside a ruler.
+"""Fidelity and diversity: how alike are the real and the synthetic set?
 
-On feature vectors of images, from any network that both sets pass through: precision,
-recall, density, coverage and KID, as `generative_metrics` defines them. Coverage of
-equal distributions is `expected_coverage`.
+- Feature vectors of images, from any network, are compared by precision, recall,
+  density, coverage and KID; `generative_metrics` defines them. `expected_coverage` is
+  the coverage of equal distributions.
+- Shape figures of masks (`quality`) are compared by the first Wasserstein distance
+  between the two distributions, in standard deviations of the training masks.
 
-On shape figures of masks (`soundness`): per figure, the first Wasserstein distance
-between the two distributions, in standard deviations of the training masks.
+No figure has a meaning of its own. Its possible values depend on the number of points,
+the features and the spread of the data. Precision and recall of equal distributions are
+below 1, in many dimensions far below, and a Wasserstein distance of samples is never 0.
+One outlier has a large ball and can raise precision or recall; density and coverage are
+robust against it (Naeem et al.). Each figure therefore comes with the *real reference*:
+the same figure for held-out real cases instead of synthetic ones. Both are means over
+random subsets of equal size m, the smallest of the three sizes.
 
-No figure has a meaning of its own. What it can reach depends on the number of points,
-the features and the spread of the data: precision and recall of equal distributions
-stay below 1, in many dimensions far below, and a Wasserstein distance of samples is
-never 0. One outlier, whose ball is large, may lift precision or recall; density and
-coverage are there because they bear it (Naeem et al.). So each figure comes with the
-*ruler*, the same figure for held-out real cases in place of synthetic ones, and both
-from sets of equal sizes: the smallest of the three sizes, m, as means over random
-subsets.
+Intervals come from half-sampling: the deviations of random halves (m / 2 of each set,
+drawn without replacement) from their own mean are added to the figure. A half-sample
+differs from its set as much as the set from its population (Shao and Wu 1989, "A
+general theory for jackknife variance estimation", with half of the cases deleted). The
+ordinary bootstrap does not work here: it draws points twice. The nearest neighbor of a
+point is then the point itself, balls have no radius, and the sums of KID over different
+points include equal ones.
 
-Intervals come from half-sampling: figures of random halves (m / 2 of each set, drawn
-without replacement), whose deviations from their own mean are put around the figure.
-A half-sample differs from its set as much as the set from its population (Shao and
-Wu 1989, "A general theory for jackknife variance estimation", with half of the cases
-deleted). The ordinary bootstrap is no choice here: it draws points twice, a point's
-nearest neighbor is then itself, balls shrink to nothing and KID's sums over different
-points count equal ones. Sets larger than m are sampled as if they had m, which makes
-their intervals wider, never narrower than they should be. KID's are for the scale that
-the training cases give, as if it were exact. The difference to the ruler is taken draw
-by draw, with the same training cases on both sides. On normal distributions that
-are equal or overlap for the most part, 95 % intervals held the true figure of sets of
-82 in 86 to 100 of 100, those of KID for sets far apart in 69 to 79. They say nothing
-where a figure is so near 0 or 1 that halves no longer vary.
+- Sets larger than m are sampled as if they had m points. Their intervals are wider than
+  necessary, never narrower.
+- The intervals of KID treat the scale of the training cases as exact.
+- The difference to the real reference is computed draw by draw, with the same training
+  cases on both sides.
+- For normal distributions that are equal or overlap for the most part, 95 % intervals
+  of sets of 82 contained the true figure in 86 to 100 of 100 sets; those of KID for
+  distant sets in 69 to 79.
+- They are not valid for a figure so near 0 or 1 that halves do not vary.
 """
 
 import dataclasses
@@ -62,13 +64,13 @@ class Estimate:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Comparison:
-    """A figure of the synthetic set beside that of held-out real cases.
+    """A figure of the synthetic set next to that of held-out real cases.
 
     Attributes:
         synthetic: Synthetic against training cases.
-        ruler: Held-out against training cases.
-        difference: Synthetic less ruler.
-        size: How many of each set a figure is from.
+        ruler: The real reference: held-out against training cases.
+        difference: Synthetic minus real reference.
+        size: The number of items of each set from which a figure is computed.
     """
 
     synthetic: Estimate
@@ -78,10 +80,10 @@ class Comparison:
 
 
 def expected_coverage(n_real: int, n_synthetic: int, k: int = NEIGHBORS) -> float:
-    """Return the mean coverage of equal distributions, whatever they are.
+    """Return the mean coverage of two equal distributions, whatever these are.
 
-    Source: Naeem et al. 2020, section 3.3.3: the chance that not all k nearest of a
-    real point are real, among n_real - 1 real and n_synthetic synthetic ones.
+    It is the chance that of n_real - 1 real and n_synthetic synthetic points, not all
+    of the k nearest to a real point are real. Source: Naeem et al. 2020, section 3.3.3.
     """
     others = np.arange(n_real - 1, n_real - 1 - k, -1, dtype=np.float64)
     return float(1 - np.prod(others / (others + n_synthetic)))
@@ -98,16 +100,16 @@ def compare_features(
 ) -> dict[str, Comparison]:
     """Compare synthetic with training cases, and held-out cases with the same.
 
-    All features are divided by the root mean square of the training cases' features,
-    one number for all d, so that KID means about the same for each network. They are
-    not centered: a mean taken from one of the sets would bias KID.
+    All features are divided by one number, the root mean square of the training cases'
+    features, so that KID is comparable between networks. They are not centered: a mean
+    of one of the sets would bias KID.
 
     Args:
-        training: (n, d), the cases the generator was trained on.
+        training: (n, d), the cases on which the generator was trained.
         synthetic: (m, d).
-        held_out: (l, d), real cases that generator and network never saw.
+        held_out: (l, d), real cases that generator and network have not seen.
         seed: Determines the subsets.
-        k: The neighbors that a ball reaches to.
+        k: The ball of a point extends to its k-th nearest neighbor.
         n_draws: Subsets for each figure and for each interval.
 
     Returns:
@@ -139,11 +141,11 @@ def shape_distances(
 ) -> dict[str, float]:
     """Return the distance between the distributions of each shape figure.
 
-    The first Wasserstein distance over the real ones' standard deviation; where all
-    real ones are equal, as numbers of components may be, over 1.
+    This is the first Wasserstein distance over the standard deviation of the real
+    values, or over 1 if these are all equal, as numbers of components can be.
 
     Args:
-        real: Name of a figure -> float64 (n,), from `soundness.shape_table`.
+        real: Name of a figure -> float64 (n,), from `quality.shape_table`.
         synthetic: The same figures, float64 (m,).
     """
     return {
@@ -163,7 +165,7 @@ def compare_shapes(
     """Compare synthetic with training masks, and held-out masks with the same.
 
     Args:
-        training: Name of a figure -> float64 (n,), from `soundness.shape_table`.
+        training: Name of a figure -> float64 (n,), from `quality.shape_table`.
         synthetic: The same figures, float64 (m,).
         held_out: The same figures, float64 (l,).
         seed: Determines the subsets.
@@ -201,16 +203,16 @@ def _compare(
     seed: int,
     n_draws: int,
 ) -> dict[str, Comparison]:
-    """Compare by subsets, and by their halves for the intervals.
+    """Compare means over subsets, with intervals from halves.
 
     Args:
-        names: Of the figures.
-        measure: Takes indices into training, synthetic and held-out cases; returns
-            (2, figures): synthetic and ruler.
-        sizes: Of the three sets.
-        limits: (2, figures), between which the figures must lie.
+        names: The names of the figures.
+        measure: Takes indices of training, synthetic and held-out cases; returns
+            (2, figures): synthetic and real reference.
+        sizes: The sizes of the three sets.
+        limits: (2, figures), the lowest and highest possible values.
         seed: Determines the subsets.
-        n_draws: How many.
+        n_draws: The number of subsets.
     """
     rng = np.random.default_rng(seed)
     size = min(sizes)
@@ -229,37 +231,37 @@ def _compare(
     difference = values[0] - values[1]
     between = difference, *(difference + _spread(deviations[:, 0] - deviations[:, 1]))
     triples = [*zip(values, low, high, strict=True), between]
-    ours, ruler, gap = (_estimates(triple) for triple in triples)
+    synthetic, real, gap = (_estimates(triple) for triple in triples)
     return {
-        name: Comparison(ours[i], ruler[i], gap[i], size)
+        name: Comparison(synthetic[i], real[i], gap[i], size)
         for i, name in enumerate(names)
     }
 
 
 def _spread(deviations: Matrix) -> Matrix:
-    """The ends of an interval around a figure, (2, ...) of deviations (draws, ...).
+    """Return the ends of an interval around a figure: (2, ...) from (draws, ...).
 
-    Where nearly all halves have one value, of few points, all those quantiles may lie
-    on one side; no interval leaves out its own figure.
+    If nearly all halves have the same value, as with few points, both quantiles can be
+    on one side. An interval always includes its own figure.
     """
     low, high = np.quantile(deviations, (0.025, 0.975), axis=0)
     return np.stack([np.minimum(low, 0), np.maximum(high, 0)])
 
 
 def _estimates(triple: tuple[Matrix, Matrix, Matrix]) -> list[Estimate]:
-    """Turn values, lower and upper ends, (figures,) each, into estimates."""
+    """Make estimates from values, lower and upper ends, (figures,) each."""
     return [Estimate(*map(float, ends)) for ends in zip(*triple, strict=True)]
 
 
 def _unit(values: Matrix) -> float:
-    """The standard deviation of a figure, or 1 where it is constant."""
+    """Return the standard deviation of a figure, or 1 if it is constant."""
     return float(np.std(values)) or 1.0
 
 
 def _wasserstein(first: Matrix, second: Matrix) -> Matrix:
-    """The distance between rows, (figures, n) each, of equal n.
+    """Return the distance between rows, (figures, n) each.
 
-    For equal numbers it is the mean distance between the ordered values.
+    For equal n it is the mean distance between the sorted values.
     """
     gaps = np.sort(first, axis=1) - np.sort(second, axis=1)
     return np.asarray(np.abs(gaps).mean(axis=1))

@@ -1,35 +1,35 @@
-"""Whether a synthetic set repeats training cases, judged against unseen real cases.
+"""Memorization audit: does a synthetic set repeat training cases?
 
-A real case that no generator saw has a nearest training case too. How near it may be
-by chance is the null: the relative distances (`neighbors`) of held-out real cases to
-the training cases, and with them, so that more than a few dozen numbers tell of its
-tail, those of each training case to the others. From N such distances come two
-bounds:
+A real case that no generator has seen also has a nearest training case. The null
+distribution says how near it is by chance. It consists of the relative distances
+(`neighbors`) of held-out real cases to the training cases and, to have more values in
+its tail, of each training case to the other ones. N such distances give two bounds:
 
-- The *threshold* estimates the null's 1st percentile. It is the r-th smallest of
-  them, r the whole part of (N + 1) / 100 but at least 1: whatever the distribution, a
-  further real case is closer with probability r / (N + 1) on average, and that
-  probability itself is distributed as Beta(r, N + 1 - r). Its 95 % interval is wide
-  for small N (N = 112: 0.02 % to 3.2 %), which is why an exact binomial test against
-  1 % alone raises false alarms. The *p-value* counts this in: if synthetic pairs are
-  no closer than real cases, how many of n lie below the threshold is distributed as
-  BetaBinomial(n, r, N + 1 - r), exactly for held-out cases, nearly so for training
-  cases, each of which stands in the others' null.
-- The *copy bound* is so low that a single pair below it is a copy. It lies beyond any
-  N, so it is extrapolated: median - t * s * sqrt(1 + 1 / N), with s the distance from
-  the median to the 5th percentile over the normal distribution's 1.645, and t the
-  quantile of Student's distribution with N - 1 degrees of freedom at a thousandth over
-  the number of pairs. A few near-duplicates among the real cases move it little.
-  It is at least a fifth: what is five times nearer to one case than to others is a
-  copy by any measure, however few the null's cases.
+- The *threshold* estimates the 1st percentile of the null. It is the r-th smallest
+  distance; r is (N + 1) / 100 rounded down, but at least 1. Whatever the distribution,
+  a further real case is closer with probability r / (N + 1) on average, and this
+  probability has the distribution Beta(r, N + 1 - r). Its 95 % interval is wide for
+  small N (N = 112: 0.02 % to 3.2 %), so an exact binomial test against 1 % raises false
+  alarms. The *p-value* takes this into account: if synthetic pairs are no closer than
+  real cases, the number of n pairs below the threshold has the distribution
+  BetaBinomial(n, r, N + 1 - r). This is exact for held-out cases, and nearly so for
+  training cases, each of which is in the null of the others.
+- The *copy bound* is so low that a single pair below it is a copy. No N is large enough
+  to observe it, so it is extrapolated: median - t * s * sqrt(1 + 1 / N). s is the
+  distance from the median to the 5th percentile over the 1.645 of the normal
+  distribution. t is the quantile of Student's distribution with N - 1 degrees of
+  freedom at 0.001 over the number of pairs. A few near-duplicates among the real cases
+  change it little. It is at least 0.2: what is five times nearer to one case than to
+  the others is a copy, however few cases the null has.
 
-A part (image, mask, pair) passes if it has no copy and no excess of pairs below the
-threshold at 0.01 over the three parts; the set passes if all three do.
+A part (image, mask, pair) passes if it has no copy, and no excess of pairs below the
+threshold at level 0.01 over the three parts. The set passes if all three parts do.
 
-Measured with random splits of one set of real cases, where there is nothing to find:
-with 30 training, 82 held-out and 120 "synthetic" cases 3 % of the sets fail, of
-phantoms as of radiographs, and with 100, 60 and 87 of them 3 % and 5 %; nearly all for
-one "copy", as the nulls' tails are a little heavier than assumed.
+False alarms were measured with random splits of one set of real cases, in which there
+is nothing to find. With 30 training, 82 held-out and 120 "synthetic" cases, 3 % of the
+sets fail, for phantoms and for radiographs. With 100, 60 and 87 cases, 3 % and 5 %
+fail. Nearly all fail because of one "copy": the tails of the nulls are a little heavier
+than assumed.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ from tfgansynth.assessment.neighbors import distances as distances_between
 from tfgansynth.assessment.neighbors import nearest as nearest_of
 
 NULL_SHARE = 0.01
-"""The null's percentile that the threshold stands for."""
+"""The share of the null that the threshold estimates."""
 _EXCESS_LEVEL = 0.01 / len(PARTS)
 _COPY_LEVEL = 0.001
 _LEAST_COPY_BOUND = 0.2
@@ -59,7 +59,7 @@ class PartAudit:
     """The audit of the images, masks or pairs of a synthetic set of n.
 
     Attributes:
-        nearest: The nearest training case of each, and the relative distance to it.
+        nearest: The nearest training case of each item, and its relative distance.
         null: float64 (N,), the relative distances of real cases, ascending.
     """
 
@@ -68,17 +68,17 @@ class PartAudit:
 
     @property
     def rank(self) -> int:
-        """Which of the null's distances, from the smallest, is the threshold."""
+        """The rank of the threshold among the null's distances, from the smallest."""
         return max(1, int(NULL_SHARE * (len(self.null) + 1)))
 
     @property
     def threshold(self) -> float:
-        """The estimate of the null's 1st percentile."""
+        """The estimate of the 1st percentile of the null."""
         return float(self.null[self.rank - 1])
 
     @property
     def expected_share(self) -> float:
-        """The share of further real cases to expect below the threshold."""
+        """The expected share of further real cases below the threshold."""
         return self.rank / (len(self.null) + 1)
 
     @property
@@ -91,7 +91,7 @@ class PartAudit:
 
     @property
     def copy_bound(self) -> float:
-        """The relative distance below which a single one is a copy."""
+        """The relative distance below which a single item is a copy."""
         n_null = len(self.null)
         median = np.median(self.null)
         spread = (median - np.quantile(self.null, _TAIL)) / -stats.norm.ppf(_TAIL)
@@ -101,22 +101,22 @@ class PartAudit:
 
     @property
     def copies(self) -> Indices:
-        """Which ones are copies, ascending."""
+        """The indices of the copies, ascending."""
         return np.flatnonzero(self.nearest.distances < self.copy_bound)
 
     @property
     def n_closer(self) -> int:
-        """How many are closer to a training case than the threshold."""
+        """The number of items closer to a training case than the threshold."""
         return int(np.count_nonzero(self.nearest.distances < self.threshold))
 
     @property
     def share(self) -> float:
-        """The share of those in the set."""
+        """Their share of the set."""
         return self.n_closer / len(self.nearest.cases)
 
     @property
     def p_value(self) -> float:
-        """Chance of as many below the threshold if they were further real cases."""
+        """The chance of as many below the threshold among further real cases."""
         n_null, n = len(self.null), len(self.nearest.cases)
         count = stats.betabinom(n, self.rank, n_null + 1 - self.rank)
         return float(count.sf(self.n_closer - 1))
@@ -125,16 +125,16 @@ class PartAudit:
     def binomial_p_value(self) -> float:
         """Exact binomial test of a share above 1 %, as if the threshold were exact.
 
-        Told because it is the usual test; the verdict goes by `p_value`.
+        It is recorded because it is the usual test. The verdict uses `p_value`.
         """
         n = len(self.nearest.cases)
         return float(stats.binomtest(self.n_closer, n, NULL_SHARE, "greater").pvalue)
 
     @property
     def offenders(self) -> Indices:
-        """Which ones to drop: all below either bound, ascending.
+        """The indices of the items below either bound, ascending.
 
-        Innocent ones are among them, about `expected_share` of the set.
+        About `expected_share` of a set without copies is flagged as well.
         """
         bound = max(self.threshold, self.copy_bound)
         return np.flatnonzero(self.nearest.distances < bound)
@@ -145,11 +145,11 @@ class PartAudit:
         return not self.copies.size and self.p_value >= _EXCESS_LEVEL
 
     def closest(self, count: int) -> list[tuple[int, int, float]]:
-        """List the closest ones for a gallery, closest first.
+        """List the items nearest to a training case, for a gallery.
 
         Returns:
-            Index in the synthetic set, index of the training case, and relative
-            distance; `count` of them, or all if there are fewer.
+            Index in the synthetic set, index of the training case and relative
+            distance of `count` items, or of all if there are fewer; nearest first.
         """
         order = np.argsort(self.nearest.distances, kind="stable")[:count]
         return [
@@ -166,12 +166,12 @@ class Audit:
 
     @property
     def passed(self) -> bool:
-        """Whether all parts pass: the verdict of a release check."""
+        """Whether all parts pass."""
         return all(part.passed for part in self.parts.values())
 
     @property
     def offenders(self) -> Indices:
-        """The samples to drop: offenders in any part, ascending."""
+        """The samples to drop: those flagged in any part, ascending."""
         parts = [part.offenders for part in self.parts.values()]
         return functools.reduce(np.union1d, parts)
 
@@ -180,10 +180,10 @@ def audit(training: Pairs, synthetic: Pairs, held_out: Pairs) -> Audit:
     """Compare a synthetic set with the cases its generator was trained on.
 
     Args:
-        training: All cases that the generator was trained on, 3 or more.
+        training: All cases on which the generator was trained, 3 or more.
         synthetic: The pairs to audit, 1 or more.
-        held_out: Real cases that the generator never saw, 1 or more. Of patients
-            among the training cases there must be none.
+        held_out: Real cases that the generator has not seen, 1 or more, of other
+            patients than the training cases.
 
     Raises:
         ValueError: There are too few, or the sizes of images and masks differ.

@@ -1,35 +1,34 @@
-"""How near a pair is to each training case, whatever its exposure and place.
+"""How near a pair is to each training case, whatever its exposure and position.
 
-A copy that a generator makes is seldom exact: it is noisier or smoother, brighter or
-darker, or a few pixels off. Two images are compared here so that none of this hides
-a copy:
+A copy that a generator makes is seldom exact. It is noisier or smoother, brighter or
+darker, or a few pixels away. Two images are compared so that none of this hides a copy:
 
-1. Both are brought to at most 64 x 64 pixels by area and band-passed (the difference
-   of Gaussians of 1 and 4 pixels), which leaves out noise as well as exposure, and
-   their local contrast is evened out: what stays is where ribs, vessels and edges lie.
-2. Their distance is sqrt(2 - 2 r), in [0, 2], where r is the largest normalized
-   cross-correlation of the middle of the training image with equally large windows
-   of the other, up to a 16th of the side away in each direction (8 of 128 pixels), in
-   steps of half a pixel: of one pixel of 128.
+1. Both are reduced to at most 64 x 64 pixels by area and band-passed (the difference of
+   Gaussians of 1 and 4 pixels), which removes noise and exposure. Their local contrast
+   is evened out. What remains is the positions of ribs, vessels and edges.
+2. Their distance is sqrt(2 - 2 r), in [0, 2]. r is the largest normalized
+   cross-correlation between the middle of the training image and windows of the same
+   size in the other image, up to a 16th of the side away in each direction (8 of 128
+   pixels), in steps of half a pixel (one pixel of 128).
 
 Masks are compared in the same way; the band-pass leaves their outlines. For a pair, r
 is the mean of the image's and the mask's correlation at the same shift.
 
-A smooth image, near the average of all, is nearer to every case than a real one is,
-and yet copies none. So the nearest case is judged by the *relative distance*: the
-distance to it over the mean distance to the next 50 (all others, where there are
-fewer). It is near 0 for a copy and near 1 where no case stands out. The idea is the
-adaptive distance of Carlini et al., "Extracting training data from diffusion models"
-(2023), section 4.2.
+A smooth image, near the average of all cases, is nearer to each case than a real one
+is, although it copies none. The nearest case is therefore judged by the *relative
+distance*: the distance to it over the mean distance to the next 50 cases (all others if
+there are fewer). It is near 0 for a copy and near 1 if no case stands out. The idea is
+the adaptive distance of Carlini et al., "Extracting training data from diffusion
+models" (2023), section 4.2.
 
-What hides a copy: measured on radiographs, pairs turned by 2 degrees or scaled by 3 %
-are still found by the audit in `memorization`, those turned by 4 degrees or scaled by
-6 % are not. Mirror images are not looked for.
+Limits, measured on radiographs: the audit in `memorization` still finds pairs turned by
+2 degrees or scaled by 3 %, but not those turned by 4 degrees or scaled by 6 %. It does
+not look for mirror images. See `data.similarity` for the steps that this shares with
+the search for duplicates, and for the reasons why the rest differs.
 """
 
 import dataclasses
 import itertools
-import math
 from typing import Any, Literal
 
 import numpy as np
@@ -37,6 +36,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tfgansynth.arrays import FloatArray, resize_area
+from tfgansynth.data.similarity import SIDE, band_pass, unit_vectors
 
 Part = Literal["image", "mask", "pair"]
 PARTS: tuple[Part, ...] = ("image", "mask", "pair")
@@ -47,15 +47,14 @@ Pairs = tuple[NDArray[Any], NDArray[np.bool_]]
 
 Matrix = NDArray[np.float64]
 
-_SIDE = 64
 _FINEST, _COARSEST = 1 / 64, 4 / 64
 """Standard deviations of the band-pass's two Gaussians, as shares of the side."""
 _SHIFT = 1 / 16
 """The farthest shift, as a share of the side."""
 _CONTRAST_FLOOR = 0.1
-"""Share of an image's mean local contrast below which nothing is evened out."""
+"""Share of an image's mean local contrast below which contrast is not evened out."""
 _ROUNDING = 1e-6
-"""Contrast that float32 makes of a flat plane, as a share of its value."""
+"""Contrast that rounding gives to a flat plane, as a share of its value."""
 _N_OTHERS = 50
 
 
@@ -91,21 +90,21 @@ def distances(training: Pairs, pairs: Pairs) -> dict[Part, Matrix]:
     reach = round(_SHIFT * side)
     inner = side - 2 * reach
     middles = [
-        _unit(planes[:, reach : reach + inner, reach : reach + inner])
+        unit_vectors(planes[:, reach : reach + inner, reach : reach + inner])
         for planes in references
     ]
     halfway = [_halfway(planes) for planes in others]
     best = np.full((3, len(others[0]), len(references[0])), -1, np.float32)
-    for top, beside in itertools.product(range(4 * reach + 1), (0, 1)):
+    for top, right in itertools.product(range(4 * reach + 1), (0, 1)):
         row, below = divmod(top, 2)
-        # All shifts along a row in one product: many small ones would have the
-        # processors wait for each other most of the time.
+        # One product for all shifts along a row: in many small products, threads wait
+        # for each other most of the time.
         image, mask = (
-            _correlations(planes[below][beside][:, row : row + inner], middle)
+            _correlations(planes[below][right][:, row : row + inner], middle)
             for planes, middle in zip(halfway, middles, strict=True)
         )
-        # The last shift of half a pixel would leave the reach.
-        found = np.stack([image, mask, (image + mask) / 2])[:, : 2 * reach + 1 - beside]
+        # The last shift of half a pixel is out of reach.
+        found = np.stack([image, mask, (image + mask) / 2])[:, : 2 * reach + 1 - right]
         np.maximum(best, found.max(axis=1), out=best)
     matrices = np.sqrt(np.clip(2 - 2 * best.astype(np.float64), 0, 4))
     return dict(zip(PARTS, matrices, strict=True))
@@ -115,12 +114,12 @@ def nearest(matrix: Matrix) -> Nearest:
     """Find the nearest training case of each pair and its relative distance.
 
     Args:
-        matrix: float64 (n, m), distances to m training cases. A case to be left out,
-            as when training cases are compared among themselves, is at infinity.
+        matrix: float64 (n, m), distances to m training cases. A case that must not
+            count, such as a training case itself, has an infinite distance.
 
     Raises:
-        ValueError: Less than two training cases are left for a pair: with one, there
-            is nothing to be nearer than.
+        ValueError: A pair has fewer than two training cases: with one, there are no
+            others to compare it with.
     """
     if matrix.ndim != 2 or np.isfinite(matrix).sum(axis=1).min(initial=2) < 2:
         raise ValueError("expected distances to at least 2 training cases")
@@ -150,15 +149,17 @@ def _planes(pairs: Pairs) -> tuple[FloatArray, FloatArray]:
 
 
 def _band_pass(stack: NDArray[Any]) -> FloatArray:
-    side = min(_SIDE, stack.shape[-1])
+    side = min(SIDE, stack.shape[-1])
     planes = np.zeros((len(stack), side, side), np.float32)
     for plane, full in zip(planes, stack, strict=True):
         plane[:] = resize_area(full, side)
-    coarse = _blur(planes, _COARSEST * side)
-    details = _blur(planes, _FINEST * side) - coarse
-    contrast = np.sqrt(_blur(details**2, _COARSEST * side))
+    coarse = _COARSEST * side
+    details, power = band_pass(
+        planes, _blur, fine=_FINEST * side, coarse=coarse, window=coarse
+    )
+    contrast = np.sqrt(power)
     floor = _CONTRAST_FLOOR * contrast.mean(axis=(1, 2), keepdims=True)
-    # Rounding errors of a flat plane are no details of it.
+    # Rounding errors of a flat plane are not details.
     seen = floor > _ROUNDING * np.abs(planes).max(axis=(1, 2), keepdims=True)
     even = np.zeros_like(details)
     np.divide(details, contrast + floor, out=even, where=seen)
@@ -179,20 +180,11 @@ def _blur(planes: FloatArray, sigma: float) -> FloatArray:
     return np.asarray(ndimage.gaussian_filter(planes, (0, sigma, sigma)), np.float32)
 
 
-def _unit(planes: FloatArray) -> FloatArray:
-    """Flatten planes to vectors (m, p) of mean 0 and length 1; flat ones stay 0."""
-    vectors = _flat(planes)
-    vectors = np.asarray(vectors - vectors.mean(axis=1, keepdims=True))
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    np.divide(vectors, lengths, out=vectors, where=lengths > 0)
-    return vectors
-
-
 def _correlations(rows: FloatArray, units: FloatArray) -> FloatArray:
     """Correlate the windows along rows with vectors of mean 0 and length 1.
 
-    As those have mean 0, the windows' own means drop out of the product and are
-    needed for the lengths alone.
+    Because the vectors have mean 0, the means of the windows matter for their lengths
+    only.
 
     Args:
         rows: float32 (n, h, s).
@@ -210,7 +202,3 @@ def _correlations(rows: FloatArray, units: FloatArray) -> FloatArray:
     products = np.asarray(vectors @ units.T)
     np.divide(products, lengths, out=products, where=lengths > 0)
     return products.reshape(-1, n_planes, len(units))
-
-
-def _flat(planes: FloatArray) -> FloatArray:
-    return planes.reshape(len(planes), math.prod(planes.shape[1:]))

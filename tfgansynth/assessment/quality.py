@@ -1,17 +1,17 @@
-"""Whether a synthetic mask looks like a lung mask and fits its image.
+"""Quality: does a synthetic mask look like a lung mask, and does it fit its image?
 
-Two questions, each answered beside the same figures of held-out real cases, which
-are the ruler: no figure means anything without what real cases get.
+Both questions are answered next to the same figures of held-out real cases, the real
+reference, because no figure means anything without the values that real cases have.
 
-- *Plausibility*: is the mask's shape within the range of real training masks? The
-  range of a figure reaches 2.5 times as far from the training masks' median as their
-  5th percentile on one side and their 95th on the other: for a normal distribution 4
-  standard deviations, for a skewed one farther on its longer side. Percentiles 5 and
-  95 can be told from 30 masks, extremes cannot, and up to 5 % of odd masks at either
-  end do not widen the range. Of unseen radiographs' masks 95 % are plausible by 30
-  training masks and 97 % by 145.
-- *Agreement*: how much does the mask overlap with what a segmentation network finds
-  in the image? The network must have seen neither.
+- *Plausibility*: is the shape of the mask within the range of real training masks? The
+  range of a figure extends from the median of the training masks 2.5 times as far as
+  their 5th percentile on one side and their 95th on the other. For a normal
+  distribution this is 4 standard deviations, for a skewed one more on its longer side.
+  30 masks are enough to estimate the percentiles 5 and 95, but not the extremes. Up to
+  5 % of odd masks at either end do not widen the range. Of the masks of unseen
+  radiographs, 95 % are plausible by 30 training masks and 97 % by 145.
+- *Agreement*: how much does the mask overlap with the result of a segmentation network
+  for the image? The network must be trained on neither.
 """
 
 import dataclasses
@@ -39,8 +39,8 @@ _EIGHT_CONNECTED = ndimage.generate_binary_structure(2, 2)
 def shape_figures(mask: MaskArray, lungs: Lungs) -> dict[str, float]:
     """Measure the shape of a mask.
 
-    The patient's left lung is on the right of the image; `data.lungs` tells the two
-    apart, also where they touch.
+    The patient's left lung is on the right of the image. `data.lungs` separates the
+    two, even if they touch.
 
     Args:
         mask: bool (H, W), not empty.
@@ -105,7 +105,7 @@ class Misfit:
     """A figure of one mask outside the range of real training masks.
 
     Attributes:
-        index: Of the mask in its set.
+        index: The index of the mask in its set.
         figure: Name of the figure.
         value: Its value.
         low: Lower end of the range.
@@ -125,7 +125,7 @@ class Plausibility:
 
     Attributes:
         plausible: bool (n,).
-        misfits: What lies outside, by mask.
+        misfits: The figures outside their ranges, sorted by mask.
     """
 
     plausible: NDArray[np.bool_]
@@ -141,7 +141,7 @@ Ranges = Mapping[str, tuple[float, float]]
 
 
 def shape_ranges(training: ShapeTable) -> dict[str, tuple[float, float]]:
-    """Return the range of each figure over training masks; see the module's text."""
+    """Return the plausible range of each figure; see the module for its definition."""
     ranges = {}
     for name, values in training.items():
         low, median, high = np.quantile(values, _TAILS)
@@ -153,10 +153,10 @@ def shape_ranges(training: ShapeTable) -> dict[str, tuple[float, float]]:
 
 
 def plausibility(table: ShapeTable, ranges: Ranges) -> Plausibility:
-    """Find the figures of masks that lie outside the ranges.
+    """Find the figures of masks that are outside the ranges.
 
     Args:
-        table: Of the masks to judge.
+        table: The shape figures of the masks.
         ranges: From `shape_ranges` of the training masks.
     """
     misfits = [
@@ -197,12 +197,11 @@ def agreement(
 
 
 def passes(agreement: Values, min_agreement: float) -> NDArray[np.bool_]:
-    """Tell which pairs a filter keeps: those that agree at least so much.
+    """Return which pairs a filter keeps: those with at least this agreement.
 
     Args:
         agreement: float64 (n,), from `agreement`.
-        min_agreement: Dice coefficient, [0, 1]; 0 keeps every pair: the filter is
-            off.
+        min_agreement: Dice coefficient, [0, 1]; 0 keeps every pair.
 
     Returns:
         bool (n,).
@@ -220,7 +219,7 @@ class Spread:
     """The distribution of a figure over n cases, for one line of a table.
 
     Attributes:
-        n: How many cases.
+        n: The number of cases.
         mean: Their mean.
         quantiles: At `QUANTILES`, interpolated linearly between the closest ranks.
     """

@@ -1,11 +1,11 @@
-"""Multiply-adds of one training step, counted from the configuration.
+"""Count the multiply-adds of one training step, counted from the configuration.
 
-Counted are the convolutions and dense layers: what each has to compute for its
-output, for the gradients of its weights and for those of its inputs, a kernel at
-the image's border as a whole one. Not counted are biases, normalization,
-activations, augmentation, losses and optimizers: a fraction of a percent of the
-arithmetic, though not of the time. It is the work that the step asks for, however
-a kernel goes about it.
+Convolutions and dense layers count: the arithmetic of each for its output, for the
+gradients of its weights and for those of its inputs. A kernel at the border of an image
+counts as a whole one. Biases, normalization, activations, augmentation, losses and
+optimizers do not count: they are a fraction of a percent of the arithmetic, though not
+of the time. The count is the work that the step requires, whatever algorithm a kernel
+uses.
 """
 
 from tfgansynth.config import Config, GANConfig, UNetConfig
@@ -15,19 +15,19 @@ _CLASSES = 2
 
 
 def generator_layers(config: GANConfig, size: int) -> list[int]:
-    """Multiply-adds of each layer for one pair, forward, from z to pair."""
+    """Count the multiply-adds of each layer for one pair, from z to pair."""
     base = size >> len(config.generator_maps)
     counts = [config.z_dim * base * base * config.generator_maps[0]]
     maps = [*config.generator_maps, _PAIR_CHANNELS]
     for level in range(len(config.generator_maps)):
-        # Every input pixel of a transposed convolution meets the whole kernel.
+        # Each input pixel of a transposed convolution is multiplied by all the kernel.
         pixels = (base << level) ** 2
         counts.append(pixels * config.kernel_size**2 * maps[level] * maps[level + 1])
     return counts
 
 
 def discriminator_layers(config: GANConfig, size: int) -> list[int]:
-    """Multiply-adds of each layer for one pair, forward, from pair to logits."""
+    """Count the multiply-adds of each layer for one pair, from pair to logits."""
     maps = [_PAIR_CHANNELS, *config.discriminator_maps]
     counts = []
     for level in range(len(config.discriminator_maps)):
@@ -39,7 +39,7 @@ def discriminator_layers(config: GANConfig, size: int) -> list[int]:
 
 
 def unet_layers(config: UNetConfig, size: int) -> list[int]:
-    """Multiply-adds of each layer for one image, forward, from image to logits."""
+    """Count the multiply-adds of each layer for one image, from image to logits."""
     window = config.kernel_size**2
     maps = config.maps
     counts = []
@@ -49,21 +49,23 @@ def unet_layers(config: UNetConfig, size: int) -> list[int]:
         counts += [pixels * window * channels * maps, pixels * window * maps * maps]
     for level in reversed(range(config.depth)):
         pixels = (size >> level) ** 2
-        # A 2 x 2 up-convolution of stride 2: one kernel value an output pixel.
+        # A 2 x 2 up-convolution of stride 2: one kernel value per output pixel.
         counts.append(pixels * maps * maps)
         counts += [pixels * window * 2 * maps * maps, pixels * window * maps * maps]
     return [*counts, size * size * maps * _CLASSES]
 
 
 def gan_step(config: Config) -> int:
-    """Multiply-adds of one GAN step on a mini-batch.
+    """Count the multiply-adds of one GAN step on a mini-batch.
 
-    Generator: forward, weight gradients, input gradients (none for z).
-    Discriminator on real pairs: forward, weight gradients, input gradients but at
-    its first layer. On synthetic pairs: forward; the same two gradients for its own
-    loss; for the generator's loss input gradients down to the pair. A second update
-    of the generator in a step adds its own and the last of these on fresh pairs;
-    codes add the generator's on half as many.
+    - Generator: forward, weight gradients, input gradients (none for z).
+    - Discriminator on real pairs: forward, weight gradients, input gradients except
+      at its first layer.
+    - Discriminator on synthetic pairs: forward; the same two gradients for its own
+      loss; input gradients down to the pair for the generator's loss.
+    - A second update of the generator in a step: the generator's again, and forward
+      and input gradients of the discriminator on fresh pairs.
+    - Latent codes: the generator's again, on half as many pairs.
     """
     gan = config.gan
     g_layers = generator_layers(gan, config.data.size)
@@ -78,9 +80,9 @@ def gan_step(config: Config) -> int:
 
 
 def unet_step(config: Config) -> int:
-    """Multiply-adds of one U-Net step on a mini-batch.
+    """Count the multiply-adds of one U-Net step on a mini-batch.
 
-    Forward, weight gradients, input gradients but at the first layer.
+    Forward, weight gradients, input gradients except at the first layer.
     """
     layers = unet_layers(config.unet, config.data.size)
     return config.unet.batch * (3 * sum(layers) - layers[0])

@@ -1,10 +1,10 @@
 """The same networks as a user of Keras writes them: plain layers, plain optimizers.
 
-The GAN follows Keras's own example of a GAN with its own `train_step`: real and
-synthetic pairs pass the discriminator as one batch, and the generator's update
-draws and judges new pairs. It has one logit and the binary cross-entropy, batch
-normalization and no augmentation, whatever the configuration says of these. The
-number format is a global policy, which the builders set for their whole process.
+The GAN follows Keras's example of a GAN with a custom `train_step`: real and synthetic
+pairs pass the discriminator as one batch, and the generator's update draws new pairs.
+It has one logit, the binary cross-entropy, batch normalization and no augmentation,
+whatever the configuration says about these. The number format is a global policy, which
+the builders set for their whole process.
 """
 
 from typing import Any
@@ -12,15 +12,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgansynth.benchmark.inputs import random_cases, random_pairs
-from tfgansynth.benchmark.stepper import Stepper, tensorflow_stepper
+from tfgansynth.benchmark.stepper import (
+    Stepper,
+    random_cases,
+    random_pairs,
+    tensorflow_stepper,
+)
 from tfgansynth.config import Config, GANConfig, Precision, UNetConfig
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def gan(config: Config) -> Stepper:
-    """Steps of the GAN on one random mini-batch."""
+    """Make steps of the GAN on one random mini-batch."""
     _set_policy(config.gan.precision)
     network = _GAN(config.gan, config.data.size)
     network.compile(_adam(config.gan, config.gan.discriminator_rate))
@@ -30,7 +34,7 @@ def gan(config: Config) -> Stepper:
 
 
 def unet(config: Config) -> Stepper:
-    """Steps of the U-Net on one random mini-batch."""
+    """Make steps of the U-Net on one random mini-batch."""
     _set_policy(config.unet.precision)
     network = _build_unet(config.unet, config.data.size)
     network.compile(
@@ -47,7 +51,7 @@ def _set_policy(precision: Precision) -> None:
 
 
 def _as_fit_compiles_it(network: keras.Model) -> Any:
-    # Keras decides by itself whether XLA compiles the step: on a GPU it does.
+    # Keras decides whether XLA compiles the step: on a GPU it does.
     return tf.function(network.train_step, jit_compile=network.jit_compile)
 
 

@@ -1,4 +1,4 @@
-"""What this machine is and the most it computes. Runs in a worker."""
+"""The hardware of this machine and its peak arithmetic rate. Runs in a worker."""
 
 import importlib.metadata
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 from tfgansynth.benchmark.results import GPU, Machine, Peak
 from tfgansynth.config import Precision
-from tfgansynth.runtime.precision import cpu_flags, resolve_precision
+from tfgansynth.runtime.devices import cpu_flags, resolve_precision
 
 _FEATURES = {
     "AVX2": "avx2",
@@ -17,14 +17,14 @@ _FEATURES = {
     "AVX-512 bfloat16": "avx512_bf16",
     "AMX bfloat16": "amx_bf16",
 }
-"""Instructions that convolutions gain from, and the flag that tells of each."""
+"""Instructions that make convolutions faster, and the CPU flag of each."""
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "torch")
 
 _MATRIX_SIDE = 4096
 _CONVOLUTIONS = (
-    # Batch, side of the input, input maps, output maps, side of the kernel, stride:
-    # what the GAN and the U-Net spend most of their time on.
+    # Batch, side of the input, input maps, output maps, side of the kernel, stride.
+    # The GAN and the U-Net spend most of their time on these.
     (32, 32, 128, 256, 5, 2),
     (16, 128, 64, 64, 3, 1),
 )
@@ -33,13 +33,13 @@ _ROUND_SECONDS = 0.25
 
 
 class Probe:
-    """Looks at the machine and measures it."""
+    """Describes and measures the machine."""
 
     def describe(self) -> Machine:
-        """Say what was found."""
-        # Both import TensorFlow, which whoever starts this worker can do without.
+        """Describe hardware and software."""
+        # Both import TensorFlow, which the parent process does not need.
+        from tfgansynth.runtime.devices import processor_name, usable_cores
         from tfgansynth.runtime.kernels import library
-        from tfgansynth.runtime.machine import processor_name, usable_cores
 
         flags = cpu_flags()
         return Machine(
@@ -57,9 +57,10 @@ class Probe:
         )
 
     def peak(self, precision: Precision) -> Peak:
-        """Measure a large matrix product and convolutions of the networks' kinds.
+        """Measure a large matrix product and convolutions like those of the networks.
 
-        The best of a few rounds each: a ceiling, where the networks have medians.
+        The best of a few rounds each, because this is an upper limit. The networks'
+        times are medians.
 
         Args:
             precision: float32 or bfloat16.
@@ -139,7 +140,7 @@ def _best_rate(compute: Callable[[], Any], multiply_adds: int) -> float:
         while not count or time.perf_counter() - start < _ROUND_SECONDS:
             result = compute()
             count += 1
-        # A GPU computes behind Python's back, in order: the last one is the end.
+        # A GPU computes asynchronously and in order: wait for the last result.
         _wait(result)
         seconds = (time.perf_counter() - start) / count
         best = max(best, 2 * multiply_adds / seconds / 1e9)

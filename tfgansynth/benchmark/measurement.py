@@ -1,22 +1,56 @@
-"""One run of the benchmark: the machine, then the GAN, then the U-Net."""
+"""One run of the benchmark: the machine, then the GAN, then the U-Net.
+
+The speed of a machine drifts, with its temperature and with its other users. Two
+implementations that take steps in alternation meet the same drift, so what is compared
+is the ratio of their times in one round, and the median over all rounds. Each
+implementation runs in a process of its own, and the peers run one after the other, so
+that no more than two networks share the memory.
+"""
 
 import dataclasses
-from collections.abc import Callable
+import importlib
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from tfgansynth.benchmark import flops
-from tfgansynth.benchmark.contestants import KERAS, OURS, TORCH, build
 from tfgansynth.benchmark.machine import Probe
-from tfgansynth.benchmark.race import Contestant, race
 from tfgansynth.benchmark.results import (
     GAN,
     UNET,
     Benchmark,
+    BenchmarkPair,
     Machine,
     NetworkResult,
+    Timing,
 )
-from tfgansynth.benchmark.worker import WorkerFailure, worker
+from tfgansynth.benchmark.stepper import Stepper
+from tfgansynth.benchmark.worker import Call, WorkerFailure, worker
 from tfgansynth.config import Config, GANConfig, Precision, UNetConfig
 from tfgansynth.errors import InputError
+
+OURS, KERAS, TORCH = "tfgansynth", "plain Keras", "PyTorch"
+"""Names of the implementations."""
+
+_MODULES = {OURS: "ours", KERAS: "keras_peer", TORCH: "torch_peer"}
+_FUNCTIONS = {GAN: "gan", UNET: "unet"}
+
+_ROUND_SECONDS = 0.5
+"""A round has as many steps as take about this long, at least one."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Implementation:
+    """An implementation of a network, and how a worker makes its `Stepper`."""
+
+    name: str
+    precision: Precision
+    build: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        """Return the name and the number format."""
+        return f"{self.name}, {self.precision}"
 
 
 def measure(
@@ -32,10 +66,10 @@ def measure(
         config: Networks, mini-batches, optimizers and number formats.
         repeats: Rounds to time; their median counts.
         with_peers: Also time plain Keras and PyTorch.
-        say: Is told in a line what comes next.
+        say: Gets a line before each part starts.
 
     Raises:
-        InputError: `repeats` is no positive number, or a network of ours fails.
+        InputError: `repeats` is not positive, or a network of ours fails.
     """
     if repeats < 1:
         raise InputError(f"--repeats {repeats}: expected 1 or more")
@@ -72,37 +106,37 @@ def _network(
 ) -> NetworkResult:
     part = _part(network, config)
     precision = _resolved(part.precision, machine)
-    ours = Contestant(
+    ours = Implementation(
         name=OURS, precision=precision, build=build, arguments=(OURS, network, config)
     )
     peers = _peers(network, config, precision, machine) if with_peers else []
     option = "gan" if network == GAN else "unet"
-    entry, duels = race(
+    timing, pairs = compare(
         ours,
         peers,
         repeats,
         options=f"--{option}.batch {part.batch} --{option}.precision {part.precision}",
-        say=lambda contestant: say(f"{network}: {contestant}"),
+        say=lambda name: say(f"{network}: {name}"),
     )
     count = flops.gan_step if network == GAN else flops.unet_step
     return NetworkResult(
         network=network,
         batch=part.batch,
         multiply_adds=count(config),
-        ours=entry,
-        duels=duels,
+        ours=timing,
+        pairs=pairs,
     )
 
 
 def _peers(
     network: str, config: Config, ours: Precision, machine: Machine
-) -> list[Contestant]:
-    """Each peer in float32, and in bfloat16 where that is of use or ours too."""
+) -> list[Implementation]:
+    """Return each peer in float32, and in bfloat16 if we or the machine use it."""
     formats: list[Precision] = ["float32"]
     if "bfloat16" in (ours, machine.accelerated):
         formats.append("bfloat16")
     return [
-        Contestant(
+        Implementation(
             name=name,
             precision=precision,
             build=build,
@@ -127,3 +161,97 @@ def _with_precision(config: Config, precision: Precision) -> Config:
 
 def _resolved(precision: Precision, machine: Machine) -> Precision:
     return machine.accelerated if precision == "auto" else precision
+
+
+def build(name: str, network: str, config: Config) -> Stepper:
+    """Build the network of one implementation on one random mini-batch.
+
+    Args:
+        name: `OURS`, `KERAS` or `TORCH`.
+        network: `GAN` or `UNET`.
+        config: Sizes, mini-batch, optimizer and number format.
+
+    Raises:
+        ModuleNotFoundError: The library of the implementation is not installed.
+    """
+    # Imported by name and only here, in a worker, which then loads one library only.
+    module = importlib.import_module(f"tfgansynth.benchmark.{_MODULES[name]}")
+    stepper: Stepper = getattr(module, _FUNCTIONS[network])(config)
+    return stepper
+
+
+def compare(
+    ours: Implementation,
+    peers: Sequence[Implementation],
+    repeats: int,
+    *,
+    options: str,
+    say: Callable[[str], None],
+) -> tuple[Timing, tuple[BenchmarkPair, ...]]:
+    """Time our steps alone, then in alternation with each peer's.
+
+    Args:
+        ours: This package's network.
+        peers: The implementations to compare it with. If one fails, the others are
+            still timed.
+        repeats: Rounds, both alone and with each peer.
+        options: The options that size our network, for the message if it fails.
+        say: Gets the name of each implementation before it starts.
+
+    Raises:
+        InputError: Our own network fails.
+    """
+    try:
+        say(str(ours))
+        with worker(ours.build, *ours.arguments) as call:
+            runner = _Runner(call)
+            alone = tuple(runner.round() for _ in range(repeats))
+            pairs = []
+            for peer in peers:
+                say(str(peer))
+                pairs.append(_pair(runner, peer, repeats))
+                call("device")  # raises if our process ended during that pair
+            return _timing(ours, call, alone), tuple(pairs)
+    except WorkerFailure as fault:
+        raise InputError(f"{options}: {fault}") from None
+
+
+class _Runner:
+    """An implementation that has compiled its step."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        call("run", 1)  # compiles
+        self._steps = max(1, math.ceil(_ROUND_SECONDS / call("run", 1)))
+
+    def round(self) -> float:
+        seconds: float = self._call("run", self._steps)
+        return seconds
+
+
+def _pair(ours: _Runner, peer: Implementation, repeats: int) -> BenchmarkPair:
+    theirs: list[float] = []
+    our_seconds: list[float] = []
+    try:
+        with worker(peer.build, *peer.arguments) as call:
+            runner = _Runner(call)
+            for _ in range(repeats):
+                theirs.append(runner.round())
+                our_seconds.append(ours.round())
+            timing = _timing(peer, call, tuple(theirs))
+    except WorkerFailure as fault:
+        failed = Timing(name=peer.name, precision=peer.precision, failure=str(fault))
+        return BenchmarkPair(peer=failed)
+    return BenchmarkPair(peer=timing, our_seconds=tuple(our_seconds))
+
+
+def _timing(
+    implementation: Implementation, call: Call, seconds: tuple[float, ...]
+) -> Timing:
+    return Timing(
+        name=implementation.name,
+        precision=implementation.precision,
+        seconds=seconds,
+        device=call("device"),
+        peak_bytes=call("peak_bytes"),
+    )

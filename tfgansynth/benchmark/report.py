@@ -1,4 +1,4 @@
-"""What a benchmark found out, for people and for programs."""
+"""The results of a benchmark as text and as JSON."""
 
 import dataclasses
 import statistics
@@ -8,13 +8,13 @@ from typing import Any
 from tfgansynth.benchmark.results import (
     GAN,
     Benchmark,
-    Duel,
-    Entry,
+    BenchmarkPair,
     Machine,
     NetworkResult,
     Peak,
+    Timing,
 )
-from tfgansynth.runtime.progress import duration
+from tfgansynth.runtime.progress import aligned, duration
 
 Row = Sequence[str]
 
@@ -26,12 +26,12 @@ def as_text(benchmark: Benchmark) -> str:
         *(_peak_lines(peak) for peak in benchmark.peaks.values()),
         _step_lines(benchmark),
     ]
-    blocks += [_duel_lines(result) for result in benchmark.networks if result.duels]
+    blocks += [_pair_lines(result) for result in benchmark.networks if result.pairs]
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
 def as_dict(benchmark: Benchmark) -> dict[str, Any]:
-    """Turn everything, the configuration too, into what JSON can hold."""
+    """Convert everything, the configuration too, to plain values for JSON."""
     return {
         "config": dataclasses.asdict(benchmark.config),
         "machine": dataclasses.asdict(benchmark.machine),
@@ -54,28 +54,28 @@ def _network_dict(benchmark: Benchmark, result: NetworkResult) -> dict[str, Any]
         "multiply_adds": result.multiply_adds,
         "gflops": result.gflops,
         "share_of_peak": benchmark.share_of_peak(result),
-        "ours": _entry_dict(result.ours),
+        "ours": _timing_dict(result.ours),
         "peers": [
             {
-                **_entry_dict(duel.peer),
-                "our_seconds": duel.our_seconds,
-                "ratios": duel.ratios,
-                "median_ratio": statistics.median(duel.ratios) if duel.ratios else None,
+                **_timing_dict(pair.peer),
+                "our_seconds": pair.our_seconds,
+                "ratios": pair.ratios,
+                "median_ratio": statistics.median(pair.ratios) if pair.ratios else None,
             }
-            for duel in result.duels
+            for pair in result.pairs
         ],
     }
 
 
-def _entry_dict(entry: Entry) -> dict[str, Any]:
-    median = entry.median_seconds if entry.seconds else None
-    return {**dataclasses.asdict(entry), "median_seconds": median}
+def _timing_dict(timing: Timing) -> dict[str, Any]:
+    median = timing.median_seconds if timing.seconds else None
+    return {**dataclasses.asdict(timing), "median_seconds": median}
 
 
 def _machine_rows(machine: Machine) -> list[Row]:
     found = [name for name, there in machine.features.items() if there]
     missing = [name for name, there in machine.features.items() if not there]
-    features = ", ".join(found) or ("none" if missing else "the system does not tell")
+    features = ", ".join(found) or ("none" if missing else "not listed by the system")
     if missing:
         features += f" (not {', '.join(missing)})"
     gpus = [
@@ -122,7 +122,7 @@ def _step_lines(benchmark: Benchmark) -> list[str]:
 
 
 def _format_line(benchmark: Benchmark, result: NetworkResult) -> str:
-    """The number format and why it was taken."""
+    """Say which number format is used, and why."""
     config = benchmark.config
     option, asked = (
         ("gan", config.gan.precision)
@@ -134,7 +134,7 @@ def _format_line(benchmark: Benchmark, result: NetworkResult) -> str:
 
 
 def _acceleration(machine: Machine) -> str:
-    """What `auto` goes by."""
+    """Say what `auto` depends on."""
     if machine.accelerated != "bfloat16":
         return "and nothing here accelerates bfloat16"
     instructions = [
@@ -159,33 +159,34 @@ def _step_row(benchmark: Benchmark, result: NetworkResult) -> Row:
     )
 
 
-def _duel_lines(result: NetworkResult) -> list[str]:
+def _pair_lines(result: NetworkResult) -> list[str]:
     head = (
         *("peer", "on", "format", "s a step", "ours", "ratio", "from - to"),
         "peak memory",
     )
-    rows = [head, *(_duel_row(duel) for duel in result.duels if duel.ratios)]
+    rows = [head, *(_pair_row(pair) for pair in result.pairs if pair.ratios)]
     failures = [
-        f"  {duel.peer.name}, {duel.peer.precision}: {duel.peer.failure}"
-        for duel in result.duels
-        if duel.peer.failure
+        f"  {pair.peer.name}, {pair.peer.precision}: {pair.peer.failure}"
+        for pair in result.pairs
+        if pair.peer.failure
     ]
     return [
-        f"{result.network} step beside its peers', batch {result.batch}, in turn with "
-        f"ours in {result.ours.precision}; ratio: theirs over ours, median of rounds",
+        f"{result.network} step of other implementations, batch {result.batch}, in "
+        f"alternation with ours in {result.ours.precision}; ratio: theirs over ours, "
+        "median of rounds",
         *(_table(rows, texts=3) if len(rows) > 1 else []),
         *failures,
     ]
 
 
-def _duel_row(duel: Duel) -> Row:
-    peer, ratios = duel.peer, duel.ratios
+def _pair_row(pair: BenchmarkPair) -> Row:
+    peer, ratios = pair.peer, pair.ratios
     return (
         peer.name,
         peer.device,
         peer.precision,
         _digits(peer.median_seconds),
-        _digits(statistics.median(duel.our_seconds)),
+        _digits(statistics.median(pair.our_seconds)),
         f"{statistics.median(ratios):.2f}",
         f"{min(ratios):.2f} - {max(ratios):.2f}",
         _gib(peer.peak_bytes),
@@ -197,16 +198,7 @@ def _fold_seconds(benchmark: Benchmark) -> float:
 
 
 def _table(rows: Sequence[Row], texts: int) -> list[str]:
-    """Align columns: the first `texts` of them to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if index < texts else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return lines
+    return [f"  {line}" for line in aligned(rows, n_text_columns=texts)]
 
 
 def _count(number: int, thing: str) -> str:

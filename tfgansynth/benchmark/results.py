@@ -1,4 +1,4 @@
-"""What a benchmark finds out: plain values, as the report and its JSON show them."""
+"""The results of a benchmark: plain values, as the report and its JSON show them."""
 
 import dataclasses
 import statistics
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tfgansynth.config import Config, Precision
 
 GAN, UNET = "GAN", "U-Net"
-"""The networks by name."""
+"""Names of the two networks."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,26 +16,26 @@ class GPU:
 
     name: str
     compute_capability: str
-    """Such as `9.0`; empty where TensorFlow does not tell."""
+    """For example `9.0`; empty if TensorFlow does not know it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """Hardware and software that were found."""
+    """The hardware and software of a machine."""
 
     processor: str
     cores: int
     """Cores this process may use."""
     features: Mapping[str, bool]
-    """Vector and matrix instructions: found or not; empty where the system does
-    not tell."""
+    """Vector and matrix instructions: found or not; empty if the system does not
+    list them."""
     gpus: tuple[GPU, ...]
     memory_bytes: int
     """Main memory."""
     accelerated: Precision
-    """The number format that `auto` takes here."""
+    """The number format that `auto` selects here."""
     kernels: str
-    """Whose filter gradients ours takes, in words."""
+    """Which kernels compute our filter gradients, in words."""
     versions: Mapping[str, str | None]
     """Version of each package; None if it is not installed."""
 
@@ -50,13 +50,13 @@ class Peak:
 
     @property
     def best(self) -> float:
-        """The highest rate: what the networks are held against."""
+        """The highest rate, with which the networks are compared."""
         return max(self.rates.values())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """One contestant's training steps."""
+class Timing:
+    """The training steps of one implementation."""
 
     name: str
     precision: Precision
@@ -65,9 +65,9 @@ class Entry:
     device: str = ""
     """`CPU` or `GPU`."""
     peak_bytes: int = 0
-    """Highest memory use: the GPU's where it runs on one, else the process's."""
+    """Highest memory use: the GPU's if it runs on one, else the process's."""
     failure: str = ""
-    """Why there are no times; empty if there are."""
+    """Why there are no times; empty if there are some."""
 
     @property
     def median_seconds(self) -> float:
@@ -76,22 +76,22 @@ class Entry:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Duel:
-    """A peer's steps, and ours taken in turn with them."""
+class BenchmarkPair:
+    """The steps of another implementation, and ours taken in alternation with them."""
 
-    peer: Entry
+    peer: Timing
     our_seconds: tuple[float, ...] = ()
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """The peer's time over ours, one value a round: above 1, ours is faster."""
+        """The peer's time over ours, one value a round; above 1 ours is faster."""
         rounds = zip(self.peer.seconds, self.our_seconds, strict=True)
         return tuple(theirs / ours for theirs, ours in rounds)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkResult:
-    """A network's own training step and its peers'."""
+    """The training step of one network, in our and in other implementations."""
 
     network: str
     """`GAN` or `UNET`."""
@@ -99,18 +99,18 @@ class NetworkResult:
     """Pairs a step."""
     multiply_adds: int
     """Of one step; see `flops`."""
-    ours: Entry
-    duels: tuple[Duel, ...]
+    ours: Timing
+    pairs: tuple[BenchmarkPair, ...]
 
     @property
     def gflops(self) -> float:
-        """Rate of our step in GFLOP/s; a multiply-add is two."""
+        """The rate of our step in GFLOP/s; a multiply-add counts as two."""
         return 2 * self.multiply_adds / self.ours.median_seconds / 1e9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Benchmark:
-    """Everything one run of the benchmark found out."""
+    """All results of one run of the benchmark."""
 
     config: Config
     repeats: int
@@ -119,5 +119,5 @@ class Benchmark:
     networks: tuple[NetworkResult, ...]
 
     def share_of_peak(self, result: NetworkResult) -> float:
-        """The network's rate over the machine's in the same number format."""
+        """Return the network's rate over the machine's in the same number format."""
         return result.gflops / self.peaks[result.ours.precision].best

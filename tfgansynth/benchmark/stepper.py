@@ -1,4 +1,7 @@
-"""What a contestant does in its worker: take training steps and watch the clock."""
+"""Training steps on random mini-batches: what an implementation does in its worker.
+
+A step takes as long on noise as on radiographs.
+"""
 
 import sys
 import time
@@ -6,9 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tfgansynth.arrays import FloatArray
+from tfgansynth.config import Config
+
 
 class Stepper:
-    """A network with everything that one training step needs.
+    """A network with everything that one training step needs, timed.
 
     Args:
         step: Takes one training step. `float()` of what it returns waits for the
@@ -22,12 +31,12 @@ class Stepper:
         step: Callable[[], Any],
         gpu_peak_bytes: Callable[[], int] | None = None,
     ) -> None:
-        """Take no step yet."""
+        """Keep the step; none is taken yet."""
         self._step = step
         self._gpu_peak_bytes = gpu_peak_bytes
 
     def run(self, steps: int) -> float:
-        """Take steps; the mean time of one in seconds."""
+        """Take steps; return the mean time of one in seconds."""
         start = time.perf_counter()
         for _ in range(steps):
             loss = self._step()
@@ -35,16 +44,16 @@ class Stepper:
         return (time.perf_counter() - start) / steps
 
     def device(self) -> str:
-        """Where the steps run: `CPU` or `GPU`."""
+        """Return where the steps run: `CPU` or `GPU`."""
         return "GPU" if self._gpu_peak_bytes else "CPU"
 
     def peak_bytes(self) -> int:
-        """Highest memory use so far: the GPU's, or the process's resident memory."""
+        """Return the highest memory use so far: the GPU's, or the process's."""
         return self._gpu_peak_bytes() if self._gpu_peak_bytes else resident_peak()
 
 
 def tensorflow_stepper(step: Callable[[], Any]) -> Stepper:
-    """A stepper of TensorFlow's, on the first GPU where it sees one."""
+    """Make a stepper for TensorFlow, which uses the first GPU if it sees one."""
     import tensorflow as tf
 
     from tfgansynth.runtime.devices import gpus
@@ -56,9 +65,9 @@ def tensorflow_stepper(step: Callable[[], Any]) -> Stepper:
 
 
 def resident_peak(status: Path = Path("/proc/self/status")) -> int:
-    """Highest resident memory of this process so far, in bytes."""
-    # Linux hands `ru_maxrss` down to a child, even through exec: it would be that
-    # of the parent where the parent is larger.
+    """Return the highest resident memory of this process so far, in bytes."""
+    # On Linux a child inherits `ru_maxrss`, even through exec: it would be the
+    # parent's value if the parent is larger.
     if status.exists():
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -67,3 +76,26 @@ def resident_peak(status: Path = Path("/proc/self/status")) -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def random_pairs(config: Config) -> FloatArray:
+    """Draw a mini-batch for the GAN: float32 (m, S, S, 2) in [-1, 1)."""
+    size = config.data.size
+    return _uniform((config.gan.batch, size, size, 2))
+
+
+def random_cases(config: Config) -> tuple[FloatArray, NDArray[np.int32]]:
+    """Draw a mini-batch for the U-Net.
+
+    Returns:
+        Images, float32 (m, S, S, 1) in [-1, 1), and classes, int32 (m, S, S).
+    """
+    size = config.data.size
+    shape = (config.unet.batch, size, size)
+    classes = np.random.default_rng(1).integers(0, 2, shape, np.int32)
+    return _uniform((*shape, 1)), classes
+
+
+def _uniform(shape: tuple[int, ...]) -> FloatArray:
+    noise = np.random.default_rng(0).random(shape, np.float32)
+    return np.asarray(2 * noise - 1, np.float32)

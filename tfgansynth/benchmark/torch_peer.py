@@ -1,21 +1,20 @@
-"""The same networks as a user of PyTorch writes them; PyTorch need not be installed.
+"""The same networks as a user of PyTorch writes them. PyTorch is optional.
 
-The GAN follows PyTorch's DCGAN tutorial: a backward pass for the real and one for
-the synthetic pairs, then the generator's through the updated discriminator. It has
-one logit and the binary cross-entropy, batch normalization and no augmentation,
-whatever the configuration says of these. Maps lie with their channels last, and
-bfloat16 is autocast: the two pieces of advice that PyTorch gives for speed.
+The GAN follows PyTorch's DCGAN tutorial: one backward pass for the real and one for the
+synthetic pairs, then the generator's through the updated discriminator. It has one
+logit, the binary cross-entropy, batch normalization and no augmentation, whatever the
+configuration says about these. As PyTorch recommends for speed, maps have their
+channels last and bfloat16 is autocast.
 """
 
 from typing import Any
 
-from tfgansynth.benchmark.inputs import random_cases, random_pairs
-from tfgansynth.benchmark.stepper import Stepper
+from tfgansynth.benchmark.stepper import Stepper, random_cases, random_pairs
 from tfgansynth.config import Config, GANConfig, Precision, UNetConfig
 
 
 def gan(config: Config) -> Stepper:
-    """Steps of the GAN on one random mini-batch."""
+    """Make steps of the GAN on one random mini-batch."""
     import torch
     from torch import nn
 
@@ -57,7 +56,7 @@ def gan(config: Config) -> Stepper:
 
 
 def unet(config: Config) -> Stepper:
-    """Steps of the U-Net on one random mini-batch."""
+    """Make steps of the U-Net on one random mini-batch."""
     import torch
     from torch.nn import functional
 
@@ -132,7 +131,7 @@ def _build_generator(config: GANConfig, size: int) -> Any:
                 config.kernel_size,
                 stride=2,
                 padding=padding,
-                # What makes the side exactly twice as long.
+                # With this the side is exactly twice as long.
                 output_padding=2 + 2 * padding - config.kernel_size,
                 bias=level == len(outputs) - 1,
             )

@@ -1,7 +1,7 @@
-"""An object that lives in a process of its own and answers one call at a time.
+"""An object in a process of its own, which answers one call at a time.
 
-Each contestant has one: its peak memory is its own, it keeps no cores from the
-others while it waits, and its end, even by the system, is not ours.
+Each implementation has such a worker. Its peak memory is its own, it uses no core
+while it waits, and this process survives if the system ends it.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ _MEMORY_FAULTS = {"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"}
 
 
 class WorkerFailure(Exception):
-    """A worker gave up or is gone; the message is one line that says why."""
+    """A worker failed or ended; the message is one line that says why."""
 
 
 class Call(Protocol):
-    """Calls a method of the worker's object and returns what it returns."""
+    """Calls a method of the worker's object and returns its result."""
 
     def __call__(self, method: str, *arguments: Any) -> Any:
         """Wait for the answer.
@@ -39,12 +39,12 @@ def worker(build: Callable[..., Any], *arguments: Any) -> Iterator[Call]:
     Args:
         build: Makes the object: a function at the top of a module, which should
             import heavy libraries only when called.
-        *arguments: What it takes; like all that passes, they are pickled.
+        *arguments: Its arguments. All that is sent is pickled.
 
     Raises:
         WorkerFailure: The object could not be built.
     """
-    # Spawned and not forked: no library lives through a fork with its threads.
+    # Spawned, not forked: threads of libraries do not survive a fork.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(
@@ -78,10 +78,10 @@ def worker(build: Callable[..., Any], *arguments: Any) -> Iterator[Call]:
 
 
 def _serve(connection: Any, build: Callable[..., Any], arguments: Any) -> None:
-    # Ctrl-C reaches the whole group; whoever started this process ends it.
+    # Ctrl-C reaches the whole group; the parent process ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _silence()
-    # Workers take turns on one GPU: none may take all of its memory at the start.
+    # Workers share one GPU: none may take all of its memory at the start.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     try:
         served = build(*arguments)
@@ -92,12 +92,12 @@ def _serve(connection: Any, build: Callable[..., Any], arguments: Any) -> None:
             except EOFError:
                 return
             connection.send((True, getattr(served, method)(*arguments)))
-    except Exception as fault:  # the libraries of peers raise what they like
+    except Exception as fault:  # each library has its own exceptions
         connection.send((False, _in_one_line(fault)))
 
 
 def _silence() -> None:
-    """Drop what native libraries print; what matters goes through the pipe."""
+    """Discard what native libraries print; results go through the pipe."""
     sink = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(sink, stream)

@@ -1,4 +1,4 @@
-"""What all command-line tools share: options, one-line errors, exit codes."""
+"""What all commands share: options, one-line errors, exit codes, opening a run."""
 
 import contextlib
 import dataclasses
@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -21,7 +21,11 @@ from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import signals
 
 if TYPE_CHECKING:
-    from tfgansynth.experiment.experiment_data import Experiment
+    from tfgansynth.experiment.experiment_data import ExperimentData
+    from tfgansynth.experiment.graph import Kind
+    from tfgansynth.experiment.plan import RequestOf
+    from tfgansynth.experiment.studies import Part, Study
+    from tfgansynth.runtime.timing import Timer
 
 DATA_VARIABLE = "TFGANSYNTH_DATA"
 """Environment variable that names the data set when --data does not."""
@@ -29,7 +33,7 @@ DATA_VARIABLE = "TFGANSYNTH_DATA"
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """Options of every tool that works on a run.
+    """Options of every command that works on a run.
 
     The number after each option is the chosen preset's; the source of each number
     stands in brackets.
@@ -43,7 +47,10 @@ class Options:
     out: Path = Path("saved_models")
     """Folder that takes the run folder."""
     dry_run: bool = False
-    """Print the resolved configuration as JSON and do nothing."""
+    """Check the data, print the plan and do nothing: its stages, which are done, the
+    time and memory expected here."""
+    print_config: bool = False
+    """Print the resolved options as JSON and do nothing."""
     config: Annotated[Config, tyro.conf.arg(name="")] = PRESETS["paper"]
 
     @property
@@ -54,38 +61,41 @@ class Options:
 
 
 OptionsType = TypeVar("OptionsType")
-RunOptionsType = TypeVar("RunOptionsType", bound=Options)
 
 
-def run_tool(
+Command = Callable[[OptionsType], int | None]
+"""Takes the options; returns the exit code, None for done."""
+
+
+def run_command(
     options_type: type[OptionsType],
-    main: Callable[[OptionsType], int | None],
+    command: Command[OptionsType],
+    arguments: Sequence[str],
     *,
+    program: str,
     resumes: bool = False,
-) -> None:
-    """Parse the command line, run a tool, and exit as every tool does.
+) -> int:
+    """Parse arguments and run a command, and explain in one line what ends it.
 
     Args:
-        options_type: The tool's options, a dataclass; its docstring describes the
-            tool.
-        main: The tool; what it returns is the exit code, None for done.
-        resumes: Whether the same command goes on where it was ended.
+        options_type: The command's options, a dataclass; its docstring describes the
+            command.
+        command: The command.
+        arguments: Those after its name.
+        program: What help calls it.
+        resumes: Whether the same command continues where it was ended.
+
+    Returns:
+        The exit code.
     """
-    signals.install_handlers()
-    # A program that starts without them would take its first files for them.
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    # Lines appear when they are printed, in a file too; names in any character.
-    sys.stdout.reconfigure(  # type: ignore[union-attr]
-        line_buffering=True, errors="backslashreplace"
-    )
+    _prepare_streams()
     try:
-        options = parse(options_type, sys.argv[1:])
-        if isinstance(options, Options) and options.dry_run:
+        options = parse(options_type, arguments, program=program)
+        if isinstance(options, Options) and options.print_config:
             print(json.dumps(_plain(options), indent=2))
             code = DONE
         else:
-            code = main(options) or DONE
+            code = command(options) or DONE
         signals.ignore_signals()
     except (Exception, KeyboardInterrupt) as fault:
         signals.ignore_signals()
@@ -95,51 +105,137 @@ def run_tool(
         code, line = explained
         print(line, file=sys.stderr)
     _close_stdout()
-    sys.exit(code)
+    return code
+
+
+def _prepare_streams() -> None:
+    # A program that starts without them would take its first files for them.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    # Lines appear when they are printed, in a file too; names in any character. A
+    # notebook's stream does so by itself.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
 def _close_stdout() -> None:
-    """Drop lines whose reader is gone: the interpreter would complain of them."""
+    """Drop lines whose reader is gone: the interpreter would report them."""
     try:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def on_experiment(
-    main: Callable[["Experiment", RunOptionsType], int | None],
-) -> Callable[[RunOptionsType], int | None]:
-    """Turn a function of an opened experiment and options into a tool."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Loaded:
+    """Options and the data that they name.
 
-    def run(options: RunOptionsType) -> int | None:
-        return main(open_run(options, options.config.seed), options)
+    Attributes:
+        options: The options.
+        data: The data set, loaded once for all seeds.
+        timer: Has the time that this took.
+    """
 
-    return run
+    options: Options
+    data: "ExperimentData"
+    timer: "Timer"
+
+    def study(
+        self,
+        request_of: "Callable[[Config], RequestOf]",
+        *,
+        folds: Sequence[int] | None,
+        n_seeds: int = 1,
+        kinds: "Collection[Kind] | None" = None,
+    ) -> "Study":
+        """Plan what a command wants of some folds and seeds.
+
+        Args:
+            request_of: What it wants of each fold.
+            folds: Numbers of the folds; None for all.
+            n_seeds: Seeds.
+            kinds: Leave all other stages to other commands; None for none.
+
+        Raises:
+            InputError: Something of it is impossible with these settings and cases.
+        """
+        from tfgansynth.experiment.studies import prepare
+
+        options = self.options
+        study = prepare(
+            self.data,
+            options.config,
+            options.out,
+            n_seeds=n_seeds,
+            folds=folds,
+            request_of=request_of,
+        )
+        return study.only(kinds) if kinds else study
+
+    def start(self, study: "Study") -> "Study | None":
+        """Open the run folders and import TensorFlow; for a dry run, print the plan.
+
+        Returns:
+            The opened study; None for a dry run.
+
+        Raises:
+            InputError: A run folder belongs to other data, or another process works
+                in it.
+        """
+        if self.options.dry_run:
+            from tfgansynth.cli.dry_run import describe
+
+            print(describe(study, self.options.out))
+            return None
+        from tfgansynth.runtime.devices import import_tensorflow_quietly
+
+        opened = study.open()
+        with self.timer.part("libraries"):
+            import_tensorflow_quietly()
+        seconds = self.timer.timings("start")
+        opened.parts[0].experiment.run.add_seconds(seconds)
+        return opened
+
+    def start_one(
+        self, request: "RequestOf", fold: int, kinds: "Collection[Kind] | None" = None
+    ) -> "Part | None":
+        """Plan and start what a command wants of one fold of one seed.
+
+        Args:
+            request: What it wants.
+            fold: Number of the fold.
+            kinds: Leave all other stages to other commands; None for none.
+        """
+        study = self.study(lambda _: request, folds=[fold], kinds=kinds)
+        opened = self.start(study)
+        return opened.parts[0] if opened else None
 
 
-def open_run(options: Options, seed: int) -> "Experiment":
-    """Open the experiment that the options name, with one seed.
+def load(options: Options) -> Loaded:
+    """Load the data that the options name.
 
     Raises:
-        InputError: The data, their number or the run folder do not fit.
+        InputError: The data do not fit.
     """
     # Imported late: --help must not wait for it.
-    from tfgansynth.experiment.experiment_data import open_experiment
-    from tfgansynth.runtime.libraries import import_tensorflow_quietly
+    from tfgansynth.experiment.experiment_data import load_experiment_data
     from tfgansynth.runtime.timing import Timer
 
-    config = dataclasses.replace(options.config, seed=seed)
     timer = Timer()
     with timer.part("cases"):
-        experiment = open_experiment(config, options.data_folder, options.out)
-    with timer.part("libraries"):
-        import_tensorflow_quietly()
-    experiment.run.add_seconds(timer.timings("start"))
-    return experiment
+        data = load_experiment_data(options.config, options.data_folder)
+    return Loaded(options, data, timer)
 
 
-def parse(options_type: type[OptionsType], arguments: Sequence[str]) -> OptionsType:
+def parse(
+    options_type: type[OptionsType], arguments: Sequence[str], *, program: str
+) -> OptionsType:
     """Parse a command line, starting from the preset that it names.
+
+    Args:
+        options_type: A dataclass.
+        arguments: Those after the command's name.
+        program: What help calls the command.
 
     Raises:
         InputError: An option is unknown or its value is not possible.
@@ -149,7 +245,7 @@ def parse(options_type: type[OptionsType], arguments: Sequence[str]) -> OptionsT
     try:
         with contextlib.redirect_stderr(complaint):
             options: OptionsType = tyro.cli(
-                options_type, args=arguments, default=default
+                options_type, prog=program, args=arguments, default=default
             )
     except SystemExit as end:
         if end.code in (0, None):

@@ -1,4 +1,4 @@
-"""How a tool ends: its exit code, and one line that says why and how to go on."""
+"""How a command ends: its exit code, and one line that says why and what to do."""
 
 import traceback
 
@@ -10,34 +10,34 @@ DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 _FULL_WORDS = ("no space left", "file too large", "quota exceeded")
 _OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
 _OUT_OF_MEMORY_WORDS = ("could not create a primitive", "failed to map segment")
-"""So say oneDNN, TensorFlow's library for processors, and the loader of libraries."""
+"""Words of oneDNN, TensorFlow's library for processors, and of the linker."""
 
 
 def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
-    """Put what ended a tool into an exit code and one line.
+    """Put what ended a command into an exit code and one line.
 
     Args:
         fault: What was raised.
-        resumes: Whether the same command goes on from what is on the disk.
+        resumes: Whether the same command continues from what is on the disk.
 
     Returns:
-        The exit code and the line; None for what only a traceback explains: a
-        mistake in this program.
+        The exit code and the line; None for what only a traceback explains: an error
+        in this program.
     """
     if isinstance(fault, InputError):
         return WRONG_USE, f"error: {fault}"
     if isinstance(fault, RunError):
         return FAILED, f"error: {fault}"
-    again = "what was done is saved; the same command goes on from there"
+    again = "what was done is saved; the same command continues from there"
     if isinstance(fault, KeyboardInterrupt):
         return INTERRUPTED, f"interrupted: {again}" if resumes else "interrupted"
     hint = f": {again}" if resumes else ""
     if _is_full(fault):
-        return FAILED, f"error: {_place(fault)}no room left: make some{hint}"
+        return FAILED, f"error: {_place(fault)}the disk is full: free some space{hint}"
     if _is_out_of_memory(fault):
-        return FAILED, f"error: out of memory: take a smaller batch{hint}"
+        return FAILED, f"error: out of memory: use a smaller batch{hint}"
     if isinstance(fault, BrokenPipeError):
-        return FAILED, f"error: the reader of the output is gone{hint}"
+        return FAILED, f"error: the output was closed by its reader{hint}"
     if isinstance(fault, OSError):
         return (
             FAILED,
@@ -53,10 +53,10 @@ def _is_out_of_memory(fault: BaseException) -> bool:
 
 
 def _is_full(fault: BaseException) -> bool:
-    """Whether a disk, or what one may write, was at its end."""
+    """Whether a disk or a quota was full."""
     if isinstance(fault, OSError) and fault.errno in FULL:
         return True
-    # Libraries in C wrap it in exceptions of their own, or only in words.
+    # Libraries in C wrap it in exceptions of their own, or put it into words only.
     words = "".join(traceback.format_exception_only(fault)).lower()
     return any(word in words for word in _FULL_WORDS)
 

@@ -1,8 +1,8 @@
-"""Classical augmentation of labelled images, as U-Net's authors used it.
+"""Classical augmentation of labelled images, as the authors of the U-Net used it.
 
 "Shift and rotation invariance as well as robustness to deformations and gray value
-variations": Ronneberger, Fischer and Brox, U-Net, MICCAI 2015, section 3.1, which
-gives numbers for the deformations only.
+variations" (Ronneberger, Fischer and Brox, U-Net, MICCAI 2015, section 3.1). They give
+numbers for the deformations only.
 """
 
 import cv2
@@ -18,16 +18,16 @@ def augment(
     rng: np.random.Generator,
     config: AugmentationConfig,
 ) -> tuple[FloatArray, MaskArray]:
-    """Displace, turn and deform a labelled image at random, and change its contrast.
+    """Shift, rotate and deform a labelled image at random, and change its contrast.
 
-    The deformation displaces the nodes of a coarse grid by Gaussian vectors; in
-    between the displacement is bicubic. What comes in over the border is mirrored.
+    The deformation displaces the nodes of a coarse grid by Gaussian vectors and
+    interpolates bicubically between them. Beyond the border the image is mirrored.
 
     Args:
         image: float32 (S, S), [0, 255].
         mask: bool (S, S).
-        rng: All its randomness.
-        config: How strong it is.
+        rng: The source of all randomness.
+        config: The strength of each change.
 
     Returns:
         float32 (S, S) in [0, 255] and bool (S, S).
@@ -52,7 +52,7 @@ def augment(
 def _source_of_each_pixel(
     side: int, config: AugmentationConfig, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Where each pixel's value comes from: float32 columns and rows, each (S, S)."""
+    """Return the source of each pixel: float32 columns and rows, (S, S) each."""
     center = (side - 1) / 2
     degrees = rng.uniform(-config.rotation, config.rotation)
     shift = rng.uniform(-config.shift, config.shift, 2)
@@ -72,12 +72,12 @@ def _source_of_each_pixel(
 def augment_pair(
     pair: FloatArray, rng: np.random.Generator, config: AugmentationConfig
 ) -> FloatArray:
-    """Augment image and mask of a pair as one.
+    """Augment the image and the mask of a pair in the same way.
 
     Args:
         pair: float32 (S, S, 2) in [-1, 1]. A soft mask becomes a binary one.
-        rng: All its randomness.
-        config: How strong it is.
+        rng: The source of all randomness.
+        config: The strength of each change.
 
     Returns:
         float32 (S, S, 2) in [-1, 1].
@@ -92,20 +92,20 @@ def augment_set(
     rng: np.random.Generator,
     config: AugmentationConfig,
 ) -> tuple[ByteArray, MaskArray]:
-    """Augment each image and its mask as one.
+    """Augment each image and its mask in the same way.
 
     Args:
         images: uint8 (n, S, S).
         masks: bool (n, S, S).
-        rng: All its randomness.
-        config: How strong it is.
+        rng: The source of all randomness.
+        config: The strength of each change.
 
     Returns:
         uint8 (n, S, S) and bool (n, S, S).
     """
-    changed = [
+    augmented = [
         augment(image.astype(np.float32), mask, rng, config)
         for image, mask in zip(images, masks, strict=True)
     ]
-    floats, moved = (np.stack(planes) for planes in zip(*changed, strict=True))
+    floats, moved = (np.stack(planes) for planes in zip(*augmented, strict=True))
     return np.rint(floats).astype(np.uint8), moved

@@ -1,4 +1,4 @@
-"""Is a data set fit to be learned from? Every fault, named by file."""
+"""Find every fault of a data set, by file, before anything is trained on it."""
 
 import dataclasses
 import hashlib
@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray, resize_area
-from tfgansynth.data.duplicates import SIDE, find_duplicates
-from tfgansynth.data.faults import Fault, FileError
+from tfgansynth.data.duplicates import find_duplicates
 from tfgansynth.data.importers import folder, jsrt
 from tfgansynth.data.importers.sources import (
     Layout,
@@ -25,31 +24,32 @@ from tfgansynth.data.importers.sources import (
     read_lungs,
 )
 from tfgansynth.data.lungs import Lungs, find_regions
-from tfgansynth.errors import printable
+from tfgansynth.data.similarity import SIDE
+from tfgansynth.errors import Fault, FileError, printable
 
 Size = tuple[int, int]
-"""Width and height in pixels, as users name them."""
+"""Width and height in pixels, in the order in which users name them."""
 
 _Plane = TypeVar("_Plane", bound=NDArray[np.generic])
 
 _NARROW_SPAN = 32
-"""Fewer grey levels of 255 are worth a note: 12 bits kept in 16 span 16."""
+"""Images with fewer grey levels get a note: 12 bits stored in 16 use 16 levels."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Report:
-    """What `check` found.
+    """The result of `check`.
 
     Attributes:
         root: The folder checked.
-        lungs: The target checked for.
-        layout: The layout found; None if there is none.
+        lungs: The target that was checked for.
+        layout: The layout of the folder; None if it has none.
         n_cases: Cases that have an image and a mask.
-        image_sizes: Sizes of the readable images, with how many have each.
+        image_sizes: Sizes of the readable images, with the number of each.
         mask_sizes: The same for the masks.
         mask_areas: Share of its image that each readable mask covers, in %.
-        faults: What has to be mended before the data can be used.
-        notes: What is worth a look.
+        faults: What must be corrected before the data can be used.
+        notes: What a person should look at.
     """
 
     root: Path
@@ -63,7 +63,7 @@ class Report:
     notes: tuple[Fault, ...]
 
     def text(self) -> str:
-        """Return the report as plain text: counts, then a line for each finding."""
+        """Return the report as plain text: counts, then one line for each finding."""
         lines = [printable(f"{self.root}: {self._summary()}")]
         if self.image_sizes:
             lines.append(f"  images: {_sizes_text(self.image_sizes)}")
@@ -96,7 +96,7 @@ class Report:
         ]
 
     def _below_root(self, finding: Fault) -> Fault:
-        """Shorten the path: the report names the root at its head."""
+        """Shorten the path, because the first line of the report names the root."""
         if finding.path == self.root or not finding.path.is_relative_to(self.root):
             return finding
         return Fault(finding.path.relative_to(self.root), finding.problem)
@@ -104,34 +104,36 @@ class Report:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Examined:
-    """One case as `examine` read it.
+    """One case as `examine` reads it.
 
     Attributes:
         source: Its files.
         image: float32 (H, W), [0, 255]; None if it cannot be read.
         mask: bool (h, w); None if it cannot be read.
-        faults: Everything wrong with it.
-        twin: The first case that has the same image, pixel by pixel, if any.
+        faults: Everything that is wrong with it.
+        duplicate_of: The first case with exactly the same image, if there is one.
     """
 
     source: Source
     image: FloatArray | None
     mask: MaskArray | None
     faults: tuple[Fault, ...]
-    twin: Source | None = None
+    duplicate_of: Source | None = None
 
 
 def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report:
     """Read every file of a data set and collect every fault.
 
-    Nothing is raised for bad data: a missing folder, too, is a fault in the
-    report.
+    Bad data raises nothing. Even a missing folder is a fault in the report.
 
     Args:
         root: The folder of the data set.
         lungs: The target to check for.
-        allow_duplicates: Note images that are there twice, altered or not, and do
-            not count them as faults.
+        allow_duplicates: Report images that occur twice, altered or not, as notes
+            instead of faults.
+
+    Raises:
+        RunError: The image decoder fails for a reason other than the data.
     """
     try:
         scan = find_cases(root)
@@ -142,15 +144,15 @@ def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report
     mask_sizes: Counter[Size] = Counter()
     mask_areas: list[float] = []
     faults = list(scan.faults)
-    notes = [Fault(path, "is no image file; ignored") for path in scan.ignored]
+    notes = [Fault(path, "is not an image file; ignored") for path in scan.ignored]
     duplicates: list[Fault] = []
     small: dict[str, FloatArray] = {}
     for case in examine(scan, lungs):
         faults += case.faults
-        if case.twin is not None:
-            duplicates.append(same_image(case.source, case.twin))
+        if case.duplicate_of is not None:
+            duplicates.append(same_image(case.source, case.duplicate_of))
         elif case.image is not None:
-            # Memory may not hold all of them at full size.
+            # All images at full size may not fit in memory.
             side = min(SIDE, *case.image.shape)
             small[case.source.case_id] = resize_area(case.image, side)
         if case.image is not None:
@@ -176,14 +178,14 @@ def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report
 
 
 def find_cases(root: Path) -> Scan:
-    """Tell the layout of a folder and scan it.
+    """Determine the layout of a folder and scan it.
 
-    `images/` beside `masks/` is the folder layout, unless `masks/` holds folders
-    named for organs; else files named as in JSRT make the JSRT layout.
+    `images/` beside `masks/` is the folder layout, unless `masks/` has folders named
+    after organs. Otherwise files named as in JSRT are the JSRT layout.
 
     Raises:
-        InputError: `root` is missing, no folder, or in neither layout, or holds
-            no case.
+        InputError: `root` is missing, is not a folder, has neither layout, or has no
+            case.
     """
     if not os.path.exists(root):
         raise FileError(root, "no such folder")
@@ -192,7 +194,7 @@ def find_cases(root: Path) -> Scan:
     if not os.access(root, os.R_OK | os.X_OK):
         raise FileError(root, "cannot be read: permission denied")
     masks = root / folder.MASKS
-    # os.path says no where pathlib raises, as for a link into a closed folder.
+    # os.path returns False where pathlib raises, as for a link into a closed folder.
     if os.path.isdir(root / folder.IMAGES) and os.path.isdir(masks):
         is_plain = not jsrt.has_organ_folder(masks)
     else:
@@ -204,22 +206,20 @@ def find_cases(root: Path) -> Scan:
     else:
         raise FileError(
             root,
-            "holds no data set in a known layout: neither images/NAME.png beside "
+            "has no data set in a known layout: neither images/NAME.png beside "
             "masks/NAME.png (also jpg, gif, tif, bmp) nor JSRT images (JPCLN001.IMG) "
             "with SCR masks (left lung/JPCLN001.gif)",
         )
     if not scan.sources and not scan.faults:
-        raise FileError(
-            root, "holds no cases: images/ and masks/ have no image files in them"
-        )
+        raise FileError(root, "has no cases: images/ and masks/ have no image files")
     return scan
 
 
 def examine(scan: Scan, lungs: Lungs) -> Iterator[Examined]:
-    """Read and judge the cases of a scan, one after the other.
+    """Read and check the cases of a scan, one after the other.
 
-    An image that another case has already makes the later case its twin, which is
-    the caller's to judge.
+    A case that has the image of an earlier case names it in `duplicate_of`. Whether
+    that is a fault is up to the caller.
     """
     first_with: dict[bytes, Source] = {}
     for source in scan.sources:
@@ -228,18 +228,18 @@ def examine(scan: Scan, lungs: Lungs) -> Iterator[Examined]:
         mask = _collect(partial(read_lungs, source, lungs), faults)
         first = source
         if image is not None:
-            faults += judge_image(image, source)
+            faults += image_faults(image, source)
             first = first_with.setdefault(_fingerprint(image), source)
         if mask is not None:
-            faults += judge_mask(mask, source, lungs)
+            faults += mask_faults(mask, source, lungs)
         if image is not None and mask is not None:
-            faults += judge_sizes(image, mask, source)
-        twin = None if first is source else first
-        yield Examined(source, image, mask, tuple(faults), twin)
+            faults += size_faults(image, mask, source)
+        earlier = None if first is source else first
+        yield Examined(source, image, mask, tuple(faults), earlier)
 
 
-def judge_image(image: FloatArray, source: Source) -> list[Fault]:
-    """Judge an image by itself: float32 (H, W), [0, 255]."""
+def image_faults(image: FloatArray, source: Source) -> list[Fault]:
+    """Return what is wrong with an image: float32 (H, W), [0, 255]."""
     faults = []
     if image.min() == image.max():
         faults.append(Fault(source.image_path, "has the same value in every pixel"))
@@ -254,8 +254,8 @@ def judge_image(image: FloatArray, source: Source) -> list[Fault]:
     return faults
 
 
-def judge_mask(mask: MaskArray, source: Source, lungs: Lungs) -> list[Fault]:
-    """Judge a mask by itself: bool (h, w), the lungs asked for."""
+def mask_faults(mask: MaskArray, source: Source, lungs: Lungs) -> list[Fault]:
+    """Return what is wrong with a mask: bool (h, w), the requested lungs."""
     if not mask.any():
         missing = "" if lungs == "both" else f" (no {lungs} lung in it)"
         return [Fault(source.mask_path, f"is an empty mask{missing}")]
@@ -264,11 +264,11 @@ def judge_mask(mask: MaskArray, source: Source, lungs: Lungs) -> list[Fault]:
     return []
 
 
-def judge_sizes(image: FloatArray, mask: MaskArray, source: Source) -> list[Fault]:
-    """Judge whether a mask fits its image.
+def size_faults(image: FloatArray, mask: MaskArray, source: Source) -> list[Fault]:
+    """Return a fault if a mask does not fit its image.
 
-    In the folder layout the sizes must be equal; in the JSRT layout one may be
-    the other times a whole number (images of 2048 px, masks of 1024 px).
+    In the folder layout the sizes must be equal. In the JSRT layout one may be the
+    other times a whole number (images of 2048 px, masks of 1024 px).
     """
     if image.shape == mask.shape:
         return []
@@ -283,11 +283,11 @@ def judge_sizes(image: FloatArray, mask: MaskArray, source: Source) -> list[Faul
     ]
 
 
-def same_image(source: Source, twin: Source) -> Fault:
-    """Say that a case has the image of an earlier one."""
+def same_image(source: Source, earlier: Source) -> Fault:
+    """Return the fault that a case has the image of an earlier one."""
     return Fault(
         source.image_path,
-        f"is the same image as {twin.image_path.name}; remove one (or go on with "
+        f"is the same image as {earlier.image_path.name}; remove one (or use "
         "--allow-duplicates)",
     )
 
@@ -311,14 +311,14 @@ def _near_duplicates(scan: Scan, small: dict[str, FloatArray]) -> list[Fault]:
         Fault(
             sources[pair.second].image_path,
             f"is {pair.relation} {sources[pair.first].image_path.name}; remove one "
-            "(run_table refuses them across its split, unless with --allow-duplicates)",
+            "(run_table refuses them across its split without --allow-duplicates)",
         )
         for pair in find_duplicates(small)
     ]
 
 
 def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:
-    """Return what is worth a look in a case without faults."""
+    """Return what a person should look at in a case without faults."""
     notes = []
     assert case.image is not None
     assert case.mask is not None
@@ -327,7 +327,7 @@ def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:
         notes.append(
             Fault(
                 case.source.image_path,
-                f"uses {span:.0f} of 255 grey levels; if it holds 12-bit values in "
+                f"uses {span:.0f} of 255 grey levels; if it has 12-bit values in "
                 "16 bits, stretch them first",
             )
         )
@@ -335,14 +335,14 @@ def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:
         notes.append(
             Fault(
                 case.source.mask_path,
-                "is a single region: do the lungs touch, or is one missing?",
+                "is a single region: check whether the lungs touch or one is missing",
             )
         )
     return notes
 
 
 def _whole_factor(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Tell whether the larger shape is the smaller one times a whole number."""
+    """Whether the larger shape is the smaller one times a whole number."""
     small, large = sorted((one, other))
     factor = large[0] // small[0]
     return large == tuple(factor * side for side in small)

@@ -100,14 +100,9 @@ class Identity:
         """Whether these are the paper's radiographs, JSRT with SCR masks."""
         return self.layout == "jsrt"
 
-    def record(self) -> dict[str, str | bool | int]:
+    def record(self) -> dict[str, str | int]:
         """Render as plain values for JSON."""
-        return {
-            "name": self.name,
-            "is_phantom": self.is_phantom,
-            "cases": self.n_cases,
-            "sha256": self.sha256,
-        }
+        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
-"""Which cases show the same picture, and do they lie across the split?
+"""Which cases show the same picture, and does the split separate them?
 
-A copy in the test part of a case that was trained on spoils the measurement. The copy
+If a copy of a training case is in the test part, the measurement is worthless. The copy
 may have been compressed, resized, re-exposed, shifted, cropped, turned a little, marked
-or mirrored since. Films of two patients that merely look alike are no copies.
+or mirrored. Films of two patients that merely look alike are not copies.
 
-Every image is compared with every other at a coarse scale, mirrored, shifted and
-magnified a little. The closest are registered by an affine map (Evangelidis and
-Psarakis 2008, from OpenCV), and then their fine detail is correlated: chests are alike,
-but not where ribs cross vessels. Among 247 radiographs and 988 phantoms no two come
-above 0.74 (0.83 in images under 64 pixels); altered copies of them stay above 0.82.
+Each image is compared with each other one at a coarse scale, also mirrored, shifted and
+magnified a little. The best candidates are registered by an affine map (Evangelidis and
+Psarakis 2008, from OpenCV). Then their fine details are correlated: chests are alike,
+but the places where ribs cross vessels are not. Among 247 radiographs and 988 phantoms,
+no two have a correlation above 0.74 (0.83 in images under 64 pixels). Altered copies of
+them have at least 0.82. See `similarity` for the steps that this shares with the
+memorization audit, and for the reasons why the rest differs.
 """
 
 import dataclasses
@@ -20,29 +22,29 @@ import cv2
 import numpy as np
 
 from tfgansynth.arrays import FloatArray, resize_area
+from tfgansynth.data.similarity import SIDE, band_pass, unit_vectors
 from tfgansynth.data.splits import Fold
-
-SIDE = 64
-"""Images are compared at this side in pixels."""
 
 _SIMILARITY = 0.8
 _SMALL_SIMILARITY = 0.85
-"""Correlation from which two images are copies. Those under `SIDE` pixels have little
-fine detail, so that it takes more."""
+"""The least correlation of two copies. It is higher for images under `SIDE` pixels,
+which have little fine detail."""
+_NO_DETAIL = 1e-6
+"""Length of a vector that holds rounding errors only: an image of one value."""
 
 _COARSE_SIDE = 32
 _COARSE_SIMILARITY = 0.72
-"""Pairs less alike at the coarse scale are not registered."""
+"""Pairs with a lower correlation at the coarse scale are not registered."""
 _NEIGHBORS = 10
-"""Nor are more than so many of an image: a bound on time for sets of one picture."""
+"""The most candidates of an image. This limits the time for sets of one picture."""
 
 _Move = tuple[bool, float, int, int]
-"""Whether mirrored, the magnification, the shift down and right in coarse pixels."""
+"""Whether mirrored; the magnification; the shift down and right in coarse pixels."""
 
 _MOVES: tuple[_Move, ...] = tuple(
     itertools.product((False, True), (1.0, 1.06), (-1, 0, 1), (-1, 0, 1))
 )
-"""What is tried at the coarse scale."""
+"""The moves that are tried at the coarse scale."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class DuplicatePair:
 
     @property
     def relation(self) -> str:
-        """What one is to the other, as in "a is ... b"."""
+        """How the first is related to the second, as in "a is ... b"."""
         if self.kind == "exact":
             return "the same image as"
         likeness = f"similarity {self.similarity:.2f}"
@@ -80,12 +82,13 @@ class DuplicatePair:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Crossing:
-    """A pair of duplicates of which a fold takes each for something else.
+    """A pair of duplicates whose cases are in different parts of a fold.
 
     Attributes:
         pair: The cases.
         fold: Number of the fold, from 1.
-        parts: `training`, `validation` or `test`: that of the first, of the second.
+        parts: The part of the first and of the second case: `training`, `validation`
+            or `test`.
     """
 
     pair: DuplicatePair
@@ -93,20 +96,21 @@ class Crossing:
     parts: tuple[str, str]
 
     def __str__(self) -> str:
-        """Return the pair and where its cases lie."""
+        """Return the pair and the parts of its cases."""
         return f"{self.pair} ({' and '.join(self.parts)} of fold {self.fold})"
 
 
 def find_duplicates(images: Mapping[str, FloatArray]) -> tuple[DuplicatePair, ...]:
-    """Find the images that are the same picture, as they are or altered.
+    """Find the images that show the same picture, unchanged or altered.
 
-    Of equal images each is paired with the first alone, and of one picture's many
-    copies each with its closest: the pairs link all copies, but need not be all.
+    Each of several equal images is paired with the first one only, and each of many
+    copies of one picture with the closest ones. The pairs thus connect all copies, but
+    are not all pairs of copies.
 
-    Takes a second for 250 images, ten for 2000.
+    This takes a second for 250 images and ten for 2000.
 
     Args:
-        images: By case id: float32 (S, S), [0, 255]; of any sizes.
+        images: By case id: float32 (S, S), [0, 255]; sizes may differ.
 
     Returns:
         The exact pairs, then the near ones; the case named first comes first in
@@ -125,9 +129,9 @@ def find_duplicates(images: Mapping[str, FloatArray]) -> tuple[DuplicatePair, ..
 def across_split(
     pairs: Sequence[DuplicatePair], folds: Sequence[Fold]
 ) -> tuple[Crossing, ...]:
-    """Return the pairs that lie across the split, once for each fold that parts them.
+    """Return the pairs that a split separates, once for each fold that does so.
 
-    Training is the whole training part, also where an experiment reduces it.
+    Training is the whole training part, even if an experiment reduces it.
 
     Args:
         pairs: Duplicates among the cases of the folds.
@@ -148,7 +152,7 @@ def across_split(
 
 
 def _find_near(images: Mapping[str, FloatArray]) -> list[DuplicatePair]:
-    """Find the altered copies among images of which no two are equal."""
+    """Find the altered copies among images that all differ."""
     if len(images) < 2:
         return []
     ids = list(images)
@@ -159,7 +163,7 @@ def _find_near(images: Mapping[str, FloatArray]) -> list[DuplicatePair]:
     for fixed, moving, move in _candidates(structures):
         warp = _register(structures[fixed], structures[moving], move)
         moved = _apply(warp, details[moving], mirrored=move[0])
-        one, other = _unit_vectors([details[fixed], moved])
+        one, other = _inner_vectors([details[fixed], moved])
         similarity = float(one @ other)
         first, second = (ids[index] for index in sorted((fixed, moving)))
         is_small = min(images[first].shape + images[second].shape) < SIDE
@@ -171,20 +175,20 @@ def _find_near(images: Mapping[str, FloatArray]) -> list[DuplicatePair]:
 def _candidates(
     structures: Sequence[FloatArray],
 ) -> Iterator[tuple[int, int, _Move]]:
-    """Yield pairs that are alike at the coarse scale: fixed, moving, and the move."""
+    """Yield pairs that are alike at the coarse scale: fixed, moving, the move."""
     coarse = [resize_area(structure, _COARSE_SIDE) for structure in structures]
-    still = _unit_vectors(coarse)
+    still = _inner_vectors(coarse)
     best = np.full((len(coarse),) * 2, -1, np.float32)
     best_move = np.zeros(best.shape, np.int8)
     for number, move in enumerate(_MOVES):
         warp = _warp(_COARSE_SIDE, move)
         moved = [_apply(warp, plane, mirrored=move[0]) for plane in coarse]
-        similarity = still @ _unit_vectors(moved).T
+        similarity = still @ _inner_vectors(moved).T
         better = similarity > best
         best[better] = similarity[better]
         best_move[better] = number
     np.fill_diagonal(best, -1)
-    # One image magnified is the other reduced: it is enough to try one of the two.
+    # If one image is the other one reduced, the other is the one magnified.
     either = np.maximum(best, best.T)
     nearest = np.argsort(-either, axis=1, kind="stable")[:, :_NEIGHBORS]
     is_near = np.zeros(best.shape, np.bool_)
@@ -206,13 +210,13 @@ def _register(fixed: FloatArray, moving: FloatArray, move: _Move) -> FloatArray:
         _, warp = cv2.findTransformECC(
             fixed, moving, start.copy(), cv2.MOTION_AFFINE, enough
         )
-    except cv2.error:  # what diverges is no copy; the start shows that as well
+    except cv2.error:  # images that diverge are not copies, and the start shows it
         return start
     return np.asarray(warp, np.float32)
 
 
 def _structure(image: FloatArray) -> FloatArray:
-    """Keep bones and outlines: float32 (H, W), independent of exposure and contrast."""
+    """Keep bones and outlines, whatever the exposure: float32 (H, W)."""
     levels = np.rint(image).astype(np.intp)
     counts = np.bincount(levels.ravel(), minlength=256)
     ranks = (np.cumsum(counts) - counts / 2) * (255 / image.size)
@@ -222,20 +226,21 @@ def _structure(image: FloatArray) -> FloatArray:
 def _local_contrast(
     image: FloatArray, fine: float, coarse: float, window: float
 ) -> FloatArray:
-    """Keep what lies between two scales, in units of its own spread nearby.
+    """Keep the details between two scales, divided by their own spread nearby.
 
     Args:
         image: float32 (H, W), [0, 255].
-        fine: Blur that removes what is smaller, standard deviation in pixels.
-        coarse: Blur that keeps what is larger, which is taken away.
-        window: How far "nearby" is.
+        fine: See `band_pass`, as for `coarse` and `window`.
+        coarse: In pixels.
+        window: In pixels.
     """
-    band = cv2.GaussianBlur(image, (0, 0), fine) - cv2.GaussianBlur(
-        image, (0, 0), coarse
-    )
-    power = cv2.GaussianBlur(band * band, (0, 0), window)
-    # One grey level more: where there is nothing, rounding must not become detail.
-    return np.asarray(band / np.sqrt(power + 1), np.float32)
+    details, power = band_pass(image, _blur, fine=fine, coarse=coarse, window=window)
+    # One grey level more, so that rounding errors of a flat area stay small.
+    return np.asarray(details / np.sqrt(power + 1), np.float32)
+
+
+def _blur(plane: FloatArray, sigma: float) -> FloatArray:
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), np.float32)
 
 
 def _warp(side: int, move: _Move) -> FloatArray:
@@ -256,12 +261,8 @@ def _apply(warp: FloatArray, plane: FloatArray, *, mirrored: bool) -> FloatArray
     return np.asarray(cv2.warpAffine(plane, warp, plane.shape, flags=flags), np.float32)
 
 
-def _unit_vectors(planes: Sequence[FloatArray]) -> FloatArray:
+def _inner_vectors(planes: Sequence[FloatArray]) -> FloatArray:
     """Return (n, p) whose products are correlations of the planes' inner parts."""
     inner = np.stack(planes)
     margin = inner.shape[1] // 10
-    inner = inner[:, margin:-margin, margin:-margin].reshape(len(planes), -1)
-    inner = inner - inner.mean(axis=1, keepdims=True)
-    # An image of one value is like no other.
-    norms = np.maximum(np.linalg.norm(inner, axis=1, keepdims=True), 1e-6)
-    return np.asarray(inner / norms, np.float32)
+    return unit_vectors(inner[:, margin:-margin, margin:-margin], least=_NO_DETAIL)

@@ -1,4 +1,4 @@
-"""The cases of a fold as its stages may see them: test cases only under seal."""
+"""The cases of a fold as stages may see them; the leakage guard of its test cases."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,39 +9,40 @@ from tfgansynth.errors import InputError, name_few
 
 
 class HeldOutTestSet:
-    """Test cases that only the final evaluation opens.
+    """Test cases that only the final evaluation gets, and only without leakage.
 
     Args:
-        cases: The cases to seal.
+        cases: The test cases.
     """
 
     def __init__(self, cases: Sequence[Case]) -> None:
-        """Seal the cases."""
+        """Keep the cases private."""
         self.__cases = tuple(cases)
         self.hashes = case_hashes(cases)
 
     def __len__(self) -> int:
-        """How many cases are sealed."""
+        """Return the number of cases."""
         return len(self.__cases)
 
-    def open(
-        self, seen: CaseHashes, *, by: str, allow_duplicates: bool
+    def release(
+        self, used: CaseHashes, *, to: str, allow_duplicates: bool
     ) -> tuple[Case, ...]:
-        """Open the cases to something that has seen none of them.
+        """Return the cases for the evaluation of something made without them.
 
         Args:
-            seen: The cases, of whatever use, that went into what is evaluated.
-            by: What is evaluated, for the message.
-            allow_duplicates: Accept that a case's content was seen under another id.
+            used: The cases from which it was made, for training or otherwise.
+            to: What is evaluated, for the message.
+            allow_duplicates: Accept that the content of a test case was used under
+                another id.
 
         Raises:
-            InputError: One of the cases was seen.
+            InputError: A test case was used.
         """
-        overlap = shared_cases(self.hashes, seen, by_content=not allow_duplicates)
+        overlap = shared_cases(self.hashes, used, by_content=not allow_duplicates)
         if overlap:
             raise InputError(
-                f"{by}: has seen test cases ({name_few(overlap)}): no result can come "
-                "of it; remove it and train it anew"
+                f"{to}: was made from test cases ({name_few(overlap)}), so that its "
+                "results mean nothing; remove it and train it again"
             )
         return self.__cases
 
@@ -60,15 +61,15 @@ def shared_cases(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FoldCases:
-    """One fold of the experiment, opened but for its test cases. Paper: IV-A.
+    """The cases of one fold of the experiment. Paper: IV-A.
 
     Attributes:
         number: From 1.
         training: The cases that this experiment may train on.
         validation: Cases for early stopping.
-        test: Cases for the final evaluation alone.
-        unused: Training cases that the reduced data set leaves out: no network
-            sees them. None with the full one.
+        test: Cases for the final evaluation only.
+        unused: Training cases that the reduced data set leaves out, which no network
+            uses. There are none in the full data set.
     """
 
     number: int
@@ -78,8 +79,8 @@ class FoldCases:
     unused: tuple[Case, ...] = ()
 
 
-def open_fold(dataset: Dataset, fold: Fold, *, reduced: bool) -> FoldCases:
-    """Take the cases of a fold from their data set."""
+def select_fold(dataset: Dataset, fold: Fold, *, reduced: bool) -> FoldCases:
+    """Select the cases of a fold from their data set."""
     training = fold.training_ids(reduced=reduced)
     left_out = [name for name in fold.training if name not in training]
     return FoldCases(

@@ -1,4 +1,4 @@
-"""From a folder of files, or from nothing, to the cases of the experiment."""
+"""Load the cases of an experiment from a folder of files, or make phantoms."""
 
 import re
 from pathlib import Path
@@ -8,10 +8,9 @@ import numpy as np
 from tfgansynth.arrays import resize_area, resize_bilinear
 from tfgansynth.data.checks import Examined, examine, find_cases, same_image
 from tfgansynth.data.dataset import Case, Dataset, RawCase
-from tfgansynth.data.faults import FileError
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.phantoms.phantom import make_phantoms
-from tfgansynth.errors import InputError, printable
+from tfgansynth.errors import FileError, InputError, printable
 
 
 def load_directory(
@@ -24,20 +23,20 @@ def load_directory(
 ) -> Dataset:
     """Load a data set in the folder layout or the JSRT layout.
 
-    Images are downsampled by area. Loading stops at the first fault that `check`
-    would report.
+    Images are downsampled by area. Loading stops at the first fault; `check` lists all
+    of them.
 
     Args:
         root: The folder of the data set.
         lungs: The target.
         size: Side of the cases in pixels.
-        soft_masks: Downsample the masks bilinearly without smoothing, as the
-            authors' code does, instead of by area.
-        allow_duplicates: Load cases of equal images, too. Altered copies are not
-            looked for here; see `duplicates`.
+        soft_masks: Downsample masks bilinearly without smoothing, as the authors'
+            code does, instead of by area.
+        allow_duplicates: Also load cases with equal images. `duplicates` finds altered
+            copies; this function does not.
 
     Raises:
-        InputError: `root` holds no data set, or something in it is wrong.
+        InputError: `root` has no data set, or something in it is wrong.
     """
     scan = find_cases(root)
     if scan.faults:
@@ -45,8 +44,8 @@ def load_directory(
         raise InputError(f"{first}{_more(root, len(others))}")
     cases = []
     for examined in examine(scan, lungs):
-        if examined.twin is not None and not allow_duplicates:
-            fault = same_image(examined.source, examined.twin)
+        if examined.duplicate_of is not None and not allow_duplicates:
+            fault = same_image(examined.source, examined.duplicate_of)
             raise InputError(f"{fault}{_more(root)}")
         cases.append(_to_case(examined, root, size, soft_masks=soft_masks))
     return Dataset(name=_short_name(root), layout=scan.layout, cases=tuple(cases))
@@ -72,7 +71,7 @@ def load_phantoms(
 
 
 def _to_case(examined: Examined, root: Path, size: int, *, soft_masks: bool) -> Case:
-    """Bring a case to the size of the experiment; raise its first fault."""
+    """Resize a case to the size of the experiment; raise its first fault."""
     if examined.faults:
         raise InputError(f"{examined.faults[0]}{_more(root)}")
     assert examined.image is not None
@@ -82,14 +81,15 @@ def _to_case(examined: Examined, root: Path, size: int, *, soft_masks: bool) -> 
     if not case.mask.any():
         raise FileError(
             examined.source.mask_path,
-            f"is a mask so small that it vanishes at {size} x {size} px",
+            f"is a mask so small that it vanishes at {size} x {size} px; remove the "
+            "case or raise --data.size",
         )
     return case
 
 
 def _downsample(raw: RawCase, size: int, *, soft_masks: bool) -> Case:
     resize = resize_bilinear if soft_masks else resize_area
-    # Clipped because averaging in float32 may step over the range's end.
+    # Averages in float32 can exceed the range by rounding.
     return Case(
         case_id=raw.case_id,
         image=np.clip(resize_area(raw.image, size), 0, 255),
@@ -98,7 +98,7 @@ def _downsample(raw: RawCase, size: int, *, soft_masks: bool) -> Case:
 
 
 def _more(root: Path, n_others: int | None = None) -> str:
-    """Say where the rest is listed; the number of further faults if it is known."""
+    """Say how to list all faults, and how many others there are if that is known."""
     if n_others == 0:
         return ""
     known = "" if n_others is None else f"and {n_others} more; "
@@ -106,6 +106,6 @@ def _more(root: Path, n_others: int | None = None) -> str:
 
 
 def _short_name(root: Path) -> str:
-    """Make the folder's name safe as part of a run folder's name."""
+    """Turn the name of a folder into a part of the name of a run folder."""
     name = re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-")
     return name or "data"

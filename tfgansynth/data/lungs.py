@@ -1,4 +1,4 @@
-"""Which lung is which in a mask that holds both."""
+"""Select the left or the right lung in a mask that shows both."""
 
 from typing import Literal
 
@@ -8,30 +8,30 @@ import numpy as np
 from tfgansynth.arrays import MaskArray
 
 Lungs = Literal["both", "left", "right"]
-"""The target structures; left and right are the patient's."""
+"""The target structures; left and right are those of the patient."""
 
 _MIN_REGION_SHARE = 0.05
 """A region smaller than this share of the largest one is a speck, not a lung.
 
-A collapsed lung can be drawn at a tenth of the other one.
+A collapsed lung can have a tenth of the area of the other one.
 """
 
 
 def select_lungs(mask: MaskArray, lungs: Lungs) -> MaskArray:
-    """Keep the lungs asked for in a mask that holds both.
+    """Keep the requested lungs of a mask that shows both.
 
-    By radiographic convention the patient's left lung is on the right of the
-    image. The two largest connected regions are the two lungs if they lie side
-    by side. Otherwise the lungs touch and form one region: the mask is cut at its
-    emptiest column in the middle third of the image. A mask that holds a single
-    lung thus has nothing on its other side.
+    By radiographic convention the patient's left lung is on the right of the image.
+    The two largest connected regions are the two lungs if they are side by side.
+    Otherwise the lungs touch and form one region, and the mask is cut at the column in
+    the middle third of the image that has the fewest pixels. A mask of a single lung
+    thus has nothing on its other side.
 
     Args:
         mask: bool (H, W).
-        lungs: `both` returns the mask as it is.
+        lungs: `both` returns the mask unchanged.
 
     Returns:
-        bool (H, W); all False if that lung is not there.
+        bool (H, W); all False if the mask does not show that lung.
     """
     if lungs == "both":
         return mask
@@ -46,7 +46,7 @@ def select_lungs(mask: MaskArray, lungs: Lungs) -> MaskArray:
 def find_regions(mask: MaskArray) -> list[MaskArray]:
     """Return the two largest connected regions of a mask, without specks.
 
-    No more than two: a dotted mask has millions.
+    It does not return all of them: a dotted mask has millions.
 
     Args:
         mask: bool (H, W).
@@ -56,7 +56,7 @@ def find_regions(mask: MaskArray) -> list[MaskArray]:
         of the largest one's area.
     """
     count, labels = cv2.connectedComponents(mask.astype(np.uint8))
-    # Not OpenCV's own areas, which take ten times as long for a dotted mask.
+    # OpenCV's own areas take ten times as long for a dotted mask.
     areas = np.bincount(labels.ravel(), minlength=count)[1:]
     order = np.argsort(-areas, kind="stable")[:2]
     least = _MIN_REGION_SHARE * areas.max(initial=0)
@@ -64,9 +64,9 @@ def find_regions(mask: MaskArray) -> list[MaskArray]:
 
 
 def _are_side_by_side(larger: MaskArray, smaller: MaskArray) -> bool:
-    """Tell whether the smaller region is centered outside the larger's columns.
+    """Whether the center of the smaller region is outside the columns of the larger.
 
-    A detached piece above or below touching lungs is not the second lung.
+    A separate piece above or below touching lungs is not the second lung.
     """
     columns = np.flatnonzero(larger.any(axis=0))
     return not columns[0] <= _mean_column(smaller) <= columns[-1]
@@ -77,7 +77,7 @@ def _mean_column(region: MaskArray) -> float:
 
 
 def _emptiest_column(mask: MaskArray) -> int:
-    """Return the column to cut at: fewest mask pixels, then nearest the middle."""
+    """Return the column with the fewest pixels, of several the most central one."""
     width = mask.shape[1]
     columns = np.arange(width // 3, width - width // 3)
     heights = np.count_nonzero(mask[:, columns], axis=0)

@@ -1,58 +1,101 @@
-"""The tf.data pipelines: endless passes for the GAN, whole epochs for the U-Net.
+"""The tf.data pipelines: mini-batches for `fit`, of pairs for the GAN and the U-Net.
 
-Both are functions of (seed, position) alone: no hidden iterator state, so that
-training goes on after an interruption with exactly the batches it would have had.
-Both are one stream for the whole training and ahead of it by two batches.
+Both are functions of (seed, position) alone, without hidden iterator state, so that
+a resumed training gets exactly the mini-batches that it would have had. Both are
+endless streams, whose cardinality is infinite: `fit` needs `steps_per_epoch`. They
+prepare two mini-batches ahead. Batch sizes are static where all are equal.
 """
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray, stack_pair, to_signed
-from tfgansynth.data.dataset import Case
+from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.seeds import derive_seed
 
 _AUGMENTATION = 1
-"""Tells the randomness of augmentation from that of the order."""
+"""Separates the randomness of augmentation from that of the order."""
+
+Position = int | Callable[[], int]
+"""Mini-batches to leave out, where a training is resumed: a number, or a function that
+each new iteration calls, such as `UNet.steps_done`."""
 
 
-def real_pairs(cases: Sequence[Case], *, soft_masks: bool) -> FloatArray:
+@dataclasses.dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """Images with masks, real or synthetic.
+
+    Attributes:
+        images: float32 (n, S, S) in [0, 255].
+        masks: bool (n, S, S).
+        n_real: Number of real ones, which come first. They are told from synthetic
+            ones where a mini-batch has a share of them.
+    """
+
+    images: FloatArray
+    masks: MaskArray
+    n_real: int = 0
+
+    @classmethod
+    def of_cases(cls, cases: Sequence[Case]) -> Self:
+        """Take real cases."""
+        return cls(*images_and_masks(cases), n_real=len(cases))
+
+    def with_synthetic(self, images: FloatArray, masks: MaskArray) -> Self:
+        """Append synthetic pairs.
+
+        Args:
+            images: float32 (m, S, S) in [0, 255].
+            masks: bool (m, S, S).
+        """
+        return type(self)(
+            np.concatenate([self.images, images]),
+            np.concatenate([self.masks, masks]),
+            self.n_real,
+        )
+
+
+def real_pairs(
+    cases: Sequence[Case], *, soft_masks: bool, scaling: str = "paper"
+) -> FloatArray:
     """Stack the pairs of real cases for the GAN. Paper: III.
 
     Args:
         cases: n cases.
         soft_masks: Keep partly covered mask pixels grey instead of binary.
+        scaling: How the pairs hold grey values: `gan.pixel_scaling`.
 
     Returns:
         float32 (n, S, S, 2) in [-1, 1]; channel 0 image, channel 1 mask.
     """
     return np.stack(
         [
-            stack_pair(case.image, case.coverage if soft_masks else case.mask)
+            stack_pair(case.image, case.coverage if soft_masks else case.mask, scaling)
             for case in cases
         ]
     )
 
 
-Change = Callable[[FloatArray, np.random.Generator], FloatArray]
-"""Changes one pair, float32 (S, S, 2) in [-1, 1], at random."""
+AugmentPair = Callable[[FloatArray, np.random.Generator], FloatArray]
+"""Augments one pair, float32 (S, S, 2) in [-1, 1], at random."""
 
 
-def endless_batches(
+def gan_pairs(
     pairs: FloatArray,
     *,
     batch: int,
     seed: int,
-    first_step: int,
-    change: Change | None = None,
+    first_step: Position = 0,
+    augment: AugmentPair | None = None,
 ) -> Any:
-    """Serve mini-batches without end; every pair once before any comes again.
+    """Serve mini-batches without end; every pair comes once before any comes again.
 
     Batches run on across passes, so that a batch may be larger than the data
     set: the paper's 128 against 30 cases.
@@ -60,9 +103,9 @@ def endless_batches(
     Args:
         pairs: float32 (n, S, S, 2).
         batch: Pairs a mini-batch.
-        seed: Determines the order of every pass, and all changes.
-        first_step: Number of batches to leave out: where training goes on.
-        change: Changes each pair each time it is served.
+        seed: Determines the order of every pass, and all augmentation.
+        first_step: Mini-batches to leave out.
+        augment: Augments each pair each time it is served.
 
     Returns:
         A `tf.data.Dataset` of float32 (batch, S, S, 2).
@@ -82,34 +125,52 @@ def endless_batches(
             for k in range(passes)
         ]
         offset = tf.cast(start % n, tf.int32)
-        return tf.gather(table, tf.concat(orders, 0)[offset : offset + batch])
+        indices = tf.concat(orders, 0)[offset : offset + batch]
+        return tf.gather(table, tf.ensure_shape(indices, (batch,)))
 
-    def changed_at(step: Any) -> Any:
-        def changed(number: int, served: FloatArray) -> FloatArray:
+    def augmented_at(step: Any) -> Any:
+        def augmented(number: int, served: FloatArray) -> FloatArray:
             rng = np.random.default_rng([seed, number, _AUGMENTATION])
-            assert change
-            return np.stack([change(pair, rng) for pair in served])
+            assert augment
+            return np.stack([augment(pair, rng) for pair in served])
 
         own = batch_at(step)
         return tf.ensure_shape(
-            tf.numpy_function(changed, [step, own], tf.float32), own.shape
+            tf.numpy_function(augmented, [step, own], tf.float32), own.shape
         )
 
-    steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
-    return _ahead(steps.map(changed_at if change else batch_at))
+    return _ahead(_steps(first_step).map(augmented_at if augment else batch_at))
+
+
+def _steps(first: Position) -> Any:
+    """Count from a position without end."""
+    if not callable(first):
+        return tf.data.Dataset.range(first, np.iinfo(np.int64).max)
+
+    def start() -> NDArray[np.int64]:
+        return np.asarray(first(), np.int64)
+
+    # The function is called when an iteration starts.
+    return tf.data.Dataset.from_tensors(0).flat_map(
+        lambda _: tf.data.Dataset.range(
+            tf.ensure_shape(tf.numpy_function(start, [], tf.int64), ()),
+            np.iinfo(np.int64).max,
+        )
+    )
 
 
 def _ahead(batches: Any) -> Any:
-    """Prepare batches while others are trained on."""
+    """Prepare batches during training, as an endless dataset."""
     options = tf.data.Options()
-    # There is nothing to tune, and its thread keeps the end of a stream waiting for
-    # seconds.
+    # There is nothing to tune, and the tuner's thread holds up the end of a stream
+    # for seconds.
     options.autotune.enabled = False
-    return batches.prefetch(2).with_options(options)
+    endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+    return batches.apply(endless).prefetch(2).with_options(options)
 
 
-def labelled(images: FloatArray, masks: MaskArray) -> tuple[FloatArray, Any]:
-    """Bring images and masks into the form the U-Net takes.
+def network_inputs(images: FloatArray, masks: MaskArray) -> tuple[FloatArray, Any]:
+    """Convert images and masks to what the U-Net takes.
 
     Args:
         images: (n, S, S) in [0, 255].
@@ -124,61 +185,75 @@ def labelled(images: FloatArray, masks: MaskArray) -> tuple[FloatArray, Any]:
 Augment = Callable[
     [FloatArray, MaskArray, np.random.Generator], tuple[FloatArray, MaskArray]
 ]
-"""Changes one image, float32 (S, S) in [0, 255], and its mask, bool, at random."""
+"""Augments one image, float32 (S, S) in [0, 255], and its mask, bool, at random."""
 
 
-def epoch_batches(
-    images: FloatArray,
-    masks: MaskArray,
+def labelled_pairs(
+    pairs: LabelledImages,
     *,
     batch: int,
     seed: int,
-    first_batch: int,
-    n_real: int = 0,
+    first_batch: Position = 0,
     real_share: float = 0.0,
     augment: Augment | None = None,
 ) -> Any:
-    """Serve epochs without end: in each every pair once, in an order of its own.
+    """Serve epochs without end; each has every pair once, in an order of its own.
 
-    Real and synthetic pairs come in one stack and are mixed evenly by the shuffle;
-    with a share of real ones, each mini-batch has as many of both kinds as any
-    other, and each kind goes round on its own: every pair once before it comes again.
+    An epoch has `ceil(n / batch)` mini-batches, the `steps_per_epoch` of `fit`.
+    Real and synthetic pairs are mixed evenly by the shuffle. With a share of real
+    ones, each mini-batch has as many of both kinds as any other, and each kind has
+    passes of its own: every pair comes once before any comes again.
 
     Args:
-        images: (n, S, S) in [0, 255].
-        masks: bool (n, S, S).
+        pairs: n real and synthetic pairs.
         batch: Pairs a mini-batch; the last one of an epoch may be smaller if there is
             no share.
         seed: Determines the order of every epoch, and all augmentation.
-        first_batch: Number of mini-batches to leave out: where training goes on.
-        n_real: How many pairs, the first ones, are real.
-        real_share: Their share in each mini-batch, to the next whole pair, one of each
-            kind at least; 0 for none, which also pairs of one kind have.
-        augment: Changes each pair each time it is served.
+        first_batch: Mini-batches to leave out.
+        real_share: Share of real pairs in each mini-batch, rounded to whole pairs, one
+            of each kind at least. 0, or pairs of one kind: no share.
+        augment: Augments each pair each time it is served.
 
     Returns:
         A `tf.data.Dataset` of (float32 (b, S, S, 1), int32 (b, S, S)).
     """
+    images, masks = pairs.images, pairs.masks
     side, n = images.shape[1], len(images)
-    if real_share and 0 < n_real < n:
-        members = _shared_members(n, n_real, batch, real_share, seed)
+    size: int | None = batch
+    if real_share and 0 < pairs.n_real < n:
+        members = _shared_members(n, pairs.n_real, batch, real_share, seed)
     else:
         members = _shuffled_members(n, batch, seed)
+        if n % batch:
+            size = n if n < batch else None
 
     def batches() -> Iterator[tuple[FloatArray, Any]]:
-        for number in itertools.count(first_batch):
+        first = first_batch() if callable(first_batch) else first_batch
+        for number in itertools.count(first):
             chosen = members(number)
-            pairs = list(zip(images[chosen], masks[chosen], strict=True))
+            served = list(zip(images[chosen], masks[chosen], strict=True))
             if augment:
                 rng = np.random.default_rng([seed, number, _AUGMENTATION])
-                pairs = [augment(image, mask, rng) for image, mask in pairs]
-            yield labelled(*map(np.stack, zip(*pairs, strict=True)))
+                served = [augment(image, mask, rng) for image, mask in served]
+            yield network_inputs(*map(np.stack, zip(*served, strict=True)))
 
     specs = (
-        tf.TensorSpec((None, side, side, 1), tf.float32),
-        tf.TensorSpec((None, side, side), tf.int32),
+        tf.TensorSpec((size, side, side, 1), tf.float32),
+        tf.TensorSpec((size, side, side), tf.int32),
     )
     return _ahead(tf.data.Dataset.from_generator(batches, output_signature=specs))
+
+
+def whole_set(pairs: LabelledImages) -> Any:
+    """Serve all pairs once, as one mini-batch: for validation.
+
+    Returns:
+        A `tf.data.Dataset` of one (float32 (n, S, S, 1), int32 (n, S, S)).
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    inputs = network_inputs(pairs.images, pairs.masks)
+    return tf.data.Dataset.from_tensors(inputs).with_options(options)
 
 
 _Members = Callable[[int], NDArray[np.int64]]

@@ -1,4 +1,4 @@
-"""The cross-validation split: which case trains, validates and tests in a fold."""
+"""The cross-validation split: the training, validation and test cases of folds."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,9 @@ class Fold:
     Attributes:
         number: 1 to the number of folds.
         training: All training cases.
-        reduced: Those of them that the reduced data set keeps.
+        reduced: The training cases that the reduced data set keeps.
         validation: Cases for early stopping.
-        test: Cases for the final evaluation alone.
+        test: Cases for the final evaluation only.
     """
 
     number: int
@@ -30,7 +30,7 @@ class Fold:
     test: tuple[str, ...]
 
     def training_ids(self, *, reduced: bool) -> tuple[str, ...]:
-        """The cases that this experiment may train on."""
+        """Return the cases that this experiment may train on."""
         return self.reduced if reduced else self.training
 
 
@@ -39,7 +39,7 @@ def make_folds(
 ) -> tuple[Fold, ...]:
     """Split cases so that each is tested in exactly one fold. Paper: IV-A.
 
-    247 is no multiple of 3: the first fold tests 83 cases and trains on 144, the
+    247 is not a multiple of 3. The first fold tests 83 cases and trains on 144, the
     others test 82 and train on 145.
 
     Raises:
@@ -64,7 +64,7 @@ def make_folds(
             Fold(
                 number=number,
                 training=tuple(sorted(training)),
-                # A prefix of a random order is itself a random draw.
+                # The beginning of a random order is a random draw.
                 reduced=tuple(sorted(training[: config.n_reduced])),
                 validation=tuple(sorted(drawn[: config.n_validation])),
                 test=tuple(sorted(map(str, test))),
@@ -74,15 +74,15 @@ def make_folds(
 
 
 def folds_to_json(folds: Sequence[Fold]) -> dict[str, Any]:
-    """Render folds as the content of `splits.json`."""
+    """Convert folds to the content of `splits.json`."""
     return {"folds": [dataclasses.asdict(fold) for fold in folds]}
 
 
 def folds_from_json(content: Mapping[str, Any]) -> tuple[Fold, ...]:
-    """Read folds back from the content of `splits.json`.
+    """Convert the content of `splits.json` to folds.
 
     Raises:
-        InputError: The content is not what `folds_to_json` writes.
+        InputError: `folds_to_json` does not write such content.
     """
     try:
         return tuple(
@@ -97,12 +97,13 @@ def folds_from_json(content: Mapping[str, Any]) -> tuple[Fold, ...]:
         )
     except (KeyError, TypeError) as fault:
         raise InputError(
-            f"splits.json: not a split of this program ({fault!r})"
+            f"splits.json: not a split of this program ({fault!r}); restore the file "
+            "or start a new run folder"
         ) from fault
 
 
 def _ids(entry: Any) -> tuple[str, ...]:
-    # A text is a sequence of texts too, but its letters are no case ids.
+    # A string is a sequence of strings too, but its letters are not case ids.
     if isinstance(entry, str) or not all(isinstance(item, str) for item in entry):
         raise TypeError(f"expected a list of case ids, got {entry!r}")
     return tuple(entry)

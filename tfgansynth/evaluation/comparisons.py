@@ -1,8 +1,8 @@
 """Whether one regime of the experiment is better than another: figures and a verdict.
 
 Each pair of regimes is compared on the test cases of the runs that both regimes have,
-by paired differences, second regime minus first; `crossed` says how their mean, its
-interval and the tests come about. The verdict is on the primary metric, Dice:
+by paired differences, second regime minus first; `mixed_effects` defines their mean,
+its interval and the tests. The verdict is on the primary metric, Dice:
 
 - *equivalent*: the interval lies inside the equivalence margin. At 95 % this is
   Schuirmann's two one-sided tests (J. Pharmacokinetics and Biopharmaceutics 15,
@@ -18,7 +18,7 @@ Wilcoxon's takes the networks as given and knows nothing of the spread between r
 and the t test of the mean may hang on a few failed cases. The larger of the two
 p-values is that of the joint claim (Berger, Technometrics 24, 1982), and it is this
 that Holm's correction takes. Pairs with a control are a family and all others are one:
-they answer another question, and asking it must not make the first harder to answer.
+they are about another question, which must not make the first harder to settle.
 The other metrics stand beside the primary one with figures of the same kind, each
 corrected over the same families; they have no verdict.
 """
@@ -87,7 +87,7 @@ class Pair:
 
     Attributes:
         first: The regime compared against.
-        second: The regime that is judged.
+        second: The regime that the verdict is on.
         n_seeds: Seeds that both regimes have.
         estimates: The mean difference of each metric.
     """
@@ -109,7 +109,7 @@ class Pair:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class PairVerdict:
     """The verdict on a pair of regimes.
 
     Attributes:
@@ -120,7 +120,7 @@ class Comparison:
         verdict: What the second regime is to the first, on the primary metric.
         more_seeds: About how many more seeds would settle an inconclusive verdict
             if mean and variances stay as estimated. None for the other verdicts,
-            after a single training run, which cannot tell, and where `MOST_SEEDS`
+            after a single training run, which cannot show it, and where `MOST_SEEDS`
             in all would not do.
     """
 
@@ -148,12 +148,12 @@ def compare(
     margin: float,
     tables: Sequence[Sequence[str]] | None = None,
     controls: Collection[str] = (),
-) -> tuple[Comparison, ...]:
+) -> tuple[PairVerdict, ...]:
     """Compare each pair of regimes of a table on what both have.
 
     Args:
-        results: Any number of seeds, folds, cases and regimes. The order tells no more
-            than which regime of a pair is compared against: the one that comes first.
+        results: Any number of seeds, folds, cases and regimes. The order only says
+            which regime of a pair is compared against: the one that comes first.
         margin: Differences of Dice smaller than this do not matter; above 0.
         tables: The regimes of each table; without, all regimes are one table's.
         controls: The regimes that are controls.
@@ -169,7 +169,7 @@ def compare(
     """
     if not margin > 0:
         raise ValueError(f"expected an equivalence margin above 0, got {margin}")
-    regimes = _by_arm(results)
+    regimes = _by_regime(results)
     found = (
         _pair(regimes, *names)
         for table in ([list(regimes)] if tables is None else tables)
@@ -179,11 +179,11 @@ def compare(
     families: dict[bool, list[Pair]] = {True: [], False: []}
     for pair in pairs:
         families[_has_control(pair, controls)].append(pair)
-    judged = {
-        with_control: iter(_judge_family(family, margin))
+    decided = {
+        with_control: iter(_decide_family(family, margin))
         for with_control, family in families.items()
     }
-    return tuple(next(judged[_has_control(pair, controls)]) for pair in pairs)
+    return tuple(next(decided[_has_control(pair, controls)]) for pair in pairs)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -200,7 +200,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in np.minimum(adjusted, 1)]
 
 
-def judge(found: Estimate, p_holm: float, margin: float) -> Verdict:
+def decide(found: Estimate, p_holm: float, margin: float) -> Verdict:
     """Give the verdict; the module's text has the rules.
 
     Args:
@@ -256,7 +256,7 @@ _Cell = tuple[int, int, str]
 _Item = TypeVar("_Item", str, tuple[int, int])
 
 
-def _by_arm(results: Iterable[CaseResult]) -> dict[str, dict[_Cell, CaseMetrics]]:
+def _by_regime(results: Iterable[CaseResult]) -> dict[str, dict[_Cell, CaseMetrics]]:
     regimes: dict[str, dict[_Cell, CaseMetrics]] = {}
     for result in results:
         cells = regimes.setdefault(result.regime, {})
@@ -308,7 +308,7 @@ def _has_control(pair: Pair, controls: Collection[str]) -> bool:
     return pair.first in controls or pair.second in controls
 
 
-def _judge_family(pairs: Sequence[Pair], margin: float) -> list[Comparison]:
+def _decide_family(pairs: Sequence[Pair], margin: float) -> list[PairVerdict]:
     corrected = {
         metric: holm([pair.estimates[metric].p for pair in pairs])
         for metric in HIGHER_IS_BETTER
@@ -326,14 +326,14 @@ def _judge_family(pairs: Sequence[Pair], margin: float) -> list[Comparison]:
 
 def _comparison(
     pair: Pair, p_holm: Mapping[str, float], *, n_pairs: int, margin: float
-) -> Comparison:
-    verdict = judge(pair.primary, p_holm[PRIMARY], margin)
+) -> PairVerdict:
+    verdict = decide(pair.primary, p_holm[PRIMARY], margin)
     more_seeds = None
     if verdict is Verdict.INCONCLUSIVE:
         more_seeds = seeds_to_settle(
             pair.primary, n_seeds=pair.n_seeds, n_pairs=n_pairs, margin=margin
         )
-    return Comparison(
+    return PairVerdict(
         pair=pair,
         n_pairs=n_pairs,
         margin=margin,

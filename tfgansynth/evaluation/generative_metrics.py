@@ -1,19 +1,22 @@
-"""How alike two sets of feature vectors are, one real, one synthetic.
+"""How alike a real and a synthetic set of feature vectors are.
 
 - *Precision* and *recall* (Kynkäänniemi et al. 2019, "Improved precision and recall
-  metric for assessing generative models", section 2): each point has a ball that
-  reaches to its k-th nearest neighbor in its own set, itself not counted. Precision
-  is the share of synthetic points in the ball of any real one; recall the share of
-  real points in the ball of any synthetic one.
+  metric for assessing generative models", section 2): the ball of a point extends to
+  its k-th nearest neighbor in its own set, without itself. Precision is the share of
+  synthetic points in the ball of any real point. Recall is the share of real points in
+  the ball of any synthetic point.
 - *Density* and *coverage* (Naeem et al. 2020, "Reliable fidelity and diversity metrics
-  for generative models", section 3), both with real balls alone. Density is the mean
-  number of real balls that a synthetic point lies in, over k: 1 on average for equal
-  distributions, and more where synthetic points crowd. Coverage is the share of real
-  balls with any synthetic point in it.
+  for generative models", section 3) use real balls only. Density is the mean number of
+  real balls around a synthetic point, over k: 1 on average for equal distributions, and
+  more where synthetic points are crowded. Coverage is the share of real balls that
+  contain a synthetic point.
 - *KID*, the kernel distance (Bińkowski et al. 2018, "Demystifying MMD GANs", section
   4): the unbiased estimate of the squared maximum mean discrepancy with the kernel
-  (x . y / d + 1)^3, d the number of features. 0 on average for equal distributions,
-  so that single values may be negative.
+  (x . y / d + 1)^3, d the number of features. It is 0 on average for equal
+  distributions, so single values may be negative.
+
+These figures are our own because the intervals in `assessment.fidelity` need them for
+hundreds of subsets of the same points, from distances that are computed once.
 """
 
 import dataclasses
@@ -27,23 +30,23 @@ Matrix = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 NEIGHBORS = 5
-"""k, the neighbors that a ball reaches to.
+"""k: the ball of a point extends to its k-th nearest neighbor.
 
-Naeem et al. take 5: then coverage of equal distributions is 0.97, near enough to 1 to
-be read, for 30 points as for 10000. Kynkäänniemi et al. take 3 for 50000 points.
+Naeem et al. use 5. The coverage of equal distributions is then 0.97, near 1, for 30
+points as for 10000. Kynkäänniemi et al. use 3 for 50000 points.
 """
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FeatureFigures:
-    """Figures of a synthetic set against a real one; the module defines them.
+    """Figures of a synthetic set against a real one; see the module.
 
     Attributes:
         precision: [0, 1].
         recall: [0, 1].
         density: 0 or more.
         coverage: [0, 1].
-        kid: Of features over the real ones' root mean square; may be negative.
+        kid: Of features over the root mean square of the real ones; may be negative.
     """
 
     precision: float
@@ -56,14 +59,14 @@ class FeatureFigures:
 def feature_figures(
     real: Features, synthetic: Features, *, k: int = NEIGHBORS
 ) -> FeatureFigures:
-    """Measure all of a synthetic set against all of a real one.
+    """Compare a whole synthetic set with a whole real one.
 
-    For a figure to watch during training. Equal sizes make it comparable.
+    The figures are for use during training. They are comparable for equal sizes.
 
     Args:
         real: (n, d), more than k of them.
         synthetic: (m, d), more than k of them.
-        k: The neighbors that a ball reaches to, 1 or more.
+        k: 1 or more; see `NEIGHBORS`.
 
     Raises:
         ValueError: There are too few, they are not finite or differ in d, or all
@@ -97,9 +100,9 @@ class FeatureSpace:
     """All distances and kernel values of a real and a synthetic set, for subsets.
 
     Attributes:
-        distances: Among n real points (n, n), from them to m synthetic ones (n, m),
-            and among those (m, m).
-        kernels: The kernel's values, likewise.
+        distances: Among n real points (n, n), from these to m synthetic points (n, m),
+            and among the synthetic points (m, m).
+        kernels: The values of the kernel for the same pairs.
     """
 
     distances: tuple[Matrix, Matrix, Matrix]
@@ -114,7 +117,7 @@ class FeatureSpace:
         return cls((within, across, among), (kernels[0], kernels[1], kernels[2]))
 
     def figures(self, real: Indices, synthetic: Indices, k: int) -> Matrix:
-        """The five figures of subsets, float64 (5,), in their class's order."""
+        """Return the figures of subsets, float64 (5,), ordered as `FeatureFigures`."""
         places = (
             np.ix_(real, real),
             np.ix_(real, synthetic),
@@ -140,7 +143,7 @@ class FeatureSpace:
 
 
 def root_mean_square(reference: Features) -> float:
-    """Return the root mean square of features (n, d): the scale to divide all by.
+    """Return the root mean square of features (n, d), by which all are divided.
 
     Raises:
         ValueError: All n are equal.
@@ -154,8 +157,8 @@ def check_features(least: int, *sets: Features) -> None:
     """Refuse sets of features that cannot be compared.
 
     Args:
-        least: Points that each set must have.
-        sets: (n, d) each, of one d.
+        least: The fewest points that each set must have.
+        sets: (n, d) each, with the same d.
 
     Raises:
         ValueError: There are too few, they are not finite or differ in d.
@@ -172,7 +175,7 @@ def check_features(least: int, *sets: Features) -> None:
 
 
 def _radii(within: Matrix, k: int) -> Matrix:
-    """The distance of each point of a set to its k-th nearest, itself left out."""
+    """Return the distance of each point of a set to its k-th nearest other point."""
     others = within.copy()
     np.fill_diagonal(others, np.inf)
     return np.asarray(np.partition(others, k - 1, axis=1)[:, k - 1])
@@ -185,7 +188,7 @@ def _kernel(a: Features, b: Features) -> Matrix:
 
 
 def _kid(within: Matrix, across: Matrix, among: Matrix) -> float:
-    """The unbiased estimate: equal points are left out of the sums within a set."""
+    """Return the unbiased estimate, without pairs of a point and itself."""
     inner = sum(
         (kernel.sum() - np.trace(kernel)) / (len(kernel) * (len(kernel) - 1))
         for kernel in (within, among)

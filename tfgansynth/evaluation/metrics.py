@@ -1,30 +1,45 @@
-"""How well one predicted mask matches the truth: overlap and contour distances.
+"""How well a predicted mask matches the true one: overlap and contour distances.
 
 Paper: IV-B, "we used the Dice coefficient and Hausdorff distance metrics".
 
-A distance between two masks is not one number until its points are named. Here:
+A distance between two masks depends on the points that are measured. Here:
 
-- The contour of a mask is its pixels with at least one 4-neighbor outside the
-  mask. Beyond the image border counts as outside.
-- Distances are Euclidean, between pixel centers, in pixels of the masks given.
-- Each contour pixel of one mask is measured to the nearest contour pixel of the
-  other: two sets of distances, prediction to truth and truth to prediction. The
-  distance metrics differ only in how they sum these up.
-- Both masks empty: one distance of 0 each way. Exactly one empty: one distance
-  of the image diagonal each way, sqrt((H - 1)^2 + (W - 1)^2), which no two pixels
-  of the image exceed. NaN would drop the failed case from a mean, and infinity
-  would destroy the mean.
+- The contour of a mask is its pixels with at least one 4-neighbor outside the mask.
+  Outside the image counts as outside the mask.
+- Distances are Euclidean, between pixel centers, in pixels of the given masks.
+- Each contour pixel of one mask is measured to the nearest contour pixel of the other.
+  This gives two sets of distances, prediction to truth and truth to prediction:
 
-The paper does not say whether its Hausdorff distance is taken over contours or
-over regions (all mask pixels). The two treat a pixel outside the other mask alike:
-the pixel of a region nearest to a point outside is always on its contour. They
-differ in two ways. A contour pixel inside the other mask counts 0 for the region
-form, but its distance to the other contour here; so a small hole deep inside one
-mask is far for contours and near for regions. A pixel inside its own contour counts
-for the region form only; so where a mask fills the hole of a ring, its middle is
-far from the ring for regions, and goes unseen here. Either form can thus be the
-larger one. They are equal wherever each form's worst pixel is a contour pixel that
-lies outside the other mask, as with two filled shapes that overlap for the most part.
+  - *Hausdorff distance*: the largest distance of both sets.
+  - *95th-percentile Hausdorff distance*: the larger of the two sets' 95th percentiles
+    (not the percentile of the merged sets), interpolated linearly as NumPy does.
+  - *Average symmetric surface distance*: the mean of the merged sets, so that the
+    longer contour has more weight (not the mean of two means).
+
+- Both masks empty: one distance of 0 in each set. One mask empty: one distance of the
+  image diagonal in each set, sqrt((H - 1)^2 + (W - 1)^2), the largest distance between
+  two pixels of the image. NaN would drop the failed case from a mean, and infinity
+  would make the mean useless.
+
+The paper does not say whether its Hausdorff distance is taken over contours or over
+regions (all pixels of a mask). Both treat a pixel outside the other mask alike,
+because the region pixel that is nearest to it lies on the contour. They differ in two
+ways:
+
+- A contour pixel inside the other mask counts 0 for regions. Here it counts its
+  distance to the other contour. A small hole deep inside a mask is thus far for
+  contours and near for regions.
+- A pixel inside its own contour counts for regions only. Where a mask fills the hole
+  of a ring, its middle is far from the ring for regions and does not count here.
+
+Either form can be the larger one. They are equal if the pixel with the largest
+distance is, in both forms, a contour pixel outside the other mask. This holds for two
+filled shapes that overlap for the most part.
+
+These metrics are our own because the definitions matter: DeepMind's surface-distance
+measures between half-pixel surfaces, and scikit-image's `hausdorff_distance` has
+neither percentiles nor a finite value for one
+empty mask.
 """
 
 import dataclasses
@@ -41,7 +56,7 @@ _Distances = NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CaseMetrics:
-    """The metrics of one test case; the module's text defines them.
+    """The metrics of one test case; see the module for the definitions.
 
     Attributes:
         dice: Dice coefficient, [0, 1].
@@ -57,7 +72,7 @@ class CaseMetrics:
 
 
 def measure(prediction: MaskArray, truth: MaskArray) -> CaseMetrics:
-    """Take all metrics of one case, from one pass over the distances.
+    """Compute all metrics of one case.
 
     Args:
         prediction: bool (H, W).
@@ -70,16 +85,16 @@ def measure(prediction: MaskArray, truth: MaskArray) -> CaseMetrics:
     both_ways = _contour_distances(prediction, truth)
     return CaseMetrics(
         dice=_dice(prediction, truth),
-        hausdorff_px=_largest(*both_ways),
-        hausdorff_95_px=_larger_percentile_95(*both_ways),
-        mean_surface_distance_px=_pooled_mean(*both_ways),
+        hausdorff_px=float(max(each.max() for each in both_ways)),
+        hausdorff_95_px=float(max(np.percentile(each, 95) for each in both_ways)),
+        mean_surface_distance_px=float(np.concatenate(both_ways).mean()),
     )
 
 
 def dice(prediction: MaskArray, truth: MaskArray) -> float:
     """Return the Dice coefficient, 2 |A and B| / (|A| + |B|), in [0, 1].
 
-    Both masks empty: 1, they agree. Exactly one empty: 0. Paper: IV-B.
+    It is 1 if both masks are empty and 0 if only one is. Paper: IV-B.
 
     Args:
         prediction: bool (H, W).
@@ -92,62 +107,11 @@ def dice(prediction: MaskArray, truth: MaskArray) -> float:
     return _dice(prediction, truth)
 
 
-def hausdorff(prediction: MaskArray, truth: MaskArray) -> float:
-    """Return the Hausdorff distance between the contours, in pixels.
-
-    The largest of all nearest distances, over both directions. Paper: IV-B.
-
-    Args:
-        prediction: bool (H, W).
-        truth: bool (H, W).
-
-    Raises:
-        ValueError: The masks are not bool, not (H, W), or differ in shape.
-    """
-    _check(prediction, truth)
-    return _largest(*_contour_distances(prediction, truth))
-
-
-def hausdorff_95(prediction: MaskArray, truth: MaskArray) -> float:
-    """Return the 95th-percentile Hausdorff distance between contours, in pixels.
-
-    The larger of the two directions' 95th percentiles (not the percentile of the
-    pooled distances); each interpolates linearly between the closest ranks, as
-    NumPy does by default.
-
-    Args:
-        prediction: bool (H, W).
-        truth: bool (H, W).
-
-    Raises:
-        ValueError: The masks are not bool, not (H, W), or differ in shape.
-    """
-    _check(prediction, truth)
-    return _larger_percentile_95(*_contour_distances(prediction, truth))
-
-
-def mean_surface_distance(prediction: MaskArray, truth: MaskArray) -> float:
-    """Return the average symmetric surface distance (ASSD), in pixels.
-
-    The mean over the pooled distances of both directions, so that the longer
-    contour weighs more (not the mean of the two directions' means).
-
-    Args:
-        prediction: bool (H, W).
-        truth: bool (H, W).
-
-    Raises:
-        ValueError: The masks are not bool, not (H, W), or differ in shape.
-    """
-    _check(prediction, truth)
-    return _pooled_mean(*_contour_distances(prediction, truth))
-
-
 def contour(mask: MaskArray) -> MaskArray:
     """Mark the pixels of a mask with at least one 4-neighbor outside it.
 
     Args:
-        mask: bool (H, W). Beyond the image border counts as outside the mask.
+        mask: bool (H, W). Outside the image counts as outside the mask.
 
     Returns:
         bool (H, W).
@@ -181,9 +145,8 @@ def _dice(prediction: MaskArray, truth: MaskArray) -> float:
 def _contour_distances(
     prediction: MaskArray, truth: MaskArray
 ) -> tuple[_Distances, _Distances]:
-    """Distances prediction to truth and truth to prediction; neither is empty."""
-    # Both contours lie in this box; distances within it do not change, and the
-    # distance transforms have fewer pixels to visit.
+    """Return distances prediction to truth and truth to prediction; not empty."""
+    # Both contours lie in this box. A crop changes no distance and saves time.
     box = _bounding_box(prediction | truth)
     if box is None:
         return np.zeros(1), np.zeros(1)
@@ -202,15 +165,3 @@ def _bounding_box(mask: MaskArray) -> tuple[slice, slice] | None:
     if rows.size == 0:
         return None
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-
-
-def _largest(to_truth: _Distances, to_prediction: _Distances) -> float:
-    return float(max(to_truth.max(), to_prediction.max()))
-
-
-def _larger_percentile_95(to_truth: _Distances, to_prediction: _Distances) -> float:
-    return float(max(np.percentile(to_truth, 95), np.percentile(to_prediction, 95)))
-
-
-def _pooled_mean(to_truth: _Distances, to_prediction: _Distances) -> float:
-    return float(np.concatenate([to_truth, to_prediction]).mean())

@@ -1,37 +1,39 @@
-"""The mean of paired differences where test cases cross with training runs.
+"""Mixed-effects model: the mean of paired differences over cases and training runs.
 
-A training run is one fold of one seed: its own generator and its own segmentation
-networks, shared by all of its test cases. Over several seeds each case comes back
-under other networks. So the difference of two regimes on case i in run r is
+A training run is one fold of one seed. It has its own generator and segmentation
+networks, which all of its test cases share. Over several seeds, each case is tested
+again with other networks. The difference of two regimes on case i in run r is therefore
 
     mean + case_i + run_r + residual_ir,
 
-with three independent random terms (a two-way random-effects model, not every case
-being in every run), and pooling all differences as if independent would take the
-same cases and the same networks for new evidence.
+with three independent random terms. This is a two-way random-effects model in which not
+every case is in every run. To treat all differences as independent would count the same
+cases and the same networks as new evidence.
 
-- **Variance components**: Henderson's first method (Biometrics 9, 1953), that is,
-  sums of squares set equal to their expectations, which holds for designs with
-  holes too; solved under the constraint that no variance is negative.
-- **Width of the interval**: Student's t on the standard error that the components
-  give, with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946). With
-  few runs it is these that make the interval honest.
-- **Shape of the interval**, how much of the width lies to which side: percentiles
-  of a two-way bootstrap, which draws weights for cases and, independently, for runs
-  (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13; Owen & Eckles,
-  Annals of Applied Statistics 6, 2012; weights as in Rubin, Annals of Statistics 9,
-  1981). Its own width is not used: no bootstrap gets the variance of a crossed
-  design right (McCullagh, Bernoulli 6, 2000), and with three runs its tails are far
-  too short.
-- **Tests**: the t test that belongs to the width, and the signed-rank test of
-  Wilcoxon (Biometrics Bulletin 1, 1945) on each case's mean over its runs.
+- **Variance components**: Henderson's first method (Biometrics 9, 1953). Sums of
+  squares are set equal to their expectations, which also works for incomplete designs.
+  The equations are solved under the constraint that no variance is negative.
+- **Width of the interval**: Student's t on the standard error that follows from the
+  components, with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946).
+  With few runs these make the interval wide enough.
+- **Shape of the interval**, the share of the width on each side: percentiles of a
+  two-way bootstrap, which draws weights for cases and, independently, for runs (Efron &
+  Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13; Owen & Eckles, Annals of
+  Applied Statistics 6, 2012; weights as in Rubin, Annals of Statistics 9, 1981). Its
+  own width is not used: no bootstrap gives the right variance for a crossed design
+  (McCullagh, Bernoulli 6, 2000), and with three runs its tails are far too short.
+- **Tests**: the t test that belongs to the width, and the signed-rank test of Wilcoxon
+  (Biometrics Bulletin 1, 1945) on the mean of each case over its runs.
 
-What the interval speaks for: other cases of this kind, and other splits, initial
-weights and random streams on this data set. The runs' training sets overlap, all
-being drawn from the same cases; how much networks trained on a wholly new data set
-would differ, these results cannot show (Nadeau & Bengio, Machine Learning 52, 2003).
-With a single run even the spread between runs is unknown, and the interval speaks
-for the networks of that run alone.
+The interval covers other cases of this kind, and other splits, initial weights and
+random streams on this data set. The training sets of the runs overlap, because all are
+drawn from the same cases. The results cannot show how networks trained on another data
+set would differ (Nadeau & Bengio, Machine Learning 52, 2003). With a single run, the
+spread between runs is unknown, and the interval covers the networks of that run only.
+
+The model is our own because statsmodels' mixed models need crossed random effects to be
+written as variance components of one group, estimate them by likelihood, and give no
+degrees of freedom for few runs.
 """
 
 import dataclasses
@@ -48,10 +50,10 @@ CONFIDENCE = 1 - SIGNIFICANCE
 """Confidence of all intervals."""
 
 DRAWS = 2000
-"""Bootstrap draws; they shape an interval and do not set its width."""
+"""Bootstrap draws. They determine the shape of an interval, not its width."""
 
 Differences = NDArray[np.float64]
-"""(cases, runs), NaN where a case is not a test case of a run."""
+"""(cases, runs); NaN if a case is not a test case of a run."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,10 +61,10 @@ class Components:
     """Variances of the model's three random terms, in squared units of the metric.
 
     Attributes:
-        case: Between cases. Where no case comes back, this takes the residual in,
-            as the two cannot be told apart.
-        run: Between training runs; 0 where there is only one.
-        residual: What neither the case nor the run explains.
+        case: Between cases. If each case is in one run only, this includes the
+            residual, because the two cannot be separated.
+        run: Between training runs; 0 if there is only one.
+        residual: The variance that neither the case nor the run explains.
     """
 
     case: float
@@ -72,14 +74,14 @@ class Components:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Design:
-    """How many cases met how many training runs.
+    """The numbers of cases and training runs, and how they are crossed.
 
     Attributes:
-        cells: Pairs of case and run that were tested.
-        cases: Cases.
-        runs: Training runs.
-        per_case: Runs of a case, averaged over the cells.
-        per_run: Cases of a run, averaged over the cells.
+        cells: The number of tested pairs of case and run.
+        cases: The number of cases.
+        runs: The number of training runs.
+        per_case: The runs of a case, averaged over the cells.
+        per_run: The cases of a run, averaged over the cells.
     """
 
     cells: float
@@ -89,10 +91,10 @@ class Design:
     per_run: float
 
     def standard_error(self, components: Components) -> tuple[float, float]:
-        """The standard error of the mean over all cells, and its degrees of freedom."""
+        """Return the standard error of the overall mean and its degrees of freedom."""
         within = components.case + components.residual
-        # What the spread between runs shows, and what it cannot: that the same
-        # cases come back.
+        # The first part shows in the spread between runs. The second does not: it
+        # comes from cases that are in several runs.
         by_runs = (self.per_run * components.run + within) / self.cells
         by_cases = (self.per_case - 1) * components.case / self.cells
         variance = by_runs + by_cases
@@ -103,11 +105,12 @@ class Design:
         return math.sqrt(variance), variance**2 / uncertainty
 
     def after(self, seeds: int, *, now: int) -> "Design":
-        """What the design becomes when seeds are added.
+        """Return the design after more seeds.
 
         Args:
-            seeds: Seeds in all.
-            now: Seeds so far. With one, all cases are taken to come back.
+            seeds: The total number of seeds.
+            now: The number of seeds so far. If it is 1, each case is assumed to be
+                tested again with each new seed.
         """
         recurrence = (self.per_case - 1) / (now - 1) if now > 1 else 1.0
         return dataclasses.replace(
@@ -120,17 +123,17 @@ class Design:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What paired differences say about their mean; the module's text defines it.
+    """The mean of paired differences with its interval and tests; see the module.
 
     Attributes:
         mean: Mean over all cells.
         low: Lower end of the confidence interval.
         high: Upper end of it.
         p_mean: Two-sided p-value of the t test for a mean of 0.
-        p_wilcoxon: Two-sided p-value of Wilcoxon's test; at most 1, and 1 where
-            the ranks point the other way than the mean.
+        p_wilcoxon: Two-sided p-value of Wilcoxon's test. It is 1 if the ranks point
+            in the other direction than the mean.
         components: The estimated variances.
-        design: How many cases met how many runs.
+        design: The numbers of cases and runs.
     """
 
     mean: float
@@ -143,7 +146,7 @@ class Estimate:
 
     @property
     def p(self) -> float:
-        """The larger p-value: a claim needs both tests."""
+        """The larger p-value: a claim requires both tests."""
         return max(self.p_mean, self.p_wilcoxon)
 
 
@@ -151,13 +154,13 @@ def estimate(differences: Differences, *, draws: int = DRAWS) -> Estimate:
     """Estimate the mean difference over cases and training runs.
 
     Args:
-        differences: Float64 (cases, runs), NaN where a case was not tested in a
-            run; each case and each run has a value, and there are two cases.
+        differences: float64 (cases, runs), NaN if a case was not tested in a run.
+            There are at least two cases, and each case and each run has a value.
         draws: Bootstrap draws. They come from a fixed stream, so that the same
             differences always give the same interval.
 
     Raises:
-        ValueError: The differences are not such.
+        ValueError: There are too few differences.
     """
     tested = ~np.isnan(differences)
     is_complete = tested.any(axis=0).all() and tested.any(axis=1).all()
@@ -209,7 +212,7 @@ def _components(
         [m - k, design.cases - n, design.cases - 1],
         [design.runs - k, m - n, design.runs - 1],
     ]
-    # As shares of the total: the solver's tolerance is absolute.
+    # As shares of the total, because the tolerance of the solver is absolute.
     shares = [1.0, between_cases / total, between_runs / total]
     solution, _ = optimize.nnls(np.array(expected), np.array(shares))
     case, run, residual = map(float, solution * total)
@@ -221,9 +224,9 @@ def _components(
 def _sides(
     differences: Differences, tested: NDArray[np.bool_], mean: float, draws: int
 ) -> tuple[float, float]:
-    """The shares of the bootstrap interval's width below and above the mean."""
+    """Return the shares of the bootstrap interval below and above the mean."""
     rng = np.random.default_rng(0)
-    # Exponential weights leave no draw empty, as whole-number counts would.
+    # With exponential weights no draw is empty, as it can be with counts.
     cases = rng.exponential(size=(draws, len(differences)))
     runs = rng.exponential(size=(draws, differences.shape[1]))
     totals = (runs * (cases @ np.where(tested, differences - mean, 0))).sum(axis=1)

@@ -1,4 +1,4 @@
-"""What a U-Net answered on its test cases: stored, read back, measured again."""
+"""The predictions of a U-Net on its test cases: stored, read back, measured again."""
 
 import dataclasses
 import math
@@ -9,8 +9,8 @@ import numpy as np
 
 from tfgansynth.arrays import ByteArray, MaskArray
 from tfgansynth.errors import InputError
+from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.metrics import measure
-from tfgansynth.evaluation.tables import CaseRow
 from tfgansynth.runtime import storage
 
 CASES, PREDICTIONS, PICTURE = "cases.csv", "predictions.npz", "predictions.png"
@@ -22,7 +22,7 @@ Shown = tuple[int, int, int]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a U-Net answered on its test cases, to measure again and to show.
+    """The predictions of a U-Net on its test cases, to measure again and to show.
 
     Attributes:
         case_ids: The n cases.
@@ -72,15 +72,15 @@ def best_median_worst(rows: Sequence[CaseRow]) -> Shown:
     return int(order[0]), int(order[len(order) // 2]), int(order[-1])
 
 
-def write_predictions(path: Path, answered: Predictions) -> None:
+def write_predictions(path: Path, found: Predictions) -> None:
     """Write predictions and truths, one bit a pixel."""
     arrays = {
-        "case_ids": np.array(answered.case_ids),
-        "shape": np.array(answered.truths.shape),
-        "predictions": np.packbits(answered.predictions),
-        "truths": np.packbits(answered.truths),
-        "shown": np.array(answered.shown),
-        "shown_images": answered.shown_images,
+        "case_ids": np.array(found.case_ids),
+        "shape": np.array(found.truths.shape),
+        "predictions": np.packbits(found.predictions),
+        "truths": np.packbits(found.truths),
+        "shown": np.array(found.shown),
+        "shown_images": found.shown_images,
     }
     storage.write_arrays(path, arrays)
 

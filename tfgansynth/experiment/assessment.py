@@ -1,15 +1,17 @@
-"""The stage of a fold's assessment: is its synthetic set sound, alike and no copy?
+"""The assessment of a fold's synthetic set: quality, fidelity, memorization.
 
 Held-out real cases are the fold's validation cases and, of a reduced experiment, the
-training cases that it leaves out: neither generator nor judges have learned from them.
+training cases that it leaves out: neither the generator nor the cross-fitted ensemble
+has learned from them.
 
-Features are the bottleneck of one judge, since those of two networks have no common
-meaning. The training cases compared are those that this judge has not seen, as it has
-seen no synthetic or held-out image either: a network may treat images that it was
-trained on in a way of its own, and the other sets would seem far from them. (In small
-networks trained for 200 mini-batches on 15 radiographs nothing of this was measurable;
-larger ones, trained longer, know their cases better.) With two judges that halves the
-number of training cases; memorization and shapes need no network and are judged by all.
+Features are the bottleneck of one network of the ensemble, since those of two networks
+have no common meaning. The training cases compared are those that this network has not
+seen, as it has seen no synthetic or held-out image either: a network may treat images
+that it was trained on in a way of its own, and the other sets would seem far from them.
+(In small networks trained for 200 mini-batches on 15 radiographs nothing of this was
+measurable; larger ones, trained longer, know their cases better.) With two networks
+that halves the number of training cases; memorization and shapes need no network and
+use all of them.
 """
 
 import dataclasses
@@ -24,194 +26,158 @@ from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.assessment.memorization import Audit, audit
 from tfgansynth.assessment.neighbors import PARTS, Pairs
 from tfgansynth.assessment.quality import Values, agreement, shape_table
-from tfgansynth.assessment.record import (
-    fidelity_record,
-    memorization_record,
-    quality_to_text,
-    soundness_record,
-)
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.judge_parts import Indices
-from tfgansynth.experiment.judges import Judges, ensure_judges
-from tfgansynth.experiment.paths import ARRAYS, ASSESSMENT
-from tfgansynth.experiment.regimes import drawn_kinds
-from tfgansynth.experiment.run_folder import SetKind
-from tfgansynth.experiment.stages import timed
-from tfgansynth.experiment.synthetic_sets import read_own_set
+from tfgansynth.experiment.graph import PlannedStage
+from tfgansynth.experiment.synthetic_sets import (
+    load_cross_fitted_ensemble,
+    read_own_set,
+)
+from tfgansynth.records import assessments, converter
+from tfgansynth.records.assessments import Assessment, EnsembleMember
+from tfgansynth.records.files import ARRAYS, ASSESSMENT
+from tfgansynth.records.provenance import DroppedPair
+from tfgansynth.records.regimes import Indices
 from tfgansynth.runtime import storage
-from tfgansynth.runtime.timing import EVALUATION, PREDICTION
+from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.timing import EVALUATION, PREDICTION, Timer
 from tfgansynth.seeds import derive_seed
-from tfgansynth.synthesis.sampling import MANIFEST, pair_name
+from tfgansynth.segmentation.ensembles import CrossFittedEnsemble
+from tfgansynth.synthesis.sampling import (
+    MANIFEST,
+    Draw,
+    SyntheticSet,
+    pair_name,
+    write_set,
+)
 
-_FEWEST_CASES = 3
 _GALLERY, _SHOWN = 12, 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Assessment:
+class FinishedAssessment:
     """All that was found of a synthetic set.
 
     Attributes:
-        record: The figures, plain for JSON; see `evaluation.quality`.
-        arrays: What they are from: `agreement_*`, float64; `judged_*`, segmentations
-            as packed bits with `shape_*`; `shapes_*`, what real masks measure,
-            float64, a column for each of `shape_figures`; `features_*`, float32,
-            with the ids of the training cases they are of; for each part of the audit
-            `null_*`, `nearest_distances_*` and `nearest_cases_*`. To show:
+        record: The figures.
+        arrays: What they are from: `agreement_*`, float64; `segmented_*`, out-of-fold
+            segmentations as packed bits with `shape_*`; `shapes_*`, what real masks
+            measure, float64, a column for each of `shape_figures`; `features_*`,
+            float32, with the ids of the training cases they are of; for each part of
+            the audit `null_*`, `nearest_distances_*` and `nearest_cases_*`. To show:
             `gallery_*`, the pairs closest to a training case, with that case's image
             and mask; and `real_*`, the first training pairs.
+        training_ids: The training cases.
     """
 
-    record: dict[str, Any]
+    record: Assessment
     arrays: Mapping[str, NDArray[Any]]
+    training_ids: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
         """Whether the set passed the audit for copies."""
-        return bool(self.record["memorization"]["passed"])
+        return self.record.memorization.passed
 
-    def offences(self, fold: FoldCases) -> list[dict[str, Any]]:
-        """List the pairs that the audit objects to, and to which case they are near.
-
-        Returns:
-            By pair: `name`, `part` that is nearest to a training case, `case_id` of
-            that, and the relative `distance`.
-        """
+    @property
+    def flagged(self) -> tuple[DroppedPair, ...]:
+        """The pairs that the audit flags, and the case that each is near."""
         found = []
-        for index in self.record["memorization"]["offenders"]:
+        for index in self.record.memorization.flagged:
             distances = {
                 part: float(self.arrays[f"nearest_distances_{part}"][index])
                 for part in PARTS
             }
             part = min(distances, key=lambda name: distances[name])
-            case = fold.training[int(self.arrays[f"nearest_cases_{part}"][index])]
+            case = int(self.arrays[f"nearest_cases_{part}"][index])
             found.append(
-                {
-                    "name": pair_name(index),
-                    "part": part,
-                    "case_id": case.case_id,
-                    "distance": distances[part],
-                }
+                DroppedPair(
+                    name=pair_name(index),
+                    part=part,
+                    case_id=self.training_ids[case],
+                    distance=distances[part],
+                )
             )
-        return found
-
-    def to_text(self, fold: FoldCases) -> str:
-        """Render for a terminal."""
-        lines = [
-            "  offender: {name} ({part} near {case_id}: {distance:.3f})".format(**each)
-            for each in self.offences(fold)
-        ]
-        return "\n".join([quality_to_text(self.record), *lines])
+        return tuple(found)
 
 
-def assess_fold(experiment: Experiment, fold: FoldCases) -> bool:
-    """Assess the fold's set, and the filtered one if there is a filter; print both.
-
-    Returns:
-        Whether all passed the audit for copies.
-    """
-    found = [
-        ensure_assessment(experiment, fold, kind)
-        for kind in drawn_kinds(experiment.config)
-    ]
-    for assessment in found:
-        print(assessment.to_text(fold))
-    return all(assessment.passed for assessment in found)
-
-
-def ensure_assessment(
-    experiment: Experiment, fold: FoldCases, kind: SetKind = "plain"
-) -> Assessment:
-    """Assess one of the fold's sets, if that is not done yet.
-
-    Args:
-        experiment: The experiment.
-        fold: The fold.
-        kind: Which set.
+def write_assessment(
+    experiment: Experiment, planned: PlannedStage, stage: Stage
+) -> None:
+    """Assess one of the fold's sets and write what was found.
 
     Raises:
-        InputError: There is no set or it is not the fold's own, there are too few
-            training cases, or a finished result was altered.
+        InputError: There is no set, or it is not the fold's own.
     """
-    run = experiment.run
-    source = run.synthetic(fold.number, kind)
-    folder = run.assessment(fold.number, kind)
-    if not _is_done(folder, source):
-        assessment = assess(experiment, fold, source)
-        with storage.whole_folder(folder) as partial:
-            storage.write_arrays(partial / ARRAYS, assessment.arrays)
-            files = storage.hash_files(partial, [ARRAYS])
-            record = {**assessment.record, "files": files}
-            storage.write_record(partial / ASSESSMENT, record)
-    return read_assessment(folder)
+    fold = experiment.fold(planned.fold)
+    source = experiment.run.synthetic(planned.fold, planned.set_kind)
+    assessment = assess(experiment, fold, source, stage.timer)
+    with storage.whole_folder(stage.folder) as partial:
+        storage.write_arrays(partial / ARRAYS, assessment.arrays)
+        files = storage.hash_files(partial, [ARRAYS])
+        record = dataclasses.replace(
+            assessment.record,
+            inputs=planned.record["inputs"],
+            identity=planned.identity,
+            files=files,
+        )
+        converter.write(partial / ASSESSMENT, record)
 
 
-def read_assessment(folder: Path) -> Assessment:
+def read_assessment(folder: Path, fold: FoldCases) -> FinishedAssessment:
     """Read an assessment.
 
     Raises:
         InputError: There is none, or it was altered.
     """
-    record = storage.read_record(folder / ASSESSMENT)
-    storage.require_files(folder, record.pop("files"))
-    return Assessment(record, storage.read_arrays(folder / ARRAYS))
+    record = converter.read(folder / ASSESSMENT, Assessment)
+    storage.require_files(folder, record.files)
+    return FinishedAssessment(record, storage.read_arrays(folder / ARRAYS), _ids(fold))
 
 
-def _is_done(folder: Path, source: Path) -> bool:
-    path, manifest = folder / ASSESSMENT, source / MANIFEST
-    if not path.exists() or not manifest.exists():
-        return False
-    assessed = storage.read_record(path)["synthetic_set"]["manifest_sha256"]
-    if assessed == storage.hash_file(manifest):
-        return True
-    print(f"{folder}: is of an earlier set: it is made anew")
-    return False
+def _ids(fold: FoldCases) -> tuple[str, ...]:
+    return tuple(case.case_id for case in fold.training)
 
 
-def assess(experiment: Experiment, fold: FoldCases, source: Path) -> Assessment:
-    """Assess any synthetic set of a fold; writes nothing but the fold's judges.
+def assess(
+    experiment: Experiment, fold: FoldCases, source: Path, timer: Timer
+) -> FinishedAssessment:
+    """Assess any synthetic set of a fold; writes nothing.
 
     Args:
-        experiment: The experiment.
+        experiment: The experiment; the fold's cross-fitted ensemble is trained.
         fold: The fold whose generator the set is from.
         source: The set's folder.
+        timer: Takes the time of prediction and evaluation.
 
     Raises:
-        InputError: See `ensure_assessment`.
+        InputError: There is no set, or it is not the fold's own.
     """
-    if len(fold.training) < _FEWEST_CASES:
-        raise InputError(
-            f"fold {fold.number} has {len(fold.training)} training cases: an audit for "
-            f"copies needs {_FEWEST_CASES} or more"
-        )
     images, masks, _ = read_own_set(experiment, fold, source)
     synthetic: Pairs = images, masks
     held_out = images_and_masks([*fold.validation, *fold.unused])
-    judges = ensure_judges(experiment, fold)
-    training = judges.training
-    with timed(experiment.run, f"fold-{fold.number}/assessment") as timer:
-        with timer.part(EVALUATION):
-            found = audit(training, synthetic, held_out)
-        with timer.part(PREDICTION):
-            nearest = found.parts["image"].nearest.cases
-            answers = _Answers.of(judges, synthetic, held_out, nearest)
-        with timer.part(EVALUATION):
-            sets = training, synthetic, held_out
-            record = _record(experiment, fold, source, sets, answers, found, judges)
-            arrays = {
-                **_arrays(fold, training, synthetic, answers, found),
-                **_shapes(training, held_out, experiment.config.lungs),
-            }
-    return Assessment(record, arrays)
+    ensemble = load_cross_fitted_ensemble(experiment, fold)
+    sets = images_and_masks(fold.training), synthetic, held_out
+    with timer.part(EVALUATION):
+        found = audit(*sets)
+    with timer.part(PREDICTION):
+        nearest = found.parts["image"].nearest.cases
+        predictions = _Predictions.of(ensemble, *sets, nearest)
+    with timer.part(EVALUATION):
+        record = _record(experiment, fold, source, sets, predictions, found, ensemble)
+        arrays = {
+            **_arrays(fold, sets[0], synthetic, predictions, found),
+            **_shapes(sets[0], held_out, experiment.config.lungs),
+        }
+    return FinishedAssessment(record, arrays, _ids(fold))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Answers:
-    """What the judges make of the sets.
+class _Predictions:
+    """What the cross-fitted ensemble makes of the sets.
 
     Attributes:
         synthetic: Segmentations of the synthetic images, bool (m, S, S).
@@ -227,15 +193,19 @@ class _Answers:
 
     @classmethod
     def of(
-        cls, judges: Judges, synthetic: Pairs, held_out: Pairs, nearest: Indices
-    ) -> "_Answers":
-        training, _ = judges.training
-        unseen = judges.parts[0]
-        images = training[unseen], synthetic[0], held_out[0]
-        first, second, third = map(judges.features, images)
+        cls,
+        ensemble: CrossFittedEnsemble,
+        training: Pairs,
+        synthetic: Pairs,
+        held_out: Pairs,
+        nearest: Indices,
+    ) -> "_Predictions":
+        unseen = ensemble.parts[0]
+        images = training[0][unseen], synthetic[0], held_out[0]
+        first, second, third = map(ensemble.features, images)
         return cls(
-            synthetic=judges.segment(synthetic[0], nearest),
-            training=judges.segment(training, np.arange(len(training))),
+            synthetic=ensemble.segment(synthetic[0], nearest),
+            training=ensemble.segment(training[0], np.arange(len(training[0]))),
             features=(first, second, third),
             cases=unseen,
         )
@@ -246,53 +216,58 @@ def _record(
     fold: FoldCases,
     source: Path,
     sets: tuple[Pairs, Pairs, Pairs],
-    answers: _Answers,
+    predictions: _Predictions,
     found: Audit,
-    judges: Judges,
-) -> dict[str, Any]:
+    ensemble: CrossFittedEnsemble,
+) -> Assessment:
     config = experiment.config
     training, synthetic, held_out = sets
-    return {
-        "fold": fold.number,
-        "synthetic_set": {
-            "folder": _name(source, experiment.run.root),
-            "manifest_sha256": storage.hash_file(source / MANIFEST),
-            "n": len(synthetic[0]),
-        },
-        "n_training": len(training[0]),
-        "n_held_out": len(held_out[0]),
-        "held_out": _held_out_words(fold),
-        "judges": _judges_record(judges, answers.training),
-        "soundness": soundness_record(
+    shapes = [shape_table(masks, config.lungs) for _, masks in sets]
+    return Assessment(
+        fold=fold.number,
+        synthetic_set=assessments.AssessedSet(
+            folder=_name(source, experiment.run.root),
+            manifest_sha256=storage.hash_file(source / MANIFEST),
+            n=len(synthetic[0]),
+        ),
+        n_training=len(training[0]),
+        n_held_out=len(held_out[0]),
+        held_out=_held_out_words(fold),
+        cross_fit=_members(ensemble, training[1], predictions.training),
+        quality=assessments.make_quality(
             training[1],
             synthetic[1],
             held_out[1],
-            judged_training=answers.training,
-            judged_synthetic=answers.synthetic,
+            segmented_training=predictions.training,
+            segmented_synthetic=predictions.synthetic,
             lungs=config.lungs,
         ),
-        "fidelity": fidelity_record(
-            *sets,
-            features=answers.features,
+        fidelity=assessments.make_fidelity(
+            features=predictions.features,
+            shapes=(shapes[0], shapes[1], shapes[2]),
             source=(
-                f"bottleneck of {next(iter(judges.hashes))}, averaged over the image "
-                f"({answers.features[0].shape[1]} features); training cases are the "
-                f"{len(answers.cases)} of {len(training[0])} that it has not seen"
+                f"bottleneck of {next(iter(ensemble.hashes))}, averaged over the "
+                f"image ({predictions.features[0].shape[1]} features); training cases "
+                f"are the {len(predictions.cases)} of {len(training[0])} that it has "
+                "not seen"
             ),
-            lungs=config.lungs,
+            diversity=assessments.make_diversity(synthetic, training),
             seed=derive_seed(config.seed, "assessment", fold.number),
         ),
-        "memorization": memorization_record(found),
-    }
+        memorization=assessments.make_memorization(found),
+        files={},
+    )
 
 
-def _judges_record(judges: Judges, segmentations: MaskArray) -> dict[str, Any]:
-    """Tell each judge's hash, and how it does on the cases that it has not seen."""
-    found = agreement(judges.training[1], segmentations)
+def _members(
+    ensemble: CrossFittedEnsemble, masks: MaskArray, segmentations: MaskArray
+) -> dict[str, EnsembleMember]:
+    """Hash of each member, and its agreement on the cases that it has not seen."""
+    found = agreement(masks, segmentations)
     return {
-        name: {"model_sha256": sha256, "agreement": float(found[part].mean())}
+        name: EnsembleMember(model_sha256=sha256, agreement=float(found[part].mean()))
         for (name, sha256), part in zip(
-            judges.hashes.items(), judges.parts, strict=True
+            ensemble.hashes.items(), ensemble.parts, strict=True
         )
     }
 
@@ -301,23 +276,23 @@ def _arrays(
     fold: FoldCases,
     training: Pairs,
     synthetic: Pairs,
-    answers: _Answers,
+    predictions: _Predictions,
     found: Audit,
 ) -> dict[str, NDArray[Any]]:
-    judged = {
-        "synthetic": (synthetic[1], answers.synthetic),
-        "real": (training[1], answers.training),
+    segmented = {
+        "synthetic": (synthetic[1], predictions.synthetic),
+        "real": (training[1], predictions.training),
     }
     arrays: dict[str, NDArray[Any]] = {}
-    for name, (masks, segmentations) in judged.items():
+    for name, (masks, segmentations) in segmented.items():
         arrays[f"agreement_{name}"] = agreement(masks, segmentations)
-        arrays[f"judged_{name}"] = np.packbits(segmentations)
+        arrays[f"segmented_{name}"] = np.packbits(segmentations)
         arrays[f"shape_{name}"] = np.array(segmentations.shape)
     for name, features in zip(
-        ("training", "synthetic", "held_out"), answers.features, strict=True
+        ("training", "synthetic", "held_out"), predictions.features, strict=True
     ):
         arrays[f"features_{name}"] = features
-    ids = [fold.training[index].case_id for index in answers.cases]
+    ids = [fold.training[index].case_id for index in predictions.cases]
     arrays["features_training_case_ids"] = np.array(ids)
     for name, part in found.parts.items():
         arrays[f"null_{name}"] = part.null
@@ -367,3 +342,47 @@ def _gallery(found: Audit, fold: FoldCases) -> dict[str, NDArray[Any]]:
 def _shown(name: str, cases: list[Case] | tuple[Case, ...]) -> dict[str, NDArray[Any]]:
     images, masks = images_and_masks(cases)
     return {f"{name}_images": np.rint(images).astype(np.uint8), f"{name}_masks": masks}
+
+
+def drop_flagged(
+    experiment: Experiment, fold: FoldCases, assessment: FinishedAssessment
+) -> Path:
+    """Write the fold's set without the pairs that the audit flags.
+
+    Args:
+        experiment: The experiment.
+        fold: The fold.
+        assessment: Of the fold's unfiltered set.
+
+    Returns:
+        The folder, a synthetic set like the other; its manifest names the pairs
+        that were dropped, and which case each is near.
+
+    Raises:
+        InputError: No pair would be left.
+    """
+    source = experiment.run.synthetic(fold.number)
+    images, masks, manifest = read_own_set(experiment, fold, source)
+    flagged = [*assessment.record.memorization.flagged]
+    kept = np.setdiff1d(np.arange(len(images)), flagged)
+    if not kept.size:
+        raise InputError(f"{source}: the audit flags all {len(images)} pairs")
+    draws = [
+        Draw(**{field.name: entry[field.name] for field in dataclasses.fields(Draw)})
+        for entry in manifest.pop("pairs")
+    ]
+    audited = SyntheticSet(
+        images=np.rint(images[kept]).astype(np.uint8),
+        masks=masks[kept],
+        draws=tuple(draws[index] for index in kept),
+        n_drawn=manifest["drawn"],
+        n_similar=manifest["dropped_as_almost_identical"],
+        n_empty=manifest["dropped_for_an_empty_mask"],
+    )
+    provenance = {
+        "audited_manifest_sha256": storage.hash_file(source / MANIFEST),
+        "dropped_by_the_audit": converter.to_json(assessment.flagged),
+    }
+    folder = source.with_name(f"{source.name}-audited")
+    write_set(audited, {**manifest, **provenance}, folder)
+    return folder

@@ -1,10 +1,10 @@
 """What an experiment works on: cases, their split, and the run folder.
 
-Paper: IV-A. No TensorFlow, so that whatever is wrong here is said at once.
+Paper: IV-A. No TensorFlow, so that errors here are reported before it is imported.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.config import Config
@@ -15,10 +15,13 @@ from tfgansynth.data.duplicates import (
     across_split,
     find_duplicates,
 )
-from tfgansynth.data.held_out import FoldCases, open_fold
+from tfgansynth.data.held_out import FoldCases, select_fold
 from tfgansynth.data.loading import load_directory, load_phantoms
 from tfgansynth.data.splits import Fold, folds_from_json, folds_to_json, make_folds
 from tfgansynth.errors import InputError, name_few
+from tfgansynth.experiment import superseded
+from tfgansynth.experiment.graph import Plan, Splits
+from tfgansynth.experiment.plan import RequestOf, plan
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.runtime import storage
 
@@ -29,22 +32,33 @@ class Experiment:
 
     Attributes:
         run: The run folder and its configuration.
-        data: Which data set it is.
-        folds: Its cases, split; the test cases under seal.
-        duplicates: Cases of the same picture that lie across the split, as allowed.
+        splits: Its cases, split.
+        ids: The same split by case id.
+        cases: Hash of each case's content by case id.
     """
 
     run: Run
-    data: Identity
-    folds: tuple[FoldCases, ...]
-    duplicates: tuple[Crossing, ...] = ()
+    splits: Splits
+    ids: tuple[Fold, ...]
+    cases: Mapping[str, str]
+
+    @property
+    def data(self) -> Identity:
+        """Which data set it is."""
+        return self.splits.data
+
+    @property
+    def folds(self) -> tuple[FoldCases, ...]:
+        """Its cases, split; the test cases held out."""
+        return self.splits.folds
 
     @property
     def duplicates_remark(self) -> tuple[str, ...]:
         """What every result says of duplicates that were allowed; empty if none."""
-        if not self.duplicates:
+        duplicates = self.splits.duplicates
+        if not duplicates:
             return ()
-        pairs = list(dict.fromkeys(crossing.pair for crossing in self.duplicates))
+        pairs = list(dict.fromkeys(crossing.pair for crossing in duplicates))
         return (
             f"{len(pairs)} duplicates across the split were allowed "
             f"(--allow-duplicates): {name_few([str(pair) for pair in pairs])}",
@@ -61,59 +75,72 @@ class Experiment:
         Raises:
             InputError: There is no such fold.
         """
-        if not 1 <= number <= len(self.folds):
-            raise InputError(f"--fold {number}: expected 1 to {len(self.folds)}")
-        return self.folds[number - 1]
+        return self.splits.some([number])[0]
 
-    def some_folds(self, numbers: Sequence[int] | None) -> list[FoldCases]:
-        """Return the folds of these numbers, each once, ascending; all for none.
+    def plan(self, numbers: Sequence[int] | None, request: RequestOf) -> Plan:
+        """Plan what is wanted of some folds, all for None; see `plan.plan`."""
+        return plan(self.config, self.splits, numbers, request)
+
+    def open(self) -> "Experiment":
+        """Create the run folder, or continue in it, as the only process that does.
+
+        Finished work of other settings is kept aside, see `superseded`.
+
+        Returns:
+            The experiment, whose run holds the folder's lock.
 
         Raises:
-            InputError: There is no such fold.
+            InputError: The folder belongs to other data, another split or other
+                networks, another process works in it, or it cannot be written.
+            OSError: The disk is full.
         """
-        if not numbers:
-            return list(self.folds)
-        return [self.fold(number) for number in sorted(set(numbers))]
+        run = self.run.open(self.cases)
+        print(f"RUN: {run.root}")
+        _record_split(run, self.ids)
+        superseded.bring_up_to_date(run, self.splits)
+        return dataclasses.replace(self, run=run)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ExperimentData:
-    """A data set, loaded and looked through, for one experiment or several.
+    """A data set, loaded and searched for duplicates, for one experiment or several.
 
     Attributes:
         dataset: Its cases.
+        cases: Hash of each case's content by case id.
         duplicates: Those of the same picture.
     """
 
     dataset: Dataset
+    cases: Mapping[str, str]
     duplicates: Sequence[DuplicatePair]
 
     def experiment(self, config: Config, out: Path) -> Experiment:
-        """Split the cases and open the run folder. Paper: IV-A.
+        """Split the cases and check the split; touches no file. Paper: IV-A.
 
         Args:
             config: The experiment's numbers; data and target are those loaded.
-            out: Takes the run folder.
+            out: Holds the run folder.
 
         Raises:
-            InputError: The cases' number or the run folder do not fit.
+            InputError: There are too few cases, or duplicates across the split.
         """
         dataset = self.dataset
-        # Before the run folder: what cannot be split must not leave one behind.
         folds = make_folds(dataset.case_ids, config.data, config.seed)
         if config.reduced and len(folds[0].training) < config.data.n_reduced:
             raise InputError(
                 f"--reduced: a fold has only {len(folds[0].training)} training cases, "
                 f"{config.data.n_reduced} are to be drawn: lower --data.n-reduced"
             )
-        crossings = _crossings(self.duplicates, folds, allowed=config.allow_duplicates)
-        run = Run.open(
-            out, config, dataset_name=dataset.name, cases=case_hashes(dataset.cases)
+        crossings = _crossings(self.duplicates, folds, config)
+        root = out / Run.folder_name(dataset.name, config)
+        opened = [select_fold(dataset, fold, reduced=config.reduced) for fold in folds]
+        return Experiment(
+            run=Run(root, config, dataset.name),
+            splits=Splits(dataset.identity, tuple(opened), crossings),
+            ids=folds,
+            cases=self.cases,
         )
-        print(f"RUN: {run.root}")
-        _record_split(run, folds)
-        opened = [open_fold(dataset, fold, reduced=config.reduced) for fold in folds]
-        return Experiment(run, dataset.identity, tuple(opened), crossings)
 
 
 def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
@@ -127,11 +154,11 @@ def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
     Raises:
         InputError: The data, their number or the run folder do not fit.
     """
-    return load_experiment_data(config, data).experiment(config, out)
+    return load_experiment_data(config, data).experiment(config, out).open()
 
 
 def load_experiment_data(config: Config, data: Path | None) -> ExperimentData:
-    """Load the cases and look for duplicates among them.
+    """Load the cases and search them for duplicates.
 
     Args:
         config: The experiment's numbers.
@@ -162,11 +189,11 @@ def load_experiment_data(config: Config, data: Path | None) -> ExperimentData:
         )
         print(f"DATA: {len(dataset.cases)} cases in {data}")
     images = {case.case_id: case.image for case in dataset.cases}
-    return ExperimentData(dataset, find_duplicates(images))
+    return ExperimentData(dataset, case_hashes(dataset.cases), find_duplicates(images))
 
 
 def _crossings(
-    duplicates: Sequence[DuplicatePair], folds: tuple[Fold, ...], *, allowed: bool
+    duplicates: Sequence[DuplicatePair], folds: tuple[Fold, ...], config: Config
 ) -> tuple[Crossing, ...]:
     """Return the duplicates that lie across the split, if that is allowed.
 
@@ -178,17 +205,17 @@ def _crossings(
         return ()
     n_others = len({crossing.pair for crossing in crossings}) - 1
     found = f"{crossings[0]}{f', and {n_others} more' if n_others else ''}"
-    if not allowed:
+    if not config.allow_duplicates:
         raise InputError(
-            f"{found}: the test would meet what was trained on: remove one of each "
-            "pair, or go on with --allow-duplicates"
+            f"{found}: the test would meet what was trained on (--seed {config.seed}): "
+            "remove one of each pair, or continue with --allow-duplicates"
         )
     print(f"DUPLICATES ACROSS THE SPLIT, allowed: {found}")
     return crossings
 
 
 def _record_split(run: Run, folds: tuple[Fold, ...]) -> None:
-    """Write the split, or make sure that the run was begun with the same one."""
+    """Write the split, or make sure that the run was started with the same one."""
     if not run.splits_path.exists():
         storage.write_record(run.splits_path, folds_to_json(folds))
     elif folds_from_json(storage.read_record(run.splits_path)) != folds:

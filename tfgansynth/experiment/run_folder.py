@@ -1,32 +1,29 @@
-"""One run folder: where things lie, to whom it belongs, who writes in it."""
+"""One run folder: its files, whose results it holds, and which process writes in it."""
 
 import dataclasses
 import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import FULL, InputError, name_few
+from tfgansynth.records import files
+from tfgansynth.records.regimes import SetKind, assessment_name, set_name
 from tfgansynth.runtime import storage
 
-SetKind = Literal["plain", "filtered", "control"]
-"""The sets of a fold that its networks learn from: as the generator draws them; those
-of its pairs whose masks agree with the judges; and the control, drawn in the same way
-with the fold's training cases in the generator's place."""
-
-
-def set_name(kind: SetKind) -> str:
-    """Folder of such a set below its fold's."""
-    return _of_kind("synthetic", kind)
-
-
-def _of_kind(name: str, kind: SetKind) -> str:
-    return name if kind == "plain" else f"{name}-{kind}"
+_MIXABLE = tuple(
+    f"config.{name}"
+    for name in (
+        *("gan.", "augmentation.", "synthesis.", "unet.", "evaluation."),
+        "allow_duplicates",
+    )
+)
+"""Settings that bear on some stages and not on others."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,41 +43,73 @@ class Run:
     lock: FileLock | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @staticmethod
-    def folder_name(dataset_name: str, config: Config) -> str:
-        """`<data>-<full|reduced>-<preset>-seed<k>`, and the lung if only one."""
-        parts = [dataset_name, "reduced" if config.reduced else "full", config.preset]
-        lungs = [] if config.lungs == "both" else [config.lungs]
-        return "-".join([*parts, f"seed{config.seed}", *lungs])
-
-    @classmethod
-    def open(
-        cls, out: Path, config: Config, *, dataset_name: str, cases: Mapping[str, str]
-    ) -> "Run":
-        """Create the run folder, or go on in it, as the only process that does.
+    def folder_name(dataset_name: str, config: Config, n_seeds: int = 1) -> str:
+        """`<data>-<full|reduced>-<preset>-seed<k>`, and the lung if only one.
 
         Args:
-            out: Takes the run folder.
-            config: The experiment's numbers.
             dataset_name: Short name of the data set.
+            config: The experiment's numbers; of the first seed.
+            n_seeds: Seeds of a study; more than one are named `seeds<k>-<l>`.
+        """
+        first, last = config.seed, config.seed + n_seeds - 1
+        seeds = f"seed{first}" if n_seeds == 1 else f"seeds{first}-{last}"
+        parts = [dataset_name, "reduced" if config.reduced else "full", config.preset]
+        lungs = [] if config.lungs == "both" else [config.lungs]
+        return "-".join([*parts, seeds, *lungs])
+
+    def open(self, cases: Mapping[str, str]) -> "Run":
+        """Create the run folder, or continue in it, as the only process that does.
+
+        Args:
             cases: Hash of each case's content by case id.
 
+        Returns:
+            The run, with the folder's lock.
+
         Raises:
-            InputError: The folder belongs to other settings, other data or other
-                networks, another process works in it, or it cannot be written.
-            OSError: There is no room for it.
+            InputError: The folder belongs to other data or other networks, another
+                process works in it, or it cannot be written.
+            OSError: The disk is full.
         """
-        root = out / cls.folder_name(dataset_name, config)
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            lock = _lock(root)
-            _claim(root, config, cases)
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = _lock(self.root)
+            self._claim(cases)
         except OSError as fault:
             if fault.errno in FULL:
                 raise
             raise InputError(
-                f"{root}: cannot be written ({fault.strerror}): name another --out"
+                f"{self.root}: cannot be written ({fault.strerror}): name another --out"
             ) from fault
-        return cls(root, config, dataset_name, lock)
+        return dataclasses.replace(self, lock=lock)
+
+    def _claim(self, cases: Mapping[str, str]) -> None:
+        """Make sure that the folder belongs to these cases and networks."""
+        for path, what, record, changes in (
+            (self.root / "cases.json", "data", {"cases": dict(cases)}, _changed_cases),
+            (self.config_path, "settings", self.config_record(), _unmixable),
+        ):
+            if not path.exists():
+                storage.write_record(path, record)
+                continue
+            found = changes(record, storage.read_record(path))
+            if found:
+                raise InputError(
+                    f"{self.root}: holds a run with other {what} "
+                    f"({name_few(found, '; ', most=12)}): name another --out or --seed"
+                )
+
+    def config_record(self) -> dict[str, Any]:
+        """The content of `config.json`."""
+        return {
+            "networks": NETWORK_VERSIONS,
+            "config": dataclasses.asdict(self.config),
+        }
+
+    @property
+    def config_path(self) -> Path:
+        """The settings whose results the folder holds."""
+        return self.root / "config.json"
 
     @property
     def splits_path(self) -> Path:
@@ -89,19 +118,19 @@ class Run:
 
     def fold(self, number: int) -> Path:
         """Folder of one fold."""
-        return self.root / f"fold-{number}"
+        return self.root / files.fold_name(number)
 
     def gan(self, number: int) -> Path:
         """Folder of a fold's GAN: checkpoints, samples, tensorboard, generator."""
-        return self.fold(number) / "gan"
+        return self.fold(number) / files.GAN
 
     def synthetic(self, number: int, kind: SetKind = "plain") -> Path:
         """Folder of one of a fold's sets."""
         return self.fold(number) / set_name(kind)
 
     def assessment(self, number: int, kind: SetKind = "plain") -> Path:
-        """Folder of what was found of one of a fold's sets."""
-        return self.fold(number) / _of_kind("assessment", kind)
+        """Folder of the assessment of one of a fold's sets."""
+        return self.fold(number) / assessment_name(kind)
 
     @property
     def timings_path(self) -> Path:
@@ -122,8 +151,48 @@ class Run:
             timings[name] = round(timings.get(name, 0.0) + spent, 2)
         storage.write_record(self.timings_path, timings)
 
+    def add_memory(self, stage: str, mib: float) -> None:
+        """Note in `memory.json` the largest memory of the process of a stage, in MiB.
+
+        Of several attempts the largest counts; a process that ran other stages before
+        has their memory too, so that this is an upper bound.
+        """
+        path = self.root / "memory.json"
+        record = _read_notes(path) or {}
+        record[stage] = max(record.get(stage, 0.0), round(mib))
+        storage.write_record(path, record)
+
+    def take_records(self, stage: str) -> dict[str, Any]:
+        """Take a stage's times and machines out of the run's records.
+
+        Returns:
+            What `put_records` takes; empty where nothing is recorded.
+        """
+        times, machines = self.seconds(), self._machines_record()
+        own = [name for name in times if name == stage or name.startswith(f"{stage}/")]
+        seconds = {name: times.pop(name) for name in own}
+        attempts = machines["stages"].pop(stage, [])
+        if seconds:
+            storage.write_record(self.timings_path, times)
+        if attempts:
+            storage.write_record(self._machines_path, machines)
+        named = [{**e, "machine": machines["machines"][e["machine"]]} for e in attempts]
+        return {"seconds": seconds, "attempts": named}
+
+    def put_records(self, stage: str, records: Mapping[str, Any]) -> None:
+        """Put back what `take_records` gave, in place of what is recorded since."""
+        self.take_records(stage)
+        self.add_seconds(records["seconds"])
+        for attempt in records["attempts"]:
+            self.add_machine(
+                stage,
+                attempt["machine"],
+                precision=attempt["precision"],
+                done=attempt["after"],
+            )
+
     def machines(self, stage: str) -> list[dict[str, Any]]:
-        """Return on what a stage was worked on, attempt by attempt.
+        """Return what a stage was computed on, attempt by attempt.
 
         Args:
             stage: Its name, as in `timings.json`.
@@ -132,7 +201,7 @@ class Run:
             The machine of each attempt whose work is in the result, with `precision`
             and `after`, the steps or epochs that were done before it.
         """
-        record = _read_notes(self._machines_path) or {"machines": [], "stages": {}}
+        record = self._machines_record()
         return [
             {
                 **record["machines"][entry["machine"]],
@@ -146,13 +215,16 @@ class Run:
     def _machines_path(self) -> Path:
         return self.root / "machine.json"
 
+    def _machines_record(self) -> dict[str, Any]:
+        return _read_notes(self._machines_path) or {"machines": [], "stages": {}}
+
     def add_machine(
         self, stage: str, machine: Mapping[str, Any], *, precision: str, done: int
     ) -> list[dict[str, Any]]:
-        """Note in `machine.json` what a stage is worked on with, from here on.
+        """Note in `machine.json` what a stage is computed on, from here on.
 
-        A record and no identity: a run may go on anywhere. The entries of a stage
-        tell of each attempt whose work is still in the result.
+        It is no part of a stage's identity: a run may continue on any machine. A stage
+        has an entry for each attempt whose work is still in the result.
 
         Args:
             stage: Its name, as in `timings.json`.
@@ -163,8 +235,7 @@ class Run:
         Returns:
             The entries of those earlier attempts, oldest first.
         """
-        path = self._machines_path
-        record = _read_notes(path) or {"machines": [], "stages": {}}
+        record = self._machines_record()
         machines, stages = record["machines"], record["stages"]
         if machine not in machines:
             machines.append(dict(machine))
@@ -173,11 +244,11 @@ class Run:
             "precision": precision,
             "machine": machines.index(machine),
         }
-        # What was done beyond the checkpoint is lost, and done anew here.
+        # What was done after the checkpoint is lost, and done again here.
         earlier = [old for old in stages.get(stage, []) if old["after"] < done]
         same = earlier and {**entry, "after": earlier[-1]["after"]} == earlier[-1]
         stages[stage] = earlier if same else [*earlier, entry]
-        storage.write_record(path, record)
+        storage.write_record(self._machines_path, record)
         return earlier
 
 
@@ -188,7 +259,7 @@ def _read_notes(path: Path) -> dict[str, Any] | None:
     try:
         return storage.read_record(path)
     except InputError as fault:
-        print(f"{fault}: it is begun anew, no result depends on it")
+        print(f"{fault}: it is started again, no result depends on it")
         return None
 
 
@@ -221,23 +292,30 @@ def _holder(path: Path) -> str:
     return words if words.isprintable() and words else "another process"
 
 
-def _claim(root: Path, config: Config, cases: Mapping[str, str]) -> None:
-    """Make sure that a folder belongs to these settings and cases; note them first."""
-    identity = {"networks": NETWORK_VERSIONS, "config": dataclasses.asdict(config)}
-    for name, what, record, changes in (
-        ("cases.json", "data", {"cases": dict(cases)}, _changed_cases),
-        ("config.json", "settings", identity, differences),
-    ):
-        path = root / name
-        if not path.exists():
-            storage.write_record(path, record)
-            continue
-        found = list(changes(record, storage.read_record(path)))
-        if found:
-            raise InputError(
-                f"{root}: holds a run with other {what} "
-                f"({name_few(found, '; ', most=12)}): name another --out or --seed"
-            )
+def _unmixable(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """Name the settings that no stage of a run folder can differ in.
+
+    These are the data's, those of the folder's name, network versions, and settings
+    that only one of two versions of this program has. Others bear on some stages only.
+    """
+    ours, theirs = _flat(ours), _flat(theirs)
+    return [
+        line
+        for name in sorted({*ours, *theirs})
+        for line in differences({name: ours.get(name)}, {name: theirs.get(name)})
+        if not (name.startswith(_MIXABLE) and name in ours and name in theirs)
+    ]
+
+
+def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name each setting of nested ones by its path: `config.gan.steps`."""
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 def _changed_cases(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:

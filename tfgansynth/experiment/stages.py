@@ -1,42 +1,347 @@
-"""What every stage says and records: its time, machine and number format."""
+"""What each kind of stage computes; how stages are run stands in `executors`.
 
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path
+A function here takes an experiment, a planned stage and the `Stage` that its training
+sees. It leaves its results in the stage's folder.
+"""
 
-from tfgansynth.config import Precision
-from tfgansynth.experiment.run_folder import Run
-from tfgansynth.runtime import checkpoints
-from tfgansynth.runtime.machine import describe_machine
-from tfgansynth.runtime.precision import explain_precision, resolve_precision
-from tfgansynth.runtime.progress import duration
-from tfgansynth.runtime.timing import Timer, shares
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfgansynth import pictures
+from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
+from tfgansynth.config import AugmentationConfig, UNetConfig
+from tfgansynth.data.augmentation import augment, augment_pair
+from tfgansynth.data.dataset import Case, CaseHashes, images_and_masks
+from tfgansynth.data.held_out import FoldCases
+from tfgansynth.data.pipelines import Augment, AugmentPair, LabelledImages, real_pairs
+from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv
+from tfgansynth.evaluation.predictions import (
+    CASES,
+    PICTURE,
+    PREDICTIONS,
+    Predictions,
+    best_median_worst,
+    measure_cases,
+    write_predictions,
+)
+from tfgansynth.evaluation.tables import METRIC_HEADINGS
+from tfgansynth.experiment.assessment import write_assessment
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.graph import Kind, PlannedStage
+from tfgansynth.experiment.synthetic_sets import (
+    Provenance,
+    draw_own_set,
+    synthetic_pairs,
+)
+from tfgansynth.gan.training import train_gan
+from tfgansynth.records.files import HISTORY, MODEL
+from tfgansynth.records.regimes import (
+    cross_fit_config,
+    pseudo_label_config,
+    real_indices,
+)
+from tfgansynth.records.tables import aggregate
+from tfgansynth.runtime import checkpoints, storage
+from tfgansynth.runtime.keras_files import save_keras
+from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.timing import EVALUATION, PREDICTION, RECORDS
+from tfgansynth.segmentation.history import history_to_csv
+from tfgansynth.segmentation.training import train_unet
+from tfgansynth.segmentation.unet import predict_masks, standard_layer_copy
+
+Files = Sequence[str]
+"""Files of a stage's folder that its seal covers."""
+Compute = Callable[[Experiment, PlannedStage, Stage], Files]
 
 
-@contextlib.contextmanager
-def timed(run: Run, stage: str) -> Iterator[Timer]:
-    """Say how long a stage took, and for what; add it to the run's `timings.json`."""
-    timer = Timer()
-    try:
-        yield timer
-    finally:
-        timings = timer.timings(stage)
-        run.add_seconds(timings)
-        parts = shares(timings[stage], timer.seconds)
-        print(f"TIME: {stage} {duration(timings[stage])}{parts and f': {parts}'}")
+def compute_gan(experiment: Experiment, planned: PlannedStage, stage: Stage) -> Files:
+    """Train the fold's GAN on its real training pairs. Paper: III, IV-B.
+
+    Its validation cases only watch: what is trained does not depend on them, and they
+    are no part of its provenance.
+    """
+    config, fold = experiment.config, experiment.fold(planned.fold)
+    print(f"FOLD {fold.number}: training the GAN on {len(fold.training)} real pairs")
+    train_gan(
+        _pairs(experiment, fold.training),
+        _pairs(experiment, fold.validation),
+        config.gan,
+        stage,
+        mask_threshold=config.synthesis.mask_threshold,
+        change=_pair_augmentation(config.gan.augment_real, config.augmentation),
+    )
+    newest = checkpoints.path_of(stage.folder / "checkpoints", config.gan.steps)
+    return [newest.relative_to(stage.folder).as_posix()]
 
 
-def tell_precision(
-    run: Run, stage: str, network: str, precision: Precision, folder: Path
-) -> None:
-    """Say and record in which number format a network is trained from here on."""
-    print(f"{network}: {explain_precision(precision)}")
-    resolved = resolve_precision(precision)
-    done = checkpoints.newest_step(folder / "checkpoints")
-    earlier = run.add_machine(stage, describe_machine(), precision=resolved, done=done)
-    if earlier and earlier[-1]["precision"] != resolved:
-        unit = "step" if network == "GAN" else "epoch"
-        print(
-            f"{network}: was trained in {earlier[-1]['precision']} up to {unit} "
-            f"{done}, goes on in {resolved}"
+def _pairs(experiment: Experiment, cases: Sequence[Case]) -> FloatArray:
+    config = experiment.config
+    return real_pairs(
+        cases, soft_masks=config.data.soft_masks, scaling=config.gan.pixel_scaling
+    )
+
+
+def compute_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -> Files:
+    """Draw one of the fold's own sets; its manifest seals it."""
+    draw_own_set(experiment, planned, stage)
+    return []
+
+
+def compute_member(
+    experiment: Experiment, planned: PlannedStage, stage: Stage
+) -> Files:
+    """Train a member of an ensemble on real cases."""
+    fold, config = experiment.fold(planned.fold), experiment.config
+    known = planned.record["training_cases"]
+    seen = [case for case in fold.training if case.case_id in known]
+    make = (
+        pseudo_label_config if planned.kind == Kind.PSEUDO_LABELS else cross_fit_config
+    )
+    training = LabelledImages(*images_and_masks(seen))
+    train_in_folder(experiment, fold, training, make(config), stage)
+    return [HISTORY, MODEL]
+
+
+def compute_segmentation(
+    experiment: Experiment, planned: PlannedStage, stage: Stage
+) -> Files:
+    """Train a U-Net and evaluate it. Paper: IV-B, IV-C."""
+    regime, fold = planned.regime, experiment.fold(planned.fold)
+    assert regime is not None
+    training = training_pairs(experiment, planned)
+    config = regime.unet_config(experiment.config)
+    unet = train_in_folder(experiment, fold, training, config, stage)
+    if planned.record["evaluated_on"] == "unused":
+        return [HISTORY, MODEL, *_evaluate_on_unused(fold, unet, planned, stage)]
+    evaluate_on_test_cases(experiment, planned, unet, stage)
+    return [HISTORY, MODEL, CASES, PREDICTIONS, PICTURE]
+
+
+def compute_assessment(
+    experiment: Experiment, planned: PlannedStage, stage: Stage
+) -> Files:
+    """Assess one of the fold's sets; its record seals it."""
+    write_assessment(experiment, planned, stage)
+    return []
+
+
+COMPUTE: Mapping[Kind, Compute] = {
+    Kind.GAN: compute_gan,
+    Kind.SET: compute_set,
+    Kind.PSEUDO_LABELS: compute_member,
+    Kind.CROSS_FIT: compute_member,
+    Kind.SEGMENTATION: compute_segmentation,
+    Kind.ASSESSMENT: compute_assessment,
+}
+
+
+def _pair_augmentation(switch: str, config: AugmentationConfig) -> AugmentPair | None:
+    return None if switch == "none" else functools.partial(augment_pair, config=config)
+
+
+def _augmentation(switch: str, config: AugmentationConfig) -> Augment | None:
+    return None if switch == "none" else functools.partial(augment, config=config)
+
+
+def train_in_folder(
+    experiment: Experiment,
+    fold: FoldCases,
+    training: LabelledImages,
+    config: UNetConfig,
+    stage: Stage,
+) -> Any:
+    """Train a U-Net and write its history and model.
+
+    Args:
+        experiment: The experiment.
+        fold: Its validation cases are used as such.
+        training: All pairs to train on.
+        config: The network's and the training's numbers.
+        stage: Its stage.
+
+    Returns:
+        The trained U-Net.
+    """
+    unet, history = train_unet(
+        training,
+        LabelledImages(*images_and_masks(fold.validation)),
+        config,
+        stage,
+        augment=_augmentation(config.augment, experiment.config.augmentation),
+    )
+    print(f"{stage.folder.name}: stopped after {len(history)} epochs")
+    with stage.timer.part(RECORDS):
+        storage.write_text(stage.folder / HISTORY, history_to_csv(history))
+        save_keras(standard_layer_copy(unet, config), stage.folder / MODEL)
+    return unet
+
+
+def training_pairs(experiment: Experiment, planned: PlannedStage) -> LabelledImages:
+    """Collect the pairs that a U-Net is trained on.
+
+    Raises:
+        InputError: The synthetic set is not there, or is not the fold's own.
+    """
+    regime, fold = planned.regime, experiment.fold(planned.fold)
+    assert regime is not None
+    parts = []
+    if regime.n_real:
+        n_cases = len(fold.training)
+        chosen = real_indices(experiment.config, fold.number, n_cases, regime.n_real)
+        parts.append(images_and_masks([fold.training[index] for index in chosen]))
+    if regime.n_synthetic:
+        images, masks, _ = synthetic_pairs(
+            experiment, fold, regime.n_synthetic, regime.kind
         )
+        parts.append((images, masks))
+    images, masks = map(np.concatenate, zip(*parts, strict=True))
+    return LabelledImages(images, masks, regime.n_real)
+
+
+# The final evaluation: the one place where test cases are opened. Paper: IV-C.
+
+
+def seen_cases(unet: Mapping[str, Any]) -> CaseHashes:
+    """All cases that went into a U-Net in any way: its own, its generator's.
+
+    Args:
+        unet: Its provenance.
+    """
+    synthetic = unet["synthetic_set"] or {"training_cases": {}}
+    return {
+        **synthetic["training_cases"],
+        **unet["validation_cases"],
+        **unet["training_cases"],
+    }
+
+
+def evaluate_on_test_cases(
+    experiment: Experiment, planned: PlannedStage, unet: Any, stage: Stage
+) -> None:
+    """Open the fold's test cases to a trained U-Net and measure its predictions.
+
+    Args:
+        experiment: The experiment.
+        planned: The stage as planned.
+        unet: A U-Net whose training is over.
+        stage: Its folder takes `cases.csv`, `predictions.npz` and `predictions.png`;
+            its provenance names all that went into the U-Net.
+
+    Raises:
+        InputError: One of the test cases went into the U-Net or its generator.
+    """
+    test = experiment.fold(planned.fold).test.release(
+        seen_cases(stage.provenance),
+        to=str(stage.folder),
+        allow_duplicates=experiment.config.allow_duplicates,
+    )
+    with stage.timer.part(PREDICTION):
+        predictions = predict_masks(unet, images_and_masks(test)[0])
+    with stage.timer.part(EVALUATION):
+        rows = evaluate(test, predictions, planned)
+        kept = collect(test, predictions, rows)
+        write_predictions(stage.folder / PREDICTIONS, kept)
+        picture = predictions_picture(kept, rows)
+        storage.write_png(stage.folder / PICTURE, picture)
+        storage.write_text(stage.folder / CASES, cases_to_csv(rows))
+    print(summary(rows))
+
+
+def _evaluate_on_unused(
+    fold: FoldCases, unet: Any, planned: PlannedStage, stage: Stage
+) -> Files:
+    """Measure a U-Net on the cases that a reduced experiment leaves out."""
+    predictions = predict_masks(unet, images_and_masks(fold.unused)[0])
+    rows = evaluate(fold.unused, predictions, planned)
+    storage.write_text(stage.folder / CASES, cases_to_csv(rows))
+    return [CASES]
+
+
+def evaluate(
+    cases: Sequence[Case], predictions: MaskArray, planned: PlannedStage
+) -> list[CaseRow]:
+    """Measure predictions of a U-Net against the true masks.
+
+    Args:
+        cases: n cases.
+        predictions: bool (n, S, S).
+        planned: The stage of the U-Net.
+    """
+    regime = planned.regime
+    assert regime is not None
+    return measure_cases(
+        [case.case_id for case in cases],
+        predictions,
+        images_and_masks(cases)[1],
+        fold=planned.fold,
+        n_real=regime.n_real,
+        n_synthetic=regime.n_synthetic,
+    )
+
+
+def collect(
+    test: Sequence[Case], predictions: MaskArray, rows: Sequence[CaseRow]
+) -> Predictions:
+    """Put predictions together with what they are measured and shown against."""
+    shown = best_median_worst(rows)
+    return Predictions(
+        case_ids=tuple(case.case_id for case in test),
+        predictions=predictions,
+        truths=np.stack([case.mask for case in test]),
+        shown=shown,
+        shown_images=np.stack(
+            [np.rint(test[index].image).astype(np.uint8) for index in shown]
+        ),
+    )
+
+
+def predictions_picture(kept: Predictions, rows: Sequence[CaseRow]) -> ByteArray:
+    """Show the best, the median and the worst case by Dice, truth and U-Net outlined.
+
+    Returns:
+        uint8 (h, w, 3).
+    """
+    tiles = []
+    for name, index, image in zip(
+        ("best", "median", "worst"), kept.shown, kept.shown_images, strict=True
+    ):
+        truth, prediction = kept.truths[index], kept.predictions[index]
+        drawn = pictures.outline(image, truth, pictures.TRUTH, scale=4)
+        drawn = pictures.outline(drawn, prediction, pictures.PREDICTION)
+        found = rows[index].metrics
+        text = f"{name}: {kept.case_ids[index]}, Dice {found.dice:.4f}"
+        text += f", HD {found.hausdorff_px:.1f} px (green truth, red U-Net)"
+        tiles.append(pictures.caption(drawn, text))
+    return pictures.grid(tiles, columns=len(tiles))
+
+
+def summary(rows: Sequence[CaseRow]) -> str:
+    """Say in one line how a U-Net did on its test cases."""
+    (row,) = aggregate(rows)
+    means = [
+        f"{heading} {getattr(row, name).mean:.4f}"
+        for name, heading in METRIC_HEADINGS.items()
+    ]
+    return f"TEST: {row.n_cases} cases, mean {', '.join(means)}"
+
+
+def full_provenance(experiment: Experiment, planned: PlannedStage) -> Provenance:
+    """All that bears on a stage, and the very set that a U-Net learns from.
+
+    Raises:
+        InputError: The set is not there, was altered, or is not the fold's own.
+    """
+    record = dict(planned.record)
+    regime = planned.regime
+    if regime is None:
+        return record
+    record["synthetic_set"] = None
+    if regime.n_synthetic:
+        fold = experiment.fold(planned.fold)
+        *_, record["synthetic_set"] = synthetic_pairs(
+            experiment, fold, regime.n_synthetic, regime.kind
+        )
+    return record

@@ -1,15 +1,341 @@
-"""Reading a fold's synthetic sets, which must be its own."""
+"""A fold's synthetic sets: drawing them, and reading those that are its own.
 
+No set whose generator has seen a held-out case of the fold gets into a training.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from tfgansynth.arrays import FloatArray, MaskArray
-from tfgansynth.data.held_out import FoldCases
-from tfgansynth.errors import InputError
+from numpy.typing import NDArray
+
+from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
+from tfgansynth.assessment.out_of_fold import out_of_fold_agreement
+from tfgansynth.assessment.quality import passes
+from tfgansynth.config import Config
+from tfgansynth.config_checks import differences
+from tfgansynth.data.augmentation import augment_set
+from tfgansynth.data.dataset import case_hashes, images_and_masks
+from tfgansynth.data.held_out import FoldCases, shared_cases
+from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.provenance import Provenance, is_control, require_own_set
-from tfgansynth.experiment.run_folder import SetKind
+from tfgansynth.experiment.graph import PlannedStage
+from tfgansynth.experiment.plan import Request
+from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.gan.exported import open_exported
+from tfgansynth.gan.training import load_gan, sample_bytes
+from tfgansynth.records import files
+from tfgansynth.records.regimes import (
+    SetKind,
+    cross_fit_config,
+    cross_fit_parts,
+    pseudo_label_config,
+)
 from tfgansynth.runtime import storage
-from tfgansynth.synthesis.sampling import MANIFEST, read_manifest, read_set
+from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.timing import START_UP
+from tfgansynth.segmentation.ensembles import (
+    CrossFittedEnsemble,
+    PseudoLabelEnsemble,
+    load_networks,
+)
+from tfgansynth.synthesis.control import case_sampler, is_control
+from tfgansynth.synthesis.pseudo_labels import relabel
+from tfgansynth.synthesis.sampling import (
+    MANIFEST,
+    Augmentation,
+    Filter,
+    Sampler,
+    draw_set,
+    read_manifest,
+    read_set,
+    write_set,
+)
+
+Provenance = dict[str, Any]
+"""All that something came from, plain for JSON."""
+
+_NOT_OF_A_GENERATOR = ("stage", "inputs", "identity")
+"""Parts of a GAN's record that what is drawn from it has of its own."""
+
+
+def draw_own_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -> None:
+    """Draw one of the fold's own sets. Paper: IV-B.
+
+    Raises:
+        InputError: Its GAN is not trained, or too few pairs pass the filter.
+    """
+    fold, kind = experiment.fold(planned.fold), planned.set_kind
+    with stage.timer.part(START_UP):
+        cross_fitted = None
+        if kind == "filtered":
+            cross_fitted = load_cross_fitted_ensemble(experiment, fold)
+        make = _case_source if kind == "control" else _own_source
+        source = make(experiment, fold)
+    _write_set(
+        experiment,
+        fold,
+        source,
+        experiment.config.synthesis.count,
+        stage.folder,
+        dict(stage.provenance),
+        cross_fitted,
+    )
+
+
+def draw_separate_set(
+    experiment: Experiment, fold: FoldCases, count: int, exported: Path | None
+) -> None:
+    """Draw a set beside the run's own: of another size or another generator.
+
+    Args:
+        experiment: Its configuration but for the count applies.
+        fold: The fold whose GAN is sampled.
+        count: Pairs to draw.
+        exported: Sample this exported generator instead.
+
+    Raises:
+        InputError: The set exists, or cannot be drawn.
+    """
+    folder = experiment.run.fold(fold.number) / f"synthetic-{count}"
+    if exported is None:
+        source = _own_source(experiment, fold)
+    else:
+        found = open_exported(exported)
+        source = _Source(found.sample, found.z_dim, found.provenance)
+        sha256 = found.provenance["generator_sha256"]
+        folder = folder.with_name(f"{folder.name}-{sha256[:8]}")
+    if folder.exists():
+        raise InputError(f"{folder}: exists already: remove or rename it first")
+    plan = experiment.plan([fold.number], lambda _: Request(sets=["plain"]))
+    record = dict(plan.stages[-1].record)
+    # It is a set of its own: of no stage, and of another generator's cases.
+    del record["identity"], record["training_cases"]
+    record["kind"] = "separate"
+    record["z_dim"] = source.z_dim
+    record["synthesis"] = {**record["synthesis"], "count": count}
+    if exported is not None:
+        del record["inputs"]
+        record = {**record, **source.provenance}
+    _write_set(experiment, fold, source, count, folder, record)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Source:
+    """A generator, or what stands in its place.
+
+    Attributes:
+        sampler: Draws pairs.
+        z_dim: Length of its noise vector.
+        provenance: What it came from.
+    """
+
+    sampler: Sampler
+    z_dim: int
+    provenance: Provenance
+
+
+def trained_gan(experiment: Experiment, fold: FoldCases) -> DCGAN:
+    """Load the fold's fully trained GAN.
+
+    Raises:
+        InputError: Its training is not finished.
+    """
+    config, planned = experiment.config, planned_gan(experiment, fold)
+    return load_gan(
+        config.gan,
+        size=config.data.size,
+        n_cases=len(fold.training),
+        seed=planned.seed,
+        folder=experiment.run.root / planned.name,
+        provenance=planned.record,
+    )
+
+
+def planned_gan(experiment: Experiment, fold: FoldCases) -> PlannedStage:
+    """Plan the stage of a fold's GAN."""
+    plan = experiment.plan([fold.number], lambda _: Request(gan=True))
+    return plan.stages[0]
+
+
+def generator_provenance(
+    experiment: Experiment, fold: FoldCases, weights: Sequence[NDArray[Any]]
+) -> Provenance:
+    """What a generator, and all that is drawn from it, came from."""
+    return {
+        **_generator_record(experiment, fold),
+        "step": experiment.config.gan.steps,
+        "generator_sha256": storage.hash_arrays(weights),
+    }
+
+
+def _generator_record(experiment: Experiment, fold: FoldCases) -> Provenance:
+    record = dict(planned_gan(experiment, fold).record)
+    for name in _NOT_OF_A_GENERATOR:
+        del record[name]
+    return record
+
+
+def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
+    generator = trained_gan(experiment, fold).sampling_generator()
+
+    def sampler(z: FloatArray) -> tuple[ByteArray, ByteArray]:
+        return sample_bytes(generator, z)
+
+    provenance = generator_provenance(experiment, fold, generator.get_weights())
+    return _Source(sampler, experiment.config.gan.z_dim, provenance)
+
+
+def _case_source(experiment: Experiment, fold: FoldCases) -> _Source:
+    sampler = case_sampler(*images_and_masks(fold.training))
+    provenance = {**_generator_record(experiment, fold), "generator_sha256": None}
+    return _Source(sampler, experiment.config.gan.z_dim, provenance)
+
+
+def _write_set(
+    experiment: Experiment,
+    fold: FoldCases,
+    source: _Source,
+    count: int,
+    folder: Path,
+    record: Provenance,
+    cross_fitted: CrossFittedEnsemble | None = None,
+) -> None:
+    config = experiment.config
+    pseudo = _load_pseudo_label_ensemble(experiment, fold)
+    synthesis = dataclasses.replace(config.synthesis, count=count)
+    synthetic = draw_set(
+        relabel(source.sampler, pseudo.segment) if pseudo else source.sampler,
+        synthesis,
+        z_dim=source.z_dim,
+        z_seed=record["z_seed"],
+        components=config.mask_components,
+        augment=_augmentation(config),
+        agrees=_filter(fold, cross_fitted, synthesis.min_agreement),
+    )
+    manifest = {**source.provenance, **record}
+    if pseudo:
+        manifest["pseudo_labels"] = pseudo.hashes
+    dropped = (
+        f"{synthetic.n_similar} almost identical, {synthetic.n_empty} with an empty "
+        "mask"
+    )
+    if cross_fitted:
+        manifest["min_agreement"] = synthesis.min_agreement
+        manifest["dropped_for_disagreement"] = synthetic.n_disagreeing
+        manifest["cross_fit"] = cross_fitted.hashes
+        dropped += f", {synthetic.n_disagreeing} that disagree"
+    write_set(synthetic, manifest, folder)
+    heading = "CONTROL" if is_control(manifest) else "SYNTHETIC SET"
+    print(
+        f"{heading}: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "
+        f"({dropped}), in {folder}"
+    )
+
+
+def _augmentation(config: Config) -> Augmentation | None:
+    if config.synthesis.augment == "none":
+        return None
+    return functools.partial(augment_set, config=config.augmentation)
+
+
+def _filter(
+    fold: FoldCases, ensemble: CrossFittedEnsemble | None, least: float
+) -> Filter | None:
+    if ensemble is None:
+        return None
+    training = images_and_masks(fold.training)
+
+    def agrees(images: ByteArray, masks: MaskArray) -> MaskArray:
+        return passes(out_of_fold_agreement(ensemble, training, images, masks), least)
+
+    return agrees
+
+
+def _load_pseudo_label_ensemble(
+    experiment: Experiment, fold: FoldCases
+) -> PseudoLabelEnsemble | None:
+    """Load a fold's trained pseudo-label ensemble; None where the run has none."""
+    config = experiment.config
+    members = range(1, config.synthesis.pseudo_label_members + 1)
+    if not members:
+        return None
+    return PseudoLabelEnsemble(
+        *load_networks(
+            experiment.run.fold(fold.number),
+            [files.pseudo_label_name(member) for member in members],
+            files.MODEL,
+            pseudo_label_config(config),
+            config.data.size,
+        )
+    )
+
+
+def load_cross_fitted_ensemble(
+    experiment: Experiment, fold: FoldCases
+) -> CrossFittedEnsemble:
+    """Load a fold's trained cross-fitted ensemble."""
+    config = experiment.config
+    parts = cross_fit_parts(config, fold.number, len(fold.training))
+    return CrossFittedEnsemble(
+        parts,
+        *load_networks(
+            experiment.run.fold(fold.number),
+            [files.cross_fit_name(member) for member, _ in enumerate(parts, start=1)],
+            files.MODEL,
+            cross_fit_config(config),
+            config.data.size,
+        ),
+    )
+
+
+def require_own_set(
+    experiment: Experiment, fold: FoldCases, manifest: Mapping[str, Any], path: Path
+) -> None:
+    """Refuse a synthetic set that is not this fold's own.
+
+    Args:
+        experiment: The experiment.
+        fold: The fold to train on the set.
+        manifest: The set's manifest.
+        path: The set's folder, for the message.
+
+    Raises:
+        InputError: The set's generator was trained on validation or test cases of
+            the fold, on unknown ones, or elsewhere than in this fold of this run.
+    """
+    remedy = "remove it and run tools/synthesize.py with the same options"
+    learned = manifest.get("training_cases")
+    if not isinstance(learned, Mapping):
+        raise InputError(
+            f"{path}: does not say which cases its generator was trained on: {remedy}"
+        )
+    held_out = {
+        "test": fold.test.hashes,
+        "validation": case_hashes(fold.validation),
+    }
+    for part, hashes in held_out.items():
+        by_content = not experiment.config.allow_duplicates
+        leaked = shared_cases(hashes, learned, by_content=by_content)
+        if leaked:
+            raise InputError(
+                f"{path}: its generator was trained on {part} cases of fold "
+                f"{fold.number} ({name_few(leaked)}): {remedy}"
+            )
+    expected = _generator_record(experiment, fold)
+    # The set has that of its own pairs.
+    del expected["augmentation"]
+    if is_control(manifest):
+        # No generator has drawn it.
+        del expected["gan"], expected["network_version"]
+    found = {name: manifest.get(name) for name in expected}
+    foreign = list(differences(expected, found))
+    if foreign:
+        raise InputError(
+            f"{path}: is not of this fold and run ({name_few(foreign, '; ')}): {remedy}"
+        )
 
 
 def read_own_set(
@@ -25,8 +351,8 @@ def read_own_set(
     """
     if not folder.exists():
         raise InputError(
-            f"{folder}: no synthetic set yet: run tools/synthesize.py with the same "
-            "options first"
+            f"{folder}: there is no synthetic set yet: run tools/synthesize.py with "
+            "the same options first"
         )
     manifest = read_manifest(folder)
     require_own_set(experiment, fold, manifest, folder)
@@ -44,13 +370,13 @@ def synthetic_pairs(
 
     Raises:
         InputError: There is no set, it has fewer pairs, was altered, or came from
-            elsewhere; or a control is in a synthetic set's place.
+            elsewhere; or a set of another kind is in its place.
     """
     folder = experiment.run.synthetic(fold.number, kind)
     images, masks, manifest = read_own_set(experiment, fold, folder)
-    if is_control(manifest) != (kind == "control"):
+    if manifest.get("kind") != kind:
         raise InputError(
-            f"{folder}: is another kind of set: remove it to have it drawn anew"
+            f"{folder}: is a set of another kind: remove it to have it drawn again"
         )
     if count > len(images):
         raise InputError(f"--synthetic {count}: the set in {folder} has {len(images)}")

@@ -2,9 +2,9 @@
 
 Source of the idea: Zhao et al. 2020, "Differentiable Augmentation for
 Data-Efficient GAN Training". Real and synthetic pairs pass through the same kind
-of random change, and gradients flow through it to the generator, so that the
-discriminator cannot win by learning a few dozen cases by heart. Both channels of
-a pair move alike; only the image channel changes in exposure.
+of random change, and gradients flow through it to the generator. So the
+discriminator cannot memorize a few dozen cases. Both channels of a pair are moved
+alike; only the image channel changes in brightness and contrast.
 """
 
 from typing import Any
@@ -14,19 +14,21 @@ from keras import ops
 from tfgansynth.config import GANConfig
 
 DRAWS = 6
-"""Uniform random numbers that the augmentation of one pair uses up."""
+"""Number of uniform random numbers that the augmentation of one pair takes."""
 
 
 def augment(pairs: Any, draws: Any, config: GANConfig) -> Any:
-    """Re-expose, shift and cut out pairs; a function of its arguments alone.
+    """Change the exposure of pairs, shift them and blank a square of each.
+
+    The result depends on the arguments alone.
 
     Args:
         pairs: float32 (m, S, S, 2) in [-1, 1].
         draws: float32 (m, DRAWS), uniform in [0, 1).
-        config: Names the largest changes.
+        config: Gives the largest changes.
 
     Returns:
-        float32 (m, S, S, 2). What is shifted in or cut out is 0, mid-grey; the
+        float32 (m, S, S, 2). Pixels that are shifted in or blanked are 0, mid-grey. The
         image channel may leave [-1, 1].
     """
     size = pairs.shape[1]
@@ -47,8 +49,8 @@ def _expose(pairs: Any, draws: Any, largest: float) -> Any:
 def _shift(pairs: Any, draws: Any, largest: int, size: int) -> Any:
     pixels = ops.floor(draws * (2 * largest + 1)) - largest
     position = ops.arange(size, dtype="float32")
-    # Row i of a shift matrix picks row i - pixels; none where that lies outside.
-    # As a matrix product it is exact, differentiable and the same on any backend.
+    # Row i of a shift matrix selects row i - pixels, or none outside the pair.
+    # A matrix product is exact, differentiable and the same on any backend.
     offset = position[:, None] - position[None, :]
     pick = ops.cast(
         ops.equal(offset[None, None], pixels[:, :, None, None]), pairs.dtype
@@ -58,7 +60,7 @@ def _shift(pairs: Any, draws: Any, largest: int, size: int) -> Any:
 
 
 def _outside_square(draws: Any, side: int, size: int) -> Any:
-    # The square's center may lie anywhere, so that the square may be cut off.
+    # The square's center may be any pixel, so that a border may cut the square.
     corner = ops.floor(draws * size) - side // 2
     position = ops.arange(size, dtype="float32")[None, None]
     inside = ops.logical_and(

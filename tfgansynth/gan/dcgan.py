@@ -1,62 +1,74 @@
-"""The 2-channel DCGAN: both networks, both optimizers, and one training step."""
+"""The 2-channel DCGAN as a Keras model: both networks and their training step."""
 
-from typing import Any
+from typing import Any, Self
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from tfgansynth.arrays import FloatArray
 from tfgansynth.config import GANConfig
 from tfgansynth.errors import InputError
 from tfgansynth.gan.augmentation import DRAWS, augment
-from tfgansynth.gan.losses import LOSSES, probability_real
-from tfgansynth.gan.networks import Discriminator, Generator
-from tfgansynth.runtime.precision import layer_policy
+from tfgansynth.gan.layers import PACKAGE
+from tfgansynth.gan.losses import LOSSES, Loss, probability_real
+from tfgansynth.gan.networks import Discriminator, Generator, config_of, settings_of
+from tfgansynth.runtime.devices import layer_policy
 from tfgansynth.seeds import derive_seed
 
 
-def _adam(config: GANConfig, rate: float, network: keras.Model) -> Any:
-    optimizer = keras.optimizers.Adam(
-        rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=config.epsilon
-    )
-    # Built now, so that a checkpoint finds its moments to load into.
-    optimizer.build(network.trainable_variables)
-    return optimizer
-
-
+@keras.saving.register_keras_serializable(PACKAGE)
 class DCGAN(keras.Model):
     """Generator and discriminator of image-mask pairs. Paper: III.
 
-    All randomness of a step is a function of (seed, step): the step counter is
-    the whole random state.
+    Use it as any Keras model: `compile`, `fit` on mini-batches of pairs, `gan(z)` to
+    draw pairs, `save`. Its whole state is in variables that Keras tracks. All
+    randomness of a step is a function of (seed, step), so that a training which is
+    resumed from its variables continues exactly.
 
     Args:
-        config: The GAN's numbers.
+        config: The GAN's settings.
         size: Side of the pairs in pixels.
-        seed: Of initial weights, noise and augmentation.
-        n_cases: Training cases; each has a code if the configuration says so.
+        seed: Seed of initial weights, noise and augmentation.
+        n_cases: Number of training cases. Needed with latent codes, one a case.
 
     Raises:
-        InputError: There are more codes than numbers in z.
+        InputError: With latent codes, there are no cases or more cases than numbers
+            in z.
     """
 
     def __init__(
-        self, config: GANConfig, *, size: int, seed: int, n_cases: int = 0
+        self,
+        config: GANConfig,
+        *,
+        size: int,
+        seed: int,
+        n_cases: int = 0,
+        **kwargs: Any,
     ) -> None:
-        """Create both networks and both optimizers."""
-        if config.latent_codes and n_cases > config.z_dim:
+        """Create both networks and all variables but the optimizers'."""
+        n_codes = n_cases if config.latent_codes else 0
+        if config.latent_codes and not n_cases:
             raise InputError(
-                f"--gan.z-dim {config.z_dim}: expected {n_cases} or more with "
+                "n_cases 0: expected the number of cases with latent codes"
+            )
+        if n_codes > config.z_dim:
+            raise InputError(
+                f"--gan.z-dim {config.z_dim}: expected {n_codes} or more with "
                 "--gan.latent-codes, a number for each training case"
             )
-        super().__init__()
-        policy = layer_policy(config.precision)
+        super().__init__(**kwargs)
         self.config = config
+        self.size = size
+        self.seed = seed
+        self.n_cases = n_cases
+        policy = layer_policy(config.precision)
         self.generator = Generator(
             config,
             size=size,
             seed=derive_seed(seed, "generator"),
             policy=policy,
-            n_codes=n_cases if config.latent_codes else 0,
+            n_codes=n_codes,
             name="generator",
         )
         self.discriminator = Discriminator(
@@ -66,57 +78,122 @@ class DCGAN(keras.Model):
             policy=policy,
             name="discriminator",
         )
-        self.cases: Any = None
-        self.loss_function = LOSSES[config.loss]
-        self.g_optimizer = _adam(config, config.generator_rate, self.generator)
-        self.d_optimizer = _adam(config, config.discriminator_rate, self.discriminator)
         self.noise_seed = derive_seed(seed, "noise")
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.step = keras.Variable(0, dtype="int64", trainable=False, name="step")
+        # A copy: Keras would take a TensorFlow variable itself for the average's own.
         self.averages = [
-            tf.Variable(weight.value, trainable=False)
-            for weight in self.generator.trainable_variables
+            keras.Variable(np.array(weight), trainable=False, name=f"average_{index}")
+            for index, weight in enumerate(self.generator.trainable_variables)
             if config.average_decay
         ]
+        self.cases = (
+            self.add_weight(
+                shape=(n_codes, size, size, 2),
+                initializer="zeros",
+                trainable=False,
+                name="cases",
+            )
+            if n_codes
+            else None
+        )
+        self.built = True
 
-    def draw_z(self, count: int, stream: int) -> Any:
-        """Draw noise for the current step: float32 (count, z_dim) in [-1, 1)."""
-        shape = (count, self.config.z_dim)
-        return 2 * self._uniform(shape, stream) - 1
-
-    def learn_cases(self, pairs: Any) -> None:
-        """Name the pairs that the codes stand for, in their order.
+    def compile(
+        self,
+        g_optimizer: Any = None,
+        d_optimizer: Any = None,
+        loss: str | Loss | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Set optimizers and loss; without arguments, those of the configuration.
 
         Args:
-            pairs: float32 (n, S, S, 2) in [-1, 1], as many as there are codes.
-                Without codes nothing is kept.
+            g_optimizer: A Keras optimizer, or its name, for the generator.
+            d_optimizer: The same for the discriminator.
+            loss: A name in `losses.LOSSES`, or a function of that kind.
+            kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, as for any
+                Keras model.
         """
-        if self.generator.n_codes:
-            self.cases = tf.constant(pairs)
+        # One optimizer of Keras's own would be a third one, which nobody uses.
+        super().compile(optimizer=None, **kwargs)
+        config = self.config
+        self.loss_setting = loss or config.loss
+        self.loss_function: Loss = (
+            LOSSES[self.loss_setting]
+            if isinstance(self.loss_setting, str)
+            else self.loss_setting
+        )
+        self.g_optimizer = _optimizer(g_optimizer, config, config.generator_rate)
+        self.d_optimizer = _optimizer(d_optimizer, config, config.discriminator_rate)
+        # Built now, so that whatever loads a state finds variables to load into.
+        self.g_optimizer.build(self.generator.trainable_variables)
+        self.d_optimizer.build(self.discriminator.trainable_variables)
 
-    def train_step(self, real: Any) -> dict[str, Any]:
+    def set_cases(self, pairs: FloatArray) -> None:
+        """Set the training cases that the latent codes must reproduce, in their order.
+
+        Args:
+            pairs: float32 (n_cases, S, S, 2) in [-1, 1]. Ignored without codes.
+        """
+        if self.cases is not None:
+            self.cases.assign(pairs)
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Train on mini-batches of pairs; the arguments are those of any Keras model.
+
+        `x` is a batched `tf.data.Dataset` of pairs, also with a last mini-batch that is
+        smaller, or an array (n, S, S, 2) with `batch_size`. A mini-batch must be a
+        multiple of `minibatch_stddev` where that is on.
+
+        Raises:
+            InputError: The latent codes have no cases: call `set_cases` first.
+        """
+        if self.cases is not None and not np.any(self.cases):
+            raise InputError("DCGAN.fit: call set_cases first with latent codes")
+        return super().fit(*args, **kwargs)
+
+    def call(self, z: Any) -> Any:
+        """Draw pairs as the paper does: with the moments of this batch.
+
+        Where the weights are averaged, the averages are used.
+
+        Args:
+            z: float32 (m, z_dim) in [-1, 1].
+
+        Returns:
+            float32 (m, size, size, 2) in [-1, 1]; channel 0 image, 1 mask.
+        """
+        if not self.averages:
+            return self.generator(z, training=True)
+        pairs, _ = self.generator.stateless_call(
+            self.averages, self.generator.non_trainable_variables, z, training=True
+        )
+        return pairs
+
+    def draw_z(self, count: Any, stream: int) -> Any:
+        """Draw noise for the current step: float32 (count, z_dim) in [-1, 1)."""
+        return 2 * self._uniform((count, self.config.z_dim), stream) - 1
+
+    def train_step(self, data: Any) -> dict[str, Any]:
         """Update both networks from the same forward pass. Source: tf-dcgan.
 
-        Real and synthetic pairs pass the discriminator as separate batches, so
-        that each is normalized by its own moments.
+        Real and synthetic pairs pass the discriminator as separate batches. So each
+        is normalized by its own moments.
 
         Args:
-            real: float32 (m, S, S, 2) in [-1, 1].
+            data: float32 (m, S, S, 2) in [-1, 1], real pairs; alone or in a tuple.
 
         Returns:
             Scalars by name: losses, probabilities, gradient norms.
         """
-        m = real.shape[0]
-        z = self.draw_z(m, stream=0)
+        real = self._real_pairs(data)
+        m = real.shape[0] or tf.shape(real)[0]
         with tf.GradientTape(persistent=True) as tape:
-            synthetic = self.generator(z, training=True)
-            real_logits = self._judge(real, stream=1)
-            synthetic_logits = self._judge(synthetic, stream=2)
+            synthetic = self.generator(self.draw_z(m, stream=0), training=True)
+            real_logits = self._discriminate(real, stream=1)
+            synthetic_logits = self._discriminate(synthetic, stream=2)
             d_loss, g_loss = self.loss_function(real_logits, synthetic_logits)
-            codes = {}
-            g_total = g_loss
-            if self.generator.n_codes:
-                codes["loss/codes"] = self._code_error(m)
-                g_total = g_loss + self.config.latent_loss * codes["loss/codes"]
+            g_total, latent = self._with_latent_loss(g_loss, m, update=0)
         # Both gradients come before either update: the same forward pass.
         d_gradients = tape.gradient(d_loss, self.discriminator.trainable_variables)
         g_gradients = tape.gradient(g_total, self.generator.trainable_variables)
@@ -128,7 +205,7 @@ class DCGAN(keras.Model):
         self._update_averages()
         self.step.assign_add(1)
         return {
-            **codes,
+            **latent,
             "loss/discriminator": d_loss,
             "loss/generator": g_loss,
             "probability_real/real": tf.reduce_mean(probability_real(real_logits)),
@@ -140,13 +217,13 @@ class DCGAN(keras.Model):
         }
 
     def sampling_generator(self) -> Generator:
-        """The generator to sample from: a copy that holds the averaged weights.
+        """Return the generator to sample from: a copy that has the averaged weights.
 
         Without averaging it is the generator itself.
         """
-        if not self.config.average_decay:
+        if not self.averages:
             return self.generator
-        copy: Generator = Generator.from_config(self.generator.get_config())
+        copy = Generator.from_config(self.generator.get_config())
         copy.set_weights(self.generator.get_weights())
         for weight, average in zip(
             copy.trainable_variables, self.averages, strict=True
@@ -155,7 +232,10 @@ class DCGAN(keras.Model):
         return copy
 
     def state(self) -> dict[str, Any]:
-        """All variables by name: what a checkpoint must hold."""
+        """Return by name all variables that training changes: what a checkpoint needs.
+
+        The model must be compiled.
+        """
         groups = {
             "average": self.averages,
             "generator": self.generator.variables,
@@ -170,30 +250,93 @@ class DCGAN(keras.Model):
         }
         return {**named, "step": self.step}
 
-    def _uniform(self, shape: tuple[int, ...], stream: int) -> Any:
-        seed = tf.stack([self.noise_seed + tf.cast(stream, tf.int64), self.step])
-        return tf.random.stateless_uniform(shape, seed)
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` takes."""
+        return {
+            "name": self.name,
+            "config": settings_of(self.config),
+            "size": self.size,
+            "seed": self.seed,
+            "n_cases": self.n_cases,
+        }
 
-    def _judge(self, pairs: Any, stream: int) -> Any:
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Build a GAN from what `get_config` returned."""
+        return cls(**{**config, "config": config_of(config["config"])})
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Return what `compile_from_config` takes."""
+        if not self.compiled:
+            return {}
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "g_optimizer": serialize(self.g_optimizer),
+            "d_optimizer": serialize(self.d_optimizer),
+            "loss": serialize(self.loss_setting),
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as a saved model was compiled."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    @property
+    def metrics(self) -> list[Any]:
+        """No metrics: a step returns its scalars itself."""
+        return []
+
+    def _real_pairs(self, data: Any) -> Any:
+        pairs, target, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if target is not None:
+            raise ValueError(
+                "DCGAN.fit: expected mini-batches of pairs (m, S, S, 2) alone, got a "
+                "target with them"
+            )
+        pairs = tf.convert_to_tensor(pairs)
+        shape = (None, self.size, self.size, 2)
+        return tf.ensure_shape(tf.cast(pairs, tf.float32), shape)
+
+    def _uniform(self, shape: tuple[Any, int], stream: int) -> Any:
+        step = tf.convert_to_tensor(self.step)
+        seed = tf.stack([self.noise_seed + tf.cast(stream, tf.int64), step])
+        drawn = tf.random.stateless_uniform(shape, seed)
+        return tf.ensure_shape(drawn, (None, shape[1]))
+
+    def _discriminate(self, pairs: Any, stream: int) -> Any:
         if self.config.augment == "differentiable":
-            draws = self._uniform((pairs.shape[0], DRAWS), stream)
-            pairs = augment(pairs, draws, self.config)
+            count = pairs.shape[0] or tf.shape(pairs)[0]
+            pairs = augment(pairs, self._uniform((count, DRAWS), stream), self.config)
         return self.discriminator(pairs, training=True)
 
-    def _code_error(self, m: int) -> Any:
-        """Mean absolute error of as many reproduced cases as half a mini-batch."""
-        count = max(m // 2, 1)
-        chosen = self._uniform((count,), stream=-1) * self.cases.shape[0]
-        cases = tf.cast(chosen, tf.int32)
-        reproduced = self.generator.reproduce(cases, self.draw_z(count, stream=-2))
-        return tf.reduce_mean(tf.abs(reproduced - tf.gather(self.cases, cases)))
+    def _with_latent_loss(
+        self, g_loss: Any, m: Any, update: int
+    ) -> tuple[Any, dict[str, Any]]:
+        """Add the error of reproduced cases to the generator's loss, if it has codes.
 
-    def _update_generator_again(self, real_logits: Any, m: int, update: int) -> Any:
-        z = self.draw_z(m, stream=2 * update + 1)
+        The error is the mean absolute one of `latent_share` of a mini-batch.
+        """
+        if self.cases is None:
+            return g_loss, {}
+        share = self.config.latent_share
+        if isinstance(m, int):
+            count = max(int(m * share), 1)
+        else:
+            count = tf.maximum(tf.cast(tf.cast(m, tf.float32) * share, tf.int32), 1)
+        chosen = self._uniform((count, 1), stream=-2 * update - 1)[:, 0]
+        cases = tf.cast(chosen * self.cases.shape[0], tf.int32)
+        z = self.draw_z(count, stream=-2 * update - 2)
+        reproduced = self.generator.reproduce(cases, z)
+        error = tf.reduce_mean(tf.abs(reproduced - tf.gather(self.cases, cases)))
+        return g_loss + self.config.latent_loss * error, {"loss/latent_codes": error}
+
+    def _update_generator_again(self, real_logits: Any, m: Any, update: int) -> Any:
         with tf.GradientTape() as tape:
-            logits = self._judge(self.generator(z, training=True), 2 * update + 2)
+            z = self.draw_z(m, stream=2 * update + 1)
+            synthetic = self.generator(z, training=True)
+            logits = self._discriminate(synthetic, stream=2 * update + 2)
             _, g_loss = self.loss_function(real_logits, logits)
-        gradients = tape.gradient(g_loss, self.generator.trainable_variables)
+            g_total, _ = self._with_latent_loss(g_loss, m, update)
+        gradients = tape.gradient(g_total, self.generator.trainable_variables)
         self.g_optimizer.apply(gradients, self.generator.trainable_variables)
         return gradients
 
@@ -201,7 +344,7 @@ class DCGAN(keras.Model):
         if not self.averages:
             return
         # Young averages follow faster: the first weights are noise.
-        step = tf.cast(self.step, tf.float32)
+        step = tf.cast(tf.convert_to_tensor(self.step), tf.float32)
         decay = tf.minimum(
             self.config.average_decay, (1 + step) / (self.config.average_warmup + step)
         )
@@ -209,3 +352,11 @@ class DCGAN(keras.Model):
             self.averages, self.generator.trainable_variables, strict=True
         ):
             average.assign(average + (1 - decay) * (weight - average))
+
+
+def _optimizer(given: Any, config: GANConfig, rate: float) -> Any:
+    if given is not None:
+        return keras.optimizers.get(given)
+    return keras.optimizers.Adam(
+        rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=config.epsilon
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgansynth.arrays import split_pair
+from tfgansynth.arrays import HALF_RANGES
 from tfgansynth.gan.networks import Generator
 from tfgansynth.gan.training import sample_bytes
 from tfgansynth.runtime import storage
@@ -77,7 +77,7 @@ def compare_frozen(
     rng = np.random.default_rng(seed)
     z = rng.uniform(-1, 1, (batch, generator.config.z_dim)).astype(np.float32)
     batch_images, batch_masks = sample_bytes(generator, z)
-    images, masks = split_pair(np.asarray(generator(z, training=False)))
+    images, masks = generator.split(np.asarray(generator(z, training=False)))
     difference = np.abs(images.astype(np.float32) - batch_images)
     same = (masks >= mask_threshold) == (batch_masks >= mask_threshold)
     return FreezingReport(
@@ -121,9 +121,10 @@ class _SampledGenerator(tf.Module):
             fn_output_signature=tf.TensorSpec((z_dim,), tf.float32),
         )
         pairs = self._generator(z, training=False)
-        pixels = tf.cast(
-            tf.clip_by_value(tf.round((pairs + 1) * 127.5), 0, 255), tf.uint8
-        )
+        config = self._generator.config
+        rounded = {"nearest": tf.round, "down": tf.floor}[config.pixel_rounding]
+        grey = rounded((pairs + 1) * HALF_RANGES[config.pixel_scaling])
+        pixels = tf.cast(tf.clip_by_value(grey, 0, 255), tf.uint8)
         return {"images": pixels[..., 0], "masks": pixels[..., 1]}
 
 
@@ -146,7 +147,7 @@ def export_generator(
         folder: The folder of the fold's GAN.
     """
     # Our kernels stay here: what is exported runs without them.
-    module = _SampledGenerator(generator.plain_twin())
+    module = _SampledGenerator(generator.standard_layer_copy())
     with storage.whole_folder(folder / "generator") as partial:
         tf.saved_model.save(
             module,

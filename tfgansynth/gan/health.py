@@ -1,13 +1,17 @@
-"""Whether a GAN's training goes wrong, as far as its numbers tell.
+"""History of a GAN's training, and whether the training goes wrong by its numbers.
 
-Functions of the numbers alone: a training that goes on after an interruption is
-judged as one that was never interrupted.
+The faults are functions of the numbers alone: a training that was resumed is judged
+like one that was never interrupted. Nothing here needs TensorFlow.
 """
 
+import csv
+import dataclasses
+import io
 import math
 import statistics
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +19,10 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import ByteArray
 from tfgansynth.config import GANConfig
 from tfgansynth.data.similarity import mean_pairwise_distance, perceptual_hash
-from tfgansynth.gan.history import History
+from tfgansynth.runtime import checkpoints
 
+PREFIX = "history/"
+"""Begins the names of a history's arrays in a checkpoint."""
 LOSS = "loss/discriminator"
 """Name of the discriminator's loss in a history."""
 DIVERSITY = "health/diversity"
@@ -31,6 +37,68 @@ _NETWORKS = {
 }
 
 
+@dataclasses.dataclass(slots=True)
+class History:
+    """What was measured in a training: values by name and step.
+
+    Attributes:
+        series: Name -> step -> value, the steps of each name in ascending order.
+    """
+
+    series: dict[str, dict[int, float]] = dataclasses.field(default_factory=dict)
+
+    def add(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Add what was measured at a step."""
+        for name, value in scalars.items():
+            self.series.setdefault(name, {})[step] = value
+
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Render for a checkpoint: float64 (n, 2), steps and values, by name."""
+        return {
+            f"{PREFIX}{name}": np.array(list(points.items()), np.float64)
+            for name, points in self.series.items()
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Read from a checkpoint what `arrays` put there."""
+        return cls(
+            {
+                name.removeprefix(PREFIX): {
+                    int(step): float(value) for step, value in points
+                }
+                for name, points in arrays.items()
+                if name.startswith(PREFIX)
+            }
+        )
+
+    def to_csv(self) -> str:
+        """Render as CSV: a line for each step, blank where nothing was measured."""
+        names = sorted(self.series)
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(["step", *names])
+        steps = {step for points in self.series.values() for step in points}
+        for step in sorted(steps):
+            values = [self.series[name].get(step, "") for name in names]
+            writer.writerow([step, *values])
+        return buffer.getvalue()
+
+
+def read_remarks(
+    folder: Path, config: GANConfig, provenance: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Read what a reader of results must know of the training in a GAN's folder.
+
+    The newest checkpoint is read, which has a hash, unlike `history.csv`.
+
+    Raises:
+        InputError: The checkpoint is of another training.
+    """
+    arrays = checkpoints.load_newest(folder / "checkpoints", provenance) or {}
+    return tuple(faults(History.from_arrays(arrays), config).values())
+
+
 def diversity(images: ByteArray) -> float:
     """Mean distance of the perceptual hashes of two of the images, in bits of 64.
 
@@ -41,9 +109,9 @@ def diversity(images: ByteArray) -> float:
 
 
 def fault_of_losses(scalars: Mapping[str, float]) -> str:
-    """Say which network's loss is NaN or infinite; empty if none is."""
+    """Name each loss that is NaN or infinite; empty if none is."""
     bad = {
-        name.removeprefix("loss/"): value
+        name.removeprefix("loss/").replace("_", " "): value
         for name, value in scalars.items()
         if name.startswith("loss/") and not math.isfinite(value)
     }
@@ -53,10 +121,10 @@ def fault_of_losses(scalars: Mapping[str, float]) -> str:
 
 
 def fault_of_weights(state: Mapping[str, NDArray[Any]]) -> str:
-    """Say which network's weights or moments are not finite; empty if all are.
+    """Name each network with weights or moments that are not finite; empty if none.
 
     Args:
-        state: As `DCGAN.state` names it.
+        state: Arrays by the names of `DCGAN.state`.
     """
     bad = {
         _NETWORKS[name.partition("/")[0]]
@@ -68,13 +136,13 @@ def fault_of_weights(state: Mapping[str, NDArray[Any]]) -> str:
     )
 
 
-def won_below(config: GANConfig) -> float:
-    """The loss below which the discriminator is too sure to teach the generator.
+def saturated_below(config: GANConfig) -> float:
+    """The loss below which the discriminator is too certain to teach the generator.
 
-    `saturation_loss`, but for the one loss without a lower bound: there the value that
-    a discriminator has which is as sure as with cross-entropy at `saturation_loss`.
-    With probability p for the right answer, real or synthetic, the cross-entropy is
-    -2 log p and the printed loss 2 log(1 - p).
+    This is `saturation_loss`, except for the one loss without a lower bound. There it
+    is the value of a discriminator that is as certain as one whose cross-entropy is
+    `saturation_loss`. With probability p for the right answer, real or synthetic, the
+    cross-entropy is -2 log p, and the loss of the paper's eq. (1) is 2 log(1 - p).
     """
     if config.loss != "paper_equation_1":
         return config.saturation_loss
@@ -85,8 +153,8 @@ def won_below(config: GANConfig) -> float:
 def recent_loss(history: History, config: GANConfig) -> float:
     """The discriminator's median loss over the last `saturation_steps` steps.
 
-    NaN as long as there have not been so many. The median, since the loss of a
-    discriminator that has won still has single peaks.
+    NaN until there have been as many steps. The median, because the loss of a
+    saturated discriminator still has single peaks.
     """
     points = history.series.get(LOSS, {})
     last = max(points, default=0)
@@ -98,9 +166,9 @@ def recent_loss(history: History, config: GANConfig) -> float:
     return statistics.median(window)
 
 
-def discriminator_won(history: History, config: GANConfig) -> bool:
-    """Whether the discriminator's loss has been under its threshold for long."""
-    return recent_loss(history, config) < won_below(config)
+def discriminator_saturated(history: History, config: GANConfig) -> bool:
+    """Whether the discriminator's loss has been below its threshold for long."""
+    return recent_loss(history, config) < saturated_below(config)
 
 
 def last_diversity(history: History) -> float:
@@ -109,23 +177,23 @@ def last_diversity(history: History) -> float:
     return points[max(points)] if points else math.nan
 
 
-def samples_collapsed(history: History, config: GANConfig) -> bool:
-    """Whether the last samples were much more alike than the real images."""
+def mode_collapsed(history: History, config: GANConfig) -> bool:
+    """Whether the last samples were much less diverse than the real images."""
     return last_diversity(history) < config.mode_collapse_share
 
 
 def faults(history: History, config: GANConfig) -> dict[str, str]:
-    """What is wrong with a training as it stands: a sentence by kind of fault."""
+    """Find what is wrong at the end of a history: a sentence by kind of fault."""
     found = {}
-    if discriminator_won(history, config):
-        found["won"] = (
-            "the discriminator has won: its median loss over "
+    if discriminator_saturated(history, config):
+        found["saturation"] = (
+            "the discriminator is saturated: its median loss over "
             f"{config.saturation_steps} steps is {recent_loss(history, config):.3g}, "
-            f"below {won_below(config):.3g} (--gan.saturation-loss)"
+            f"below {saturated_below(config):.3g} (--gan.saturation-loss)"
         )
-    if samples_collapsed(history, config):
-        found["collapsed"] = (
-            f"samples have collapsed: they are {last_diversity(history):.2f} times as "
+    if mode_collapsed(history, config):
+        found["mode collapse"] = (
+            f"mode collapse: the samples are {last_diversity(history):.2f} times as "
             f"diverse as the real images, less than {config.mode_collapse_share:g} "
             "(--gan.mode-collapse-share)"
         )

@@ -1,4 +1,4 @@
-"""The adversarial losses, on the discriminator's two logits (synthetic, real)."""
+"""The adversarial losses, functions of the discriminator's two logits."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -37,12 +37,12 @@ def minimax(real: Any, synthetic: Any) -> tuple[Any, Any]:
     return d_loss, ops.mean(_log_one_minus_d(synthetic))
 
 
-def printed(real: Any, synthetic: Any) -> tuple[Any, Any]:
-    """Eq. (1) and (2) to the letter. Paper: III.
+def paper_equation_1(real: Any, synthetic: Any) -> tuple[Any, Any]:
+    """Eq. (1) and (2) exactly as they are written. Paper: III.
 
-    Eq. (1) minimizes log D(G(z)) + log(1 - D(x)): it has the cross-entropy's
-    optimum, but no lower bound, so that D's gradient never fades. No code known
-    to us trains it.
+    Eq. (1) minimizes log D(G(z)) + log(1 - D(x)). It has the optimum of the
+    cross-entropy but no lower bound, so that D's gradient never vanishes. We know of
+    no code that trains with it.
     """
     d_loss = ops.mean(_log_d(synthetic)) + ops.mean(_log_one_minus_d(real))
     return d_loss, ops.mean(_log_one_minus_d(synthetic))
@@ -61,6 +61,6 @@ def hinge(real: Any, synthetic: Any) -> tuple[Any, Any]:
 LOSSES: Mapping[str, Loss] = {
     "non_saturating": non_saturating,
     "minimax": minimax,
-    "paper_equation_1": printed,
+    "paper_equation_1": paper_equation_1,
     "hinge": hinge,
 }

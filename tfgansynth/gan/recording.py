@@ -1,177 +1,375 @@
-"""What a GAN's training leaves for people: TensorBoard, sample sheets, a history."""
+"""What a GAN's training leaves for people: curves, sample grids and fidelity.
 
-import contextlib
+These callbacks of `DCGAN.fit` work every `log_every` steps (`TrainingLog`), or every
+`sample_every` steps and at the last one (`SampleGrid`, `Fidelity`).
+"""
+
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth import pictures
-from tfgansynth.arrays import ByteArray, FloatArray
+from tfgansynth.arrays import ByteArray, FloatArray, resize_area, split_pair
 from tfgansynth.config import GANConfig
+from tfgansynth.errors import RunError
+from tfgansynth.evaluation.generative_metrics import NEIGHBORS, feature_figures
 from tfgansynth.gan import health
-from tfgansynth.gan.history import History
+from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.runtime import checkpoints, storage
+from tfgansynth.runtime.signals import deferred_signals
 from tfgansynth.runtime.tensorboard import EventLog
 
-_GRID_COLUMNS, _GRID_ROWS = 8, 2
+RATE = "steps_per_second"
+"""Name of the step rate in TensorBoard. No history has it: it is the clock's."""
 _EVENTS_SIZE = "events_size"
+_GRID_COLUMNS, _GRID_ROWS = 8, 2
+_LEAST_CASES = 2 * (NEIGHBORS + 1)
+"""With fewer, a ball reaches over half of the cases or more."""
+_LARGEST_BATCH = 64
+_PROBE_SEED = 1
 
 
-def probe_z(z_dim: int) -> FloatArray:
-    """The z of every sample grid, so that the grids show one place change."""
+def fixed_latent_vectors(z_dim: int) -> FloatArray:
+    """The z of every sample grid: each tile shows how one sample changes."""
     rng = np.random.default_rng(0)
     shape = (_GRID_COLUMNS * _GRID_ROWS, z_dim)
     return rng.uniform(-1, 1, shape).astype(np.float32)
 
 
-def read_remarks(
-    folder: Path, config: GANConfig, provenance: Mapping[str, Any]
-) -> tuple[str, ...]:
-    """What a reader of results must know of the training in a GAN's folder.
+class StepCallback(keras.callbacks.Callback):
+    """Counts the steps of a training, also over several epochs and calls of `fit`."""
 
-    Needs no TensorFlow: the newest checkpoint tells, which, unlike `history.csv`,
-    carries a hash.
+    first = 0
+    """Steps done before this epoch."""
 
-    Raises:
-        InputError: The checkpoint is of another training.
-    """
-    arrays = checkpoints.load_newest(folder / "checkpoints", provenance) or {}
-    return tuple(health.faults(History.from_arrays(arrays), config).values())
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Read the step: whatever restores it has done so by now."""
+        self.first = int(self.model.step)
 
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Call `on_step_end`."""
+        self.on_step_end(self.first + batch + 1, {} if logs is None else logs)
 
-@contextlib.contextmanager
-def open_records(
-    config: GANConfig,
-    folder: Path,
-    *,
-    mask_threshold: int,
-    real_images: ByteArray,
-    saved: Mapping[str, NDArray[Any]],
-) -> Iterator["Recorder"]:
-    """Begin the records of a training, or go on where its checkpoint was written.
-
-    Args:
-        config: The GAN's numbers.
-        folder: The GAN's.
-        mask_threshold: Grey value from which a mask pixel is drawn as foreground.
-        real_images: uint8 (n, S, S), what the samples are compared with.
-        saved: The checkpoint's arrays; empty to begin.
-    """
-    size = int(saved[_EVENTS_SIZE]) if saved else 0
-    with EventLog(folder / "tensorboard", size) as events:
-        yield Recorder(
-            config=config,
-            folder=folder,
-            mask_threshold=mask_threshold,
-            real_diversity=health.diversity(real_images),
-            history=History.from_arrays(saved),
-            events=events,
-        )
-
-
-@dataclasses.dataclass(slots=True)
-class Recorder:
-    """Keeps the records of one training; part of them belongs to its state.
-
-    Attributes:
-        config: The GAN's numbers.
-        folder: The GAN's.
-        mask_threshold: Grey value from which a mask pixel is drawn as foreground.
-        real_diversity: Of the real training images, as `health.diversity` has it.
-        history: What was measured so far.
-        events: Takes what TensorBoard shows.
-        noticed: The faults of training that have been printed.
-    """
-
-    config: GANConfig
-    folder: Path
-    mask_threshold: int
-    real_diversity: float
-    history: History
-    events: EventLog
-    noticed: set[str] = dataclasses.field(init=False)
-
-    def __post_init__(self) -> None:
-        """Take what is wrong already for noticed."""
-        self.noticed = set(health.faults(self.history, self.config))
-
-    def scalars(
-        self, step: int, scalars: Mapping[str, float], steps_per_second: float
-    ) -> None:
-        """Note the numbers of a step."""
-        self.history.add(step, scalars)
-        won = health.discriminator_won(self.history, self.config)
-        shown = {
-            **scalars,
-            "health/discriminator_won": float(won),
-            "steps_per_second": steps_per_second,
-        }
-        for name, value in shown.items():
-            self.events.scalar(name, value, step)
-        self.events.show()
-        self._tell(step)
-
-    def samples(
-        self,
-        step: int,
-        images: ByteArray,
-        grey: ByteArray,
-        fidelity: Mapping[str, float],
-        weights: Mapping[str, NDArray[Any]],
-    ) -> None:
-        """Show samples of `probe_z` and the generator's weights.
+    def on_step_end(self, step: int, scalars: dict[str, Any]) -> None:
+        """Do what is due after a step.
 
         Args:
-            step: Of the training.
-            images: uint8 (m, S, S).
-            grey: uint8 (m, S, S), the masks.
-            fidelity: As `FidelityProbe.figures` has it.
-            weights: By name.
+            step: Steps done since the training began.
+            scalars: What `train_step` returned, as tensors or numbers.
         """
-        # Where the real images are all alike, no sample can be less diverse.
-        own = health.diversity(images)
-        share = own / self.real_diversity if self.real_diversity else 1.0
-        figures = {health.DIVERSITY: share, **fidelity}
+
+    @property
+    def config(self) -> GANConfig:
+        """The settings of the GAN that is trained."""
+        return self.model.config  # type: ignore[no-any-return]
+
+    def logs_at(self, step: int) -> bool:
+        """Whether the scalars of this step are recorded."""
+        return step % self.config.log_every == 0
+
+    def samples_at(self, step: int) -> bool:
+        """Whether samples and a checkpoint are due after this step."""
+        return step % self.config.sample_every == 0 or step == self.config.steps
+
+
+class TrainingLog(StepCallback):
+    """History of a training: in memory, in `history.csv` and for TensorBoard.
+
+    It also prints a line when the discriminator becomes saturated or the samples show
+    mode collapse. As a context it closes TensorBoard's file.
+
+    Args:
+        folder: Gets `history.csv` and `tensorboard/`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Begin an empty history."""
+        super().__init__()
+        self.folder = folder
+        self.history = health.History()
+        self._events: EventLog | None = None
+        self._events_size = 0
+        self._noticed: set[str] | None = None
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close TensorBoard's file."""
+        if self._events:
+            self._events.__exit__(kind, error, trace)
+            self._events = None
+
+    @property
+    def events(self) -> EventLog:
+        """TensorBoard's file, opened where the restored training left it."""
+        if self._events is None:
+            self._events = EventLog(self.folder / "tensorboard", self._events_size)
+        return self._events
+
+    def on_step_end(self, step: int, scalars: dict[str, Any]) -> None:
+        """Record the scalars of the step if they are due."""
+        if not self.logs_at(step):
+            return
+        figures = {name: float(value) for name, value in scalars.items()}
+        rate = {RATE: figures.pop(RATE)} if RATE in figures else {}
         self.history.add(step, figures)
-        for name, value in figures.items():
-            self.events.scalar(name, value, step)
-        for name, picture in self._pictures(images, grey):
-            self.events.image(f"samples/{name}", picture, step)
-        for name, weight in weights.items():
-            self.events.histogram(f"weights/{name}", weight, step)
-        self.events.show()
-        masks = grey >= self.mask_threshold
-        storage.write_png(
-            self.folder / "samples" / f"step-{step:06d}.png",
-            pictures.pairs_sheet(images, masks, columns=_GRID_COLUMNS),
-        )
-        self._tell(step)
+        saturated = health.discriminator_saturated(self.history, self.config)
+        shown = {"health/discriminator_saturated": float(saturated), **rate}
+        self._show(step, {**figures, **shown})
+
+    def add(self, step: int, figures: Mapping[str, float]) -> None:
+        """Record other figures of a step."""
+        self.history.add(step, figures)
+        self._show(step, figures)
 
     def save(self) -> dict[str, NDArray[Any]]:
-        """Bring everything to the disk; what of it belongs into the checkpoint."""
+        """Write everything to the disk; return what belongs into a checkpoint."""
         storage.write_text(self.folder / "history.csv", self.history.to_csv())
-        return {
-            _EVENTS_SIZE: np.array(self.events.flush()),
-            **self.history.arrays(),
-        }
+        self._events_size = self.events.flush()
+        return {_EVENTS_SIZE: np.array(self._events_size), **self.history.arrays()}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Continue where a checkpoint was written."""
+        self.history = health.History.from_arrays(arrays)
+        self._events_size = int(arrays[_EVENTS_SIZE])
+
+    def stop_at(self, step: int, fault: str) -> None:
+        """End training if there is a fault.
+
+        Raises:
+            RunError: Names the fault and the checkpoint that is left.
+        """
+        if not fault:
+            return
+        kept = checkpoints.newest_step(self.folder / "checkpoints")
+        left = f"the checkpoint of step {kept} is kept" if kept else "nothing was saved"
+        raise RunError(
+            f"GAN: {fault} at step {step}: training stopped; {left}; try a lower "
+            "--gan.generator-rate or --gan.discriminator-rate with another --out"
+        )
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Take faults that a restored history has for known."""
+        super().on_epoch_begin(epoch)
+        if self._noticed is None:
+            self._noticed = set(health.faults(self.history, self.config))
+
+    def _show(self, step: int, figures: Mapping[str, float]) -> None:
+        for name, value in figures.items():
+            self.events.scalar(name, value, step)
+        self.events.show()
+        noticed = self._noticed or set()
+        for kind, remark in health.faults(self.history, self.config).items():
+            if kind not in noticed:
+                print(f"GAN: step {step}: {remark}", flush=True)
+                noticed.add(kind)
+        self._noticed = noticed
+
+
+class SampleGrid(StepCallback):
+    """Draws the same latent vectors again and again. Paper: IV-B.
+
+    It writes a sheet of outlined images, shows images, masks and the generator's
+    weights in TensorBoard, and records the diversity of the samples.
+
+    Args:
+        log: The training's log; the sheets go to `samples/` in its folder.
+        pairs: float32 (n, S, S, 2) in [-1, 1], the real training pairs, whose diversity
+            is 1.
+        mask_threshold: Grey value from which a mask pixel is drawn as foreground.
+    """
+
+    def __init__(
+        self, log: TrainingLog, pairs: FloatArray, mask_threshold: int
+    ) -> None:
+        """Draw nothing yet."""
+        super().__init__()
+        self._log = log
+        self._pairs = pairs
+        self._mask_threshold = mask_threshold
+        self._real_diversity: float | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Draw what the untrained generator makes."""
+        super().on_epoch_begin(epoch)
+        if not self.first:
+            with deferred_signals():
+                self._sample(0)
+
+    def on_step_end(self, step: int, scalars: dict[str, Any]) -> None:
+        """Draw if it is due."""
+        if self.samples_at(step):
+            self._sample(step)
+
+    def _sample(self, step: int) -> None:
+        z = fixed_latent_vectors(self.config.z_dim)
+        pairs = _finite_pairs(self.model, self._log, step, z)
+        images, grey = self.model.generator.split(pairs)
+        self._log.add(step, {health.DIVERSITY: self._diversity(images)})
+        for name, picture in self._pictures(images, grey):
+            self._log.events.image(f"samples/{name}", picture, step)
+        for weight in self.model.generator.trainable_variables:
+            path = f"weights/{weight.path}"
+            self._log.events.histogram(path, np.asarray(weight), step)
+        self._log.events.show()
+        storage.write_png(
+            self._log.folder / "samples" / f"step-{step:06d}.png",
+            pictures.pairs_sheet(
+                images, grey >= self._mask_threshold, columns=_GRID_COLUMNS
+            ),
+        )
+
+    def _diversity(self, images: ByteArray) -> float:
+        if self._real_diversity is None:
+            real, _ = split_pair(self._pairs, self.config.pixel_scaling)
+            self._real_diversity = health.diversity(real)
+        # Where the real images are all equal, no sample can be less diverse.
+        if not self._real_diversity:
+            return 1.0
+        return health.diversity(images) / self._real_diversity
 
     def _pictures(
         self, images: ByteArray, grey: ByteArray
     ) -> Iterator[tuple[str, ByteArray]]:
-        masks = grey >= self.mask_threshold
+        masks = grey >= self._mask_threshold
         plain = [pictures.enlarge(image, 1) for image in images]
         grey_masks = [pictures.enlarge(mask, 1) for mask in grey]
         drawn = [pictures.outline(i, m) for i, m in zip(images, masks, strict=True)]
         for name, tiles in (("image", plain), ("mask", grey_masks), ("outline", drawn)):
             yield name, pictures.grid(tiles, _GRID_COLUMNS)
 
-    def _tell(self, step: int) -> None:
-        """Print what is noticed for the first time."""
-        for kind, remark in health.faults(self.history, self.config).items():
-            if kind not in self.noticed:
-                print(f"GAN: step {step}: {remark}", flush=True)
-                self.noticed.add(kind)
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FidelityProbe:
+    """Fixed noise vectors, and the features that their pairs are compared with.
+
+    A GAN's losses do not say when to stop; these figures may: precision, recall,
+    density, coverage and KID (`generative_metrics`) of a fixed probe of generated pairs
+    against the fold's validation cases, which the GAN does not learn from.
+
+    Their features need no network: the block means of image and mask, as vectors. They
+    see posture, shape and exposure, not texture. The assessment of a finished set uses
+    other features, the bottleneck of the fold's U-Net, which does not exist yet while
+    the GAN is trained. So its figures are others than these.
+
+    Attributes:
+        features: float32 (n, d), of the validation cases; empty where they allow no
+            figures.
+        z: float32 (m, z_dim) in [-1, 1], the same throughout a training.
+        blocks: Side of the grid of block means.
+    """
+
+    features: FloatArray
+    z: FloatArray
+    blocks: int
+
+    @classmethod
+    def of(cls, validation: FloatArray, config: GANConfig) -> Self:
+        """Prepare a probe; it has as many pairs as there are validation cases.
+
+        Args:
+            validation: float32 (n, S, S, 2) in [-1, 1]. Fewer than 12 cases, or cases
+                that are all equal, allow no figures.
+            config: Gives the length of z, the least number of pairs, and the blocks.
+        """
+        features = block_means(validation, config.fidelity_blocks)
+        if len(features) < _LEAST_CASES or (features == features[0]).all():
+            features = features[:0]
+        # A generator of its own: training and sample grids do not depend on it.
+        rng = np.random.default_rng(_PROBE_SEED)
+        shape = max(len(validation), config.fidelity_pairs), config.z_dim
+        z = rng.uniform(-1, 1, shape).astype(np.float32)
+        return cls(features, z, config.fidelity_blocks)
+
+    def figures(self, draw: Callable[[FloatArray], FloatArray]) -> dict[str, float]:
+        """Measure a generator; empty where the cases allow no figures.
+
+        Args:
+            draw: Takes float32 (b, z_dim), returns pairs float32 (b, S, S, 2) in
+                [-1, 1], finite. Called with at most 64 z, to limit its memory.
+
+        Returns:
+            Values by `fidelity/` and the name in `generative_metrics`.
+        """
+        if not len(self.features):
+            return {}
+        batches = np.array_split(self.z, -(-len(self.z) // _LARGEST_BATCH))
+        generated = np.concatenate(
+            [block_means(draw(batch), self.blocks) for batch in batches]
+        )
+        found = dataclasses.asdict(feature_figures(self.features, generated))
+        return {f"fidelity/{name}": value for name, value in found.items()}
+
+
+def block_means(pairs: FloatArray, blocks: int) -> FloatArray:
+    """Average image and mask over the blocks of a grid.
+
+    Args:
+        pairs: float32 (n, S, S, 2) in [-1, 1].
+        blocks: Side of the grid; at most S are taken.
+
+    Returns:
+        float32 (n, 2 b^2) in [-1, 1], where b is the smaller of `blocks` and S.
+    """
+    side = min(blocks, pairs.shape[1])
+    planes = np.moveaxis(pairs, -1, 1).reshape(-1, *pairs.shape[1:3])
+    small = np.stack([resize_area(plane, side) for plane in planes])
+    return small.reshape(len(pairs), -1)
+
+
+class Fidelity(StepCallback):
+    """Compares generated pairs with validation cases, which training does not use.
+
+    Args:
+        log: The training's log.
+        validation: float32 (n, S, S, 2) in [-1, 1]; see `FidelityProbe.of`.
+    """
+
+    def __init__(self, log: TrainingLog, validation: FloatArray) -> None:
+        """Compare nothing yet."""
+        super().__init__()
+        self._log = log
+        self._validation = validation
+        self._probe: FidelityProbe | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Measure the untrained generator."""
+        super().on_epoch_begin(epoch)
+        if not self.first:
+            with deferred_signals():
+                self._measure(0)
+
+    def on_step_end(self, step: int, scalars: dict[str, Any]) -> None:
+        """Measure if it is due."""
+        if self.samples_at(step):
+            self._measure(step)
+
+    def _measure(self, step: int) -> None:
+        if self._probe is None:
+            self._probe = FidelityProbe.of(self._validation, self.config)
+        self._log.add(
+            step,
+            self._probe.figures(
+                lambda z: _finite_pairs(self.model, self._log, step, z)
+            ),
+        )
+
+
+def _finite_pairs(gan: DCGAN, log: TrainingLog, step: int, z: FloatArray) -> FloatArray:
+    pairs: FloatArray = np.asarray(gan(z))
+    if not np.isfinite(pairs).all():
+        log.stop_at(step, "the generator's pixels are not finite")
+    return pairs

@@ -1,22 +1,182 @@
-"""Where TensorFlow computes, and how a training step is compiled for it."""
+"""The machine: processor, GPUs, number formats, and how TensorFlow is imported.
 
+This module imports TensorFlow inside its functions only.
+"""
+
+import functools
+import os
+import platform
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
+from tfgansynth.config import Precision
+from tfgansynth.runtime import signals
+
+_PACKAGES = ("tensorflow", "keras", "numpy")
+_CPU_UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
+_TENSOR_CORES = (8, 0)
+"""The first compute capability whose tensor cores support bfloat16."""
+
+
+def import_tensorflow_quietly() -> None:
+    """Import TensorFlow without its start-up messages.
+
+    Its native code writes these before any log level applies. It also treats a signal
+    during its start as an error of its own, so signals are deferred.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with signals.deferred_signals(), tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+            import tensorflow as tf
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+    tf.get_logger().setLevel("ERROR")
 
 
 def gpus() -> list[Any]:
-    """The GPUs that TensorFlow sees."""
+    """Return the GPUs that TensorFlow sees."""
+    import tensorflow as tf
+
     return list(tf.config.list_physical_devices("GPU"))
 
 
 def compile_step(step: Callable[..., Any], input_signature: Any = None) -> Any:
-    """Make one function of a whole training step.
+    """Compile a whole training step to one function.
 
-    On a GPU XLA fuses it. On a processor it would take minutes to compile
-    convolutions that are slower than the library's.
+    On a GPU, XLA fuses it. On a CPU, XLA would take minutes to compile convolutions
+    that are slower than those of TensorFlow.
     """
+    import tensorflow as tf
+
     return tf.function(
         step, input_signature=input_signature, jit_compile=True if gpus() else None
     )
+
+
+def cpu_field(name: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return a field of the first processor; empty if the system has none."""
+    try:
+        text = cpuinfo.read_text()
+    except OSError:
+        return ""
+    lines = [line.partition(":") for line in text.splitlines()]
+    return next((value.strip() for key, _, value in lines if key.strip() == name), "")
+
+
+@functools.cache
+def cpu_flags() -> frozenset[str]:
+    """Return the feature flags of the processor; empty if the system lists none."""
+    return frozenset(cpu_field("flags").split())
+
+
+def bfloat16_units() -> tuple[str, ...]:
+    """Return the names of what accelerates bfloat16 where TensorFlow computes."""
+    found = gpus()
+    if _has_tensor_cores(found):
+        return ("tensor cores",)
+    # TensorFlow computes on a GPU if there is one, however old it is.
+    if found:
+        return ()
+    return tuple(name for flag, name in _CPU_UNITS.items() if flag in cpu_flags())
+
+
+def resolve_precision(precision: Precision) -> Precision:
+    """Replace `auto` by what the machine accelerates: float32 or bfloat16."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if bfloat16_units() else "float32"
+
+
+def explain_precision(precision: Precision) -> str:
+    """Say in one line which number format a setting gives on this machine, and why."""
+    units = bfloat16_units()
+    found = f"{', '.join(units)} found" if units else "nothing for bfloat16 found"
+    reason = found if precision == "auto" else f"as configured; {found}"
+    if resolve_precision(precision) == "float32":
+        return f"float32 throughout ({reason})"
+    return f"bfloat16 convolutions ({reason}); weights, moments and losses float32"
+
+
+def layer_policy(precision: Precision) -> str:
+    """Return the Keras dtype policy of a layer; its weights are always float32."""
+    return {"float32": "float32", "bfloat16": "mixed_bfloat16"}[
+        resolve_precision(precision)
+    ]
+
+
+@functools.cache
+def describe_machine() -> dict[str, Any]:
+    """Describe this machine and this program as plain values for JSON.
+
+    Returns:
+        `processor`, `cpu_features`, `gpus`, `bfloat16_units`, `threads`, `kernels`,
+        `versions`, and `commit` of this program, None if it is not a git checkout.
+    """
+    import tensorflow as tf
+
+    from tfgansynth.runtime.kernels import library
+
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus()]
+    versions = {name: metadata.version(name) for name in _PACKAGES}
+    return {
+        "processor": processor_name(),
+        "cpu_features": sorted(cpu_flags()),
+        "gpus": [detail.get("device_name", "unnamed") for detail in details],
+        "bfloat16_units": list(bfloat16_units()),
+        "threads": _threads(tf),
+        "kernels": library.load()[1],
+        "versions": {"python": platform.python_version(), **versions},
+        "commit": _commit(Path(__file__).resolve().parents[2]),
+    }
+
+
+def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the name of the processor, or at least its architecture."""
+    name = cpu_field("model name", cpuinfo)
+    return name or platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    # Not all systems have this function.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _has_tensor_cores(devices: list[Any]) -> bool:
+    import tensorflow as tf
+
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in devices]
+    return any(d.get("compute_capability", (0, 0)) >= _TENSOR_CORES for d in details)
+
+
+def _threads(tf: Any) -> int:
+    """Return the threads of one operation: as set, else one for each usable core."""
+    chosen = int(tf.config.threading.get_intra_op_parallelism_threads())
+    if chosen:
+        return chosen
+    return usable_cores()
+
+
+def _commit(checkout: Path) -> str | None:
+    """Return the commit that is checked out, with `-dirty` if files differ."""
+    # Without this check, git would describe a repository around this one.
+    if not (checkout / ".git").exists():
+        return None
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty"]
+    command += ["--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

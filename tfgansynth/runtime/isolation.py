@@ -1,4 +1,4 @@
-"""Reading what may crash its reader, in a process of its own."""
+"""Run code in a process of its own, because its input may crash or exhaust it."""
 
 import os
 import signal
@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 MOST_MEMORY_BYTES = 8 << 30
-"""Memory of such a process, where the system can limit it."""
+"""The memory of such a process, if the system can limit it."""
 
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Failure(Exception):
-    """The process did not come to its end; the message is one line that says why."""
+    """The process failed; the message is one line that says why."""
 
 
 def run_isolated(
@@ -27,22 +27,22 @@ def run_isolated(
     """Run a module of this package as a program.
 
     Args:
-        module: Its full name; it should begin with `limit_memory`.
+        module: Its full name. It should call `limit_memory` first.
         *arguments: Its command line.
-        seconds: It is ended after so long.
-        content: What it reads from its standard input.
-        variables: Environment variables besides ours.
+        seconds: The process is ended after this wall-clock time.
+        content: Its standard input.
+        variables: Environment variables to add to those of this process.
 
     Returns:
-        What it wrote to its standard output.
+        Its standard output.
 
     Raises:
-        Failure: It crashed, gave up, or took too long.
+        Failure: It crashed, ended with an error, or took too long.
     """
     paths = [str(_ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     try:
         done = subprocess.run(
-            # Without -P, modules would be looked for in the current folder first.
+            # Without -P, Python imports modules of the current folder first.
             [sys.executable, "-P", "-m", module, *arguments],
             env={
                 **os.environ,
@@ -63,7 +63,7 @@ def run_isolated(
 
 
 def why_it_ended(exit_code: int | None) -> str:
-    """Say why a process ended; the system's signals have negative numbers."""
+    """Say why a process ended; a negative exit code is the number of a signal."""
     if exit_code == -signal.SIGKILL:
         return "killed by the system, most likely out of memory"
     if exit_code is not None and exit_code < 0:
@@ -72,10 +72,10 @@ def why_it_ended(exit_code: int | None) -> str:
 
 
 def limit_memory(most_bytes: int = MOST_MEMORY_BYTES) -> None:
-    """Let this process take no more memory, and leave no core file if it crashes."""
+    """Limit the memory of this process, and write no core file if it crashes."""
     try:
         import resource
-    except ModuleNotFoundError:  # Windows has no such limits
+    except ModuleNotFoundError:  # Windows has no such limits.
         return
     resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

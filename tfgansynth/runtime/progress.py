@@ -1,9 +1,21 @@
-"""How far a long job is: a bar on a terminal, now and then a line elsewhere."""
+"""What a tool shows of a long job: durations, a progress bar or lines, tables."""
 
+import math
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
+
+from rich import progress as bars
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+_BAR_WIDTH = 24
+_SECONDS_BETWEEN_REFRESHES = 0.2
+_SECONDS_BETWEEN_LINES = 30.0
+_WIDEST_TABLE = 10_000
 
 
 def duration(seconds: float) -> str:
@@ -16,17 +28,37 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def aligned(rows: Sequence[Sequence[str]], *, n_text_columns: int = 1) -> list[str]:
+    """Render rows of cells as lines of plain text with aligned columns.
+
+    Args:
+        rows: As many cells in each.
+        n_text_columns: The first columns, which are aligned left. The others are
+            aligned right, as numbers are.
+    """
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for index in range(len(rows[0])):
+        is_text = index < n_text_columns
+        table.add_column(justify="left" if is_text else "right", no_wrap=True)
+    for cells in rows:
+        table.add_row(*map(Text, cells))
+    console = Console(width=_WIDEST_TABLE, color_system=None)
+    with console.capture() as capture:
+        console.print(table)
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
 class Progress:
     """Progress of one job with a known number of steps.
+
+    A terminal shows a bar. Elsewhere, as in a log file, a line is printed every 30
+    seconds.
 
     Args:
         label: What is being done.
         total: Steps of the whole job.
         may_end_early: The job may be done before its last step.
     """
-
-    _BAR_WIDTH = 24
-    _SECONDS_BETWEEN_LINES = 30.0
 
     def __init__(self, label: str, total: int, *, may_end_early: bool = False) -> None:
         """Start the clock."""
@@ -36,10 +68,26 @@ class Progress:
         self._first = self._done = 0
         self._start = self._last_shown = time.monotonic()
         self._timed = False
-        self._interactive = sys.stdout.isatty()
+        # Not rich's own guess, which takes a log for a terminal if FORCE_COLOR is set.
+        console = Console(force_terminal=sys.stdout.isatty())
+        self._interactive = console.is_terminal and not console.is_dumb_terminal
+        self._bar = bars.Progress(
+            bars.BarColumn(_BAR_WIDTH),
+            bars.TextColumn(
+                "{task.description}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis"),
+            ),
+            console=console,
+            # A thread that refreshes would take time from the job.
+            auto_refresh=False,
+        )
+        self._task = self._bar.add_task(label, total=total)
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Show the bar on a terminal."""
+        if self._interactive:
+            self._bar.start()
         return self
 
     def __exit__(
@@ -50,7 +98,7 @@ class Progress:
     ) -> None:
         """End the bar's line."""
         if self._interactive:
-            print()
+            self._bar.stop()
 
     @property
     def seconds_per_step(self) -> float:
@@ -62,25 +110,32 @@ class Progress:
         return (time.monotonic() - self._start) / steps if steps else float("nan")
 
     def update(self, done: int, note: str = "") -> None:
-        """Say that `done` steps are done; show it if it is time to."""
+        """Note that `done` steps are done; show it if the last refresh is old enough.
+
+        Args:
+            done: Steps done so far, those of earlier attempts included.
+            note: Shown after the time.
+        """
         self._done = done
         now = time.monotonic()
         if not self._timed:
             self._timed, self._first, self._start = True, done, now
-        pause = 0.2 if self._interactive else self._SECONDS_BETWEEN_LINES
+        pause = (
+            _SECONDS_BETWEEN_REFRESHES if self._interactive else _SECONDS_BETWEEN_LINES
+        )
         if now - self._last_shown < pause and done < self._total:
             return
         self._last_shown = now
-        line = f"{self._label} {done}/{self._total}"
-        rate = self.seconds_per_step
-        if rate == rate:
-            left = duration(rate * (self._total - done))
-            line += f", {rate:.2f} s each, {self._bound}{left} left"
-        if note:
-            line += f", {note}"
+        line = self._line(note)
         if self._interactive:
-            filled = self._BAR_WIDTH * done // self._total
-            bar = "━" * filled + "╌" * (self._BAR_WIDTH - filled)
-            print(f"\r\x1b[2K{bar} {line}", end="", flush=True)
+            self._bar.update(self._task, completed=done, description=line, refresh=True)
         else:
             print(line, flush=True)
+
+    def _line(self, note: str) -> str:
+        line = f"{self._label} {self._done}/{self._total}"
+        rate = self.seconds_per_step
+        if not math.isnan(rate):
+            left = duration(rate * (self._total - self._done))
+            line += f", {rate:.2f} s each, {self._bound}{left} left"
+        return f"{line}, {note}" if note else line

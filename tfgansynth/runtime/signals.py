@@ -1,4 +1,4 @@
-"""Signals that ask a program to stop: when they do, and when they have to wait."""
+"""Signals that ask a program to stop: handlers, and blocks that defer them."""
 
 import contextlib
 import math
@@ -13,11 +13,11 @@ _SECONDS_APART = 1.0
 
 
 def install_handlers() -> None:
-    """Let signals that ask to stop raise KeyboardInterrupt, wherever they come.
+    """Make signals that ask to stop raise KeyboardInterrupt.
 
-    Of several within a second only the first does: people press twice, a terminal
-    that closes sends two, and the second must not come between the first and the
-    line that answers it.
+    Of several signals within a second, only the first one does. People press Ctrl-C
+    twice and a terminal that closes sends two signals; the second one must not
+    interrupt the handling of the first.
     """
     last = -math.inf
 
@@ -27,41 +27,41 @@ def install_handlers() -> None:
         if last - before > _SECONDS_APART:
             raise KeyboardInterrupt
 
-    # Also where a script started the tool in the background, which ignores SIGINT.
+    # A tool that a script starts in the background ignores SIGINT by default.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, interrupt)
-    # A closed terminal, unless the user has seen to that (nohup).
+    # A closed terminal, unless the user ignores it (nohup).
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, interrupt)
 
 
 def ignore_signals() -> None:
-    """Let no signal cut in two what is left: a line, and the interpreter's end."""
+    """Ignore signals while the last line is printed and the interpreter ends."""
     for stop in _STOPS:
         signal.signal(stop, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
 def deferred_signals() -> Iterator[None]:
-    """Let the first signal that asks to stop reach its handler after the block.
+    """Defer signals that ask to stop: after the block, the first one is handled.
 
-    A block that fails ends with its own error. Signals without a handler are left
-    alone, and so is all outside the main thread, which no signal reaches.
+    A block that fails raises its own error. Signals without a handler are not changed.
+    Outside the main thread nothing is done, because signals do not reach it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
+    received: list[int] = []
     handlers = {number: signal.getsignal(number) for number in _STOPS}
-    held = {
+    deferred = {
         number: handler for number, handler in handlers.items() if callable(handler)
     }
-    for number in held:
-        signal.signal(number, lambda number, _: came.append(number))
+    for number in deferred:
+        signal.signal(number, lambda number, _: received.append(number))
     try:
         yield
     finally:
-        for number, handler in held.items():
+        for number, handler in deferred.items():
             signal.signal(number, handler)
-    if came:
-        held[signal.Signals(came[0])](came[0], None)
+    if received:
+        deferred[signal.Signals(received[0])](received[0], None)

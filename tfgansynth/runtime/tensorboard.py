@@ -26,6 +26,7 @@ from tfgansynth.runtime import storage
 
 FILE_NAME = "events.out.tfevents.gan"
 """TensorBoard takes a file for its own by the word in the middle."""
+UNET_FILE_NAME = "events.out.tfevents.unet"
 
 _VERSION = "brain.Event:2"
 _HISTOGRAM_BINS = 30
@@ -37,17 +38,18 @@ class EventLog:
     Every method raises OSError where the disk does.
     """
 
-    def __init__(self, folder: Path, size: int = 0) -> None:
+    def __init__(self, folder: Path, size: int = 0, name: str = FILE_NAME) -> None:
         """Open the file in `folder`; cut off what lies beyond its first bytes.
 
         Args:
             folder: TensorBoard's; made if it is not there.
             size: Bytes that stay, as `flush` told them; 0 starts anew.
+            name: Name of the file.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / FILE_NAME
+        self._path = folder / name
         self._file = self._path.open("ab")
-        if self._size() < size:
+        if self.size < size:
             print(
                 f"{self._path}: is missing or was cut since the last checkpoint: "
                 "TensorBoard shows only what comes from here on"
@@ -101,9 +103,11 @@ class EventLog:
         """Wait until everything is on the disk; the size in bytes."""
         self.show()
         os.fsync(self._file.fileno())
-        return self._size()
+        return self.size
 
-    def _size(self) -> int:
+    @property
+    def size(self) -> int:
+        """Bytes in the file, after `show`."""
         return os.fstat(self._file.fileno()).st_size
 
     def _summary(self, tag: str, content: Any, metadata: Any, step: int) -> None:

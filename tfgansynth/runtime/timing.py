@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
+from tfgansynth.runtime.progress import aligned
+
 Item = TypeVar("Item")
 
 START_UP, INPUT, STEPS, VALIDATION, RECORDS, PREDICTION, EVALUATION = PARTS = (
@@ -16,17 +18,17 @@ START_UP, INPUT, STEPS, VALIDATION, RECORDS, PREDICTION, EVALUATION = PARTS = (
     "prediction",
     "evaluation",
 )
-"""Parts of a stage in seconds: building networks and the first, compiling call of each
-function; waiting for mini-batches; training steps; validation; checkpoints, samples
-and all else that is written; the network on test cases; metrics and pictures."""
+"""Parts of a stage: building networks and the first call of each function, which
+compiles it; waiting for mini-batches; training steps; validation; writing of
+checkpoints, samples and records; the network on test cases; metrics and pictures."""
 _REST = "rest"
 
 
 class Timer:
-    """Splits the time of one job into parts that do not overlap.
+    """Divides the time of one job into parts that do not overlap.
 
     Attributes:
-        seconds: Time of each part so far, in the order of their beginning.
+        seconds: Time of each part so far, in the order in which they began.
     """
 
     def __init__(self) -> None:
@@ -37,12 +39,12 @@ class Timer:
 
     @property
     def total(self) -> float:
-        """Seconds since the start, in a part or not."""
+        """Seconds since the start, inside and outside of parts."""
         return time.perf_counter() - self._start
 
     @contextlib.contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Count what happens inside as a part, also where it fails."""
+        """Count the time of the block as a part, also if the block fails."""
         start = time.perf_counter()
         try:
             yield
@@ -51,13 +53,13 @@ class Timer:
             self.seconds[name] = self.seconds.get(name, 0.0) + passed
 
     def call(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """Count the call of a compiled function; the first, which compiles, apart."""
+        """Count the call of a compiled function; the first is `START_UP`."""
         first = name not in self._called
         self._called.add(name)
         return self.part(START_UP if first else name)
 
     def waits(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Pass items on; count the time until each is there as `INPUT`."""
+        """Yield the items; count the time that each takes to arrive as `INPUT`."""
         with self.part(INPUT):
             iterator = iter(items)
         while True:
@@ -69,7 +71,7 @@ class Timer:
             yield item
 
     def timings(self, stage: str) -> dict[str, float]:
-        """Seconds of a stage and its parts: `stage`, `stage/part` and so on."""
+        """Return the seconds of a stage and its parts: `stage`, `stage/part`, ..."""
         parts = {f"{stage}/{name}": spent for name, spent in self.seconds.items()}
         return {stage: self.total, **parts}
 
@@ -79,7 +81,7 @@ def shares(total: float, seconds: Mapping[str, float]) -> str:
 
     Args:
         total: Seconds.
-        seconds: Of each part; what they leave of the total is the rest.
+        seconds: Of each part; the remainder is shown as the rest.
     """
     if not seconds or not total:
         return ""
@@ -89,7 +91,7 @@ def shares(total: float, seconds: Mapping[str, float]) -> str:
 
 
 def stages_table(timings: Mapping[str, float]) -> str:
-    """Render what `Timer.timings` gave for several stages, as fixed-width text.
+    """Render the results of `Timer.timings` for several stages as a plain-text table.
 
     Args:
         timings: Seconds of stages; `a/b` is a part of `a` if there is an `a`.
@@ -114,11 +116,7 @@ def stages_table(timings: Mapping[str, float]) -> str:
         lines.append([stage, *(_figure(row.get(name, 0.0)) for name in columns)])
     whole = sums["total"] or 1.0
     lines.append(["share", *(f"{sums[name] / whole:.1%}" for name in columns)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])])
-        for cells in lines
-    )
+    return "\n".join(aligned(lines))
 
 
 def _figure(seconds: float) -> str:

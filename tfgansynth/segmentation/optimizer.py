@@ -1,23 +1,26 @@
-"""Nesterov's method with weight decay as Caffe computes it."""
+"""The U-Net's optimizers: Nesterov's method as Caffe computes it, and Adam."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
+from tfgansynth.config import UNetConfig
+
 
 @keras.saving.register_keras_serializable("tfgansynth")
 class CaffeNesterov(keras.optimizers.SGD):
     """SGD with Nesterov momentum and weight decay coupled into the gradient.
 
-    Caffe adds `weight_decay * weight` to the gradient before the momentum sees
-    it; Keras's own `weight_decay` shrinks the weights besides the update instead.
-    Keras's Nesterov update itself equals Caffe's. Paper: IV-B.
+    Caffe adds `weight_decay * weight` to the gradient before the momentum. Keras's
+    own `weight_decay` shrinks the weights directly, beside the gradient: it is
+    decoupled. Keras's Nesterov update itself equals Caffe's. Paper: IV-B.
 
     Args:
         learning_rate: Learning rate.
         momentum: Momentum in [0, 1).
         coupled_decay: L2 weight decay, on kernels and biases alike.
+        **kwargs: Arguments of `keras.optimizers.SGD`; `nesterov` is always True.
     """
 
     def __init__(
@@ -28,7 +31,7 @@ class CaffeNesterov(keras.optimizers.SGD):
         coupled_decay: float,
         **kwargs: Any,
     ) -> None:
-        """Remember the settings."""
+        """Store the settings."""
         kwargs["nesterov"] = True
         super().__init__(learning_rate, momentum, **kwargs)
         self.coupled_decay = coupled_decay
@@ -41,3 +44,22 @@ class CaffeNesterov(keras.optimizers.SGD):
     def get_config(self) -> dict[str, Any]:
         """Return what `__init__` takes."""
         return {**super().get_config(), "coupled_decay": self.coupled_decay}
+
+
+def build_optimizer(config: UNetConfig) -> keras.optimizers.Optimizer:
+    """Build the optimizer that the configuration names.
+
+    With `average_decay` it also keeps running averages of the weights. They are
+    variables of the optimizer, so that every checkpoint of Keras's has them.
+    """
+    averaging: dict[str, Any] = {}
+    if config.average_decay:
+        averaging = {"use_ema": True, "ema_momentum": config.average_decay}
+    if config.optimizer == "nesterov":
+        return CaffeNesterov(
+            config.learning_rate,
+            momentum=config.momentum,
+            coupled_decay=config.weight_decay,
+            **averaging,
+        )
+    return keras.optimizers.Adam(config.learning_rate, **averaging)

@@ -1,45 +1,205 @@
-"""The paper's U-Net. Paper: IV-B."""
+"""The paper's U-Net as a Keras model. Paper: IV-B."""
 
+import contextlib
+import dataclasses
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from tfgansynth.arrays import FloatArray, MaskArray, to_signed
 from tfgansynth.config import UNetConfig
+from tfgansynth.runtime.devices import layer_policy
 from tfgansynth.runtime.kernels.layers import Convolution, TransposedConvolution
-from tfgansynth.runtime.precision import layer_policy
-from tfgansynth.segmentation.optimizer import CaffeNesterov
+from tfgansynth.segmentation.losses import CaseMean, DiceError, PixelCrossEntropy
+from tfgansynth.segmentation.optimizer import build_optimizer
 
 _CLASSES = 2
 """Background and target."""
 _PREDICTION_BATCH = 32
+_VALIDATION_LOGS = {"cross_entropy": "val_loss", "dice": "val_dice_error"}
 
 
-def build_unet(
-    config: UNetConfig, *, size: int, seed: int, plain: bool = False
-) -> keras.Model:
-    """Build the U-Net: average poolings, one number of maps on all levels.
+@keras.saving.register_keras_serializable("tfgansynth")
+class UNet(keras.Model):
+    """The paper's U-Net: average poolings, one number of maps on all levels.
 
     Each level has two convolutions with ReLU; up-convolutions double the side on
     the way up, where the maps of the way down are concatenated. Weights start from
     the MSRA distribution (He et al. 2015), biases from zero.
 
+    The model maps float32 (n, size, size, 1) in [-1, 1] to float32
+    (n, size, size, 2) logits. `fit` takes batches of such images and of class
+    indices, int32 (n, size, size).
+
     Args:
-        config: The network's numbers.
+        config: The network's and its training's numbers; a mapping of them where a
+            file is loaded.
         size: Side of the images in pixels, a multiple of 2 ** depth.
         seed: Of the initial weights.
-        plain: Use Keras's own layers only: a model that loads without this package.
+        **kwargs: Arguments of `keras.Model`.
 
-    Returns:
-        A model: float32 (n, size, size, 1) in [-1, 1] -> float32
-        (n, size, size, 2) logits.
+    Attributes:
+        config: The network's and its training's numbers.
+        loss_mean: Mean loss of the cases of an epoch, `loss` in the logs.
     """
-    layers = _LayerMaker(config, seed, plain)
+
+    def __init__(
+        self,
+        config: UNetConfig | Mapping[str, Any],
+        *,
+        size: int,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        """Create the layers."""
+        if not isinstance(config, UNetConfig):
+            config = UNetConfig(**config)
+        layers = _LayerMaker(config, seed, Convolution, TransposedConvolution)
+        inputs, logits = _connect(layers, config, size)
+        super().__init__(inputs=inputs, outputs=logits, **{"name": "unet", **kwargs})
+        self.config = config
+        self.loss_mean = CaseMean(name="loss")
+        self._arguments = {"size": size, "seed": seed}
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `__init__` takes."""
+        return {
+            "config": dataclasses.asdict(self.config),
+            **self._arguments,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Build a U-Net from what `get_config` returns."""
+        return cls(**config)
+
+    def compile(
+        self,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Prepare for training, by default as the configuration says.
+
+        Args:
+            optimizer: None for the optimizer that the configuration names.
+            loss: None for `PixelCrossEntropy`.
+            metrics: None for `DiceError`.
+            **kwargs: Other arguments of `keras.Model.compile`.
+        """
+        super().compile(
+            optimizer=build_optimizer(self.config) if optimizer is None else optimizer,
+            loss=PixelCrossEntropy() if loss is None else loss,
+            metrics=[DiceError()] if metrics is None else metrics,
+            **kwargs,
+        )
+        # A checkpoint needs the optimizer's variables to load into.
+        self.optimizer.build(self.trainable_variables)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as a saved model was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The mean loss, and what `compile` was given."""
+        others = [metric for metric in super().metrics if metric.name != "loss"]
+        return [self.loss_mean, *others]
+
+    @property
+    def monitor(self) -> str:
+        """Name of the configured validation error in the logs of `fit`."""
+        return _VALIDATION_LOGS[self.config.validation_error]
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Update the weights on one mini-batch.
+
+        Args:
+            data: Images float32 (n, S, S, 1) and classes int32 (n, S, S).
+
+        Returns:
+            `loss`, of this mini-batch and before the update, and all metrics.
+        """
+        images, classes = _without_weights(data)
+        with tf.GradientTape() as tape:
+            logits = self(images, training=True)
+            loss = self.compute_loss(images, classes, logits)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return self._update_metrics(loss, classes, logits)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Measure the errors of one mini-batch."""
+        images, classes = _without_weights(data)
+        logits = self(images, training=False)
+        loss = self.compute_loss(images, classes, logits)
+        return self._update_metrics(loss, classes, logits)
+
+    def take_averages(self) -> None:
+        """Replace the weights by their running averages, if there are any."""
+        self.optimizer.finalize_variable_values(self.trainable_variables)
+
+    @contextlib.contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Put the running averages in place of the weights inside the block."""
+        if not self.optimizer.use_ema:
+            yield
+            return
+        own = self.get_weights()
+        self.take_averages()
+        yield
+        self.set_weights(own)
+
+    def state(self) -> dict[str, Any]:
+        """All variables of the network and its optimizer, by name."""
+        groups = {"unet": self.variables, "optimizer": self.optimizer.variables}
+        return {
+            f"{group}/{index:03d}": variable
+            for group, variables in groups.items()
+            for index, variable in enumerate(variables)
+        }
+
+    def steps_done(self) -> int:
+        """Number of mini-batches that the optimizer has taken."""
+        return int(self.optimizer.iterations)
+
+    def _update_metrics(self, loss: Any, classes: Any, logits: Any) -> dict[str, Any]:
+        own, *others = self.metrics
+        own.add(loss, tf.shape(logits)[0])
+        for metric in others:
+            metric.update_state(classes, logits)
+        return {**self.get_metrics_result(), "loss": loss}
+
+
+def build_unet(config: UNetConfig, *, size: int, seed: int) -> UNet:
+    """Build the U-Net.
+
+    Args:
+        config: The network's and its training's numbers.
+        size: Side of the images in pixels, a multiple of 2 ** depth.
+        seed: Of the initial weights.
+    """
+    return UNet(config, size=size, seed=seed)
+
+
+def _without_weights(data: Any) -> tuple[Any, Any]:
+    images, classes, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if classes is None or weights is not None:
+        raise ValueError("expected batches of images and classes, and nothing else")
+    return images, classes
+
+
+def _connect(layers: "_LayerMaker", config: UNetConfig, size: int) -> tuple[Any, Any]:
+    """Connect the layers; input and logits."""
     inputs = keras.Input((size, size, 1), name="image")
     x = inputs
     skips = []
@@ -51,23 +211,23 @@ def build_unet(
     for skip in reversed(skips):
         x = layers.join(skip, layers.up_convolution(x))
         x = layers.convolution(layers.convolution(x))
-    return keras.Model(inputs, layers.logits(x), name="unet")
+    return inputs, layers.logits(x)
 
 
 class _LayerMaker:
     """Makes layers, each with a name and a random seed of its own.
 
-    Keras would number the names on from network to network, so that a file would
-    depend on what else its program has built.
+    Keras numbers names on from network to network: a file would depend on what else
+    its program has built.
     """
 
-    def __init__(self, config: UNetConfig, seed: int, plain: bool) -> None:
+    def __init__(
+        self, config: UNetConfig, seed: int, convolution: type, transposed: type
+    ) -> None:
         self._config = config
         self._seed = seed
-        self._convolution = keras.layers.Conv2D if plain else Convolution
-        self._transposed = (
-            keras.layers.Conv2DTranspose if plain else TransposedConvolution
-        )
+        self._convolution = convolution
+        self._transposed = transposed
         self._policy = layer_policy(config.precision)
         self._counts: Counter[str] = Counter()
 
@@ -123,42 +283,32 @@ class _LayerMaker:
         )(x)
 
 
-def plain_twin(unet: keras.Model, config: UNetConfig) -> keras.Model:
-    """The same U-Net in Keras's own layers: a file of it loads without this package."""
-    size = unet.input_shape[1]
-    twin = build_unet(config, size=size, seed=0, plain=True)
-    twin.set_weights(unet.get_weights())
-    return twin
+def standard_layer_copy(unet: keras.Model, config: UNetConfig) -> keras.Model:
+    """Copy a U-Net into Keras's own layers: its file loads without this package."""
+    copy = _standard_layer_unet(config, unet.input_shape[1])
+    copy.set_weights(unet.get_weights())
+    return copy
 
 
-def build_optimizer(config: UNetConfig) -> keras.optimizers.Optimizer:
-    """Build the optimizer that the configuration names."""
-    averaging: dict[str, Any] = {}
-    if config.average_decay:
-        averaging = {"use_ema": True, "ema_momentum": config.average_decay}
-    if config.optimizer == "nesterov":
-        return CaffeNesterov(
-            config.learning_rate,
-            momentum=config.momentum,
-            coupled_decay=config.weight_decay,
-            **averaging,
-        )
-    return keras.optimizers.Adam(config.learning_rate, **averaging)
+def _standard_layer_unet(config: UNetConfig, size: int) -> keras.Model:
+    layers = _LayerMaker(config, 0, keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+    inputs, logits = _connect(layers, config, size)
+    return keras.Model(inputs, logits, name="unet")
 
 
-def load_unet(config: UNetConfig, *, size: int, path: Path) -> keras.Model:
-    """Build a U-Net and give it the weights of a file of its `plain_twin`.
+def load_unet(config: UNetConfig, *, size: int, path: Path) -> UNet:
+    """Build a U-Net with the weights of a file of its `standard_layer_copy`.
 
     Args:
         config: The network's numbers.
         size: Side of the images in pixels.
-        path: A `.keras` file, of which nothing but the weights is taken. Its content
-            must have been checked.
+        path: A `.keras` file, of which only the weights are read. Its content must
+            have been checked.
     """
-    twin = build_unet(config, size=size, seed=0, plain=True)
-    twin.load_weights(path)
+    copy = _standard_layer_unet(config, size)
+    copy.load_weights(path)
     unet = build_unet(config, size=size, seed=0)
-    unet.set_weights(twin.get_weights())
+    unet.set_weights(copy.get_weights())
     return unet
 
 
@@ -177,7 +327,7 @@ def predict_masks(unet: keras.Model, images: FloatArray) -> MaskArray:
 
 
 def predict_probabilities(unet: keras.Model, images: NDArray[Any]) -> FloatArray:
-    """Tell how probably each pixel is foreground.
+    """Return the probability of each pixel to be foreground.
 
     Args:
         unet: A trained U-Net.
@@ -191,7 +341,7 @@ def predict_probabilities(unet: keras.Model, images: NDArray[Any]) -> FloatArray
 
 
 def bottleneck_features(unet: keras.Model, images: FloatArray) -> FloatArray:
-    """Describe images by what the U-Net's deepest level makes of them.
+    """Describe images by the features of the U-Net's deepest level.
 
     Args:
         unet: A trained U-Net.
@@ -212,8 +362,8 @@ def _in_batches(network: keras.Model, images: NDArray[Any]) -> FloatArray:
     inputs = to_signed(images)[..., None]
     starts = range(0, len(inputs), _PREDICTION_BATCH)
     parts = (inputs[start : start + _PREDICTION_BATCH] for start in starts)
-    answers = [network(part, training=False) for part in parts]
-    # NumPy knows no bfloat16 of its own.
+    outputs = [network(part, training=False) for part in parts]
+    # NumPy has no bfloat16.
     return np.concatenate(
-        [np.asarray(keras.ops.cast(answer, "float32")) for answer in answers]
+        [np.asarray(keras.ops.cast(output, "float32")) for output in outputs]
     )

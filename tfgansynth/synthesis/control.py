@@ -1,9 +1,12 @@
 """Training cases in the generator's place: the control of a synthetic set.
 
-A set whose pairs are deformed, or whose masks are given by teachers, helps for these
-reasons too. What it is worth beyond a control that is drawn in the same way, of nothing
-but the cases that the generator has learned from, is the generator's own doing.
+A set whose pairs are augmented, or whose masks come from a pseudo-label ensemble, helps
+for these reasons too. What it is worth beyond a control, drawn in the same way from
+nothing but the generator's training cases, is the contribution of the generator.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +14,13 @@ from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
 from tfgansynth.synthesis.sampling import Sampler
 
 
+def is_control(manifest: Mapping[str, Any]) -> bool:
+    """Whether a set's pairs are training cases, which no generator has drawn."""
+    return manifest.get("kind") == "control"
+
+
 def case_sampler(images: FloatArray, masks: MaskArray) -> Sampler:
-    """Return what draws whole cases, each as probable as any other.
+    """Return a sampler of whole cases, each as probable as any other.
 
     Args:
         images: float32 (n, S, S), [0, 255].

@@ -21,14 +21,14 @@ _SHEET_COLUMNS = 15
 _SHEET_PAIRS = 120
 """The paper's number of pairs: what one can look through, and viewers can show."""
 _MOST_PNG_BYTES = 64 << 20
-_DEFORMATION = 1
-"""Tells the randomness of deformations from that of z."""
+_AUGMENTATION = 1
+"""Separates the random stream of the augmentation from that of z."""
 MANIFEST = "manifest.json"
 
 Sampler = Callable[[FloatArray], tuple[ByteArray, ByteArray]]
 """z, float32 (m, z_dim) in [-1, 1] -> uint8 images and grey masks (m, S, S)."""
 
-Deformation = Callable[
+Augmentation = Callable[
     [ByteArray, MaskArray, np.random.Generator], tuple[ByteArray, MaskArray]
 ]
 """Changes images, uint8 (m, S, S), and their masks, bool, at random."""
@@ -92,7 +92,7 @@ def draw_set(
     z_dim: int,
     z_seed: int,
     components: int,
-    deform: Deformation | None = None,
+    augment: Augmentation | None = None,
     agrees: Filter | None = None,
 ) -> SyntheticSet:
     """Draw pairs until enough distinct ones are there. Paper: IV-B.
@@ -103,7 +103,7 @@ def draw_set(
         z_dim: Length of the noise vector.
         z_seed: Determines all noise.
         components: Connected components that a clean mask keeps.
-        deform: Changes a batch of images and masks at random.
+        augment: Changes a batch of images and masks at random.
         agrees: Tells whose image and mask agree; only those are taken, and a pair
             that is not taken does not stand in the way of one almost identical.
 
@@ -138,9 +138,9 @@ def draw_set(
         cleaned = clean_masks(
             greys, threshold=config.mask_threshold, components=components
         )
-        if deform:
-            drawn, cleaned = deform(
-                drawn, cleaned, np.random.default_rng([z_seed, batch, _DEFORMATION])
+        if augment:
+            drawn, cleaned = augment(
+                drawn, cleaned, np.random.default_rng([z_seed, batch, _AUGMENTATION])
             )
         agreeing = agrees(drawn, cleaned) if agrees else np.ones(len(drawn), np.bool_)
         for index, (image, mask) in enumerate(zip(drawn, cleaned, strict=True)):

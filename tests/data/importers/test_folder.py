@@ -5,13 +5,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tfgansynth.data.dataset import RawCase
 from tfgansynth.data.importers import folder, sources
-from tfgansynth.data.importers.sources import read
+from tfgansynth.data.importers.sources import Source, read_image, read_lungs
+from tfgansynth.data.lungs import Lungs
 from tfgansynth.errors import InputError
 
 
+def read(source: Source, lungs: Lungs) -> RawCase:
+    return RawCase(source.case_id, read_image(source), read_lungs(source, lungs))
+
+
 def touch(root: Path, *names: str) -> Path:
-    """Make files that only their names matter of."""
+    """Make files of which only the names matter."""
     for part in ("images", "masks"):
         (root / part).mkdir(exist_ok=True)
     for name in names:
@@ -39,7 +45,7 @@ def test_pairs_by_stem_whatever_the_extensions(tmp_path: Path) -> None:
     assert scan.sources[0].mask_path == tmp_path / "masks/a.gif"
 
 
-def test_hidden_files_are_passed_over_and_others_named(tmp_path: Path) -> None:
+def test_hidden_files_are_ignored_and_others_reported(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.png", "masks/a.png")
     touch(tmp_path, "images/.DS_Store", "masks/._a.png", "images/notes.txt")
 
@@ -116,7 +122,7 @@ def test_safe_names(tmp_path: Path, stem: str) -> None:
 
 
 @pytest.mark.parametrize("stem", ["a:b", "a\nb", "a*", "$x", " a", "a ", "a."])
-def test_unsafe_names_are_to_be_renamed(tmp_path: Path, stem: str) -> None:
+def test_unsafe_names_are_refused(tmp_path: Path, stem: str) -> None:
     touch(tmp_path, f"images/{stem}.png", f"masks/{stem}.png")
 
     (fault,) = folder.scan(tmp_path).faults
@@ -136,7 +142,7 @@ def test_messages_about_odd_names_stay_on_one_line(tmp_path: Path) -> None:
     assert r"has no mask: masks/A\x1b.png differs in letter case" in messages[2]
 
 
-def test_folders_linked_in_circles(tmp_path: Path) -> None:
+def test_folders_linked_in_a_cycle(tmp_path: Path) -> None:
     touch(tmp_path, "masks/a.png")
     (tmp_path / "images/a.png").symlink_to("b.png")
     (tmp_path / "images/b.png").symlink_to("a.png")
@@ -155,7 +161,7 @@ def test_a_folder_of_too_many_files_is_refused(
     touch(tmp_path, *(f"images/{index}.png" for index in range(4)))
     monkeypatch.setattr(sources, "MAX_FILES", 3)
 
-    with pytest.raises(InputError, match="images: holds more than 3 files; name"):
+    with pytest.raises(InputError, match="images: has more than 3 files; name"):
         folder.scan(tmp_path)
 
 
@@ -188,7 +194,7 @@ def test_linked_folder_is_one_fault(tmp_path: Path) -> None:
     assert faults(root) == ["images: is a link that leaves the data folder"]
 
 
-def test_a_linked_root_is_no_fault(tmp_path: Path) -> None:
+def test_a_linked_root_is_not_a_fault(tmp_path: Path) -> None:
     real = tmp_path / "real"
     real.mkdir()
     touch(real, "images/a.png", "masks/a.png")
@@ -201,7 +207,10 @@ def test_folder_named_like_an_image(tmp_path: Path) -> None:
     touch(tmp_path, "masks/a.png")
     (tmp_path / "images/a.png").mkdir()
 
-    assert faults(tmp_path)[0] == "images/a.png: is not a regular file, or out of reach"
+    assert (
+        faults(tmp_path)[0]
+        == "images/a.png: is not a regular file, or is not accessible"
+    )
 
 
 def test_read_splits_the_mask(tmp_path: Path) -> None:

@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tfgansynth.data.dataset import RawCase
 from tfgansynth.data.importers import jsrt, sources
-from tfgansynth.data.importers.sources import read
+from tfgansynth.data.importers.sources import Source, read_image, read_lungs
+from tfgansynth.data.lungs import Lungs
 from tfgansynth.errors import InputError
+
+
+def read(source: Source, lungs: Lungs) -> RawCase:
+    return RawCase(source.case_id, read_image(source), read_lungs(source, lungs))
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -26,7 +32,7 @@ def save_mask(path: Path, columns: slice) -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """One case as its owners give it out."""
+    """One case as its owners distribute it."""
     values = np.zeros((2048, 2048), ">u2")
     values[:, :1024] = 4095
     (tmp_path / "All247images").mkdir()
@@ -136,7 +142,7 @@ def test_the_same_image_twice(tmp_path: Path) -> None:
     (fault,) = jsrt.scan(tmp_path).faults
 
     assert fault.path == tmp_path / "b/JPCLN001.png"
-    assert f"is there twice: {tmp_path}/a/JPCLN001.IMG" in fault.problem
+    assert f"has the same name as {tmp_path}/a/JPCLN001.IMG" in fault.problem
 
 
 def test_links(tmp_path: Path) -> None:
@@ -152,7 +158,7 @@ def test_links(tmp_path: Path) -> None:
     assert f"{root}/images: is a link to a folder" in problems[1]
 
 
-def test_folders_linked_in_circles(tmp_path: Path) -> None:
+def test_folders_linked_in_a_cycle(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/b").symlink_to("..")
     touch(tmp_path, "a/JPCLN001.IMG", "left lung/JPCLN001.gif")
@@ -187,7 +193,9 @@ def test_more_files_than_a_data_set_has(
     for module in (jsrt, sources):
         monkeypatch.setattr(module, "MAX_FILES", 4)
 
-    with pytest.raises(InputError, match="holds more than 4 files; name the data set"):
+    with pytest.raises(
+        InputError, match="has more than 4 files; name the folder of the data set"
+    ):
         jsrt.scan(tmp_path)
 
 

@@ -4,6 +4,8 @@ import resource
 import signal
 import struct
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,9 @@ from PIL import Image
 from tests.fuzz.damage import many_scans
 from tfgansynth.data.importers import decoding, worker
 from tfgansynth.data.importers.decoding import Refusal
+from tfgansynth.data.importers.images import read_grey
+from tfgansynth.data.importers.worker import DecoderFailure
+from tfgansynth.errors import RunError
 
 RAMP = np.arange(240, dtype=np.uint8).reshape(12, 20)
 
@@ -25,7 +30,33 @@ def encoded(array: np.ndarray, kind: str = "PNG", **options: object) -> bytes:
 
 def pid() -> int:
     assert worker._process is not None
-    return worker._process.pid
+    return worker._process.popen.pid
+
+
+@pytest.fixture
+def decoder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[[str], Path]]:
+    """Puts a script in the decoder's place; returns the file that counts its starts."""
+    starts = tmp_path / "starts"
+
+    def replace(script: str, *, starts_up: bool = True) -> Path:
+        file = tmp_path / "decoder.py"
+        lines = [
+            "import os, pathlib, runpy, signal, sys, time",
+            f"starts = pathlib.Path({str(starts)!r})",
+            "n = len(starts.read_text()) if starts.exists() else 0",
+            "starts.write_text('.' * (n + 1))",
+        ]
+        if starts_up:
+            lines += ["os.write(1, b'ready')", "sys.stdin.buffer.read(8)"]
+        file.write_text("\n".join([*lines, script]))
+        worker._end()
+        monkeypatch.setattr(decoding, "__file__", str(file))
+        return starts
+
+    yield replace
+    worker._end()
 
 
 def test_pixels_arrive_as_they_are() -> None:
@@ -68,26 +99,120 @@ def test_memory_is_bounded() -> None:
     assert f"Max address space         {decoding.MAX_BYTES} " in limits
 
 
-def test_a_crash_is_a_fault_of_the_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("name", ["SIGABRT", "SIGSEGV", "SIGBUS"])
+def test_a_crash_in_two_processes_is_a_fault_of_the_file(
+    decoder: Callable[..., Path], name: str
 ) -> None:
-    crash = tmp_path / "crash.py"
-    crash.write_text("import os\nos.abort()\n")
-    worker._end()
-    with monkeypatch.context() as patch:
-        patch.setattr(decoding, "__file__", str(crash))
-        for content in (b"small", bytes(1 << 20)):
-            with pytest.raises(Refusal, match="is damaged"):
-                worker.decode(content)
+    starts = decoder(f"os.kill(os.getpid(), signal.{name})")
+
+    for content in (b"small", bytes(1 << 20)):
+        with pytest.raises(Refusal, match=rf"is damaged: it crashes .* \({name}\)"):
+            worker.decode(content)
+
+    assert len(starts.read_text()) == 4
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "killed by the system, most likely"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", "ended by SIGTERM"),
+        ("sys.exit(3)", "ended with exit code 3"),
+    ],
+)
+def test_another_end_is_no_fault_of_the_file(
+    decoder: Callable[..., Path], script: str, why: str
+) -> None:
+    starts = decoder(script)
+
+    with pytest.raises(DecoderFailure, match=f"the image decoder failed twice .{why}"):
+        worker.decode(encoded(RAMP))
+
+    assert len(starts.read_text()) == 2
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
+def test_one_end_is_made_good_by_a_second_process(
+    decoder: Callable[..., Path], name: str
+) -> None:
+    starts = decoder(
+        "if n == 0:\n"
+        "    os.write(1, b'ready')\n"
+        "    sys.stdin.buffer.read(8)\n"
+        f"    os.kill(os.getpid(), signal.{name})\n"
+        f"runpy.run_path({decoding.__file__!r}, run_name='__main__')",
+        starts_up=False,
+    )
 
     np.testing.assert_array_equal(worker.decode(encoded(RAMP)), RAMP)
+
+    assert len(starts.read_text()) == 2
+
+
+def test_a_process_that_does_not_answer_is_ended(
+    decoder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "ANSWER_SECONDS", 0.5)
+    decoder("time.sleep(60)")
+    start = time.monotonic()
+
+    with pytest.raises(DecoderFailure, match=r"no answer within 0\.5 s"):
+        worker.decode(encoded(RAMP))
+
+    assert time.monotonic() - start < 10
+
+
+def test_a_library_that_is_missing_is_named(decoder: Callable[..., Path]) -> None:
+    starts = decoder("import no_such_library", starts_up=False)
+
+    with pytest.raises(DecoderFailure, match=r"start: .*'no_such_library'\); check"):
+        worker.decode(encoded(RAMP))
+
+    assert len(starts.read_text()) == 2
+
+
+def test_a_crash_at_start_up_is_no_fault_of_the_file(
+    decoder: Callable[..., Path],
+) -> None:
+    decoder("os.abort()", starts_up=False)
+
+    with pytest.raises(DecoderFailure, match=r"not start: ended by SIGABRT\); close"):
+        worker.decode(encoded(RAMP))
+
+
+def test_a_part_of_pillow_that_is_missing_is_named(
+    decoder: Callable[..., Path],
+) -> None:
+    real = str(Path(decoding.__file__).parent)
+    decoder(
+        f"sys.path.insert(0, {real!r})\n"
+        "import decoding\n"
+        "def missing(*_, **__): raise ImportError('no _imaging')\n"
+        "decoding.Image.open = missing\n"
+        "decoding.serve(sys.stdin.buffer, sys.stdout.buffer)",
+        starts_up=False,
+    )
+
+    with pytest.raises(DecoderFailure, match="does not work: no _imaging; check"):
+        worker.decode(encoded(RAMP))
+
+
+def test_a_failure_of_the_machine_names_the_file_and_is_no_input_error(
+    decoder: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(RAMP))
+    decoder("os.kill(os.getpid(), signal.SIGKILL)")
+
+    with pytest.raises(RunError, match=r"a\.png: the image decoder failed twice"):
+        read_grey(path)
 
 
 def test_an_end_between_files_is_no_fault_of_the_next() -> None:
     worker.decode(encoded(RAMP))
     os.kill(pid(), signal.SIGKILL)
     assert worker._process is not None
-    worker._process.wait()
+    worker._process.popen.wait()
 
     np.testing.assert_array_equal(worker.decode(encoded(RAMP)), RAMP)
 

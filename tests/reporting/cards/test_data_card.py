@@ -4,22 +4,16 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.gan.small import PROVENANCE
+from tests.reporting.cards.records import MANIFEST
+from tfgansynth.data.dataset import Identity
+from tfgansynth.data.duplicates import Crossing, DuplicatePair
+from tfgansynth.records.provenance import DroppedPair
 from tfgansynth.reporting.cards.data_card import SetFacts, data_card, size_category
-from tfgansynth.reporting.cards.findings import Findings
+from tfgansynth.reporting.cards.findings import CardFindings
 
-MANIFEST: dict[str, Any] = {
-    **PROVENANCE,
-    "duplicates": ["a and b"],
-    "z_seed": 77,
-    "mask_components": 1,
-    "synthesis": {"mask_threshold": 150, "hash_distance": 2, "deform": "none"},
-    "drawn": 130,
-    "dropped_as_almost_identical": 7,
-    "dropped_for_an_empty_mask": 3,
-}
+DUPLICATE = Crossing(DuplicatePair("a", "b", "exact"), 1, ("training", "test"))
 FACTS = SetFacts(
-    manifest=MANIFEST,
+    manifest=dataclasses.replace(MANIFEST, duplicates=(DUPLICATE,)),
     manifest_sha256="cafe",
     n_pairs=120,
     size=128,
@@ -28,10 +22,9 @@ FACTS = SetFacts(
 )
 PATIENTS = dataclasses.replace(
     FACTS,
-    manifest={
-        **MANIFEST,
-        "dataset": {**PROVENANCE["dataset"], "name": "shenzhen", "is_phantom": False},
-    },
+    manifest=dataclasses.replace(
+        MANIFEST, dataset=Identity("shenzhen", "folder", 60, "0123abcd")
+    ),
 )
 
 
@@ -43,7 +36,7 @@ def metadata(card: str) -> dict[str, Any]:
 
 
 def test_the_metadata_are_those_of_the_hub() -> None:
-    found = metadata(data_card(PATIENTS, Findings()))
+    found = metadata(data_card(PATIENTS, CardFindings()))
 
     assert found == {
         "license": "other",
@@ -72,7 +65,7 @@ def test_sizes_are_named_as_the_hub_names_them(n: int, category: str) -> None:
 
 
 def test_the_card_tells_what_the_set_is_and_where_it_came_from() -> None:
-    card = data_card(FACTS, Findings())
+    card = data_card(FACTS, CardFindings())
 
     headings = [line[3:] for line in card.splitlines() if line.startswith("## ")]
     assert headings == [
@@ -110,19 +103,19 @@ def test_the_card_tells_what_the_set_is_and_where_it_came_from() -> None:
 
 
 def test_what_was_done_besides_the_papers_steps_is_told() -> None:
-    plain = data_card(FACTS, Findings())
-    manifest = {
-        **MANIFEST,
-        "gan": {"latent_codes": True},
-        "teachers": {"teachers/teacher-1": "00", "teachers/teacher-2": "11"},
-        "synthesis": {**MANIFEST["synthesis"], "deform": "elastic"},
-    }
-    card = data_card(dataclasses.replace(FACTS, manifest=manifest), Findings())
+    plain = data_card(FACTS, CardFindings())
+    manifest = dataclasses.replace(
+        MANIFEST,
+        gan=dataclasses.replace(MANIFEST.gan, latent_codes=True),
+        pseudo_labels={"pseudo-labels/member-1": "00", "pseudo-labels/member-2": "11"},
+        synthesis=dataclasses.replace(MANIFEST.synthesis, augment="elastic"),
+    )
+    card = data_card(dataclasses.replace(FACTS, manifest=manifest), CardFindings())
 
     for words in (
-        "mean opinion of 2 U-Nets",
-        "Each pair was deformed once",
-        "a code for each training case",
+        "mean prediction of 2 U-Nets",
+        "Each pair was augmented once",
+        "a latent code for each training case",
     ):
         assert words in card
         assert words not in plain
@@ -131,7 +124,7 @@ def test_what_was_done_besides_the_papers_steps_is_told() -> None:
 
 
 def test_phantoms_are_said_before_all_else() -> None:
-    phantoms, patients = (data_card(each, Findings()) for each in (FACTS, PATIENTS))
+    phantoms, patients = (data_card(each, CardFindings()) for each in (FACTS, PATIENTS))
 
     body = phantoms.split("\n# ")[1].split("\n\n")
     assert body[1].startswith("> **PHANTOMS: procedural images, not patients.")
@@ -144,7 +137,7 @@ def test_phantoms_are_said_before_all_else() -> None:
 
 
 def test_what_was_not_measured_is_said_plainly() -> None:
-    card = data_card(FACTS, Findings())
+    card = data_card(FACTS, CardFindings())
 
     assert "## Assessment\n\n**Not assessed.**" in card
     assert "## Evaluation\n\n**Not evaluated.**" in card
@@ -152,7 +145,7 @@ def test_what_was_not_measured_is_said_plainly() -> None:
 
 
 def test_what_was_found_is_told() -> None:
-    found = Findings("all sound", "all helped", ("GAN: it has collapsed",))
+    found = CardFindings("all sound", "all helped", ("GAN: it has collapsed",))
     card = data_card(FACTS, found)
 
     assert "## Assessment\n\nall sound\n\n## Evaluation\n\nall helped\n\n" in card
@@ -161,12 +154,15 @@ def test_what_was_found_is_told() -> None:
 
 
 def test_what_a_filter_or_an_audit_dropped_is_told() -> None:
-    manifest = {
-        **MANIFEST,
-        "dropped_for_disagreement": 11,
-        "dropped_by_the_audit": [{"name": "x"}, {"name": "y"}],
-    }
-    card = data_card(dataclasses.replace(FACTS, manifest=manifest), Findings())
+    dropped = DroppedPair(name="x", part="mask", case_id="a", distance=0.1)
+    manifest = dataclasses.replace(
+        MANIFEST,
+        min_agreement=0.9,
+        dropped_for_disagreement=11,
+        audited_manifest_sha256="00",
+        dropped_by_the_audit=(dropped, dropped),
+    )
+    card = data_card(dataclasses.replace(FACTS, manifest=manifest), CardFindings())
 
-    assert "| Dropped as judges disagree | 11 |" in card
+    assert "| Dropped for disagreement with the out-of-fold ensemble | 11 |" in card
     assert "| Dropped by the audit for copies | 2 |" in card

@@ -1,63 +1,43 @@
-import pytest
+from pathlib import Path
 
-from tests.reporting.cards.records import assessment, evidence
-from tfgansynth.reporting.cards.findings import assessment_section, evaluation_section
-
-
-def test_an_assessment_tells_all_three_parts() -> None:
-    section = assessment_section(assessment("00"))
-
-    for words in (
-        "6 synthetic pairs beside 6 training cases and 14 held-out real ones (4 valid",
-        "Audit for copies of training cases: **passed**. Pairs that it objects to: 0.",
-        "| mask | 0 | 2 of 6 (33.3%) | 1.0% [0.0%, 4.0%] | 0.032 | passed |",
-        "synthetic 0.911 on average, real 0.944.",
-        "synthetic 50.0%, held-out real 75.0%; out of range: area 2, solidity 1.",
-        "Features: bottleneck of judge-1.",
-        "| precision | 0.500 [0.250, 0.750] | 0.625 [0.250, 0.750] | -0.125 [-0.500, ",
-        "| area [sd] | 0.500 [",
-        "synthetic 20.2, training 24.8 of 64 bits.",
-    ):
-        assert words in section, words
+from tests.reporting.cards.records import assessment, comparison
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.records import converter
+from tfgansynth.records.provenance import GeneratorProvenance, SetManifest
+from tfgansynth.reporting.cards.findings import CardFindings, findings_of_generator
+from tfgansynth.runtime import storage
 
 
-def test_an_audit_that_was_not_passed_is_said_loudly() -> None:
-    section = assessment_section(assessment("00", passed=False))
-
-    assert "**NOT PASSED**. Pairs that it objects to: 3." in section
-    assert (
-        "| pair | 3 | 1 of 6 (16.7%) | 1.0% [0.0%, 4.0%] | 0.032 | NOT PASS" in section
-    )
+def generator(root: Path, sha256: str = "00ff") -> GeneratorProvenance:
+    path = root / "fold-1/synthetic/manifest.json"
+    content = {**storage.read_record(path), "generator_sha256": sha256}
+    return converter.from_json(SetManifest, content, path)
 
 
-def test_sets_too_small_to_compare_have_no_table_of_likeness() -> None:
-    record = assessment("00")
-    record["fidelity"].update(figures={}, shapes={}, expected_coverage=None)
-    record["soundness"]["plausibility"]["misfits"] = {}
+def test_a_generator_is_judged_by_the_set_that_it_has_drawn(
+    experiment: Experiment,
+) -> None:
+    root = experiment.run.root
+    own = storage.hash_file(root / "fold-1/synthetic/manifest.json")
+    converter.write(root / "fold-1/assessment/assessment.json", assessment(own))
+    converter.write(root / "comparison.json", comparison(root.name))
 
-    section = assessment_section(record)
+    found = findings_of_generator(root, 1, generator(root))
 
-    assert "Likeness" not in section
-    assert "out of range: none." in section
-
-
-def test_an_evaluation_tells_rows_verdicts_and_remarks() -> None:
-    section = evaluation_section(evidence("run-seed0"))
-
-    assert section.startswith("phantoms, preset smoke, 1 seeds; mean ± standard dev")
-    for line in (
-        "The paper's rows:",
-        "| mixed | 144-145 | 120 | 83 |" + 4 * " 0.9472 ± 0.0254 |",
-        "- mixed helps against real only: a lot.",
-        "- REMARK: fold 1: something went amiss",
-    ):
-        assert line in section.splitlines(), line
+    assert "**passed**" in found.assessment
+    assert "mixed helps against real only" in found.evaluation
+    # That set is of no other generator.
+    other = findings_of_generator(root, 1, generator(root, "00fe"))
+    assert other == CardFindings()
 
 
-@pytest.mark.parametrize("missing", ["memorization", "fidelity", "n_held_out"])
-def test_a_record_of_another_version_is_not_half_told(missing: str) -> None:
-    record = assessment("00")
-    del record[missing]
+def test_nothing_is_found_where_nothing_was_drawn(experiment: Experiment) -> None:
+    root = experiment.run.root
+    assert findings_of_generator(root, 2, generator(root)) == CardFindings()
 
-    with pytest.raises(KeyError, match=missing):
-        assessment_section(record)
+
+def test_results_of_other_folds_are_not_told(experiment: Experiment) -> None:
+    root = experiment.run.root
+    converter.write(root / "comparison.json", comparison(root.name, folds=(2, 3)))
+
+    assert findings_of_generator(root, 1, generator(root)) == CardFindings()

@@ -17,33 +17,40 @@ from tests.gan.small import (
     Z_DIM,
     make_generator,
 )
+from tests.reporting.cards.records import GENERATOR
+from tfgansynth.data.dataset import Identity
 from tfgansynth.gan.export import export_generator, freeze_moments
-from tfgansynth.reporting.cards.findings import Findings
-from tfgansynth.reporting.cards.model_card import GeneratorFacts, model_card
+from tfgansynth.records.generators import FreezingFigures, GeneratorFacts
+from tfgansynth.records.runs import Attempt, MachineFacts
+from tfgansynth.reporting.cards.findings import CardFindings
+from tfgansynth.reporting.cards.model_card import model_card
 
-MACHINE = {
-    "after": 0,
-    "precision": "bfloat16",
-    "processor": "A Processor",
-    "gpus": [],
-    "threads": 2,
-    "versions": {"python": "3.11", "keras": "3.15"},
-    "commit": None,
-}
+MACHINE = MachineFacts(
+    processor="A Processor",
+    cpu_features=(),
+    gpus=(),
+    bfloat16_units=(),
+    threads=2,
+    kernels="none",
+    versions={"python": "3.11", "keras": "3.15"},
+    commit=None,
+)
+OTHER = dataclasses.replace(MACHINE, gpus=("X",), commit="abc")
 FACTS = GeneratorFacts(
-    provenance=PROVENANCE,
-    settings=dataclasses.asdict(SMALL),
+    provenance=GENERATOR,
     size=SIZE,
-    report=REPORT,
+    freezing=FreezingFigures(**dataclasses.asdict(REPORT)),
     seconds=3725.4,
-    machines=[MACHINE, {**MACHINE, "after": 200, "gpus": ["X"], "commit": "abc"}],
+    machines=[
+        (Attempt(after=after, precision="bfloat16", machine=index), machine)
+        for index, (after, machine) in enumerate([(0, MACHINE), (200, OTHER)])
+    ],
 )
 PATIENTS = dataclasses.replace(
     FACTS,
-    provenance={
-        **PROVENANCE,
-        "dataset": {**PROVENANCE["dataset"], "name": "jsrt", "is_phantom": False},
-    },
+    provenance=dataclasses.replace(
+        GENERATOR, dataset=Identity("jsrt", "jsrt", 60, "0123abcd")
+    ),
 )
 
 
@@ -52,7 +59,7 @@ def words_of(card: str) -> str:
 
 
 def test_the_metadata_are_those_of_the_hub() -> None:
-    empty, metadata, _ = model_card(PATIENTS, Findings()).split("---\n", 2)
+    empty, metadata, _ = model_card(PATIENTS, CardFindings()).split("---\n", 2)
 
     assert not empty
     assert yaml.safe_load(metadata) == {
@@ -66,7 +73,7 @@ def test_the_metadata_are_those_of_the_hub() -> None:
 
 
 def test_the_card_says_what_the_model_came_from_and_its_limits() -> None:
-    card = model_card(FACTS, Findings())
+    card = model_card(FACTS, CardFindings())
 
     headings = [line[3:] for line in card.splitlines() if line.startswith("## ")]
     assert headings == [
@@ -107,7 +114,7 @@ def test_the_card_says_what_the_model_came_from_and_its_limits() -> None:
 
 
 def test_every_number_of_the_training_is_told() -> None:
-    card = model_card(FACTS, Findings())
+    card = model_card(FACTS, CardFindings())
 
     for field in dataclasses.fields(SMALL):
         assert f"| `gan.{field.name}` | " in card, field.name
@@ -116,7 +123,9 @@ def test_every_number_of_the_training_is_told() -> None:
 
 
 def test_phantoms_are_said_and_patients_terms_named() -> None:
-    phantoms, patients = (model_card(each, Findings()) for each in (FACTS, PATIENTS))
+    phantoms, patients = (
+        model_card(each, CardFindings()) for each in (FACTS, PATIENTS)
+    )
 
     assert "> **PHANTOMS: procedural images, not patients." in phantoms
     assert "terms of the data set" not in phantoms
@@ -125,7 +134,7 @@ def test_phantoms_are_said_and_patients_terms_named() -> None:
 
 
 def test_time_and_machines_of_the_training_are_told() -> None:
-    card = model_card(FACTS, Findings())
+    card = model_card(FACTS, CardFindings())
 
     for line in (
         "| Time of training | 1 h 02 min |",
@@ -142,12 +151,12 @@ def test_time_and_machines_of_the_training_are_told() -> None:
     ):
         assert line in card.splitlines(), line
     unknown = dataclasses.replace(FACTS, seconds=None, machines=())
-    assert "| Time of training | unknown |" in model_card(unknown, Findings())
+    assert "| Time of training | unknown |" in model_card(unknown, CardFindings())
 
 
 def test_what_was_not_measured_is_said_plainly_and_what_was_is_told() -> None:
-    nothing = model_card(FACTS, Findings())
-    found = model_card(FACTS, Findings("all sound", "all helped", ("GAN: won",)))
+    nothing = model_card(FACTS, CardFindings())
+    found = model_card(FACTS, CardFindings("all sound", "all helped", ("GAN: won",)))
 
     assert "**Not assessed.**" in nothing
     assert "**Not evaluated.**" in nothing
@@ -162,7 +171,7 @@ def test_the_cards_own_program_runs(
     generator = make_generator()
     freeze_moments(generator, seed=SEED)
     export_generator(generator, PROVENANCE, CARD, tmp_path)
-    card = model_card(FACTS, Findings())
+    card = model_card(FACTS, CardFindings())
     (program,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     names: dict[str, Any] = {}
 

@@ -5,21 +5,27 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.records.made import finished
+from tests.reporting.html.made import DATASET
 from tfgansynth.arrays import ByteArray, FloatArray
-from tfgansynth.assessment.fidelity import (
-    compare_features,
-    compare_shapes,
-    expected_coverage,
-)
 from tfgansynth.assessment.memorization import audit
-from tfgansynth.assessment.quality import (
-    plausibility,
-    shape_ranges,
-    shape_table,
-    spread,
-)
-from tfgansynth.assessment.record import memorization_record
+from tfgansynth.assessment.quality import shape_table, spread
 from tfgansynth.data.phantoms.phantom import make_phantoms
+from tfgansynth.evaluation.case_rows import CaseRow
+from tfgansynth.evaluation.metrics import CaseMetrics
+from tfgansynth.records import converter
+from tfgansynth.records.assessments import (
+    Agreement,
+    AssessedSet,
+    Assessment,
+    Diversity,
+    Quality,
+    make_fidelity,
+    make_memorization,
+    make_plausibility,
+)
+from tfgansynth.records.curves import make_curve
+from tfgansynth.records.regimes import Regime
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import read_set
 
@@ -47,46 +53,39 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
         "synthetic": rng.beta(20, 3, len(images)),
         "real": rng.beta(40, 2, N_HELD_OUT),
     }
-    ranges = shape_ranges(shapes[0])
-    plausible = [plausibility(table, ranges) for table in shapes[1:]]
-    misfits: dict[str, int] = {}
-    for misfit in plausible[0].misfits:
-        misfits[misfit.figure] = misfits.get(misfit.figure, 0) + 1
     found = audit(training, (images, masks), held_out)
     closest = found.parts["pair"].closest(N_SHOWN)
-    figures = compare_features(*features, seed=0, n_draws=40)
-    distances = compare_shapes(*shapes, seed=0, n_draws=40)
-    record = {
-        "fold": 1,
-        "synthetic_set": {
-            "folder": "synthetic",
-            "manifest_sha256": storage.hash_file(fold / "synthetic/manifest.json"),
-            "n": len(images),
-        },
-        "n_training": N_TRAINING,
-        "n_held_out": N_HELD_OUT,
-        "held_out": "phantoms of another seed",
-        "soundness": {
-            "agreement": {k: dataclasses.asdict(spread(v)) for k, v in agreed.items()},
-            "plausibility": {
-                "synthetic": plausible[0].share,
-                "real": plausible[1].share,
-                "misfits": misfits,
-            },
-        },
-        "fidelity": {
-            "features": "normal numbers <from a test>",
-            "figures": {
-                k: dataclasses.asdict(v) for k, v in figures.items() if compared
-            },
-            "shapes": {
-                k: dataclasses.asdict(v) for k, v in distances.items() if compared
-            },
-            "expected_coverage": expected_coverage(14, 14) if compared else None,
-            "hash_diversity": {"synthetic": 20.5, "real": 24.25},
-        },
-        "memorization": memorization_record(found),
-    }
+    record = Assessment(
+        fold=1,
+        synthetic_set=AssessedSet(
+            folder="synthetic",
+            manifest_sha256=storage.hash_file(fold / "synthetic/manifest.json"),
+            n=len(images),
+        ),
+        n_training=N_TRAINING,
+        n_held_out=N_HELD_OUT,
+        held_out="phantoms of another seed",
+        cross_fit={},
+        quality=Quality(
+            agreement=Agreement(
+                synthetic=spread(agreed["synthetic"]), real=spread(agreed["real"])
+            ),
+            plausibility=make_plausibility(*shapes),
+        ),
+        fidelity=make_fidelity(
+            features=(features[0], features[1], features[2])
+            if compared
+            else (features[0][:2], features[1][:2], features[2][:2]),
+            shapes=(shapes[0], shapes[1], shapes[2])
+            if compared
+            else (shapes[0], {"area_share": shapes[1]["area_share"][:2]}, shapes[2]),
+            source="normal numbers <from a test>",
+            diversity=Diversity(synthetic=20.5, real=24.25),
+            seed=0,
+        ),
+        memorization=make_memorization(found),
+        files={},
+    )
     arrays = {
         "agreement_synthetic": agreed["synthetic"],
         "agreement_real": agreed["real"],
@@ -105,7 +104,7 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
     }
     folder = fold / "assessment"
     folder.mkdir()
-    storage.write_record(folder / "assessment.json", record)
+    converter.write(folder / "assessment.json", record)
     storage.write_arrays(folder / "assessment.npz", arrays)
 
 
@@ -117,31 +116,16 @@ def _bytes(planes: FloatArray) -> ByteArray:
 def write_curve(folder: Path) -> None:
     """Write a learning curve of two regimes, two seeds and four sizes."""
     rng = np.random.default_rng(1)
-    points = []
+    unets = []
     for n_real in (5, 10, 20, 60):
-        for regime, n_synthetic in (
-            ("real (fixed budget)", 0),
-            ("real + synthetic (fixed budget)", 20),
-        ):
+        for n_synthetic in (0, 20):
             for seed in (0, 1):
                 mean = 0.96 - 0.5 / n_real - 0.002 * n_synthetic / n_real
-                mean += float(rng.normal(0, 0.004))
-                points.append(
-                    {
-                        "n_real": n_real,
-                        "seed": seed,
-                        "fold": 1,
-                        "regime": regime,
-                        "n_synthetic": n_synthetic,
-                        "mean_dice": mean,
-                        "low": mean - 0.01,
-                        "high": mean + 0.008,
-                        "n_cases": 20,
-                    }
-                )
-    record = {
-        "points": points,
-        "context": "phantoms, preset smoke",
-        "generator": "each n has its own",
-    }
-    storage.write_record(folder / "curve.json", record)
+                rows = [
+                    CaseRow(1, f"c{n}", n_real, n_synthetic, CaseMetrics(dice, 4, 2, 1))
+                    for n, dice in enumerate(rng.normal(mean, 0.004, 20).tolist())
+                ]
+                regime = Regime(n_real, n_synthetic, "fixed_budget")
+                unet = finished(regime, rows, seed=seed)
+                unets.append(dataclasses.replace(unet, dataset=DATASET))
+    converter.write(folder / "curve.json", make_curve(unets, None))

@@ -2,96 +2,87 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tfgansynth import pictures
 from tfgansynth.arrays import ByteArray, MaskArray
-from tfgansynth.config import Config
+from tfgansynth.config import NETWORK_VERSIONS, Config
+from tfgansynth.data.dataset import Identity
 from tfgansynth.data.phantoms.phantom import make_phantoms
-from tfgansynth.evaluation.evidence import EvaluatedUNet, evidence_to_json, weigh
+from tfgansynth.data.splits import Fold
+from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv
 from tfgansynth.evaluation.metrics import measure
 from tfgansynth.evaluation.predictions import Predictions, write_predictions
-from tfgansynth.evaluation.tables import CaseRow, cases_to_csv
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.gan.history import History
+from tfgansynth.gan.health import History
 from tfgansynth.presets import PRESETS
+from tfgansynth.records import converter
+from tfgansynth.records.comparisons import make_comparison
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.provenance import UNetProvenance
+from tfgansynth.records.reading import read_run, remarks_behind
+from tfgansynth.records.regimes import Regime
+from tfgansynth.records.remarks import Remark
+from tfgansynth.records.runs import Split
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, write_set
 
 SIZE, N_CASES, N_SYNTHETIC = 32, 20, 14
-PAPER, FIXED_BUDGET = (
-    "The paper's rows: <until> its rule ends it",
-    "Fixed budget: 40 each",
-)
-ARMS = {
-    (PAPER, "real only"): ("unet-r6-s0", 6, 0, 1),
-    (PAPER, "mixed"): ("unet-r6-s14", 6, N_SYNTHETIC, 3),
-    (PAPER, "synthetic only"): ("unet-r0-s14", 0, N_SYNTHETIC, 4),
-    (FIXED_BUDGET, "real (fixed budget)"): ("unet-r6-s0-fixed-budget", 6, 0, 2),
-    (FIXED_BUDGET, "real + synthetic (fixed budget)"): (
-        "unet-r6-s14-fixed-budget",
-        6,
-        N_SYNTHETIC,
-        2,
-    ),
-    (FIXED_BUDGET, "real (augmented)"): ("unet-r6-s0-augmented", 6, 0, 3),
+REGIMES = {
+    Regime(6, 0): 1,
+    Regime(6, N_SYNTHETIC): 3,
+    Regime(0, N_SYNTHETIC): 4,
+    Regime(6, 0, "fixed_budget"): 2,
+    Regime(6, N_SYNTHETIC, "fixed_budget"): 2,
+    Regime(6, 0, "augmented"): 3,
 }
-"""Table and row to folder, pairs, and how many pixels each answer is displaced by."""
+"""By how many pixels the predictions of each are displaced."""
 HOSTILE = "case <b>&\"'$x$"
 """A case's name that HTML, SVG and Matplotlib all could take for their own."""
-DATASET = {
-    "name": "phantoms",
-    "is_phantom": True,
-    "cases": N_CASES,
-    "sha256": "ab" * 32,
-}
+REMARK = Remark(seed=None, fold=None, stage="data", kind="x", text="a <remark> & more")
+TRAINING = tuple(f"training-{number}" for number in range(6))
+VALIDATION = ("validation-0",)
+TEST = (HOSTILE, *(f"case-{number}" for number in range(1, N_CASES)))
+CASES = {name: "0" * 64 for name in (*TRAINING, *VALIDATION, *TEST)}
+DATASET = Identity("phantoms", "phantom", len(CASES), "ab" * 32)
 
 
 def write_study(out: Path, seeds: tuple[int, ...] = (0, 1)) -> Path:
-    """Write runs of some seeds; return the folder of the evidence of all."""
-    config = dataclasses.replace(PRESETS["smoke"], reduced=True)
-    runs = [_run(out, dataclasses.replace(config, seed=seed)) for seed in seeds]
-    if len(seeds) == 1:
-        folder = runs[0].root
-    else:
-        folder = out / f"phantoms-reduced-smoke-seeds{seeds[0]}-{seeds[-1]}"
-        folder.mkdir()
-    unets = [
-        (run, EvaluatedUNet(run.config.seed, table, regime, _unet(run, *made)))
-        for run in runs
-        for (table, regime), made in ARMS.items()
-    ]
-    evidence = weigh(
-        [unet for _, unet in unets],
-        context="phantoms, both lungs",
-        is_phantom=True,
-        margin=0.005,
-        remarks=("a <remark> & more",),
+    """Write runs of some seeds; return the folder of the comparison of all."""
+    smoke = PRESETS["smoke"]
+    config = dataclasses.replace(
+        smoke,
+        reduced=True,
+        data=dataclasses.replace(smoke.data, size=SIZE),
+        synthesis=dataclasses.replace(smoke.synthesis, count=N_SYNTHETIC),
     )
-    record = {
-        **evidence_to_json(evidence),
-        "runs": [run.root.name for run in runs],
-        "folds": [1],
-        "dataset": DATASET,
-        "unets": [
-            {
-                "run": run.root.name,
-                "fold": 1,
-                "folder": ARMS[unet.table, unet.regime][0],
-                "table": unet.table,
-                "regime": unet.regime,
-            }
-            for run, unet in unets
-        ],
-    }
-    storage.write_record(folder / "evidence.json", record)
+    roots = [write_run(out, dataclasses.replace(config, seed=seed)) for seed in seeds]
+    folder = roots[0]
+    if len(seeds) > 1:
+        folder = out / Run.folder_name(
+            "phantoms", dataclasses.replace(config, seed=seeds[0]), len(seeds)
+        )
+        folder.mkdir()
+    runs = [read_run(root) for root in roots]
+    unets = [unet for run in runs for unet in run.regime_unets]
+    remarks = [each for run in runs for each in remarks_behind(run, run.regime_unets)]
+    converter.write(
+        folder / "comparison.json", make_comparison(unets, [REMARK, *remarks])
+    )
     return folder
 
 
-def _run(out: Path, config: Config) -> Run:
-    run = Run.open(out, config, dataset_name="phantoms", cases={"a": "0" * 64})
+def write_run(
+    out: Path, config: Config, regimes: Sequence[Regime] = tuple(REGIMES)
+) -> Path:
+    """Write a run with one finished fold; return its folder."""
+    root = out / Run.folder_name("phantoms", config)
+    run = Run(root, config, "phantoms").open(CASES)
+    fold = Fold(1, TRAINING, TRAINING, VALIDATION, TEST)
+    converter.write(run.splits_path, Split((fold,)))
     run.add_seconds({"fold-1/gan": 62.5, "fold-1/gan/steps": 60.0})
     machine = {
         "processor": "a processor",
@@ -116,40 +107,57 @@ def _run(out: Path, config: Config) -> Run:
     draws = tuple(Draw(0, index, "0" * 16) for index in range(N_SYNTHETIC))
     made = SyntheticSet(images, masks, draws, N_SYNTHETIC, 0, 0)
     write_set(made, {}, run.synthetic(1))
-    return run
+    for regime in regimes:
+        write_unet(run, regime)
+    return run.root
 
 
-def _unet(
-    run: Run, folder_name: str, n_real: int, n_synthetic: int, shift: int
-) -> list[CaseRow]:
+def write_unet(run: Run, regime: Regime, fold: int = 1) -> None:
+    """Write a finished U-Net."""
     images, truths = _pairs(0, N_CASES)
-    predictions = np.roll(truths, shift, 1)
-    names = [HOSTILE, *(f"case-{number}" for number in range(1, N_CASES))]
+    predictions = np.roll(truths, REGIMES.get(regime, 1), 1)
+    counts = regime.n_real, regime.n_synthetic
     rows = [
-        CaseRow(1, name, n_real, n_synthetic, measure(prediction, truth))
-        for name, prediction, truth in zip(names, predictions, truths, strict=True)
+        CaseRow(fold, name, *counts, measure(prediction, truth))
+        for name, prediction, truth in zip(TEST, predictions, truths, strict=True)
     ]
-    folder = run.fold(1) / folder_name
+    folder = run.fold(fold) / regime.folder_name
     folder.mkdir(parents=True)
     shown = 0, 5, 9
-    answered = Predictions(
-        tuple(names), predictions, truths, shown, images[list(shown)]
+    write_predictions(
+        folder / "predictions.npz",
+        Predictions(TEST, predictions, truths, shown, images[list(shown)]),
     )
-    write_predictions(folder / "predictions.npz", answered)
     storage.write_text(folder / "cases.csv", cases_to_csv(rows))
     lines = [f"{epoch},0.5,{1 / epoch}\n" for epoch in range(1, 6)]
     header = "epoch,training_error,validation_error\n"
     storage.write_text(folder / "history.csv", header + "".join(lines))
-    provenance = {
-        "n_real": n_real,
-        "n_synthetic": n_synthetic,
-        "unet": dataclasses.asdict(run.config.unet),
-        "files": storage.hash_files(
+    config = run.config
+    provenance = UNetProvenance(
+        dataset=DATASET,
+        preset=config.preset,
+        reduced=config.reduced,
+        lungs=config.lungs,
+        fold=fold,
+        seed=config.seed,
+        duplicates=(),
+        network_version=NETWORK_VERSIONS["unet"],
+        data=config.data,
+        augmentation=config.augmentation,
+        unet=regime.unet_config(config),
+        training_cases={name: CASES[name] for name in TRAINING[: regime.n_real]},
+        validation_cases={name: CASES[name] for name in VALIDATION},
+        synthetic_set=None,
+        regime=regime,
+        files=storage.hash_files(
             folder, ("cases.csv", "history.csv", "predictions.npz")
         ),
-    }
-    storage.write_record(folder / "provenance.json", provenance)
-    return rows
+        stage="segmentation",
+        evaluated_on="test",
+        inputs={},
+        identity="0" * 64,
+    )
+    storage.write_record(folder / "provenance.json", to_json(provenance))
 
 
 @functools.cache

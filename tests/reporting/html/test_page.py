@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.reporting.html.made import PAPER
 from tfgansynth.errors import InputError
 from tfgansynth.reporting.html.page import write_report
 from tfgansynth.runtime import storage
@@ -19,10 +18,10 @@ VOID = {"meta", "link", "img", "br", "use", "path", "rect"}
 SECTIONS = [
     "Tables",
     "Learning curve",
-    "Soundness, fidelity, memorization",
+    "Quality, fidelity, memorization",
     "Pictures",
     "Training",
-    "How it was made",
+    "Provenance",
 ]
 
 
@@ -153,8 +152,8 @@ def test_names_from_files_are_text(text: str, page: Reader) -> None:
     assert "case <b>&\"'$x$" in page.text
     assert "a <remark> & more" in page.text
     assert "normal numbers <from a test>" in page.text
-    assert PAPER in page.text
-    assert not page.all("b") + page.all("remark") + page.all("until")
+    assert "The paper's regimes: trained until" in page.text
+    assert not page.all("b") + page.all("remark")
     assert "{{" not in text
 
 
@@ -166,7 +165,7 @@ def test_our_rows_stand_beside_the_papers(page: Reader, bare: Reader) -> None:
 
 
 def test_the_audit_is_told(page: Reader) -> None:
-    assert "The audit failed" in page.text
+    assert "The audit is NOT PASSED" in page.text
     assert "phantom-004: 0.000" in page.text
 
 
@@ -220,10 +219,10 @@ def test_another_process_writes_the_same_bytes(study: Path, text: str) -> None:
     assert (study / "report.html").read_text() == text
 
 
-def test_evidence_of_another_form_is_named(own_study: Path) -> None:
-    record = storage.read_record(own_study / "evidence.json")
+def test_a_comparison_of_another_form_is_named(own_study: Path) -> None:
+    record = storage.read_record(own_study / "comparison.json")
     del record["tables"][0]["rows"][0]["metrics"]["dice"]["sd"]
-    storage.write_record(own_study / "evidence.json", record)
+    storage.write_record(own_study / "comparison.json", record)
 
     with pytest.raises(InputError, match=r"is not of the form"):
         write_report(own_study)

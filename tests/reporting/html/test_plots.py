@@ -1,29 +1,52 @@
 """Plots are text that a page can hold: its colors, its font, unique ids, no code."""
 
+import dataclasses
 import re
 import xml.etree.ElementTree as ET
 
 import pytest
 from markupsafe import Markup
 
+from tfgansynth.evaluation.comparisons import Verdict
+from tfgansynth.evaluation.mixed_effects import Components, Design
+from tfgansynth.records.comparisons import MetricDifference, PairComparison
+from tfgansynth.records.regimes import Regime
 from tfgansynth.reporting.html import figures, plots
 from tfgansynth.reporting.html.figures import RegimeStyle
 
 NAMES = ['<b>$x$ & "y"', "plain"]
-DIFFERENCE = {"mean": -0.002, "low": -0.004, "high": 0.001}
+DIFFERENCE = MetricDifference(
+    mean=-0.002,
+    low=-0.004,
+    high=0.001,
+    p_mean=0.5,
+    p_wilcoxon=0.5,
+    components=Components(0.0, 0.0, 0.0),
+    p_holm=0.5,
+)
 
 
 def boxes(name: str = "boxes") -> Markup:
-    style = RegimeStyle.of(30, 120, "real + synthetic (augmented)")
+    style = RegimeStyle.of(Regime(30, 120, "augmented"))
     return figures.boxes(
         {row: (style, [0.8, 0.9, 0.95]) for row in NAMES}, "dice", name
     )
 
 
-def comparison(low: float, high: float) -> dict[str, object]:
-    found = {**DIFFERENCE, "low": low, "high": high}
-    metrics = {"dice": found, "hausdorff_px": found}
-    return {"first": "a", "second": "b", "margin": 0.005, "metrics": metrics}
+def comparison(low: float, high: float, mean: float = -0.002) -> PairComparison:
+    found = dataclasses.replace(DIFFERENCE, mean=mean, low=low, high=high)
+    return PairComparison(
+        first="a",
+        second="b",
+        n_pairs=1,
+        n_seeds=1,
+        design=Design(cells=9, cases=9, runs=1, per_case=1, per_run=9),
+        margin=0.005,
+        verdict=Verdict.INCONCLUSIVE,
+        more_seeds=None,
+        sentence="b against a is inconclusive.",
+        metrics={"dice": found, "hausdorff_px": found},
+    )
 
 
 def test_the_same_figure_gives_the_same_text() -> None:
@@ -75,10 +98,7 @@ def test_a_wide_interval_is_cut_and_said_so(
 
 
 def test_a_forest_of_zeros_can_be_drawn() -> None:
-    zero = dict.fromkeys(DIFFERENCE, 0.0)
-    plot, cut = figures.forest(
-        [{**comparison(0, 0), "metrics": {"hausdorff_px": zero}}], "hausdorff_px", "z"
-    )
+    plot, cut = figures.forest([comparison(0, 0, mean=0.0)], "hausdorff_px", "z")
 
     assert not cut
     assert plot.startswith("<svg")

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.reporting.html.made import ARMS, DATASET, HOSTILE, N_CASES, N_SYNTHETIC
+from tests.reporting.html.made import HOSTILE, N_CASES, N_SYNTHETIC, REGIMES
 from tfgansynth.errors import InputError
 from tfgansynth.reporting.html.study import read_study
+from tfgansynth.reporting.html.training import errors_by_step
 from tfgansynth.runtime import storage
 
 FOLD = "../phantoms-reduced-smoke-seed1/fold-1"
 FILES = [
-    "evidence.json",
+    "comparison.json",
     "curve.json",
     "../phantoms-reduced-smoke-seed0/config.json",
     "../phantoms-reduced-smoke-seed1/machine.json",
@@ -32,16 +33,17 @@ FILES = [
 def test_all_of_a_study_is_read(study: Path) -> None:
     found = read_study(study)
 
-    assert [run.config["seed"] for run in found.runs] == [0, 1]
-    assert [(unet.seed, unet.table, unet.regime) for unet in found.unets] == [
-        (seed, *row) for seed in (0, 1) for row in ARMS
+    assert [run.config.seed for run in found.runs] == [0, 1]
+    unets = [each.unet for each in found.unets]
+    assert [(unet.seed, unet.regime) for unet in unets] == [
+        (seed, regime) for seed in (0, 1) for regime in REGIMES
     ]
-    assert all(len(unet.rows) == N_CASES for unet in found.unets)
-    assert found.unets[0].rows[0].case_id == HOSTILE
+    assert all(len(unet.cases) == N_CASES for unet in unets)
+    assert unets[0].cases[0].case_id == HOSTILE
     # 6 pairs at 16 a mini-batch are one a epoch, 6 + 14 are two.
-    assert list(found.unets[0].errors) == [1, 2, 3, 4, 5]
-    assert list(found.unets[1].errors) == [2, 4, 6, 8, 10]
-    assert found.unets[0].errors[4] == 0.25
+    assert list(errors_by_step(unets[0])) == [1, 2, 3, 4, 5]
+    assert list(errors_by_step(unets[1])) == [2, 4, 6, 8, 10]
+    assert errors_by_step(unets[0])[4] == 0.25
     first, second = found.folds
     assert (first.name, second.name) == ("seed 0, fold 1", "seed 1, fold 1")
     assert len(first.synthetic.images) == N_SYNTHETIC
@@ -50,7 +52,7 @@ def test_all_of_a_study_is_read(study: Path) -> None:
     assert first.synthetic.assessment
     assert first.synthetic.assessment.gallery[0].distance == 0
     assert first.synthetic.assessment.gallery[0].synthetic == 2
-    assert not first.synthetic.assessment.passed
+    assert not first.synthetic.assessment.record.memorization.passed
     assert found.curve
     assert found.curve.points[0].n_real == 5
 
@@ -60,7 +62,7 @@ def test_a_run_needs_no_assessment_and_no_curve(run: Path) -> None:
 
     assert found.curve is None
     assert [fold.synthetic.assessment for fold in found.folds] == [None]
-    assert found.runs[0].name == run.name
+    assert found.comparison.runs == (run.name,)
 
 
 def test_a_curve_beside_the_run_is_found_if_it_is_of_its_data(own_study: Path) -> None:
@@ -68,7 +70,8 @@ def test_a_curve_beside_the_run_is_found_if_it_is_of_its_data(own_study: Path) -
     record = storage.read_record(own_study / "curve.json")
     (own_study / "curve.json").unlink()
 
-    for dataset, is_shown in ((DATASET, True), ({"name": "phantoms"}, False)):
+    other = {**record["dataset"], "sha256": "cd" * 32}
+    for dataset, is_shown in ((record["dataset"], True), (other, False)):
         storage.write_record(beside, {**record, "dataset": dataset})
         assert (read_study(own_study).curve is not None) is is_shown
 
@@ -76,12 +79,14 @@ def test_a_curve_beside_the_run_is_found_if_it_is_of_its_data(own_study: Path) -
 def test_a_run_that_was_moved_is_read(run: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").symlink_to(run)
 
-    assert len(read_study(tmp_path / "elsewhere").unets) == len(ARMS)
+    assert len(read_study(tmp_path / "elsewhere").unets) == len(REGIMES)
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(InputError, match=r"is no run .* evidence.json") as refusal:
+        with pytest.raises(
+            InputError, match=r"is no run .* comparison.json"
+        ) as refusal:
             read_study(folder)
         assert str(refusal.value).startswith(f"{folder}: ")
 
@@ -114,7 +119,7 @@ def test_a_damaged_file_is_named(
     assert len(str(refusal.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["evidence.json", "curve.json", FILES[12], FILES[7]])
+@pytest.mark.parametrize("name", ["comparison.json", "curve.json", FILES[12], FILES[7]])
 def test_a_record_of_another_form_is_named(own_study: Path, name: str) -> None:
     path = own_study / name
     storage.write_record(path, {"unets": 3})
@@ -127,10 +132,10 @@ def test_a_record_of_another_form_is_named(own_study: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["..", "../..", "/etc", "a/b", ""])
 def test_no_name_leads_to_other_folders(own_study: Path, name: str) -> None:
-    path = own_study / "evidence.json"
+    path = own_study / "comparison.json"
     record = storage.read_record(path)
     record["runs"] = [name]
     storage.write_record(path, record)
 
-    with pytest.raises(InputError, match=r"evidence.json: .* is no name of a folder"):
+    with pytest.raises(InputError, match=r"comparison.json: .* is no name of a folder"):
         read_study(own_study)

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfgansynth.runtime.devices import bfloat16_units
 from tfgansynth.runtime.kernels import convolution, library
-from tfgansynth.runtime.precision import bfloat16_units
 
 Array = NDArray[np.float32]
 TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-2}
@@ -83,7 +83,7 @@ def output_and_gradients(
 
 def compare(
     ours: Callable[[Any, Any], Any],
-    twin: Callable[[Any, Any], Any],
+    keras_function: Callable[[Any, Any], Any],
     arrays: list[Array],
     dtype: str,
 ) -> None:
@@ -91,8 +91,10 @@ def compare(
         # `auto` takes float32 there, and TensorFlow rounds every partial sum.
         pytest.skip("nothing here accelerates bfloat16")
     tensors = [tf.cast(array, dtype) for array in arrays]
-    # The twin in float32, of the numbers as rounded.
-    references = output_and_gradients(twin, *(tf.cast(x, "float32") for x in tensors))
+    # Keras in float32, of the numbers as rounded.
+    references = output_and_gradients(
+        keras_function, *(tf.cast(x, "float32") for x in tensors)
+    )
     values = output_and_gradients(ours, *tensors)
     assert len(values) == 3
     for value, reference in zip(values, references, strict=True):
@@ -103,7 +105,7 @@ def compare(
 @pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_convolution_is_its_twin_with_all_gradients(case: Case, dtype: str) -> None:
+def test_convolution_equals_keras_with_all_gradients(case: Case, dtype: str) -> None:
     small = case.side // case.stride
     arrays = [
         random(case.images, case.side, case.side, case.in_maps, seed=0),
@@ -124,12 +126,12 @@ def test_convolution_is_its_twin_with_all_gradients(case: Case, dtype: str) -> N
     "case",
     [
         *(case for case in CASES if case.stride == 2),
-        Case(32, 2, 64, 5, 2),  # to two maps: woven
+        Case(32, 2, 64, 5, 2),  # to two maps: depth-to-space
         Case(16, 4, 32, 5, 2, images=1),
     ],
     ids=str,
 )
-def test_transposed_convolution_is_its_twin_with_all_gradients(
+def test_transposed_convolution_equals_keras_with_all_gradients(
     case: Case, dtype: str
 ) -> None:
     small = case.side // case.stride
@@ -148,19 +150,21 @@ def test_transposed_convolution_is_its_twin_with_all_gradients(
     )
 
 
-def test_few_maps_are_woven_and_many_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    woven = []
-    original = convolution._woven
+def test_few_maps_use_depth_to_space_and_many_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts = []
+    original = convolution._by_depth_to_space
 
     def note(maps: Any, kernel: Any) -> Any:
-        woven.append(kernel.shape[2])
+        counts.append(kernel.shape[2])
         return original(maps, kernel)
 
-    monkeypatch.setattr(convolution, "_woven", note)
+    monkeypatch.setattr(convolution, "_by_depth_to_space", note)
     for out_maps in (2, 4, 8):
         kernel = tf.zeros((5, 5, out_maps, 16))
         convolution.transposed_convolution(tf.zeros((1, 4, 4, 16)), kernel, stride=2)
-    assert woven == [2, 4]
+    assert counts == [2, 4]
 
 
 def filter_gradient(maps: Array, errors: Array, kernel: int, stride: int) -> Any:

@@ -1,4 +1,4 @@
-"""Networks trained the fast way, bfloat16 and our kernels, against float32."""
+"""Networks trained in bfloat16 with our kernels, against float32."""
 
 import dataclasses
 from pathlib import Path
@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from tfgansynth.config import Precision
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.loading import load_phantoms
-from tfgansynth.data.pipelines import endless_batches, real_pairs
+from tfgansynth.data.pipelines import LabelledImages, gan_pairs, real_pairs
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.presets import PRESETS
-from tfgansynth.runtime.precision import bfloat16_units
-from tfgansynth.segmentation.training import Labelled, train_unet
+from tfgansynth.runtime.devices import bfloat16_units
+from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.timing import Timer
+from tfgansynth.segmentation.training import train_unet
 from tfgansynth.segmentation.unet import predict_masks
 
-# Emulated, it takes a quarter of an hour and says nothing of what `auto` would run.
+# Emulated, bfloat16 takes a quarter of an hour and does not show what `auto` runs.
 pytestmark = pytest.mark.skipif(
     not bfloat16_units(), reason="nothing here accelerates bfloat16"
 )
@@ -46,13 +48,10 @@ def dice_on_test_cases(precision: Precision, seed: int, folder: Path) -> float:
         precision=precision,
     )
     unet, _ = train_unet(
-        Labelled(images[:24], masks[:24]),
-        Labelled(images[24:30], masks[24:30]),
+        LabelledImages(images[:24], masks[:24]),
+        LabelledImages(images[24:30], masks[24:30]),
         config,
-        seed=seed,
-        folder=folder,
-        provenance={},
-        label=precision,
+        Stage(folder=folder, provenance={}, seed=seed, timer=Timer(), label=precision),
     )
     predicted, true = predict_masks(unet, images[30:]), masks[30:]
     overlap = (predicted & true).sum(axis=(1, 2))
@@ -85,9 +84,10 @@ def gan_losses(preset: str, precision: Precision) -> NDArray[np.float64]:
         precision=precision,
     )
     gan = DCGAN(config, size=SIZE, seed=0)
+    gan.compile()
     step = tf.function(gan.train_step)
     pairs = real_pairs(phantoms(24).cases, soft_masks=False)
-    batches = endless_batches(pairs, batch=BATCH, seed=0, first_step=0)
+    batches = gan_pairs(pairs, batch=BATCH, seed=0, first_step=0)
     scalars = [step(real) for _, real in zip(range(STEPS), batches, strict=False)]
     names = ("loss/discriminator", "loss/generator")
     return np.array([[float(s[name]) for name in names] for s in scalars])

@@ -1,10 +1,11 @@
-"""Decode the bytes of an image file; run as a script, one after the other.
+"""The decoder process: decodes the bytes of one image file after the other.
 
-`sandbox` runs it, so it imports nothing but the standard library and Pillow.
+`worker` runs this file as a script. It imports the standard library and Pillow only.
 """
 
 import contextlib
 import io
+import os
 import resource
 import signal
 import struct
@@ -17,27 +18,32 @@ from PIL import Image, UnidentifiedImageError
 MAX_SIDE_PX = 8192
 """Longer sides are refused before anything is decoded.
 
-Four times the side of a JSRT image. What the largest one costs is bounded by this:
-about a second and a gigabyte.
+Four times the side of a JSRT image. The largest image takes about a second and a
+gigabyte.
 """
 
 MAX_SECONDS = 3
-"""Processor time for one file. Bombs take hours in kilobytes (JPEG scans)."""
+"""Processor time for one file. A JPEG of a few kilobytes can take hours."""
 
 MAX_BYTES = 2 << 30
 """Address space of the process."""
 
+READY = b"ready"
+"""The first bytes that the process writes, once its imports are done."""
+
 LENGTH = struct.Struct(">Q")
-"""Stands before the bytes of a file."""
+"""Precedes the bytes of a file."""
 
 HEADER = struct.Struct(">3sIIQ")
-"""Stands before an answer: dtype or `REFUSED`, height, width, bytes that follow."""
+"""Precedes an answer: dtype, `REFUSED` or `FAILED`; height; width; bytes to follow."""
 
 REFUSED = b"---"
-"""In place of the dtype: the bytes that follow say what is wrong."""
+"""In place of the dtype: the bytes that follow say what is wrong with the image."""
 
-DAMAGED = "is damaged or cut short; copy or export it again"
-"""What is wrong where a decoder gave up."""
+FAILED = b"!!!"
+"""In place of the dtype: the bytes that follow say why the decoder does not work."""
+
+_DAMAGED = "is damaged or cut short; copy or export it again"
 
 _FORMATS = ("PNG", "JPEG", "GIF", "TIFF", "BMP")
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"II*\0", b"MM\0*", b"BM")
@@ -50,63 +56,61 @@ _COLOR_MODES = frozenset({"P", "PA", "CMYK", "YCbCr"})
 
 
 class Refusal(Exception):
-    """The bytes are no image that can be used; the message says why."""
+    """The bytes are not a usable image; the message says why."""
 
 
 def decode(content: bytes) -> Image.Image:
     """Decode a PNG, JPEG, GIF, TIFF or BMP file to grey.
 
-    Colors become luminance, transparency is ignored.
+    Colors become luminance. Transparency is ignored.
 
     Returns:
         An image of mode `L`, `I;16` or `I;16B` with sides of 1 to 8192 px.
 
     Raises:
-        Refusal: The content is no image, damaged, animated, too large, or neither 8
-            nor 16 bits.
+        Refusal: The content is not an image, is damaged, animated or too large, or
+            has neither 8 nor 16 bits.
+        ImportError: A library of Pillow is missing.
     """
-    # Pillow warns of harmless oddities (metadata, size) that are judged here.
+    # Pillow warns about metadata and size, which are checked here.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
                 _require_plain(image)
                 return _to_grey(image)
-        except Refusal:
+        except (Refusal, ImportError):
             raise
         except UnidentifiedImageError:
             raise _unidentified(content) from None
         except Image.DecompressionBombError:
             raise _too_large() from None
         except MemoryError:
-            raise Refusal(
-                f"takes more than {MAX_BYTES >> 30} GiB of memory to decode; "
-                "export it again"
-            ) from None
+            raise _too_costly() from None
         except Exception:
-            # Pillow's decoders raise whatever they stumble over in damaged files:
+            # Pillow's decoders raise many kinds of exception on damaged files:
             # OSError, SyntaxError, struct.error, IndexError, ...
-            raise Refusal(DAMAGED) from None
+            raise Refusal(_DAMAGED) from None
 
 
 def _require_plain(image: Image.Image) -> None:
-    """Refuse what must not or need not be decoded; no pixel is decoded yet."""
+    """Refuse an image by its header, before any pixel is decoded."""
     if max(image.size) > MAX_SIDE_PX:
         raise _too_large()
     if min(image.size) < 1:
-        raise Refusal("holds no pixels; copy or export it again")
+        raise Refusal("has no pixels; copy or export it again")
     if getattr(image, "is_animated", False):
-        raise Refusal("holds several images (animation or pages); keep one")
+        raise Refusal("has several images (animation or pages); keep one")
     if image.mode not in _EIGHT_BIT_MODES | _SIXTEEN_BIT_MODES:
         raise Refusal(
-            f"has pixels of kind {image.mode!r}; save it as 8-bit or 16-bit grey"
+            f"has pixels of mode {image.mode!r}; save it as 8-bit or 16-bit grey"
         )
 
 
 def _unidentified(content: bytes) -> Refusal:
     if content.startswith(_SIGNATURES):
         return Refusal(
-            "is damaged, or has pixels of a kind that is not read; save it as 8-bit or "
+            "is damaged, or has an unsupported pixel format; save it as 8-bit or "
             "16-bit grey"
         )
     return Refusal("is not a PNG, JPEG, GIF, TIFF or BMP image")
@@ -116,42 +120,77 @@ def _too_large() -> Refusal:
     return Refusal(f"is larger than {MAX_SIDE_PX} x {MAX_SIDE_PX} px; make it smaller")
 
 
+def _too_costly() -> Refusal:
+    return Refusal(
+        f"takes more than {MAX_BYTES >> 30} GiB of memory to decode; export it again"
+    )
+
+
 def _to_grey(image: Image.Image) -> Image.Image:
     if image.mode in _SIXTEEN_BIT_MODES:
         return image.copy()
     if image.mode in _COLOR_MODES:
-        # Not straight to `L`: with alpha Pillow leaves the palette out.
+        # Not directly to `L`: with alpha, Pillow ignores the palette.
         image = image.convert("RGB")
     return image.convert("L")
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Decode file after file, until the other side closes or a limit ends it.
+    """Decode file after file, until the other side closes or a limit ends the process.
 
     Args:
-        requests: Gives `LENGTH` and content of each file.
-        answers: Takes `HEADER` and pixels, or what is wrong, of each.
+        requests: Gives `LENGTH` and the content of each file.
+        answers: Takes `READY`, then for each file `HEADER` and a body: pixels, or
+            what is wrong.
     """
+    answers.write(READY)
+    answers.flush()
     while head := requests.read(LENGTH.size):
         content = requests.read(*LENGTH.unpack(head))
-        # Left to its default action the signal ends the process, in native code too.
+        # The default action of the signal ends the process, native code included.
         signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
-        try:
-            image = decode(content)
-            dtype, body = _DTYPES[image.mode], image.tobytes()
-            height, width = image.height, image.width
-        except Refusal as refusal:
-            dtype, body = REFUSED, str(refusal).encode()
-            height = width = 0
+        dtype, height, width, body = _answer(content)
         signal.setitimer(signal.ITIMER_PROF, 0)
         answers.write(HEADER.pack(dtype, height, width, len(body)))
         answers.write(body)
         answers.flush()
 
 
+def _answer(content: bytes) -> tuple[bytes, int, int, bytes]:
+    try:
+        image = decode(content)
+        return _DTYPES[image.mode], image.height, image.width, image.tobytes()
+    except Refusal as refusal:
+        return REFUSED, 0, 0, str(refusal).encode()
+    except MemoryError:
+        return REFUSED, 0, 0, str(_too_costly()).encode()
+    except ImportError as error:
+        return FAILED, 0, 0, str(error).encode()
+
+
+def _import_formats() -> None:
+    """Import Pillow's readers, which Pillow itself imports late and silently."""
+    from PIL import (  # noqa: F401
+        BmpImagePlugin,
+        GifImagePlugin,
+        JpegImagePlugin,
+        PngImagePlugin,
+        TiffImagePlugin,
+    )
+
+
+def _discard_messages() -> None:
+    """Discard what native libraries write to the standard error."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 2)
+    os.close(sink)
+
+
 if __name__ == "__main__":
     # Ctrl-C is for the program that started this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(ValueError, OSError):  # macOS knows no such limit.
+    _import_formats()
+    _discard_messages()
+    with contextlib.suppress(ValueError, OSError):  # macOS has no such limit.
         resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
     serve(sys.stdin.buffer, sys.stdout.buffer)

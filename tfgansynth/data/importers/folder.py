@@ -1,10 +1,9 @@
-"""The plain layout: `DIR/images/STEM.ext` beside `DIR/masks/STEM.ext`."""
+"""Importer of the folder layout: `images/STEM.ext` beside `masks/STEM.ext`."""
 
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from tfgansynth.data.faults import Fault
 from tfgansynth.data.importers.images import EXTENSIONS
 from tfgansynth.data.importers.sources import (
     Scan,
@@ -15,25 +14,24 @@ from tfgansynth.data.importers.sources import (
     list_folder,
     normal_stem,
 )
+from tfgansynth.errors import Fault
 
 IMAGES = "images"
 MASKS = "masks"
 
 
 def scan(root: Path) -> Scan:
-    """Pair the images with the masks by equal stems.
+    """Pair images with masks of the same stem.
 
-    The extensions may differ; hidden files are passed over in silence. A mask
-    holds both lungs.
+    The extensions may differ. Hidden files are ignored. A mask shows both lungs.
 
     Args:
-        root: A folder that holds `images/` and `masks/`.
+        root: A folder with `images/` and `masks/`.
 
     Returns:
-        The cases; the faults are those that names and links tell: a mask or an
-        image without its partner, a name used twice (also where only letter case
-        or Unicode normal form differ), a name unsafe as a case id, and links
-        that leave `root`.
+        The cases, and the faults that names and links reveal: an image or a mask
+        without its partner, a name used twice (even if letter case or Unicode normal
+        form differ), a name unsafe as a case id, and links that leave `root`.
     """
     faults: list[Fault] = []
     ignored: list[Path] = []
@@ -61,30 +59,32 @@ def scan(root: Path) -> Scan:
 def _files_by_stem(
     folder: Path, root: Path, faults: list[Fault], ignored: list[Path]
 ) -> dict[str, Path]:
-    """Return the files of one folder by stem; add to `faults` and `ignored`."""
-    # One line for the folder, not one for each file behind it.
+    """Return the files of one folder by stem; extend `faults` and `ignored`."""
+    # One fault for the folder instead of one for each file in it.
     if leaves(folder, root):
         faults.append(Fault(folder, "is a link that leaves the data folder"))
         return {}
-    alike: dict[str, list[Path]] = defaultdict(list)
+    by_name: dict[str, list[Path]] = defaultdict(list)
     for path in list_folder(folder, faults):
         if path.suffix[1:].lower() not in EXTENSIONS:
             ignored.append(path)
         elif problem := file_problem(path, root):
             faults.append(Fault(path, problem))
         else:
-            alike[normal_stem(path).casefold()].append(path)
+            by_name[normal_stem(path).casefold()].append(path)
     faults += [
         Fault(path, f"has the same name as {first.name}; rename or remove one")
-        for first, *others in alike.values()
+        for first, *others in by_name.values()
         for path in others
     ]
-    # The first of a name stands for all, so that its content is checked as well.
-    return {normal_stem(path): path for group in alike.values() for path in group[::-1]}
+    # Keep the first file of each name, so that its content is checked as well.
+    return {
+        normal_stem(path): path for group in by_name.values() for path in group[::-1]
+    }
 
 
 def _expected(stem: str, folder: str, others: Mapping[str, Path]) -> str:
-    """Complete "has no mask": where it should be, or what is nearly it."""
+    """Complete "has no mask": where the file should be, or which is nearly right."""
     for other, path in others.items():
         if other.casefold() == stem.casefold():
             return f": {folder}/{path.name} differs in letter case; rename it"

@@ -1,4 +1,4 @@
-"""Read one image file, trusting nothing about it."""
+"""Read one image file from an untrusted source."""
 
 import os
 import stat
@@ -7,18 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from tfgansynth.arrays import FloatArray, MaskArray
-from tfgansynth.data.faults import FileError
 from tfgansynth.data.importers import worker
 from tfgansynth.data.importers.decoding import Refusal
+from tfgansynth.data.importers.worker import DecoderFailure
+from tfgansynth.errors import FileError, RunError, printable
 
 EXTENSIONS = frozenset({"png", "jpg", "jpeg", "gif", "tif", "tiff", "bmp"})
-"""Extensions (lower case, no dot) of the files that `read_grey` reads."""
+"""Extensions of the files that `read_grey` reads, in lower case without the dot."""
 
 JSRT_SIDE_PX = 2048
 """Side of a raw JSRT image."""
 
 _MAX_BYTES = 256 << 20
-"""Larger files are not read: the largest image in 16-bit grey takes half of this."""
+"""Larger files are not read. The largest 16-bit grey image has half this size."""
 
 _16_TO_8_BIT = np.float32(257)
 _JSRT_MAX = 4095
@@ -28,24 +29,29 @@ _JSRT_BYTES = JSRT_SIDE_PX * JSRT_SIDE_PX * 2
 def read_grey(path: Path) -> FloatArray:
     """Read a PNG, JPEG, GIF, TIFF or BMP file as grey values.
 
-    16-bit values are divided by 257; colors become luminance, transparency is
-    ignored. The content decides the format, not the extension.
+    16-bit values are divided by 257. Colors become luminance, and transparency is
+    ignored. The content determines the format, not the extension.
 
     Returns:
         float32 (H, W) in [0, 255].
 
     Raises:
         InputError: The file is missing, unreadable, empty, larger than 256 MiB,
-            damaged, no image, animated, longer than 8192 px on a side, too costly
-            to decode, or neither 8 nor 16 bits.
+            damaged, not an image, animated, longer than 8192 px on a side, too costly
+            to decode, or has neither 8 nor 16 bits.
+        RunError: The decoder fails for a reason other than the image.
     """
     content = _read(path)
     try:
         pixels = worker.decode(content)
     except Refusal as refusal:
         raise FileError(path, str(refusal)) from None
+    except DecoderFailure as failure:
+        raise RunError(printable(f"{path}: {failure}")) from None
     except OSError as error:
-        raise FileError(path, f"cannot be decoded: {error.strerror}") from None
+        raise RunError(
+            printable(f"{path}: the image decoder did not start ({error.strerror})")
+        ) from None
     grey = pixels.astype(np.float32)
     if pixels.itemsize == 2:
         grey /= _16_TO_8_BIT
@@ -53,16 +59,17 @@ def read_grey(path: Path) -> FloatArray:
 
 
 def read_mask(path: Path) -> MaskArray:
-    """Read a mask: inside is where the grey value is at least half its maximum.
+    """Read a mask: pixels with at least half of the largest grey value are inside.
 
-    Masks come as 0 and 1, as 0 and 255, and with smoothed edges (JPEG), so that
-    the threshold follows the file's own maximum.
+    Masks are stored as 0 and 1, as 0 and 255, or with smoothed edges (JPEG), so the
+    threshold depends on the largest value of the file.
 
     Returns:
         bool (H, W); all False if the file is black.
 
     Raises:
         InputError: As for `read_grey`.
+        RunError: As for `read_grey`.
     """
     grey = read_grey(path)
     return np.asarray((grey > 0) & (grey >= grey.max() / 2))
@@ -82,13 +89,15 @@ def read_jsrt_raw(path: Path) -> FloatArray:
     if len(content) != _JSRT_BYTES:
         raise FileError(
             path,
-            f"holds {len(content)} bytes, a raw JSRT image holds {_JSRT_BYTES}; "
+            f"has {len(content)} bytes, a raw JSRT image has {_JSRT_BYTES}; "
             "copy it again",
         )
     values = np.frombuffer(content, ">u2")
     if np.count_nonzero(values > _JSRT_MAX) * 2 > values.size:
         raise FileError(
-            path, "does not hold 12-bit values in big-endian byte order, as JSRT does"
+            path,
+            "does not have 12-bit values in big-endian byte order, as JSRT files do; "
+            "copy the original file",
         )
     bright = _JSRT_MAX - np.minimum(values, _JSRT_MAX).astype(np.float32)
     scaled = np.asarray(bright * np.float32(255 / _JSRT_MAX), np.float32)
@@ -96,12 +105,11 @@ def read_jsrt_raw(path: Path) -> FloatArray:
 
 
 def _read(path: Path) -> bytes:
-    """Read a regular, non-empty file that is not too large, once and whole.
+    """Read a regular, non-empty file that is not too large, once and completely.
 
-    What happens to the file afterwards, as where another program still writes it,
-    can no longer do harm.
+    Later changes of the file, by a program that still writes it, have no effect.
     """
-    # os.path swallows what pathlib raises (name too long, no permission).
+    # os.path returns False where pathlib raises (name too long, no permission).
     if os.path.isdir(path):
         raise FileError(path, "is a folder, not an image")
     if not os.path.exists(path):
@@ -126,5 +134,5 @@ def _read(path: Path) -> bytes:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open without waiting: a pipe put in a file's place would wait for ever."""
+    """Open without waiting: a named pipe in place of the file would wait forever."""
     return os.open(path, flags | os.O_NONBLOCK)

@@ -1,9 +1,9 @@
-"""The JSRT images and the SCR masks as their owners give them out.
+"""Importer of the JSRT images and the SCR masks as their owners distribute them.
 
-JSRT (Shiraishi et al., AJR 2000): 154 images with a nodule (`JPCLN001.IMG`) and
-93 without (`JPCNN001.IMG`). SCR (van Ginneken et al., MedIA 2006): one mask per
-organ, in folders named for the organ (`fold1/masks/left lung/JPCLN001.gif`); its
-two folds are the data base's own and play no part here.
+JSRT (Shiraishi et al., AJR 2000): 154 images with a nodule (`JPCLN001.IMG`) and 93
+without (`JPCNN001.IMG`). SCR (van Ginneken et al., MedIA 2006): one mask per organ, in
+folders named after the organ (`fold1/masks/left lung/JPCLN001.gif`). The two folds of
+SCR are not used.
 """
 
 import os
@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from tfgansynth.data.faults import Fault
 from tfgansynth.data.importers.images import EXTENSIONS
 from tfgansynth.data.importers.sources import (
     MAX_FILES,
@@ -24,6 +23,7 @@ from tfgansynth.data.importers.sources import (
     too_many_files,
 )
 from tfgansynth.data.lungs import Lungs
+from tfgansynth.errors import Fault
 
 _Role = Literal["image", "left", "right", "other organ"]
 
@@ -41,18 +41,17 @@ _ORGANS: dict[str, _Role] = {
 def scan(root: Path) -> Scan:
     """Find the images and the lung masks anywhere below `root`.
 
-    Organ folders are known by name in any letter case, with a space, `_`, `-` or
-    nothing between the words. Files of other names are passed over, as are
-    hidden ones. A case needs the mask of one lung at least; whether the lungs
-    asked for are there shows when it is read.
+    The names of organ folders may have any letter case, and a space, `_`, `-` or
+    nothing between the words. Hidden files and files of other names are ignored. A case
+    needs the mask of at least one lung. Whether the requested lungs exist is checked
+    when the case is read.
 
     Args:
         root: A folder.
 
     Returns:
-        The cases; the faults are those that names and links tell: an image
-        without a mask, a mask without an image, a name used twice, and links
-        that leave `root`.
+        The cases, and the faults that names and links reveal: an image without a
+        mask, a mask without an image, a name used twice, and links that leave `root`.
     """
     faults: list[Fault] = []
     found: dict[_Role, dict[str, Path]] = defaultdict(dict)
@@ -65,7 +64,7 @@ def scan(root: Path) -> Scan:
             faults.append(Fault(path, problem))
         elif case_id in found[role]:
             faults.append(
-                Fault(path, f"is there twice: {found[role][case_id]}; remove one")
+                Fault(path, f"has the same name as {found[role][case_id]}; remove one")
             )
         else:
             found[role][case_id] = path
@@ -88,12 +87,12 @@ def scan(root: Path) -> Scan:
 
 
 def has_jsrt_names(root: Path) -> bool:
-    """Tell whether any file below `root` is named like a JSRT image or mask."""
+    """Whether any file below `root` is named like a JSRT image or mask."""
     return any(_role(path.relative_to(root)) for path in _walk(root, []))
 
 
 def has_organ_folder(folder: Path) -> bool:
-    """Tell whether a folder directly in `folder` is named for an organ."""
+    """Whether a folder directly in `folder` is named after an organ."""
     return any(
         _organ(path.name) for path in list_folder(folder, []) if os.path.isdir(path)
     )
@@ -102,7 +101,7 @@ def has_organ_folder(folder: Path) -> bool:
 def _walk(root: Path, faults: list[Fault]) -> Iterator[Path]:
     """Yield the files below `root` in order, without hidden ones.
 
-    Unlike `os.walk` it bears any depth.
+    Unlike `os.walk`, it works at any depth.
     """
     folders = [root]
     n_files = 0
@@ -115,7 +114,7 @@ def _walk(root: Path, faults: list[Fault]) -> Iterator[Path]:
         for path in paths:
             if not os.path.isdir(path):
                 yield path
-            # Not followed: links may go round in circles.
+            # Not followed: links may form a cycle.
             elif os.path.islink(path):
                 faults.append(
                     Fault(path, "is a link to a folder; put the folder itself here")
@@ -126,7 +125,7 @@ def _walk(root: Path, faults: list[Fault]) -> Iterator[Path]:
 
 
 def _role(relative: Path) -> _Role | None:
-    """Say what a file is by its name and folders; None if it is no part of JSRT."""
+    """Return what a file is, by its name and folders; None if not part of JSRT."""
     extension = relative.suffix[1:].lower()
     if not _CASE_ID.fullmatch(relative.stem) or extension not in _IMAGE_EXTENSIONS:
         return None

@@ -1,4 +1,4 @@
-"""Where the files of a case lie, and how to read them."""
+"""The files of a case: where they are and how to read them."""
 
 import dataclasses
 import os
@@ -11,16 +11,15 @@ from typing import Literal
 import numpy as np
 
 from tfgansynth.arrays import FloatArray, MaskArray
-from tfgansynth.data.dataset import RawCase
-from tfgansynth.data.faults import Fault, FileError
 from tfgansynth.data.importers.images import read_grey, read_jsrt_raw, read_mask
 from tfgansynth.data.lungs import Lungs, select_lungs
+from tfgansynth.errors import Fault, FileError
 
 MAX_FILES = 50_000
-"""A folder with more is not searched: it is hardly that of a data set."""
+"""A folder with more files is not searched: it is probably not a data set."""
 
 Layout = Literal["folder", "jsrt"]
-"""How the files of a data set are arranged: see `folder` and `jsrt`."""
+"""The arrangement of the files of a data set; see `folder` and `jsrt`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,10 +28,10 @@ class Source:
 
     Attributes:
         case_id: Stem of the image's file name, in Unicode normal form C.
-        layout: The layout it was found in.
+        layout: The layout of its folder.
         image_path: The image.
-        mask_paths: The masks by what they hold: `both` in the folder layout,
-            `left` and `right` (at least one of them) in the JSRT layout.
+        mask_paths: The masks by what they show: `both` in the folder layout, `left`
+            and `right` (at least one of them) in the JSRT layout.
     """
 
     case_id: str
@@ -42,18 +41,18 @@ class Source:
 
     @property
     def mask_path(self) -> Path:
-        """The first mask: the file to name when the mask is at fault."""
+        """The first mask: the file to name if something is wrong with the mask."""
         return next(iter(self.mask_paths.values()))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scan:
-    """What a folder holds by its file names alone; nothing is read yet.
+    """The content of a folder by its file names; no file is read yet.
 
     Attributes:
-        layout: The layout scanned for.
-        sources: The cases that have an image and a mask, in order of their ids.
-        faults: Everything wrong with names, pairs and links.
+        layout: The layout of the folder.
+        sources: The cases that have an image and a mask, sorted by id.
+        faults: Everything that is wrong with names, pairs and links.
         ignored: Files that are not part of the layout.
     """
 
@@ -61,19 +60,6 @@ class Scan:
     sources: tuple[Source, ...]
     faults: tuple[Fault, ...]
     ignored: tuple[Path, ...] = ()
-
-
-def read(source: Source, lungs: Lungs) -> RawCase:
-    """Read the image and the mask of a case.
-
-    Raises:
-        InputError: A file cannot be read, or the mask of a lung is missing.
-    """
-    return RawCase(
-        case_id=source.case_id,
-        image=read_image(source),
-        mask=read_lungs(source, lungs),
-    )
 
 
 def read_image(source: Source) -> FloatArray:
@@ -87,7 +73,7 @@ def read_image(source: Source) -> FloatArray:
 
 
 def read_lungs(source: Source, lungs: Lungs) -> MaskArray:
-    """Read the mask of a case: bool (h, w), the lungs asked for.
+    """Read the mask of a case: bool (h, w), the requested lungs.
 
     Raises:
         InputError: A file cannot be read, the mask of a lung is missing, or the
@@ -115,23 +101,23 @@ def normal_stem(path: Path) -> str:
 
 
 def id_problem(case_id: str) -> str | None:
-    """Say why a case id would not be safe as a file name; None if it is."""
+    """Return why a case id is not safe as a file name; None if it is."""
     odd = sorted({c for c in case_id if not (c.isalnum() or c in " ._-")})
     if odd:
         shown = " ".join(odd)
-        return f"name holds {shown}; rename it with letters, digits, space . _ - only"
+        return f"name has {shown}; rename it with letters, digits, space . _ - only"
     if case_id != case_id.strip(" ."):
         return "name begins or ends with a space or dot; rename it"
     return None
 
 
 def list_folder(folder: Path, faults: list[Fault]) -> list[Path]:
-    """Return what a folder holds, in order of the names, without hidden files.
+    """Return the content of a folder, sorted by name, without hidden files.
 
-    A folder that cannot be read goes to `faults`.
+    If the folder cannot be read, `faults` is extended.
 
     Raises:
-        InputError: It holds more than 50000 files.
+        InputError: It has more than 50000 files.
     """
     try:
         with os.scandir(folder) as entries:
@@ -145,28 +131,31 @@ def list_folder(folder: Path, faults: list[Fault]) -> list[Path]:
 
 
 def too_many_files(folder: Path) -> FileError:
-    """Return the error for a folder that holds more than a data set would."""
+    """Return the error for a folder that has too many files for a data set."""
     return FileError(
-        folder, f"holds more than {MAX_FILES} files; name the data set's own folder"
+        folder,
+        f"has more than {MAX_FILES} files; name the folder of the data set itself",
     )
 
 
 def leaves(path: Path, root: Path) -> bool:
-    """Tell whether a path below `root` leads elsewhere by a link."""
-    # Not Path.resolve, which raises where links go round in circles.
+    """Whether a path below `root` leads out of it by a link."""
+    # Path.resolve raises if links form a cycle.
     real_root = os.path.realpath(root)
     return os.path.commonpath([os.path.realpath(path), real_root]) != real_root
 
 
 def file_problem(path: Path, root: Path) -> str | None:
-    """Say why a file found below `root` should not be opened; None if it may be."""
-    # os.path says no where pathlib raises, as in a folder without permission.
+    """Return why a file below `root` must not be opened; None if it may be."""
+    # os.path returns False where pathlib raises, as in a folder without permission.
     if os.path.islink(path):
         if not os.path.exists(path):
             return "is a link to nothing; put the file itself here"
         if leaves(path, root):
             return "is a link that leaves the data folder; put the file itself here"
-    return None if os.path.isfile(path) else "is not a regular file, or out of reach"
+    return (
+        None if os.path.isfile(path) else "is not a regular file, or is not accessible"
+    )
 
 
 def _organ_path(source: Source, lung: Lungs) -> Path:

@@ -1,8 +1,16 @@
-"""Decode images in a process of its own, which may crash, hang or burst alone.
+"""Decodes images in a process of its own, which may crash or hang alone.
 
-Image decoders are large native libraries, and files made to break them exist. The
-process is given bytes and no name, its processor time and memory are bounded, and
-what its libraries print goes nowhere.
+Image decoders are large native libraries, and files exist that are made to break
+them. The process gets bytes and no file name. Its processor time and its memory are
+limited, and the messages of its libraries are discarded.
+
+Why a process ended decides who is to blame:
+
+- Its processor time is used up (SIGPROF): the image takes too long to decode.
+- It crashed (SIGSEGV, SIGABRT, ...): the image is damaged, if it crashes a second
+  process too.
+- Anything else (killed by the system, a library that is missing, no answer in time):
+  the machine is at fault, if a second process fails too. The image may be sound.
 """
 
 import atexit
@@ -10,6 +18,8 @@ import contextlib
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -17,47 +27,185 @@ from numpy.typing import NDArray
 
 from tfgansynth.data.importers import decoding
 from tfgansynth.data.importers.decoding import Refusal
+from tfgansynth.errors import one_line
+from tfgansynth.runtime.isolation import why_it_ended
 
-_process: "subprocess.Popen[bytes] | None" = None
-"""Serves file after file: to start it takes longer than to decode most of them."""
+ANSWER_SECONDS = 60.0
+"""Wall-clock time for one file. Only a machine that is overloaded, out of memory or
+suspended needs more: processor time is limited to `decoding.MAX_SECONDS`."""
+
+_EXIT_SECONDS = 5.0
+"""Time from the end of the output to the end of the process."""
+
+_CRASHES = frozenset(
+    (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+)
+
+
+class DecoderFailure(Exception):
+    """The decoder process failed for a reason other than the image.
+
+    The message is one line that says why and what to do.
+    """
+
+
+class _Process:
+    """A decoder process that is ready for files."""
+
+    def __init__(self) -> None:
+        self.timed_out = False
+        self.popen = subprocess.Popen(
+            # -P: a file in the current folder must not be imported as a library.
+            [sys.executable, "-P", decoding.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            with self.time_limit():
+                ready = self.answers.read(len(decoding.READY))
+            if ready != decoding.READY:
+                exit_code = self.exit_code()
+                why = f"it did not start: {self._last_message() or self.why(exit_code)}"
+                raise _Ended(exit_code, why, while_decoding=False)
+        except BaseException:
+            self.end()
+            raise
+
+    @property
+    def requests(self) -> BinaryIO:
+        return cast(BinaryIO, self.popen.stdin)
+
+    @property
+    def answers(self) -> BinaryIO:
+        return cast(BinaryIO, self.popen.stdout)
+
+    @contextlib.contextmanager
+    def time_limit(self) -> Iterator[None]:
+        """End the process if the block takes longer than `ANSWER_SECONDS`."""
+        timer = threading.Timer(ANSWER_SECONDS, self._time_out)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _time_out(self) -> None:
+        self.timed_out = True
+        self.popen.kill()
+
+    def _last_message(self) -> str:
+        """Return the last line that the process wrote before it was ready."""
+        messages = cast(BinaryIO, self.popen.stderr).read().decode(errors="replace")
+        return one_line((messages.strip().splitlines() or [""])[-1])
+
+    def why(self, exit_code: int) -> str:
+        """Say why the process ended."""
+        if self.timed_out:
+            return f"no answer within {ANSWER_SECONDS:g} s"
+        return why_it_ended(exit_code)
+
+    def end(self) -> int:
+        """End the process if it still runs; return its exit code."""
+        # Closing a pipe to a dead process fails if data is left to write.
+        with contextlib.suppress(BrokenPipeError), self.popen:
+            self.popen.kill()
+        return self.popen.wait()
+
+    def exit_code(self) -> int:
+        """Return the exit code of a process that has closed its output."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.popen.wait(_EXIT_SECONDS)
+        self.popen.kill()
+        return self.popen.wait()
+
+
+_process: _Process | None = None
+"""Serves file after file: starting it takes longer than decoding most of them."""
 
 
 def decode(content: bytes) -> NDArray[np.uint8 | np.uint16]:
     """Decode the bytes of an image file to grey; see `decoding.decode`.
 
+    A process that ends before its answer is replaced once, unless the image used up
+    the processor time.
+
     Returns:
         uint8 or uint16 (H, W).
 
     Raises:
-        Refusal: The content is no image that can be used, or decoding it crashed
-            or took more processor time or memory than it may.
-        OSError: The process could not be started.
+        Refusal: The content is not a usable image, crashes the decoder, or takes too
+            much processor time or memory.
+        DecoderFailure: The decoder fails for another reason.
+        OSError: The process cannot be started.
     """
     try:
-        dtype, height, width, body = _exchange(_running(), content)
-    except (EOFError, BrokenPipeError):
-        raise _why_ended(_end()) from None
-    except BaseException:
-        # Stopped midway, the process would answer the next file with this one.
-        _end()
-        raise
+        dtype, height, width, body = _exchange(content)
+    except _Ended:
+        try:
+            dtype, height, width, body = _exchange(content)
+        except _Ended as again:
+            raise _verdict(again) from None
     if dtype == decoding.REFUSED:
         raise Refusal(body.decode())
+    if dtype == decoding.FAILED:
+        raise DecoderFailure(
+            f"the image decoder does not work: {one_line(body.decode())}; check the "
+            "installation of Pillow"
+        )
     return np.frombuffer(body, dtype.decode()).reshape(height, width)
 
 
-def _exchange(
-    process: "subprocess.Popen[bytes]", content: bytes
-) -> tuple[bytes, int, int, bytes]:
+class _Ended(Exception):
+    """The process ended before it was ready, or before it answered."""
+
+    def __init__(self, exit_code: int, why: str, *, while_decoding: bool) -> None:
+        super().__init__(why)
+        self.exit_code = exit_code
+        self.while_decoding = while_decoding
+
+
+def _exchange(content: bytes) -> tuple[bytes, int, int, bytes]:
     """Send a file's content; return what the answer's header and body say."""
-    requests = cast(BinaryIO, process.stdin)
-    answers = cast(BinaryIO, process.stdout)
-    requests.write(decoding.LENGTH.pack(len(content)))
-    requests.write(content)
-    requests.flush()
-    head = _read_exactly(answers, decoding.HEADER.size)
-    dtype, height, width, n_bytes = decoding.HEADER.unpack(head)
-    return dtype, height, width, _read_exactly(answers, n_bytes)
+    process = _running()
+    try:
+        with process.time_limit():
+            process.requests.write(decoding.LENGTH.pack(len(content)))
+            process.requests.write(content)
+            process.requests.flush()
+            head = _read_exactly(process.answers, decoding.HEADER.size)
+            dtype, height, width, n_bytes = decoding.HEADER.unpack(head)
+            return dtype, height, width, _read_exactly(process.answers, n_bytes)
+    except (EOFError, BrokenPipeError):
+        exit_code = process.exit_code()
+        _end()
+        if exit_code == -signal.SIGPROF:
+            raise Refusal(
+                f"takes longer than {decoding.MAX_SECONDS} s to decode; export it again"
+            ) from None
+        raise _Ended(exit_code, process.why(exit_code), while_decoding=True) from None
+    except BaseException:
+        # An interrupted process would answer the next file with this one.
+        _end()
+        raise
+
+
+def _verdict(ended: _Ended) -> Exception:
+    """Blame the image for a crash, and the machine for any other end."""
+    if ended.while_decoding and -ended.exit_code in _CRASHES:
+        name = signal.Signals(-ended.exit_code).name
+        return Refusal(
+            f"is damaged: it crashes the image decoder ({name}); copy or export it "
+            "again"
+        )
+    # A positive exit code comes from an exception of Python, such as a failed import.
+    advice = (
+        "check the installation of Pillow"
+        if ended.exit_code > 0
+        else "close other programs and run the command again"
+    )
+    return DecoderFailure(f"the image decoder failed twice ({ended}); {advice}")
 
 
 def _read_exactly(source: BinaryIO, n_bytes: int) -> bytes:
@@ -67,36 +215,18 @@ def _read_exactly(source: BinaryIO, n_bytes: int) -> bytes:
     return content
 
 
-def _running() -> "subprocess.Popen[bytes]":
+def _running() -> _Process:
     global _process
-    if _process is None or _process.poll() is not None:
+    if _process is not None and _process.popen.poll() is not None:
         _end()
-        _process = subprocess.Popen(
-            # -P: nothing that lies beside it is imported in place of a library.
-            [sys.executable, "-P", decoding.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+    if _process is None:
+        _process = _Process()
     return _process
 
 
 @atexit.register
-def _end() -> int | None:
-    """End the process if there is one; return its exit code."""
+def _end() -> int:
+    """End the process if there is one; return its exit code, 0 without one."""
     global _process
     process, _process = _process, None
-    if process is None:
-        return None
-    # Closing a pipe to a dead process fails over what is still to be written.
-    with contextlib.suppress(BrokenPipeError), process:
-        process.kill()
-    return process.wait()
-
-
-def _why_ended(code: int | None) -> Refusal:
-    if code == -signal.SIGPROF:
-        return Refusal(
-            f"takes longer than {decoding.MAX_SECONDS} s to decode; export it again"
-        )
-    return Refusal(decoding.DAMAGED)
+    return process.end() if process else 0

@@ -1,10 +1,10 @@
 """The data card of a synthetic set, in the form of the Hugging Face Hub."""
 
 import dataclasses
-from typing import Any
 
-from tfgansynth.reporting.cards.findings import Findings
-from tfgansynth.reporting.cards.markdown import bullets, front_matter, table
+from tfgansynth.records.provenance import SetManifest
+from tfgansynth.reporting.cards.findings import CardFindings
+from tfgansynth.reporting.cards.front_matter import front_matter
 from tfgansynth.reporting.cards.sections import (
     citation,
     license_fields,
@@ -15,6 +15,7 @@ from tfgansynth.reporting.cards.sections import (
     terms,
     training_cases,
 )
+from tfgansynth.reporting.grids import bullets, to_markdown
 
 _SIZES = (
     (1_000, "n<1K"),
@@ -37,7 +38,7 @@ class SetFacts:
         labels: What the integers of its labels mean.
     """
 
-    manifest: dict[str, Any]
+    manifest: SetManifest
     manifest_sha256: str
     n_pairs: int
     size: int
@@ -45,17 +46,17 @@ class SetFacts:
     labels: dict[str, int]
 
 
-def data_card(facts: SetFacts, findings: Findings) -> str:
+def data_card(facts: SetFacts, findings: CardFindings) -> str:
     """Render the card: README.md of the folder that is handed over."""
     provenance = facts.manifest
-    name = f"Synthetic pairs of image and mask from {provenance['dataset']['name']}"
+    name = f"Synthetic pairs of image and mask from {provenance.dataset.name}"
     metadata = {
         **license_fields(provenance),
         "pretty_name": name,
         "task_categories": ["image-segmentation"],
         "size_categories": [size_category(facts.n_pairs)],
         "annotations_creators": ["machine-generated"],
-        "tags": _tags(provenance["dataset"]["is_phantom"]),
+        "tags": _tags(provenance.dataset.is_phantom),
     }
     parts = [
         f"# {name}",
@@ -63,7 +64,7 @@ def data_card(facts: SetFacts, findings: Findings) -> str:
         "## What it is",
         f"{facts.n_pairs} pairs of a grey image ({facts.size} x {facts.size} px, 8 "
         f"bits) and a mask of {target(provenance)}, {_by_whom(provenance)}. They are "
-        "generated, not taken of anyone; what they are learned from is named below.",
+        "generated and show no real person; the source data are named below.",
         _files(facts),
         "## How it was made",
         _making(provenance),
@@ -94,7 +95,7 @@ def data_card(facts: SetFacts, findings: Findings) -> str:
         "## Limits",
         bullets(
             (
-                "Masks are generated, not drawn by people; they may be wrong.",
+                "Masks are generated, not drawn by experts; they may be wrong.",
                 "What is rare among so few cases is rarer still here, or missing: "
                 "findings, devices, unusual bodies.",
                 "An audit finds copies that are near in its measure. That it finds "
@@ -125,9 +126,9 @@ def _tags(is_phantom: bool) -> list[str]:
     return ["synthetic", "medical", "segmentation", "gan", "tfgansynth", *kind]
 
 
-def _by_whom(provenance: dict[str, Any]) -> str:
+def _by_whom(provenance: SetManifest) -> str:
     network = "a generative adversarial network"
-    if "teachers" in provenance:
+    if provenance.pseudo_labels:
         return f"the image drawn by {network}, the mask by segmentation networks"
     return f"both drawn at once by {network}"
 
@@ -143,54 +144,53 @@ def _files(facts: SetFacts) -> str:
         ),
         ("`manifest.json`", "provenance and hash of each pair"),
     ]
-    return table(("File", "What it holds"), rows)
+    return to_markdown(("File", "What it holds"), rows)
 
 
-def _making(provenance: dict[str, Any]) -> str:
-    synthesis = provenance["synthesis"]
+def _making(provenance: SetManifest) -> str:
+    synthesis = provenance.synthesis
     return (
         "A DCGAN whose images have two channels, image and mask (Neff et al. 2017; "
         "software: tfgansynth), was trained on real pairs. Of what it drew, masks were "
-        f"thresholded at {synthesis['mask_threshold']}, their largest connected "
-        f"components kept (at most {provenance['mask_components']}) and holes filled. "
+        f"thresholded at {synthesis.mask_threshold}, their largest connected "
+        f"components kept (at most {provenance.mask_components}) and holes filled. "
         "Pairs with an empty mask were dropped, and images whose perceptual hash "
         "differs from an earlier one's in at most "
-        f"{synthesis['hash_distance']} of 64 bits." + _changes(provenance)
+        f"{synthesis.hash_distance} of 64 bits." + _changes(provenance)
     )
 
 
-def _changes(provenance: dict[str, Any]) -> str:
+def _changes(provenance: SetManifest) -> str:
     """What was done besides the paper's steps, if anything was."""
     text = ""
-    if provenance.get("gan", {}).get("codes"):
+    if provenance.gan.latent_codes:
         text += (
-            " The generator has learned a code for each training case, which gives "
-            "that case again; pairs are drawn from mixtures of codes. The audit below "
-            "says whether any came too near to a case."
+            " The generator has learned a latent code for each training case, which "
+            "reproduces that case; pairs are drawn from mixtures of codes. The audit "
+            "below says whether any pair is too close to a case."
         )
-    if "teachers" in provenance:
+    if provenance.pseudo_labels:
         text += (
-            " The masks are not the generator's: they are the mean opinion of "
-            f"{len(provenance['teachers'])} U-Nets, trained with classical "
+            " The masks are not the generator's: they are the mean prediction of "
+            f"{len(provenance.pseudo_labels)} U-Nets, trained with classical "
             "augmentation on the same cases."
         )
-    if provenance["synthesis"]["deform"] != "none":
-        text += " Each pair was deformed once, image and mask as one."
+    if provenance.synthesis.augment != "none":
+        text += " Each pair was augmented once, image and mask together."
     return text
 
 
-def _numbers(provenance: dict[str, Any]) -> str:
+def _numbers(provenance: SetManifest) -> str:
     rows = [
-        ("Pairs drawn", provenance["drawn"]),
-        ("Dropped as almost identical", provenance["dropped_as_almost_identical"]),
-        ("Dropped for an empty mask", provenance["dropped_for_an_empty_mask"]),
-        ("Seed of the noise", provenance["z_seed"]),
+        ("Pairs drawn", provenance.drawn),
+        ("Dropped as almost identical", provenance.dropped_as_almost_identical),
+        ("Dropped for an empty mask", provenance.dropped_for_an_empty_mask),
+        ("Seed of the noise", provenance.z_seed),
     ]
-    if "dropped_for_disagreement" in provenance:
-        rows.append(
-            ("Dropped as judges disagree", provenance["dropped_for_disagreement"])
-        )
-    if "dropped_by_the_audit" in provenance:
-        dropped = len(provenance["dropped_by_the_audit"])
+    if provenance.min_agreement is not None:
+        label = "Dropped for disagreement with the out-of-fold ensemble"
+        rows.append((label, provenance.dropped_for_disagreement))
+    if provenance.audited_manifest_sha256:
+        dropped = len(provenance.dropped_by_the_audit)
         rows.append(("Dropped by the audit for copies", dropped))
-    return table(("", ""), rows)
+    return to_markdown(("", ""), rows)

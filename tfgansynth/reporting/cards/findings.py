@@ -1,33 +1,47 @@
-"""What a run has found of a set and its use, as sections of a card."""
+"""What a run has found of a synthetic set or its generator, as sections of a card."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
-from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary, mean_sd, span
-from tfgansynth.reporting.cards.markdown import bullets, table
-
-Record = Mapping[str, Any]
-"""Read from a JSON file that carries its hash."""
+from tfgansynth.evaluation.tables import METRIC_HEADINGS
+from tfgansynth.records import converter
+from tfgansynth.records.assessments import Assessment, Fidelity, Memorization, Quality
+from tfgansynth.records.comparisons import Comparison, RegimeRow
+from tfgansynth.records.files import ASSESSMENT, COMPARISON, CONFIG
+from tfgansynth.records.provenance import GeneratorProvenance, SetManifest
+from tfgansynth.records.reading import data_remarks, gan_remarks, read_identity
+from tfgansynth.records.regimes import set_names
+from tfgansynth.records.remarks import remark_lines
+from tfgansynth.reporting import grids
+from tfgansynth.reporting.assessments import figure_rows, misfits_text
+from tfgansynth.reporting.grids import passed, span
+from tfgansynth.reporting.tables import mean_sd
+from tfgansynth.runtime import storage
+from tfgansynth.synthesis.sampling import MANIFEST
 
 NOT_ASSESSED = (
-    "**Not assessed.** Nothing has been measured of how sound these pairs are, how "
-    "like real ones, or whether they repeat training cases: `tools/assess.py` does."
+    "**Not assessed.** The quality, fidelity and memorization of these pairs have not "
+    "been measured: `tools/assess.py` does it."
 )
 NOT_EVALUATED = (
     "**Not evaluated.** No segmentation network trained on these pairs has been "
-    "compared with one trained without them: `tools/run_table.py` does."
+    "compared with one trained without them: `tools/run_table.py` does it."
 )
+_BEFORE_THE_AUDIT = (
+    "This is the assessment of the set before the pairs that the audit objects to were "
+    "dropped; this set is what is left."
+)
+_OF_ANOTHER_SET = "These networks were trained on the run's own set, which is another."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Findings:
-    """What a card tells of results; each in Markdown.
+class CardFindings:
+    """The results on a card; each in Markdown.
 
     Attributes:
-        assessment: Soundness, fidelity and the audit for copies.
+        assessment: Quality, fidelity and memorization.
         evaluation: What segmentation networks gained.
-        remarks: What went amiss on the way.
+        remarks: Problems that may affect the results.
     """
 
     assessment: str = NOT_ASSESSED
@@ -35,44 +49,128 @@ class Findings:
     remarks: tuple[str, ...] = ()
 
 
-def assessment_section(record: Record) -> str:
-    """Render what an assessment found.
+def findings_of_set(
+    root: Path, fold: int, source: Path, manifest: SetManifest
+) -> CardFindings:
+    """Collect what is known of one synthetic set of a fold.
 
     Args:
-        record: Of `assessment.json`.
+        root: The run folder.
+        fold: Number of the fold.
+        source: The set's folder.
+        manifest: The set's manifest.
+
+    Raises:
+        InputError: A result was altered or is of another version.
     """
-    n_pairs = record["synthetic_set"]["n"]
-    audit = record["memorization"]
+    own = storage.hash_file(source / MANIFEST)
+    assessment = _assessment(root, fold, own)
+    if manifest.audited_manifest_sha256 and assessment is None:
+        before = _assessment(root, fold, manifest.audited_manifest_sha256)
+        assessment = before and f"{_BEFORE_THE_AUDIT}\n\n{before}"
+    evaluation = _evaluation(root, fold)
+    if evaluation and own not in _trained_on(root, fold):
+        evaluation = f"{_OF_ANOTHER_SET}\n\n{evaluation}"
+    return CardFindings(
+        assessment=assessment or NOT_ASSESSED,
+        evaluation=evaluation or NOT_EVALUATED,
+        remarks=_remarks(root, fold, manifest),
+    )
+
+
+def findings_of_generator(
+    root: Path, fold: int, generator: GeneratorProvenance
+) -> CardFindings:
+    """Collect what is known of a fold's generator, by the set it has drawn.
+
+    Args:
+        root: The run folder.
+        fold: Number of the fold.
+        generator: What the generator came from.
+
+    Raises:
+        InputError: A result was altered or is of another version.
+    """
+    source = root / f"fold-{fold}" / set_names()["plain"]
+    if source.exists():
+        manifest = converter.read(source / MANIFEST, SetManifest)
+        if manifest.generator_sha256 == generator.generator_sha256:
+            return findings_of_set(root, fold, source, manifest)
+    return CardFindings(remarks=_remarks(root, fold, generator))
+
+
+def assessment_section(assessment: Assessment) -> str:
+    """Render what an assessment found."""
+    n_pairs, audit = assessment.synthetic_set.n, assessment.memorization
     return "\n\n".join(
         [
-            f"{n_pairs} synthetic pairs beside {record['n_training']} training cases "
-            f"and {record['n_held_out']} held-out real ones ({record['held_out']}).",
-            "Audit for copies of training cases: "
-            f"**{'passed' if audit['passed'] else 'NOT PASSED'}**. "
-            f"Pairs that it objects to: {len(audit['offenders'])}.",
-            _audit_table(audit["parts"], n_pairs),
-            bullets(_soundness(record["soundness"])),
-            *_fidelity(record["fidelity"]),
+            f"{n_pairs} synthetic pairs beside {assessment.n_training} training cases "
+            f"and {assessment.n_held_out} held-out real ones ({assessment.held_out}).",
+            f"Audit for copies of training cases: **{passed(audit.passed)}**. "
+            f"Flagged pairs: {len(audit.flagged)}.",
+            _audit_table(audit, n_pairs),
+            grids.bullets(_quality(assessment.quality)),
+            *_fidelity(assessment.fidelity),
         ]
     )
 
 
-def evaluation_section(record: Record) -> str:
-    """Render the rows and verdicts of an experiment.
-
-    Args:
-        record: Of `evidence.json`.
-    """
+def evaluation_section(comparison: Comparison) -> str:
+    """Render the regimes and verdicts of an experiment."""
     headings = ("Trained on", "Real", "Synthetic", "Results", *METRIC_HEADINGS.values())
-    parts = [f"{record['context']}; mean ± standard deviation over test cases."]
-    for each in record["tables"]:
-        parts += [f"{each['title']}:", table(headings, map(_row, each["rows"]))]
-    verdicts = [comparison["sentence"] for comparison in record["comparisons"]]
-    remarks = [f"REMARK: {remark}" for remark in record["remarks"]]
-    return "\n\n".join([*parts, bullets([*verdicts, *remarks])]).rstrip()
+    parts = [f"{comparison.context}; mean ± standard deviation over test cases."]
+    for each in comparison.tables:
+        rows = map(_row, each.rows)
+        parts += [f"{each.title}:", grids.to_markdown(headings, rows)]
+    lines = [pair.sentence for pair in comparison.comparisons]
+    remarks = remark_lines(comparison.remarks, n_seeds=len(comparison.seeds))
+    lines += [f"REMARK: {remark}" for remark in remarks]
+    return "\n\n".join([*parts, grids.bullets(lines)]).rstrip()
 
 
-def _audit_table(parts: Record, n_pairs: int) -> str:
+def _assessment(root: Path, fold: int, manifest_sha256: str) -> str | None:
+    """Render the assessment of the set with this manifest."""
+    for path in sorted((root / f"fold-{fold}").glob(f"*/{ASSESSMENT}")):
+        assessment = converter.read(path, Assessment)
+        if assessment.synthetic_set.manifest_sha256 == manifest_sha256:
+            return assessment_section(assessment)
+    return None
+
+
+def _evaluation(root: Path, fold: int) -> str | None:
+    """Render what the most runs together show, this one and its fold among them."""
+    own = root / COMPARISON
+    # The folder of a study of several seeds lies beside its runs, and is no run.
+    studies = (
+        path
+        for path in sorted(root.parent.glob(f"*/{COMPARISON}"))
+        if not path.with_name(CONFIG).exists()
+    )
+    found = {}
+    for path in [*([own] if own.exists() else []), *studies]:
+        comparison = converter.read(path, Comparison)
+        if fold in comparison.folds and root.name in comparison.runs:
+            found[len(comparison.runs)] = comparison
+    return evaluation_section(found[max(found)]) if found else None
+
+
+def _trained_on(root: Path, fold: int) -> set[str]:
+    """Hashes of the manifests of the sets that the run's U-Nets are trained on."""
+    folder = root / f"fold-{fold}"
+    paths = (folder / name / MANIFEST for name in set_names().values())
+    return {storage.hash_file(path) for path in paths if path.exists()}
+
+
+def _remarks(root: Path, fold: int, generator: GeneratorProvenance) -> tuple[str, ...]:
+    """Problems with the data, or in the training of the fold's GAN."""
+    found = (
+        *data_remarks(generator.duplicates),
+        *gan_remarks(read_identity(root), fold),
+    )
+    return tuple(remark_lines(found, n_seeds=1))
+
+
+def _audit_table(audit: Memorization, n_pairs: int) -> str:
     headings = (
         "Compared",
         "Copies",
@@ -82,63 +180,45 @@ def _audit_table(parts: Record, n_pairs: int) -> str:
         "Verdict",
     )
     rows = []
-    for name, part in parts.items():
-        low, high = part["expected_share_interval"]
+    for name, part in audit.parts.items():
+        low, high = part.expected_share_interval
         rows.append(
             (
                 name,
-                part["n_copies"],
-                f"{part['n_closer']} of {n_pairs} ({part['share']:.1%})",
-                f"{part['expected_share']:.1%} [{low:.1%}, {high:.1%}]",
-                f"{part['p_value']:.2g}",
-                "passed" if part["passed"] else "NOT PASSED",
+                part.n_copies,
+                f"{part.n_closer} of {n_pairs} ({part.share:.1%})",
+                f"{part.expected_share:.1%} [{low:.1%}, {high:.1%}]",
+                f"{part.p_value:.2g}",
+                passed(part.passed),
             )
         )
-    return table(headings, rows)
+    return grids.to_markdown(headings, rows)
 
 
-def _soundness(record: Record) -> list[str]:
-    agreement, shapes = record["agreement"], record["plausibility"]
-    misfits = [f"{name} {count}" for name, count in shapes["misfits"].items()]
+def _quality(quality: Quality) -> list[str]:
+    agreement, shapes = quality.agreement, quality.plausibility
     return [
-        "Do masks agree with their images, as judged by U-Nets of real cases (Dice)? "
-        f"synthetic {agreement['synthetic']['mean']:.3f} on average, real "
-        f"{agreement['real']['mean']:.3f}.",
-        "Masks of plausible shape: "
-        f"synthetic {shapes['synthetic']:.1%}, held-out real {shapes['real']:.1%}; out "
-        f"of range: {', '.join(misfits) or 'none'}.",
+        "Agreement of masks with out-of-fold segmentations of their images (Dice): "
+        f"synthetic {agreement.synthetic.mean:.3f} on average, real "
+        f"{agreement.real.mean:.3f}.",
+        f"Masks of plausible shape: synthetic {shapes.synthetic:.1%}, held-out real "
+        f"{shapes.real:.1%}; out of range: {misfits_text(quality)}.",
     ]
 
 
-def _fidelity(record: Record) -> list[str]:
-    figures = {
-        **record["figures"],
-        **{f"{name} [sd]": each for name, each in record["shapes"].items()},
-    }
-    columns = ("synthetic", "ruler", "difference")
-    rows = [
-        [
-            name,
-            *(
-                "{value:.3f} [{low:.3f}, {high:.3f}]".format(**each[column])
-                for column in columns
-            ),
-        ]
-        for name, each in figures.items()
-    ]
-    headings = ("Likeness", "Synthetic", "Held-out real (ruler)", "Difference")
-    diversity = record["hash_diversity"]
+def _fidelity(fidelity: Fidelity) -> list[str]:
+    headings = ("Fidelity", "Synthetic", "Held-out real reference", "Difference")
+    rows = figure_rows(fidelity)
+    diversity = fidelity.hash_diversity
     return [
-        f"Features: {record['features']}. Values with 95 % intervals; rows in [sd] are "
+        f"Features: {fidelity.features}. Values with 95 % intervals; rows in [sd] are "
         "distances between distributions of mask shapes.",
-        *([table(headings, rows)] if rows else []),
-        "Diversity of perceptual hashes: "
-        f"synthetic {diversity['synthetic']:.1f}, training {diversity['real']:.1f} of "
-        "64 bits.",
+        *([grids.to_markdown(headings, rows)] if rows else []),
+        "Diversity of perceptual hashes: synthetic "
+        f"{diversity.synthetic:.1f}, training {diversity.real:.1f} of 64 bits.",
     ]
 
 
-def _row(row: Record) -> list[object]:
-    metrics = [mean_sd(Summary(**row["metrics"][name])) for name in METRIC_HEADINGS]
-    counts = [span(row["n_real"]), span(row["n_synthetic"])]
-    return [row["name"], *counts, row["n_results"], *metrics]
+def _row(row: RegimeRow) -> list[object]:
+    metrics = [mean_sd(row.metrics[name]) for name in METRIC_HEADINGS]
+    return [row.name, span(row.n_real), span(row.n_synthetic), row.n_results, *metrics]

@@ -1,14 +1,13 @@
 """The model card of an exported generator, in the form of the Hugging Face Hub."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from tfgansynth.gan.export import FreezingReport
-from tfgansynth.reporting.cards.findings import Findings
-from tfgansynth.reporting.cards.markdown import bullets, front_matter, table
+from tfgansynth.records.generators import FreezingFigures, GeneratorFacts
+from tfgansynth.reporting.cards.findings import CardFindings, findings_of_generator
+from tfgansynth.reporting.cards.front_matter import front_matter
 from tfgansynth.reporting.cards.sections import (
-    Provenance,
     citation,
     license_fields,
     loud_line,
@@ -18,34 +17,29 @@ from tfgansynth.reporting.cards.sections import (
     terms,
     training_cases,
 )
+from tfgansynth.reporting.grids import bullets, to_markdown
 from tfgansynth.runtime.progress import duration
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class GeneratorFacts:
-    """A generator as it is exported.
+def generator_card(root: Path, facts: GeneratorFacts) -> str:
+    """Render the card of a generator with all that its run has found.
 
-    Attributes:
-        provenance: What it came from: data set, fold, seed, training cases.
-        settings: All numbers of the GAN, by name.
-        size: Side of the images in pixels.
-        report: What freezing its moments changed.
-        seconds: What its training took, over all attempts; None if unknown.
-        machines: On what it was trained, as `Run.machines` tells.
+    Args:
+        root: The run folder.
+        facts: The generator.
+
+    Raises:
+        InputError: A result was altered or is of another version.
     """
-
-    provenance: Provenance
-    settings: Mapping[str, Any]
-    size: int
-    report: FreezingReport
-    seconds: float | None = None
-    machines: Sequence[Mapping[str, Any]] = ()
+    provenance = facts.provenance
+    found = findings_of_generator(root, provenance.fold, provenance)
+    return model_card(facts, found)
 
 
-def model_card(facts: GeneratorFacts, findings: Findings) -> str:
+def model_card(facts: GeneratorFacts, findings: CardFindings) -> str:
     """Render the card."""
     provenance = facts.provenance
-    name = provenance["dataset"]["name"]
+    name, settings = provenance.dataset.name, dataclasses.asdict(provenance.gan)
     metadata = {
         **license_fields(provenance),
         "library_name": "keras",
@@ -83,17 +77,17 @@ def model_card(facts: GeneratorFacts, findings: Findings) -> str:
             )
         ),
         "## Training data",
-        f"{len(provenance['training_cases'])} cases of {name}, fold "
-        f"{provenance['fold']}; no other case went into any weight. (The fold's "
+        f"{len(provenance.training_cases)} cases of {name}, fold "
+        f"{provenance.fold}; no other case went into any weight. (The fold's "
         "validation cases were compared with samples during training, for people to "
         "see.)",
         training_cases(provenance),
         terms(provenance, "model"),
         "## Training procedure",
-        f"{provenance['step']} mini-batches of {facts.settings['batch']} pairs; preset "
-        f"`{provenance['preset']}`, seed {provenance['seed']}. All settings, which the "
+        f"{provenance.step} mini-batches of {provenance.gan.batch} pairs; preset "
+        f"`{provenance.preset}`, seed {provenance.seed}. All settings, which the "
         "software's `--help` explains:",
-        table(("Setting", "Value"), map(_setting, facts.settings.items())),
+        to_markdown(("Setting", "Value"), map(_setting, settings.items())),
         *remarks(findings.remarks),
         "## How to get started",
         _start(facts),
@@ -103,7 +97,7 @@ def model_card(facts: GeneratorFacts, findings: Findings) -> str:
         "### Segmentation networks trained on it",
         findings.evaluation,
         "## Limits",
-        _limits(facts.report),
+        _limits(facts.freezing),
         "## Environmental",
         _environment(facts),
         "## Citation",
@@ -127,7 +121,7 @@ def _setting(item: tuple[str, Any]) -> tuple[str, str]:
 
 
 def _start(facts: GeneratorFacts) -> str:
-    size, z_dim = facts.size, facts.settings["z_dim"]
+    size, z_dim = facts.size, facts.provenance.gan.z_dim
     return f"""With TensorFlow, in the folder that holds `generator/`:
 
 ```python
@@ -149,7 +143,7 @@ pairs = model.signatures["serving_default"](z=tf.constant(z))["pairs"]
 With tfgansynth, `tools/synthesize.py --generator generator.keras` draws a whole set."""
 
 
-def _limits(report: FreezingReport) -> str:
+def _limits(report: FreezingFigures) -> str:
     return bullets(
         (
             "Training normalizes by the moments of each batch. Here they are frozen at "
@@ -169,15 +163,15 @@ def _limits(report: FreezingReport) -> str:
 def _environment(facts: GeneratorFacts) -> str:
     took = "unknown" if facts.seconds is None else duration(facts.seconds)
     rows = [("Time of training", took)]
-    for machine in facts.machines:
-        packages = ", ".join(f"{n} {v}" for n, v in machine["versions"].items())
+    for attempt, machine in facts.machines:
+        packages = ", ".join(f"{n} {v}" for n, v in machine.versions.items())
         rows += [
-            (f"From step {machine['after']}", machine["processor"]),
-            ("GPUs", ", ".join(machine["gpus"]) or "none"),
-            ("Threads", str(machine["threads"])),
-            ("Number format", machine["precision"]),
+            (f"From step {attempt.after}", machine.processor),
+            ("GPUs", ", ".join(machine.gpus) or "none"),
+            ("Threads", str(machine.threads)),
+            ("Number format", attempt.precision),
             ("Versions", packages),
-            ("Commit", machine["commit"] or "unknown"),
+            ("Commit", machine.commit or "unknown"),
         ]
     rows.append(("Energy, carbon", "not measured"))
-    return table(("", ""), rows)
+    return to_markdown(("", ""), rows)

@@ -11,12 +11,14 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from tfgansynth.assessment.fidelity import Comparison
 from tfgansynth.evaluation.comparisons import PRIMARY
-from tfgansynth.evaluation.tables import METRIC_HEADINGS
-from tfgansynth.reporting.html.answers import has_control
-from tfgansynth.reporting.html.assessment import PartAudit, Soundness
-from tfgansynth.reporting.html.curve import Curve, Point
+from tfgansynth.evaluation.tables import METRIC_HEADINGS, TrainingSet
+from tfgansynth.records.assessments import ReferencedFigure
+from tfgansynth.records.comparisons import PairComparison, RegimeRow
+from tfgansynth.records.curves import LearningCurve
+from tfgansynth.records.regimes import Regime
+from tfgansynth.reporting.curves import draw
+from tfgansynth.reporting.html.assessment import ShownAssessment, Values
 from tfgansynth.reporting.html.plots import (
     BAD,
     BAND,
@@ -40,22 +42,26 @@ _KEY = 24.0
 _BARE_ROW, _NARROW = 18.0, 270.0
 """Height of a row without a name, and width of a plot that stands in a box."""
 _BINS = 24
+_COLORS = {
+    TrainingSet.REAL: REAL,
+    TrainingSet.MIXED: MIXED,
+    TrainingSet.SYNTHETIC: SYNTHETIC,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RegimeStyle:
-    """How a row of a table is drawn: its color tells its pairs, dashes augmentation."""
+    """How a regime is drawn: color for its kinds of pairs, dashes for augmentation."""
 
     color: str
     dashed: bool
 
     @classmethod
-    def of(cls, n_real: int, n_synthetic: int, name: str) -> "RegimeStyle":
-        """The style of a row by its pairs and its name."""
-        color = (MIXED if n_real else SYNTHETIC) if n_synthetic else REAL
-        if has_control(name):
-            color = MUTED
-        return cls(color, "augmented" in name)
+    def of(cls, regime: Regime | RegimeRow) -> "RegimeStyle":
+        """The style of a regime."""
+        kind = regime.kind if isinstance(regime, Regime) else regime.set
+        color = MUTED if kind == "control" else _COLORS[regime.training_set]
+        return cls(color, regime.schedule == "augmented")
 
     @property
     def line(self) -> str:
@@ -64,7 +70,7 @@ class RegimeStyle:
 
 
 def forest(
-    comparisons: Sequence[Mapping[str, Any]],
+    comparisons: Sequence[PairComparison],
     metric: str,
     name: str,
     *,
@@ -73,32 +79,32 @@ def forest(
     """Show differences with their intervals, and the margin within which none matters.
 
     Args:
-        comparisons: As `evidence.json` has them; one or more.
+        comparisons: One or more.
         metric: Which of their metrics.
         name: Of the plot.
         named: Whether each line has its pair of rows above it.
 
     Returns:
-        The plot, and whether intervals go on beyond it.
+        The plot, and whether intervals continue beyond it.
     """
-    found = [comparison["metrics"][metric] for comparison in comparisons]
-    margin = comparisons[0]["margin"] if metric == PRIMARY else 0.0
-    ends = max(max(abs(each["low"]), abs(each["high"])) for each in found)
-    middle = max(abs(each["mean"]) for each in found)
+    found = [comparison.metrics[metric] for comparison in comparisons]
+    margin = comparisons[0].margin if metric == PRIMARY else 0.0
+    ends = max(max(abs(each.low), abs(each.high)) for each in found)
+    middle = max(abs(each.mean) for each in found)
     # A single wide interval would press all others into one point.
     limit = min(1.08 * ends, max(2.2 * middle, 4 * margin)) or 1.0
-    labels = [f"{each['second']} minus {each['first']}" for each in comparisons]
+    labels = [f"{each.second} minus {each.first}" for each in comparisons]
     row_height, width = (_ROW, WIDTH) if named else (_BARE_ROW, _NARROW)
     with drawing(_FRAME + row_height * len(found), width=width) as (figure, (axes,)):
         axes.axvspan(-margin, margin, color=BAND, linewidth=0)
         axes.axvline(0, color=MUTED, linewidth=0.8)
         for row, each in enumerate(found):
-            low, high = max(each["low"], -limit), min(each["high"], limit)
+            low, high = max(each.low, -limit), min(each.high, limit)
             axes.plot([low, high], [row, row], color=INK, linewidth=1.8)
-            axes.plot(each["mean"], row, "o", color=INK, markersize=6)
+            axes.plot(each.mean, row, "o", color=INK, markersize=6)
             for end, marker, cut in (
-                (-limit, "<", each["low"] < -limit),
-                (limit, ">", each["high"] > limit),
+                (-limit, "<", each.low < -limit),
+                (limit, ">", each.high > limit),
             ):
                 if cut:
                     axes.plot(end, row, marker, color=INK, markersize=6, clip_on=False)
@@ -109,7 +115,7 @@ def forest(
         axes.set_xlabel(f"difference of {METRIC_HEADINGS[metric]}")
         alt = f"Differences of {METRIC_HEADINGS[metric]} with 95 % intervals: "
         alt += "; ".join(
-            f"{label} {each['mean']:+.4f}, {each['low']:+.4f} to {each['high']:+.4f}"
+            f"{label} {each.mean:+.4f}, {each.low:+.4f} to {each.high:+.4f}"
             for label, each in zip(labels, found, strict=True)
         )
         return as_svg(figure, name, alt), ends > limit
@@ -161,71 +167,44 @@ def boxes(
         return as_svg(figure, name, alt)
 
 
-def learning_curve(curve: Curve, name: str) -> Markup:
+def learning_curve(curve: LearningCurve, name: str) -> Markup:
     """Show mean Dice with intervals over the number of real training cases."""
-    regimes = {point.regime: point.n_synthetic for point in curve.points}
-    sizes = sorted({point.n_real for point in curve.points})
     with drawing(300) as (figure, (axes,)):
-        for place, (regime, n_synthetic) in enumerate(regimes.items()):
-            style = RegimeStyle.of(1, n_synthetic, regime)
-            points = [point for point in curve.points if point.regime == regime]
-            # Side by side, so that no interval hides another.
-            shift = 1 + 0.05 * (place - (len(regimes) - 1) / 2)
-            _points(axes, points, style, shift)
-            by_size: dict[float, list[float]] = {}
-            for point in points:
-                by_size.setdefault(point.n_real * shift, []).append(point.mean_dice)
-            means = [statistics.fmean(values) for values in by_size.values()]
-            axes.plot([*by_size], means, style.line, color=style.color, label=regime)
-        axes.set_xscale("log")
-        axes.minorticks_off()
-        axes.set_xticks(sizes, [str(size) for size in sizes])
+        draw(axes, curve, (REAL, MIXED))
         axes.set_xlabel("real training cases")
         axes.set_ylabel("mean Dice")
         _legend(axes)
-        return as_svg(figure, name, _curve_alt(curve.points))
-
-
-def _points(
-    axes: Axes, points: Sequence[Point], style: RegimeStyle, shift: float
-) -> None:
-    for point in points:
-        place = point.n_real * shift
-        ends = [point.low, point.high]
-        axes.plot([place, place], ends, color=style.color, linewidth=1.1)
-        axes.plot(place, point.mean_dice, "o", color=style.color, markersize=4.5)
-
-
-def _curve_alt(points: Sequence[Point]) -> str:
-    return "Mean Dice by number of real training cases: " + "; ".join(
-        f"{point.regime}, {point.n_real} real: {point.mean_dice:.4f}"
-        for point in points
-    )
-
-
-def agreement(soundness: Soundness, name: str) -> Markup:
-    """Show how well masks agree with what a U-Net finds in their images."""
-    kinds = (("real", REAL), ("synthetic", SYNTHETIC))
-    least = min(float(values.min()) for values in soundness.agreement.values())
-    bins = np.linspace(min(0.9, np.floor(10 * least) / 10), 1, _BINS + 1)
-    with drawing(240, n_rows=2) as (figure, both):
-        for axes, (kind, color) in zip(both, kinds, strict=True):
-            _shares(axes, soundness.agreement[kind], bins, color)
-            axes.set_title(f"{kind} pairs", loc="left", fontsize=11, color=color)
-        both[-1].set_xlabel("Dice of the mask with a U-Net's segmentation")
-        alt = "Agreement of masks with segmentations, medians: " + ", ".join(
-            f"{kind} {float(np.median(soundness.agreement[kind])):.4f}"
-            for kind, _ in kinds
+        alt = "Mean Dice by number of real training cases: " + "; ".join(
+            f"{point.regime}, {point.n_real} real: {point.mean_dice:.4f}"
+            for point in curve.lines
         )
         return as_svg(figure, name, alt)
 
 
-def beside_ruler(figures: Mapping[str, Comparison], label: str, name: str) -> Markup:
+def agreement(by_kind: Mapping[str, Values], name: str) -> Markup:
+    """Show how well masks agree with what a U-Net finds in their images."""
+    kinds = (("real", REAL), ("synthetic", SYNTHETIC))
+    least = min(float(values.min()) for values in by_kind.values())
+    bins = np.linspace(min(0.9, np.floor(10 * least) / 10), 1, _BINS + 1)
+    with drawing(240, n_rows=2) as (figure, both):
+        for axes, (kind, color) in zip(both, kinds, strict=True):
+            _shares(axes, by_kind[kind], bins, color)
+            axes.set_title(f"{kind} pairs", loc="left", fontsize=11, color=color)
+        both[-1].set_xlabel("Dice of the mask with a U-Net's segmentation")
+        alt = "Agreement of masks with segmentations, medians: " + ", ".join(
+            f"{kind} {float(np.median(by_kind[kind])):.4f}" for kind, _ in kinds
+        )
+        return as_svg(figure, name, alt)
+
+
+def beside_reference(
+    figures: Mapping[str, ReferencedFigure], label: str, name: str
+) -> Markup:
     """Show figures of the synthetic set, each beside that of held-out real cases."""
     with drawing(_FRAME + _KEY + _ROW * len(figures)) as (figure, (axes,)):
         for row, found in enumerate(figures.values()):
             for estimate, shift, color, marker, kind in (
-                (found.ruler, -0.1, REAL, "s", "held-out real cases: the ruler"),
+                (found.real_reference, -0.1, REAL, "s", "held-out real cases"),
                 (found.synthetic, 0.14, SYNTHETIC, "o", "synthetic pairs"),
             ):
                 place = row + shift
@@ -240,27 +219,29 @@ def beside_ruler(figures: Mapping[str, Comparison], label: str, name: str) -> Ma
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
         axes.set_xlabel(label)
         _legend(axes)
-        alt = f"{label}, synthetic and ruler: " + "; ".join(
-            f"{each} {found.synthetic.value:.3g} and {found.ruler.value:.3g}"
+        alt = f"{label}, synthetic and held-out real: " + "; ".join(
+            f"{each} {found.synthetic.value:.3g} and {found.real_reference.value:.3g}"
             for each, found in figures.items()
         )
         return as_svg(figure, name, alt)
 
 
-def nearest(part: str, audit: PartAudit, name: str) -> Markup:
+def nearest(part: str, found: ShownAssessment, name: str) -> Markup:
     """Show how near samples come to training cases, against real cases' nearness."""
-    bins = np.linspace(0, max(1.0, float(audit.nearest.max())), _BINS + 1)
-    kinds = (("real cases", audit.null, REAL), ("synthetic", audit.nearest, SYNTHETIC))
+    audit = found.record.memorization.parts[part]
+    null, near = found.null[part], found.nearest[part]
+    bins = np.linspace(0, max(1.0, float(near.max())), _BINS + 1)
+    kinds = (("real cases", null, REAL), ("synthetic", near, SYNTHETIC))
     with drawing(230, n_rows=2) as (figure, both):
         for axes, (kind, values, color) in zip(both, kinds, strict=True):
             _shares(axes, values, bins, color)
             axes.set_title(kind, loc="left", fontsize=11, color=color)
-            axes.axvline(audit.record["threshold"], color=INK, linewidth=1, ls="--")
-            axes.axvline(audit.record["copy_bound"], color=BAD, linewidth=1.4)
+            axes.axvline(audit.threshold, color=INK, linewidth=1, ls="--")
+            axes.axvline(audit.copy_bound, color=BAD, linewidth=1.4)
         both[-1].set_xlabel(f"{part}: relative distance to the nearest case")
         alt = (
-            f"Nearest distances of the {part}s: {audit.record['n_closer']} of "
-            f"{len(audit.nearest)} below the threshold, {audit.record['n_copies']} "
+            f"Nearest distances of the {part}s: {audit.n_closer} of "
+            f"{len(near)} below the threshold, {audit.n_copies} "
             "below the copy bound"
         )
         return as_svg(figure, name, alt)
@@ -293,17 +274,19 @@ def validation_errors(
     lines: Iterable[tuple[str, RegimeStyle, Mapping[int, float]]], name: str
 ) -> Markup:
     """Show the validation error of U-Nets over their mini-batches, a line each."""
-    told: dict[str, None] = {}
+    shown: dict[str, None] = {}
     with drawing(270) as (figure, (axes,)):
         for regime, style, points in lines:
-            label = "" if regime in told else regime
-            told[regime] = None
+            label = "" if regime in shown else regime
+            shown[regime] = None
             _line(axes, points, color=style.color, label=label, linestyle=style.line)
         axes.set_xlabel("mini-batches")
         axes.set_ylabel("validation error")
         _legend(axes)
         return as_svg(
-            figure, name, f"Validation error over mini-batches: {', '.join(told)}"
+            figure,
+            name,
+            f"Validation error over mini-batches: {', '.join(shown)}",
         )
 
 

@@ -1,35 +1,35 @@
-"""The report's tables: our rows beside the paper's, their differences and cases."""
+"""The report's tables: our regimes beside the paper's, their differences and cases."""
 
 import dataclasses
+import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from markupsafe import Markup
 
 from tfgansynth.evaluation.comparisons import PRIMARY
-from tfgansynth.evaluation.tables import (
-    METRIC_HEADINGS,
-    PAPER_TABLE_I,
-    PAPER_TABLE_II,
-    Summary,
-    span,
-)
-from tfgansynth.reporting.html.answers import Answer, Question, answers
+from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary
+from tfgansynth.records.comparisons import PairComparison, RegimeRow, RegimeTable
+from tfgansynth.records.tables import paper_rows
+from tfgansynth.reporting.grids import counted, span
+from tfgansynth.reporting.html.conclusions import Conclusion, Question, conclusions
 from tfgansynth.reporting.html.figures import RegimeStyle, boxes, forest
-from tfgansynth.reporting.html.study import Study
+from tfgansynth.reporting.html.study import Study, TestedUNet
+from tfgansynth.reporting.html.thumbnails import Thumbnail, thumbnail
 
 _SHOWN = "dice", "hausdorff_px"
 """The metrics that have plots: the paper's."""
 _DECIMALS = {"dice": 4}
 _DECIMALS_PX = 2
+_BEST, _MEDIAN, _WORST = range(3)
+"""Places in `Predictions.shown`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class TableRow:
-    """One row in words, as the page shows it.
+class ShownRow:
+    """One regime in words, as the page shows it.
 
     Attributes:
-        name: Of the row.
+        name: Of the regime.
         pairs: Real + synthetic training pairs.
         sizes: Results and U-Nets.
         metrics: Each metric's mean and standard deviation.
@@ -46,65 +46,90 @@ class TableRow:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ResultTable:
+class ShownTable:
     """One table with all that is said and drawn of it.
 
     Attributes:
         title: Its heading.
-        rows: Its rows.
+        rows: Its regimes.
         has_paper: Whether the paper's figures stand beside any.
-        answers: What it says of the synthetic set, each with its interval drawn.
+        set: What it says of the synthetic set, each with its interval drawn.
         generator: What it says of the generator, likewise; empty without a control.
-        comparisons: All its pairs of rows.
+        comparisons: All its pairs of regimes.
         forests: Their differences, a plot a metric.
-        is_cut: Whether an interval goes on beyond a plot.
+        is_cut: Whether an interval continues beyond a plot.
         boxes: All cases, a plot a metric.
     """
 
     title: str
-    rows: tuple[TableRow, ...]
+    rows: tuple[ShownRow, ...]
     has_paper: bool
-    answers: tuple[tuple[Answer, Markup], ...]
-    generator: tuple[tuple[Answer, Markup], ...]
-    comparisons: tuple[Mapping[str, Any], ...]
+    set: tuple[tuple[Conclusion, Markup], ...]
+    generator: tuple[tuple[Conclusion, Markup], ...]
+    comparisons: tuple[PairComparison, ...]
     forests: tuple[Markup, ...]
     is_cut: bool
     boxes: tuple[Markup, ...]
 
 
-def result_tables(study: Study) -> list[ResultTable]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class ShownPredictions:
+    """Three test cases of a regime, over all folds and seeds."""
+
+    regime: str
+    thumbnails: tuple[Thumbnail, ...]
+
+
+def shown_tables(study: Study) -> list[ShownTable]:
     """Make all tables of a study, in its order."""
-    found = answers(study.evidence)
+    found = conclusions(study.comparison)
     return [
-        _table(study, table, [each for each in found if each.table == table["title"]])
-        for table in study.evidence["tables"]
+        _table(study, table, [each for each in found if each.table == table.title])
+        for table in study.comparison.tables
     ]
 
 
-def _table(
-    study: Study, table: Mapping[str, Any], found: Sequence[Answer]
-) -> ResultTable:
-    names = [row["name"] for row in table["rows"]]
+def shown_predictions(study: Study) -> list[ShownPredictions]:
+    """Pick each regime's best, median and worst case among those that have pictures.
+
+    Each U-Net keeps its own three. The best and the worst of the regime are among
+    them; its median is that of the U-Net which comes nearest to it.
+    """
+    by_name: dict[str, list[TestedUNet]] = {
+        row.name: [] for table in study.comparison.tables for row in table.rows
+    }
+    for each in study.unets:
+        by_name.setdefault(each.unet.regime.name, []).append(each)
+    return [
+        ShownPredictions(name, _three(unets))
+        for name, unets in by_name.items()
+        if unets
+    ]
+
+
+def _table(study: Study, table: RegimeTable, found: Sequence[Conclusion]) -> ShownTable:
+    names = [row.name for row in table.rows]
     comparisons = tuple(
-        each for each in study.evidence["comparisons"] if each["first"] in names
+        each for each in study.comparison.comparisons if each.first in names
     )
-    slug = f"table{study.evidence['tables'].index(table)}"
+    slug = f"table{study.comparison.tables.index(table)}"
     forests = [
         forest(comparisons, metric, f"{slug}-forest-{metric}")
         for metric in _SHOWN
         if comparisons
     ]
-    rows = tuple(_row(row, study.runs[0].config["reduced"]) for row in table["rows"])
-    drawn: dict[Question, list[tuple[Answer, Markup]]] = {each: [] for each in Question}
-    for number, answer in enumerate(found):
+    reduced = study.runs[0].config.reduced
+    rows = tuple(_row(row, reduced=reduced) for row in table.rows)
+    drawn: dict[Question, list[tuple[Conclusion, Markup]]] = {q: [] for q in Question}
+    for number, each in enumerate(found):
         name = f"{slug}-answer{number}"
-        plot, _ = forest([answer.comparison], PRIMARY, name, named=False)
-        drawn[answer.question].append((answer, plot))
-    return ResultTable(
-        title=table["title"],
+        plot, _ = forest([each.pair], PRIMARY, name, named=False)
+        drawn[each.question].append((each, plot))
+    return ShownTable(
+        title=table.title,
         rows=rows,
         has_paper=any(row.paper for row in rows),
-        answers=tuple(drawn[Question.SET]),
+        set=tuple(drawn[Question.SET]),
         generator=tuple(drawn[Question.GENERATOR]),
         comparisons=comparisons,
         forests=tuple(plot for plot, _ in forests),
@@ -116,21 +141,17 @@ def _table(
     )
 
 
-def _row(row: Mapping[str, Any], reduced: bool) -> TableRow:
-    printed = {
-        each.training_set: each
-        for each in (PAPER_TABLE_II if reduced else PAPER_TABLE_I)
-    }
-    paper = printed.get(row["name"])
-    return TableRow(
-        name=row["name"],
-        pairs=f"{span(row['n_real'])} + {span(row['n_synthetic'])}",
-        sizes=f"{row['n_results']} results, {_unets(row['n_unets'])}",
-        metrics={
-            name: _mean_sd(name, Summary(**row["metrics"][name]))
-            for name in METRIC_HEADINGS
-        },
-        seeds=", ".join(f"{dice:.4f}" for dice in row["dice_by_seed"].values()),
+def _row(row: RegimeRow, *, reduced: bool) -> ShownRow:
+    paper = None
+    if row.schedule == "paper" and row.set == "plain":
+        printed = {each.training_set: each for each in paper_rows(reduced=reduced)}
+        paper = printed[row.training_set]
+    return ShownRow(
+        name=row.name,
+        pairs=f"{span(row.n_real)} + {span(row.n_synthetic)}",
+        sizes=f"{row.n_results} results, {counted(row.n_unets, 'U-Net')}",
+        metrics={name: _mean_sd(name, row.metrics[name]) for name in METRIC_HEADINGS},
+        seeds=", ".join(f"{dice:.4f}" for dice in row.dice_by_seed.values()),
         paper={
             "pairs": f"{paper.n_real} + {paper.n_synthetic}",
             **{name: _mean_sd(name, getattr(paper, name)) for name in _SHOWN},
@@ -140,10 +161,6 @@ def _row(row: Mapping[str, Any], reduced: bool) -> TableRow:
     )
 
 
-def _unets(count: int) -> str:
-    return f"{count} U-Net{'' if count == 1 else 's'}"
-
-
 def _mean_sd(metric: str, summary: Summary) -> str:
     decimals = _DECIMALS.get(metric, _DECIMALS_PX)
     spread = "-" if summary.sd is None else f"{summary.sd:.{decimals}f}"
@@ -151,18 +168,56 @@ def _mean_sd(metric: str, summary: Summary) -> str:
 
 
 def _cases(
-    study: Study, table: Mapping[str, Any], metric: str
+    study: Study, table: RegimeTable, metric: str
 ) -> dict[str, tuple[RegimeStyle, list[float]]]:
-    """Each row's style, and the metric of all its cases over folds and seeds."""
+    """Each regime's style, and the metric of all its cases over folds and seeds."""
     return {
-        row["name"]: (
-            RegimeStyle.of(row["n_real"][0], row["n_synthetic"][0], row["name"]),
+        row.name: (
+            RegimeStyle.of(row),
             [
                 getattr(case.metrics, metric)
-                for unet in study.unets
-                if (unet.table, unet.regime) == (table["title"], row["name"])
-                for case in unet.rows
+                for each in study.unets
+                if each.unet.regime.name == row.name
+                for case in each.unet.cases
             ],
         )
-        for row in table["rows"]
+        for row in table.rows
     }
+
+
+def _three(unets: list[TestedUNet]) -> tuple[Thumbnail, ...]:
+    middle = statistics.median(
+        row.metrics.dice for each in unets for row in each.unet.cases
+    )
+    chosen = (
+        ("best", _BEST, max(unets, key=lambda unet: _dice(unet, _BEST))),
+        (
+            "median",
+            _MEDIAN,
+            min(unets, key=lambda unet: abs(_dice(unet, _MEDIAN) - middle)),
+        ),
+        ("worst", _WORST, min(unets, key=lambda unet: _dice(unet, _WORST))),
+    )
+    return tuple(_thumbnail(unet, place, word) for word, place, unet in chosen)
+
+
+def _dice(each: TestedUNet, place: int) -> float:
+    return each.unet.cases[each.predictions.shown[place]].metrics.dice
+
+
+def _thumbnail(each: TestedUNet, place: int, word: str) -> Thumbnail:
+    unet, found = each.unet, each.predictions
+    index = found.shown[place]
+    metrics = unet.cases[index].metrics
+    case = found.case_ids[index]
+    figures = f"Dice {metrics.dice:.4f}, HD {metrics.hausdorff_px:.1f} px"
+    return thumbnail(
+        found.shown_images[place],
+        alt=(
+            f"{unet.regime.name}, {word} case {case}: {figures}; truth and prediction "
+            "outlined"
+        ),
+        caption=f"{word}: {case}, {figures} (seed {unet.seed}, fold {unet.fold})",
+        truth=found.truths[index],
+        prediction=found.predictions[index],
+    )

@@ -1,55 +1,48 @@
-"""A finished run, or a study of several, as its files tell of it."""
+"""A finished run, or a study of several, as its files show it."""
 
-import csv
 import dataclasses
-import io
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from tfgansynth.arrays import ByteArray, MaskArray
+from tfgansynth.config import Config
+from tfgansynth.data.dataset import Identity
 from tfgansynth.errors import InputError
-from tfgansynth.evaluation.predictions import (
-    CASES,
-    PREDICTIONS,
-    Predictions,
-    read_predictions,
+from tfgansynth.evaluation.predictions import PREDICTIONS, Predictions, read_predictions
+from tfgansynth.gan.health import History
+from tfgansynth.records import converter
+from tfgansynth.records.comparisons import Comparison
+from tfgansynth.records.curves import LearningCurve
+from tfgansynth.records.files import (
+    COMPARISON,
+    CONFIG,
+    CURVE,
+    MACHINES,
+    PROVENANCE,
+    TIMINGS,
+    curve_folder_name,
+    gan_stage,
 )
-from tfgansynth.evaluation.tables import CaseRow, read_cases
-from tfgansynth.experiment.paths import HISTORY, PROVENANCE
-from tfgansynth.experiment.results import EVIDENCE
-from tfgansynth.gan.history import History
-from tfgansynth.reporting.html.assessment import Assessment, read_assessment
-from tfgansynth.reporting.html.curve import Curve, read_curve
-from tfgansynth.reporting.html.forms import form_of
-from tfgansynth.runtime import checkpoints, storage
+from tfgansynth.records.provenance import UNetProvenance
+from tfgansynth.records.reading import read_gan_history, read_run
+from tfgansynth.records.regimes import SetKind, assessment_name, set_name
+from tfgansynth.records.runs import FinishedUNet, RunRecord
+from tfgansynth.reporting.html.assessment import ShownAssessment, read_assessment
+from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import read_set
 
-_MOST_CSV_BYTES = 16 << 20
 
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class UNet:
-    """One trained U-Net.
+@dataclasses.dataclass(frozen=True, slots=True)
+class TestedUNet:
+    """One trained U-Net of the study.
 
     Attributes:
-        seed: Of its run.
-        fold: Whose test cases it was tested on.
-        table: Title of the table it belongs to.
-        regime: Name of its row.
-        rows: Its test cases.
-        predictions: What it answered.
-        errors: Mini-batches so far to validation error.
+        unet: Its regime, test cases and history.
+        predictions: What it has found on its test cases.
     """
 
-    seed: int
-    fold: int
-    table: str
-    regime: str
-    rows: tuple[CaseRow, ...]
+    unet: FinishedUNet
     predictions: Predictions
-    errors: Mapping[int, float]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,11 +57,11 @@ class DrawnSet:
 
     images: ByteArray
     masks: MaskArray
-    assessment: Assessment | None
+    assessment: ShownAssessment | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Fold:
+class ShownFold:
     """One fold of one run: its generator and what it has drawn.
 
     Attributes:
@@ -94,41 +87,24 @@ class Fold:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecords:
-    """What one run's folder says of how it was made.
-
-    Attributes:
-        name: Of the folder.
-        config: The configuration.
-        machine: The machines and which stages they worked on.
-        timings: Seconds of stages and, as `stage/part`, of their parts.
-    """
-
-    name: str
-    config: Mapping[str, Any]
-    machine: Mapping[str, Any]
-    timings: Mapping[str, float]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """All that a report tells of.
+    """All that a report shows.
 
     Attributes:
         folder: Takes the report.
-        evidence: The rows and verdicts, as `evidence.json` has them.
+        comparison: The regimes and verdicts.
         runs: One a seed.
-        unets: Of all runs, folds and rows, in their order.
+        unets: Of all runs, folds and regimes, in their order.
         folds: Of all runs.
         curve: The learning curve; None if none was made.
     """
 
     folder: Path
-    evidence: Mapping[str, Any]
-    runs: tuple[RunRecords, ...]
-    unets: tuple[UNet, ...]
-    folds: tuple[Fold, ...]
-    curve: Curve | None
+    comparison: Comparison
+    runs: tuple[RunRecord, ...]
+    unets: tuple[TestedUNet, ...]
+    folds: tuple[ShownFold, ...]
+    curve: LearningCurve | None
 
 
 def read_study(folder: Path) -> Study:
@@ -137,134 +113,99 @@ def read_study(folder: Path) -> Study:
     Raises:
         InputError: It is neither, or a file is missing or damaged.
     """
-    path = folder / EVIDENCE
+    path = folder / COMPARISON
     if not path.is_file():
         raise InputError(
-            f"{folder}: is no run and no study of several: it has no {EVIDENCE}, "
+            f"{folder}: is no run and no study of several: it has no {COMPARISON}, "
             "which tools/run_table.py writes"
         )
-    evidence = storage.read_record(path)
-    with form_of(path):
-        roots = {name: _root(folder, name) for name in evidence["runs"]}
-        numbers = [int(number) for number in evidence["folds"]]
-        runs = {name: _run(name, root) for name, root in roots.items()}
-        unets = tuple(_unet(entry, roots, runs) for entry in evidence["unets"])
-        tested = {(unet.seed, unet.fold) for unet in unets}
-        folds = tuple(
-            _fold(roots[name], run.config["seed"], number)
-            for name, run in runs.items()
-            for number in numbers
-            if (run.config["seed"], number) in tested
-        )
-        return Study(
-            folder=folder,
-            evidence=evidence,
-            runs=tuple(runs.values()),
-            unets=unets,
-            folds=folds,
-            curve=_curve(folder, evidence["dataset"], runs[evidence["runs"][0]].config),
-        )
+    comparison = converter.read(path, Comparison)
+    roots = {name: _root(folder, name, path) for name in comparison.runs}
+    for log in (root / name for root in roots.values() for name in (MACHINES, TIMINGS)):
+        if not log.exists():
+            raise InputError(f"{log}: is missing")
+    runs = [read_run(root, name) for name, root in roots.items()]
+    unets = _compared(comparison, runs)
+    return Study(
+        folder=folder,
+        comparison=comparison,
+        runs=tuple(runs),
+        unets=tuple(TestedUNet(unet, _predictions(unet)) for unet in unets),
+        folds=tuple(
+            _fold(run, number)
+            for run in runs
+            for number in sorted({u.fold for u in unets if u.settings == run.settings})
+        ),
+        curve=_curve(folder, comparison.dataset, runs[0].config),
+    )
 
 
-def _curve(
-    folder: Path, dataset: Mapping[str, Any], config: Mapping[str, Any]
-) -> Curve | None:
+def _compared(comparison: Comparison, runs: Sequence[RunRecord]) -> list[FinishedUNet]:
+    """The U-Nets that a comparison names, in its order.
+
+    Raises:
+        InputError: One of them is missing.
+    """
+    roots = dict(zip(comparison.runs, runs, strict=True))
+    found = {unet.folder: unet for run in runs for unet in run.regime_unets}
+    unets = []
+    for named in comparison.unets:
+        folder = roots[named.run].fold_folder(named.fold) / named.folder
+        if folder not in found:
+            converter.read(folder / PROVENANCE, UNetProvenance)
+            raise InputError(f"{folder}: is not of the regimes of its run")
+        unets.append(found[folder])
+    return unets
+
+
+def _curve(folder: Path, dataset: Identity, config: Config) -> LearningCurve | None:
     """Find the curve in the folder itself, or where tools/run_curve.py writes it."""
-    lungs = [] if config["lungs"] == "both" else [config["lungs"]]
-    name = "-".join(["curve", _plain(dataset["name"]), config["preset"], *lungs])
-    places = folder, folder.resolve().parent / name
-    found = (read_curve(place / "curve.json", dataset) for place in places)
-    return next((curve for curve in found if curve), None)
+    beside = folder.resolve().parent / curve_folder_name(dataset.name, config)
+    for place in (folder, beside):
+        path = place / f"{CURVE}.json"
+        if path.exists():
+            curve = converter.read(path, LearningCurve)
+            if curve.dataset == dataset:
+                return curve
+    return None
 
 
-def _root(folder: Path, run: str) -> Path:
+def _root(folder: Path, run: str, path: Path) -> Path:
     """The run lies in the folder itself, or beside that of the study."""
-    own = (folder / "config.json").is_file()
-    return folder if own else folder.resolve().parent / _plain(run)
+    if (folder / CONFIG).is_file():
+        return folder
+    if run in ("", ".", "..") or Path(run).name != run:
+        raise InputError(f"{path}: {run!r} is no name of a folder")
+    return folder.resolve().parent / run
 
 
-def _plain(name: str) -> str:
-    """Refuse names that lead to other folders."""
-    if name in ("", ".", "..") or Path(name).name != name:
-        raise ValueError(f"{name!r} is no name of a folder")
-    return name
+def _predictions(unet: FinishedUNet) -> Predictions:
+    assert unet.folder is not None
+    files = converter.read(unet.folder / PROVENANCE, UNetProvenance).files
+    storage.require_files(unet.folder, {PREDICTIONS: files.get(PREDICTIONS, "")})
+    return read_predictions(unet.folder / PREDICTIONS)
 
 
-def _run(name: str, root: Path) -> RunRecords:
-    path = root / "config.json"
-    record = storage.read_record(path)
-    with form_of(path):
-        config = record["config"]
-        int(config["seed"])
-    return RunRecords(
-        name=name,
-        config=config,
-        machine=storage.read_record(root / "machine.json"),
-        timings=storage.read_record(root / "timings.json"),
-    )
-
-
-def _unet(
-    entry: Mapping[str, Any], roots: Mapping[str, Path], runs: Mapping[str, RunRecords]
-) -> UNet:
-    run, number = entry["run"], int(entry["fold"])
-    folder = roots[run] / f"fold-{number}" / _plain(entry["folder"])
-    provenance = storage.read_record(folder / PROVENANCE)
-    with form_of(folder / PROVENANCE):
-        names = CASES, HISTORY, PREDICTIONS
-        hashes = {name: provenance["files"][name] for name in names}
-        n_pairs, config = (
-            provenance["n_real"] + provenance["n_synthetic"],
-            provenance["unet"],
-        )
-        steps = config["steps_an_epoch"] or math.ceil(n_pairs / config["batch"])
-    storage.require_files(folder, hashes)
-    return UNet(
-        seed=runs[run].config["seed"],
-        fold=number,
-        table=str(entry["table"]),
-        regime=str(entry["regime"]),
-        rows=tuple(read_cases(folder / CASES)),
-        predictions=read_predictions(folder / PREDICTIONS),
-        errors=_errors(folder / HISTORY, steps),
-    )
-
-
-def _errors(path: Path, steps: int) -> dict[int, float]:
-    """Validation errors by mini-batch, from a history that counts epochs."""
-    with form_of(path):
-        text = storage.read_bytes(path, _MOST_CSV_BYTES).decode()
-        return {
-            int(line["epoch"]) * steps: float(line["validation_error"])
-            for line in csv.DictReader(io.StringIO(text))
-        }
-
-
-def _fold(root: Path, seed: int, number: int) -> Fold:
-    folder = root / f"fold-{number}"
-    filtered = folder / "synthetic-filtered"
-    return Fold(
-        seed=seed,
+def _fold(run: RunRecord, number: int) -> ShownFold:
+    folder, gan = run.fold_folder(number), run.root / gan_stage(number)
+    history = read_gan_history(gan)
+    if history is None:
+        raise InputError(f"{gan / 'checkpoints'}: has no checkpoint of the GAN")
+    has_filtered = (folder / set_name("filtered")).exists()
+    return ShownFold(
+        seed=run.config.seed,
         number=number,
-        history=_history(folder / "gan" / "checkpoints"),
+        history=history,
         samples={
             int(path.stem.removeprefix("step-")): path
-            for path in sorted((folder / "gan" / "samples").glob("step-*.png"))
+            for path in sorted((gan / "samples").glob("step-*.png"))
         },
-        synthetic=_drawn_set(folder / "synthetic", folder / "assessment"),
-        filtered=_drawn_set(filtered, folder / "assessment-filtered")
-        if filtered.exists()
-        else None,
+        synthetic=_drawn_set(folder, "plain"),
+        filtered=_drawn_set(folder, "filtered") if has_filtered else None,
     )
 
 
-def _drawn_set(folder: Path, assessment: Path) -> DrawnSet:
-    images, masks = read_set(folder)
-    found = read_assessment(assessment)
+def _drawn_set(folder: Path, kind: SetKind) -> DrawnSet:
+    images, masks = read_set(folder / set_name(kind))
+    found = read_assessment(folder / assessment_name(kind))
     return DrawnSet(images.round().astype("uint8"), masks, found)
-
-
-def _history(folder: Path) -> History:
-    """From the newest checkpoint, which carries a hash, unlike the CSV file."""
-    path = checkpoints.path_of(folder, checkpoints.newest_step(folder))
-    return History.from_arrays(storage.read_arrays(path))

@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from tfgansynth.arrays import ByteArray, MaskArray
-from tfgansynth.reporting.html.assessment import Assessment, ClosePair
-from tfgansynth.reporting.html.figures import agreement, beside_ruler, nearest
-from tfgansynth.reporting.html.study import DrawnSet, Fold
-from tfgansynth.reporting.html.tiles import Tile, mask_tile, sample_tiles, tile
+from tfgansynth.reporting.html.assessment import ClosePair, ShownAssessment
+from tfgansynth.reporting.html.figures import agreement, beside_reference, nearest
+from tfgansynth.reporting.html.study import DrawnSet, ShownFold
+from tfgansynth.reporting.html.thumbnails import (
+    Thumbnail,
+    mask_thumbnail,
+    sample_thumbnails,
+    thumbnail,
+)
 
 _FEATURES = "precision", "recall", "density", "coverage"
 _PAIRS_SHOWN = 16
@@ -20,16 +25,16 @@ _EARLY = 0.1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class PairTile:
+class ThumbnailPair:
     """Two pictures that belong together."""
 
-    first: Tile
-    second: Tile
+    first: Thumbnail
+    second: Thumbnail
     caption: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AssessedSet:
+class DrawnAssessment:
     """The assessment of one synthetic set, drawn.
 
     Attributes:
@@ -43,14 +48,14 @@ class AssessedSet:
     """
 
     name: str
-    found: Assessment
+    found: ShownAssessment
     agreement: Markup
     fidelity: tuple[Markup, ...]
     nearest: tuple[Markup, ...]
-    gallery: tuple[PairTile, ...]
+    gallery: tuple[ThumbnailPair, ...]
 
 
-def assessed_sets(folds: tuple[Fold, ...]) -> list[AssessedSet]:
+def assessed_sets(folds: tuple[ShownFold, ...]) -> list[DrawnAssessment]:
     """Draw the assessments there are."""
     sets = [
         (name, drawn, drawn.assessment)
@@ -67,40 +72,45 @@ def assessed_sets(folds: tuple[Fold, ...]) -> list[AssessedSet]:
     ]
 
 
-def _assessed(name: str, drawn: DrawnSet, found: Assessment, slug: str) -> AssessedSet:
-    return AssessedSet(
+def _assessed(
+    name: str, drawn: DrawnSet, found: ShownAssessment, slug: str
+) -> DrawnAssessment:
+    return DrawnAssessment(
         name=name,
         found=found,
-        agreement=agreement(found.soundness, f"{slug}-agreement"),
+        agreement=agreement(found.agreement, f"{slug}-agreement"),
         fidelity=tuple(_fidelity(found, slug)),
         nearest=tuple(
-            nearest(part, audit, f"{slug}-nearest-{part}")
-            for part, audit in found.audits.items()
+            nearest(part, found, f"{slug}-nearest-{part}")
+            for part in found.record.memorization.parts
         ),
         gallery=tuple(_closest(drawn, pair) for pair in found.gallery),
     )
 
 
-def _fidelity(found: Assessment, slug: str) -> Iterator[Markup]:
-    figures, shapes = found.fidelity.figures, found.fidelity.shapes
+def _fidelity(found: ShownAssessment, slug: str) -> Iterator[Markup]:
+    fidelity = found.record.fidelity
+    figures, shapes = fidelity.figures, fidelity.shapes
     if figures:
         common = {name: figures[name] for name in _FEATURES}
-        yield beside_ruler(common, "fidelity figure", f"{slug}-features")
-        yield beside_ruler({"KID": figures["kid"]}, "kernel distance", f"{slug}-kid")
+        yield beside_reference(common, "fidelity figure", f"{slug}-features")
+        yield beside_reference(
+            {"KID": figures["kid"]}, "kernel distance", f"{slug}-kid"
+        )
     if shapes:
         label = "distance of mask shapes, in sd"
-        yield beside_ruler(shapes, label, f"{slug}-shapes")
+        yield beside_reference(shapes, label, f"{slug}-shapes")
 
 
-def _closest(drawn: DrawnSet, pair: ClosePair) -> PairTile:
+def _closest(drawn: DrawnSet, pair: ClosePair) -> ThumbnailPair:
     number = pair.synthetic + 1
-    return PairTile(
-        tile(
+    return ThumbnailPair(
+        thumbnail(
             drawn.images[pair.synthetic],
             alt=f"Synthetic pair {number}, outlined",
             truth=drawn.masks[pair.synthetic],
         ),
-        tile(pair.image, alt=f"Training case {pair.case_id}", truth=pair.mask),
+        thumbnail(pair.image, alt=f"Training case {pair.case_id}", truth=pair.mask),
         f"{number} and {pair.case_id}: {pair.distance:.3f}",
     )
 
@@ -123,16 +133,16 @@ class SetPictures:
 
     name: str
     n_pairs: int
-    grid: tuple[Tile, ...]
-    real: tuple[PairTile, ...]
-    synthetic: tuple[PairTile, ...]
+    grid: tuple[Thumbnail, ...]
+    real: tuple[ThumbnailPair, ...]
+    synthetic: tuple[ThumbnailPair, ...]
     early_step: int
-    early: tuple[Tile, ...]
+    early: tuple[Thumbnail, ...]
     last_step: int
-    last: tuple[Tile, ...]
+    last: tuple[Thumbnail, ...]
 
 
-def set_pictures(fold: Fold) -> SetPictures:
+def set_pictures(fold: ShownFold) -> SetPictures:
     """Make the pictures of one fold's generator."""
     images, masks = fold.synthetic.images, fold.synthetic.masks
     found = fold.synthetic.assessment
@@ -145,7 +155,9 @@ def set_pictures(fold: Fold) -> SetPictures:
         default=0,
     )
     samples = {
-        step: tuple(sample_tiles(fold.samples[step], images.shape[-1], _PAIRS_BESIDE))
+        step: tuple(
+            sample_thumbnails(fold.samples[step], images.shape[-1], _PAIRS_BESIDE)
+        )
         for step in {early, last} & fold.samples.keys()
     }
     real = found.real if found else (images[:0], masks[:0])
@@ -153,7 +165,7 @@ def set_pictures(fold: Fold) -> SetPictures:
         name=fold.name,
         n_pairs=len(images),
         grid=tuple(
-            tile(
+            thumbnail(
                 images[index],
                 alt=f"Synthetic pair {index + 1} of {fold.name}, its mask outlined",
                 truth=masks[index],
@@ -171,11 +183,11 @@ def set_pictures(fold: Fold) -> SetPictures:
 
 def _above_each_other(
     images: ByteArray, masks: MaskArray, kind: str
-) -> tuple[PairTile, ...]:
+) -> tuple[ThumbnailPair, ...]:
     return tuple(
-        PairTile(
-            tile(image, alt=f"{kind} {number}: image"),
-            mask_tile(mask, alt=f"{kind} {number}: mask"),
+        ThumbnailPair(
+            thumbnail(image, alt=f"{kind} {number}: image"),
+            mask_thumbnail(mask, alt=f"{kind} {number}: mask"),
         )
         for number, (image, mask) in enumerate(
             zip(images[:_PAIRS_BESIDE], masks[:_PAIRS_BESIDE], strict=True), start=1

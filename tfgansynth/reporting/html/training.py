@@ -5,27 +5,29 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
+from tfgansynth.records.runs import FinishedUNet
 from tfgansynth.reporting.html.figures import RegimeStyle, series, validation_errors
-from tfgansynth.reporting.html.study import Fold, Study
+from tfgansynth.reporting.html.study import ShownFold, Study
+from tfgansynth.segmentation.history import steps_per_epoch
 
 _EXPLAINED: Mapping[str, tuple[str, str]] = {
     "loss": (
         "Losses",
         "Of generator and discriminator. A discriminator's loss near 0 means that it "
-        "has won and no longer teaches.",
+        "is saturated and no longer teaches the generator.",
     ),
     "probability_real": (
         "Taken for real",
         "The probability that the discriminator gives to real and to synthetic pairs. "
-        "Near 1 and 0 it tells them apart with ease; equal, it cannot.",
+        "Near 1 and 0 it distinguishes them easily; if equal, it cannot.",
     ),
     "gradient_norm": (
         "Gradient norms",
-        "How strongly each network is pulled. Explosions and silence are both bad.",
+        "How strongly each network is pulled. Very large and very small norms are bad.",
     ),
     "health": (
         "Diversity of samples",
-        "1 is that of the real images; far below, samples have collapsed.",
+        "1 is that of the real images; far below, there is mode collapse.",
     ),
     "fidelity": (
         "Fidelity during training",
@@ -34,7 +36,7 @@ _EXPLAINED: Mapping[str, tuple[str, str]] = {
     ),
     "fidelity/kid": (
         "Kernel distance during training",
-        "The same comparison: the nearer to 0, the more alike.",
+        "The same comparison: the nearer to 0, the more similar.",
     ),
 }
 """The series of a GAN's history: their names, or what stands before the stroke."""
@@ -49,7 +51,7 @@ class Curves:
     plot: Markup
 
 
-def gan_curves(folds: tuple[Fold, ...]) -> list[Curves]:
+def gan_curves(folds: tuple[ShownFold, ...]) -> list[Curves]:
     """Draw each kind of number of all GANs: one line a fold and seed."""
     kinds: dict[str, list[tuple[str, Mapping[int, float]]]] = {}
     for fold in folds:
@@ -70,17 +72,25 @@ def gan_curves(folds: tuple[Fold, ...]) -> list[Curves]:
 def unet_curves(study: Study) -> list[Curves]:
     """Draw the validation errors of each table's U-Nets: one line each."""
     found = []
-    for number, table in enumerate(study.evidence["tables"]):
+    for number, table in enumerate(study.comparison.tables):
+        names = [row.name for row in table.rows]
         lines = [
             (
-                unet.regime,
-                RegimeStyle.of(case.n_real, case.n_synthetic, unet.regime),
-                unet.errors,
+                each.unet.regime.name,
+                RegimeStyle.of(each.unet.regime),
+                errors_by_step(each.unet),
             )
-            for unet in study.unets
-            if unet.table == table["title"]
-            for case in unet.rows[:1]
+            for each in study.unets
+            if each.unet.regime.name in names
         ]
         plot = validation_errors(lines, f"unet-{number}")
-        found.append(Curves(table["title"], "", plot))
+        found.append(Curves(table.title, "", plot))
     return found
+
+
+def errors_by_step(unet: FinishedUNet) -> dict[int, float]:
+    """Validation errors by mini-batch, from a history that counts epochs."""
+    regime = unet.regime
+    n_pairs = regime.n_real + regime.n_synthetic
+    steps = steps_per_epoch(regime.unet_config(unet.config), n_pairs)
+    return {each.epoch * steps: each.validation_error for each in unet.epochs}

@@ -1,6 +1,6 @@
-"""Recomputing every number of a result from the stored predictions and sets.
+"""Making every number of a result again from the stored predictions and sets.
 
 What a hash cannot show is shown here: that figures follow from what they were made
-of, also where somebody has sealed a changed file anew. Not shown is what lies before
-the stored files: that a network gave these answers, on these cases.
+of, also where somebody has changed a file and its hash. Not shown is what comes before
+the stored files: that a network gave these predictions, on these cases.
 """

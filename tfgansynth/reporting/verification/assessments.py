@@ -1,10 +1,10 @@
 """From what an assessment of a synthetic set has stored to its figures once more.
 
-Recomputed are: agreement, from the judges' segmentations and the set's masks; shapes,
-from these masks and the stored shapes of real ones; figures of features, from the
-stored features; the audit, from the stored distances; and the diversity of the set's
-images. Not recomputed is what only real images and masks could tell, which no result
-holds: the agreement of each real case, and the diversity of the real images.
+Made again are: agreement, from the out-of-fold segmentations and the set's masks;
+shapes, from these masks and the stored shapes of real ones; figures of features, from
+the stored features; the audit, from the stored distances; and the diversity of the
+set's images. Not made again is what needs real images and masks, which no
+result has: the agreement of each real case, and the diversity of the real images.
 """
 
 import dataclasses
@@ -19,17 +19,19 @@ from numpy.typing import NDArray
 from tfgansynth.assessment.memorization import Audit, PartAudit
 from tfgansynth.assessment.neighbors import PARTS, Nearest, Pairs
 from tfgansynth.assessment.quality import Values, agreement, shape_table, spread
-from tfgansynth.assessment.record import (
-    features_record,
-    hash_diversity,
-    memorization_record,
-    plausibility_record,
-    shapes_record,
+from tfgansynth.records import assessments, converter
+from tfgansynth.records.assessments import (
+    Agreement,
+    Assessment,
+    EnsembleMember,
+    Fidelity,
+    Quality,
 )
-from tfgansynth.experiment.judge_parts import judge_parts
-from tfgansynth.experiment.paths import ARRAYS, ASSESSMENT, MODEL, judge_name
-from tfgansynth.reporting.verification.findings import Findings
-from tfgansynth.reporting.verification.stored_runs import StoredRun
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.files import ARRAYS, ASSESSMENT, MODEL, cross_fit_name
+from tfgansynth.records.regimes import cross_fit_parts
+from tfgansynth.records.runs import RunRecord
+from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.runtime import storage
 from tfgansynth.seeds import derive_seed
 from tfgansynth.synthesis.sampling import MANIFEST
@@ -41,9 +43,9 @@ _Arrays = Mapping[str, NDArray[Any]]
 class _Stored:
     """An assessment as stored, and what it is of."""
 
-    run: StoredRun
+    run: RunRecord
     fold: int
-    record: Mapping[str, Any]
+    record: Assessment
     arrays: _Arrays
     pairs: Pairs
 
@@ -52,15 +54,15 @@ class _Stored:
         return self.run.training_ids(self.fold)
 
 
-def recompute_assessment(
-    run: StoredRun,
+def reassess(
+    run: RunRecord,
     fold: int,
     folder: Path,
     source: Path,
     pairs: Pairs,
-    findings: Findings,
+    differences: Differences,
 ) -> None:
-    """Recompute an assessment.
+    """Make an assessment again.
 
     Args:
         run: The run.
@@ -68,89 +70,86 @@ def recompute_assessment(
         folder: The assessment's.
         source: The synthetic set's folder.
         pairs: The synthetic set.
-        findings: Takes what differs.
+        differences: Takes what differs.
 
     Raises:
         InputError: A file is missing, damaged or of another form.
-        LookupError: A record is not of this program.
+        LookupError: An array is missing.
     """
     path, arrays = folder / ASSESSMENT, storage.read_arrays(folder / ARRAYS)
-    stored = _Stored(run, fold, storage.read_record(path), arrays, pairs)
-    split, record = run.fold(fold), stored.record
-    judged = _agreement(stored)
+    record = converter.read(path, Assessment)
+    stored = _Stored(run, fold, record, arrays, pairs)
+    split, n_training = run.fold(fold), len(stored.training)
+    agreed = _agreement(stored)
     audit = _audit(arrays)
-    expected = {
-        "fold": fold,
-        "synthetic_set": {
-            **record["synthetic_set"],
-            "manifest_sha256": storage.hash_file(source / MANIFEST),
-            "n": len(pairs[0]),
-        },
-        "n_training": len(stored.training),
-        "n_held_out": (
-            len(split.validation) + len(split.training) - len(stored.training)
+    expected = dataclasses.replace(
+        record,
+        fold=fold,
+        synthetic_set=dataclasses.replace(
+            record.synthetic_set,
+            manifest_sha256=storage.hash_file(source / MANIFEST),
+            n=len(pairs[0]),
         ),
-        "judges": _judges(stored),
-        "soundness": _soundness(stored, judged),
-        "fidelity": _fidelity(stored),
-        "memorization": memorization_record(audit),
-        "files": storage.hash_files(folder, [ARRAYS]),
-    }
-    findings.compare(path, "", {name: record[name] for name in expected}, expected)
+        n_training=n_training,
+        n_held_out=len(split.validation) + len(split.training) - n_training,
+        cross_fit=_members(stored),
+        quality=_quality(stored, agreed),
+        fidelity=_fidelity(stored),
+        memorization=assessments.make_memorization(audit),
+        files=storage.hash_files(folder, [ARRAYS]),
+    )
+    differences.compare(path, "", to_json(record), to_json(expected))
     arrays_path, name = folder / ARRAYS, "agreement_synthetic"
-    findings.compare_array(arrays_path, name, arrays[name], judged)
+    differences.compare_array(arrays_path, name, arrays[name], agreed)
     for name, values in _gallery(stored, audit).items():
-        findings.compare_array(arrays_path, name, arrays[name], values)
+        differences.compare_array(arrays_path, name, arrays[name], values)
 
 
 def _agreement(stored: _Stored) -> Values:
     shape = tuple(int(side) for side in stored.arrays["shape_synthetic"])
-    bits = np.unpackbits(stored.arrays["judged_synthetic"], count=math.prod(shape))
+    bits = np.unpackbits(stored.arrays["segmented_synthetic"], count=math.prod(shape))
     return agreement(stored.pairs[1], bits.reshape(shape).astype(np.bool_))
 
 
-def _judges(stored: _Stored) -> dict[str, Any]:
-    """Each judge's hash, and how it does on the real cases that it has not seen."""
-    parts = judge_parts(stored.run.config, stored.fold, len(stored.training))
+def _members(stored: _Stored) -> dict[str, EnsembleMember]:
+    """Each member's hash, and how it does on the real cases that it has not seen."""
+    parts = cross_fit_parts(stored.run.config, stored.fold, len(stored.training))
     found, folder = {}, stored.run.fold_folder(stored.fold)
     for number, part in enumerate(parts, start=1):
-        name = judge_name(number)
-        found[name] = {
-            "model_sha256": storage.hash_file(folder / name / MODEL),
-            "agreement": float(stored.arrays["agreement_real"][part].mean()),
-        }
+        name = cross_fit_name(number)
+        found[name] = EnsembleMember(
+            model_sha256=storage.hash_file(folder / name / MODEL),
+            agreement=float(stored.arrays["agreement_real"][part].mean()),
+        )
     return found
 
 
-def _soundness(stored: _Stored, judged: Values) -> dict[str, Any]:
-    agrees = {"synthetic": judged, "real": stored.arrays["agreement_real"]}
-    return {
-        "agreement": {
-            name: dataclasses.asdict(spread(values)) for name, values in agrees.items()
-        },
-        "plausibility": plausibility_record(*_shape_tables(stored)),
-    }
-
-
-def _fidelity(stored: _Stored) -> dict[str, Any]:
-    arrays, record = stored.arrays, stored.record["fidelity"]
-    features = (
-        arrays["features_training"],
-        arrays["features_synthetic"],
-        arrays["features_held_out"],
+def _quality(stored: _Stored, agreed: Values) -> Quality:
+    return Quality(
+        agreement=Agreement(
+            synthetic=spread(agreed), real=spread(stored.arrays["agreement_real"])
+        ),
+        plausibility=assessments.make_plausibility(*_shape_tables(stored)),
     )
-    seed = derive_seed(stored.run.config.seed, "assessment", stored.fold)
-    compared = features_record(features, seed)
-    del compared["not_compared"]
-    return {
-        "features": record["features"],
-        **compared,
-        "shapes": shapes_record(*_shape_tables(stored), seed=seed),
-        "hash_diversity": {
-            "synthetic": hash_diversity(stored.pairs[0]),
-            "real": record["hash_diversity"]["real"],
-        },
-    }
+
+
+def _fidelity(stored: _Stored) -> Fidelity:
+    arrays, record = stored.arrays, stored.record.fidelity
+    found = assessments.make_fidelity(
+        features=(
+            arrays["features_training"],
+            arrays["features_synthetic"],
+            arrays["features_held_out"],
+        ),
+        shapes=_shape_tables(stored),
+        source=record.features,
+        diversity=dataclasses.replace(
+            record.hash_diversity,
+            synthetic=assessments.hash_diversity(stored.pairs[0]),
+        ),
+        seed=derive_seed(stored.run.config.seed, "assessment", stored.fold),
+    )
+    return dataclasses.replace(found, features=record.features)
 
 
 def _shape_tables(

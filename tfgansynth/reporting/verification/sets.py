@@ -2,32 +2,26 @@
 
 import dataclasses
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
 from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.data.similarity import perceptual_hash
-from tfgansynth.experiment.paths import MODEL, teacher_name
-from tfgansynth.experiment.provenance import is_control
-from tfgansynth.experiment.run_folder import SetKind, set_name
-from tfgansynth.reporting.verification.findings import Findings
-from tfgansynth.reporting.verification.stored_runs import StoredRun
+from tfgansynth.records import converter
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.files import MODEL, pseudo_label_name
+from tfgansynth.records.provenance import SetManifest
+from tfgansynth.records.regimes import SetKind, augmentation_config, synthesis_config
+from tfgansynth.records.runs import RunRecord
+from tfgansynth.reporting.verification.differences import Differences
+from tfgansynth.reporting.verification.unets import identity_of
 from tfgansynth.runtime import storage
 from tfgansynth.seeds import derive_seed
-from tfgansynth.synthesis.sampling import (
-    MANIFEST,
-    pair_name,
-    read_manifest,
-    read_set,
-)
-
-OWN_SETS = tuple(map(set_name, get_args(SetKind)))
-"""The sets of a fold that its networks learn from."""
+from tfgansynth.synthesis.sampling import MANIFEST, pair_name, read_set
 
 
-def recompute_set(
-    run: StoredRun, fold: int, folder: Path, findings: Findings
+def recount(
+    run: RunRecord, fold: int, kind: SetKind, folder: Path, differences: Differences
 ) -> tuple[FloatArray, MaskArray]:
     """Read a set, hash by hash, and count it again.
 
@@ -35,49 +29,54 @@ def recompute_set(
         float32 (n, S, S) images in [0, 255] and bool (n, S, S) masks.
 
     Raises:
-        InputError: A file is missing or altered.
-        LookupError: The manifest is not of this program.
+        InputError: A file is missing, altered, or of another form.
     """
     path, config = folder / MANIFEST, run.config
-    manifest = read_manifest(folder)
+    manifest = converter.read(path, SetManifest)
     images, masks = read_set(folder)
-    dropped = (
-        "dropped_as_almost_identical",
-        "dropped_for_an_empty_mask",
-        "dropped_for_disagreement",
-    )
-    expected = {
-        "seed": config.seed,
-        "fold": fold,
-        "z_seed": derive_seed(config.seed, "synthesis", fold),
-        "mask_components": config.mask_components,
-        "synthesis": dataclasses.asdict(config.synthesis),
-        "training_cases": {
-            name: run.cases.get(name) for name in run.training_ids(fold)
-        },
-        "drawn": len(images) + sum(manifest.get(name, 0) for name in dropped),
-    }
-    if folder.name == set_name("control") or is_control(manifest):
-        expected["control"] = folder.name == set_name("control")
-    n_teachers = config.synthesis.pseudo_label_members
-    if n_teachers or "teachers" in manifest:
-        teachers = [teacher_name(number) for number in range(1, n_teachers + 1)]
-        root = run.fold_folder(fold)
-        expected["teachers"] = {
-            name: storage.hash_file(root / name / MODEL) for name in teachers
-        }
-    stored = {name: manifest.get(name) for name in expected}
-    findings.compare(path, "", stored, expected)
-    findings.compare(path, "pairs", len(manifest["pairs"]), config.synthesis.count)
+    members = range(1, config.synthesis.pseudo_label_members + 1)
+    root = run.fold_folder(fold)
     hashes = [perceptual_hash(np.rint(image).astype(np.uint8)) for image in images]
-    kept = [entry.get("perceptual_hash") for entry in manifest["pairs"]]
-    findings.compare(path, "perceptual_hash", kept, hashes)
+    n_dropped = (
+        manifest.dropped_as_almost_identical
+        + manifest.dropped_for_an_empty_mask
+        + manifest.dropped_for_disagreement
+    )
+    expected = dataclasses.replace(
+        manifest,
+        dataset=identity_of(run, manifest.dataset),
+        preset=config.preset,
+        reduced=config.reduced,
+        lungs=config.lungs,
+        seed=config.seed,
+        fold=fold,
+        data=config.data,
+        augmentation=augmentation_config(config, config.synthesis.augment),
+        gan=manifest.gan if kind == "control" else config.gan,
+        z_seed=derive_seed(config.seed, "synthesis", fold),
+        mask_components=config.mask_components,
+        synthesis=synthesis_config(config, kind),
+        training_cases={name: run.cases[name] for name in run.training_ids(fold)},
+        drawn=len(images) + n_dropped,
+        kind=kind,
+        pseudo_labels={
+            name: storage.hash_file(root / name / MODEL)
+            for name in map(pseudo_label_name, members)
+        }
+        or None,
+        pairs=tuple(
+            dataclasses.replace(entry, perceptual_hash=found)
+            for entry, found in zip(manifest.pairs, hashes, strict=True)
+        ),
+    )
+    differences.compare(path, "", to_json(manifest), to_json(expected))
+    differences.compare(path, "pairs", len(manifest.pairs), config.synthesis.count)
     names = {f"{pair_name(index)}.png" for index in range(len(images))}
-    for kind in ("images", "masks"):
-        for extra in sorted({path.name for path in (folder / kind).iterdir()} - names):
-            findings.fault(folder / kind / extra, "is not in the manifest")
+    for part in ("images", "masks"):
+        for extra in sorted({path.name for path in (folder / part).iterdir()} - names):
+            differences.fault(folder / part / extra, "is not in the manifest")
     # Each file has a hash, and so has the manifest.
-    findings.files.update(
-        folder / kind / n for kind in ("images", "masks") for n in names
+    differences.files.update(
+        folder / part / name for part in ("images", "masks") for name in names
     )
     return images, masks

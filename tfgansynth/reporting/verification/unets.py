@@ -3,9 +3,10 @@
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import Any
 
+from tfgansynth.data.dataset import Identity, hash_of_all
 from tfgansynth.errors import name_few
+from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv
 from tfgansynth.evaluation.predictions import (
     CASES,
     PREDICTIONS,
@@ -14,13 +15,14 @@ from tfgansynth.evaluation.predictions import (
     measure_cases,
     read_predictions,
 )
-from tfgansynth.evaluation.tables import CaseRow, cases_to_csv
-from tfgansynth.experiment.paths import PROVENANCE
-from tfgansynth.experiment.regimes import Regime
-from tfgansynth.experiment.results import UNetResult
-from tfgansynth.experiment.run_folder import set_name
-from tfgansynth.reporting.verification.findings import Findings
-from tfgansynth.reporting.verification.stored_runs import StoredRun
+from tfgansynth.records import converter
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.files import HISTORY, PROVENANCE
+from tfgansynth.records.provenance import SetManifest, SetReference, UNetProvenance
+from tfgansynth.records.reading import read_epochs
+from tfgansynth.records.regimes import augmentation_config, set_name
+from tfgansynth.records.runs import FinishedUNet, RunRecord
+from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import MANIFEST
 
@@ -28,111 +30,128 @@ Truths = dict[tuple[str, str], str]
 """Content hash and id of a test case -> hash of its true mask, as first met."""
 
 
-def recompute_unet(
-    run: StoredRun, fold: int, folder: Path, truths: Truths, findings: Findings
-) -> UNetResult:
-    """Measure the answers of a U-Net again, and check what its folder says of it.
+def remeasure(
+    run: RunRecord, name: str, folder: Path, truths: Truths, differences: Differences
+) -> FinishedUNet:
+    """Measure the predictions of a U-Net again, and check what its folder says of it.
 
     Args:
         run: Its run.
-        fold: Number of its fold.
+        name: What records call the run.
         folder: Its folder.
         truths: The true masks that other U-Nets were measured against; takes its.
-        findings: Takes what differs.
+        differences: Takes what differs.
 
     Returns:
-        The U-Net with its metrics as recomputed.
+        The U-Net with its metrics as measured again.
 
     Raises:
         InputError: A file is missing, damaged or of another form.
-        LookupError: A record is not of this program.
     """
     path = folder / PROVENANCE
-    provenance = storage.read_record(path)
-    regime = Regime.from_record(provenance)
-    findings.compare(path, "folder", folder.name, regime.folder_name)
-    hashes = {
-        name: storage.hash_file(folder / name) if (folder / name).is_file() else None
-        for name in provenance["files"]
-    }
-    findings.compare(path, "files", provenance["files"], hashes)
-    _compare_provenance(run, fold, regime, provenance, path, findings)
-    answered = read_predictions(folder / PREDICTIONS)
-    rows = _measure(run, fold, regime, answered, folder / PREDICTIONS, findings)
-    _compare_truths(run, answered, truths, folder / PREDICTIONS, findings)
-    findings.compare_csv(folder / CASES, cases_to_csv(rows))
-    return UNetResult(run.root.name, run.config, fold, regime, rows)
+    provenance = converter.read(path, UNetProvenance)
+    fold, regime = provenance.fold, provenance.regime
+    place = run.fold_folder(fold).name, regime.folder_name
+    differences.compare(path, "folder", (folder.parent.name, folder.name), place)
+    _compare_provenance(run, provenance, path, differences)
+    stored = read_predictions(folder / PREDICTIONS)
+    rows = _measure(run, provenance, stored, folder / PREDICTIONS, differences)
+    _compare_truths(run, stored, truths, folder / PREDICTIONS, differences)
+    differences.compare_csv(folder / CASES, cases_to_csv(rows))
+    return FinishedUNet(
+        run=name,
+        settings=run.settings,
+        dataset=identity_of(run, provenance.dataset),
+        fold=fold,
+        regime=regime,
+        cases=tuple(rows),
+        folder=folder,
+        epochs=tuple(read_epochs(folder / HISTORY)),
+        duplicates=provenance.duplicates,
+    )
+
+
+def identity_of(run: RunRecord, recorded: Identity) -> Identity:
+    """Which data set a run is on: by its cases, and by name as recorded."""
+    hashes = dict(sorted(run.cases.items()))
+    return dataclasses.replace(
+        recorded, n_cases=len(hashes), sha256=hash_of_all(hashes)
+    )
 
 
 def _measure(
-    run: StoredRun,
-    fold: int,
-    regime: Regime,
-    answered: Predictions,
+    run: RunRecord,
+    provenance: UNetProvenance,
+    stored: Predictions,
     path: Path,
-    findings: Findings,
+    differences: Differences,
 ) -> list[CaseRow]:
-    test = run.fold(fold).test
-    findings.compare(path, "case_ids", list(answered.case_ids), list(test))
+    test = run.fold(provenance.fold).test
+    differences.compare(path, "case_ids", list(stored.case_ids), list(test))
     rows = measure_cases(
-        answered.case_ids,
-        answered.predictions,
-        answered.truths,
-        fold=fold,
-        n_real=regime.n_real,
-        n_synthetic=regime.n_synthetic,
+        stored.case_ids,
+        stored.predictions,
+        stored.truths,
+        fold=provenance.fold,
+        n_real=provenance.regime.n_real,
+        n_synthetic=provenance.regime.n_synthetic,
     )
-    findings.compare(path, "shown", list(answered.shown), best_median_worst(rows))
+    differences.compare(path, "shown", list(stored.shown), best_median_worst(rows))
     return rows
 
 
 def _compare_truths(
-    run: StoredRun,
-    answered: Predictions,
+    run: RunRecord,
+    stored: Predictions,
     truths: Truths,
     path: Path,
-    findings: Findings,
+    differences: Differences,
 ) -> None:
     """Notice a case that one U-Net was measured against another mask than others."""
-    for case_id, truth in zip(answered.case_ids, answered.truths, strict=True):
+    for case_id, truth in zip(stored.case_ids, stored.truths, strict=True):
         found = hashlib.sha256(truth.tobytes()).hexdigest()
         key = run.cases.get(case_id, ""), case_id
         if truths.setdefault(key, found) != found:
-            findings.fault(path, f"truths, {case_id}: not the mask of other U-Nets")
+            differences.fault(path, f"truths, {case_id}: not the mask of other U-Nets")
 
 
 def _compare_provenance(
-    run: StoredRun,
-    fold: int,
-    regime: Regime,
-    provenance: dict[str, Any],
-    path: Path,
-    findings: Findings,
+    run: RunRecord, provenance: UNetProvenance, path: Path, differences: Differences
 ) -> None:
-    config, split = run.config, run.fold(fold)
-    learned = provenance["training_cases"]
-    expected = {
-        "dataset": run.identity(provenance["dataset"]).record(),
-        "preset": config.preset,
-        "reduced": config.reduced,
-        "lungs": config.lungs,
-        "fold": fold,
-        "seed": config.seed,
-        "data": dataclasses.asdict(config.data),
-        "unet": dataclasses.asdict(regime.unet_config(config)),
-        "training_cases": {name: run.cases.get(name) for name in learned},
-        "validation_cases": {name: run.cases[name] for name in split.validation},
-    }
-    stored = {name: provenance.get(name) for name in expected}
-    findings.compare(path, "", stored, expected)
-    findings.compare(path, "n_real", regime.n_real, len(learned))
-    foreign = sorted(set(learned) - set(run.training_ids(fold)))
-    if foreign:
-        words = f"training_cases: not of fold {fold} ({name_few(foreign)})"
-        findings.fault(path, words)
+    config, folder = run.config, path.parent
+    fold, regime = run.fold(provenance.fold), provenance.regime
+    unet = regime.unet_config(config)
+    learned = provenance.training_cases
+    reference = None
     if regime.n_synthetic:
-        manifest = run.fold_folder(fold) / set_name(regime.kind) / MANIFEST
-        content = storage.read_record(manifest)
-        same = {key: content[key] for key in ("generator_sha256", "training_cases")}
-        same["manifest_sha256"] = storage.hash_file(manifest)
-        findings.compare(path, "synthetic_set", provenance["synthetic_set"], same)
+        manifest = run.fold_folder(fold.number) / set_name(regime.kind) / MANIFEST
+        content = converter.read(manifest, SetManifest)
+        reference = SetReference(
+            manifest_sha256=storage.hash_file(manifest),
+            generator_sha256=content.generator_sha256,
+            training_cases=content.training_cases,
+        )
+    expected = dataclasses.replace(
+        provenance,
+        dataset=identity_of(run, provenance.dataset),
+        preset=config.preset,
+        reduced=config.reduced,
+        lungs=config.lungs,
+        seed=config.seed,
+        data=config.data,
+        augmentation=augmentation_config(config, unet.augment),
+        unet=unet,
+        training_cases={name: run.cases.get(name, "") for name in learned},
+        validation_cases={name: run.cases[name] for name in fold.validation},
+        synthetic_set=reference,
+        files={
+            name: storage.hash_file(folder / name) if (folder / name).is_file() else ""
+            for name in provenance.files
+        },
+    )
+    differences.compare(path, "", to_json(provenance), to_json(expected))
+    differences.compare(path, "regime.n_real", regime.n_real, len(learned))
+    foreign = sorted(set(learned) - set(run.training_ids(fold.number)))
+    if foreign:
+        words = f"training_cases: not of fold {fold.number} ({name_few(foreign)})"
+        differences.fault(path, words)

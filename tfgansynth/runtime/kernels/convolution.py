@@ -1,14 +1,14 @@
-"""Convolutions with SAME padding and their gradients, each the fastest way we know.
+"""Fast convolutions with SAME padding, and their gradients.
 
-Every function equals `keras.ops.conv` or `keras.ops.conv_transpose` to rounding, and
-so do its gradients. What differs is how TensorFlow is asked on a CPU, where its
+Every function equals `keras.ops.conv` or `keras.ops.conv_transpose` to rounding, and so
+do its gradients. The difference is in the TensorFlow operations used on a CPU, where
 filter gradients take half the time of a training step:
 
-* Filter gradients run in our own kernel where the processor has the instructions.
-* Without it, those of small maps are a dilated convolution whose batch and channels
-  have changed places.
-* A transposed convolution to a few maps is a convolution to four times as many, whose
-  maps are then woven into one of twice the side.
+* Filter gradients use our own kernel if the processor has the instructions.
+* Without the kernel, the filter gradients of small maps are a dilated convolution with
+  batch and channels exchanged.
+* A transposed convolution to a few maps is a convolution to four times as many maps,
+  followed by depth-to-space, which doubles the side.
 """
 
 from typing import Any
@@ -17,14 +17,13 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tfgansynth.runtime.devices import gpus
+from tfgansynth.runtime.devices import cpu_flags, gpus
 from tfgansynth.runtime.kernels import library
-from tfgansynth.runtime.precision import cpu_flags
 
 _FEW_MAPS = 4
-"""Outputs of a transposed convolution up to which weaving is faster."""
+"""Output maps of a transposed convolution up to which depth-to-space is faster."""
 _SMALL_SIDE = 8
-"""Side of the errors up to which a dilated convolution is the faster gradient."""
+"""Side of the errors up to which the dilated convolution is faster."""
 
 
 def convolution(maps: Any, kernel: Any, *, stride: int) -> Any:
@@ -90,14 +89,14 @@ def transposed_convolution(maps: Any, kernel: Any, *, stride: int) -> Any:
 
 
 def _is_ours() -> bool:
-    # A GPU's library knows its filter gradients.
+    # The library of a GPU has fast filter gradients.
     return keras.backend.backend() == "tensorflow" and not gpus()
 
 
 def _transposed(maps: Any, kernel: Any, stride: int, shape: Any) -> Any:
     size, _, out_maps, _ = kernel.shape
     if (size, stride) == (5, 2) and out_maps <= _FEW_MAPS:
-        return _woven(maps, kernel)
+        return _by_depth_to_space(maps, kernel)
     return tf.raw_ops.Conv2DBackpropInput(
         input_sizes=shape,
         filter=kernel,
@@ -107,11 +106,11 @@ def _transposed(maps: Any, kernel: Any, stride: int, shape: Any) -> Any:
     )
 
 
-def _woven(maps: Any, kernel: Any) -> Any:
-    """Transposed 5 x 5 convolution of stride 2 by a 3 x 3 one of stride 1.
+def _by_depth_to_space(maps: Any, kernel: Any) -> Any:
+    """Compute a transposed 5 x 5 convolution of stride 2 by a 3 x 3 one of stride 1.
 
-    Row 2a + r of the result takes rows a - 1, a and a + 1 of the maps with rows
-    r + 3, r + 1 and r - 1 of the kernel, which has no row -1.
+    Row 2a + r of the result is the sum of rows a - 1, a and a + 1 of the maps times
+    rows r + 3, r + 1 and r - 1 of the kernel; row -1 of the kernel is zero.
     """
     _, _, out_maps, in_maps = kernel.shape
     padded = tf.pad(kernel, [[1, 0], [1, 0], [0, 0], [0, 0]])
@@ -122,11 +121,11 @@ def _woven(maps: Any, kernel: Any) -> Any:
 
 
 def _filter_gradient(maps: Any, errors: Any, size: int, stride: int) -> Any:
-    """(size, size, i, o) from maps (n, h, w, i) and errors (n, h/s, w/s, o)."""
+    """Return (size, size, i, o) from maps (n, h, w, i), errors (n, h/s, w/s, o)."""
     _, _, side, out_maps = errors.shape
     in_maps = maps.shape[-1]
     kernels, _ = library.load()
-    # Tile sizes of the kernel. AMX, where there is any, beats it on large maps.
+    # The kernel needs these sizes. AMX is faster than the kernel on large maps.
     tiled = in_maps % 16 == 0 and out_maps % 64 == 0 and side % 2 == 0
     amx = maps.dtype == tf.bfloat16 and "amx_bf16" in cpu_flags()
     if kernels is not None and tiled and not amx:
@@ -147,7 +146,7 @@ def _filter_gradient(maps: Any, errors: Any, size: int, stride: int) -> Any:
 def _filter_gradient_by_convolution(
     maps: Any, errors: Any, size: int, stride: int
 ) -> Any:
-    """The same sum, read as a convolution of the maps with the errors."""
+    """Compute the same sum as a convolution of the maps with the errors."""
     padding = [
         _padding(int(maps.shape[axis]), int(errors.shape[axis]), size, stride)
         for axis in (1, 2)
@@ -164,6 +163,6 @@ def _filter_gradient_by_convolution(
 
 
 def _padding(side: int, out_side: int, size: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after an axis, under SAME padding."""
+    """Return the zeros before and after an axis under SAME padding."""
     total = max(0, (out_side - 1) * stride + size - side)
     return total // 2, total - total // 2

@@ -1,7 +1,7 @@
 """Keras's convolution layers, computed by our functions.
 
-Each is its plain Keras twin in all but speed: same arguments, weights, and results
-to rounding.
+Each differs from the Keras layer in speed only. Arguments and weights are the same, and
+results are equal to rounding.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Compiles our kernels for this machine, once, and loads them into TensorFlow.
 
-A C++ compiler and a processor with AVX-512 are all they need. Without either,
-TensorFlow's own operations do the same work.
+They need a C++ compiler and a processor with AVX-512. Without these, operations of
+TensorFlow do the same work.
 """
 
 import functools
@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfgansynth.runtime.precision import cpu_flags
+from tfgansynth.runtime.devices import cpu_flags
 
 _SOURCE = Path(__file__).with_name("filter_gradient.cc")
 _SECONDS_TO_COMPILE = 120
@@ -24,11 +24,11 @@ _INSTRUCTIONS = {"avx512f", "avx512bw", "avx512_bf16"}
 
 @functools.cache
 def load() -> tuple[Any, str]:
-    """Load the kernels, compiling them if this machine has not done so before.
+    """Load the kernels, and compile them first if that was not done before.
 
     Returns:
-        The module of operations, or None without them; and in words what runs: the
-        compiler's name or why there are none.
+        The module of operations, or None; and a description: the name of the
+        compiler, or why there are no kernels.
     """
     if os.environ.get("TFGANSYNTH_KERNELS") == "off":
         return None, "TensorFlow's own (TFGANSYNTH_KERNELS=off)"
@@ -64,7 +64,7 @@ def _compiled(compiler: str) -> Path:
     if library.exists():
         return library
     folder.mkdir(parents=True, exist_ok=True)
-    # Beside it and renamed: two processes may compile at once.
+    # Compiled elsewhere and renamed, because two processes may compile at once.
     with tempfile.TemporaryDirectory(dir=folder) as beside:
         output = Path(beside) / library.name
         subprocess.run(

@@ -1,0 +1,156 @@
+"""What the chain says and records besides its results, and how long it takes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfgansynth.errors import InputError
+from tfgansynth.experiment import executors, stages
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.graph import Kind, PlannedStage
+from tfgansynth.experiment.plan import Request
+from tfgansynth.experiment.run_folder import Run
+from tfgansynth.experiment.studies import curve_request
+from tfgansynth.presets import PRESETS
+from tfgansynth.runtime import checkpoints, devices, storage
+from tfgansynth.synthesis.sampling import ModeCollapseError
+
+FLOAT32 = "float32 throughout (nothing for bfloat16 found)"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(root=tmp_path, config=PRESETS["fast"], dataset_name="data")
+
+
+def tell(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *units: str,
+) -> list[str]:
+    """Begin, or go on with, a GAN on a machine with such units; what is said."""
+    monkeypatch.setattr(devices, "bfloat16_units", lambda: units)
+    monkeypatch.setattr(executors, "describe_machine", lambda: {"units": list(units)})
+    executors.report_precision(run, "fold-1/gan", "GAN", "auto")
+    return capsys.readouterr().out.splitlines()
+
+
+def save(run: Run, step: int) -> None:
+    checkpoints.save(run.gan(1) / "checkpoints", step, {"x": np.zeros(1)}, {})
+
+
+def test_what_auto_chose_is_said_and_recorded(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tell(run, monkeypatch, capsys, "AMX") == [
+        "GAN: bfloat16 convolutions (AMX found); weights, moments and losses float32"
+    ]
+    assert storage.read_record(run.root / "machine.json") == {
+        "machines": [{"units": ["AMX"]}],
+        "stages": {"fold-1/gan": [{"after": 0, "precision": "bfloat16", "machine": 0}]},
+    }
+
+
+def test_going_on_in_another_precision_is_said_in_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(run, monkeypatch, capsys, "AMX")
+    save(run, 40)
+    assert tell(run, monkeypatch, capsys) == [
+        f"GAN: {FLOAT32}",
+        "GAN: was trained in bfloat16 up to step 40, continues in float32",
+    ]
+    # Once it is so, it is not said again.
+    save(run, 60)
+    assert tell(run, monkeypatch, capsys) == [f"GAN: {FLOAT32}"]
+    record = storage.read_record(run.root / "machine.json")
+    assert record["stages"]["fold-1/gan"] == [
+        {"after": 0, "precision": "bfloat16", "machine": 0},
+        {"after": 40, "precision": "float32", "machine": 1},
+    ]
+
+
+def test_an_attempt_that_left_nothing_is_forgotten(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(run, monkeypatch, capsys, "AMX")
+    assert tell(run, monkeypatch, capsys) == [f"GAN: {FLOAT32}"]
+    record = storage.read_record(run.root / "machine.json")
+    assert [e["precision"] for e in record["stages"]["fold-1/gan"]] == ["float32"]
+
+
+def test_a_stage_says_and_records_where_its_time_went(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        executors.timed(run, "fold-1/gan") as timer,
+        timer.part("steps"),
+    ):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().out.startswith("TIME: fold-1/gan 0 s: ")
+    assert list(run.seconds()) == [
+        "fold-1/gan",
+        "fold-1/gan/steps",
+    ]
+
+
+def collapsing(_: Experiment, planned: PlannedStage) -> None:
+    if planned.kind == Kind.SET:
+        raise ModeCollapseError("mode collapse: only 1 of 9")
+
+
+def test_a_collapse_leaves_what_needs_the_set_without_result(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A generator that collapses on few cases is a gap in the curve, not its end."""
+    monkeypatch.setattr(executors, "run_stage", collapsing)
+    plan = experiment.plan([2], curve_request(experiment.config, 3))
+
+    found = list(executors.execute(experiment, plan, tolerant=True))
+
+    assert [(each.stage.name, each.failure is None) for each in found] == [
+        ("fold-2/unet-r3-s0-fixed-budget", True),
+        ("fold-2/gan", True),
+        ("fold-2/synthetic", False),
+        ("fold-2/unet-r3-s30-fixed-budget", False),
+    ]
+    assert str(found[-1].failure) == "mode collapse: only 1 of 9"
+    with pytest.raises(ModeCollapseError):
+        list(executors.execute(experiment, plan))
+
+
+def sealed_gan(experiment: Experiment) -> tuple[PlannedStage, Path]:
+    (planned,) = experiment.plan([2], lambda _: Request(gan=True)).stages
+    folder = experiment.run.root / planned.name
+    storage.write_text(folder / "weights", "of the last step")
+    executors.seal(folder, dict(planned.record), ["weights"])
+    return planned, folder
+
+
+def test_a_damaged_checkpoint_of_a_gan_is_made_again(experiment: Experiment) -> None:
+    planned, folder = sealed_gan(experiment)
+    record = dict(planned.record)
+    assert executors.is_done(experiment, planned, record)
+    storage.write_text(folder / "weights", "of the last stop")
+    assert not executors.is_done(experiment, planned, record)
+
+
+def test_a_stage_of_another_run_is_refused(experiment: Experiment) -> None:
+    planned, folder = sealed_gan(experiment)
+    path = folder / "provenance.json"
+    foreign = {**storage.read_record(path), "fold": 1, "identity": "another"}
+    storage.write_record(path, foreign)
+    with pytest.raises(InputError, match=r"is of another run \(fold: 2 against 1; id"):
+        executors.run_stage(experiment, planned)
+
+
+def test_a_finished_stage_is_not_run_again(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned, _ = sealed_gan(experiment)
+    monkeypatch.setattr(stages, "COMPUTE", {})
+    executors.run_stage(experiment, planned)
+    assert not experiment.run.seconds()

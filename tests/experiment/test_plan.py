@@ -1,0 +1,211 @@
+"""A plan is pure, and a stage's identity is of what bears on it and nothing else."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from tfgansynth.config import Config, DataConfig
+from tfgansynth.data.held_out import select_fold
+from tfgansynth.data.loading import load_phantoms
+from tfgansynth.data.splits import make_folds
+from tfgansynth.errors import InputError
+from tfgansynth.experiment.graph import Kind, Plan, Splits
+from tfgansynth.experiment.plan import Request, plan, possible_stages, table_request
+from tfgansynth.presets import PRESETS
+from tfgansynth.records.regimes import Regime
+
+DATA = DataConfig(size=32, phantoms=12, n_validation=2, n_reduced=4)
+CONFIG = dataclasses.replace(PRESETS["smoke"], reduced=True, data=DATA)
+RICH = dataclasses.replace(
+    CONFIG,
+    synthesis=dataclasses.replace(
+        CONFIG.synthesis, pseudo_label_members=2, augment="elastic", min_agreement=0.5
+    ),
+)
+DATASET = load_phantoms(12, 0, "both", 32, soft_masks=False)
+
+
+def splits(config: Config = CONFIG) -> Splits:
+    folds = make_folds(DATASET.case_ids, config.data, config.seed)
+    opened = [select_fold(DATASET, fold, reduced=config.reduced) for fold in folds]
+    return Splits(DATASET.identity, tuple(opened))
+
+
+def everything(config: Config) -> Plan:
+    control = config.synthesis.augment != "none"
+    request = table_request(config, "all", control=control, assessed=True)
+    return plan(config, splits(config), None, request)
+
+
+def changed(config: Config, option: str, value: Any) -> Config:
+    """The configuration with one setting changed, `gan.steps` say."""
+    room, _, name = option.rpartition(".")
+    if not room:
+        return dataclasses.replace(config, **{name: value})
+    numbers = dataclasses.replace(getattr(config, room), **{name: value})
+    return dataclasses.replace(config, **{room: numbers})
+
+
+def made_anew(option: str, value: Any, config: Config = RICH) -> set[str]:
+    """Folders of fold 1 whose identity such a change changes."""
+    before, after = (
+        everything(config).identities(),
+        everything(changed(config, option, value)).identities(),
+    )
+    return {
+        name.removeprefix("fold-1/")
+        for name in before
+        if name.startswith("fold-1/") and after.get(name) != before[name]
+    }
+
+
+def test_each_stage_comes_after_what_it_needs() -> None:
+    seen: set[str] = set()
+    for stage in everything(RICH).stages:
+        assert seen.issuperset(stage.needs)
+        assert stage.name not in seen
+        assert set(stage.record["inputs"]) == set(stage.needs)
+        seen.add(stage.name)
+
+
+def test_the_stages_of_a_plain_fold() -> None:
+    request = table_request(CONFIG, "paper", control=False, assessed=False)
+    found = plan(CONFIG, splits(), [2], request)
+    assert [(stage.name, stage.kind, stage.needs) for stage in found.stages] == [
+        ("fold-2/gan", Kind.GAN, ()),
+        ("fold-2/synthetic", Kind.SET, ("fold-2/gan",)),
+        ("fold-2/unet-r4-s0", Kind.SEGMENTATION, ()),
+        ("fold-2/unet-r4-s30", Kind.SEGMENTATION, ("fold-2/synthetic",)),
+        ("fold-2/unet-r0-s30", Kind.SEGMENTATION, ("fold-2/synthetic",)),
+    ]
+
+
+def test_a_plan_is_pure() -> None:
+    assert everything(RICH) == everything(RICH)
+
+
+SETS = {"synthetic", "synthetic-filtered"}
+PSEUDO = {"pseudo-labels/member-1", "pseudo-labels/member-2"}
+CROSS_FIT = {"cross-fit/member-1", "cross-fit/member-2"}
+
+
+def names(config: Config = RICH) -> set[str]:
+    return {
+        stage.name.removeprefix("fold-1/")
+        for stage in everything(config).stages
+        if stage.fold == 1
+    }
+
+
+def unets(config: Config = RICH) -> set[str]:
+    return {name for name in names(config) if name.startswith("unet-")}
+
+
+def test_a_setting_of_the_u_nets_keeps_the_gan_and_its_set() -> None:
+    assert made_anew("unet.maps", 4, CONFIG) == names(CONFIG) - {"gan", "synthetic"}
+    # Where networks give the masks, these and what learns from them are made anew.
+    assert made_anew("unet.maps", 4) == names() - {"gan"}
+
+
+def test_the_stopping_rule_bears_on_the_papers_regimes_only() -> None:
+    paper = {"unet-r4-s0", "unet-r4-s30", "unet-r0-s30"}
+    filtered = {"unet-r4-s30-filtered", "unet-r0-s30-filtered"}
+    for option, value in (("max_epochs", 5), ("min_steps", 3), ("stop_window", 4)):
+        assert made_anew(f"unet.{option}", value) == paper | filtered
+
+
+def test_evaluation_settings_bear_on_few() -> None:
+    assert not made_anew("evaluation.equivalence_margin", 0.1)
+    fixed = {n for n in unets() if n.endswith(("-fixed-budget", "-augmented"))}
+    assert made_anew("evaluation.budget_steps", 80) == fixed
+    found = made_anew("evaluation.cross_fit_steps", 7)
+    on_filtered = {name for name in unets() if "-filtered" in name}
+    assert found == {
+        *CROSS_FIT,
+        "synthetic-filtered",
+        "assessment",
+        "assessment-filtered",
+        *on_filtered,
+    }
+
+
+def test_a_setting_of_the_gan_keeps_what_is_of_real_cases_alone() -> None:
+    kept = names() - made_anew("gan.steps", 7)
+    real = {name for name in unets() if "-s0" in name}
+    control = {name for name in unets() if "-control" in name}
+    assert kept == {
+        *CROSS_FIT,
+        *PSEUDO,
+        *real,
+        *control,
+        "synthetic-control",
+    }
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("allow_duplicates", True), ("augmentation.grid", 4)]
+)
+def test_what_bears_on_nothing_changes_nothing(option: str, value: Any) -> None:
+    plain = {n for n in names(CONFIG) if n.endswith("-augmented")}
+    found = made_anew(option, value, CONFIG)
+    assert found == (plain if option == "augmentation.grid" else set())
+
+
+def test_a_number_of_pairs_keeps_the_gan() -> None:
+    found = made_anew("synthesis.count", 31, CONFIG)
+    assert "gan" not in found
+    assert "unet-r4-s0" not in found
+    assert "synthetic" in found
+
+
+def test_seeds_and_cases_have_identities_of_their_own() -> None:
+    first = everything(CONFIG).identities()
+    second = everything(changed(CONFIG, "seed", 1)).identities()
+    assert not set(first.values()) & set(second.values())
+    folds = [stage for stage in everything(CONFIG).stages if stage.kind == Kind.GAN]
+    assert len({stage.identity for stage in folds}) == 3
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (Request(regimes=[Regime(5, 0)]), "--real 5: fold 1 has 4 real training"),
+        (Request(regimes=[Regime(0, 31)]), "--synthetic 31: the set has 30 pairs"),
+        (Request(regimes=[Regime(0, 0)]), "there is nothing to train on"),
+    ],
+)
+def test_the_impossible_is_refused_before_anything_runs(
+    request_: Request, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        plan(CONFIG, splits(), [1], lambda _: request_)
+
+
+def test_more_splits_than_cases_are_refused() -> None:
+    config = changed(CONFIG, "evaluation.cross_fit_splits", 5)
+    with pytest.raises(
+        InputError,
+        match=r"cross-fit-splits 5: fold 1 has only 4 real training cases",
+    ):
+        plan(config, splits(), [1], lambda _: Request(assessments=["plain"]))
+    # There is a table all the same.
+    assert possible_stages(config, splits(), {}).stages
+
+
+def test_an_assessment_needs_three_cases() -> None:
+    config = changed(CONFIG, "data.n_reduced", 2)
+    with pytest.raises(InputError, match="fold 1 has 2 training cases"):
+        plan(config, splits(config), [1], lambda _: Request(assessments=["plain"]))
+
+
+def test_only_a_reduced_experiment_leaves_out_cases_to_try_on() -> None:
+    config = changed(CONFIG, "reduced", False)
+    request = Request(regimes=[Regime(2, 0)], development=True)
+    with pytest.raises(InputError, match="--reduced: only a reduced experiment"):
+        plan(config, splits(config), [1], lambda _: request)
+
+
+def test_a_fold_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InputError, match="--fold 4: expected 1 to 3"):
+        plan(CONFIG, splits(), [1, 4], lambda _: Request(gan=True))

@@ -1,0 +1,143 @@
+"""What is asked for is clipped to the cases, and the impossible is refused."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tfgansynth.config import DataConfig
+from tfgansynth.errors import InputError
+from tfgansynth.experiment.experiment_data import (
+    ExperimentData,
+    load_experiment_data,
+)
+from tfgansynth.experiment.plan import Request
+from tfgansynth.experiment.studies import (
+    CurveRequest,
+    Study,
+    fit,
+    prepare,
+    prepare_curve,
+)
+from tfgansynth.presets import PRESETS
+
+CONFIG = PRESETS["paper"]
+PLAN = CurveRequest(counts=(145, 5, 30, 145), folds=None, n_seeds=1, generator_of=None)
+IDS = [f"case-{number:03d}" for number in range(247)]
+
+
+def fitted(plan: CurveRequest, n_cases: int = 247) -> CurveRequest:
+    return fit(plan, IDS[:n_cases], CONFIG)
+
+
+def test_numbers_are_clipped_to_the_smallest_fold(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert fitted(PLAN).counts == [5, 30, 144]
+    assert capsys.readouterr().out == (
+        "COUNTS: 145 is more than the 144 training cases that each fold has: 144 "
+        "instead\n"
+    )
+
+
+def test_numbers_are_clipped_to_the_one_generators_cases(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = dataclasses.replace(PLAN, counts=(5, 30, 60), generator_of=30)
+    assert fitted(plan).counts == [5, 30]
+    assert "60 is more than the 30 that the generator" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"counts": (0, 5)}, "--counts 0 5: expected numbers from 1 on"),
+        ({"counts": ()}, "--counts : expected numbers from 1 on"),
+        ({"n_seeds": 0}, "--seeds 0: expected 1 or more"),
+        ({"folds": (1, 4)}, "--folds 1 4: expected 1 to 3"),
+        ({"generator_of": 145}, "--generator-of 145: expected 1 to 144"),
+        ({"generator_of": 0}, "--generator-of 0: expected 1 to 144"),
+    ],
+)
+def test_what_there_cannot_be_is_refused(
+    changes: dict[str, object], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        fitted(dataclasses.replace(PLAN, **changes))  # type: ignore[arg-type]
+
+
+def test_an_interval_needs_two_test_cases() -> None:
+    data = dataclasses.replace(CONFIG.data, n_validation=1)
+    with pytest.raises(InputError, match="5 cases leave a fold one test case"):
+        fit(PLAN, IDS[:5], dataclasses.replace(CONFIG, data=data))
+
+
+SMALL = dataclasses.replace(
+    PRESETS["smoke"], data=DataConfig(phantoms=12, n_validation=1, folds=2)
+)
+
+
+def prepared(data: ExperimentData, out: Path, seed: int, n_seeds: int) -> Study:
+    return prepare(
+        data,
+        dataclasses.replace(SMALL, seed=seed),
+        out,
+        n_seeds=n_seeds,
+        folds=None,
+        request_of=lambda _: lambda _: Request(gan=True),
+    )
+
+
+def test_all_seeds_are_checked_before_any_run_folder(
+    copied: Path, tmp_path: Path
+) -> None:
+    """Two cases are copies; a seed keeps them together and the next one does not."""
+    data = load_experiment_data(SMALL, copied)
+
+    def is_refused(seed: int) -> bool:
+        try:
+            return not prepared(data, tmp_path, seed, 1)
+        except InputError:
+            return True
+
+    refused = [is_refused(seed) for seed in range(40)]
+    seed = next(s for s in range(39) if (refused[s], refused[s + 1]) == (False, True))
+    with pytest.raises(InputError, match=rf"phantom-003.*--seed {seed + 1}\)"):
+        prepared(data, tmp_path / "out", seed, 2)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_seeds_of_a_study_share_the_cases(tmp_path: Path) -> None:
+    data = load_experiment_data(SMALL, None)
+    study = prepared(data, tmp_path, 3, 2)
+    assert study.folder == tmp_path / "phantoms-full-smoke-seeds3-4"
+    assert [part.name for part in study.parts] == [
+        "phantoms-full-smoke-seed3",
+        "phantoms-full-smoke-seed4",
+    ]
+    arrays = {
+        id(case.image)
+        for part in study.parts
+        for fold in part.experiment.folds
+        for case in (*fold.training, *fold.validation)
+    }
+    assert len(arrays) == 12
+    assert not list(tmp_path.iterdir())
+    assert prepared(data, tmp_path, 3, 1).folder.name == "phantoms-full-smoke-seed3"
+
+
+def test_each_number_of_a_curve_has_its_run(tmp_path: Path) -> None:
+    data = load_experiment_data(SMALL, None)
+    request = CurveRequest(counts=[2, 4], folds=[1], n_seeds=1, generator_of=None)
+    study = prepare_curve(data, SMALL, request, tmp_path)
+    run = "phantoms-reduced-smoke-seed0"
+    assert [part.name for part in study.parts] == [f"n002/{run}", f"n004/{run}"]
+    assert [stage.name for stage in study.parts[0].plan.stages] == [
+        "fold-1/unet-r2-s0-fixed-budget",
+        "fold-1/gan",
+        "fold-1/synthetic",
+        "fold-1/unet-r2-s30-fixed-budget",
+    ]
+    one = dataclasses.replace(request, generator_of=4)
+    names = [part.name for part in prepare_curve(data, SMALL, one, tmp_path).parts]
+    assert names == [f"n004/{run}"] * 2

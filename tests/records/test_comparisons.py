@@ -1,0 +1,133 @@
+"""Regimes over folds and seeds, with the verdicts between regimes of one table."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.records.made import finished
+from tfgansynth.data.dataset import Layout
+from tfgansynth.evaluation.case_rows import CaseRow
+from tfgansynth.evaluation.comparisons import Verdict
+from tfgansynth.evaluation.metrics import CaseMetrics
+from tfgansynth.evaluation.tables import PHANTOM_WARNING
+from tfgansynth.records.comparisons import Comparison, make_comparison
+from tfgansynth.records.regimes import Regime
+from tfgansynth.records.remarks import Remark
+from tfgansynth.records.runs import FinishedUNet
+
+PAPER = "The paper's regimes: trained until the paper's rule stops them"
+FIXED_BUDGET = "Fixed budget: 40 mini-batches each"
+SHIFTS = {
+    Regime(30, 0): 0.0,
+    Regime(30, 120): -0.03,
+    Regime(30, 0, "fixed_budget"): 0.001,
+}
+REMARK = Remark(seed=0, fold=1, stage="fold-1/gan", kind="x", text="mode collapse")
+
+
+def unet(
+    seed: int, fold: int, regime: Regime, shift: float, layout: Layout = "folder"
+) -> FinishedUNet:
+    # The same noise for each regime, as of cases, and a little of its own.
+    of_case = np.random.default_rng([seed, fold]).normal(0.94, 0.015, 40)
+    own = np.random.default_rng([seed, fold, len(regime.name)]).normal(shift, 0.002, 40)
+    rows = [
+        CaseRow(
+            fold=fold,
+            case_id=f"case-{fold}-{number}",
+            n_real=regime.n_real,
+            n_synthetic=regime.n_synthetic,
+            metrics=CaseMetrics(float(dice), 9.0 + number, 5.0, 2.0 - shift),
+        )
+        for number, dice in enumerate(of_case + own)
+    ]
+    return finished(regime, rows, seed=seed, fold=fold, layout=layout)
+
+
+def comparison(layout: Layout = "folder") -> Comparison:
+    unets = [
+        unet(seed, fold, regime, shift, layout)
+        for seed in (0, 1)
+        for fold in (1, 2)
+        for regime, shift in SHIFTS.items()
+    ]
+    return make_comparison(unets, [REMARK, REMARK])
+
+
+def test_planted_harm_is_called_harm() -> None:
+    (pair,) = comparison().comparisons
+    assert pair.verdict is Verdict.HARMS
+    assert (pair.first, pair.second) == ("real only", "mixed")
+    assert pair.metrics["dice"].mean == pytest.approx(-0.03, abs=0.002)
+    # Regimes of different tables are trained by different rules: not compared.
+    assert pair.n_pairs == 1
+
+
+def test_pairs_with_a_control_are_corrected_separately() -> None:
+    shifts = {
+        Regime(30, 0, "fixed_budget"): 0.0,
+        Regime(30, 120, "fixed_budget", "control"): 0.0,
+        Regime(30, 120, "fixed_budget"): 0.01,
+        Regime(0, 120, "fixed_budget"): 0.01,
+    }
+    unets = [
+        unet(seed, 1, regime, shift)
+        for seed in (0, 1)
+        for regime, shift in shifts.items()
+    ]
+
+    found = make_comparison(unets).comparisons
+
+    assert [pair.n_pairs for pair in found] == [3] * 6
+    together = [
+        dataclasses.replace(
+            each,
+            regime=dataclasses.replace(
+                each.regime, kind="filtered" if each.regime.kind != "plain" else "plain"
+            ),
+        )
+        for each in unets
+    ]
+    assert [pair.n_pairs for pair in make_comparison(together).comparisons] == [6] * 6
+
+
+def test_regimes_are_summarized_over_folds_and_seeds() -> None:
+    found = comparison()
+    assert [table.title for table in found.tables] == [PAPER, FIXED_BUDGET]
+    real, mixed = found.tables[0].rows
+    assert (real.n_unets, real.n_results) == (4, 160)
+    assert (mixed.n_real, mixed.n_synthetic) == ((30,), (120,))
+    assert (mixed.schedule, mixed.set) == ("paper", "plain")
+    everything = [
+        row.metrics.dice
+        for seed in (0, 1)
+        for fold in (1, 2)
+        for row in unet(seed, fold, Regime(30, 120), -0.03).cases
+    ]
+    assert mixed.metrics["dice"].mean == pytest.approx(np.mean(everything))
+    assert mixed.dice_by_seed["1"] == pytest.approx(np.mean(everything[80:]))
+
+
+def test_order_of_unets_does_not_matter() -> None:
+    unets = [
+        unet(seed, 1, regime, shift)
+        for seed in (0, 1)
+        for regime, shift in SHIFTS.items()
+    ]
+    assert make_comparison(unets[::-1]) == make_comparison(unets)
+
+
+def test_the_record_names_what_it_comes_from() -> None:
+    found = comparison("phantom")
+    assert found.warning == PHANTOM_WARNING
+    assert comparison().warning is None
+    assert found.remarks == (REMARK,)
+    assert (found.seeds, found.folds) == ((0, 1), (1, 2))
+    assert found.runs == ("run-seed0", "run-seed1")
+    assert len(found.unets) == 12
+    assert found.unets[1].folder == "unet-r30-s120"
+    assert found.context == (
+        "somewhere, both lungs, 128 x 128 px, reduced training set; preset smoke; "
+        "seeds 0, 1; folds 1, 2"
+    )

@@ -1,0 +1,80 @@
+"""Records are read strictly: what is missing, unknown or of another type is named."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tfgansynth.config import Config
+from tfgansynth.errors import InputError
+from tfgansynth.evaluation.tables import TrainingSet
+from tfgansynth.presets import PRESETS
+from tfgansynth.records import converter
+from tfgansynth.records.converter import from_json, to_json
+from tfgansynth.records.runs import CaseList, MachineLog, Split
+
+PATH = Path("run/config.json")
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_configuration_is_read_back(preset: str) -> None:
+    content = json.loads(json.dumps(to_json(PRESETS[preset])))
+    assert from_json(Config, content, PATH) == PRESETS[preset]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: c["gan"].pop("steps"), "without steps: gan"),
+        (lambda c: c["gan"].update(steps="7"), "expected an integer, got str: gan.st"),
+        (lambda c: c["gan"].update(steps=True), "an integer, got bool: gan.steps"),
+        (lambda c: c["gan"].update(steps=7.0), "an integer, got float: gan.steps"),
+        (lambda c: c["gan"].update(more=1), "Extra fields .*: more: gan"),
+        (lambda c: c.update(gan=3), "expected an object, got int: gan"),
+        (lambda c: c.update(lungs="none"), "none not in literal .*: lungs"),
+        (lambda c: c["gan"].update(generator_maps="12"), "expected a list, got str"),
+        (lambda c: c["gan"].update(generator_maps=["a"]), "an integer, got str"),
+        (lambda c: c.update(reduced=1), "expected true or false, got int: reduced"),
+    ],
+)
+def test_what_is_of_another_form_is_named(
+    change: Callable[[Any], object], words: str
+) -> None:
+    content = json.loads(json.dumps(to_json(PRESETS["best"])))
+    change(content)
+    form = r"^run/config.json: is not of the form that this version writes \("
+    with pytest.raises(InputError, match=f"{form}.*{words}"):
+        from_json(Config, content, PATH)
+
+
+@pytest.mark.parametrize("content", [None, 3, "text", [], [1], {"folds": 3}])
+def test_anything_else_is_refused(content: Any) -> None:
+    with pytest.raises(InputError, match="is not of the form"):
+        from_json(Split, content, PATH)
+
+
+def test_a_record_is_written_and_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "cases.json"
+    converter.write(path, CaseList({"a": "00"}))
+    assert converter.read(path, CaseList) == CaseList({"a": "00"})
+    path.write_text(path.read_text().replace("00", "01"))
+    with pytest.raises(InputError, match="was altered"):
+        converter.read(path, CaseList)
+
+
+def test_numbers_are_not_converted() -> None:
+    content = {
+        "machines": [],
+        "stages": {"a": [{"after": 2, "precision": "x", "machine": 0}]},
+    }
+    assert to_json(from_json(MachineLog, content, PATH)) == content
+    timings = from_json(dict[str, float], {"a": 3, "b": 0.5}, PATH)
+    assert [type(value) for value in timings.values()] == [int, float]
+
+
+def test_enumerations_are_read_back_as_such() -> None:
+    assert from_json(TrainingSet, "mixed", PATH) is TrainingSet.MIXED
+    with pytest.raises(InputError, match="is not of the form"):
+        from_json(TrainingSet, "none", PATH)

@@ -1,0 +1,121 @@
+"""Learning curves: points, lines, paired differences, and their picture."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import stats
+
+from tests.records.made import finished
+from tfgansynth.evaluation.case_rows import CaseRow
+from tfgansynth.evaluation.metrics import CaseMetrics
+from tfgansynth.evaluation.tables import PHANTOM_WARNING
+from tfgansynth.records.converter import from_json, to_json
+from tfgansynth.records.curves import LearningCurve, MissingPoint, make_curve
+from tfgansynth.records.regimes import Regime
+from tfgansynth.records.remarks import Remark
+from tfgansynth.records.runs import FinishedUNet
+from tfgansynth.reporting.curves import curve_to_text, write_plot
+
+REAL, BOTH = "real (fixed budget)", "real + synthetic (fixed budget)"
+N_SYNTHETIC = {REAL: 0, BOTH: 6}
+OF_CASE = np.random.default_rng(0).normal(0, 0.02, 20)
+GONE = MissingPoint(
+    n_real=5, seed=0, fold=1, regime=BOTH, why="mode collapse: only 1 of 9"
+)
+REMARK = Remark(seed=0, fold=1, stage="fold-1/gan", kind="x", text="saturated")
+
+
+def unet(
+    n_real: int, regime: str, dice: "np.ndarray", seed: int = 0, fold: int = 1
+) -> FinishedUNet:
+    counts = n_real, N_SYNTHETIC[regime]
+    rows = [
+        CaseRow(fold, f"case-{i}", *counts, CaseMetrics(float(value), 4.0, 2.0, 1.0))
+        for i, value in enumerate(dice)
+    ]
+    run = f"n{n_real:03d}/phantoms-reduced-smoke-seed{seed}"
+    return finished(Regime(*counts, "fixed_budget"), rows, seed=seed, run=run)
+
+
+GROWN_UNETS = (
+    unet(5, REAL, 0.80 + OF_CASE),
+    unet(30, REAL, 0.90 + OF_CASE),
+    unet(30, BOTH, 0.93 + OF_CASE),
+)
+
+
+def curve(*unets: FinishedUNet) -> LearningCurve:
+    return make_curve(unets, None, [GONE], [REMARK])
+
+
+GROWN = curve(*GROWN_UNETS)
+
+
+def test_a_single_run_has_the_width_of_students_interval() -> None:
+    found = GROWN.line(REAL)[0]
+    assert found.mean_dice == pytest.approx(0.80 + OF_CASE.mean())
+    half = stats.t.ppf(0.975, 19) * stats.sem(OF_CASE)
+    assert found.high - found.low == pytest.approx(2 * half)
+
+
+def test_differences_are_paired_and_only_where_both_regimes_are() -> None:
+    assert [point.n_real for point in GROWN.line(REAL)] == [5, 30]
+    assert [point.n_real for point in GROWN.line(BOTH)] == [30]
+    (difference,) = GROWN.differences
+    # Cases vary by 0.02, their differences not at all.
+    assert difference.mean_difference == pytest.approx(0.03)
+    assert difference.high - difference.low == pytest.approx(0, abs=1e-9)
+
+
+def test_the_spread_between_runs_widens_the_interval() -> None:
+    alike = curve(*(unet(5, REAL, 0.8 + OF_CASE, seed) for seed in range(3)))
+    apart = curve(*(unet(5, REAL, 0.8 + seed / 9 + OF_CASE, seed) for seed in range(3)))
+    one, other = (each.line(REAL)[0] for each in (alike, apart))
+    assert (one.n_cases, one.n_runs) == (20, 3)
+    assert other.high - other.low > 10 * (one.high - one.low)
+    assert other.high == 1.0
+
+
+def test_json_tells_each_unet_line_and_difference() -> None:
+    record = json.loads(json.dumps(to_json(GROWN)))
+    assert record["warning"] is None
+    first = record["points"][0]
+    assert (first["n_real"], first["regime"], first["n_cases"]) == (5, REAL, 20)
+    assert first["low"] < first["mean_dice"] < first["high"]
+    assert first["folder"] == "unet-r5-s0-fixed-budget"
+    assert [(line["regime"], line["n_real"]) for line in record["lines"]] == [
+        (REAL, 5),
+        (REAL, 30),
+        (BOTH, 30),
+    ]
+    assert [each["n_real"] for each in record["differences"]] == [30]
+    assert from_json(LearningCurve, record, Path("curve.json")) == GROWN
+
+
+def test_text_tells_figures_gaps_and_remarks() -> None:
+    lines = curve_to_text(GROWN).splitlines()
+    assert lines[0] == f"Learning curve: {GROWN.context}"
+    five, thirty = lines[2:4]
+    assert five.split()[0] == "5"
+    assert five.endswith("-")
+    assert "+0.0300 [+0.0300, +0.0300]" in thirty
+    assert GROWN.generator in lines
+    assert f"MISSING: 5 real, seed 0, fold 1, {BOTH}: {GONE.why}" in lines
+    assert lines[-1] == "REMARK: fold 1, saturated"
+    phantoms = dataclasses.replace(GROWN, warning=PHANTOM_WARNING)
+    assert curve_to_text(phantoms).splitlines()[0] == PHANTOM_WARNING
+
+
+def test_the_picture_is_the_same_for_the_same_curve(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        write_plot(GROWN, tmp_path / folder, "curve")
+    for kind in ("svg", "png"):
+        first, second = (tmp_path / f / f"curve.{kind}" for f in ("a", "b"))
+        assert first.read_bytes() == second.read_bytes()
+    with Image.open(tmp_path / "a/curve.png") as picture:
+        assert picture.width > 1000
+        assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 50

@@ -1,0 +1,60 @@
+import dataclasses
+
+from tests.reporting.cards.records import assessment, comparison
+from tfgansynth.reporting.cards.findings import assessment_section, evaluation_section
+
+
+def test_an_assessment_tells_all_three_parts() -> None:
+    section = assessment_section(assessment("00"))
+
+    for words in (
+        "6 synthetic pairs beside 6 training cases and 14 held-out real ones (4 valid",
+        "Audit for copies of training cases: **passed**. Flagged pairs: 0.",
+        "| mask | 0 | 2 of 6 (33.3%) | 1.0% [0.0%, 4.0%] | 0.032 | passed |",
+        "synthetic 0.911 on average, real 0.944.",
+        "synthetic 50.0%, held-out real 75.0%; out of range: area 2, solidity 1.",
+        "Features: bottleneck of member-1.",
+        "| precision | 0.500 [0.250, 0.750] | 0.625 [0.250, 0.750] | -0.125 [-0.500, ",
+        "| area [sd] | 0.500 [",
+        "synthetic 20.2, training 24.8 of 64 bits.",
+    ):
+        assert words in section, words
+
+
+def test_an_audit_that_was_not_passed_is_said_loudly() -> None:
+    section = assessment_section(assessment("00", passed=False))
+
+    assert "**NOT PASSED**. Flagged pairs: 3." in section
+    assert (
+        "| pair | 3 | 1 of 6 (16.7%) | 1.0% [0.0%, 4.0%] | 0.032 | NOT PASS" in section
+    )
+
+
+def test_sets_too_small_to_compare_have_no_table_of_fidelity() -> None:
+    whole = assessment("00")
+    plausible = dataclasses.replace(whole.quality.plausibility, misfits={})
+    record = dataclasses.replace(
+        whole,
+        quality=dataclasses.replace(whole.quality, plausibility=plausible),
+        fidelity=dataclasses.replace(
+            whole.fidelity, figures={}, shapes={}, expected_coverage=None
+        ),
+    )
+
+    section = assessment_section(record)
+
+    assert "| Fidelity |" not in section
+    assert "out of range: none." in section
+
+
+def test_an_evaluation_tells_rows_verdicts_and_remarks() -> None:
+    section = evaluation_section(comparison("run-seed0"))
+
+    assert section.startswith("phantoms, preset smoke, 1 seeds; mean ± standard dev")
+    for line in (
+        "The paper's regimes:",
+        "| mixed | 144-145 | 120 | 83 |" + 4 * " 0.9472 ± 0.0254 |",
+        "- mixed helps against real only: a lot.",
+        "- REMARK: fold 1, mode collapse",
+    ):
+        assert line in section.splitlines(), line

@@ -1,0 +1,104 @@
+"""The question is answered by regimes that differ in nothing but synthetic pairs."""
+
+import numpy as np
+import pytest
+
+from tests.records.made import finished
+from tfgansynth.evaluation.case_rows import CaseRow
+from tfgansynth.evaluation.metrics import CaseMetrics
+from tfgansynth.records.comparisons import make_comparison
+from tfgansynth.records.regimes import Regime
+from tfgansynth.records.runs import FinishedUNet
+from tfgansynth.reporting.html.conclusions import Conclusion, Question, conclusions
+
+SET, GENERATOR = Question
+REGIMES = [
+    Regime(30, 0, "fixed_budget"),
+    Regime(30, 120, "fixed_budget"),
+    Regime(0, 120, "fixed_budget"),
+    Regime(30, 0, "augmented"),
+    Regime(30, 120, "augmented", "control"),
+    Regime(30, 120, "augmented"),
+    Regime(30, 90, "fixed_budget", "filtered"),
+]
+
+
+def unet(seed: int, regime: Regime, dices: "np.ndarray") -> FinishedUNet:
+    counts = regime.n_real, regime.n_synthetic
+    rows = [
+        CaseRow(1, f"case-{number}", *counts, CaseMetrics(float(dice), 9, 5, 2))
+        for number, dice in enumerate(dices)
+    ]
+    return finished(regime, rows, seed=seed)
+
+
+def shifted(seed: int, regime: Regime, shift: float) -> FinishedUNet:
+    of_case = np.random.default_rng(0).normal(0.94, 0.01, 40)
+    helped = regime.n_real and regime.n_synthetic and regime.kind != "control"
+    own = np.random.default_rng([seed, len(regime.name)]).normal(0, 0.001, 40)
+    return unet(seed, regime, of_case + own + (shift if helped else 0.0))
+
+
+def concluded(shift: float, n_seeds: int = 4) -> list[Conclusion]:
+    """Those where each regime with added synthetic pairs is better by a shift."""
+    return conclusions(
+        make_comparison(
+            [
+                shifted(seed, regime, shift)
+                for seed in range(n_seeds)
+                for regime in REGIMES
+            ]
+        )
+    )
+
+
+def test_the_pairs_that_answer_are_found() -> None:
+    pairs = [
+        (each.question, each.pair.first, each.pair.second) for each in concluded(0)
+    ]
+
+    assert pairs == [
+        (SET, "real (fixed budget)", "real + synthetic (fixed budget)"),
+        (SET, "real (fixed budget)", "real + synthetic (filtered, fixed budget)"),
+        (SET, "real (augmented)", "real + synthetic (augmented)"),
+        (GENERATOR, "real + control (augmented)", "real + synthetic (augmented)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shift", "of_set", "of_generator"),
+    [
+        (-0.03, "No, it harms.", "No, the control does more."),
+        (0.03, "Yes, it helps.", "Yes, it does more than the control."),
+        (
+            0.0,
+            "It makes no difference that matters.",
+            "No, the control does as much.",
+        ),
+    ],
+)
+def test_a_planted_shift_is_answered(
+    shift: float, of_set: str, of_generator: str
+) -> None:
+    assert {(each.question, each.statement) for each in concluded(shift)} == {
+        (SET, of_set),
+        (GENERATOR, of_generator),
+    }
+
+
+def test_one_seed_with_wide_differences_settles_nothing() -> None:
+    noisy = [
+        unet(0, REGIMES[0], np.array([0.9, 0.8, 0.95, 0.7])),
+        unet(0, REGIMES[1], np.array([0.8, 0.9, 0.7, 0.95])),
+    ]
+
+    (found,) = conclusions(make_comparison(noisy))
+
+    assert found.statement == "These results do not settle it."
+
+
+def test_of_one_run_no_more_is_said_than_that_it_was_so() -> None:
+    assert {each.statement for each in concluded(0.02, n_seeds=1)} == {
+        "In this one run it helped.",
+        "In this one run it did more than the control.",
+    }

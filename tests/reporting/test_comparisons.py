@@ -1,0 +1,199 @@
+"""Comparisons as text, Markdown and JSON."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.records.made import identity
+from tfgansynth.evaluation import comparisons
+from tfgansynth.evaluation.comparisons import HIGHER_IS_BETTER, Pair, Verdict
+from tfgansynth.evaluation.mixed_effects import Components, Design, Estimate
+from tfgansynth.evaluation.tables import (
+    METRIC_HEADINGS,
+    PHANTOM_WARNING,
+    Summary,
+    TrainingSet,
+)
+from tfgansynth.evaluation.verdicts import sentence
+from tfgansynth.records.comparisons import (
+    Comparison,
+    RegimeRow,
+    RegimeTable,
+    make_pair,
+)
+from tfgansynth.records.converter import from_json, to_json
+from tfgansynth.records.remarks import Remark
+from tfgansynth.reporting.comparisons import (
+    comparison_to_markdown,
+    comparison_to_text,
+)
+
+
+def estimate(mean: float, low: float, high: float, runs: int) -> Estimate:
+    return Estimate(
+        mean=mean,
+        low=low,
+        high=high,
+        p_mean=0.02,
+        p_wilcoxon=0.0004,
+        components=Components(1e-4, 2e-6, 3e-5),
+        design=Design(cells=494, cases=247, runs=runs, per_case=2, per_run=82.4),
+    )
+
+
+def comparison(
+    verdict: Verdict,
+    low: float,
+    high: float,
+    *,
+    more_seeds: int | None = None,
+    runs: int = 6,
+    n_seeds: int = 2,
+    p_holm: float = 0.02,
+) -> comparisons.PairVerdict:
+    found = estimate((low + high) / 2, low, high, runs)
+    farther = estimate(0.5, -0.25, 1.25, runs)
+    estimates = dict.fromkeys(HIGHER_IS_BETTER, farther) | {"dice": found}
+    return comparisons.PairVerdict(
+        pair=Pair(
+            first="real only", second="mixed", n_seeds=n_seeds, estimates=estimates
+        ),
+        n_pairs=3,
+        margin=0.005,
+        p_holm=dict.fromkeys(HIGHER_IS_BETTER, p_holm),
+        verdict=verdict,
+        more_seeds=more_seeds,
+    )
+
+
+HELPS = comparison(Verdict.HELPS, 0.002, 0.012)
+
+
+def shown(*found: comparisons.PairVerdict) -> Comparison:
+    return Comparison(
+        warning=None,
+        context="somewhere, preset fast",
+        dataset=identity(),
+        runs=("run-seed0",),
+        seeds=(0,),
+        folds=(1,),
+        remarks=(),
+        tables=(),
+        confidence=0.95,
+        comparisons=tuple(map(make_pair, found)),
+        unets=(),
+    )
+
+
+def test_text() -> None:
+    text = comparison_to_text(shown(HELPS))
+
+    lines = text.splitlines()[2:]
+    assert lines[:3] == [
+        "Comparison of the regimes",
+        "",
+        "mixed minus real only: HELPS",
+    ]
+    assert [" ".join(line.split()) for line in lines[3:5]] == [
+        "difference 95 % interval p (Wilcoxon) p (mean) p (Holm)",
+        "Dice +0.0070 +0.0020 to +0.0120 < 0.001 0.020 0.020",
+    ]
+    assert [line[:12].strip() for line in lines[5:8]] == [
+        "HD [px]",
+        "HD95 [px]",
+        "ASSD [px]",
+    ]
+    assert {len(line) for line in lines[3:8]} == {len(lines[3])}
+    assert " ".join(lines[8:]) == sentence(HELPS)
+    assert max(map(len, lines)) <= 88
+
+
+def test_markdown() -> None:
+    lines = comparison_to_markdown(shown(HELPS)).splitlines()[2:]
+
+    assert lines[0] == "### Comparison of the regimes"
+    assert lines[2:5] == [
+        "| Comparison | Verdict | Metric | difference | 95 % interval | p (Wilcoxon) "
+        "| p (mean) | p (Holm) |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| mixed minus real only | **helps** | Dice | +0.0070 | +0.0020 to +0.0120 "
+        "| < 0.001 | 0.020 | 0.020 |",
+    ]
+    assert lines[5].startswith("|  |  | HD [px] | +0.5000 | -0.2500 to +1.2500 |")
+    assert lines[-1] == f"- {sentence(HELPS)}"
+
+
+def test_json() -> None:
+    record = json.loads(json.dumps(to_json(shown(HELPS)), allow_nan=False))
+
+    assert from_json(Comparison, record, Path("comparison.json")) == shown(HELPS)
+    assert record["warning"] is None
+    assert record["confidence"] == 0.95
+    (plain,) = record["comparisons"]
+    metrics = plain.pop("metrics")
+    assert plain == {
+        "first": "real only",
+        "second": "mixed",
+        "n_pairs": 3,
+        "n_seeds": 2,
+        "design": dataclasses.asdict(HELPS.pair.primary.design),
+        "margin": 0.005,
+        "verdict": "helps",
+        "more_seeds": None,
+        "sentence": sentence(HELPS),
+    }
+    assert list(metrics) == list(HIGHER_IS_BETTER)
+    assert metrics["dice"] == {
+        "mean": pytest.approx(0.007),
+        "low": 0.002,
+        "high": 0.012,
+        "p_mean": 0.02,
+        "p_wilcoxon": 0.0004,
+        "p_holm": 0.02,
+        "components": {"case": 1e-4, "run": 2e-6, "residual": 3e-5},
+    }
+
+
+def test_phantoms_are_told_first() -> None:
+    found = dataclasses.replace(shown(HELPS), warning=PHANTOM_WARNING)
+
+    assert comparison_to_text(found).splitlines()[0] == PHANTOM_WARNING
+    assert comparison_to_markdown(found).splitlines()[0] == f"**{PHANTOM_WARNING}**"
+    assert PHANTOM_WARNING not in comparison_to_text(shown(HELPS))
+
+
+def test_nothing_to_compare_is_said() -> None:
+    said = "No two regimes have two test cases in common yet."
+
+    assert said in comparison_to_text(shown())
+    assert said in comparison_to_markdown(shown())
+
+
+def test_tables_and_remarks_are_told() -> None:
+    summary = Summary(0.94, 0.01, 0.95)
+    row = RegimeRow(
+        name="mixed",
+        training_set=TrainingSet.MIXED,
+        schedule="paper",
+        set="plain",
+        n_real=(144, 145),
+        n_synthetic=(120,),
+        n_unets=2,
+        n_results=40,
+        metrics=dict.fromkeys(METRIC_HEADINGS, summary),
+        dice_by_seed={"0": 0.94},
+    )
+    remark = Remark(seed=0, fold=1, stage="fold-1/gan", kind="x", text="mode collapse")
+    found = dataclasses.replace(
+        shown(HELPS),
+        tables=(RegimeTable(title="The paper's regimes", rows=(row,)),),
+        remarks=(remark,),
+        seeds=(0, 1),
+    )
+
+    for text in (comparison_to_text(found), comparison_to_markdown(found)):
+        for words in ("The paper's regimes", "144-145", "0.9400 ± 0.0100"):
+            assert words in text
+        assert text.splitlines()[-1].endswith("REMARK: seed 0, fold 1, mode collapse")

@@ -1,0 +1,132 @@
+"""What a folder shows is all that its runs have, whatever command came last."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tests.reporting.html.made import N_SYNTHETIC, REGIMES, SIZE, write_run, write_unet
+from tfgansynth.data.splits import Fold
+from tfgansynth.evaluation.tables import TrainingSet
+from tfgansynth.experiment.run_folder import Run
+from tfgansynth.presets import PRESETS
+from tfgansynth.records import converter
+from tfgansynth.records.comparisons import Comparison
+from tfgansynth.records.reading import read_run
+from tfgansynth.records.regimes import Regime
+from tfgansynth.records.runs import Split
+from tfgansynth.records.tables import Status, Table
+from tfgansynth.reporting.outputs import write_outputs
+from tfgansynth.runtime import storage
+
+SMOKE = PRESETS["smoke"]
+CONFIG = dataclasses.replace(
+    SMOKE,
+    reduced=True,
+    data=dataclasses.replace(SMOKE.data, size=SIZE),
+    synthesis=dataclasses.replace(SMOKE.synthesis, count=N_SYNTHETIC),
+)
+PAPER = [regime for regime in REGIMES if regime.schedule == "paper"]
+
+
+def opened(root: Path) -> Run:
+    return Run(root, CONFIG, "phantoms")
+
+
+def comparison(folder: Path) -> Comparison:
+    return converter.read(folder / "comparison.json", Comparison)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A run whose split has a second fold, with all regimes of the first."""
+    root = write_run(tmp_path, CONFIG)
+    first = converter.read(root / "splits.json", Split).folds[0]
+    second = Fold(2, first.training, first.reduced, first.test[:1], first.test)
+    converter.write(root / "splits.json", Split((first, second)))
+    return root
+
+
+def test_all_regimes_are_compared_and_the_papers_are_tabled(root: Path) -> None:
+    outputs = write_outputs([root], root)
+
+    found = comparison(root)
+    assert outputs.comparison == found
+    assert [unet.folder for unet in found.unets] == [r.folder_name for r in REGIMES]
+    table = converter.read(root / "table.json", Table)
+    assert [entry.status for entry in table.rows] == [Status.DONE] * 3
+    assert outputs.tables == {root: table}
+    assert {path.name for path in root.glob("*.md")} == {"comparison.md", "table.md"}
+
+
+def test_a_narrower_command_leaves_no_less(root: Path) -> None:
+    """After all regimes, a command for the paper's three finds them done already."""
+    write_outputs([root], root)
+    before = (root / "comparison.json").read_bytes()
+
+    write_outputs([root], root)
+
+    assert (root / "comparison.json").read_bytes() == before
+    assert len(comparison(root).unets) == len(REGIMES)
+
+
+def test_folds_that_come_one_after_the_other_are_both_shown(root: Path) -> None:
+    write_outputs([root], root)
+    # As another split of the same cases would have it.
+    for regime in PAPER[:2]:
+        write_unet(opened(root), regime, fold=2)
+        path = root / f"fold-2/{regime.folder_name}/cases.csv"
+        text = path.read_text().replace(",case-", ",other-").replace(",case <", ",o <")
+        path.write_text(text.replace(',"case <', ',"other <'))
+        provenance = path.with_name("provenance.json")
+        record = storage.read_record(provenance)
+        record["files"]["cases.csv"] = storage.hash_file(path)
+        storage.write_record(provenance, record)
+
+    table = write_outputs([root], root).tables[root]
+
+    assert comparison(root).folds == (1, 2)
+    assert table.folds == (1, 2)
+    status = {entry.training_set: entry.status for entry in table.rows}
+    assert status == {
+        TrainingSet.REAL: Status.DONE,
+        TrainingSet.MIXED: Status.DONE,
+        TrainingSet.SYNTHETIC: Status.PARTIAL,
+    }
+
+
+def test_unets_of_other_counts_are_in_no_table(root: Path) -> None:
+    """They are `tools/train_unet.py`'s, and learning curves'."""
+    for regime in (Regime(3, 0), Regime(6, 2), Regime(3, N_SYNTHETIC, "fixed_budget")):
+        write_unet(opened(root), regime)
+
+    write_outputs([root], root)
+
+    assert len(read_run(root).unets) == len(REGIMES) + 3
+    assert len(comparison(root).unets) == len(REGIMES)
+
+
+def test_a_study_shows_what_each_of_its_runs_has(root: Path) -> None:
+    more = dataclasses.replace(CONFIG, seed=1)
+    other = write_run(root.parent, more, PAPER)
+    folder = root.with_name("study")
+
+    outputs = write_outputs([root, other], folder)
+
+    assert set(outputs.tables) == {root, other}
+    found = comparison(folder)
+    assert found.seeds == (0, 1)
+    paper, fixed_budget = found.tables
+    assert [row.n_unets for row in paper.rows] == [2, 2, 2]
+    assert [row.n_unets for row in fixed_budget.rows] == [1, 1, 1]
+    assert not (root / "comparison.json").exists()
+
+
+def test_a_run_without_results_shows_nothing(tmp_path: Path) -> None:
+    root = write_run(tmp_path, CONFIG, [])
+
+    outputs = write_outputs([root], root)
+
+    assert outputs.comparison is None
+    assert not outputs.tables
+    assert not list(root.glob("comparison*"))

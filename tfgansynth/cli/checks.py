@@ -1,0 +1,81 @@
+"""Commands that look at a data set and at this machine."""
+
+import dataclasses
+from pathlib import Path
+
+import tyro
+
+from tfgansynth.cli.command import Options
+from tfgansynth.cli.failures import DONE, WRONG_USE
+from tfgansynth.data.lungs import Lungs
+from tfgansynth.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class CheckData:
+    """Check a data set and name every fault by file.
+
+    Exit code 0: no faults. 2: faults, or wrong use.
+    """
+
+    data: tyro.conf.Positional[Path]
+    """The data set: images/ and masks/ with equal file names, or the JSRT images
+    with the SCR masks."""
+    lungs: Lungs = "both"
+    """The target; left and right are the patient's."""
+    allow_duplicates: bool = False
+    """Note images that are there twice, altered or not, instead of calling them
+    faults."""
+
+
+def check_data(options: CheckData) -> int:
+    """Check and print."""
+    from tfgansynth.data.checks import check
+
+    report = check(
+        options.data, options.lungs, allow_duplicates=options.allow_duplicates
+    )
+    print(report.text())
+    return WRONG_USE if report.faults else DONE
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Benchmark(Options):
+    """Time a training step of the GAN and of the U-Net; no data needed.
+
+    Says what hardware it found, how much of its measured peak the networks reach,
+    and how long a fold will take.
+    """
+
+    repeats: int = 5
+    """Rounds to time, after a warm-up; their median counts."""
+    peer: bool = False
+    """Also time the same networks in plain Keras and, where it is installed,
+    PyTorch, in turn with ours."""
+    json: Path | None = None
+    """File that takes all of it as JSON, the configuration included."""
+
+
+def benchmark(options: Benchmark) -> None:
+    """Measure and print."""
+    if options.json and options.json.is_dir():
+        raise InputError(f"--json {options.json}: expected a file, found a folder")
+    if options.dry_run:
+        print(f"PLAN: {options.repeats} rounds of steps; no data, no run folder")
+        return
+    from tfgansynth.benchmark.measurement import measure
+    from tfgansynth.benchmark.report import as_dict, as_text
+    from tfgansynth.runtime.storage import write_json
+
+    found = measure(
+        options.config,
+        repeats=options.repeats,
+        with_peers=options.peer,
+        say=lambda line: print(f"measuring {line}"),
+    )
+    print(f"\n{as_text(found)}")
+    if options.json:
+        try:
+            write_json(options.json, as_dict(found))
+        except OSError as fault:
+            raise InputError(f"--json {options.json}: {fault}") from fault

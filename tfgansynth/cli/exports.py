@@ -1,0 +1,110 @@
+"""Commands that write a generator or a set for others, with a card."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfgansynth.cli.command import Options, load
+from tfgansynth.data.held_out import FoldCases
+from tfgansynth.errors import InputError
+from tfgansynth.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from tfgansynth.experiment.experiment_data import Experiment
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class ExportGenerator(Options):
+    """Export a fold's generator: SavedModel, .keras file and model card."""
+
+    fold: int
+    """Number of the fold, from 1."""
+
+
+def export_generator(options: ExportGenerator) -> None:
+    """Export."""
+    from tfgansynth.experiment.plan import Request
+
+    if options.config.gan.latent_codes:
+        raise InputError(
+            "--gan.latent-codes: such a generator can give its training cases back and "
+            "is not handed on: hand on an audited set of it instead "
+            "(tools/export_set.py)"
+        )
+    part = load(options).start_one(lambda _: Request(gan=True), options.fold)
+    if part:
+        export_fold_generator(part.experiment, part.experiment.fold(options.fold))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class ExportSet(Options):
+    """Write a fold's synthetic set for others, with a data card."""
+
+    fold: int
+    """Number of the fold, from 1."""
+    set: Path | None = None
+    """Folder of another set of the same fold, as fold-1/synthetic-200."""
+    to: Path | None = None
+    """Folder to write, which must not exist; without it handover/ in the fold's
+    folder, under the set's name."""
+
+
+def export_set(options: ExportSet) -> None:
+    """Export."""
+    from tfgansynth.experiment.plan import Request
+
+    part = load(options).start_one(lambda _: Request(sets=["plain"]), options.fold)
+    if part:
+        from tfgansynth.reporting.cards import set_export
+
+        fold = part.experiment.fold(options.fold)
+        set_export.export_set(part.experiment, fold, options.set, options.to)
+
+
+def export_fold_generator(experiment: "Experiment", fold: FoldCases) -> None:
+    """Export the fold's generator with frozen moments and a model card.
+
+    Raises:
+        InputError: Its GAN is not trained.
+    """
+    from tfgansynth.experiment.synthetic_sets import (
+        generator_provenance,
+        planned_gan,
+        trained_gan,
+    )
+    from tfgansynth.gan import export
+    from tfgansynth.records.converter import from_json
+    from tfgansynth.records.generators import FreezingFigures, GeneratorFacts
+    from tfgansynth.records.provenance import GeneratorProvenance
+    from tfgansynth.records.reading import read_identity
+    from tfgansynth.reporting.cards.model_card import generator_card
+
+    config = experiment.config
+    generator = trained_gan(experiment, fold).sampling_generator()
+    provenance = generator_provenance(experiment, fold, generator.get_weights())
+    seed = derive_seed(config.seed, "export", fold.number)
+    export.freeze_moments(generator, seed=seed)
+    report = export.compare_frozen(
+        generator,
+        batch=config.synthesis.batch,
+        mask_threshold=config.synthesis.mask_threshold,
+        seed=derive_seed(seed, "compare"),
+    )
+    folder = experiment.run.gan(fold.number)
+    stage = planned_gan(experiment, fold).name
+    run = read_identity(experiment.run.root)
+    facts = GeneratorFacts(
+        provenance=from_json(GeneratorProvenance, provenance, folder),
+        size=config.data.size,
+        freezing=FreezingFigures(**dataclasses.asdict(report)),
+        seconds=run.timings.get(stage),
+        machines=run.attempts(stage),
+    )
+    card = generator_card(experiment.run.root, facts)
+    export.export_generator(generator, provenance, card, folder)
+    print(
+        f"FROZEN MOMENTS: over {report.n_population} z; against the batch's own, on "
+        f"{report.n_compared} z: images differ by {report.image_difference:.2f} of 255 "
+        f"grey levels on average, {report.mask_agreement:.2%} of mask pixels agree"
+    )
+    print(f"EXPORT: {folder / 'generator'}, generator.keras, model_card.md")

@@ -1,0 +1,154 @@
+"""The one console command: `tfgansynth SUBCOMMAND`."""
+
+import dataclasses
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import NoReturn
+
+from tfgansynth.cli.failures import DONE, WRONG_USE
+from tfgansynth.runtime import signals
+
+_PROGRAM = "tfgansynth"
+_SOURCE = Path(__file__).resolve().parents[2] / "pyproject.toml"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Subcommand:
+    """Where a subcommand's code is, imported when it is called.
+
+    Attributes:
+        module: Module of this package.
+        options: Its dataclass of options there.
+        command: Its function there.
+        help: One line.
+        resumes: Whether the same command continues where it was ended.
+    """
+
+    module: str
+    options: str
+    command: str
+    help: str
+    resumes: bool = True
+
+
+_SUBCOMMANDS: Mapping[str, _Subcommand] = {
+    "run-table": _Subcommand(
+        "tables", "RunTable", "run_table", "run the whole experiment, print its table"
+    ),
+    "run-curve": _Subcommand(
+        "tables", "RunCurve", "run_curve", "Dice over the number of real cases"
+    ),
+    "try-recipe": _Subcommand(
+        "tables", "TryRecipe", "try_recipe", "compare settings without test cases"
+    ),
+    "train-gan": _Subcommand(
+        "stages", "TrainGAN", "train_gan", "train the GAN of one fold"
+    ),
+    "train-unet": _Subcommand(
+        "stages", "TrainUNet", "train_unet", "train and evaluate one U-Net"
+    ),
+    "synthesize": _Subcommand(
+        "stages", "Synthesize", "synthesize", "draw a synthetic set"
+    ),
+    "assess": _Subcommand("stages", "Assess", "assess", "assess a synthetic set"),
+    "export-generator": _Subcommand(
+        "exports", "ExportGenerator", "export_generator", "export a trained generator"
+    ),
+    "export-set": _Subcommand(
+        "exports", "ExportSet", "export_set", "write a set for others, with a card"
+    ),
+    "report": _Subcommand(
+        "results", "Report", "report", "write one page about a run", resumes=False
+    ),
+    "verify": _Subcommand(
+        "results", "Verify", "verify_results", "recompute every number", resumes=False
+    ),
+    "merge-results": _Subcommand(
+        "results",
+        "MergeResults",
+        "merge_results",
+        "merge results of several machines",
+        resumes=False,
+    ),
+    "check-data": _Subcommand(
+        "checks", "CheckData", "check_data", "check a data set", resumes=False
+    ),
+    "benchmark": _Subcommand(
+        "checks", "Benchmark", "benchmark", "time training steps here", resumes=False
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the subcommand that the command line names, and exit."""
+    signals.install_handlers()
+    name, *rest = [*(sys.argv[1:] if arguments is None else arguments), ""]
+    if name in _SUBCOMMANDS:
+        run(name, rest[:-1], program=f"{_PROGRAM} {name}")
+    if name in ("--version", "-V"):
+        print(f"{_PROGRAM} {version()}")
+        sys.exit(DONE)
+    if name in ("--help", "-h"):
+        print(_help())
+        sys.exit(DONE)
+    wrong = f"{name}: is no subcommand" if name else "expected a subcommand"
+    print(f"error: {wrong} ({_PROGRAM} --help lists all)", file=sys.stderr)
+    sys.exit(WRONG_USE)
+
+
+def run_tool(name: str) -> NoReturn:
+    """Run a subcommand with the arguments of this process, as `tools/` does."""
+    signals.install_handlers()
+    run(name, sys.argv[1:], program=Path(sys.argv[0]).name)
+
+
+def run(name: str, arguments: Sequence[str], *, program: str) -> NoReturn:
+    """Run a subcommand, and exit.
+
+    Args:
+        name: Of the subcommand.
+        arguments: Those after its name.
+        program: What help calls it.
+    """
+    from tfgansynth.cli.command import run_command
+
+    subcommand = _SUBCOMMANDS[name]
+    module = importlib.import_module(f"tfgansynth.cli.{subcommand.module}")
+    code = run_command(
+        getattr(module, subcommand.options),
+        getattr(module, subcommand.command),
+        arguments,
+        program=program,
+        resumes=subcommand.resumes,
+    )
+    sys.exit(code)
+
+
+def version() -> str:
+    """Version of this program, installed or in a clone."""
+    try:
+        return metadata.version(_PROGRAM)
+    except metadata.PackageNotFoundError:
+        import tomllib
+
+        return str(tomllib.loads(_SOURCE.read_text())["project"]["version"])
+
+
+def _help() -> str:
+    width = max(map(len, _SUBCOMMANDS)) + 2
+    return "\n".join(
+        [
+            f"usage: {_PROGRAM} SUBCOMMAND [OPTIONS]",
+            "",
+            "Learn a generator of (medical image, mask) pairs, and test whether it "
+            "helps.",
+            "",
+            *(f"  {name:{width}}{each.help}" for name, each in _SUBCOMMANDS.items()),
+            "",
+            f"{_PROGRAM} SUBCOMMAND --help lists the options of one; --version prints "
+            "the version.",
+        ]
+    )

@@ -1,0 +1,179 @@
+"""Commands that run single stages of a fold."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tfgansynth.cli.command import Options, load
+from tfgansynth.cli.failures import DONE, FAILED
+from tfgansynth.errors import InputError
+
+if TYPE_CHECKING:
+    from tfgansynth.experiment.studies import Part
+
+
+def _run(part: "Part") -> None:
+    from tfgansynth.experiment.executors import execute
+
+    for _ in execute(part.experiment, part.plan):
+        pass
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class TrainGAN(Options):
+    """Train the GAN of one fold.
+
+    Ctrl-C stops it; the same command continues. TensorBoard shows it:
+    tensorboard --logdir saved_models
+    """
+
+    fold: int
+    """Number of the fold, from 1."""
+
+
+def train_gan(options: TrainGAN) -> None:
+    """Train."""
+    from tfgansynth.experiment.plan import Request
+
+    part = load(options).start_one(lambda _: Request(gan=True), options.fold)
+    if part:
+        _run(part)
+        print(f"GAN: trained, in {part.experiment.run.gan(options.fold)}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class TrainUNet(Options):
+    """Train one U-Net and evaluate it on the fold's test cases."""
+
+    fold: int
+    """Number of the fold, from 1."""
+    real: int
+    """Real training pairs."""
+    synthetic: int
+    """Synthetic training pairs, from the fold's synthetic set."""
+    schedule: Literal["paper", "fixed_budget", "augmented"] = "paper"
+    """The paper's stopping rule; the fixed-budget regimes' number of steps; the same
+    with classical augmentation."""
+
+
+def train_unet(options: TrainUNet) -> None:
+    """Train and evaluate."""
+    from tfgansynth.experiment.graph import Kind
+    from tfgansynth.experiment.plan import Request
+    from tfgansynth.records.regimes import Regime
+
+    regime = Regime(options.real, options.synthetic, options.schedule)
+    part = load(options).start_one(
+        lambda _: Request(regimes=[regime]), options.fold, {Kind.SEGMENTATION}
+    )
+    if part:
+        from tfgansynth.evaluation.case_rows import read_cases
+        from tfgansynth.evaluation.predictions import CASES
+        from tfgansynth.experiment.stages import summary
+
+        _run(part)
+        (stage,) = part.plan.stages
+        folder = part.experiment.run.root / stage.name
+        print(f"U-NET: {folder}: {summary(read_cases(folder / CASES))}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Synthesize(Options):
+    """Draw a synthetic set: images/, masks/, manifest.json, contact_sheet.png."""
+
+    fold: int
+    """Number of the fold, from 1."""
+    count: int | None = None
+    """Pairs to draw. Without it, --synthesis.count pairs: the run's own set, which
+    the table trains on, and with --synthesis.min-agreement the filtered one too. Sets
+    of another size lie beside it."""
+    generator: Path | None = None
+    """Draw from this exported generator instead of the fold's GAN: a .keras file,
+    or the folder of a SavedModel. A SavedModel is a program: use only those from
+    people you trust, and .keras files from all others."""
+
+
+def synthesize(options: Synthesize) -> None:
+    """Draw."""
+    from tfgansynth.experiment.graph import Kind
+    from tfgansynth.experiment.plan import Request, drawn_kinds
+
+    own = options.config.synthesis.count
+    count = own if options.count is None else options.count
+    is_own = options.generator is None and count == own
+    ensembles = {Kind.PSEUDO_LABELS, Kind.CROSS_FIT} if is_own else {Kind.PSEUDO_LABELS}
+    drawn = drawn_kinds(options.config)
+    kinds = drawn if is_own else drawn[:1]
+    part = load(options).start_one(
+        lambda _: Request(sets=kinds),
+        options.fold,
+        {*ensembles, Kind.SET} if is_own else ensembles,
+    )
+    if part is None:
+        return
+    _run(part)
+    if not is_own:
+        from tfgansynth.experiment.synthetic_sets import draw_separate_set
+
+        experiment = part.experiment
+        fold = experiment.fold(options.fold)
+        draw_separate_set(experiment, fold, count, options.generator)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Assess(Options):
+    """Assess a fold's synthetic set, and audit it for copies of training cases.
+
+    Exit code 1 says that the audit was not passed: do not hand the set on.
+    """
+
+    fold: int
+    """Number of the fold, from 1."""
+    set: Path | None = None
+    """Assess the set in this folder, of the same fold, instead of the run's own; the
+    result is printed only."""
+    drop: bool = False
+    """Also write the run's own set without the pairs that the audit flags:
+    synthetic-audited/."""
+
+
+def assess(options: Assess) -> int:
+    """Assess."""
+    from tfgansynth.experiment.graph import Kind
+    from tfgansynth.experiment.plan import Request, drawn_kinds
+
+    if options.set and options.drop:
+        raise InputError("--drop: works on the run's own set: leave out --set")
+    kinds = {Kind.CROSS_FIT} if options.set else {Kind.CROSS_FIT, Kind.ASSESSMENT}
+    part = load(options).start_one(
+        lambda _: Request(assessments=drawn_kinds(options.config)), options.fold, kinds
+    )
+    if part is None:
+        return DONE
+    from tfgansynth.experiment import assessment
+    from tfgansynth.experiment.synthetic_sets import read_own_set
+    from tfgansynth.reporting.screen import show_assessment
+    from tfgansynth.runtime.timing import Timer
+
+    experiment, fold = part.experiment, part.experiment.fold(options.fold)
+    # What cannot be assessed is refused before an ensemble is trained for it.
+    sources = [options.set] if options.set else []
+    for stage in part.plan.only({Kind.ASSESSMENT}).stages:
+        sources.append(experiment.run.synthetic(stage.fold, stage.set_kind))
+    for source in sources:
+        read_own_set(experiment, fold, source)
+    _run(part)
+    if options.set:
+        found = assessment.assess(experiment, fold, options.set, Timer())
+        show_assessment(found.record, found.flagged)
+        return DONE if found.passed else FAILED
+    stages = part.plan.only({Kind.ASSESSMENT}).stages
+    all_found = [
+        assessment.read_assessment(experiment.run.root / stage.name, fold)
+        for stage in stages
+    ]
+    for found in all_found:
+        show_assessment(found.record, found.flagged)
+    if options.drop:
+        print(f"AUDITED SET: {assessment.drop_flagged(experiment, fold, all_found[0])}")
+    return DONE if all(found.passed for found in all_found) else FAILED

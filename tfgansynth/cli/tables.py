@@ -1,0 +1,225 @@
+"""Commands that run experiments: tables, learning curves, trials."""
+
+import dataclasses
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tfgansynth.cli.command import Options, load
+
+if TYPE_CHECKING:
+    from tfgansynth.experiment.studies import Study
+    from tfgansynth.records.curves import MissingPoint
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class RunTable(Options):
+    """Run the whole chain, fold by fold, and print the tables as they grow.
+
+    What is done already is not done again.
+    """
+
+    folds: tuple[int, ...] | None = None
+    """Numbers of the folds, from 1; all without it."""
+    seeds: int = 1
+    """Seeds to repeat everything with, --seed being the first: each has a split, a
+    run folder and networks of its own."""
+    regimes: Literal["paper", "fixed_budget", "all"] = "paper"
+    """The paper's three regimes; the fixed-budget ones, all trained with the same
+    number of steps, with and without classical augmentation; or both."""
+    control: bool = False
+    """Also fixed-budget regimes whose set has training cases in place of generated
+    images."""
+    assess: bool = False
+    """Also assess each fold's synthetic set after its U-Nets, as assess does, but for
+    the exit code."""
+
+
+def run_table(options: RunTable) -> None:
+    """Run."""
+    from tfgansynth.experiment.plan import require_control, table_request
+
+    if options.control:
+        require_control(options.config, options.regimes)
+    loaded = load(options)
+    study = loaded.study(
+        lambda config: table_request(
+            config, options.regimes, control=options.control, assessed=options.assess
+        ),
+        folds=options.folds,
+        n_seeds=options.seeds,
+    )
+    opened = loaded.start(study)
+    if opened:
+        _run_and_show(opened)
+
+
+def _run_and_show(study: "Study") -> None:
+    """Run a study fold by fold; write and print what its folders have."""
+    from tfgansynth.experiment.assessment import read_assessment
+    from tfgansynth.experiment.executors import execute
+    from tfgansynth.experiment.graph import Kind
+    from tfgansynth.experiment.studies import folds_of
+    from tfgansynth.reporting import screen
+    from tfgansynth.runtime.timing import stages_table
+
+    roots = []
+    for part in study.parts:
+        experiment, root = part.experiment, part.experiment.run.root
+        roots.append(root)
+        for plan in folds_of(part.plan):
+            for outcome in execute(experiment, plan):
+                stage = outcome.stage
+                if stage.kind == Kind.SEGMENTATION and stage.regime:
+                    screen.show_trained(roots, study.folder, stage.regime)
+                elif stage.kind == Kind.ASSESSMENT:
+                    fold = experiment.fold(stage.fold)
+                    found = read_assessment(root / stage.name, fold)
+                    screen.show_assessment(found.record, found.flagged)
+        screen.show_comparison(roots, study.folder)
+        print(stages_table(experiment.run.seconds()))
+    print(f"COMPARISON: {study.folder}/comparison.md, .json")
+    for root in roots:
+        if (root / "table.md").exists():
+            print(f"TABLE: {root}/table.md, .csv, .json")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class RunCurve(Options):
+    """Train with ever more real cases, with and without synthetic pairs.
+
+    All U-Nets take the same number of steps (--evaluation.budget-steps); training sets
+    are nested. --reduced and --data.n-reduced are set by it. What is done already is
+    not done again.
+    """
+
+    counts: tuple[int, ...] = (5, 10, 20, 30, 60, 145)
+    """Numbers of real training cases; each has its own generator, trained on those
+    alone."""
+    folds: tuple[int, ...] | None = None
+    """Numbers of the folds, from 1; all without it."""
+    seeds: int = 1
+    """Seeds to repeat everything with, --seed being the first."""
+    generator_of: int | None = None
+    """Train one generator on this many cases and use it for all numbers up to that:
+    how does a generator that is there help where fewer cases are labelled?"""
+
+
+def run_curve(options: RunCurve) -> None:
+    """Run."""
+    from tfgansynth.experiment.studies import CurveRequest, fit, prepare_curve
+
+    loaded = load(options)
+    request = CurveRequest(
+        counts=options.counts,
+        folds=options.folds,
+        n_seeds=options.seeds,
+        generator_of=options.generator_of,
+    )
+    request = fit(request, loaded.data.dataset.case_ids, options.config)
+    study = prepare_curve(loaded.data, options.config, request, options.out)
+    opened = loaded.start(study)
+    if opened is None:
+        return
+    from tfgansynth.reporting.outputs import curve_name
+    from tfgansynth.reporting.screen import grow_curve, show_curve
+
+    missing: list[MissingPoint] = []
+    for point in _points(opened):
+        if not isinstance(point, str):
+            missing.append(point)
+            point = f"{point.n_real} real, {point.regime}: {point.why}"
+        grow_curve(opened.folder, options.generator_of, missing)
+        print(f"POINT: {point}")
+    show_curve(opened.folder, options.generator_of, missing)
+    name = curve_name(options.generator_of)
+    print(f"CURVE: {opened.folder / name}.json, {name}.svg, .png")
+
+
+def _points(study: "Study") -> "Iterator[str | MissingPoint]":
+    """Do what is not done yet, point by point.
+
+    Few cases may well be too few for a generator: a mode collapse is a result, and a
+    gap in the curve.
+
+    Yields:
+        A line about each finished U-Net; or the point that could not be made.
+    """
+    from tfgansynth.evaluation.case_rows import read_cases
+    from tfgansynth.evaluation.predictions import CASES
+    from tfgansynth.experiment.executors import execute
+    from tfgansynth.experiment.graph import Kind
+    from tfgansynth.records.curves import MissingPoint
+
+    for part in study.parts:
+        seed, root = part.experiment.config.seed, part.experiment.run.root
+        for outcome in execute(part.experiment, part.plan, tolerant=True):
+            stage, regime = outcome.stage, outcome.stage.regime
+            if stage.kind != Kind.SEGMENTATION or regime is None:
+                continue
+            if outcome.failure:
+                yield MissingPoint(
+                    n_real=regime.n_real,
+                    seed=seed,
+                    fold=stage.fold,
+                    regime=regime.name,
+                    why=str(outcome.failure),
+                )
+                continue
+            rows = read_cases(root / stage.name / CASES)
+            mean = statistics.fmean(row.metrics.dice for row in rows)
+            yield (
+                f"{regime.label}, seed {seed}, fold {stage.fold}: mean Dice "
+                f"{mean:.4f} of {len(rows)} test cases"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class TryRecipe(Options):
+    """Compare a fold's regimes on cases that a reduced experiment leaves out.
+
+    What to try is up to the other options. The test cases stay untouched, so that a
+    recipe may be chosen by what this prints.
+    """
+
+    fold: int
+    """Number of the fold, from 1."""
+    augmented: bool = False
+    """Also the regimes whose U-Nets are trained with classical augmentation."""
+    control: bool = False
+    """Also regimes with a control in the synthetic set's place: its training cases,
+    given masks and augmented as the generated pairs are."""
+    assess: bool = False
+    """Also assess the synthetic set, as assess does."""
+    baseline: Path | None = None
+    """Run folder of an earlier trial, to take its U-Nets of real pairs alone from
+    instead of training them again: they do not depend on the synthetic set."""
+
+
+def try_recipe(options: TryRecipe) -> None:
+    """Try."""
+    from tfgansynth.experiment.studies import (
+        adopt_baseline,
+        trial_request,
+        write_trial,
+    )
+
+    loaded = load(options)
+    request = trial_request(
+        options.config,
+        augmented=options.augmented,
+        control=options.control,
+        assessed=options.assess,
+    )
+    part = loaded.start_one(request, options.fold)
+    if part is None:
+        return
+    from tfgansynth.experiment.executors import execute
+    from tfgansynth.reporting.trials import trial_to_text
+
+    if options.baseline:
+        adopt_baseline(part, options.baseline)
+    for _ in execute(part.experiment, part.plan):
+        pass
+    print(trial_to_text(write_trial(part, assessed=options.assess)))

@@ -1,0 +1,226 @@
+"""Running the stages of a plan: resumed, timed, sealed, each in one way.
+
+A stage whose folder is sealed is done. Any other one is computed, which continues what
+an interrupted attempt has left, and then sealed: the record that says what it came
+from, with the hashes of its files, is written last. `run_stage` needs nothing but the
+experiment and the planned stage, so that another process may call it as well.
+"""
+
+import contextlib
+import dataclasses
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tfgansynth.config import Precision
+from tfgansynth.config_checks import require_same
+from tfgansynth.errors import InputError
+from tfgansynth.experiment import stages
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.graph import Kind, Plan, PlannedStage
+from tfgansynth.experiment.run_folder import Run
+from tfgansynth.experiment.synthetic_sets import read_own_set
+from tfgansynth.records.files import ASSESSMENT, PROVENANCE
+from tfgansynth.runtime import checkpoints, storage
+from tfgansynth.runtime.devices import (
+    describe_machine,
+    explain_precision,
+    resolve_precision,
+)
+from tfgansynth.runtime.progress import duration
+from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.timing import START_UP, Timer, shares
+from tfgansynth.synthesis.sampling import MANIFEST, ModeCollapseError
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a stage.
+
+    Attributes:
+        stage: The stage.
+        failure: Why it, or a stage that it needs, has no result; None if it has.
+    """
+
+    stage: PlannedStage
+    failure: ModeCollapseError | None = None
+
+
+def execute(
+    experiment: Experiment, plan: Plan, *, tolerant: bool = False
+) -> Iterator[Outcome]:
+    """Run the stages that are not done, in order, in this process.
+
+    Args:
+        experiment: An opened experiment.
+        plan: Its stages.
+        tolerant: Continue after a mode collapse with the stages that do not need the
+            set.
+
+    Yields:
+        Each stage once it is done, or known to have no result.
+
+    Raises:
+        InputError: A stage cannot be computed, or a finished result was altered.
+    """
+    failures: dict[str, ModeCollapseError] = {}
+    for planned in plan.stages:
+        failure = next((failures[n] for n in planned.needs if n in failures), None)
+        if failure is None:
+            try:
+                run_stage(experiment, planned)
+            except ModeCollapseError as fault:
+                if not tolerant:
+                    raise
+                failure = fault
+        if failure:
+            failures[planned.name] = failure
+        yield Outcome(planned, failure)
+
+
+def run_stage(experiment: Experiment, planned: PlannedStage) -> None:
+    """Run one stage, if it is not done.
+
+    Raises:
+        InputError: It cannot be computed, or its finished result was altered.
+    """
+    run, folder = experiment.run, experiment.run.root / planned.name
+    provenance = stages.full_provenance(experiment, planned)
+    if is_done(experiment, planned, provenance):
+        return
+    with timed(run, planned.name) as timer:
+        stage = Stage(
+            folder=folder,
+            provenance=provenance,
+            seed=planned.seed,
+            timer=timer,
+            label=planned.label,
+        )
+        with timer.part(START_UP):
+            _record_machine(run, planned)
+        files = stages.COMPUTE[planned.kind](experiment, planned, stage)
+        run.add_memory(planned.name, _peak_mib())
+        if planned.kind not in (Kind.SET, Kind.ASSESSMENT):
+            seal(folder, provenance, files)
+
+
+def _peak_mib() -> float:
+    """Largest memory that this process has had so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # In bytes on macOS, in KiB on Linux.
+    return peak / (1 << 20) if sys.platform == "darwin" else peak / (1 << 10)
+
+
+def seal(folder: Path, provenance: dict[str, Any], files: stages.Files) -> None:
+    """Write what a stage came from, with the hashes of its files: it is done."""
+    hashes = storage.hash_files(folder, files)
+    storage.write_record(folder / PROVENANCE, {**provenance, "files": hashes})
+
+
+def is_done(
+    experiment: Experiment, planned: PlannedStage, provenance: dict[str, Any]
+) -> bool:
+    """Whether a stage is done, and still as it was written.
+
+    A GAN whose checkpoint was damaged counts as not done: its training continues from
+    the checkpoint before. An assessment of an earlier set is made again.
+
+    Args:
+        experiment: The experiment.
+        planned: The stage.
+        provenance: All that goes into it.
+
+    Raises:
+        InputError: It was altered, or is another one.
+    """
+    folder = experiment.run.root / planned.name
+    if planned.kind == Kind.SET:
+        if not folder.exists():
+            return False
+        # Reads every file by its hash, and refuses what is not of this fold.
+        *_, found = read_own_set(experiment, experiment.fold(planned.fold), folder)
+        return _is_same(planned, found, folder / MANIFEST)
+    if planned.kind == Kind.ASSESSMENT:
+        return _is_assessed(planned, experiment.run.root)
+    path = folder / PROVENANCE
+    if not path.exists():
+        return False
+    saved = storage.read_record(path)
+    files = saved.pop("files")
+    require_same(provenance, saved, path)
+    if planned.kind == Kind.GAN:
+        return _are_whole(folder, files)
+    storage.require_files(folder, files)
+    return True
+
+
+def _is_same(planned: PlannedStage, found: dict[str, Any], path: Path) -> bool:
+    stored = {name: found.get(name) for name in planned.record}
+    require_same(planned.record, stored, path)
+    return True
+
+
+def _is_assessed(planned: PlannedStage, root: Path) -> bool:
+    path = root / planned.name / ASSESSMENT
+    manifest = root / planned.needs[0] / MANIFEST
+    if not path.exists() or not manifest.exists():
+        return False
+    record = storage.read_record(path)
+    storage.require_files(path.parent, record["files"])
+    assessed = record["synthetic_set"]["manifest_sha256"]
+    same_set = assessed == storage.hash_file(manifest)
+    if same_set and record.get("identity") == planned.identity:
+        return True
+    print(f"{path.parent}: is of an earlier set: it is made again")
+    return False
+
+
+def _are_whole(folder: Path, files: dict[str, str]) -> bool:
+    try:
+        storage.require_files(folder, files)
+    except InputError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def timed(run: Run, stage: str) -> Iterator[Timer]:
+    """Print how long a stage took, and for what; add it to the run's `timings.json`."""
+    timer = Timer()
+    try:
+        yield timer
+    finally:
+        timings = timer.timings(stage)
+        run.add_seconds(timings)
+        parts = shares(timings[stage], timer.seconds)
+        print(f"TIME: {stage} {duration(timings[stage])}{parts and f': {parts}'}")
+
+
+def _record_machine(run: Run, planned: PlannedStage) -> None:
+    """Record on which machine and in which number format a stage is computed."""
+    config = run.config
+    if planned.kind == Kind.ASSESSMENT:
+        return
+    if planned.kind == Kind.SET:
+        precision = resolve_precision(config.gan.precision)
+        run.add_machine(planned.name, describe_machine(), precision=precision, done=0)
+    elif planned.kind == Kind.GAN:
+        report_precision(run, planned.name, "GAN", config.gan.precision)
+    else:
+        report_precision(run, planned.name, "U-Net", config.unet.precision)
+
+
+def report_precision(run: Run, stage: str, network: str, precision: Precision) -> None:
+    """Print and record in which number format a network is trained from here on."""
+    print(f"{network}: {explain_precision(precision)}")
+    resolved = resolve_precision(precision)
+    done = checkpoints.newest_step(run.root / stage / "checkpoints")
+    earlier = run.add_machine(stage, describe_machine(), precision=resolved, done=done)
+    if earlier and earlier[-1]["precision"] != resolved:
+        unit = "step" if network == "GAN" else "epoch"
+        print(
+            f"{network}: was trained in {earlier[-1]['precision']} up to {unit} "
+            f"{done}, continues in {resolved}"
+        )

@@ -1,0 +1,376 @@
+"""The stages of one fold: what each is called, needs, and depends on."""
+
+import dataclasses
+import enum
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from tfgansynth.config import NETWORK_VERSIONS, Config, UNetConfig
+from tfgansynth.data.dataset import Identity, case_hashes
+from tfgansynth.data.duplicates import Crossing
+from tfgansynth.data.held_out import FoldCases
+from tfgansynth.errors import InputError
+from tfgansynth.records import files
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.regimes import (
+    Indices,
+    Regime,
+    SetKind,
+    assessment_name,
+    augmentation_config,
+    cross_fit_config,
+    cross_fit_parts,
+    pseudo_label_config,
+    real_indices,
+    set_name,
+    synthesis_config,
+)
+from tfgansynth.seeds import derive_seed
+
+_FEWEST_CASES = 3
+"""Training cases that an audit for copies needs: fewer have no distances to compare."""
+_NAMES = ("preset", "reduced", "lungs")
+"""Parts of a record that only name what the others say."""
+
+
+class Kind(enum.StrEnum):
+    """What a stage makes."""
+
+    GAN = "gan"
+    SET = "synthetic set"
+    PSEUDO_LABELS = "pseudo-label ensemble member"
+    CROSS_FIT = "cross-fit ensemble member"
+    SEGMENTATION = "segmentation"
+    ASSESSMENT = "assessment"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Splits:
+    """A data set, split into folds.
+
+    Attributes:
+        data: Which data set it is.
+        folds: Its cases, split; the test cases held out.
+        duplicates: Cases of the same picture that lie across the split, as allowed.
+    """
+
+    data: Identity
+    folds: tuple[FoldCases, ...]
+    duplicates: tuple[Crossing, ...] = ()
+
+    def some(self, numbers: Sequence[int] | None) -> list[FoldCases]:
+        """Return the folds of these numbers, each once, ascending; all for none.
+
+        Raises:
+            InputError: There is no such fold.
+        """
+        most = len(self.folds)
+        for number in numbers or ():
+            if not 1 <= number <= most:
+                raise InputError(f"--fold {number}: expected 1 to {most}")
+        wanted = set(numbers or range(1, most + 1))
+        return [fold for fold in self.folds if fold.number in wanted]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStage:
+    """One stage of a plan.
+
+    Attributes:
+        kind: What it makes.
+        fold: Number of its fold.
+        name: Its folder below the run folder.
+        needs: Names of the stages that it takes something from.
+        record: All that bears on it, plain for JSON: settings, network version,
+            cases by the hash of their content, `inputs`, `identity`. It goes into the
+            stage's folder.
+        seed: Determines its randomness.
+        label: Names it on screen.
+        regime: How a U-Net of kind `SEGMENTATION` is trained.
+        set_kind: Which set, of kinds `SET` and `ASSESSMENT`.
+        member: Number of a member of an ensemble, from 1.
+    """
+
+    kind: Kind
+    fold: int
+    name: str
+    needs: tuple[str, ...]
+    record: Mapping[str, Any]
+    seed: int
+    label: str
+    regime: Regime | None = None
+    set_kind: SetKind = "plain"
+    member: int = 0
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of all that bears on it, as hexadecimal digits."""
+        return str(self.record["identity"])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """Stages in an order in which each comes after what it needs."""
+
+    stages: tuple[PlannedStage, ...]
+
+    def __getitem__(self, name: str) -> PlannedStage:
+        """Return the stage of this name."""
+        return next(stage for stage in self.stages if stage.name == name)
+
+    def identities(self) -> dict[str, str]:
+        """Identity of each stage by its name."""
+        return {stage.name: stage.identity for stage in self.stages}
+
+    def only(self, kinds: Collection[Kind]) -> "Plan":
+        """Leave out the stages of all other kinds."""
+        return Plan(tuple(stage for stage in self.stages if stage.kind in kinds))
+
+
+class FoldPlanner:
+    """Plans the stages of one fold, each once, after what it needs."""
+
+    def __init__(self, config: Config, splits: Splits, fold: FoldCases) -> None:
+        """Start without stages."""
+        self.stages: dict[str, PlannedStage] = {}
+        self._config = config
+        self._splits = splits
+        self._fold = fold
+        self._training = case_hashes(fold.training)
+        self._validation = case_hashes(fold.validation)
+
+    def gan(self) -> str:
+        """Plan the GAN; its validation cases only watch and are no part of it."""
+        config = self._config
+        return self._add(
+            Kind.GAN,
+            files.GAN,
+            {
+                "network_version": NETWORK_VERSIONS["gan"],
+                "gan": dataclasses.asdict(config.gan),
+                **self._augmentation(config.gan.augment_real),
+                "training_cases": self._training,
+            },
+            seed=self._seed("gan"),
+            label="GAN",
+        )
+
+    def pseudo_labels(self) -> list[str]:
+        """Plan the pseudo-label ensemble.
+
+        Validation cases do not choose its weights: a set may learn from training cases
+        only.
+        """
+        members = range(1, self._config.synthesis.pseudo_label_members + 1)
+        return [self._pseudo_label_member(member) for member in members]
+
+    def _pseudo_label_member(self, member: int) -> str:
+        return self._add(
+            Kind.PSEUDO_LABELS,
+            files.pseudo_label_name(member),
+            {
+                **self._unet(pseudo_label_config(self._config)),
+                "member": member,
+                "training_cases": self._training,
+                "validation_cases": self._validation,
+                "synthetic_set": None,
+            },
+            # The label of a seed is part of the numbers and keeps its old word.
+            seed=self._seed("teacher", member),
+            label=f"pseudo-label ensemble, member {member}",
+            member=member,
+        )
+
+    def cross_fit(self) -> list[str]:
+        """Plan the cross-fitted ensemble.
+
+        Raises:
+            InputError: There are fewer training cases than splits.
+        """
+        config, n_cases = self._config, len(self._training)
+        splits = config.evaluation.cross_fit_splits
+        if n_cases < splits:
+            raise InputError(
+                f"--evaluation.cross-fit-splits {splits}: fold {self._fold.number} has "
+                f"only {n_cases} real training cases"
+            )
+        parts = cross_fit_parts(config, self._fold.number, n_cases)
+        return [
+            self._cross_fit_member(member, part)
+            for member, part in enumerate(parts, start=1)
+        ]
+
+    def _cross_fit_member(self, member: int, part: Indices) -> str:
+        items = list(self._training.items())
+        unseen = dict(items[index] for index in part)
+        seen = {name: each for name, each in items if name not in unseen}
+        return self._add(
+            Kind.CROSS_FIT,
+            files.cross_fit_name(member),
+            {
+                **self._unet(cross_fit_config(self._config)),
+                "member": member,
+                "training_cases": seen,
+                "out_of_fold_cases": unseen,
+                "validation_cases": self._validation,
+                "synthetic_set": None,
+            },
+            # The label of a seed is part of the numbers and keeps its old word.
+            seed=self._seed("judge", member),
+            label=f"cross-fitted ensemble, member {member}",
+            member=member,
+        )
+
+    def set(self, kind: SetKind) -> str:
+        """Plan a set; all of them are drawn from the same noise."""
+        config = self._config
+        needs = [] if kind == "control" else [self.gan()]
+        if kind == "filtered":
+            needs += self.cross_fit()
+        needs += self.pseudo_labels()
+        seed = self._seed("synthesis")
+        return self._add(
+            Kind.SET,
+            set_name(kind),
+            {
+                "kind": kind,
+                "z_dim": config.gan.z_dim,
+                "z_seed": seed,
+                "mask_components": config.mask_components,
+                "synthesis": dataclasses.asdict(synthesis_config(config, kind)),
+                **self._augmentation(config.synthesis.augment),
+                "training_cases": self._training,
+            },
+            needs=needs,
+            seed=seed,
+            label=f"{kind} set",
+            set_kind=kind,
+        )
+
+    def segmentation(self, regime: Regime, *, development: bool) -> str:
+        """Plan a U-Net of a regime.
+
+        Raises:
+            InputError: There are not so many pairs, or no cases to evaluate it on.
+        """
+        config, n_cases = self._config, len(self._training)
+        if development and not self._fold.unused:
+            raise InputError(
+                "--reduced: only a reduced experiment leaves out cases to try on"
+            )
+        if not 0 <= regime.n_real <= n_cases:
+            raise InputError(
+                f"--real {regime.n_real}: fold {self._fold.number} has {n_cases} real "
+                "training cases"
+            )
+        if not 0 <= regime.n_synthetic <= config.synthesis.count:
+            raise InputError(
+                f"--synthetic {regime.n_synthetic}: the set has "
+                f"{config.synthesis.count} pairs (--synthesis.count)"
+            )
+        if not regime.n_real + regime.n_synthetic:
+            raise InputError("--real 0 --synthetic 0: there is nothing to train on")
+        items = list(self._training.items())
+        chosen = real_indices(config, self._fold.number, n_cases, regime.n_real)
+        folder = regime.folder_name
+        unet = regime.unet_config(config)
+        return self._add(
+            Kind.SEGMENTATION,
+            f"{files.DEVELOPMENT}/{folder}" if development else folder,
+            {
+                **self._unet(unet),
+                "regime": to_json(regime),
+                "evaluated_on": "unused" if development else "test",
+                "training_cases": dict(items[index] for index in chosen),
+                "validation_cases": self._validation,
+            },
+            needs=[self.set(regime.kind)] if regime.n_synthetic else [],
+            seed=self._seed("unet"),
+            label=regime.label,
+            regime=regime,
+        )
+
+    def assessment(self, kind: SetKind) -> str:
+        """Plan the assessment of a set.
+
+        Raises:
+            InputError: There are too few training cases.
+        """
+        if len(self._training) < _FEWEST_CASES:
+            raise InputError(
+                f"fold {self._fold.number} has {len(self._training)} training cases: "
+                f"an assessment needs {_FEWEST_CASES} or more"
+            )
+        return self._add(
+            Kind.ASSESSMENT,
+            assessment_name(kind),
+            {
+                "kind": kind,
+                "training_cases": self._training,
+                "validation_cases": self._validation,
+                "unused_cases": case_hashes(self._fold.unused),
+            },
+            needs=[self.set(kind), *self.cross_fit()],
+            seed=self._seed("assessment"),
+            label=f"assessment of the {kind} set",
+            set_kind=kind,
+        )
+
+    def _add(
+        self,
+        kind: Kind,
+        folder: str,
+        settings: Mapping[str, Any],
+        *,
+        needs: Sequence[str] = (),
+        seed: int,
+        label: str,
+        **more: Any,
+    ) -> str:
+        number = self._fold.number
+        name = f"{files.fold_name(number)}/{folder}"
+        config = self._config
+        record: dict[str, Any] = {
+            "stage": str(kind),
+            "dataset": self._splits.data.record(),
+            **{key: getattr(config, key) for key in _NAMES},
+            "fold": number,
+            "seed": config.seed,
+            "duplicates": to_json(self._splits.duplicates),
+            "data": dataclasses.asdict(config.data),
+            **settings,
+            "inputs": {need: self.stages[need].identity for need in needs},
+        }
+        record["identity"] = _identity(record)
+        self.stages[name] = PlannedStage(
+            kind=kind,
+            fold=number,
+            name=name,
+            needs=tuple(needs),
+            record=record,
+            seed=seed,
+            label=f"fold {number}, {label}",
+            **more,
+        )
+        return name
+
+    def _seed(self, purpose: str, *more: int) -> int:
+        return derive_seed(self._config.seed, purpose, self._fold.number, *more)
+
+    def _unet(self, unet: UNetConfig) -> dict[str, Any]:
+        return {
+            "network_version": NETWORK_VERSIONS["unet"],
+            "unet": dataclasses.asdict(unet),
+            **self._augmentation(unet.augment),
+        }
+
+    def _augmentation(self, switch: str) -> dict[str, Any]:
+        numbers = augmentation_config(self._config, switch)
+        return {"augmentation": dataclasses.asdict(numbers)}
+
+
+def _identity(record: Mapping[str, Any]) -> str:
+    bearing = {name: value for name, value in record.items() if name not in _NAMES}
+    return hashlib.sha256(json.dumps(bearing, sort_keys=True).encode()).hexdigest()

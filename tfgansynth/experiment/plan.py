@@ -1,0 +1,226 @@
+"""The plan: which stages an experiment has, what each needs, what bears on it.
+
+A plan is a pure function of settings, split and request. A stage's identity is a hash
+of the settings that bear on it and of the identities of its inputs: change a setting of
+the U-Nets, and the GAN and its set keep theirs.
+"""
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Literal
+
+from tfgansynth.config import Config
+from tfgansynth.data.held_out import FoldCases
+from tfgansynth.errors import InputError
+from tfgansynth.experiment.graph import FoldPlanner, Plan, PlannedStage, Splits
+from tfgansynth.records.regimes import Regime, SetKind
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is wanted of one fold; what that needs is planned with it.
+
+    Attributes:
+        gan: Its GAN.
+        sets: Its sets.
+        regimes: Its U-Nets.
+        assessments: Assessments of its sets.
+        development: The U-Nets are evaluated on cases that the reduced experiment
+            leaves out instead of on test cases.
+    """
+
+    gan: bool = False
+    sets: Sequence[SetKind] = ()
+    regimes: Sequence[Regime] = ()
+    assessments: Sequence[SetKind] = ()
+    development: bool = False
+
+
+RegimeSet = Literal["paper", "fixed_budget", "all"]
+"""The paper's three regimes, the fixed-budget ones, or both."""
+
+RequestOf = Callable[[FoldCases], Request]
+"""What is wanted of each fold."""
+
+
+def table_request(
+    config: Config, which: RegimeSet, *, control: bool, assessed: bool
+) -> RequestOf:
+    """What the tables need.
+
+    Args:
+        config: The experiment's numbers.
+        which: Which regimes.
+        control: Also those of the control.
+        assessed: Also assessments of the sets.
+
+    Returns:
+        The request; it raises InputError where there can be no control.
+    """
+
+    def request(fold: FoldCases) -> Request:
+        n_real = len(fold.training)
+        tables = planned_regimes(config, n_real, which, control=control)
+        regimes = [regime for table in tables for regime in table]
+        return Request(
+            gan=True,
+            sets=list(dict.fromkeys(regime.kind for regime in regimes)),
+            regimes=regimes,
+            assessments=drawn_kinds(config) if assessed else (),
+        )
+
+    return request
+
+
+def plan(
+    config: Config, splits: Splits, numbers: Sequence[int] | None, request: RequestOf
+) -> Plan:
+    """Plan an experiment.
+
+    Args:
+        config: The experiment's numbers.
+        splits: Its cases; they count by hash.
+        numbers: Of the folds; None for all.
+        request: What is wanted of each.
+
+    Raises:
+        InputError: Something of it is impossible with these settings and cases.
+    """
+    stages: list[PlannedStage] = []
+    for fold in splits.some(numbers):
+        planner = FoldPlanner(config, splits, fold)
+        _add(planner, request(fold))
+        stages += planner.stages.values()
+    return Plan(tuple(stages))
+
+
+def possible_stages(
+    config: Config,
+    splits: Splits,
+    others: Mapping[int, Collection[tuple[Regime, bool]]],
+) -> Plan:
+    """Plan all stages that a run folder of these settings may have.
+
+    Args:
+        config: The experiment's numbers.
+        splits: Its cases.
+        others: By fold, U-Nets beside the tables' own, and whether each is evaluated
+            on cases that the reduced experiment leaves out.
+    """
+    stages: list[PlannedStage] = []
+    for fold in splits.folds:
+        planner = FoldPlanner(config, splits, fold)
+        n_real, control = len(fold.training), config.synthesis.augment != "none"
+        tables = planned_regimes(config, n_real, "all", control=control)
+        regimes = [(regime, False) for table in tables for regime in table]
+        if fold.unused:
+            regimes += [(regime, True) for regime in tables[-1]]
+        requests = [Request(gan=True, sets=drawn_kinds(config))]
+        requests += [
+            Request(regimes=[regime], development=development)
+            for regime, development in [*regimes, *others.get(fold.number, ())]
+        ]
+        requests += [Request(assessments=[kind]) for kind in drawn_kinds(config)]
+        for each in requests:
+            try:
+                _add(planner, each)
+            except InputError:
+                # Impossible with these settings: then there is none in the folder.
+                continue
+        stages += planner.stages.values()
+    return Plan(tuple(stages))
+
+
+def _add(planner: FoldPlanner, request: Request) -> None:
+    """Plan what is wanted of a fold."""
+    if request.gan:
+        planner.gan()
+    for kind in request.sets:
+        planner.set(kind)
+    for regime in request.regimes:
+        planner.segmentation(regime, development=request.development)
+    for kind in request.assessments:
+        planner.assessment(kind)
+
+
+def drawn_kinds(config: Config) -> list[SetKind]:
+    """The kinds of sets that a fold's generator draws."""
+    return ["plain", "filtered"] if config.synthesis.min_agreement else ["plain"]
+
+
+def require_control(config: Config, which: RegimeSet) -> None:
+    """Refuse a control where there can be none.
+
+    Raises:
+        InputError: The set is not augmented, or there are the paper's regimes only.
+    """
+    if which == "paper":
+        raise InputError(
+            "--control: adds to the fixed-budget regimes: expected --regimes "
+            "fixed_budget or all"
+        )
+    if config.synthesis.augment == "none":
+        raise InputError(
+            "--control: expected --synthesis.augment: training cases that are not "
+            "augmented are the same pairs that the real regimes train on"
+        )
+
+
+def paper_regimes(n_real: int, n_synthetic: int) -> list[Regime]:
+    """The regimes of the paper's tables. Paper: IV-C."""
+    return [Regime(n_real, 0), Regime(n_real, n_synthetic), Regime(0, n_synthetic)]
+
+
+def planned_regimes(
+    config: Config, n_real: int, which: RegimeSet, *, control: bool = False
+) -> list[list[Regime]]:
+    """The regimes of each table, in the order in which they are trained.
+
+    Regimes of one table are comparable: trained by one rule. The fixed-budget ones are
+    real pairs and real with synthetic ones, each with and without classical
+    augmentation, and synthetic pairs alone.
+
+    Args:
+        config: The experiment's numbers.
+        n_real: The fold's real training cases.
+        which: Which tables.
+        control: Each fixed-budget regime with synthetic pairs is preceded by its like
+            with as many pairs of the control.
+
+    Raises:
+        InputError: There can be no control of such a set, or of the paper's regimes.
+    """
+    if control:
+        require_control(config, which)
+    n_synthetic = config.synthesis.count
+    paper = paper_regimes(n_real, n_synthetic)
+    fixed_budget = [
+        Regime(n_real, 0, "fixed_budget"),
+        Regime(n_real, n_synthetic, "fixed_budget"),
+        Regime(0, n_synthetic, "fixed_budget"),
+        Regime(n_real, 0, "augmented"),
+        Regime(n_real, n_synthetic, "augmented"),
+    ]
+    if control:
+        fixed_budget = [
+            each for regime in fixed_budget for each in _after_its_control(regime)
+        ]
+    tables = {
+        "paper": [paper],
+        "fixed_budget": [fixed_budget],
+        "all": [paper, fixed_budget],
+    }[which]
+    if config.synthesis.min_agreement:
+        for table in tables:
+            table += [
+                dataclasses.replace(regime, kind="filtered")
+                for regime in table
+                if regime.n_synthetic and regime.kind == "plain"
+            ]
+    return tables
+
+
+def _after_its_control(regime: Regime) -> Iterator[Regime]:
+    if regime.n_synthetic:
+        yield dataclasses.replace(regime, kind="control")
+    yield regime

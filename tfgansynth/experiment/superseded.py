@@ -1,0 +1,192 @@
+"""Keeping finished work of other settings aside, and bringing it back.
+
+A run folder holds the results of one configuration, that of its `config.json`, so that
+no table mixes two. Where a command comes with other settings, the stages on which these
+bear are moved to `superseded/<hash of the earlier settings>/`; all others stay. With
+the earlier settings they come back. Nothing is removed.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tfgansynth.config import Config
+from tfgansynth.config_checks import config_from_json, differences
+from tfgansynth.errors import InputError, name_few
+from tfgansynth.experiment.graph import Plan, Splits
+from tfgansynth.experiment.plan import possible_stages
+from tfgansynth.experiment.run_folder import Run
+from tfgansynth.records import converter, files
+from tfgansynth.records.regimes import Regime
+from tfgansynth.runtime import storage
+
+FOLDER = "superseded"
+_INDEX = "stages.json"
+_OWN = {
+    *("cases.json", "config.json", "splits.json", "timings.json", "machine.json"),
+    *("memory.json", "run.lock"),
+}
+"""Files of a run folder that show no results."""
+_RECORDS = (files.PROVENANCE, "manifest.json", files.ASSESSMENT)
+"""Files that seal a stage."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Changes:
+    """What other settings than a run folder's mean for it.
+
+    Attributes:
+        settings: `unet.maps: 8 against 64` and so on.
+        stages: Names of the stages with work that these bear on.
+    """
+
+    settings: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+
+
+def changes(run: Run, splits: Splits) -> Changes:
+    """Compare a run's settings with those that its folder holds results of.
+
+    Raises:
+        InputError: The folder's record was altered, or is of another version.
+    """
+    if not run.config_path.exists():
+        return Changes()
+    earlier = _earlier(run)
+    if earlier == run.config:
+        return Changes()
+    others = _other_unets(run, splits)
+    old = possible_stages(earlier, splits, others)
+    new = possible_stages(run.config, splits, others)
+    settings = differences(*map(dataclasses.asdict, (run.config, earlier)))
+    return Changes(tuple(settings), tuple(_stale(run, old, new)))
+
+
+def bring_up_to_date(run: Run, splits: Splits) -> None:
+    """Keep aside what other settings made, bring back what these settings made.
+
+    Whatever interrupts this, the same command completes it.
+
+    Args:
+        run: An opened run.
+        splits: Its cases.
+
+    Raises:
+        InputError: A record was altered.
+    """
+    found = changes(run, splits)
+    if found.settings:
+        earlier = _earlier(run)
+        if found.stages:
+            _keep_aside(run, found.stages, earlier)
+            print(
+                f"SETTINGS: {name_few(found.settings, '; ', most=12)}: "
+                f"{len(found.stages)} stages of the earlier settings are kept in "
+                f"{run.root / FOLDER / _short(earlier)}"
+            )
+        storage.write_record(run.config_path, run.config_record())
+    _bring_back(run, splits)
+
+
+def _earlier(run: Run) -> Config:
+    return config_from_json(storage.read_record(run.config_path)["config"])
+
+
+def _short(config: Config) -> str:
+    text = json.dumps(dataclasses.asdict(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _other_unets(run: Run, splits: Splits) -> dict[int, list[tuple[Regime, bool]]]:
+    """Find U-Nets in the folders, whichever command made them."""
+    found: dict[int, list[tuple[Regime, bool]]] = {}
+    for fold in splits.folds:
+        for root in (run.root, *_asides(run)):
+            base = root / files.fold_name(fold.number)
+            for path in sorted(base.rglob(f"unet-*/{files.PROVENANCE}")):
+                record = storage.read_record(path)
+                development = record.get("evaluated_on") == "unused"
+                regime = converter.from_json(Regime, record["regime"], path)
+                found.setdefault(fold.number, []).append((regime, development))
+    return found
+
+
+def _asides(run: Run) -> list[Path]:
+    return sorted(path.parent for path in (run.root / FOLDER).glob(f"*/{_INDEX}"))
+
+
+def _stale(run: Run, old: Plan, new: Plan) -> Iterator[str]:
+    """Yield the names of folders that the old plan made and the new one would not."""
+    now, then = new.identities(), old.identities()
+    for name, identity in then.items():
+        folder = run.root / name
+        if now.get(name) == identity or not folder.exists():
+            continue
+        # Whatever else is there is not ours to move: it is refused where it is used.
+        if _sealed_identity(folder) in (None, identity):
+            yield name
+    for path in sorted(run.root.glob("fold-*/synthetic*/manifest.json")):
+        name = path.parent.relative_to(run.root).as_posix()
+        inputs = _inputs(path)
+        if name not in then and any(now.get(each) != inputs[each] for each in inputs):
+            yield name
+
+
+def _sealed_identity(folder: Path) -> str | None:
+    """Identity of what a finished stage's folder holds; None if it is not finished."""
+    for name in _RECORDS:
+        if (folder / name).exists():
+            return str(storage.read_record(folder / name).get("identity"))
+    return None
+
+
+def _inputs(manifest: Path) -> dict[str, Any]:
+    return dict(storage.read_record(manifest).get("inputs", {}))
+
+
+def _keep_aside(run: Run, names: tuple[str, ...], earlier: Config) -> None:
+    target = run.root / FOLDER / _short(earlier)
+    index_path = target / _INDEX
+    index = storage.read_record(index_path)["stages"] if index_path.exists() else {}
+    old = dataclasses.replace(run, config=earlier)
+    storage.write_record(target / "config.json", old.config_record())
+    for name in names:
+        if (target / name).exists():
+            raise InputError(f"{target / name}: exists already: remove or rename it")
+        index[name] = run.take_records(name)
+        storage.write_record(index_path, {"stages": index})
+        _move(run.root / name, target / name)
+    for path in sorted(run.root.iterdir()):
+        if path.is_file() and path.name not in _OWN:
+            path.replace(target / path.name)
+
+
+def _bring_back(run: Run, splits: Splits) -> None:
+    asides = _asides(run)
+    if not asides:
+        return
+    planned = possible_stages(run.config, splits, _other_unets(run, splits))
+    for aside in asides:
+        index = storage.read_record(aside / _INDEX)["stages"]
+        config = config_from_json(storage.read_record(aside / "config.json")["config"])
+        then = possible_stages(config, splits, _other_unets(run, splits)).identities()
+        for stage in planned.stages:
+            source, target = aside / stage.name, run.root / stage.name
+            same = then.get(stage.name) == stage.identity
+            if not (same and source.exists() and not target.exists()):
+                continue
+            _move(source, target)
+            run.put_records(stage.name, index.pop(stage.name, _NOTHING))
+            storage.write_record(aside / _INDEX, {"stages": index})
+            print(f"SETTINGS: {target} is back from {aside}")
+
+
+_NOTHING: dict[str, Any] = {"seconds": {}, "attempts": []}
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)

@@ -1,0 +1,356 @@
+"""The assessment of a synthetic set: quality, fidelity, memorization.
+
+The figures of one set, each beside the same figure of real cases.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfgansynth.arrays import MaskArray
+from tfgansynth.assessment import fidelity
+from tfgansynth.assessment.fidelity import (
+    compare_features,
+    compare_shapes,
+    expected_coverage,
+)
+from tfgansynth.assessment.memorization import Audit
+from tfgansynth.assessment.neighbors import Pairs
+from tfgansynth.assessment.quality import (
+    ShapeTable,
+    Spread,
+    agreement,
+    plausibility,
+    shape_ranges,
+    shape_table,
+    spread,
+)
+from tfgansynth.data.lungs import Lungs
+from tfgansynth.data.similarity import mean_pairwise_distance, perceptual_hash
+from tfgansynth.evaluation.generative_metrics import NEIGHBORS, Features
+from tfgansynth.records.converter import OPTIONAL
+from tfgansynth.seeds import derive_seed
+
+_FEWEST_SHAPES = 4
+_POINTS_A_NEIGHBOR = 5
+"""Balls that reach to the k-th neighbor need 5 k points: in halves of a smaller set,
+which the intervals are taken from, every ball reaches to nearly all."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AssessedSet:
+    """Which set was assessed: its folder, the hash of its manifest, its pairs."""
+
+    folder: str
+    manifest_sha256: str
+    n: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EnsembleMember:
+    """A member of the out-of-fold ensemble.
+
+    Attributes:
+        model_sha256: Hash of its file.
+        agreement: Its mean Dice on the real training cases that it has not seen.
+    """
+
+    model_sha256: str
+    agreement: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How well masks agree with an out-of-fold segmentation of their images, Dice."""
+
+    synthetic: Spread
+    real: Spread
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PlausibleShares:
+    """Which masks have a plausible shape.
+
+    Attributes:
+        synthetic: Share of the synthetic masks.
+        real: Share of the held-out real ones.
+        misfits: Shape figure to the number of synthetic masks outside its range.
+    """
+
+    synthetic: float
+    real: float
+    misfits: Mapping[str, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """Whether masks fit their images and look like masks."""
+
+    agreement: Agreement
+    plausibility: PlausibleShares
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReferencedFigure:
+    """A figure of the synthetic set beside that of held-out real cases.
+
+    Attributes:
+        synthetic: Synthetic against training cases.
+        real_reference: Held-out against training cases.
+        difference: Synthetic minus real reference.
+        size: How many of each set a figure is from.
+    """
+
+    synthetic: Figure
+    real_reference: Figure
+    difference: Figure
+    size: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Diversity:
+    """Mean distance of the perceptual hashes of images, in bits of 64."""
+
+    synthetic: float
+    real: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Fidelity:
+    """How close the synthetic distribution is to the real one.
+
+    Attributes:
+        features: Where the features come from, in words, and why they were not
+            compared, where they are too few or all equal.
+        neighbors: k, fewer than usual for small sets.
+        figures: The comparisons of features by name; none where there are too few.
+        expected_coverage: Of equal distributions; None without figures.
+        shapes: Distances of mask shapes by name; none where there are too few.
+        hash_diversity: Of the images.
+    """
+
+    features: str
+    neighbors: int
+    figures: Mapping[str, ReferencedFigure]
+    expected_coverage: float | None
+    shapes: Mapping[str, ReferencedFigure]
+    hash_diversity: Diversity
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFigures:
+    """The audit of the images, the masks or the pairs; see `memorization.PartAudit`."""
+
+    n_closer: int
+    share: float
+    threshold: float
+    expected_share: float
+    expected_share_interval: tuple[float, float]
+    copy_bound: float
+    n_copies: int
+    p_value: float
+    passed: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Memorization:
+    """Whether the set repeats training cases.
+
+    Attributes:
+        passed: Whether no part of the audit objects.
+        parts: Image, mask and pair to their figures.
+        flagged: Indices of the pairs that the audit objects to.
+    """
+
+    passed: bool
+    parts: Mapping[str, AuditFigures]
+    flagged: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """All that was found of a synthetic set; all of `assessment.json`.
+
+    Attributes:
+        fold: Number of the fold.
+        synthetic_set: Which set.
+        n_training: Training cases of its generator.
+        n_held_out: Real cases that neither generator nor ensemble have learned from.
+        held_out: Which these are, in words.
+        cross_fit: The members of the out-of-fold ensemble by folder.
+        quality: Of masks.
+        fidelity: To the real cases.
+        memorization: Of training cases.
+        files: Hashes of the files beside; empty while there are none.
+        inputs: Identity of each stage that it took something from.
+        identity: Hash of all that bears on it; empty of a set beside the run's own.
+    """
+
+    fold: int
+    synthetic_set: AssessedSet
+    n_training: int
+    n_held_out: int
+    held_out: str
+    cross_fit: Mapping[str, EnsembleMember]
+    quality: Quality
+    fidelity: Fidelity
+    memorization: Memorization
+    files: Mapping[str, str]
+    inputs: Mapping[str, str] = dataclasses.field(
+        default_factory=dict, metadata=OPTIONAL
+    )
+    identity: str = dataclasses.field(default="", metadata=OPTIONAL)
+
+
+def make_quality(
+    training: MaskArray,
+    synthetic: MaskArray,
+    held_out: MaskArray,
+    *,
+    segmented_training: MaskArray,
+    segmented_synthetic: MaskArray,
+    lungs: Lungs,
+) -> Quality:
+    """Say whether masks have plausible shapes and agree with their images.
+
+    Args:
+        training: Masks of the n training cases, bool (n, S, S).
+        synthetic: Masks of the m synthetic pairs, bool (m, S, S).
+        held_out: Masks of the l held-out real cases, bool (l, S, S).
+        segmented_training: What networks that have not seen them find in the
+            training images, bool (n, S, S).
+        segmented_synthetic: The same of the synthetic images, bool (m, S, S).
+        lungs: What the masks show.
+    """
+    tables = [shape_table(masks, lungs) for masks in (training, synthetic, held_out)]
+    return Quality(
+        agreement=Agreement(
+            synthetic=spread(agreement(synthetic, segmented_synthetic)),
+            real=spread(agreement(training, segmented_training)),
+        ),
+        plausibility=make_plausibility(*tables),
+    )
+
+
+def make_plausibility(
+    training: ShapeTable, synthetic: ShapeTable, held_out: ShapeTable
+) -> PlausibleShares:
+    """Say which shapes are within the range of training masks."""
+    ranges = shape_ranges(training)
+    ours, real = (plausibility(table, ranges) for table in (synthetic, held_out))
+    figures = [misfit.figure for misfit in ours.misfits]
+    return PlausibleShares(
+        synthetic=ours.share,
+        real=real.share,
+        misfits={name: figures.count(name) for name in dict.fromkeys(figures)},
+    )
+
+
+def make_fidelity(
+    *,
+    features: tuple[Features, Features, Features],
+    shapes: tuple[ShapeTable, ShapeTable, ShapeTable],
+    source: str,
+    diversity: Diversity,
+    seed: int,
+) -> Fidelity:
+    """Say how close the synthetic distribution is to the real one.
+
+    Args:
+        features: Of training cases, not necessarily all of them, of synthetic pairs
+            and of held-out cases.
+        shapes: Of the masks of all training cases, synthetic pairs and held-out cases.
+        source: Where the features come from, in words.
+        diversity: Of synthetic and of real training images.
+        seed: Determines the subsets that figures are taken from.
+    """
+    fewest = min(map(len, features))
+    k = max(1, min(NEIGHBORS, fewest // _POINTS_A_NEIGHBOR))
+    figures: dict[str, ReferencedFigure] = {}
+    try:
+        own_seed = derive_seed(seed, "features")
+        compared = compare_features(*features, seed=own_seed, k=k)
+        figures = {name: _referenced(each) for name, each in compared.items()}
+    except ValueError as fault:
+        source = f"{source}; not compared: {fault}"
+    return Fidelity(
+        features=source,
+        neighbors=k,
+        figures=figures,
+        expected_coverage=expected_coverage(fewest, fewest, k) if figures else None,
+        shapes=_shapes(shapes, derive_seed(seed, "shapes")),
+        hash_diversity=diversity,
+    )
+
+
+def _shapes(
+    tables: tuple[ShapeTable, ShapeTable, ShapeTable], seed: int
+) -> dict[str, ReferencedFigure]:
+    """Compare shapes of masks, figure by figure; empty where there are too few."""
+    fewest = min(len(values) for table in tables for values in table.values())
+    if fewest < _FEWEST_SHAPES:
+        return {}
+    compared = compare_shapes(*tables, seed=seed)
+    return {name: _referenced(each) for name, each in compared.items()}
+
+
+def _referenced(each: fidelity.Comparison) -> ReferencedFigure:
+    values = (each.synthetic, each.ruler, each.difference)
+    figures = [Figure(value=v.value, low=v.low, high=v.high) for v in values]
+    return ReferencedFigure(
+        synthetic=figures[0],
+        real_reference=figures[1],
+        difference=figures[2],
+        size=each.size,
+    )
+
+
+def make_diversity(pairs: Pairs, training: Pairs) -> Diversity:
+    """Measure the diversity of synthetic and of real training images."""
+    return Diversity(
+        synthetic=hash_diversity(pairs[0]), real=hash_diversity(training[0])
+    )
+
+
+def hash_diversity(images: NDArray[Any]) -> float:
+    """Return the mean distance of the perceptual hashes of images, in bits.
+
+    Args:
+        images: (n, S, S) in [0, 255].
+    """
+    whole = np.rint(images).astype(np.uint8)
+    return mean_pairwise_distance([perceptual_hash(image) for image in whole])
+
+
+def make_memorization(audit: Audit) -> Memorization:
+    """Say whether the set repeats training cases."""
+    return Memorization(
+        passed=audit.passed,
+        parts={
+            name: AuditFigures(
+                n_closer=part.n_closer,
+                share=part.share,
+                threshold=part.threshold,
+                expected_share=part.expected_share,
+                expected_share_interval=part.expected_share_interval,
+                copy_bound=part.copy_bound,
+                n_copies=len(part.copies),
+                p_value=part.p_value,
+                passed=part.passed,
+            )
+            for name, part in audit.parts.items()
+        },
+        flagged=tuple(audit.offenders.tolist()),
+    )

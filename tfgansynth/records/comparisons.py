@@ -1,0 +1,288 @@
+"""All regimes of an experiment, over folds and seeds, and the verdicts between them."""
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from tfgansynth.data.dataset import Identity
+from tfgansynth.evaluation import comparisons
+from tfgansynth.evaluation.comparisons import CaseResult, Verdict
+from tfgansynth.evaluation.mixed_effects import CONFIDENCE, Components, Design
+from tfgansynth.evaluation.tables import (
+    METRIC_HEADINGS,
+    PHANTOM_WARNING,
+    Summary,
+    TrainingSet,
+    summarize,
+)
+from tfgansynth.evaluation.verdicts import sentence
+from tfgansynth.records.regimes import Schedule, SetKind
+from tfgansynth.records.remarks import Remark
+from tfgansynth.records.runs import FinishedUNet
+from tfgansynth.records.tables import target
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeRow:
+    """One regime over all folds and seeds.
+
+    Attributes:
+        name: Of the regime.
+        training_set: Which kinds of pairs its U-Nets were trained on.
+        schedule: How long they were trained, and whether augmented.
+        set: Of which set the pairs are that are not real.
+        n_real: Real training pairs, ascending, each number once.
+        n_synthetic: Synthetic ones, likewise.
+        n_unets: Trained U-Nets, one a fold and seed.
+        n_results: Test cases of all of them; a case comes once a seed at most.
+        metrics: Each metric over all those results.
+        dice_by_seed: Mean Dice of each seed.
+    """
+
+    name: str
+    training_set: TrainingSet
+    schedule: Schedule
+    set: SetKind
+    n_real: tuple[int, ...]
+    n_synthetic: tuple[int, ...]
+    n_unets: int
+    n_results: int
+    metrics: Mapping[str, Summary]
+    dice_by_seed: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeTable:
+    """Regimes trained by one rule, which are compared with each other."""
+
+    title: str
+    rows: tuple[RegimeRow, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MetricDifference:
+    """One metric's difference; see `mixed_effects.Estimate` and `comparisons`."""
+
+    mean: float
+    low: float
+    high: float
+    p_mean: float
+    p_wilcoxon: float
+    components: Components
+    p_holm: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PairComparison:
+    """The verdict on a pair of regimes, second minus first.
+
+    Attributes:
+        first: Name of the regime compared against.
+        second: Name of the regime that the verdict is on.
+        n_pairs: Pairs of its family, over which Holm's correction goes.
+        n_seeds: Seeds that both regimes have.
+        design: How many cases met how many runs.
+        margin: Differences of Dice smaller than this do not matter.
+        verdict: What the second regime is to the first.
+        more_seeds: About how many more seeds would settle it; None if unknown.
+        sentence: The verdict and what it rests on, in words.
+        metrics: The difference of each metric.
+    """
+
+    first: str
+    second: str
+    n_pairs: int
+    n_seeds: int
+    design: Design
+    margin: float
+    verdict: Verdict
+    more_seeds: int | None
+    sentence: str
+    metrics: Mapping[str, MetricDifference]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UNetReference:
+    """Where one of the compared U-Nets lies: run, fold, folder; and its regime."""
+
+    run: str
+    fold: int
+    folder: str
+    regime: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What an experiment has shown so far; all of `comparison.json`.
+
+    Attributes:
+        warning: That the cases are phantoms; None if they are not.
+        context: Data set, target, preset, seeds and folds in one line.
+        dataset: The data set.
+        runs: What records call the runs.
+        seeds: Their seeds.
+        folds: The folds that have results, ascending.
+        remarks: Problems that may affect the results.
+        tables: The regimes. Those of one table are trained by one rule.
+        confidence: Of all intervals.
+        comparisons: The verdict on each pair of regimes of a table; Holm's correction
+            goes over the pairs of all tables, separately for those with a control.
+        unets: The U-Nets that all this comes from.
+    """
+
+    warning: str | None
+    context: str
+    dataset: Identity
+    runs: tuple[str, ...]
+    seeds: tuple[int, ...]
+    folds: tuple[int, ...]
+    remarks: tuple[Remark, ...]
+    tables: tuple[RegimeTable, ...]
+    confidence: float
+    comparisons: tuple[PairComparison, ...]
+    unets: tuple[UNetReference, ...]
+
+
+def make_comparison(
+    unets: Sequence[FinishedUNet],
+    remarks: Iterable[Remark] = (),
+    *,
+    context: str = "",
+    title_of: Callable[[FinishedUNet], str] | None = None,
+) -> Comparison:
+    """Summarize each regime, and decide on each pair of regimes of a table.
+
+    Args:
+        unets: One at least, of any number of seeds, folds and regimes; all of one
+            data set, and one configuration but for the seed.
+        remarks: Problems that may affect the results.
+        context: What it is of, in one line; without, settings, seeds and folds.
+        title_of: Names the table of a U-Net; without, by the rule it was trained by.
+
+    Raises:
+        ValueError: A regime has a case twice in one fold of one seed.
+    """
+    unets = sorted(unets, key=lambda unet: (unet.seed, unet.fold, unet.regime.order))
+    dataset = unets[0].dataset
+    tables: dict[str, dict[str, list[FinishedUNet]]] = {}
+    # Tables and regimes in their own order, whatever the first fold has.
+    for unet in sorted(unets, key=lambda unet: unet.regime.order):
+        regimes = tables.setdefault((title_of or table_title)(unet), {})
+        regimes.setdefault(unet.regime.name, []).append(unet)
+    results = [
+        CaseResult(unet.seed, row.fold, row.case_id, name, row.metrics)
+        for regimes in tables.values()
+        for name, members in regimes.items()
+        for unet in members
+        for row in unet.cases
+    ]
+    found = comparisons.compare(
+        results,
+        margin=unets[0].config.evaluation.equivalence_margin,
+        tables=[list(regimes) for regimes in tables.values()],
+        controls={u.regime.name for u in unets if u.regime.kind == "control"},
+    )
+    return Comparison(
+        warning=PHANTOM_WARNING if dataset.is_phantom else None,
+        context=context or context_of(unets),
+        dataset=dataset,
+        runs=tuple(dict.fromkeys(unet.run for unet in unets)),
+        seeds=tuple(sorted({unet.seed for unet in unets})),
+        folds=tuple(sorted({unet.fold for unet in unets})),
+        remarks=tuple(dict.fromkeys(remarks)),
+        tables=tuple(
+            RegimeTable(
+                title=title,
+                rows=tuple(_row(name, members) for name, members in regimes.items()),
+            )
+            for title, regimes in tables.items()
+        ),
+        confidence=CONFIDENCE,
+        comparisons=tuple(map(make_pair, found)),
+        unets=tuple(
+            UNetReference(
+                run=unet.run,
+                fold=unet.fold,
+                folder=unet.regime.folder_name,
+                regime=unet.regime.name,
+            )
+            for unet in unets
+        ),
+    )
+
+
+def table_title(unet: FinishedUNet) -> str:
+    """The heading under which a U-Net's regime stands: the rule it was trained by."""
+    if unet.regime.schedule == "paper":
+        return "The paper's regimes: trained until the paper's rule stops them"
+    steps = unet.config.evaluation.budget_steps
+    return f"Fixed budget: {steps} mini-batches each"
+
+
+def context_of(unets: Sequence[FinishedUNet]) -> str:
+    """Say in one line which data, settings, seeds and folds results are of."""
+    config = unets[0].config
+    seeds = ", ".join(map(str, dict.fromkeys(unet.seed for unet in unets)))
+    folds = ", ".join(map(str, sorted({unet.fold for unet in unets})))
+    size = config.data.size
+    return (
+        f"{unets[0].dataset.name}, {target(config)}, {size} x {size} px, "
+        f"{'reduced' if config.reduced else 'full'} training set; preset "
+        f"{config.preset}; seeds {seeds}; folds {folds}"
+    )
+
+
+def _row(name: str, unets: Sequence[FinishedUNet]) -> RegimeRow:
+    rows = [row for unet in unets for row in unet.cases]
+    regime = unets[0].regime
+    return RegimeRow(
+        name=name,
+        training_set=regime.training_set,
+        schedule=regime.schedule,
+        set=regime.kind,
+        n_real=tuple(sorted({unet.regime.n_real for unet in unets})),
+        n_synthetic=tuple(sorted({unet.regime.n_synthetic for unet in unets})),
+        n_unets=len(unets),
+        n_results=len(rows),
+        metrics={
+            metric: summarize([getattr(row.metrics, metric) for row in rows])
+            for metric in METRIC_HEADINGS
+        },
+        dice_by_seed={
+            str(seed): statistics.fmean(
+                row.metrics.dice
+                for unet in unets
+                if unet.seed == seed
+                for row in unet.cases
+            )
+            for seed in sorted({unet.seed for unet in unets})
+        },
+    )
+
+
+def make_pair(found: comparisons.PairVerdict) -> PairComparison:
+    """Record the verdict on a pair of regimes."""
+    pair = found.pair
+    return PairComparison(
+        first=pair.first,
+        second=pair.second,
+        n_pairs=found.n_pairs,
+        n_seeds=pair.n_seeds,
+        design=pair.primary.design,
+        margin=found.margin,
+        verdict=found.verdict,
+        more_seeds=found.more_seeds,
+        sentence=sentence(found),
+        metrics={
+            metric: MetricDifference(
+                mean=each.mean,
+                low=each.low,
+                high=each.high,
+                p_mean=each.p_mean,
+                p_wilcoxon=each.p_wilcoxon,
+                components=each.components,
+                p_holm=found.p_holm[metric],
+            )
+            for metric, each in pair.estimates.items()
+        },
+    )

@@ -1,0 +1,76 @@
+"""Names of the files and folders of results."""
+
+from collections.abc import Mapping
+
+from tfgansynth.config import Config
+
+CONFIG, CASE_LIST, SPLITS = "config.json", "cases.json", "splits.json"
+"""What a run belongs to: settings, data and split."""
+MACHINES, TIMINGS = "machine.json", "timings.json"
+"""On what its stages were computed, and how long they took."""
+PROVENANCE = "provenance.json"
+"""Says in a stage's folder what it came from, and that it is done."""
+HISTORY, MODEL = "history.csv", "model.keras"
+"""Files of every U-Net, besides `PROVENANCE`, which is written last."""
+ASSESSMENT, ARRAYS = "assessment.json", "assessment.npz"
+"""Files of an assessment."""
+TABLE, TABLE_TEXT, TABLE_SHEET = "table.json", "table.md", "table.csv"
+"""The paper's regimes of one run."""
+COMPARISON, COMPARISON_TEXT = "comparison.json", "comparison.md"
+"""All regimes and verdicts, in the folder of the run, or of the study of several."""
+CURVE = "curve"
+"""A learning curve's files begin with this."""
+TRIAL = "trial.json"
+"""What a recipe came to on cases that a reduced experiment leaves out."""
+MERGED_FOLD = "fold.json"
+"""The results of one fold in a folder of merged results."""
+REPORT = "report.html"
+"""The page that shows a run or a study."""
+
+
+def curve_folder_name(dataset_name: str, config: Config) -> str:
+    """`curve-<data>-<preset>`, and the lung if only one, as runs have it."""
+    lungs = [] if config.lungs == "both" else [config.lungs]
+    return "-".join([CURVE, dataset_name, config.preset, *lungs])
+
+
+GAN = "gan"
+"""Folder of a fold's GAN."""
+DEVELOPMENT = "development"
+"""Folder of U-Nets that are evaluated on cases that a reduced experiment leaves out."""
+
+
+def fold_name(number: int) -> str:
+    """Folder of a fold."""
+    return f"fold-{number}"
+
+
+def gan_stage(fold: int) -> str:
+    """The stage, and the folder below the run's, of a fold's GAN."""
+    return f"fold-{fold}/gan"
+
+
+def pseudo_label_name(number: int) -> str:
+    """Folder of a member of the pseudo-label ensemble, below its fold's."""
+    return f"pseudo-labels/member-{number}"
+
+
+def cross_fit_name(number: int) -> str:
+    """Folder of a member of the out-of-fold ensemble, below its fold's."""
+    return f"cross-fit/member-{number}"
+
+
+def set_seconds(seconds: Mapping[str, float], fold: int, members: int) -> float:
+    """How long it took to make a fold's synthetic set.
+
+    Args:
+        seconds: Of stages and their parts, as `timings.json` has them.
+        fold: Number of the fold.
+        members: Size of the pseudo-label ensemble.
+
+    Returns:
+        Seconds of the training of the GAN and the ensemble and of drawing the pairs.
+    """
+    ensemble = map(pseudo_label_name, range(1, members + 1))
+    names = (GAN, *ensemble, "synthetic")
+    return sum(seconds.get(f"{fold_name(fold)}/{name}", 0.0) for name in names)

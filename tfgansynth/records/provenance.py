@@ -1,0 +1,204 @@
+"""What a U-Net or a synthetic set came from, as its folder says."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from tfgansynth.config import (
+    AugmentationConfig,
+    DataConfig,
+    GANConfig,
+    SynthesisConfig,
+    UNetConfig,
+)
+from tfgansynth.data.dataset import Identity
+from tfgansynth.data.duplicates import Crossing
+from tfgansynth.data.lungs import Lungs
+from tfgansynth.records.converter import OPTIONAL
+from tfgansynth.records.regimes import Regime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SetReference:
+    """The synthetic set that a U-Net was trained on.
+
+    Attributes:
+        manifest_sha256: Hash of its manifest.
+        generator_sha256: Hash of its generator's weights; None of a control.
+        training_cases: The cases that the generator has learned from, with hashes.
+    """
+
+    manifest_sha256: str
+    generator_sha256: str | None
+    training_cases: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UNetProvenance:
+    """What a finished U-Net of a regime came from.
+
+    Attributes:
+        dataset: Its data set.
+        preset: Name of the configuration's preset.
+        reduced: Whether its training set is the reduced one.
+        lungs: What the masks show.
+        fold: Number of its fold.
+        seed: Seed of its run.
+        duplicates: Those there are.
+        network_version: Of the U-Net.
+        data: Numbers of cases and split.
+        augmentation: Numbers of classical augmentation.
+        unet: Numbers of the network and its training.
+        training_cases: The real cases it has learned from, with hashes.
+        validation_cases: Those that decided when to stop.
+        synthetic_set: The set that it has learned from; None without one.
+        regime: How it was trained.
+        files: Hashes of its files.
+        stage: What kind of stage has made it.
+        evaluated_on: `test` or `unused`: which cases it was evaluated on.
+        inputs: Identity of each stage that it took something from.
+        identity: Hash of all that bears on it.
+    """
+
+    dataset: Identity
+    preset: str
+    reduced: bool
+    lungs: Lungs
+    fold: int
+    seed: int
+    duplicates: tuple[Crossing, ...]
+    network_version: int
+    data: DataConfig
+    augmentation: AugmentationConfig
+    unet: UNetConfig
+    training_cases: Mapping[str, str]
+    validation_cases: Mapping[str, str]
+    synthetic_set: SetReference | None
+    regime: Regime
+    files: Mapping[str, str]
+    stage: str
+    evaluated_on: str
+    inputs: Mapping[str, str]
+    identity: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PairEntry:
+    """One pair of a synthetic set; see `synthesis.sampling.Draw`."""
+
+    name: str
+    batch: int
+    index: int
+    perceptual_hash: str
+    image_sha256: str
+    mask_sha256: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DroppedPair:
+    """A pair that the audit for copies objects to.
+
+    Attributes:
+        name: Of the pair.
+        part: Image, mask or pair: what is nearest to a training case.
+        case_id: That case.
+        distance: The relative distance of the two.
+    """
+
+    name: str
+    part: str
+    case_id: str
+    distance: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorProvenance:
+    """What a generator, or what stands in its place, came from.
+
+    Attributes:
+        dataset: Its data set.
+        preset: Name of the configuration's preset.
+        reduced: Whether its training set is the reduced one.
+        lungs: What the masks show.
+        fold: Number of the fold.
+        seed: Seed of the run.
+        duplicates: Those there are.
+        network_version: Of the GAN.
+        data: Numbers of cases and split.
+        augmentation: Numbers of classical augmentation.
+        gan: Numbers of the GAN.
+        training_cases: The cases that it has learned from, with hashes.
+        generator_sha256: Hash of its weights; None of a control.
+        step: Mini-batches that it was trained for; None of a control.
+    """
+
+    dataset: Identity
+    preset: str
+    reduced: bool
+    lungs: Lungs
+    fold: int
+    seed: int
+    duplicates: tuple[Crossing, ...]
+    network_version: int
+    data: DataConfig
+    augmentation: AugmentationConfig
+    gan: GANConfig
+    training_cases: Mapping[str, str]
+    generator_sha256: str | None
+    step: int | None = dataclasses.field(default=None, metadata=OPTIONAL)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SetManifest(GeneratorProvenance):
+    """What a synthetic set of a run came from: its generator, and how it was drawn.
+
+    Attributes:
+        z_seed: Determines all noise.
+        mask_components: Components that a clean mask keeps at most.
+        synthesis: Numbers of the set.
+        drawn: Pairs drawn in all.
+        dropped_as_almost_identical: Pairs dropped by their perceptual hash.
+        dropped_for_an_empty_mask: Pairs dropped as nothing of their mask was left.
+        pairs: The pairs.
+        kind: `plain`, `filtered`, `control` with training cases in the place of
+            generated images, or `separate`: of another size or another generator.
+        z_dim: Length of the noise vector.
+        stage: What kind of stage has made it.
+        inputs: Identity of each stage that it took something from; None of a set of
+            another generator.
+        identity: Hash of all that bears on it; None of a separate set.
+        pseudo_labels: Hash of each member of the pseudo-label ensemble.
+        cross_fit: Hash of each member of the out-of-fold ensemble that has filtered.
+        min_agreement: The least agreement with it.
+        dropped_for_disagreement: Pairs dropped by it.
+        audited_manifest_sha256: Of the set that this one is what is left of.
+        dropped_by_the_audit: Pairs that the audit has dropped.
+    """
+
+    z_seed: int
+    mask_components: int
+    synthesis: SynthesisConfig
+    drawn: int
+    dropped_as_almost_identical: int
+    dropped_for_an_empty_mask: int
+    pairs: tuple[PairEntry, ...]
+    kind: str
+    z_dim: int
+    stage: str
+    inputs: Mapping[str, str] | None = dataclasses.field(
+        default=None, metadata=OPTIONAL
+    )
+    identity: str | None = dataclasses.field(default=None, metadata=OPTIONAL)
+    pseudo_labels: Mapping[str, str] | None = dataclasses.field(
+        default=None, metadata=OPTIONAL
+    )
+    cross_fit: Mapping[str, str] | None = dataclasses.field(
+        default=None, metadata=OPTIONAL
+    )
+    min_agreement: float | None = dataclasses.field(default=None, metadata=OPTIONAL)
+    dropped_for_disagreement: int = dataclasses.field(default=0, metadata=OPTIONAL)
+    audited_manifest_sha256: str | None = dataclasses.field(
+        default=None, metadata=OPTIONAL
+    )
+    dropped_by_the_audit: tuple[DroppedPair, ...] = dataclasses.field(
+        default=(), metadata=OPTIONAL
+    )

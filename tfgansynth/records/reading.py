@@ -1,0 +1,209 @@
+"""Reading all that is finished in a run folder."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tfgansynth.data.duplicates import Crossing
+from tfgansynth.errors import InputError, name_few
+from tfgansynth.evaluation.case_rows import read_cases
+from tfgansynth.evaluation.predictions import CASES
+from tfgansynth.gan import health
+from tfgansynth.gan.health import History
+from tfgansynth.records import converter
+from tfgansynth.records.files import (
+    CASE_LIST,
+    CONFIG,
+    HISTORY,
+    MACHINES,
+    PROVENANCE,
+    SPLITS,
+    TIMINGS,
+    gan_stage,
+)
+from tfgansynth.records.provenance import UNetProvenance
+from tfgansynth.records.remarks import DATA, Remark
+from tfgansynth.records.runs import (
+    CaseList,
+    FinishedUNet,
+    MachineLog,
+    RunRecord,
+    Settings,
+    Split,
+)
+from tfgansynth.runtime import checkpoints, storage
+from tfgansynth.segmentation import history
+
+_MOST_CSV_BYTES = 16 << 20
+_REGIME = "regime"
+"""Part of the provenance of a regime's U-Net, and of no other stage's."""
+
+
+def read_run(root: Path, name: str = "") -> RunRecord:
+    """Read all that is finished in a run folder.
+
+    Args:
+        root: The run folder.
+        name: What records call the run; without, as its folder.
+
+    Raises:
+        InputError: It is no run folder, or a file is missing, altered or damaged.
+    """
+    run = read_identity(root)
+    folders = [*unet_folders(root)]
+    unets = [read_unet(run, folder, name or root.resolve().name) for folder in folders]
+    return complete(run, [unet for unet in unets if unet])
+
+
+def read_identity(root: Path) -> RunRecord:
+    """Read what a run folder says of itself, without its results.
+
+    Raises:
+        InputError: It is no run folder, or a file was altered.
+    """
+    machines, timings = root / MACHINES, root / TIMINGS
+    return RunRecord(
+        root=root,
+        settings=converter.read(root / CONFIG, Settings),
+        cases=converter.read(root / CASE_LIST, CaseList).cases,
+        folds=converter.read(root / SPLITS, Split).folds,
+        machines=(
+            converter.read(machines, MachineLog) if machines.exists() else MachineLog()
+        ),
+        timings=converter.read(timings, dict[str, float]) if timings.exists() else {},
+    )
+
+
+def unet_folders(root: Path) -> Iterator[Path]:
+    """Yield the folder of each finished U-Net of a run's regimes.
+
+    Raises:
+        InputError: A record of provenance was altered.
+    """
+    for path in sorted(root.glob(f"fold-*/*/{PROVENANCE}")):
+        if _REGIME in storage.read_json(path):
+            yield path.parent
+
+
+def read_unet(run: RunRecord, folder: Path, name: str) -> FinishedUNet:
+    """Read a finished U-Net.
+
+    Args:
+        run: Its run.
+        folder: Its own.
+        name: What records call the run.
+
+    Raises:
+        InputError: A file is missing, was altered, or has another form.
+    """
+    provenance = converter.read(folder / PROVENANCE, UNetProvenance)
+    hashes = {name: provenance.files.get(name, "") for name in (CASES, HISTORY)}
+    storage.require_files(folder, hashes)
+    return FinishedUNet(
+        run=name,
+        settings=run.settings,
+        dataset=provenance.dataset,
+        fold=provenance.fold,
+        regime=provenance.regime,
+        cases=tuple(read_cases(folder / CASES)),
+        folder=folder,
+        epochs=tuple(read_epochs(folder / HISTORY)),
+        duplicates=provenance.duplicates,
+    )
+
+
+def complete(run: RunRecord, unets: list[FinishedUNet]) -> RunRecord:
+    """Add finished U-Nets to a run, and the remarks on what is behind them."""
+    unets.sort(key=lambda unet: (unet.fold, unet.regime.order, unet.regime.label))
+    remarks = dict.fromkeys(each for unet in unets for each in _remarks(run, unet))
+    return dataclasses.replace(run, unets=tuple(unets), remarks=tuple(remarks))
+
+
+def remarks_behind(run: RunRecord, unets: Iterable[FinishedUNet]) -> tuple[Remark, ...]:
+    """Return those of a run's remarks that are behind some of its U-Nets."""
+    stages = {DATA}
+    for unet in unets:
+        stages |= {unet.stage, gan_stage(unet.fold)}
+    return tuple(remark for remark in run.remarks if remark.stage in stages)
+
+
+def data_remarks(duplicates: Iterable[Crossing]) -> tuple[Remark, ...]:
+    """Say which duplicates across the split were allowed."""
+    pairs = list(dict.fromkeys(str(crossing.pair) for crossing in duplicates))
+    if not pairs:
+        return ()
+    text = (
+        f"{len(pairs)} duplicates across the split were allowed (--allow-duplicates): "
+        f"{name_few(pairs)}"
+    )
+    return (Remark(seed=None, fold=None, stage=DATA, kind="duplicates", text=text),)
+
+
+def gan_remarks(run: RunRecord, fold: int) -> tuple[Remark, ...]:
+    """Name the problems in the training of a fold's GAN."""
+    found = read_gan_history(run.root / gan_stage(fold))
+    if found is None:
+        return ()
+    n_cases = len(run.training_ids(fold))
+    return tuple(
+        Remark(
+            seed=run.config.seed,
+            fold=fold,
+            stage=gan_stage(fold),
+            kind=kind,
+            text=f"GAN of {n_cases} cases: {text}",
+        )
+        for kind, text in health.faults(found, run.config.gan).items()
+    )
+
+
+def read_gan_history(folder: Path) -> History | None:
+    """Read what a GAN's training came to; None where it has left no checkpoint.
+
+    From the newest checkpoint, which carries a hash, unlike the CSV file.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    checkpoint_folder = folder / "checkpoints"
+    step = checkpoints.newest_step(checkpoint_folder)
+    if not step:
+        return None
+    path = checkpoints.path_of(checkpoint_folder, step)
+    return _history_of(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _history_of(path: Path, _: int) -> History:
+    """Read a checkpoint's history once for each time that it is written."""
+    return History.from_arrays(storage.read_arrays(path))
+
+
+def read_epochs(path: Path) -> list[history.Epoch]:
+    """Read the history of a U-Net's training.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    try:
+        text = storage.read_bytes(path, _MOST_CSV_BYTES).decode()
+        return history.history_from_csv(text)
+    except ValueError as fault:
+        raise InputError(f"{path}: cannot be read ({fault})") from fault
+
+
+def _remarks(run: RunRecord, unet: FinishedUNet) -> Iterator[Remark]:
+    """Problems with the data or in the trainings behind a U-Net."""
+    yield from data_remarks(unet.duplicates)
+    yield from gan_remarks(run, unet.fold)
+    regime = unet.regime
+    n_pairs = regime.n_real + regime.n_synthetic
+    for text in history.remarks(unet.epochs, regime.unet_config(run.config), n_pairs):
+        yield Remark(
+            seed=run.config.seed,
+            fold=unet.fold,
+            stage=unet.stage,
+            kind="bound_of_epochs",
+            text=f"{regime.label}: {text}",
+        )

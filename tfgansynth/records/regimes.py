@@ -1,0 +1,237 @@
+"""How one U-Net is trained, as data, and how that is named."""
+
+import dataclasses
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfgansynth.config import (
+    AugmentationConfig,
+    Config,
+    SynthesisConfig,
+    UNetConfig,
+)
+from tfgansynth.evaluation.tables import TrainingSet, training_set_of
+from tfgansynth.records.converter import json_name
+from tfgansynth.seeds import derive_seed
+
+Indices = NDArray[np.int64]
+
+SetKind = Literal["plain", "filtered", "control"]
+"""The sets of a fold that its networks learn from: as the generator draws them; those
+of its pairs whose masks agree with the out-of-fold ensemble; and the control, drawn in
+the same way with the fold's training cases in the generator's place."""
+
+Schedule = Literal["paper", "fixed_budget", "augmented"]
+"""The paper's stopping rule; an equal number of steps for all; the same, with
+classical augmentation."""
+
+_SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Regime:
+    """How one U-Net is trained.
+
+    Attributes:
+        n_real: Real training pairs.
+        n_synthetic: Training pairs of a synthetic set, or of its control.
+        schedule: How long, and whether augmented.
+        kind: Of the set that these pairs are of.
+    """
+
+    n_real: int
+    n_synthetic: int
+    schedule: Schedule = "paper"
+    kind: SetKind = dataclasses.field(default="plain", metadata=json_name("set"))
+
+    @property
+    def training_set(self) -> TrainingSet:
+        """The training set that the numbers of training pairs make."""
+        return training_set_of(self.n_real, self.n_synthetic)
+
+    @property
+    def folder_name(self) -> str:
+        """`unet-r30-s120`, and what differs from the paper's way."""
+        counts = f"unet-r{self.n_real}-s{self.n_synthetic}"
+        control = ["control"] if self.kind == "control" else []
+        extras = [extra.replace(" ", "-") for extra in self._extras]
+        return "-".join([counts, *control, *extras])
+
+    @property
+    def label(self) -> str:
+        """`30 real + 120 synthetic`, and what differs from the paper's way."""
+        counts = f"{self.n_real} real + {self.n_synthetic} {self._pairs}"
+        return f"{counts} ({', '.join(self._extras)})" if self._extras else counts
+
+    @property
+    def name(self) -> str:
+        """The name without counts; those of the paper's regimes are the paper's."""
+        if self.schedule == "paper":
+            return ", ".join([self.training_set, *self._extras])
+        words = {
+            TrainingSet.REAL: "real",
+            TrainingSet.MIXED: f"real + {self._pairs}",
+            TrainingSet.SYNTHETIC: self._pairs,
+        }
+        return f"{words[self.training_set]} ({', '.join(self._extras)})"
+
+    @property
+    def order(self) -> tuple[bool, bool, int, int, bool]:
+        """Sorts regimes as tables list them, each control before its like."""
+        return (
+            self.schedule != "paper",
+            self.kind == "filtered",
+            _SCHEDULES.index(self.schedule),
+            [*TrainingSet].index(self.training_set),
+            self.kind != "control",
+        )
+
+    def unet_config(self, config: Config) -> UNetConfig:
+        """The numbers of this U-Net's training."""
+        # What does not bear on pairs of one kind is no part of their U-Net.
+        share = config.unet.real_share if self.n_real and self.n_synthetic else 0.0
+        unet = dataclasses.replace(config.unet, real_share=share)
+        if self.schedule == "paper":
+            return unet
+        return fixed_length(
+            unet,
+            config.evaluation.budget_steps,
+            config.evaluation.budget_epoch,
+            augment="elastic" if self.schedule == "augmented" else "none",
+        )
+
+    @property
+    def _pairs(self) -> str:
+        return "control" if self.kind == "control" else "synthetic"
+
+    @property
+    def _extras(self) -> list[str]:
+        extras = ["filtered"] if self.kind == "filtered" else []
+        if self.schedule == "paper":
+            return extras
+        return [*extras, self.schedule.replace("_", " ")]
+
+
+def fixed_length(
+    unet: UNetConfig, steps: int, steps_an_epoch: int, **changes: Any
+) -> UNetConfig:
+    """Let a training take so many steps; the stopping rule's numbers do not bear on it.
+
+    Args:
+        unet: Numbers of the network and its training.
+        steps: Mini-batches in total.
+        steps_an_epoch: Mini-batches between two validations.
+        **changes: Other numbers to change.
+    """
+    default = UNetConfig()
+    return dataclasses.replace(
+        unet,
+        fixed_steps=steps,
+        steps_an_epoch=steps_an_epoch,
+        stop_window=default.stop_window,
+        min_steps=default.min_steps,
+        max_epochs=default.max_epochs,
+        **changes,
+    )
+
+
+def synthesis_config(config: Config, kind: SetKind) -> SynthesisConfig:
+    """The numbers of a set; those that do not bear on it have their default.
+
+    Args:
+        config: The experiment's numbers.
+        kind: Which set.
+    """
+    found, default = config.synthesis, SynthesisConfig()
+    if not found.pseudo_label_members:
+        steps = default.pseudo_label_steps
+        found = dataclasses.replace(found, pseudo_label_steps=steps)
+    if kind != "filtered":
+        found = dataclasses.replace(found, min_agreement=default.min_agreement)
+    return found
+
+
+def augmentation_config(config: Config, switch: str) -> AugmentationConfig:
+    """The numbers of a stage's augmentation; their default where it is `none`."""
+    return config.augmentation if switch != "none" else AugmentationConfig()
+
+
+def pseudo_label_config(config: Config) -> UNetConfig:
+    """The numbers of a pseudo-label member's training: fixed length, augmented."""
+    steps = config.synthesis.pseudo_label_steps
+    return fixed_length(
+        config.unet,
+        steps,
+        min(config.evaluation.budget_epoch, steps),
+        augment="elastic",
+        real_share=0.0,
+        keep="last",
+    )
+
+
+def cross_fit_config(config: Config) -> UNetConfig:
+    """The numbers of a cross-fit member's training: fixed length, last weights."""
+    steps = config.evaluation.cross_fit_steps
+    return fixed_length(
+        config.unet,
+        steps,
+        min(config.evaluation.budget_epoch, steps),
+        real_share=0.0,
+        keep="last",
+    )
+
+
+def cross_fit_parts(config: Config, fold: int, n_cases: int) -> tuple[Indices, ...]:
+    """Split a fold's training cases by the run's seed, a part for each member.
+
+    Args:
+        config: The experiment's numbers.
+        fold: Number of the fold.
+        n_cases: Its training cases.
+
+    Returns:
+        For each member the indices of the cases that it does not learn from, ascending.
+    """
+    # The label of a seed is part of the numbers and keeps its old word.
+    rng = np.random.default_rng(derive_seed(config.seed, "judges", fold))
+    shuffled = rng.permutation(n_cases)
+    parts = np.array_split(shuffled, config.evaluation.cross_fit_splits)
+    return tuple(np.sort(part) for part in parts)
+
+
+def real_indices(config: Config, fold: int, n_cases: int, count: int) -> Indices:
+    """Draw training cases of a fold by the run's seed; fewer are a prefix of more.
+
+    Args:
+        config: The experiment's numbers.
+        fold: Number of the fold.
+        n_cases: Its training cases.
+        count: How many to draw.
+
+    Returns:
+        Indices of the cases drawn.
+    """
+    rng = np.random.default_rng(derive_seed(config.seed, "real", fold))
+    return np.asarray(rng.permutation(n_cases)[:count])
+
+
+def set_name(kind: SetKind) -> str:
+    """Folder of such a set below its fold's."""
+    return _of_kind("synthetic", kind)
+
+
+def assessment_name(kind: SetKind) -> str:
+    """Folder of the assessment of such a set below its fold's."""
+    return _of_kind("assessment", kind)
+
+
+def set_names() -> dict[SetKind, str]:
+    """Folder of each kind of set."""
+    kinds: tuple[SetKind, ...] = get_args(SetKind)
+    return {kind: set_name(kind) for kind in kinds}
+
+
+def _of_kind(name: str, kind: SetKind) -> str:
+    return name if kind == "plain" else f"{name}-{kind}"

@@ -1,0 +1,208 @@
+"""What a run folder holds: what it belongs to, its finished U-Nets, how it was made."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfgansynth.config import Config
+from tfgansynth.data.dataset import CaseHashes, Identity
+from tfgansynth.data.duplicates import Crossing
+from tfgansynth.data.splits import Fold
+from tfgansynth.errors import InputError
+from tfgansynth.evaluation.case_rows import CaseRow
+from tfgansynth.records.files import SPLITS
+from tfgansynth.records.regimes import Regime
+from tfgansynth.records.remarks import Remark
+from tfgansynth.segmentation.history import Epoch
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run was begun with; all of `config.json`.
+
+    Attributes:
+        networks: Version of each network.
+        config: All numbers.
+    """
+
+    networks: Mapping[str, int]
+    config: Config
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CaseList:
+    """The cases that a run was begun with; all of `cases.json`.
+
+    Attributes:
+        cases: Hash of each case's content by case id.
+    """
+
+    cases: CaseHashes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Split:
+    """The split of the cases; all of `splits.json`.
+
+    Attributes:
+        folds: All folds.
+    """
+
+    folds: tuple[Fold, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MachineFacts:
+    """A machine that stages were computed on; see `runtime.machine`."""
+
+    processor: str
+    cpu_features: tuple[str, ...]
+    gpus: tuple[str, ...]
+    bfloat16_units: tuple[str, ...]
+    threads: int
+    kernels: str
+    versions: Mapping[str, str]
+    commit: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt at a stage whose work is in the result.
+
+    Attributes:
+        after: Steps or epochs that were done before it.
+        precision: Number format of the convolutions.
+        machine: Index of its machine in the log.
+    """
+
+    after: int
+    precision: str
+    machine: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MachineLog:
+    """On what a run was computed; all of `machine.json`.
+
+    Attributes:
+        machines: Each machine once.
+        stages: The attempts at each stage.
+    """
+
+    machines: tuple[MachineFacts, ...] = ()
+    stages: Mapping[str, tuple[Attempt, ...]] = dataclasses.field(default_factory=dict)
+
+
+Timings = Mapping[str, float]
+"""Seconds of stages and, as `stage/part`, of their parts; all of `timings.json`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedUNet:
+    """One trained U-Net and its test cases.
+
+    Attributes:
+        run: What records call its run.
+        settings: Its run's.
+        dataset: Its run's.
+        fold: Number of its fold.
+        regime: How it was trained.
+        cases: Its test cases.
+        folder: Where it lies; None of merged results.
+        epochs: The history of its training; empty of merged results.
+        duplicates: Duplicates across the split, as allowed; likewise.
+    """
+
+    run: str
+    settings: Settings
+    dataset: Identity
+    fold: int
+    regime: Regime
+    cases: tuple[CaseRow, ...]
+    folder: Path | None = None
+    epochs: tuple[Epoch, ...] = ()
+    duplicates: tuple[Crossing, ...] = ()
+
+    @property
+    def config(self) -> Config:
+        """The numbers of its run."""
+        return self.settings.config
+
+    @property
+    def seed(self) -> int:
+        """Seed of its run."""
+        return self.config.seed
+
+    @property
+    def stage(self) -> str:
+        """The stage that has made it, and its folder below the run's."""
+        return f"fold-{self.fold}/{self.regime.folder_name}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """All that is finished in a run folder.
+
+    Attributes:
+        root: The run folder.
+        settings: What it was begun with.
+        cases: Hash of each case's content by case id.
+        folds: The split.
+        unets: The finished U-Nets of all regimes, by fold and in the order of tables.
+        remarks: Problems with the data or in the trainings behind them.
+        machines: On what it was computed.
+        timings: How long that took.
+    """
+
+    root: Path
+    settings: Settings
+    cases: CaseHashes
+    folds: tuple[Fold, ...]
+    unets: tuple[FinishedUNet, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    machines: MachineLog = dataclasses.field(default_factory=MachineLog)
+    timings: Timings = dataclasses.field(default_factory=dict)
+
+    @property
+    def config(self) -> Config:
+        """All numbers."""
+        return self.settings.config
+
+    def fold(self, number: int) -> Fold:
+        """Return one fold.
+
+        Raises:
+            InputError: There is no such fold.
+        """
+        for fold in self.folds:
+            if fold.number == number:
+                return fold
+        raise InputError(f"{self.root / SPLITS}: has no fold {number}")
+
+    def fold_folder(self, number: int) -> Path:
+        """Folder of one fold."""
+        return self.root / f"fold-{number}"
+
+    def attempts(self, stage: str) -> list[tuple[Attempt, MachineFacts]]:
+        """Return the attempts at a stage, each with its machine."""
+        found = self.machines.stages.get(stage, ())
+        return [(attempt, self.machines.machines[attempt.machine]) for attempt in found]
+
+    def training_ids(self, number: int) -> tuple[str, ...]:
+        """The cases that networks of a fold may learn from."""
+        return self.fold(number).training_ids(reduced=self.config.reduced)
+
+    @property
+    def regime_unets(self) -> tuple[FinishedUNet, ...]:
+        """Those that tables compare: of all training cases, or none, and whole sets.
+
+        `tools/train_unet.py` trains others too, and learning curves those of fewer
+        cases than their generator has.
+        """
+        count = self.config.synthesis.count
+        return tuple(
+            unet
+            for unet in self.unets
+            if unet.regime.n_real in (0, len(self.training_ids(unet.fold)))
+            and unet.regime.n_synthetic in (0, count)
+        )

@@ -1,0 +1,101 @@
+"""Comparisons of regimes as text and Markdown: their rows, and the verdicts."""
+
+import textwrap
+from collections.abc import Sequence
+
+from tfgansynth.evaluation.mixed_effects import CONFIDENCE
+from tfgansynth.evaluation.tables import METRIC_HEADINGS
+from tfgansynth.evaluation.verdicts import p_text
+from tfgansynth.records.comparisons import Comparison, PairComparison, RegimeRow
+from tfgansynth.records.remarks import remark_lines
+from tfgansynth.reporting import grids
+from tfgansynth.reporting.grids import span
+from tfgansynth.reporting.tables import mean_sd
+
+TITLE = "Comparison of the regimes"
+
+_NO_PAIRS = "No two regimes have two test cases in common yet."
+_ROW_HEADINGS = (
+    *("", "Real", "Synthetic", "U-Nets", "Results"),
+    *METRIC_HEADINGS.values(),
+)
+_HEADINGS = (
+    "difference",
+    f"{100 * CONFIDENCE:.0f} % interval",
+    *("p (Wilcoxon)", "p (mean)", "p (Holm)"),
+)
+_SCREEN = 88
+"""Width of running text on the screen, in characters."""
+
+
+def comparison_to_text(comparison: Comparison) -> str:
+    """Render a comparison for a terminal; the first line warns of phantoms."""
+    lines = [comparison.warning] if comparison.warning else []
+    lines.append(f"Comparison: {comparison.context}")
+    for table in comparison.tables:
+        rows = map(_row, table.rows)
+        lines += ["", table.title, *grids.to_text(_ROW_HEADINGS, rows)]
+    lines += ["", TITLE]
+    if not comparison.comparisons:
+        lines.append(_NO_PAIRS)
+    for pair in comparison.comparisons:
+        lines += ["", f"{_names(pair)}: {pair.verdict.upper()}"]
+        lines += grids.to_text(("", *_HEADINGS), _metrics(pair), indent="   ")
+        lines += textwrap.wrap(pair.sentence, _SCREEN)
+    lines += [f"REMARK: {line}" for line in _remarks(comparison)]
+    return "\n".join(lines) + "\n"
+
+
+def comparison_to_markdown(comparison: Comparison) -> str:
+    """Render a comparison as Markdown; the first line warns of phantoms, in bold."""
+    parts = [f"**{comparison.warning}**"] if comparison.warning else []
+    parts.append(comparison.context)
+    for table in comparison.tables:
+        rows = map(_row, table.rows)
+        parts += [f"### {table.title}", grids.to_markdown(_ROW_HEADINGS, rows)]
+    parts.append(f"### {TITLE}")
+    lines = [pair.sentence for pair in comparison.comparisons]
+    if lines:
+        headings = ("Comparison", "Verdict", "Metric", *_HEADINGS)
+        parts.append(grids.to_markdown(headings, _verdicts(comparison.comparisons)))
+    else:
+        parts.append(_NO_PAIRS)
+    lines += [f"REMARK: {line}" for line in _remarks(comparison)]
+    return "\n\n".join([*parts, grids.bullets(lines)]).rstrip("\n") + "\n"
+
+
+def _remarks(comparison: Comparison) -> list[str]:
+    return remark_lines(comparison.remarks, n_seeds=len(comparison.seeds))
+
+
+def _row(row: RegimeRow) -> list[object]:
+    counts = [span(row.n_real), span(row.n_synthetic), row.n_unets, row.n_results]
+    return [row.name, *counts, *map(mean_sd, row.metrics.values())]
+
+
+def _verdicts(pairs: Sequence[PairComparison]) -> list[list[str]]:
+    rows = []
+    for pair in pairs:
+        named = [_names(pair), f"**{pair.verdict}**"]
+        for cells in _metrics(pair):
+            rows.append([*named, *cells])
+            named = ["", ""]
+    return rows
+
+
+def _metrics(pair: PairComparison) -> list[list[str]]:
+    return [
+        [
+            METRIC_HEADINGS[metric],
+            f"{found.mean:+.4f}",
+            f"{found.low:+.4f} to {found.high:+.4f}",
+            p_text(found.p_wilcoxon),
+            p_text(found.p_mean),
+            p_text(found.p_holm),
+        ]
+        for metric, found in pair.metrics.items()
+    ]
+
+
+def _names(pair: PairComparison) -> str:
+    return f"{pair.second} minus {pair.first}"

@@ -1,0 +1,61 @@
+"""Tables of cells as text, Markdown and CSV: the one place where they are rendered."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+Row = Sequence[object]
+"""The cells of a line; in text, a single one runs on over all columns."""
+
+
+def to_text(headings: Row, rows: Iterable[Row], indent: str = "") -> list[str]:
+    """Render lines of fixed width: a label to the left, then cells to the right."""
+    grid = [[str(cell) for cell in row] for row in (headings, *rows)]
+    whole = [cells for cells in grid if len(cells) > 1]
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+    lines = []
+    for cells in grid:
+        label = cells[0].ljust(widths[0])
+        others = zip(cells[1:], widths[1:], strict=False)
+        line = "  ".join([label, *(cell.rjust(width) for cell, width in others)])
+        lines.append(f"{indent}{line}".rstrip())
+    return lines
+
+
+def to_markdown(headings: Row, rows: Iterable[Row]) -> str:
+    """Render a Markdown table; what would end a cell is escaped."""
+    grid = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(
+        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |"
+        for row in grid
+    )
+
+
+def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """Render CSV; the headings are the keys of the first row."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """Render a Markdown list."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def span(counts: Sequence[int]) -> str:
+    """`145`, or `144-145` where counts differ."""
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 seed`, `2 seeds`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def passed(verdict: bool) -> str:
+    """Say whether an audit was passed."""
+    return "passed" if verdict else "NOT PASSED"

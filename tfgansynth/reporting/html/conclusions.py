@@ -1,0 +1,129 @@
+"""Does the synthetic set help, and does it more than its control?
+
+The conclusions of each table, picked from its verdicts.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from tfgansynth.evaluation.comparisons import Verdict
+from tfgansynth.evaluation.tables import TrainingSet
+from tfgansynth.records.comparisons import (
+    Comparison,
+    PairComparison,
+    RegimeRow,
+    RegimeTable,
+)
+
+
+class Question(enum.StrEnum):
+    """What a comparison of two regimes can answer.
+
+    `SET`: do synthetic pairs help, added to real ones? `GENERATOR`: does a set help
+    more than its control, which has the generator's training cases in its place?
+    """
+
+    SET = "set"
+    GENERATOR = "generator"
+
+
+STATEMENTS: Mapping[tuple[Question, Verdict], tuple[str, str]] = MappingProxyType(
+    {
+        (Question.SET, Verdict.HELPS): (
+            "Yes, it helps.",
+            "In this one run it helped.",
+        ),
+        (Question.SET, Verdict.HARMS): (
+            "No, it harms.",
+            "In this one run it harmed.",
+        ),
+        (Question.SET, Verdict.EQUIVALENT): (
+            "It makes no difference that matters.",
+            "In this one run it made no difference that matters.",
+        ),
+        (Question.GENERATOR, Verdict.HELPS): (
+            "Yes, it does more than the control.",
+            "In this one run it did more than the control.",
+        ),
+        (Question.GENERATOR, Verdict.HARMS): (
+            "No, the control does more.",
+            "In this one run the control did more.",
+        ),
+        (Question.GENERATOR, Verdict.EQUIVALENT): (
+            "No, the control does as much.",
+            "In this one run the control did as much.",
+        ),
+    }
+)
+"""What a verdict says, and the same where there is one training run only: nothing
+shows how much another would differ."""
+
+OPEN = "These results do not settle it."
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Conclusion:
+    """One comparison of two regimes that answers a question.
+
+    Attributes:
+        question: Which.
+        table: Title of the table that both regimes belong to.
+        pair: Their comparison.
+    """
+
+    question: Question
+    table: str
+    pair: PairComparison
+
+    @property
+    def statement(self) -> str:
+        """The answer in one sentence."""
+        key = self.question, self.pair.verdict
+        found, of_one_run = STATEMENTS.get(key, (OPEN, OPEN))
+        return of_one_run if self.pair.design.runs == 1 else found
+
+
+def conclusions(comparison: Comparison) -> list[Conclusion]:
+    """Pick the comparisons that answer a question, in the order of the tables.
+
+    Regimes that differ in more than their synthetic pairs, as in their augmentation,
+    do not answer any.
+    """
+    return [
+        Conclusion(question, table.title, pair)
+        for table in comparison.tables
+        for question, pair in _asked(table, comparison)
+    ]
+
+
+def _asked(
+    table: RegimeTable, comparison: Comparison
+) -> Iterator[tuple[Question, PairComparison]]:
+    by_name = {row.name: row for row in table.rows}
+    for pair in comparison.comparisons:
+        first, second = by_name.get(pair.first), by_name.get(pair.second)
+        if first is None or second is None or first.schedule != second.schedule:
+            continue
+        if _adds_synthetic(first, second):
+            yield Question.SET, pair
+        if _replaces_control(first, second):
+            yield Question.GENERATOR, pair
+
+
+def _adds_synthetic(first: RegimeRow, second: RegimeRow) -> bool:
+    return (
+        first.training_set is TrainingSet.REAL
+        and second.training_set is TrainingSet.MIXED
+        and second.set != "control"
+        and first.n_real == second.n_real
+    )
+
+
+def _replaces_control(first: RegimeRow, second: RegimeRow) -> bool:
+    return (
+        first.set == "control"
+        and second.set == "plain"
+        and first.training_set is second.training_set
+    )

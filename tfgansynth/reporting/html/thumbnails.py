@@ -1,0 +1,127 @@
+"""Small pictures for the page: PNG inside it, with outlines as lines above them."""
+
+import base64
+import dataclasses
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.measure import approximate_polygon, find_contours
+
+from tfgansynth.arrays import ByteArray, MaskArray
+from tfgansynth.errors import InputError
+from tfgansynth.runtime import storage
+
+_MOST_PNG_BYTES = 64 << 20
+_TOLERANCE_PX = 0.2
+_COLORS = 64
+_SHEET_COLUMNS, _SHEET_GAP = 8, 4
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Thumbnail:
+    """One picture.
+
+    Attributes:
+        src: The PNG, as the address of an image.
+        side: Its height and width in pixels.
+        alt: What a reader who does not see it must know.
+        caption: What stands below it; may be empty.
+        truth: SVG path around the mask that belongs to the image; may be empty.
+        prediction: SVG path around what a network found; may be empty.
+    """
+
+    src: str
+    side: int
+    alt: str
+    caption: str = ""
+    truth: str = ""
+    prediction: str = ""
+
+
+def thumbnail(
+    pixels: ByteArray,
+    *,
+    alt: str,
+    caption: str = "",
+    truth: MaskArray | None = None,
+    prediction: MaskArray | None = None,
+) -> Thumbnail:
+    """Make a thumbnail of uint8 (S, S) pixels, and outlines of masks bool (S, S)."""
+    return Thumbnail(
+        src=png_address(storage.encode_png(pixels)),
+        side=len(pixels),
+        alt=alt,
+        caption=caption,
+        truth="" if truth is None else outline_path(truth),
+        prediction="" if prediction is None else outline_path(prediction),
+    )
+
+
+def mask_thumbnail(mask: MaskArray, *, alt: str) -> Thumbnail:
+    """Make a thumbnail of a mask, bool (S, S)."""
+    return thumbnail(mask.astype(np.uint8) * np.uint8(255), alt=alt)
+
+
+def png_address(content: bytes) -> str:
+    """Put a PNG file into an address."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def outline_path(mask: MaskArray) -> str:
+    """Draw around a mask, bool (S, S), as the path of an SVG of S x S units."""
+    # A frame of background closes the contours of masks that touch the border.
+    around = np.pad(mask, 1).astype(np.float64)
+    contours = [
+        approximate_polygon(contour, _TOLERANCE_PX) - 0.5
+        for contour in find_contours(around, 0.5)
+    ]
+    return "".join(_closed(contour) for contour in contours)
+
+
+def _closed(contour: NDArray[np.float64]) -> str:
+    points = [f"{column:g} {row:g}" for row, column in contour[:-1]]
+    return f"M{'L'.join(points)}Z"
+
+
+def sample_thumbnails(path: Path, side: int, count: int) -> list[Thumbnail]:
+    """Cut the first pairs, outlined, out of a picture of a GAN's samples.
+
+    Args:
+        path: As `gan.recording` writes it: plain images above outlined ones.
+        side: Of an image, in pixels; the picture has it doubled.
+        count: At most the sheet's columns.
+
+    Raises:
+        InputError: There is no such picture.
+    """
+    large = 2 * side
+    pitch = large + _SHEET_GAP
+    try:
+        content = storage.read_bytes(path, _MOST_PNG_BYTES)
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            if image.width != _SHEET_COLUMNS * pitch + _SHEET_GAP:
+                raise ValueError(f"it is {image.width} px wide")
+            sheet = np.asarray(image.convert("RGB"))
+    except Exception as fault:  # Pillow raises many kinds
+        raise InputError(f"{path}: cannot be read ({fault})") from fault
+    top = _SHEET_GAP + pitch
+    return [
+        Thumbnail(
+            src=_few_colors(sheet[top : top + large, left : left + large]),
+            side=large,
+            alt=f"Sample {number + 1} of the generator at {path.stem}, outlined",
+        )
+        for number in range(count)
+        for left in [_SHEET_GAP + number * pitch]
+    ]
+
+
+def _few_colors(pixels: ByteArray) -> str:
+    """Grey noise with thin outlines needs few colors; the file is a third then."""
+    image = Image.fromarray(pixels).quantize(_COLORS, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return png_address(buffer.getvalue())

@@ -1,0 +1,307 @@
+"""Merging the results of several machines: each fold's numbers, and no images."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tfgansynth.config_checks import differences
+from tfgansynth.errors import InputError, name_few
+from tfgansynth.evaluation.case_rows import cases_to_csv, read_cases
+from tfgansynth.experiment.run_folder import Run
+from tfgansynth.records import converter
+from tfgansynth.records.assessments import Assessment
+from tfgansynth.records.comparisons import Comparison, make_comparison
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.files import (
+    ASSESSMENT,
+    COMPARISON,
+    COMPARISON_TEXT,
+    MERGED_FOLD,
+    set_seconds,
+)
+from tfgansynth.records.merged import FoldResults, MergedFold, MergedUNet
+from tfgansynth.records.reading import remarks_behind
+from tfgansynth.records.regimes import assessment_name, set_names
+from tfgansynth.records.runs import FinishedUNet, MachineFacts, RunRecord
+from tfgansynth.reporting import grids
+from tfgansynth.reporting.assessments import assessment_cells
+from tfgansynth.reporting.comparisons import comparison_to_markdown
+from tfgansynth.reporting.verification.differences import Differences
+from tfgansynth.reporting.verification.verify import verified_runs
+from tfgansynth.runtime import storage
+from tfgansynth.synthesis.sampling import MANIFEST
+
+SETS_TEXT = "sets.md"
+"""What assessments found, a line for each synthetic set."""
+
+_FOLDS = f"*/fold-*/{MERGED_FOLD}"
+_Item = TypeVar("_Item")
+
+
+def merge(roots: Sequence[Path], to: Path) -> tuple[list[FoldResults], Comparison]:
+    """Add the results of runs to merged results, and compare all that these hold.
+
+    Every number of a run is made again before. A fold counts once: its regimes may
+    come one after the other, but never a second time with other results, nor from two
+    generators.
+
+    Args:
+        roots: Folders of runs or studies; none to compare again what is there.
+        to: Folder of the merged results.
+
+    Returns:
+        All folds, by seed and number, and what they show together.
+
+    Raises:
+        InputError: A run is not what its predictions give, differs from the others in
+            more than its seed, or has results of a fold that has others; or the
+            merged results were altered. Nothing is written then.
+    """
+    folds = {fold.place: fold for fold in read_merged(to)}
+    for root in roots:
+        for run in verified_runs(root):
+            for fold in _fold_results(run):
+                held = folds.get(fold.place)
+                folds[fold.place] = _joined(held, fold, to) if held else fold
+    if not folds:
+        raise InputError(f"{to}: holds no results yet: name runs to take them from")
+    ordered = sorted(folds.values(), key=lambda fold: fold.order)
+    comparison = compare_merged(ordered, to)
+    for fold in ordered:
+        _write(fold, to / fold.place)
+    converter.write(to / COMPARISON, comparison)
+    storage.write_text(to / COMPARISON_TEXT, comparison_to_markdown(comparison))
+    if sets := sets_to_markdown(ordered):
+        storage.write_text(to / SETS_TEXT, sets)
+    return ordered, comparison
+
+
+def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
+    """Make what merged results show again from the metrics of their folds.
+
+    That these follow from predictions was checked when they were merged, and cannot be
+    checked again without them.
+
+    Args:
+        root: Folder of the merged results.
+        rounding: Numbers whose relative difference is at most this are equal.
+
+    Raises:
+        InputError: A fold was altered, or differs from the others in more than its
+            seed.
+    """
+    root = root.resolve()
+    found = Differences(root, rounding)
+    folds = read_merged(root)
+    comparison = compare_merged(folds, root)
+    with found.reading(path := root / COMPARISON):
+        found.compare(path, "", storage.read_record(path), to_json(comparison))
+    with found.reading(path := root / COMPARISON_TEXT):
+        found.compare_text(path, comparison_to_markdown(comparison))
+    if sets := sets_to_markdown(folds):
+        with found.reading(path := root / SETS_TEXT):
+            found.compare_text(path, sets)
+    return found
+
+
+def is_merged(root: Path) -> bool:
+    """Whether a folder has the numbers of folds, and not the folds themselves."""
+    return any(root.glob(_FOLDS))
+
+
+def sets_to_markdown(folds: Sequence[FoldResults]) -> str:
+    """Render what assessments found of the folds' sets; empty if there are none."""
+    lines = [line for fold in folds for line in _set_lines(fold)]
+    if not lines:
+        return ""
+    rows = [list(line.values()) for line in lines]
+    return f"{grids.to_markdown(list(lines[0]), rows)}\n"
+
+
+def compare_merged(folds: Sequence[FoldResults], to: Path) -> Comparison:
+    """Compare each pair of regimes over all folds of merged results.
+
+    Args:
+        folds: By seed and number; one at least.
+        to: Folder of the merged results, for messages.
+
+    Raises:
+        InputError: The folds differ in more than their seeds.
+    """
+    first = folds[0]
+    for fold in folds[1:]:
+        found = list(differences(_common(fold), _common(first)))
+        if found:
+            raise InputError(
+                f"{to}: {fold.place} and {first.place} cannot be merged "
+                f"({name_few(found, '; ')}): only the seed and the fold may differ"
+            )
+    unets = [unet for fold in folds for unet in fold.unets]
+    return make_comparison(
+        unets, [remark for fold in folds for remark in fold.record.remarks]
+    )
+
+
+def read_merged(folder: Path) -> list[FoldResults]:
+    """Read all folds of merged results, by seed and number; none where there are none.
+
+    Raises:
+        InputError: A file is missing, was altered, or is of another version.
+    """
+    paths = sorted(folder.glob(_FOLDS))
+    return sorted(map(_read, paths), key=lambda fold: fold.order)
+
+
+def _fold_results(run: RunRecord) -> Iterator[FoldResults]:
+    """Divide the results of a run by folds."""
+    config = run.config
+    for number in sorted({unet.fold for unet in run.regime_unets}):
+        unets = [unet for unet in run.regime_unets if unet.fold == number]
+        folder = run.fold_folder(number)
+        # A run folder may have been renamed.
+        name = Run.folder_name(unets[0].dataset.name, config)
+        manifests = {
+            kind: path
+            for kind, set_folder in set_names().items()
+            if (path := folder / set_folder / MANIFEST).exists()
+        }
+        assessed = {
+            kind: path
+            for kind in set_names()
+            if (path := folder / assessment_name(kind) / ASSESSMENT).exists()
+        }
+        record = MergedFold(
+            dataset=unets[0].dataset,
+            networks=run.settings.networks,
+            config=config,
+            fold=number,
+            sets={kind: storage.hash_file(path) for kind, path in manifests.items()},
+            assessments={
+                kind: converter.read(path, Assessment)
+                for kind, path in assessed.items()
+            },
+            remarks=remarks_behind(run, unets),
+            machines=tuple(_machines(run, folder.name)),
+            seconds={
+                stage: spent
+                for stage, spent in run.timings.items()
+                if stage.startswith(f"{folder.name}/")
+            },
+        )
+        renamed = (dataclasses.replace(unet, run=name) for unet in unets)
+        yield FoldResults(record, tuple(renamed))
+
+
+def _machines(run: RunRecord, fold: str) -> list[MachineFacts]:
+    """The machines that a fold was computed on."""
+    used = {
+        attempt.machine
+        for stage, attempts in run.machines.stages.items()
+        for attempt in attempts
+        if stage.startswith(f"{fold}/")
+    }
+    return [run.machines.machines[number] for number in sorted(used)]
+
+
+def _joined(held: FoldResults, new: FoldResults, to: Path) -> FoldResults:
+    """Add the regimes of a fold that came later to those that came before.
+
+    Raises:
+        InputError: They do not belong together.
+    """
+    ours, theirs = held.record, new.record
+    found = list(differences(_common(held), _common(new)))
+    unets = {unet.regime: unet for unet in held.unets}
+    for unet in new.unets:
+        same = unets.setdefault(unet.regime, unet)
+        if same.cases != unet.cases:
+            found.append(f"{unet.regime.label}: other results")
+    for kind, name in set_names().items():
+        pairs = (
+            (name, ours.sets, theirs.sets),
+            (assessment_name(kind), ours.assessments, theirs.assessments),
+        )
+        found += [
+            f"{what}: another one"
+            for what, first, second in pairs
+            if kind in first and kind in second and first[kind] != second[kind]
+        ]
+    if found:
+        raise InputError(
+            f"{to / held.place}: has other results of this fold ({name_few(found)}): a "
+            "fold counts once; merge a second try of it elsewhere, by another --to"
+        )
+    record = dataclasses.replace(
+        ours,
+        sets={**ours.sets, **theirs.sets},
+        assessments={**ours.assessments, **theirs.assessments},
+        remarks=_each_once((*ours.remarks, *theirs.remarks)),
+        machines=_each_once((*ours.machines, *theirs.machines)),
+        seconds={**ours.seconds, **theirs.seconds},
+    )
+    ordered = sorted(unets.values(), key=lambda unet: unet.regime.order)
+    return FoldResults(record, tuple(ordered))
+
+
+def _each_once(items: Iterable[_Item]) -> tuple[_Item, ...]:
+    listed = list(items)
+    return tuple(item for n, item in enumerate(listed) if item not in listed[:n])
+
+
+def _common(fold: FoldResults) -> dict[str, Any]:
+    """What must be the same in all folds."""
+    record = fold.record
+    parts = {"dataset": to_json(record.dataset), "networks": dict(record.networks)}
+    return {**parts, **to_json(record.config), "seed": None}
+
+
+def _write(fold: FoldResults, folder: Path) -> None:
+    """Write the metrics, then the record that has their hashes."""
+    entries = []
+    for unet in fold.unets:
+        path = folder / f"{unet.regime.folder_name}.csv"
+        storage.write_text(path, cases_to_csv(unet.cases))
+        digest = storage.hash_file(path)
+        entries.append(MergedUNet(regime=unet.regime, cases_sha256=digest))
+    record = dataclasses.replace(fold.record, unets=tuple(entries))
+    converter.write(folder / MERGED_FOLD, record)
+
+
+def _read(path: Path) -> FoldResults:
+    record = converter.read(path, MergedFold)
+    if not record.unets:
+        raise InputError(f"{path}: has no U-Nets: remove its folder")
+    name = Run.folder_name(record.dataset.name, record.config)
+    unets = []
+    for entry in record.unets:
+        cases = path.with_name(f"{entry.regime.folder_name}.csv")
+        storage.require_files(cases.parent, {cases.name: entry.cases_sha256})
+        unets.append(
+            FinishedUNet(
+                run=name,
+                settings=record.settings,
+                dataset=record.dataset,
+                fold=record.fold,
+                regime=entry.regime,
+                cases=tuple(read_cases(cases)),
+            )
+        )
+    return FoldResults(record, tuple(unets))
+
+
+def _set_lines(fold: FoldResults) -> list[dict[str, str]]:
+    """The cells of each assessed set of a fold, by their headings."""
+    record = fold.record
+    members = record.config.synthesis.pseudo_label_members
+    spent = set_seconds(record.seconds, record.fold, members)
+    return [
+        {
+            "seed": str(record.config.seed),
+            "set": found.synthetic_set.folder,
+            "pairs": str(found.synthetic_set.n),
+            "made in": f"{spent / 60:.0f} min",
+            **assessment_cells(found),
+        }
+        for found in record.assessments.values()
+    ]

@@ -1,0 +1,177 @@
+"""The results that a folder shows: all that its runs have, and never less."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tfgansynth.records import converter
+from tfgansynth.records.comparisons import Comparison, make_comparison
+from tfgansynth.records.curves import LearningCurve, MissingPoint, make_curve
+from tfgansynth.records.files import (
+    COMPARISON,
+    COMPARISON_TEXT,
+    CURVE,
+    TABLE,
+    TABLE_SHEET,
+    TABLE_TEXT,
+)
+from tfgansynth.records.reading import read_run, remarks_behind
+from tfgansynth.records.remarks import Remark
+from tfgansynth.records.runs import FinishedUNet, RunRecord
+from tfgansynth.records.tables import Table, make_table
+from tfgansynth.reporting.comparisons import comparison_to_markdown
+from tfgansynth.reporting.curves import write_plot
+from tfgansynth.reporting.tables import table_to_csv, table_to_markdown
+from tfgansynth.runtime import storage
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outputs:
+    """What was written of some runs.
+
+    Attributes:
+        tables: By run folder: the table of each run that has the paper's regimes.
+        comparison: Of all runs; None while no U-Net is finished.
+    """
+
+    tables: Mapping[Path, Table]
+    comparison: Comparison | None
+
+
+def write_outputs(roots: Sequence[Path], folder: Path) -> Outputs:
+    """Write the tables of some runs, and what they show together.
+
+    Args:
+        roots: The run folders, each of a seed; all of one data set and one
+            configuration but for the seed.
+        folder: Takes `comparison.json` and `comparison.md`: the run's own folder if
+            there is one run only.
+
+    Raises:
+        InputError: A file of a run is missing, altered or damaged.
+    """
+    runs = [read_run(root) for root in roots]
+    tables = {run.root: table for run in runs if (table := table_of(run))}
+    for root, table in tables.items():
+        storage.write_record(root / TABLE, converter.to_json(table))
+        storage.write_text(root / TABLE_SHEET, table_to_csv(table))
+        storage.write_text(root / TABLE_TEXT, table_to_markdown(table))
+    comparison = comparison_of(runs)
+    if comparison:
+        folder.mkdir(exist_ok=True)
+        converter.write(folder / COMPARISON, comparison)
+        text = comparison_to_markdown(comparison)
+        storage.write_text(folder / COMPARISON_TEXT, text)
+    return Outputs(tables, comparison)
+
+
+def table_of(run: RunRecord) -> Table | None:
+    """Make the table of a run; None while it has none of the paper's regimes."""
+    unets = [
+        unet
+        for unet in run.regime_unets
+        if unet.regime.schedule == "paper" and unet.regime.kind == "plain"
+    ]
+    if not unets:
+        return None
+    numbers = sorted({unet.fold for unet in run.regime_unets})
+    return make_table(
+        run.config,
+        unets[0].dataset,
+        {number: len(run.fold(number).test) for number in numbers},
+        unets,
+        remarks_behind(run, unets),
+    )
+
+
+def comparison_of(runs: Sequence[RunRecord]) -> Comparison | None:
+    """Compare all regimes of some runs; None while no U-Net is finished."""
+    unets = [unet for run in runs for unet in run.regime_unets]
+    if not unets:
+        return None
+    remarks = [
+        remark for run in runs for remark in remarks_behind(run, run.regime_unets)
+    ]
+    return make_comparison(unets, remarks)
+
+
+def curve_name(generator_of: int | None) -> str:
+    """Stem of a curve's files."""
+    return f"{CURVE}-generator-of-{generator_of}" if generator_of else CURVE
+
+
+def write_curve(
+    folder: Path,
+    generator_of: int | None,
+    missing: Sequence[MissingPoint] = (),
+    *,
+    plot: bool = True,
+) -> LearningCurve | None:
+    """Write the learning curve of the runs below a folder.
+
+    Args:
+        folder: The curve's.
+        generator_of: Cases that the one generator of all was trained on; None where
+            each number of cases has a generator of its own.
+        missing: Points that could not be made. Those that the folder's curve already
+            misses stay until they are made.
+        plot: Whether to draw it too.
+
+    Returns:
+        The curve; None while no U-Net is finished.
+
+    Raises:
+        InputError: A file of a run is missing, altered or damaged.
+    """
+    path = folder / f"{curve_name(generator_of)}.json"
+    if path.exists():
+        missing = [*converter.read(path, LearningCurve).missing, *missing]
+    curve = curve_of(folder, generator_of, missing)
+    if curve:
+        converter.write(path, curve)
+        if plot:
+            write_plot(curve, folder, path.stem)
+    return curve
+
+
+def curve_of(
+    folder: Path, generator_of: int | None, missing: Sequence[MissingPoint]
+) -> LearningCurve | None:
+    """Make the learning curve of the runs below a folder; see `write_curve`.
+
+    Raises:
+        InputError: A file of a run is missing, altered or damaged.
+    """
+    roots = sorted(path.parent for path in folder.glob("*/*/splits.json"))
+    runs = [read_run(root, root.relative_to(folder).as_posix()) for root in roots]
+    return curve_of_runs(runs, generator_of, missing)
+
+
+def curve_of_runs(
+    runs: Sequence[RunRecord],
+    generator_of: int | None,
+    missing: Sequence[MissingPoint],
+) -> LearningCurve | None:
+    """Make the learning curve of some runs; see `write_curve`."""
+    unets: list[FinishedUNet] = []
+    remarks: list[Remark] = []
+    for run in runs:
+        n_generator = run.config.data.n_reduced
+        own = [
+            unet
+            for unet in run.unets
+            if unet.regime.schedule == "fixed_budget"
+            and unet.regime.kind == "plain"
+            and unet.regime.n_synthetic in (0, run.config.synthesis.count)
+            and unet.regime.n_real
+            and (generator_of or unet.regime.n_real) == n_generator
+        ]
+        unets += own
+        remarks += remarks_behind(run, own)
+    made = {(u.regime.n_real, u.seed, u.fold, u.regime.name) for u in unets}
+    left = [
+        each
+        for each in dict.fromkeys(missing)
+        if (each.n_real, each.seed, each.fold, each.regime) not in made
+    ]
+    return make_curve(unets, generator_of, left, remarks) if unets else None

@@ -1,0 +1,116 @@
+"""Ensembles of U-Nets: one gives images their masks, the other segments out of fold.
+
+The pseudo-label ensemble gives generated images their masks. A generator of few cases
+draws masks that fit its images only roughly. A U-Net trained on the same cases with
+classical augmentation segments such an image more exactly, and the mean of several is
+steadier than any. A set then teaches what these networks know of images that no person
+has labelled (distillation: Hinton et al. 2015).
+
+The cross-fitted ensemble segments cases and pairs out of fold: the real training cases
+are split, and each member is trained on all parts but one. A real case is segmented by
+the member that has not seen it. A synthetic pair is segmented by the member that has
+not seen the training case nearest to its image: if the pair is a copy of that case, a
+network that knows the case by heart would agree with it too well.
+
+Validation cases choose the weights of neither, unlike those of the tables' U-Nets.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfgansynth.arrays import FloatArray, MaskArray
+from tfgansynth.config import UNetConfig
+from tfgansynth.runtime import storage
+from tfgansynth.segmentation.unet import (
+    bottleneck_features,
+    load_unet,
+    predict_masks,
+    predict_probabilities,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PseudoLabelEnsemble:
+    """The trained networks that give generated images their masks.
+
+    Attributes:
+        networks: One or more.
+        hashes: SHA-256 of each one's model, by its folder below the fold's.
+    """
+
+    networks: tuple[Any, ...]
+    hashes: dict[str, str]
+
+    def segment(self, images: NDArray[Any]) -> MaskArray:
+        """Segment images by the mean of all predictions.
+
+        Args:
+            images: (n, S, S) in [0, 255].
+
+        Returns:
+            Bool (n, S, S): where foreground is the more probable.
+        """
+        predictions = [predict_probabilities(each, images) for each in self.networks]
+        return np.asarray(np.mean(predictions, axis=0) > 0.5)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CrossFittedEnsemble:
+    """The trained networks that segment out of fold.
+
+    Attributes:
+        parts: For each network, the indices of the training cases that it has not
+            seen, ascending.
+        networks: Two or more.
+        hashes: SHA-256 of each one's model, by its folder below the fold's.
+    """
+
+    parts: tuple[NDArray[np.int64], ...]
+    networks: tuple[Any, ...]
+    hashes: dict[str, str]
+
+    def segment(self, images: FloatArray, cases: NDArray[np.int64]) -> MaskArray:
+        """Segment images, each by the network that has not seen a certain case.
+
+        Args:
+            images: (n, S, S) in [0, 255].
+            cases: (n,), indices of the training cases.
+
+        Returns:
+            Bool (n, S, S).
+        """
+        masks = np.zeros(images.shape, np.bool_)
+        for part, network in zip(self.parts, self.networks, strict=True):
+            chosen = np.isin(cases, part)
+            if chosen.any():
+                masks[chosen] = predict_masks(network, images[chosen])
+        return masks
+
+    def features(self, images: FloatArray) -> FloatArray:
+        """Describe images by the first network's bottleneck, float32 (n, maps)."""
+        return bottleneck_features(self.networks[0], images)
+
+
+def load_networks(
+    root: Path, names: Sequence[str], model: str, config: UNetConfig, size: int
+) -> tuple[tuple[Any, ...], dict[str, str]]:
+    """Load the networks of an ensemble.
+
+    Args:
+        root: Their fold's folder.
+        names: Their folders below it.
+        model: File of each network.
+        config: The numbers of their training.
+        size: Side of the images in pixels.
+
+    Returns:
+        The networks, and the SHA-256 of each one's file by its folder.
+    """
+    files = {name: root / name / model for name in names}
+    networks = tuple(load_unet(config, size=size, path=p) for p in files.values())
+    return networks, {name: storage.hash_file(path) for name, path in files.items()}

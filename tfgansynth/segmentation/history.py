@@ -1,0 +1,121 @@
+"""The errors of a U-Net's training: their file, and what they say of its end.
+
+Needs no TensorFlow.
+"""
+
+import csv
+import dataclasses
+import io
+import math
+from collections.abc import Sequence
+
+from tfgansynth.config import UNetConfig
+from tfgansynth.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Epoch:
+    """The errors of one epoch.
+
+    Attributes:
+        epoch: Number of the epoch, from 1.
+        training_error: Mean cross-entropy over the mini-batches, nats a pixel.
+        validation_error: As configured: the same on the validation cases, or 1
+            minus their mean Dice.
+    """
+
+    epoch: int
+    training_error: float
+    validation_error: float
+
+
+def history_to_csv(history: Sequence[Epoch]) -> str:
+    """Render a training's history as CSV, one line an epoch."""
+    buffer = io.StringIO()
+    fields = [field.name for field in dataclasses.fields(Epoch)]
+    writer = csv.DictWriter(buffer, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(dataclasses.asdict(entry) for entry in history)
+    return buffer.getvalue()
+
+
+def history_from_csv(text: str) -> list[Epoch]:
+    """Read back what `history_to_csv` wrote.
+
+    Raises:
+        InputError: It is something else.
+    """
+    try:
+        history = [
+            Epoch(
+                int(row["epoch"]),
+                float(row["training_error"]),
+                float(row["validation_error"]),
+            )
+            for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        ]
+        if [entry.epoch for entry in history] != list(range(1, len(history) + 1)):
+            raise ValueError("its epochs are not 1, 2, 3 and so on")
+    except (csv.Error, KeyError, TypeError, ValueError) as fault:
+        raise InputError(f"is no history of a U-Net ({fault})") from fault
+    return history
+
+
+def average_has_risen(errors: Sequence[float], window: int) -> bool:
+    """Whether the running average of the validation error has started to rise.
+
+    Paper: IV-B, "until the average of the validation error over the last 10
+    epochs started to increase": the mean of the last `window` epochs is above the
+    same mean one epoch before. Two averages need `window + 1` epochs.
+
+    Args:
+        errors: Validation error of every epoch so far, oldest first.
+        window: Epochs in the average.
+    """
+    if len(errors) <= window:
+        return False
+    # The two windows differ only in their ends.
+    return errors[-1] > errors[-1 - window]
+
+
+def steps_per_epoch(config: UNetConfig, n_pairs: int) -> int:
+    """Mini-batches between two validations of a training on so many pairs."""
+    return config.steps_an_epoch or math.ceil(n_pairs / config.batch)
+
+
+def most_epochs(config: UNetConfig, n_pairs: int) -> int:
+    """Epochs after which a training on so many pairs ends in any case."""
+    if config.fixed_steps:
+        return math.ceil(config.fixed_steps / steps_per_epoch(config, n_pairs))
+    return config.max_epochs
+
+
+def is_over(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
+    """Whether a training with this history is at its end."""
+    if len(history) >= most_epochs(config, n_pairs):
+        return True
+    return not config.fixed_steps and _rule_stops(history, config, n_pairs)
+
+
+def remarks(
+    history: Sequence[Epoch], config: UNetConfig, n_pairs: int
+) -> tuple[str, ...]:
+    """What a reader of results must know of how this training ended.
+
+    Args:
+        history: Of a training that has ended.
+        config: The network's and the training's numbers.
+        n_pairs: Training pairs, real and synthetic.
+    """
+    if config.fixed_steps or _rule_stops(history, config, n_pairs):
+        return ()
+    return (
+        f"training ended at its bound of {config.max_epochs} epochs, before the "
+        "stopping rule did (--unet.max-epochs)",
+    )
+
+
+def _rule_stops(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
+    errors = [entry.validation_error for entry in history]
+    steps = len(errors) * steps_per_epoch(config, n_pairs)
+    return steps >= config.min_steps and average_has_risen(errors, config.stop_window)

@@ -1,0 +1,93 @@
+"""The U-Net's errors: the loss that it is trained with, and the Dice error."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+_PACKAGE = "tfgansynth"
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class PixelCrossEntropy(keras.losses.Loss):
+    """Mean softmax cross-entropy over all pixels of a mini-batch, in nats.
+
+    Targets are class indices (n, S, S), predictions are logits (n, S, S, classes).
+    Paper: IV-B.
+    """
+
+    def __init__(
+        self,
+        name: str = "cross_entropy",
+        reduction: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        """Store the settings.
+
+        Args:
+            name: Name of the loss.
+            reduction: None: `call` returns the mean itself.
+            dtype: Number format; None for Keras's default.
+        """
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the mean, a scalar."""
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            tf.cast(y_true, tf.int32), y_pred
+        )
+        return tf.reduce_mean(losses)
+
+
+class CaseMean(keras.metrics.Metric):
+    """Mean over cases that come in mini-batches of any size.
+
+    The mean of one mini-batch is exactly its value, which sum and count do not
+    guarantee: (20 x) / 20 is not always x.
+    """
+
+    def __init__(self, name: str, dtype: Any = None) -> None:
+        """Create the variables."""
+        super().__init__(name=name, dtype=dtype)
+        self.mean = self.add_variable((), "zeros", name="mean")
+        self.count = self.add_variable((), "zeros", name="count")
+
+    def add(self, value: Any, count: Any) -> None:
+        """Take the mean of `count` more cases."""
+        count = tf.cast(count, self.dtype)
+        self.count.assign_add(count)
+        share = count / self.count.value
+        self.mean.assign_add((value - self.mean.value) * share)
+
+    def result(self) -> Any:
+        """Return the mean so far, a scalar."""
+        return tf.identity(self.mean.value)
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class DiceError(CaseMean):
+    """1 minus the mean Dice coefficient of the cases.
+
+    A case whose mask and prediction are both empty has a coefficient of 1.
+    """
+
+    def __init__(self, name: str = "dice_error", dtype: Any = None) -> None:
+        """Create the variables."""
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take a mini-batch.
+
+        Args:
+            y_true: Class indices (n, S, S), 0 or 1.
+            y_pred: Logits (n, S, S, 2).
+            sample_weight: Must be None.
+        """
+        if sample_weight is not None:
+            raise ValueError("expected no sample weights: every case counts alike")
+        predicted = tf.cast(y_pred[..., 1] > y_pred[..., 0], tf.float32)
+        true = tf.cast(y_true, tf.float32)
+        overlap = tf.reduce_sum(predicted * true, axis=(1, 2))
+        sizes = tf.reduce_sum(predicted + true, axis=(1, 2))
+        dice = tf.where(sizes > 0, 2 * overlap / sizes, 1.0)
+        self.add(1 - tf.reduce_mean(dice), tf.shape(sizes)[0])
