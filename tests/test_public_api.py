@@ -81,42 +81,54 @@ def test_every_registered_class_has_a_stand_in() -> None:
 
 SAVE = """
 import dataclasses, keras, numpy as np, tfgansynth as tgs
-config = dataclasses.replace(tgs.PRESETS["smoke"].gan, z_dim=8,
-    generator_maps=(8, 4), discriminator_maps=(4, 8))
-gan = tgs.DCGAN(config, size=16, seed=0)
-gan.generator.save("{path}")
-z = np.linspace(-1, 1, 16, dtype=np.float32).reshape(2, 8)
-print(float(np.asarray(gan.generator(z, training=False)).sum()))
+config = tgs.PRESETS["smoke"]
+small = dataclasses.replace(config.gan, z_dim=8, generator_maps=(8, 4),
+    discriminator_maps=(4, 8), augment_shift=2, augment_cutout=4)
+models = {
+    "gan": tgs.DCGAN(small, size=16, seed=0),
+    "unet": tgs.build_unet(
+        dataclasses.replace(config.unet, depth=2, maps=4), size=16, seed=0
+    ),
+}
+inputs = {"gan": (2, 8), "unet": (2, 16, 16, 1)}
+models["generator"], inputs["generator"] = models["gan"].generator, inputs["gan"]
+for name, model in models.items():
+    if name != "generator":
+        model.compile()
+    model.save("{folder}/" + name + ".keras")
+    np.random.seed(0)
+    given = np.random.uniform(-1, 1, inputs[name]).astype(np.float32)
+    np.savez("{folder}/" + name, given=given, expected=model(given))
 """
 
 LOAD = """
 {imports}
 import numpy as np
-model = keras.saving.load_model("{path}")
-z = np.linspace(-1, 1, 16, dtype=np.float32).reshape(2, 8)
-print(float(np.asarray(model(z, training=False)).sum()))
+model = keras.saving.load_model("{folder}/{name}.keras")
+stored = np.load("{folder}/{name}.npz")
+np.testing.assert_array_equal(model(stored["given"]), stored["expected"])
 """
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of saved models, each with an input and what it gives for it."""
+    folder = tmp_path_factory.mktemp("saved")
+    run(SAVE.replace("{folder}", str(folder)))
+    return folder
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "imports",
+    ("imports", "name"),
     [
-        "import tfgansynth; import keras",
-        "import keras; import tfgansynth",
-        "import tfgansynth; import tensorflow; import keras",
-        "import tfgansynth.gan.networks; import keras",
-        "import tfgansynth; tfgansynth.PRESETS; tfgansynth.build_unet; import keras",
+        ("import tfgansynth; import keras", "gan"),
+        ("import tfgansynth; import keras", "unet"),
+        ("import keras; import tfgansynth", "generator"),
+        ("import tfgansynth; import tensorflow; import keras", "generator"),
+        ("import tfgansynth.gan.networks; import keras", "unet"),
+        ("import tfgansynth; tfgansynth.build_unet; import keras", "gan"),
     ],
 )
-def test_keras_loads_a_saved_model(saved: tuple[Path, str], imports: str) -> None:
-    path, expected = saved
-
-    assert run(LOAD.format(imports=imports, path=path)) == expected
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A saved generator, and what it gives."""
-    path = tmp_path_factory.mktemp("saved") / "generator.keras"
-    return path, run(SAVE.format(path=path))
+def test_keras_loads_a_saved_model(saved: Path, imports: str, name: str) -> None:
+    run(LOAD.format(imports=imports, folder=saved, name=name))

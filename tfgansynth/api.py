@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, split_pair
+from tfgansynth.arrays import FloatArray
 from tfgansynth.config import Config
 from tfgansynth.data.dataset import Case, Dataset, case_hashes, images_and_masks
 from tfgansynth.data.duplicates import across_split, find_duplicates
@@ -90,14 +90,16 @@ def real_pairs(cases: Sequence[Case], config: Config) -> FloatArray:
 
     Args:
         cases: n cases.
-        config: Its `data.soft_masks` says whether masks keep grey values.
+        config: Its `data.soft_masks` and `gan.pixel_scaling` say how.
 
     Returns:
         float32 (n, S, S, 2) in [-1, 1]; channel 0 image, channel 1 mask.
     """
     from tfgansynth.data import pipelines
 
-    return pipelines.real_pairs(cases, soft_masks=config.data.soft_masks)
+    return pipelines.real_pairs(
+        cases, soft_masks=config.data.soft_masks, scaling=config.gan.pixel_scaling
+    )
 
 
 def pair_batches(pairs: FloatArray, *, batch: int, seed: int = 0) -> Any:
@@ -114,9 +116,9 @@ def pair_batches(pairs: FloatArray, *, batch: int, seed: int = 0) -> Any:
     Returns:
         A `tf.data.Dataset` of float32 (batch, S, S, 2).
     """
-    from tfgansynth.data.pipelines import endless_batches
+    from tfgansynth.data.pipelines import gan_pairs
 
-    return endless_batches(pairs, batch=batch, seed=seed, first_step=0)
+    return gan_pairs(pairs, batch=batch, seed=seed)
 
 
 def draw_set(
@@ -142,7 +144,8 @@ def draw_set(
     if count is not None:
         numbers = dataclasses.replace(numbers, count=count)
     return sampling.draw_set(
-        lambda z: split_pair(np.asarray(generator(z, training=True))),
+        # By the moments of the batch, as the paper does.
+        lambda z: generator.split(np.asarray(generator(z, training=True))),
         numbers,
         z_dim=config.gan.z_dim,
         z_seed=seed,
@@ -162,17 +165,19 @@ def unet_arrays(
     Raises:
         ValueError: Neither cases nor a set are given.
     """
-    from tfgansynth.data.pipelines import labelled
+    from tfgansynth.data.pipelines import network_inputs
 
     parts = []
     if cases:
-        parts.append(labelled(*images_and_masks(cases)))
+        parts.append(network_inputs(*images_and_masks(cases)))
     if synthetic is not None:
-        parts.append(labelled(synthetic.images.astype(np.float32), synthetic.masks))
+        images = synthetic.images.astype(np.float32)
+        parts.append(network_inputs(images, synthetic.masks))
     if not parts:
         raise ValueError("expected cases or a synthetic set, got neither")
-    images, classes = zip(*parts, strict=True)
-    return np.concatenate(images), np.concatenate(classes)
+    stacks = zip(*parts, strict=True)
+    images, classes = map(np.concatenate, stacks)
+    return images, classes
 
 
 def evaluate(

@@ -20,9 +20,15 @@ PACKAGE = "tfgansynth"
 """Under which the classes are registered: `tfgansynth>Generator`."""
 
 MODULES = {
-    "BatchNorm": "tfgansynth.gan.networks",
+    "BatchNorm": "tfgansynth.gan.layers",
     "CaffeNesterov": "tfgansynth.segmentation.optimizer",
+    "DCGAN": "tfgansynth.gan.dcgan",
+    "DiceError": "tfgansynth.segmentation.losses",
+    "Discriminator": "tfgansynth.gan.networks",
     "Generator": "tfgansynth.gan.networks",
+    "PixelCrossEntropy": "tfgansynth.segmentation.losses",
+    "SpectralConv": "tfgansynth.gan.layers",
+    "UNet": "tfgansynth.segmentation.unet",
 }
 """Each serializable class and its module."""
 
