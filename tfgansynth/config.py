@@ -273,14 +273,19 @@ class UNetConfig:
     """The segmentation network and its training."""
 
     depth: CountOrZero = 4
-    """Number of average poolings. [paper IV-B]"""
+    """Number of average poolings. [paper IV-B]; on the way up, a 2 x 2
+    up-convolution of stride 2 with ReLU doubles the side of the maps [choice]"""
     maps: Count = 64
-    """Feature maps of every convolution. [paper IV-B]"""
+    """Feature maps of every convolution. [paper IV-B]; a 1 x 1 convolution makes
+    the two logits of them. Kernels start from Keras's He normal, which is cut off
+    at two standard deviations, while Caffe's MSRA is not [choice]"""
     kernel_size: Count = 3
-    """Side of the convolution kernels. [paper IV-B]"""
+    """Side of the convolution kernels. [paper IV-B]; maps are padded with zeros and
+    keep their side [choice]"""
     optimizer: Literal["nesterov", "adam"] = "nesterov"
     """Nesterov's method as Caffe computes it [paper IV-B]; its learning rate needs
-    thousands of epochs. Or Adam [choice, fast]"""
+    thousands of epochs. Or Adam, with Keras's beta_1 0.9, beta_2 0.999 and epsilon
+    1e-7 [choice, fast]"""
     learning_rate: Amount = 1e-5
     """Learning rate. [paper IV-B]; higher for Adam in [choice, fast]"""
     momentum: Share = 0.99
@@ -289,7 +294,8 @@ class UNetConfig:
     """L2 weight decay, added to the gradient before the momentum. [paper IV-B];
     none in [choice, fast]"""
     batch: Count = 16
-    """Pairs in a mini-batch. [paper IV-B]"""
+    """Pairs in a mini-batch. [paper IV-B]; drawn without replacement: an epoch has
+    every pair once, and its last mini-batch may be smaller [choice]"""
     validation_error: Literal["cross_entropy", "dice"] = "cross_entropy"
     """The error that decides when to stop: the training loss on the validation
     cases, or 1 minus their mean Dice. The paper says "validation error" [choice].
@@ -303,8 +309,8 @@ class UNetConfig:
     IV-B]; Adam's validation error is too noisy at first, so more in [choice,
     fast]"""
     max_epochs: Count = 20000
-    """Epochs after which training ends in any case. The paper names none; its rule
-    normally stops before. [choice]"""
+    """Epochs after which training ends in any case. The paper names none. Its rule
+    has always stopped training before. [choice]"""
     average_decay: Share = 0.0
     """Decay of the running average of the weights, which is validated and
     evaluated; it leaves the rule less noise to stop on. 0 takes the weights
