@@ -16,7 +16,7 @@ from tfgansynth.arrays import FloatArray
 from tfgansynth.config import Config
 from tfgansynth.data.dataset import Case, Dataset, case_hashes, images_and_masks
 from tfgansynth.data.duplicates import across_split, find_duplicates
-from tfgansynth.data.held_out import FoldCases, open_fold
+from tfgansynth.data.held_out import FoldCases, select_fold
 from tfgansynth.data.loading import load_directory, load_phantoms
 from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
@@ -69,7 +69,7 @@ def split_cases(dataset: Dataset, config: Config) -> tuple[FoldCases, ...]:
 
     Returns:
         The folds. Each has `training` and `validation` cases, and a held-out `test` set
-        that only `evaluate` opens.
+        that only `evaluate` gets.
 
     Raises:
         InputError: There are too few cases, or a picture is in two parts of the split.
@@ -82,7 +82,7 @@ def split_cases(dataset: Dataset, config: Config) -> tuple[FoldCases, ...]:
             f"{crossings[0]}: the test would use what was trained on: remove one of "
             "each pair, or set Config.allow_duplicates"
         )
-    return tuple(open_fold(dataset, fold, reduced=config.reduced) for fold in folds)
+    return tuple(select_fold(dataset, fold, reduced=config.reduced) for fold in folds)
 
 
 def real_pairs(cases: Sequence[Case], config: Config) -> FloatArray:
@@ -200,8 +200,8 @@ def evaluate(
     """
     from tfgansynth.segmentation.unet import predict_masks
 
-    seen = case_hashes([*fold.training, *fold.validation])
-    test = fold.test.open(seen, by=regime, allow_duplicates=False)
+    used = case_hashes([*fold.training, *fold.validation])
+    test = fold.test.release(used, to=regime, allow_duplicates=False)
     images, truths = images_and_masks(test)
     predictions = predict_masks(unet, images)
     return [

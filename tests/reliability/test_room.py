@@ -162,8 +162,6 @@ def test_memory_that_ends(reference: Reference, start: Start, tmp_path: Path) ->
         assert ended.code is not None
         if ended.code >= 0:
             assert ended.code == 1
-            assert (
-                ended.stderr == f"error: out of memory: use a smaller batch: {AGAIN}"
-            )
+            assert ended.stderr == f"error: out of memory: use a smaller batch: {AGAIN}"
 
     assert_same(start(tmp_path, checkpoint_every_epoch).wait(), tmp_path, reference)
