@@ -22,12 +22,14 @@ PACKAGE = "tfgansynth"
 MODULES = {
     "BatchNorm": "tfgansynth.gan.layers",
     "CaffeNesterov": "tfgansynth.segmentation.optimizer",
+    "Convolution": "tfgansynth.runtime.kernels.layers",
     "DCGAN": "tfgansynth.gan.dcgan",
     "DiceError": "tfgansynth.segmentation.losses",
     "Discriminator": "tfgansynth.gan.networks",
     "Generator": "tfgansynth.gan.networks",
     "PixelCrossEntropy": "tfgansynth.segmentation.losses",
     "SpectralConv": "tfgansynth.gan.layers",
+    "TransposedConvolution": "tfgansynth.runtime.kernels.layers",
     "UNet": "tfgansynth.segmentation.unet",
 }
 """Each serializable class and its module."""
