@@ -150,6 +150,9 @@ class DCGAN(keras.Model):
         """
         if self.cases is not None and not np.any(self.cases):
             raise InputError("DCGAN.fit: call set_cases first with latent codes")
+        if isinstance(kwargs.get("x", args[0] if args else None), tf.data.Dataset):
+            # A data set has its own order. Keras's default would warn of that.
+            kwargs.setdefault("shuffle", False)
         return super().fit(*args, **kwargs)
 
     def call(self, z: Any) -> Any:

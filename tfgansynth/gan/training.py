@@ -34,7 +34,7 @@ def train_gan(
     Args:
         pairs: float32 (n, S, S, 2) in [-1, 1], the real training pairs.
         validation: float32 (n, S, S, 2) in [-1, 1], the fold's validation pairs. Only
-            the curves of `gan.fidelity` depend on them: no weight, sample or stop does.
+            the curves of fidelity depend on them: no weight, sample or stop does.
         config: The GAN's settings.
         stage: Its folder gets `checkpoints/`, `samples/`, `tensorboard/` and
             `history.csv`.
