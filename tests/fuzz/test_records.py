@@ -19,10 +19,19 @@ from tests.fuzz.hostile import (
     run,
     sealed,
 )
+from tests.records.made import finished
 from tfgansynth.data.splits import Fold, folds_from_json, folds_to_json
 from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv, read_cases
 from tfgansynth.evaluation.metrics import CaseMetrics
+from tfgansynth.records import converter
+from tfgansynth.records.comparisons import Comparison, make_comparison
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.regimes import Regime
 from tfgansynth.records.tables import aggregate
+from tfgansynth.reporting.comparisons import (
+    comparison_to_markdown,
+    comparison_to_text,
+)
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, read_set, write_set
 
@@ -58,6 +67,41 @@ def record_check(folder: Path) -> Check:
 
 def test_records(tmp_path: Path, fuzz_inputs: int) -> None:
     run(record_check(tmp_path), range(fuzz_inputs))
+
+
+# Records of results: strictly typed, so that whoever reads one need not check it
+
+
+def result_check(folder: Path) -> Check:
+    unets = [
+        finished(
+            Regime(145, n_synthetic),
+            [
+                CaseRow(1, f"c{i}", 145, n_synthetic, CaseMetrics(i / 9, 4.5, 2.0, 1.0))
+                for i in range(4)
+            ],
+        )
+        for n_synthetic in (0, 120)
+    ]
+    content = json.loads(json.dumps(to_json(make_comparison(unets))))
+    path = folder / "comparison.json"
+
+    def read() -> None:
+        found = converter.read(path, Comparison)
+        comparison_to_text(found)
+        comparison_to_markdown(found)
+        assert storage.read_record(path) == to_json(found)
+
+    def check(seed: int) -> str:
+        rng = random.Random(seed)
+        path.write_text(sealed(distort(rng, content)))
+        return outcome(seed, read)
+
+    return check
+
+
+def test_results(tmp_path: Path, fuzz_inputs: int) -> None:
+    run(result_check(tmp_path), range(fuzz_inputs))
 
 
 # Synthetic sets

@@ -1,4 +1,4 @@
-"""Judges, assessment and filter of a fold's synthetic set through the real scripts."""
+"""Out-of-fold ensemble, assessment and filter of a set through the real scripts."""
 
 import functools
 import itertools
@@ -35,7 +35,7 @@ SETTINGS = (
     *("--data.n-validation", str(N_VALIDATION)),
     *("--evaluation.cross-fit-steps", "200", "--evaluation.budget-epoch", "40"),
     *("--gan.steps", "12"),
-    # A teacher of three steps draws no masks that anyone could agree with.
+    # Pseudo labels of three steps are masks that nothing could agree with.
     *("--synthesis.pseudo-label-members", "0", "--synthesis.augment", "none"),
     *("--gan.augment-real", "none"),
 )

@@ -116,7 +116,7 @@ def test_masks_are_the_pseudo_labels(tool: Runner, out: Path, tmp_path: Path) ->
         assert (provenance["unet"]["augment"], provenance["unet"]["keep"]) == (
             *("elastic", "last"),
         )
-    # The same generator's own masks, not deformed: other masks and other images.
+    # The same generator's own masks, not augmented: other masks and other images.
     settings = [*RECIPE[:2], *RECIPE[4:7], *RECIPE[-2:]]
     shutil.copytree(out / RUN / "fold-1/gan", tmp_path / RUN / "fold-1/gan")
     tried(tool, tmp_path, *settings, "--baseline", out / RUN)
