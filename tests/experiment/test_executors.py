@@ -143,7 +143,7 @@ def test_a_stage_of_another_run_is_refused(experiment: Experiment) -> None:
     path = folder / "provenance.json"
     foreign = {**storage.read_record(path), "fold": 1, "identity": "another"}
     storage.write_record(path, foreign)
-    with pytest.raises(InputError, match=r"is of another run \(fold: 2 against 1; id"):
+    with pytest.raises(InputError, match=r"is of another run \(fold: 2 against 1\)"):
         executors.run_stage(experiment, planned)
 
 

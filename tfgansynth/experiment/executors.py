@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,7 @@ def is_done(
         return False
     saved = storage.read_record(path)
     files = saved.pop("files")
-    require_same(provenance, saved, path)
+    _require_same(provenance, saved, path)
     if planned.kind == Kind.GAN:
         return _are_whole(folder, files)
     storage.require_files(folder, files)
@@ -158,8 +158,20 @@ def is_done(
 
 def _is_same(planned: PlannedStage, found: dict[str, Any], path: Path) -> bool:
     stored = {name: found.get(name) for name in planned.record}
-    require_same(planned.record, stored, path)
+    _require_same(planned.record, stored, path)
     return True
+
+
+def _require_same(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], path: Path
+) -> None:
+    """Refuse what is of another run; name settings before hashes."""
+    for hashes in (("identity", "inputs"), ()):
+        require_same(
+            {name: value for name, value in ours.items() if name not in hashes},
+            {name: value for name, value in theirs.items() if name not in hashes},
+            path,
+        )
 
 
 def _is_assessed(planned: PlannedStage, root: Path) -> bool:
