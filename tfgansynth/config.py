@@ -15,6 +15,8 @@ from tfgansynth.ranges import (
     Count,
     CountOrZero,
     Counts,
+    GreyLevel,
+    HashDistance,
     Positive,
     Share,
 )
@@ -219,25 +221,25 @@ class SynthesisConfig:
     batch: Count = 128
     """Pairs drawn at a time; the batch whose moments normalize the generator's
     maps. As in training. [tf-dcgan]"""
-    hash_distance: CountOrZero = 2
+    hash_distance: HashDistance = 2
     """Images whose 64-bit perceptual hashes differ in at most this many bits
     count as almost identical. The paper gives no threshold. [choice]"""
     max_draws: Count = 40
     """Give up after this many times `count` pairs were drawn. [choice]"""
-    mask_threshold: CountOrZero = 150
-    """Grey value in [0, 255] from which a mask pixel is foreground. [paper IV-B]"""
+    mask_threshold: GreyLevel = 150
+    """Grey value in [1, 255] from which a mask pixel is foreground. [paper IV-B]"""
     pseudo_label_members: CountOrZero = 0
-    """U-Nets of the fold's real cases, trained with classical augmentation, whose mean
-    opinion replaces the mask of each generated image; 0 keeps the generator's own
-    masks [paper IV-B]; some in [choice, best]"""
+    """Size of the pseudo-label ensemble: U-Nets of the fold's real cases, trained with
+    classical augmentation, whose mean prediction replaces the mask of each generated
+    image; 0 keeps the generator's own masks [paper IV-B]; more in [choice, best]"""
     pseudo_label_steps: Count = 20000
-    """Mini-batches of each of these U-Nets; fewer in [choice, fast]"""
+    """Mini-batches of each member of that ensemble; fewer in [choice, fast]"""
     augment: Literal["none", "elastic"] = "none"
     """Classical augmentation of each generated pair, once: none [paper IV-B]; elastic
     in [choice, best]"""
     min_agreement: Share = 0.0
-    """Also draw a filtered set, of pairs whose mask agrees at least so well (Dice)
-    with what U-Nets of the fold's real cases find in the image; 0: none. [choice]"""
+    """Also draw a filtered set: pairs whose mask agrees at least this well (Dice) with
+    the cross-fitted ensemble's segmentation of the image; 0: none. [choice]"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -300,7 +302,7 @@ class UNetConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationConfig:
-    """RegimeSet beside the paper's, and how evidence is judged. Not in the paper."""
+    """Regimes beside the paper's, and how results are compared. Not in the paper."""
 
     equivalence_margin: Positive = 0.005
     """Differences of mean Dice smaller than this do not matter. [choice]"""
@@ -310,10 +312,11 @@ class EvaluationConfig:
     budget_epoch: Count = 50
     """Mini-batches between two validations of the fixed-budget regimes. [choice]"""
     cross_fit_splits: AtLeastTwo = 2
-    """Parts into which the real training cases are split, so that a U-Net that has
-    not seen a case can judge it. [choice]"""
+    """Parts into which the real training cases are split, so that each case is
+    segmented by a U-Net that has not seen it. [choice]"""
     cross_fit_steps: Count = 10000
-    """Mini-batches of each U-Net that judges pairs; fewer in [choice, fast]"""
+    """Mini-batches of each member of the cross-fitted ensemble; fewer in [choice,
+    fast]"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""Readers of JSON, CSV, arrays and synthetic sets take any input and never break."""
+"""Readers of JSON, CSV, arrays and synthetic sets take any input without a crash."""
 
 import io
 import json
@@ -131,7 +131,7 @@ def set_check(folder: Path) -> Check:
         assert images.shape == masks.shape
         assert images.ndim == 3
 
-    def spoil(rng: random.Random) -> None:
+    def corrupt(rng: random.Random) -> None:
         place = path / "manifest.json"
         file = rng.choice(files)
         match rng.randrange(6):
@@ -165,7 +165,7 @@ def set_check(folder: Path) -> Check:
             file.write_bytes(content)
 
     def check(seed: int) -> str:
-        spoil(random.Random(seed))
+        corrupt(random.Random(seed))
         try:
             return outcome(seed, read)
         finally:
@@ -212,7 +212,7 @@ def csv_check(folder: Path) -> Check:
         aggregate(found)
         assert cases_to_csv(found).splitlines()[0] == text.splitlines()[0]
 
-    def spoil(rng: random.Random) -> bytes:
+    def corrupt(rng: random.Random) -> bytes:
         lines = [line.split(",") for line in text.splitlines()]
         match rng.randrange(5):
             case 0:
@@ -235,7 +235,7 @@ def csv_check(folder: Path) -> Check:
         return "\n".join(map(",".join, lines)).encode() + b"\n"
 
     def check(seed: int) -> str:
-        path.write_bytes(spoil(random.Random(seed)))
+        path.write_bytes(corrupt(random.Random(seed)))
         return outcome(seed, read)
 
     return check
@@ -276,7 +276,7 @@ _HEADERS = (
 
 
 def arrays_check(folder: Path) -> Check:
-    path = folder / "step-000001.npz"
+    path = folder / "arrays.npz"
     arrays = {
         "gan/000": np.arange(12, dtype=np.float32).reshape(3, 4),
         "step": np.array(7),

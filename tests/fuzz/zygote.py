@@ -28,7 +28,7 @@ class Zygote:
         self._process = process
         self._input, self._output = folder / "input", folder / "output"
         self.ends: list[str] = []
-        """How each fork ended, in order; empty for those that did well."""
+        """How each fork ended, in order; empty for those that succeeded."""
 
     def run(
         self, module: str, *arguments: str, seconds: int, content: bytes = b"", **_: Any
@@ -88,7 +88,7 @@ def _serve(module: str, imports: str) -> None:
 
 def _run(main: Any, call: list[str]) -> None:
     content, output, seconds, *arguments = call
-    # An alarm ends a hang, whatever holds the interpreter.
+    # An alarm ends a hang, even inside a library.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(int(seconds))
     sys.argv = ["", *arguments]

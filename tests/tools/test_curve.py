@@ -56,7 +56,7 @@ def reused(tool: Runner, own: Path, runs: dict[int, Path]) -> str:
 
 
 def times(run: Path) -> dict[Path, int]:
-    kinds = ("*.npz", "*.keras", "*.png")
+    kinds = ("*.npz", "*.safetensors", "*.keras", "*.png")
     return {p: p.stat().st_mtime_ns for kind in kinds for p in run.rglob(kind)}
 
 

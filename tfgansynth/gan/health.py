@@ -95,8 +95,8 @@ def read_remarks(
     Raises:
         InputError: The checkpoint is of another training.
     """
-    arrays = checkpoints.load_newest(folder / "checkpoints", provenance) or {}
-    return tuple(faults(History.from_arrays(arrays), config).values())
+    arrays = checkpoints.load_newest(folder / "checkpoints", provenance, prefix=PREFIX)
+    return tuple(faults(History.from_arrays(arrays or {}), config).values())
 
 
 def diversity(images: ByteArray) -> float:
