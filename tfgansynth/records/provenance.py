@@ -1,7 +1,7 @@
 """What a U-Net or a synthetic set came from, as its folder says."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tfgansynth.config import (
     AugmentationConfig,
@@ -15,6 +15,7 @@ from tfgansynth.data.duplicates import Crossing
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.records.converter import OPTIONAL
 from tfgansynth.records.regimes import Regime
+from tfgansynth.records.runs import Attempt, MachineFacts
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,3 +203,32 @@ class SetManifest(GeneratorProvenance):
     dropped_by_the_audit: tuple[DroppedPair, ...] = dataclasses.field(
         default=(), metadata=OPTIONAL
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FreezingFigures:
+    """What freezing a generator's moments changed; see `gan.export`."""
+
+    n_population: int
+    n_compared: int
+    image_difference: float
+    mask_agreement: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorFacts:
+    """A generator as it is exported.
+
+    Attributes:
+        provenance: What it came from.
+        size: Side of the images in pixels.
+        freezing: What freezing its moments changed.
+        seconds: What its training took, over all attempts; None if unknown.
+        machines: On what it was trained, attempt by attempt.
+    """
+
+    provenance: GeneratorProvenance
+    size: int
+    freezing: FreezingFigures
+    seconds: float | None = None
+    machines: Sequence[tuple[Attempt, MachineFacts]] = ()
