@@ -34,8 +34,8 @@ class SetReference:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class UNetProvenance:
-    """What a finished U-Net of a regime came from.
+class NetworkProvenance:
+    """What any trained network came from.
 
     Attributes:
         dataset: Its data set.
@@ -44,20 +44,11 @@ class UNetProvenance:
         lungs: What the masks show.
         fold: Number of its fold.
         seed: Seed of its run.
-        duplicates: Those there are.
-        network_version: Of the U-Net.
+        duplicates: Duplicates across the split, as allowed.
+        network_version: Version of its network.
         data: Numbers of cases and split.
         augmentation: Numbers of classical augmentation.
-        unet: Numbers of the network and its training.
-        training_cases: The real cases it has learned from, with hashes.
-        validation_cases: Those that decided when to stop.
-        synthetic_set: The set that it has learned from; None without one.
-        regime: How it was trained.
-        files: Hashes of its files.
-        stage: What kind of stage has made it.
-        evaluated_on: `test` or `unused`: which cases it was evaluated on.
-        inputs: Identity of each stage that it took something from.
-        identity: Hash of all that bears on it.
+        training_cases: The real cases that it has learned from, with hashes.
     """
 
     dataset: Identity
@@ -70,8 +61,26 @@ class UNetProvenance:
     network_version: int
     data: DataConfig
     augmentation: AugmentationConfig
-    unet: UNetConfig
     training_cases: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UNetProvenance(NetworkProvenance):
+    """What a finished U-Net of a regime came from.
+
+    Attributes:
+        unet: Numbers of the network and its training.
+        validation_cases: Those that decided when to stop.
+        synthetic_set: The set that it has learned from; None without one.
+        regime: How it was trained.
+        files: Hashes of its files.
+        stage: What kind of stage has made it.
+        evaluated_on: `test` or `unused`: which cases it was evaluated on.
+        inputs: Identity of each stage that it took something from.
+        identity: Hash of all that bears on it.
+    """
+
+    unet: UNetConfig
     validation_cases: Mapping[str, str]
     synthetic_set: SetReference | None
     regime: Regime
@@ -112,38 +121,16 @@ class DroppedPair:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratorProvenance:
+class GeneratorProvenance(NetworkProvenance):
     """What a generator, or what stands in its place, came from.
 
     Attributes:
-        dataset: Its data set.
-        preset: Name of the configuration's preset.
-        reduced: Whether its training set is the reduced one.
-        lungs: What the masks show.
-        fold: Number of the fold.
-        seed: Seed of the run.
-        duplicates: Those there are.
-        network_version: Of the GAN.
-        data: Numbers of cases and split.
-        augmentation: Numbers of classical augmentation.
         gan: Numbers of the GAN.
-        training_cases: The cases that it has learned from, with hashes.
         generator_sha256: Hash of its weights; None of a control.
         step: Mini-batches that it was trained for; None of a control.
     """
 
-    dataset: Identity
-    preset: str
-    reduced: bool
-    lungs: Lungs
-    fold: int
-    seed: int
-    duplicates: tuple[Crossing, ...]
-    network_version: int
-    data: DataConfig
-    augmentation: AugmentationConfig
     gan: GANConfig
-    training_cases: Mapping[str, str]
     generator_sha256: str | None
     step: int | None = dataclasses.field(default=None, metadata=OPTIONAL)
 
