@@ -175,7 +175,7 @@ def test_another_setting_of_the_u_nets_keeps_the_gan_and_its_set(
     done = tool("run_table", *options, "--unet.maps", "3")
 
     assert done.returncode == 0, done.stderr
-    assert "SETTINGS: unet.maps: 3 against 4: 3 stages" in done.stdout
+    assert "SETTINGS: unet.maps: 3 against 4: finished work" in done.stdout
     assert "training the GAN" not in done.stdout
     assert {path: path.read_bytes() for path in kept} == kept
     (aside,) = (copy / "superseded").iterdir()

@@ -70,8 +70,10 @@ def train_unet(options: TrainUNet) -> None:
         from tfgansynth.evaluation.case_rows import read_cases
         from tfgansynth.evaluation.predictions import CASES
         from tfgansynth.experiment.stages import summary
+        from tfgansynth.reporting.outputs import write_outputs
 
         _run(part)
+        write_outputs([part.experiment.run.root], part.experiment.run.root)
         (stage,) = part.plan.stages
         folder = part.experiment.run.root / stage.name
         print(f"U-NET: {folder}: {summary(read_cases(folder / CASES))}")

@@ -84,7 +84,8 @@ def bring_up_to_date(run: Run, splits: Splits) -> None:
             _keep_aside(run, found.stages, earlier)
             print(
                 f"SETTINGS: {name_few(found.settings, '; ', most=12)}: "
-                f"{len(found.stages)} stages of the earlier settings are kept in "
+                f"finished work of the earlier settings ({len(found.stages)} stages) "
+                "is kept in "
                 f"{run.root / FOLDER / _short(earlier)}"
             )
         storage.write_record(run.config_path, run.config_record())
@@ -185,7 +186,7 @@ def _bring_back(run: Run, splits: Splits) -> None:
             _move(source, target)
             run.put_records(stage.name, index.pop(stage.name, _NOTHING))
             storage.write_record(aside / _INDEX, {"stages": index})
-            print(f"SETTINGS: {target} is back from {aside}")
+            print(f"SETTINGS: {target} is restored from {aside}")
 
 
 _NOTHING: dict[str, Any] = {"seconds": {}, "attempts": []}
