@@ -13,8 +13,7 @@ from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.regimes import Regime
-from tfgansynth.records.remarks import Remark
-from tfgansynth.records.runs import FinishedUNet
+from tfgansynth.records.runs import FinishedUNet, Remark
 
 PAPER = "The paper's regimes: trained until the paper's rule stops them"
 FIXED_BUDGET = "Fixed budget: 40 mini-batches each"

@@ -16,8 +16,7 @@ from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.curves import LearningCurve, MissingPoint, make_curve
 from tfgansynth.records.regimes import Regime
-from tfgansynth.records.remarks import Remark
-from tfgansynth.records.runs import FinishedUNet
+from tfgansynth.records.runs import FinishedUNet, Remark
 from tfgansynth.reporting.curves import curve_to_text, write_plot
 
 REAL, BOTH = "real (fixed budget)", "real + synthetic (fixed budget)"

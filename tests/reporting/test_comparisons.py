@@ -24,7 +24,7 @@ from tfgansynth.records.comparisons import (
     make_pair,
 )
 from tfgansynth.records.converter import from_json, to_json
-from tfgansynth.records.remarks import Remark
+from tfgansynth.records.runs import Remark
 from tfgansynth.reporting.comparisons import (
     comparison_to_markdown,
     comparison_to_text,

@@ -12,11 +12,12 @@ from tfgansynth.experiment.run_folder import Run
 from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter
 from tfgansynth.records.comparisons import Comparison
+from tfgansynth.records.curves import MissingPoint
 from tfgansynth.records.reading import read_run
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Split
 from tfgansynth.records.tables import Status, Table
-from tfgansynth.reporting.outputs import write_outputs
+from tfgansynth.reporting.outputs import write_curve, write_outputs
 from tfgansynth.runtime import storage
 
 SMOKE = PRESETS["smoke"]
@@ -130,3 +131,26 @@ def test_a_run_without_results_shows_nothing(tmp_path: Path) -> None:
     assert outputs.comparison is None
     assert not outputs.tables
     assert not list(root.glob("comparison*"))
+
+
+def test_a_curve_has_the_points_of_all_runs_below_it(tmp_path: Path) -> None:
+    regimes = [r for r in REGIMES if r.schedule == "fixed_budget"]
+    data = dataclasses.replace(CONFIG.data, n_reduced=6)
+    write_run(tmp_path / "n006", dataclasses.replace(CONFIG, data=data), regimes)
+    name = regimes[1].name
+    gone = [
+        MissingPoint(n_real=n, seed=0, fold=1, regime=name, why="mode collapse")
+        for n in (3, 6)
+    ]
+
+    curve = write_curve(tmp_path, None, gone, plot=False)
+
+    assert curve
+    assert [point.folder for point in curve.points] == [r.folder_name for r in regimes]
+    # What is missing stays so until it is made, and no longer.
+    assert curve.missing == (gone[0],)
+    assert write_curve(tmp_path, None, plot=False) == curve
+    assert write_curve(tmp_path, 3, plot=False) is None
+    of_six = write_curve(tmp_path, 6, plot=False)
+    assert of_six
+    assert (of_six.generator_of, len(of_six.points)) == (6, 2)

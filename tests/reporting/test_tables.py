@@ -20,7 +20,7 @@ from tfgansynth.evaluation.tables import (
 )
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.regimes import Regime
-from tfgansynth.records.remarks import Remark
+from tfgansynth.records.runs import Remark
 from tfgansynth.records.tables import (
     PAPER_TABLE_I,
     PAPER_TABLE_II,

@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
 from tfgansynth.evaluation.predictions import read_predictions, write_predictions
+from tfgansynth.records.files import MODEL, cross_fit_name
 from tfgansynth.reporting.html.page import write_report
 from tfgansynth.reporting.verification.verify import verify
 from tfgansynth.runtime import storage
@@ -260,6 +261,13 @@ def test_a_damaged_file_is_named_once(run: Path) -> None:
         "comparison.json",
         "table.json",
     ]
+
+
+def test_a_missing_network_of_an_ensemble_is_named(run: Path) -> None:
+    path = run / "fold-1" / cross_fit_name(2) / MODEL
+    path.unlink()
+    (line,) = verify(run).lines
+    assert line == f"fold-1/assessment: cannot be recomputed ({path}: is missing)"
 
 
 def test_a_changed_synthetic_image_is_named(run: Path) -> None:

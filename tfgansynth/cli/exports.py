@@ -74,8 +74,11 @@ def export_fold_generator(experiment: "Experiment", fold: FoldCases) -> None:
     )
     from tfgansynth.gan import export
     from tfgansynth.records.converter import from_json
-    from tfgansynth.records.generators import FreezingFigures, GeneratorFacts
-    from tfgansynth.records.provenance import GeneratorProvenance
+    from tfgansynth.records.provenance import (
+        FreezingFigures,
+        GeneratorFacts,
+        GeneratorProvenance,
+    )
     from tfgansynth.records.reading import read_identity
     from tfgansynth.reporting.cards.model_card import generator_card
 

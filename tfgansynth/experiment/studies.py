@@ -23,10 +23,9 @@ from tfgansynth.experiment.run_folder import Run
 from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
-from tfgansynth.records.comparisons import make_comparison
+from tfgansynth.records.comparisons import Trial, make_comparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet, Settings
-from tfgansynth.records.trials import Trial
 from tfgansynth.runtime import storage
 
 _NOT_TRIED = {"reduced", "lungs", "seed", "allow_duplicates"}

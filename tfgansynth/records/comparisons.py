@@ -16,9 +16,9 @@ from tfgansynth.evaluation.tables import (
     summarize,
 )
 from tfgansynth.evaluation.verdicts import sentence
+from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.regimes import Schedule, SetKind
-from tfgansynth.records.remarks import Remark
-from tfgansynth.records.runs import FinishedUNet
+from tfgansynth.records.runs import FinishedUNet, Remark
 from tfgansynth.records.tables import target
 
 
@@ -286,3 +286,30 @@ def make_pair(found: comparisons.PairVerdict) -> PairComparison:
             for metric, each in pair.estimates.items()
         },
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """The trial of a recipe; all of `trial.json`.
+
+    Attributes:
+        preset: Name of the recipe's preset.
+        settings: The settings in which it differs from that.
+        fold: Number of the fold.
+        seed: Seed of the run.
+        dataset: The data set.
+        seconds: Of the run's stages and their parts.
+        set_seconds: How long it took to make the synthetic set.
+        assessment: Of the set; None without one.
+        comparison: Of the regimes.
+    """
+
+    preset: str
+    settings: tuple[str, ...]
+    fold: int
+    seed: int
+    dataset: Identity
+    seconds: Mapping[str, float]
+    set_seconds: float
+    assessment: Assessment | None
+    comparison: Comparison

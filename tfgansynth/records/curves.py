@@ -15,8 +15,7 @@ from tfgansynth.data.dataset import Identity
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE, Estimate, estimate
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.records.comparisons import context_of
-from tfgansynth.records.remarks import Remark
-from tfgansynth.records.runs import FinishedUNet
+from tfgansynth.records.runs import FinishedUNet, Remark
 
 INTERVALS = (
     f"{100 * CONFIDENCE:.0f} % over test cases and training runs; of a single run over "

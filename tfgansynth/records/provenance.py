@@ -1,7 +1,7 @@
 """What a U-Net or a synthetic set came from, as its folder says."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tfgansynth.config import (
     AugmentationConfig,
@@ -15,6 +15,7 @@ from tfgansynth.data.duplicates import Crossing
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.records.converter import OPTIONAL
 from tfgansynth.records.regimes import Regime
+from tfgansynth.records.runs import Attempt, MachineFacts
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,8 @@ class SetReference:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class UNetProvenance:
-    """What a finished U-Net of a regime came from.
+class NetworkProvenance:
+    """What any trained network came from.
 
     Attributes:
         dataset: Its data set.
@@ -43,20 +44,11 @@ class UNetProvenance:
         lungs: What the masks show.
         fold: Number of its fold.
         seed: Seed of its run.
-        duplicates: Those there are.
-        network_version: Of the U-Net.
+        duplicates: Duplicates across the split, as allowed.
+        network_version: Version of its network.
         data: Numbers of cases and split.
         augmentation: Numbers of classical augmentation.
-        unet: Numbers of the network and its training.
-        training_cases: The real cases it has learned from, with hashes.
-        validation_cases: Those that decided when to stop.
-        synthetic_set: The set that it has learned from; None without one.
-        regime: How it was trained.
-        files: Hashes of its files.
-        stage: What kind of stage has made it.
-        evaluated_on: `test` or `unused`: which cases it was evaluated on.
-        inputs: Identity of each stage that it took something from.
-        identity: Hash of all that bears on it.
+        training_cases: The real cases that it has learned from, with hashes.
     """
 
     dataset: Identity
@@ -69,8 +61,26 @@ class UNetProvenance:
     network_version: int
     data: DataConfig
     augmentation: AugmentationConfig
-    unet: UNetConfig
     training_cases: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UNetProvenance(NetworkProvenance):
+    """What a finished U-Net of a regime came from.
+
+    Attributes:
+        unet: Numbers of the network and its training.
+        validation_cases: Those that decided when to stop.
+        synthetic_set: The set that it has learned from; None without one.
+        regime: How it was trained.
+        files: Hashes of its files.
+        stage: What kind of stage has made it.
+        evaluated_on: `test` or `unused`: which cases it was evaluated on.
+        inputs: Identity of each stage that it took something from.
+        identity: Hash of all that bears on it.
+    """
+
+    unet: UNetConfig
     validation_cases: Mapping[str, str]
     synthetic_set: SetReference | None
     regime: Regime
@@ -111,38 +121,16 @@ class DroppedPair:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratorProvenance:
+class GeneratorProvenance(NetworkProvenance):
     """What a generator, or what stands in its place, came from.
 
     Attributes:
-        dataset: Its data set.
-        preset: Name of the configuration's preset.
-        reduced: Whether its training set is the reduced one.
-        lungs: What the masks show.
-        fold: Number of the fold.
-        seed: Seed of the run.
-        duplicates: Those there are.
-        network_version: Of the GAN.
-        data: Numbers of cases and split.
-        augmentation: Numbers of classical augmentation.
         gan: Numbers of the GAN.
-        training_cases: The cases that it has learned from, with hashes.
         generator_sha256: Hash of its weights; None of a control.
         step: Mini-batches that it was trained for; None of a control.
     """
 
-    dataset: Identity
-    preset: str
-    reduced: bool
-    lungs: Lungs
-    fold: int
-    seed: int
-    duplicates: tuple[Crossing, ...]
-    network_version: int
-    data: DataConfig
-    augmentation: AugmentationConfig
     gan: GANConfig
-    training_cases: Mapping[str, str]
     generator_sha256: str | None
     step: int | None = dataclasses.field(default=None, metadata=OPTIONAL)
 
@@ -202,3 +190,32 @@ class SetManifest(GeneratorProvenance):
     dropped_by_the_audit: tuple[DroppedPair, ...] = dataclasses.field(
         default=(), metadata=OPTIONAL
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FreezingFigures:
+    """What freezing a generator's moments changed; see `gan.export`."""
+
+    n_population: int
+    n_compared: int
+    image_difference: float
+    mask_agreement: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorFacts:
+    """A generator as it is exported.
+
+    Attributes:
+        provenance: What it came from.
+        size: Side of the images in pixels.
+        freezing: What freezing its moments changed.
+        seconds: What its training took, over all attempts; None if unknown.
+        machines: On what it was trained, attempt by attempt.
+    """
+
+    provenance: GeneratorProvenance
+    size: int
+    freezing: FreezingFigures
+    seconds: float | None = None
+    machines: Sequence[tuple[Attempt, MachineFacts]] = ()

@@ -23,11 +23,12 @@ from tfgansynth.records.files import (
     gan_stage,
 )
 from tfgansynth.records.provenance import UNetProvenance
-from tfgansynth.records.remarks import DATA, Remark
 from tfgansynth.records.runs import (
+    DATA,
     CaseList,
     FinishedUNet,
     MachineLog,
+    Remark,
     RunRecord,
     Settings,
     Split,

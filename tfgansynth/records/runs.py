@@ -1,7 +1,7 @@
 """What a run folder holds: what it belongs to, its finished U-Nets, how it was made."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfgansynth.config import Config
@@ -10,10 +10,44 @@ from tfgansynth.data.duplicates import Crossing
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import CaseRow
+from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.files import SPLITS
-from tfgansynth.records.regimes import Regime
-from tfgansynth.records.remarks import Remark
+from tfgansynth.records.regimes import Regime, SetKind
 from tfgansynth.segmentation.history import Epoch
+
+DATA = "data"
+"""The stage of remarks about the data."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """One remark.
+
+    Attributes:
+        seed: Seed of the run; None where it is about all runs.
+        fold: Number of the fold; None where it is about all folds.
+        stage: The stage that it is about: `data`, `fold-1/gan`, `fold-1/unet-r30-s0`.
+        kind: Which problem, in a word.
+        text: The same as a sentence.
+    """
+
+    seed: int | None
+    fold: int | None
+    stage: str
+    kind: str
+    text: str
+
+
+def remark_lines(remarks: Iterable[Remark], *, n_seeds: int) -> list[str]:
+    """Render remarks, each once; seeds are named where there are several."""
+    found = list(dict.fromkeys(remarks))
+    several = n_seeds > 1
+    lines = []
+    for remark in found:
+        seed = [f"seed {remark.seed}"] if several and remark.seed is not None else []
+        fold = [f"fold {remark.fold}"] if remark.fold is not None else []
+        lines.append(", ".join([*seed, *fold, remark.text]))
+    return lines
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,3 +240,73 @@ class RunRecord:
             if unet.regime.n_real in (0, len(self.training_ids(unet.fold)))
             and unet.regime.n_synthetic in (0, count)
         )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MergedUNet:
+    """A U-Net whose test cases lie in a CSV file beside the fold's record.
+
+    Attributes:
+        regime: How it was trained; the file has the name of its folder.
+        cases_sha256: Hash of that file.
+    """
+
+    regime: Regime
+    cases_sha256: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MergedFold:
+    """The results of one fold of one seed; all of `fold.json`.
+
+    Attributes:
+        dataset: The data set.
+        networks: Version of each network.
+        config: All numbers of the run.
+        fold: Number of the fold.
+        sets: Hash of the manifest of each set of the fold.
+        assessments: What was found of them.
+        remarks: Problems with the data, or in the fold's trainings.
+        machines: On what its stages were computed.
+        seconds: How long these took.
+        unets: The U-Nets, in the order of the tables.
+    """
+
+    dataset: Identity
+    networks: Mapping[str, int]
+    config: Config
+    fold: int
+    sets: Mapping[SetKind, str]
+    assessments: Mapping[SetKind, Assessment]
+    remarks: tuple[Remark, ...]
+    machines: tuple[MachineFacts, ...]
+    seconds: Timings
+    unets: tuple[MergedUNet, ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """What its run was begun with."""
+        return Settings(networks=self.networks, config=self.config)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FoldResults:
+    """The results of one fold of one seed, with its test cases.
+
+    Attributes:
+        record: What they were made with, and all else but the metrics.
+        unets: The U-Nets with their test cases, in the order of the tables.
+    """
+
+    record: MergedFold
+    unets: tuple[FinishedUNet, ...]
+
+    @property
+    def place(self) -> str:
+        """Its folder below that of the merged results: `<run>/fold-1`."""
+        return f"{self.unets[0].run}/fold-{self.record.fold}"
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Seed and number of the fold."""
+        return self.record.config.seed, self.record.fold

@@ -24,8 +24,7 @@ from tfgansynth.evaluation.tables import (
     summarize,
     training_set_of,
 )
-from tfgansynth.records.remarks import Remark
-from tfgansynth.records.runs import FinishedUNet
+from tfgansynth.records.runs import FinishedUNet, Remark
 
 PAPER_IMAGE_SIZE = 128
 """Side in pixels of the images on which the paper's distances are. Paper: IV-A."""

@@ -7,7 +7,7 @@ from tfgansynth.evaluation.mixed_effects import CONFIDENCE
 from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.evaluation.verdicts import p_text
 from tfgansynth.records.comparisons import Comparison, PairComparison, RegimeRow
-from tfgansynth.records.remarks import remark_lines
+from tfgansynth.records.runs import remark_lines
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.grids import span
 from tfgansynth.reporting.tables import mean_sd

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from tfgansynth.records.curves import DifferencePoint, LearningCurve, LinePoint
-from tfgansynth.records.remarks import remark_lines
+from tfgansynth.records.runs import remark_lines
 from tfgansynth.reporting import grids
 from tfgansynth.runtime import storage
 

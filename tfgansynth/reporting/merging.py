@@ -20,10 +20,16 @@ from tfgansynth.records.files import (
     MERGED_FOLD,
     set_seconds,
 )
-from tfgansynth.records.merged import FoldResults, MergedFold, MergedUNet
 from tfgansynth.records.reading import remarks_behind
 from tfgansynth.records.regimes import assessment_name, set_names
-from tfgansynth.records.runs import FinishedUNet, MachineFacts, RunRecord
+from tfgansynth.records.runs import (
+    FinishedUNet,
+    FoldResults,
+    MachineFacts,
+    MergedFold,
+    MergedUNet,
+    RunRecord,
+)
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells
 from tfgansynth.reporting.comparisons import comparison_to_markdown

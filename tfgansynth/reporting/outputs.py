@@ -16,8 +16,7 @@ from tfgansynth.records.files import (
     TABLE_TEXT,
 )
 from tfgansynth.records.reading import read_run, remarks_behind
-from tfgansynth.records.remarks import Remark
-from tfgansynth.records.runs import FinishedUNet, RunRecord
+from tfgansynth.records.runs import FinishedUNet, Remark, RunRecord
 from tfgansynth.records.tables import Table, make_table
 from tfgansynth.reporting.comparisons import comparison_to_markdown
 from tfgansynth.reporting.curves import write_plot

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary
-from tfgansynth.records.remarks import remark_lines
+from tfgansynth.records.runs import remark_lines
 from tfgansynth.records.tables import PaperRow, Table, TableEntry, TableRow
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.grids import span

@@ -1,6 +1,6 @@
 """Trials of recipes as text."""
 
-from tfgansynth.records.trials import Trial
+from tfgansynth.records.comparisons import Trial
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells
 from tfgansynth.reporting.comparisons import comparison_to_text

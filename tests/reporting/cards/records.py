@@ -30,7 +30,7 @@ from tfgansynth.records.comparisons import (
     RegimeTable,
 )
 from tfgansynth.records.provenance import GeneratorProvenance, SetManifest
-from tfgansynth.records.remarks import Remark
+from tfgansynth.records.runs import Remark
 
 _MADE: dict[str, Any] = {
     "dataset": Identity("phantoms-60", "phantom", 60, "0123abcd"),

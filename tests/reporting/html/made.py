@@ -25,8 +25,7 @@ from tfgansynth.records.converter import to_json
 from tfgansynth.records.provenance import UNetProvenance
 from tfgansynth.records.reading import read_run, remarks_behind
 from tfgansynth.records.regimes import Regime
-from tfgansynth.records.remarks import Remark
-from tfgansynth.records.runs import Split
+from tfgansynth.records.runs import Remark, Split
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, write_set
 

@@ -101,3 +101,12 @@ def test_what_cannot_be_read_is_a_difference() -> None:
     assert differences.lines == [
         "comparison.json: cannot be recomputed (KeyError 'rows')"
     ]
+
+
+def test_a_missing_file_is_a_difference(tmp_path: Path) -> None:
+    differences = Differences(tmp_path)
+    with differences.reading(tmp_path / "assessment"):
+        (tmp_path / "model.keras").read_bytes()
+    assert differences.lines == [
+        f"assessment: cannot be recomputed ({tmp_path}/model.keras: is missing)"
+    ]

@@ -11,7 +11,7 @@ from tfgansynth.records.files import ASSESSMENT, COMPARISON, CONFIG
 from tfgansynth.records.provenance import GeneratorProvenance, SetManifest
 from tfgansynth.records.reading import data_remarks, gan_remarks, read_identity
 from tfgansynth.records.regimes import set_names
-from tfgansynth.records.remarks import remark_lines
+from tfgansynth.records.runs import remark_lines
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import figure_rows, misfits_text
 from tfgansynth.reporting.grids import passed, span

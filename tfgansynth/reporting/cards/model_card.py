@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tfgansynth.records.generators import FreezingFigures, GeneratorFacts
+from tfgansynth.records.provenance import FreezingFigures, GeneratorFacts
 from tfgansynth.reporting.cards.findings import CardFindings, findings_of_generator
 from tfgansynth.reporting.cards.front_matter import front_matter
 from tfgansynth.reporting.cards.sections import (

@@ -9,8 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
 from tfgansynth.records.files import REPORT
-from tfgansynth.records.remarks import remark_lines
-from tfgansynth.records.runs import MachineFacts, RunRecord, Timings
+from tfgansynth.records.runs import MachineFacts, RunRecord, Timings, remark_lines
 from tfgansynth.records.tables import target
 from tfgansynth.reporting.html.figures import learning_curve
 from tfgansynth.reporting.html.results import shown_predictions, shown_tables

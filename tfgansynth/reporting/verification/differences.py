@@ -59,6 +59,8 @@ class Differences:
         """Note what cannot be read, or has a form that cannot be made again."""
         try:
             yield
+        except OSError as fault:
+            self.fault(path, f"cannot be recomputed ({fault.filename}: is missing)")
         except (LookupError, TypeError, ValueError, AttributeError) as fault:
             words = str(fault).removeprefix(f"{path}: ")
             kind = "" if isinstance(fault, ValueError) else f"{type(fault).__name__} "
