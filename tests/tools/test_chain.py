@@ -290,7 +290,7 @@ def test_nothing_of_one_fold_gets_into_another(
             *unet, "0", "--synthetic", "6"
         ),
         "provenance.json: is of another run (": tool(*unet, "6", "--synthetic", "0"),
-        "step-000006.safetensors: is of another run (": tool("train_gan", *options),
+        "gan/provenance.json: is of another run (": tool("train_gan", *options),
     }
 
     for words, done in refusals.items():
