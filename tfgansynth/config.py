@@ -235,7 +235,13 @@ class GANConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class SynthesisConfig:
-    """From generator to synthetic set."""
+    """From generator to synthetic set.
+
+    Also [choice], because the paper does not say: each generated image is compared
+    with all that the set has so far. A pair whose mask is empty is dropped. Of a mask
+    the largest 8-connected components are kept, and holes are background that is not
+    4-connected to the border.
+    """
 
     count: Count = 120
     """Synthetic pairs in the set. [paper IV-B]; 1000 in [choice, best]"""

@@ -449,7 +449,7 @@ def test_faults_are_printed_once_shown_and_kept(
     assert remarks[0] in said[1]
     # By other thresholds the same training has no fault.
     assert read_remarks(tmp_path / "whole", SMALL, PROVENANCE) == ()
-    # After a kill the judgement is the same.
+    # After a kill the faults are the same.
     with monkeypatch.context() as patch:
         cut_power(patch, 5, before_save=False)
         with pytest.raises(PowerCut):

@@ -82,7 +82,8 @@ from tfgansynth.config import UNetConfig
 from tfgansynth.runtime.keras_files import save_keras
 from tfgansynth.segmentation.unet import build_unet, standard_layer_copy
 config = UNetConfig(depth=2, maps=4)
-save_keras(standard_layer_copy(build_unet(config, size=16, seed=3), config), Path(sys.argv[1]))
+unet = standard_layer_copy(build_unet(config, size=16, seed=3), config)
+save_keras(unet, Path(sys.argv[1]))
 """
 
 

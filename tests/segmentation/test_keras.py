@@ -94,10 +94,10 @@ def test_compile_takes_the_configurations_own_settings() -> None:
     assert unet.monitor == "val_loss"
 
 
-def test_fit_shows_the_loss_and_the_dice_error_of_both_sets() -> None:
+def test_fit_shows_the_loss_and_the_validation_errors() -> None:
     unet = compiled()
     shown = fit(unet)
-    assert set(shown) == {"loss", "dice_error", "val_loss", "val_dice_error"}
+    assert set(shown) == {"loss", "val_loss", "val_dice_error"}
     assert shown["val_loss"][-1] < shown["val_loss"][0]
     assert unet.steps_done() == 4 * STEPS_AN_EPOCH
 
@@ -108,6 +108,8 @@ def test_fit_takes_arrays_too_and_any_optimizer_loss_and_metric() -> None:
     unet.compile("sgd", loss, metrics=["accuracy"])
     history = unet.fit(IMAGES, CLASSES, batch_size=3, verbose=0)
     assert set(history.history) == {"loss", "accuracy"}
+    shown = unet.evaluate(IMAGES, CLASSES, verbose=0, return_dict=True)
+    assert set(shown) == {"loss", "accuracy", "dice_error"}
     # The mean over the cases, whatever the sizes of the mini-batches.
     whole = unet.evaluate(IMAGES, CLASSES, batch_size=4, verbose=0)
     parts = unet.evaluate(IMAGES, CLASSES, batch_size=3, verbose=0)

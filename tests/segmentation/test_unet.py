@@ -184,9 +184,7 @@ np.save("out.npy", logits)
 """
 
 
-def test_a_program_without_this_package_loads_the_standard_layer_copy(
-    tmp_path: Path,
-) -> None:
+def test_a_standard_layer_copy_loads_without_this_package(tmp_path: Path) -> None:
     unet = build_unet(TINY, size=16, seed=3)
     standard_layer_copy(unet, TINY).save(tmp_path / "model.keras")
     inputs = to_signed(images(3))[..., None]

@@ -2,13 +2,15 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth.runtime import checkpoints
@@ -63,17 +65,8 @@ class MeasureTime(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Separate the wait for each mini-batch from its step."""
-        # Keras's own function takes the mini-batch and the step in one.
-        step = self.model.train_function
-
-        def timed_step(batches: Iterator[Any]) -> Any:
-            with self._timer.part(INPUT):
-                batch = next(batches)
-            with self._timer.call(STEPS):
-                return step(iter([batch]))
-
-        self._step = step
-        self.model.train_function = timed_step
+        self._keras_step = self.model.train_function
+        self.model.train_function = self._timed_step()
 
     def on_test_begin(self, logs: Logs = None) -> None:
         """End the steps and begin the validation."""
@@ -94,7 +87,26 @@ class MeasureTime(keras.callbacks.Callback):
     def on_train_end(self, logs: Logs = None) -> None:
         """End the records and give the model its own function back."""
         self._part.close()
-        self.model.train_function = self._step
+        self.model.train_function = self._keras_step
+
+    def _timed_step(self) -> Callable[[Any], Any]:
+        """Keras's own function takes the mini-batch and the step in one."""
+        model, timer = self.model, self._timer
+
+        @functools.cache
+        def compiled(spec: Any) -> Any:
+            # Compiled for all sizes of a mini-batch at once.
+            return tf.function(
+                model.train_step, input_signature=[spec], jit_compile=model.jit_compile
+            )
+
+        def step(batches: Any) -> Any:
+            with timer.part(INPUT):
+                batch = next(batches)
+            with timer.call(STEPS):
+                return compiled(batches.element_spec)(batch)
+
+        return step
 
 
 class ShowProgress(keras.callbacks.Callback):
@@ -123,10 +135,12 @@ class Records:
         history: The errors of the epochs so far.
         best: The weights that are validated, as they were after the epoch with the
             lowest validation error.
+        state: `UNet.state` after the last epoch, copied.
     """
 
     history: list[Epoch]
     best: list[NDArray[Any]]
+    state: dict[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
 
 
 class RecordEpochs(keras.callbacks.Callback):
@@ -166,9 +180,12 @@ class RecordEpochs(keras.callbacks.Callback):
             training_error=float(np.mean(np.array(losses, np.float32))),
             validation_error=float((logs or {})[self.model.monitor]),
         )
-        fault = fault_of(entry, self.model)
+        variables = self.model.state().items()
+        state = {name: np.array(value) for name, value in variables}
+        fault = fault_of(entry, state)
         if fault:
             raise FloatingPointError(f"{fault} in epoch {entry.epoch}")
+        self._records.state = state
         history = self._records.history
         earlier = [old.validation_error for old in history]
         if entry.validation_error < min(earlier, default=np.inf):
@@ -177,7 +194,7 @@ class RecordEpochs(keras.callbacks.Callback):
         history.append(entry)
 
 
-def fault_of(entry: Epoch, unet: UNet) -> str:
+def fault_of(entry: Epoch, state: Mapping[str, NDArray[Any]]) -> str:
     """Say what is NaN or infinite after an epoch; empty if nothing is."""
     errors = {
         "training error": entry.training_error,
@@ -187,7 +204,7 @@ def fault_of(entry: Epoch, unet: UNet) -> str:
         if not math.isfinite(error):
             return f"the {name} is {error}"
     # The errors do not show every NaN: a ReLU and the Dice of an empty mask hide it.
-    finite = all(np.isfinite(value).all() for value in unet.state().values())
+    finite = all(np.isfinite(value).all() for value in state.values())
     return "" if finite else "the weights are not finite"
 
 
@@ -237,9 +254,8 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Keep the state; save it if the last time is long ago."""
         errors = [(e.training_error, e.validation_error) for e in self._records.history]
-        state = self.model.state().items()
         self._complete = {
-            **{name: np.asarray(value).copy() for name, value in state},
+            **self._records.state,
             **{f"best/{i:03d}": weight for i, weight in enumerate(self._records.best)},
             "history": np.array(errors, np.float64),
             EVENTS_SIZE: np.array(self._events.size),

@@ -54,7 +54,7 @@ def test_without_a_compiler_there_are_none(monkeypatch: pytest.MonkeyPatch) -> N
     assert "no C++ compiler" in words
 
 
-def test_a_compiler_that_fails_is_told_in_its_words(
+def test_a_compiler_that_fails_is_quoted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compiler: str
 ) -> None:
     broken = tmp_path / "broken.cc"

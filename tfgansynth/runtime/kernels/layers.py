@@ -12,6 +12,7 @@ from keras import ops
 from tfgansynth.runtime.kernels.convolution import convolution, transposed_convolution
 
 
+@keras.saving.register_keras_serializable("tfgansynth")
 class Convolution(keras.layers.Conv2D):
     """`keras.layers.Conv2D` with SAME padding and equal strides."""
 
@@ -20,6 +21,7 @@ class Convolution(keras.layers.Conv2D):
         return convolution(inputs, kernel, stride=self.strides[0])
 
 
+@keras.saving.register_keras_serializable("tfgansynth")
 class TransposedConvolution(keras.layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose` with SAME padding and equal strides."""
 
