@@ -38,9 +38,9 @@ class DataConfig:
     size: Count = 128
     """Side of the square images in pixels, after downsampling. [paper IV-A]"""
     soft_masks: bool = False
-    """Give the GAN masks that are grey where a pixel is partly covered, instead of
-    binary ones. False in the paper's text and, for its masks of 1024 pixels, in
-    [authors' code]"""
+    """Give the GAN masks that are grey where a pixel is partly covered, resized
+    bilinearly without smoothing, instead of binary masks. Off in the paper's text;
+    on in [authors' code]"""
     folds: Count = 3
     """Folds of the cross-validation. Each case is tested in exactly one. [paper
     IV-A]"""
@@ -239,9 +239,9 @@ class GANConfig:
 class SynthesisConfig:
     """From generator to synthetic set.
 
-    Also [choice], as the paper does not say: each generated image is compared with
-    all that the set has so far. A pair whose mask is empty is dropped. Of a mask the
-    largest 8-connected components are kept, and holes are background that is not
+    Also [choice], because the paper does not say: each generated image is compared
+    with all that the set has so far. A pair whose mask is empty is dropped. Of a mask
+    the largest 8-connected components are kept, and holes are background that is not
     4-connected to the border.
     """
 
@@ -250,17 +250,15 @@ class SynthesisConfig:
     batch: Count = 128
     """Pairs drawn at a time: the batch whose moments normalize the generator's
     maps, as in training. [tf-dcgan]"""
-    hash_distance: HashDistance = 2
-    """Images whose 64-bit perceptual hashes (the signs of the lowest 8 x 8 cosine
-    frequencies) differ in at most this many bits count as near-duplicates. The paper
-    gives neither the kind of hash nor a threshold. No two phantoms are this close.
-    [choice]"""
+    hash_distance: CountOrZero = 2
+    """Images whose 64-bit perceptual hashes differ in at most this many bits count
+    as near-duplicates. The paper gives no threshold. No two phantoms are this
+    close. [choice]"""
     max_draws: Count = 40
     """Stop with an error after this many times `count` pairs were drawn: this is
     mode collapse. [choice]"""
-    mask_threshold: GreyLevel = 150
-    """Grey value in [1, 255] from which a mask pixel is foreground [paper IV-B]; that
-    a pixel of exactly this value is foreground is a [choice]"""
+    mask_threshold: CountOrZero = 150
+    """Grey value in [0, 255] from which a mask pixel is foreground. [paper IV-B]"""
     pseudo_label_members: CountOrZero = 0
     """U-Nets in the pseudo-label ensemble. They are trained on the real cases of
     the fold with classical augmentation, and their mean prediction replaces the

@@ -104,7 +104,7 @@ PRESETS: Mapping[str, Config] = {
     config.preset: config for config in (_PAPER, _AUTHORS, _FAST, _BEST, _SMOKE)
 }
 """`paper`: its text. `authors`: the GAN of their published code. `fast`: the paper's
-networks and protocol, made to converge on a CPU within an hour. `best`: the regime
+networks and protocol, made to converge on a CPU within an hour. `best`: the settings
 whose pairs have helped most so far. `smoke`: seconds, for tests.
 
 Three things of the authors' code are missing in `authors`. Images are resized there by
