@@ -31,6 +31,21 @@ def test_bytes_are_rounded_and_not_truncated() -> None:
     assert to_bytes(signed).tolist() == [99, 100, 255]
 
 
+def test_the_authors_scaling_is_minus_128_over_128_and_truncates() -> None:
+    signed = to_signed(np.array([0, 64, 128, 255]), "authors")
+    assert signed.tolist() == [-1, -0.5, 0, 127 / 128]
+    assert to_bytes(to_signed(ALL_BYTES, "authors"), "authors", "down").tolist() == (
+        ALL_BYTES.tolist()
+    )
+    values = (np.array([99.4, 99.6, 300.0]) / 128 - 1).astype(np.float32)
+    assert to_bytes(values, "authors", "down").tolist() == [99, 99, 255]
+    pair = stack_pair(np.full((1, 1), 64), np.ones((1, 1)), "authors")
+    assert pair.ravel().tolist() == [-0.5, 127 / 128]
+    assert [int(plane.item()) for plane in split_pair(pair, "authors", "down")] == (
+        [64, 255]
+    )
+
+
 def test_values_outside_the_range_are_clipped_and_do_not_wrap() -> None:
     pixels = to_bytes(np.array([-1e9, -1.5, 1.5, 1e9]))
     assert pixels.dtype == np.uint8

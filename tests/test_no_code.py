@@ -1,4 +1,4 @@
-"""No data file of any kind can make the product run code that it brings along."""
+"""No data file can make the product run code that the file contains."""
 
 import ast
 from pathlib import Path
@@ -16,7 +16,7 @@ LOADERS |= {"enable_unsafe_deserialization"}
 
 
 def findings(tree: ast.AST) -> list[str]:
-    """Everything in a program that could run what a file brings along."""
+    """Everything in a program that could run code from a data file."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -39,7 +39,7 @@ def findings(tree: ast.AST) -> list[str]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_no_module_could_run_what_a_file_brings(path: Path) -> None:
+def test_no_module_can_run_code_from_a_data_file(path: Path) -> None:
     assert findings(ast.parse(path.read_text())) == []
 
 
@@ -61,11 +61,11 @@ def test_no_module_could_run_what_a_file_brings(path: Path) -> None:
         "keras.config.enable_unsafe_deserialization()",
     ],
 )
-def test_the_search_finds_what_it_looks_for(program: str) -> None:
+def test_the_search_finds_dangerous_calls(program: str) -> None:
     assert findings(ast.parse(program))
 
 
-def test_the_search_passes_what_is_harmless() -> None:
+def test_the_search_passes_harmless_calls() -> None:
     program = "import re\nre.compile('a')\nnp.load(path, allow_pickle=False)"
 
     assert findings(ast.parse(program)) == []

@@ -147,7 +147,6 @@ def changed(numbers: dict[str, Any], **sections: Any) -> dict[str, Any]:
 AUTHORS = changed(
     PAPER,
     preset="authors",
-    data={"soft_masks": True},
     gan={
         "generator_maps": (512, 256, 128, 128, 128, 128),
         "discriminator_maps": (128, 128, 256, 512, 512, 512),

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tfgansynth.assessment.fidelity import (
-    Comparison,
+    ReferencedFigure,
     compare_features,
     compare_shapes,
     expected_coverage,
@@ -47,7 +47,7 @@ def test_expected_coverage_agrees_with_naeem() -> None:
 
 def compared(
     shift: float, seed: int = 0, sizes: tuple[int, int, int] = (30, 120, 82)
-) -> dict[str, Comparison]:
+) -> dict[str, ReferencedFigure]:
     rng = np.random.default_rng([seed, 1])
     n_training, n_synthetic, n_held_out = sizes
     return compare_features(
@@ -66,11 +66,11 @@ def test_a_comparison_is_of_equal_sizes_and_repeats_itself() -> None:
     assert {comparison.size for comparison in found.values()} == {30}
     assert compared(0.5) == found
     for name, comparison in found.items():
-        for estimate in (comparison.synthetic, comparison.ruler):
+        for estimate in (comparison.synthetic, comparison.real_reference):
             assert estimate.low <= estimate.value <= estimate.high
             assert name == "kid" or estimate.low >= 0
             assert name in ("kid", "density") or estimate.high <= 1
-        gap = comparison.synthetic.value - comparison.ruler.value
+        gap = comparison.synthetic.value - comparison.real_reference.value
         assert comparison.difference.value == pytest.approx(gap)
 
 
@@ -83,7 +83,7 @@ def test_held_out_figures_are_the_real_reference() -> None:
     # All three have 40 cases, so that there is one subset of 40 of each.
     for name, comparison in found.items():
         assert comparison.synthetic.value == pytest.approx(exact[name])
-        assert comparison.ruler.value == pytest.approx(exact[name])
+        assert comparison.real_reference.value == pytest.approx(exact[name])
         assert comparison.difference.value == pytest.approx(0)
 
 
@@ -149,9 +149,9 @@ def test_shapes_are_compared_by_wasserstein_distances() -> None:
         for other in (synthetic, held_out)
     ]
     assert found.synthetic.value == pytest.approx(exact[0])
-    assert found.ruler.value == pytest.approx(exact[1])
+    assert found.real_reference.value == pytest.approx(exact[1])
     assert found.difference.low > 2
-    assert found.ruler.low >= 0
+    assert found.real_reference.low >= 0
     assert found.size == 40
 
 
@@ -181,6 +181,10 @@ def test_every_interval_contains_its_figure() -> None:
     estimates = [
         estimate
         for comparison in found.values()
-        for estimate in (comparison.synthetic, comparison.ruler, comparison.difference)
+        for estimate in (
+            comparison.synthetic,
+            comparison.real_reference,
+            comparison.difference,
+        )
     ]
     assert all(each.low <= each.value <= each.high for each in estimates)

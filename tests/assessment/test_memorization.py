@@ -88,7 +88,7 @@ def test_planted_copies_are_found(
     result = audit(training, planted(independent, training, kind), held_out)
 
     assert not result.passed
-    assert {3, 17, 29} <= set(result.offenders.tolist())
+    assert {3, 17, 29} <= set(result.flagged.tolist())
     for part in result.parts.values():
         assert part.copies.tolist() == [3, 17, 29]
         closest = part.closest(3)
@@ -96,12 +96,12 @@ def test_planted_copies_are_found(
         assert [d for _, _, d in closest] == sorted(d for _, _, d in closest)
 
 
-def test_what_is_left_after_dropping_offenders_passes(
+def test_what_is_left_after_dropping_flagged_samples_passes(
     training: Pairs, independent: Pairs, held_out: Pairs
 ) -> None:
     copies = planted(independent, training, "all")
     kept = np.setdiff1d(
-        np.arange(N_SYNTHETIC), audit(training, copies, held_out).offenders
+        np.arange(N_SYNTHETIC), audit(training, copies, held_out).flagged
     )
 
     assert len(kept) >= N_SYNTHETIC - 3 - 5
@@ -118,7 +118,7 @@ def test_a_copied_mask_under_another_image_is_found_as_a_mask_only(
     assert not result.passed
     assert result.parts["mask"].copies.tolist() == [7]
     assert result.parts["image"].passed
-    assert 7 in result.offenders
+    assert 7 in result.flagged
 
 
 def test_duplicates_among_real_cases_do_not_hide_a_copy(
@@ -190,16 +190,12 @@ def test_p_values_are_as_computed_by_hand() -> None:
     assert part_of(np.array([0.3, 0.4]), null).p_value == pytest.approx(0.1)
     assert part_of(np.array([0.9, 0.9]), null).p_value == pytest.approx(1)
 
-    two_of_three = part_of(np.array([0.3, 0.4, 0.9]), null)
-    assert two_of_three.binomial_p_value == pytest.approx(3 * 1e-4 * 0.99 + 1e-6)
 
-
-def test_p_values_hold_their_level_where_binomial_ones_do_not() -> None:
+def test_p_values_hold_their_level() -> None:
     rng = np.random.default_rng(0)
     sets = [part_of(rng.normal(size=120), rng.normal(size=82)) for _ in range(600)]
 
     assert np.mean([part.p_value < 0.05 for part in sets]) < 0.07
-    assert np.mean([part.binomial_p_value < 0.05 for part in sets]) > 0.09
 
 
 def test_a_crowd_near_training_cases_fails_without_a_copy() -> None:
@@ -212,7 +208,7 @@ def test_a_crowd_near_training_cases_fails_without_a_copy() -> None:
     crowded = part_of(found, null)
     assert crowded.copies.size == 0
     assert not crowded.passed
-    assert crowded.offenders.tolist() == list(range(30))
+    assert crowded.flagged.tolist() == list(range(30))
 
 
 def test_a_distance_far_below_the_null_is_a_copy_and_one_at_its_edge_is_not() -> None:
@@ -230,7 +226,7 @@ def test_few_real_cases_are_enough_to_find_an_exact_copy() -> None:
 
     assert part.copy_bound == 0.2
     assert part.copies.tolist() == [0]
-    assert part.offenders.tolist() == [0]
+    assert part.flagged.tolist() == [0]
 
 
 def test_closest_lists_no_more_than_exist() -> None:

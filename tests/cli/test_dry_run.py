@@ -7,6 +7,7 @@ import pytest
 
 from tfgansynth.cli import dry_run
 from tfgansynth.config import Config, DataConfig
+from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import load_experiment_data
 from tfgansynth.experiment.plan import table_request
 from tfgansynth.experiment.studies import Study, prepare
@@ -97,6 +98,16 @@ def test_other_settings_are_told_before_anything_is_moved(tmp_path: Path) -> Non
     assert "PLAN: 15 stages, 2 of them done" in text
     assert "(unet.maps: 4 against 8): 3 of its stages would be kept aside" in text
     assert not list(tmp_path.rglob("superseded"))
+
+
+def test_a_folder_of_other_data_is_refused(tmp_path: Path) -> None:
+    (part,) = study(tmp_path).open().parts
+    path = part.experiment.run.root / "cases.json"
+    record = storage.read_record(path)
+    record["cases"]["phantom-003"] = "0" * 64
+    storage.write_record(path, record)
+    with pytest.raises(InputError, match=r"other data \(changed: phantom-003\)"):
+        dry_run.describe(study(tmp_path), tmp_path)
 
 
 def test_several_runs_are_named(tmp_path: Path) -> None:

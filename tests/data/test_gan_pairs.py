@@ -153,6 +153,12 @@ def test_images_are_the_first_channel_in_order(
         np.testing.assert_allclose(image, case.image / 127.5 - 1, atol=1e-6)
 
 
+def test_pairs_have_the_scaling_of_the_configuration(cases: list[Case]) -> None:
+    pairs = real_pairs(cases, soft_masks=False, scaling="authors")
+    for pair, case in zip(pairs, cases, strict=True):
+        np.testing.assert_allclose(pair[..., 0], (case.image - 128) / 128, atol=1e-6)
+
+
 def test_masks_are_binary_and_half_covered_pixels_belong_to_them(
     cases: list[Case],
 ) -> None:

@@ -77,8 +77,8 @@ class Spread:
 
 
 SPREADS = {
-    "alike": Spread(0.010, 0.000, 0.010),
-    "alike_with_failures": Spread(0.010, 0.001, 0.005, is_skewed=True),
+    "same_runs": Spread(0.010, 0.000, 0.010),
+    "same_runs_with_failures": Spread(0.010, 0.001, 0.005, is_skewed=True),
     "differing": Spread(0.010, 0.003, 0.010),
     "differing_most": Spread(0.002, 0.005, 0.005),
     "differing_with_failures": Spread(0.003, 0.003, 0.010, is_skewed=True),
@@ -187,7 +187,7 @@ def of_bootstrap(differences: Differences) -> Interval:
 
 @pytest.mark.parametrize("name", SPREADS)
 def test_verdicts_are_right_as_often_as_claimed(name: str, simulations: int) -> None:
-    pooled = Rates()
+    total_rates = Rates()
     for seeds in SEEDS:
         rates = Rates()
         for differences in experiments(name, seeds, simulations):
@@ -196,9 +196,9 @@ def test_verdicts_are_right_as_often_as_claimed(name: str, simulations: int) -> 
         if SPREADS[name].folds_run * seeds > 1:
             rates.check()
             for field in dataclasses.fields(Rates):
-                total = getattr(pooled, field.name) + getattr(rates, field.name)
-                setattr(pooled, field.name, total)
-    pooled.check()
+                total = getattr(total_rates, field.name) + getattr(rates, field.name)
+                setattr(total_rates, field.name, total)
+    total_rates.check()
 
 
 @pytest.mark.parametrize("method", [over_values, over_cases, of_bootstrap])

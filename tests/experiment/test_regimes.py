@@ -60,7 +60,7 @@ def test_paper_rows_are_trained_as_the_preset_says() -> None:
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
-def test_fair_rows_take_equally_many_steps(preset: str) -> None:
+def test_fixed_budget_regimes_take_equally_many_steps(preset: str) -> None:
     config = PRESETS[preset]
     for regime in planned_regimes(config, 30, "fixed_budget")[0]:
         unet = regime.unet_config(config)
@@ -81,7 +81,7 @@ def test_a_filter_adds_rows_beside_those_without() -> None:
     ]
 
 
-def test_each_fair_row_follows_its_control() -> None:
+def test_each_fixed_budget_regime_follows_its_control() -> None:
     config = PRESETS["best"]
     paper, fixed_budget = planned_regimes(config, 30, "all", control=True)
     assert paper == paper_regimes(30, 1000)

@@ -1,1 +1,1 @@
-"""Readers against generated hostile input: seeded, so that any failure comes again."""
+"""Readers against generated hostile input, seeded so that failures are reproducible."""

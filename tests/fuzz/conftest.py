@@ -1,4 +1,4 @@
-"""What all fuzz tests share."""
+"""Fixtures of all fuzz tests."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is written here need not outlive a power cut."""
+    """What is written here need not survive a power cut."""
     monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 

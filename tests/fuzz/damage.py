@@ -1,4 +1,4 @@
-"""Sound image files, and what makes them hostile.
+"""Valid image files, and what makes them hostile.
 
 The damage knows where a format's blocks begin, so that much of it gets past the
 first check of a decoder.
@@ -23,10 +23,10 @@ _WIDE_EDGES = (*_EDGES, 8192, 8193, 65536, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
 def hostile_image(kind: str, rng: random.Random) -> bytes:
-    """Make a hostile file: mostly a sound one of that kind, damaged once to thrice."""
+    """Make a hostile file: mostly a valid one, damaged one to three times."""
     if rng.random() < 0.05:
-        return rng.choice(_sound(kind))[: rng.randrange(9)] + _noise(rng, 3000)
-    content = rng.choice(_sound(kind))
+        return rng.choice(_valid(kind))[: rng.randrange(9)] + _noise(rng, 3000)
+    content = rng.choice(_valid(kind))
     for _ in range(rng.choice([1, 1, 2, 3])):
         content = rng.choice(_DAMAGES)(content, kind, rng)
     if kind == "PNG" and rng.random() < 0.8:
@@ -35,7 +35,7 @@ def hostile_image(kind: str, rng: random.Random) -> bytes:
 
 
 def many_scans() -> bytes:
-    """Make a JPEG of 250 kB that takes its decoder half a minute."""
+    """Make a JPEG of 250 kB that takes half a minute to decode."""
     buffer = io.BytesIO()
     Image.new("L", (4096, 4096)).save(buffer, "JPEG", progressive=True)
     content = buffer.getvalue()
@@ -45,7 +45,7 @@ def many_scans() -> bytes:
 
 
 @functools.cache
-def _sound(kind: str) -> tuple[bytes, ...]:
+def _valid(kind: str) -> tuple[bytes, ...]:
     """Small files of one kind, in the ways it can hold pixels."""
     grey = Image.fromarray(np.random.default_rng(0).integers(0, 256, (23, 31), "u1"))
     files = [
@@ -103,7 +103,7 @@ def _flip(content: bytes, kind: str, rng: random.Random) -> bytes:
 
 
 def _splice(content: bytes, kind: str, rng: random.Random) -> bytes:
-    other = rng.choice(_sound(rng.choice([kind, rng.choice([*_WAYS])])))
+    other = rng.choice(_valid(rng.choice([kind, rng.choice([*_WAYS])])))
     return (
         content[: rng.randrange(len(content) + 1)] + other[rng.randrange(len(other)) :]
     )
@@ -115,7 +115,7 @@ def _insert(content: bytes, kind: str, rng: random.Random) -> bytes:
 
 
 def _set_field(content: bytes, kind: str, rng: random.Random) -> bytes:
-    """Put a number that is often an edge where a block keeps its numbers."""
+    """Put a number, often an extreme one, where a block keeps its numbers."""
     start, end = _any_block(content, kind, rng)
     form = rng.choice(["B", "<H", ">H", "<I", ">I"])
     size = struct.calcsize(form)
@@ -143,14 +143,14 @@ def _move_block(content: bytes, kind: str, rng: random.Random) -> bytes:
 
 
 def _borrow_block(content: bytes, kind: str, rng: random.Random) -> bytes:
-    other = rng.choice(_sound(kind))
+    other = rng.choice(_valid(kind))
     start, end = _any_block(other, kind, rng)
     at, _ = _any_block(content, kind, rng)
     return content[:at] + other[start:end] + content[at:]
 
 
 def _add_block(content: bytes, kind: str, rng: random.Random) -> bytes:
-    """Add a block whose frame is right, of noise or of much in little."""
+    """Add a block with a valid frame: noise, or data that expands a lot."""
     much = zlib.compress(bytes(rng.choice([100, 3 << 20])))
     body = rng.choice([_noise(rng, 300), b"key\0\0" + much, b""])
     at, _ = _any_block(content, kind, rng)

@@ -1,4 +1,4 @@
-"""Damages files, by their bytes and by their structure, and judges who reads them."""
+"""Damages files, by their bytes and by their structure, and checks their readers."""
 
 import json
 import random
@@ -49,7 +49,7 @@ _TEXTS = (
 
 
 def outcome(seed: int, read: Callable[[], object]) -> str:
-    """Let a reader read; it must give a value or say in one line what is wrong.
+    """Let a reader read: it must return a value or say in one line what is wrong.
 
     Returns:
         "read" or "refused".
@@ -74,7 +74,7 @@ def outcome(seed: int, read: Callable[[], object]) -> str:
 
 
 def run(check: Check, seeds: range, *, some_are_read: bool = True) -> Counter[str]:
-    """Give a reader one input a seed; both outcomes must come up. Print how often."""
+    """Give a reader one input a seed. Both outcomes must occur; print how often."""
     found: Counter[str] = Counter()
     slowest = 0.0
     for seed in seeds:
@@ -154,14 +154,14 @@ def _distort_member(rng: random.Random, holder: Any, key: Any) -> None:
 
 
 def misspell(rng: random.Random, text: str) -> bytes:
-    """Put what no JSON may hold, or other JSON, somewhere into a text."""
+    """Insert invalid JSON, or other JSON, somewhere into a text."""
     place = rng.randrange(len(text) + 1)
     end = place + rng.choice((0, 0, 1, 5, 50))
     return f"{text[:place]}{rng.choice(_TEXTS)}{text[end:]}".encode()
 
 
 def damaged_json(rng: random.Random, value: Any) -> bytes:
-    """JSON, or nearly so, that is not what it was."""
+    """Changed JSON, valid or nearly so."""
     text = json.dumps(value, indent=2)
     match rng.randrange(4):
         case 0:
@@ -173,5 +173,5 @@ def damaged_json(rng: random.Random, value: Any) -> bytes:
 
 
 def sealed(content: Any) -> str:
-    """A record that is whole, whatever it holds."""
+    """A record with a valid hash of any content."""
     return json.dumps(storage.seal(content) if isinstance(content, dict) else content)

@@ -1,4 +1,4 @@
-"""Every image reader: pixels in range or one line, soon, and nothing else."""
+"""Every image reader gives pixels in range, or one line, within a time limit."""
 
 import random
 import time
@@ -15,11 +15,11 @@ from tfgansynth.errors import InputError
 Reader = Callable[[Path], np.ndarray]
 
 SECONDS = 5
-"""Of real time; a busy machine included."""
+"""Of wall time, on a busy machine too."""
 
 
 def refusal(read: Reader, path: Path, seed: str) -> str | None:
-    """Read; return the complaint, if there is one, once all that is promised held."""
+    """Read, check what is promised, and return the refusal if there is one."""
     start = time.monotonic()
     try:
         pixels = read(path)

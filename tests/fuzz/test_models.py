@@ -1,14 +1,14 @@
-"""Readers of models take any file and neither break nor bring their process down."""
+"""Readers of models take any file without a crash, a hang or a traceback."""
 
-import io
 import json
 import os
 import random
 import shutil
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -22,68 +22,70 @@ from tests.fuzz.hostile import (
     sealed,
 )
 from tests.fuzz.zygote import Zygote, zygote
-from tests.gan.small import CARD, PROVENANCE, SEED, make_generator, noise
+from tests.gan.small import export, frozen_generator, noise
 from tfgansynth.gan import exported
-from tfgansynth.gan.export import export_generator, freeze_moments
+from tfgansynth.gan.export import WEIGHTS
 from tfgansynth.gan.exported import open_exported
 from tfgansynth.runtime import isolation
+from tfgansynth.runtime.weights import read_weights, write_weights
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    generator = make_generator()
-    freeze_moments(generator, seed=SEED)
     path = tmp_path_factory.mktemp("gan")
-    export_generator(generator, PROVENANCE, CARD, path)
+    export(frozen_generator(), path)
     return path
 
 
-# .keras files
+# Files of weights
 
 
-@pytest.fixture(scope="module")
-def h5_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    folder = tmp_path_factory.mktemp("h5")
-    with zygote("tfgansynth.runtime.h5_reader", "h5py", folder) as server:
-        yield server
-
-
-def keras_check(path: Path) -> Check:
+def weights_check(folder: Path) -> Check:
+    path = folder / WEIGHTS
     whole = path.read_bytes()
-    with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    config = json.loads(parts["config.json"])
-    metadata = json.loads(parts["metadata.json"])
-    inner = {name: member for name, member in metadata.items() if name != "sha256"}
-    weights = parts["model.weights.h5"]
+    arrays, metadata = read_weights(path)
+    length = int.from_bytes(whole[:8], "little")
+    header, body = json.loads(whole[8 : 8 + length]), whole[8 + length :]
+    record = json.loads(header["__metadata__"]["tfgansynth"])
 
-    def spoil(rng: random.Random) -> bytes:
-        members = dict(parts)
+    def put_together(text: bytes, rng: random.Random) -> bytes:
+        lengths = (len(text),) * 8 + (0, 1 << 24, 1 << 40, (1 << 64) - 1)
+        return rng.choice(lengths).to_bytes(8, "little") + text + body
+
+    def with_record(text: bytes, rng: random.Random) -> bytes:
+        metadata = {"tfgansynth": text.decode("utf-8", "replace")}
+        changed = json.dumps({**header, "__metadata__": metadata})
+        return put_together(changed.encode(), rng)
+
+    def corrupt(rng: random.Random) -> None:
         match rng.randrange(8):
             case 0:
-                return damage(rng, whole)
+                path.write_bytes(damage(rng, whole))
             case 1:
-                members["metadata.json"] = damaged_json(rng, metadata)
+                path.write_bytes(damage(rng, whole[: 8 + length]) + body)
             case 2:
-                members["metadata.json"] = sealed(distort(rng, inner)).encode()
-            case 3 | 4:
-                members["metadata.json"] = b"{}"
-                members["config.json"] = damaged_json(rng, config)
-            case _:
-                members["metadata.json"] = b"{}"
-                members["model.weights.h5"] = damage_h5(rng, weights)
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            for name, content in members.items():
-                archive.writestr(name, content)
-        return buffer.getvalue()
+                # What safetensors itself reads: names, shapes, kinds and offsets.
+                path.write_bytes(put_together(damaged_json(rng, header), rng))
+            case 3:
+                path.write_bytes(with_record(damaged_json(rng, record), rng))
+            case 4:
+                inner = {name: record[name] for name in ("metadata", "tensors")}
+                path.write_bytes(with_record(sealed(distort(rng, inner)).encode(), rng))
+            case 5 | 6:
+                # From here on the file is whole, its content is something else.
+                name = rng.choice(("config", "config", "provenance"))
+                text = damaged_json(rng, json.loads(metadata[name]))
+                changed = {**metadata, name: text.decode("utf-8", "replace")}
+                write_weights(path, arrays, changed)
+            case 7:
+                write_weights(path, distorted(rng, arrays), metadata)
 
     def read() -> None:
-        found = open_exported(path)
+        found = open_exported(folder)
         found.sample(noise(1)[:, : found.z_dim])
 
     def check(seed: int) -> str:
-        path.write_bytes(spoil(random.Random(seed)))
+        corrupt(random.Random(seed))
         try:
             return outcome(seed, read)
         finally:
@@ -92,31 +94,28 @@ def keras_check(path: Path) -> Check:
     return check
 
 
-def damage_h5(rng: random.Random, content: bytes) -> bytes:
-    """Damage what leads to the numbers rather than the numbers, which are most."""
-    if rng.random() < 0.2:
-        return damage(rng, content)
-    data = bytearray(content)
-    marks = (b"TREE", b"SNOD", b"HEAP", b"\x89HDF", b"\1\0\1\0", b"\x11\0\x10\0")
-    for _ in range(rng.choice((1, 1, 2, 4))):
-        place = data.find(rng.choice(marks), rng.randrange(len(data)))
-        start = max(0, place) + rng.randrange(64)
-        length = rng.choice((1, 1, 2, 8))
-        number = rng.choice((rng.randbytes(length), b"\xff" * length, b"\0" * length))
-        data[start : start + length] = number
-    return bytes(data)
+def distorted(rng: random.Random, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Weights with one array or one name changed."""
+    changed = dict(arrays)
+    name, other = rng.choice(list(arrays)), rng.choice(list(arrays))
+    array = changed.pop(name)
+    match rng.randrange(5):
+        case 0:
+            changed[name] = arrays[other]
+        case 1:
+            changed[name] = array.astype(rng.choice(("f2", "f8", "i4", "?", "u1")))
+        case 2:
+            with np.errstate(invalid="ignore"):
+                changed[name] = array * rng.choice((np.nan, np.inf, 0.0, 2.0))
+        case 3:
+            changed[rng.choice(("", "a/b", "..", "ß", "\n", "x" * 5000))] = array
+        case 4:
+            changed[name] = array.reshape(rng.choice(((-1,), (1, -1), (-1, 1))))
+    return changed
 
 
-def test_keras_files(
-    folder: Path,
-    h5_reader: Zygote,
-    monkeypatch: pytest.MonkeyPatch,
-    fuzz_inputs: int,
-) -> None:
-    monkeypatch.setattr(isolation, "run_isolated", h5_reader.run)
-    monkeypatch.setattr(exported, "_MOST_SECONDS", 5)
-
-    run(keras_check(folder / "generator.keras"), range(fuzz_inputs))
+def test_weights(folder: Path, fuzz_inputs: int) -> None:
+    run(weights_check(folder / "generator"), range(fuzz_inputs))
 
 
 # SavedModels with their record
@@ -127,7 +126,7 @@ def sealed_check(folder: Path) -> Check:
     whole = {path: path.read_bytes() for path in files}
     record = json.loads(whole[folder / "provenance.json"])
 
-    def spoil(rng: random.Random) -> None:
+    def corrupt(rng: random.Random) -> None:
         path = rng.choice(files)
         # A model without its record is another matter.
         other = rng.choice([file for file in files if file.name != "provenance.json"])
@@ -145,13 +144,13 @@ def sealed_check(folder: Path) -> Check:
                 make = rng.choice((os.mkdir, os.mkfifo, lambda p: p.symlink_to(path)))
                 make(other)
             case 5:
-                spoilt = damaged_json(rng, record)
+                damaged = damaged_json(rng, record)
                 files_changed = {**record, "files": distort(rng, record["files"])}
                 changed = sealed(files_changed).encode()
-                (folder / "provenance.json").write_bytes(rng.choice((spoilt, changed)))
+                (folder / "provenance.json").write_bytes(rng.choice((damaged, changed)))
 
     def check(seed: int) -> str:
-        spoil(random.Random(seed))
+        corrupt(random.Random(seed))
         try:
             return outcome(seed, lambda: open_exported(folder))
         finally:
@@ -169,7 +168,7 @@ def test_sealed_saved_models(
 ) -> None:
     # Whatever is not what was exported is refused before TensorFlow sees it.
     monkeypatch.setattr(isolation, "run_isolated", None)
-    check = sealed_check(folder / "generator")
+    check = sealed_check(folder / "saved_model")
     found = run(check, range(fuzz_inputs), some_are_read=False)
 
     assert set(found) <= {"read", "refused"}
@@ -180,13 +179,12 @@ def test_sealed_saved_models(
 
 
 @pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    folder = tmp_path_factory.mktemp("trial")
-    with zygote("tfgansynth.gan.probe", "tfgansynth.gan.exported", folder) as server:
+def probe() -> Iterator[Zygote]:
+    with zygote("tfgansynth.gan.exported", "tensorflow") as server:
         yield server
 
 
-def foreign_check(original: Path, folder: Path, trial: Zygote) -> Check:
+def foreign_check(original: Path, folder: Path, probe: Zygote) -> Check:
     shutil.copytree(original, folder)
     (folder / "provenance.json").unlink()
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -194,15 +192,15 @@ def foreign_check(original: Path, folder: Path, trial: Zygote) -> Check:
     graph = folder / "saved_model.pb"
 
     def read() -> None:
-        trial_of(folder)
+        probe_twice(folder)
 
-    def trial_of(path: Path) -> None:
+    def probe_twice(path: Path) -> None:
         """Do as `open_exported` does, twice in place of loading it here."""
         exported._hash_plain(path)
-        exported._try_isolated(path)
-        first = len(trial.ends)
-        exported._try_isolated(path)
-        assert trial.ends[first:] == [""], "what was tried in vain breaks here"
+        exported._probe_isolated(path)
+        first = len(probe.ends)
+        exported._probe_isolated(path)
+        assert probe.ends[first:] == [""], "what the probe let pass breaks here"
 
     def check(seed: int) -> str:
         rng = random.Random(seed)
@@ -220,7 +218,7 @@ def foreign_check(original: Path, folder: Path, trial: Zygote) -> Check:
 
 
 def damaged_graph(rng: random.Random, content: bytes) -> bytes:
-    """A program that is well-formed and does something else than it should."""
+    """A well-formed program that does something else."""
     model = saved_model_pb2.SavedModel.FromString(content)
     graph = model.meta_graphs[0]
     functions = graph.graph_def.library.function
@@ -257,24 +255,28 @@ def damaged_graph(rng: random.Random, content: bytes) -> bytes:
 def test_saved_models_of_unknown_provenance(
     folder: Path,
     tmp_path: Path,
-    trial: Zygote,
+    probe: Zygote,
     monkeypatch: pytest.MonkeyPatch,
     fuzz_seeds: range,
 ) -> None:
-    monkeypatch.setattr(isolation, "run_isolated", trial.run)
+    monkeypatch.setattr(isolation, "run_isolated", probe.run)
     monkeypatch.setattr(exported, "_MOST_SECONDS", 4)
-    check = foreign_check(folder / "generator", tmp_path / "foreign", trial)
+    check = foreign_check(folder / "saved_model", tmp_path / "foreign", probe)
 
     run(check, fuzz_seeds)
 
 
 def test_a_zygote_does_what_stands_in_the_product(
-    h5_reader: Zygote, tmp_path: Path
+    probe: Zygote, folder: Path, tmp_path: Path
 ) -> None:
-    for content in (b"", b"text", os.urandom(1000)):
+    text = tmp_path / "text"
+    text.mkdir()
+    (text / "saved_model.pb").write_text("text")
+    for path in (text, tmp_path / "nothing"):
         ends = []
-        for way in (h5_reader.run, isolation.run_isolated):
+        for way in (probe.run, isolation.run_isolated):
             with pytest.raises(isolation.Failure) as failure:
-                way("tfgansynth.runtime.h5_reader", seconds=30, content=content)
+                way("tfgansynth.gan.exported", str(path), seconds=60)
             ends.append(str(failure.value))
-        assert ends[0] == ends[1]
+        assert ends == ["ended with exit code 3"] * 2
+    probe.run("", str(folder / "saved_model"), seconds=60)

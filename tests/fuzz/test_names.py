@@ -1,4 +1,4 @@
-"""Whole folders of hostile names, links and things that are no files."""
+"""Whole folders of hostile names, links and special files."""
 
 import io
 import os
@@ -16,7 +16,7 @@ from tfgansynth.data.loading import load_directory
 from tfgansynth.errors import InputError
 
 SECONDS = 5
-"""Of real time for a whole folder."""
+"""Of wall time for a whole folder."""
 
 SAFE_STEMS = ("a", "b", "case 1", "case-2_x", "a.b", "JPCLN001", "JPCNN002", "ä", "ß")
 STEMS = (
@@ -38,7 +38,7 @@ def png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def sound(rng: random.Random, part: str) -> bytes:
+def valid(rng: random.Random, part: str) -> bytes:
     """Make an image, or a mask for the parts of a data set that hold masks."""
     pixels = np.zeros((32, 32), np.uint8)
     if part in ("images", ""):
@@ -49,7 +49,7 @@ def sound(rng: random.Random, part: str) -> bytes:
 
 
 def put_something(path: Path, rng: random.Random) -> None:
-    """Put what is no sound file at a path."""
+    """Put something other than a valid file at a path."""
     kind = rng.choice(["junk", "link", "link", "folder", "pipe", "socket"])
     if kind == "link":
         siblings = [str(sibling) for sibling in [*path.parent.iterdir(), path]]
@@ -79,7 +79,7 @@ def hostile_folder(root: Path, rng: random.Random) -> None:
             if rng.random() < hostility:
                 put_something(path, rng)
             else:
-                path.write_bytes(sound(rng, part))
+                path.write_bytes(valid(rng, part))
     if rng.random() < hostility / 3:
         part = rng.choice(["images", "masks"])
         shutil.rmtree(root / part, ignore_errors=True)
@@ -111,7 +111,7 @@ def assert_inside(root: Path) -> None:
 
 
 def loads(root: Path) -> bool:
-    """Load; tell whether there was a data set, all that is promised being kept."""
+    """Load, check what is promised, and return whether there was a data set."""
     try:
         assert_inside(root)
         names = load_directory(root, "both", 32, soft_masks=False).case_ids
@@ -125,7 +125,7 @@ def loads(root: Path) -> bool:
 
 
 def test_hostile_folders(fuzz_seeds: range, tmp_path: Path) -> None:
-    (tmp_path / "outside.png").write_bytes(sound(random.Random(0), "images"))
+    (tmp_path / "outside.png").write_bytes(valid(random.Random(0), "images"))
     n_loaded = 0
     slowest = 0.0
     for number in fuzz_seeds:

@@ -1,4 +1,4 @@
-"""Readers of JSON, CSV, arrays and synthetic sets take any input and never break."""
+"""Readers of JSON, CSV, arrays and synthetic sets take any input without a crash."""
 
 import io
 import json
@@ -19,10 +19,19 @@ from tests.fuzz.hostile import (
     run,
     sealed,
 )
+from tests.records.made import finished
 from tfgansynth.data.splits import Fold, folds_from_json, folds_to_json
 from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv, read_cases
 from tfgansynth.evaluation.metrics import CaseMetrics
+from tfgansynth.records import converter
+from tfgansynth.records.comparisons import Comparison, make_comparison
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.regimes import Regime
 from tfgansynth.records.tables import aggregate
+from tfgansynth.reporting.comparisons import (
+    comparison_to_markdown,
+    comparison_to_text,
+)
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, read_set, write_set
 
@@ -60,6 +69,41 @@ def test_records(tmp_path: Path, fuzz_inputs: int) -> None:
     run(record_check(tmp_path), range(fuzz_inputs))
 
 
+# Records of results: strictly typed, so that whoever reads one need not check it
+
+
+def result_check(folder: Path) -> Check:
+    unets = [
+        finished(
+            Regime(145, n_synthetic),
+            [
+                CaseRow(1, f"c{i}", 145, n_synthetic, CaseMetrics(i / 9, 4.5, 2.0, 1.0))
+                for i in range(4)
+            ],
+        )
+        for n_synthetic in (0, 120)
+    ]
+    content = json.loads(json.dumps(to_json(make_comparison(unets))))
+    path = folder / "comparison.json"
+
+    def read() -> None:
+        found = converter.read(path, Comparison)
+        comparison_to_text(found)
+        comparison_to_markdown(found)
+        assert storage.read_record(path) == to_json(found)
+
+    def check(seed: int) -> str:
+        rng = random.Random(seed)
+        path.write_text(sealed(distort(rng, content)))
+        return outcome(seed, read)
+
+    return check
+
+
+def test_results(tmp_path: Path, fuzz_inputs: int) -> None:
+    run(result_check(tmp_path), range(fuzz_inputs))
+
+
 # Synthetic sets
 
 
@@ -87,7 +131,7 @@ def set_check(folder: Path) -> Check:
         assert images.shape == masks.shape
         assert images.ndim == 3
 
-    def spoil(rng: random.Random) -> None:
+    def corrupt(rng: random.Random) -> None:
         place = path / "manifest.json"
         file = rng.choice(files)
         match rng.randrange(6):
@@ -121,7 +165,7 @@ def set_check(folder: Path) -> Check:
             file.write_bytes(content)
 
     def check(seed: int) -> str:
-        spoil(random.Random(seed))
+        corrupt(random.Random(seed))
         try:
             return outcome(seed, read)
         finally:
@@ -168,7 +212,7 @@ def csv_check(folder: Path) -> Check:
         aggregate(found)
         assert cases_to_csv(found).splitlines()[0] == text.splitlines()[0]
 
-    def spoil(rng: random.Random) -> bytes:
+    def corrupt(rng: random.Random) -> bytes:
         lines = [line.split(",") for line in text.splitlines()]
         match rng.randrange(5):
             case 0:
@@ -191,7 +235,7 @@ def csv_check(folder: Path) -> Check:
         return "\n".join(map(",".join, lines)).encode() + b"\n"
 
     def check(seed: int) -> str:
-        path.write_bytes(spoil(random.Random(seed)))
+        path.write_bytes(corrupt(random.Random(seed)))
         return outcome(seed, read)
 
     return check
@@ -232,7 +276,7 @@ _HEADERS = (
 
 
 def arrays_check(folder: Path) -> Check:
-    path = folder / "step-000001.npz"
+    path = folder / "arrays.npz"
     arrays = {
         "gan/000": np.arange(12, dtype=np.float32).reshape(3, 4),
         "step": np.array(7),

@@ -23,38 +23,31 @@ ROOT = Path(__file__).resolve().parents[2]
 class Zygote:
     """Runs one module's `main` again and again, each time in a fork."""
 
-    def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
-        """Take a process that runs `_serve`, and a folder for what goes in and out."""
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        """Take a process that runs `_serve`."""
         self._process = process
-        self._input, self._output = folder / "input", folder / "output"
         self.ends: list[str] = []
-        """How each fork ended, in order; empty for those that did well."""
+        """How each fork ended, in order; empty for those that succeeded."""
 
-    def run(
-        self, module: str, *arguments: str, seconds: int, content: bytes = b"", **_: Any
-    ) -> bytes:
+    def run(self, module: str, *arguments: str, seconds: int, **_: Any) -> None:
         """Do what `isolation.run_isolated` does."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._input.write_bytes(content)
-        call = [str(self._input), str(self._output), str(seconds), *arguments]
-        self._process.stdin.write("\t".join(call) + "\n")
+        self._process.stdin.write("\t".join([str(seconds), *arguments]) + "\n")
         self._process.stdin.flush()
         exit_code = int(self._process.stdout.readline())
         self.ends.append(isolation.why_it_ended(exit_code) if exit_code else "")
         if exit_code:
             raise isolation.Failure(self.ends[-1])
-        return self._output.read_bytes()
 
 
 @contextlib.contextmanager
-def zygote(module: str, imports: str, folder: Path) -> Iterator[Zygote]:
+def zygote(module: str, imports: str) -> Iterator[Zygote]:
     """Start one; it ends with the context.
 
     Args:
         module: Whose `main` it runs.
         imports: What to import beforehand.
-        folder: Takes what goes in and out.
     """
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     process = subprocess.Popen(
@@ -69,7 +62,7 @@ def zygote(module: str, imports: str, folder: Path) -> Iterator[Zygote]:
     with process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"  # its imports took their time
-        yield Zygote(process, folder)
+        yield Zygote(process)
         assert process.stdin is not None
         process.stdin.close()
 
@@ -87,13 +80,13 @@ def _serve(module: str, imports: str) -> None:
 
 
 def _run(main: Any, call: list[str]) -> None:
-    content, output, seconds, *arguments = call
-    # An alarm ends a hang, whatever holds the interpreter.
+    seconds, *arguments = call
+    # An alarm ends a hang, even inside a library.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(int(seconds))
     sys.argv = ["", *arguments]
     code = 0
-    with open(content) as sys.stdin, open(output, "w") as sys.stdout:
+    with open(os.devnull) as sys.stdin, open(os.devnull, "w") as sys.stdout:
         try:
             main()
         except SystemExit as end:

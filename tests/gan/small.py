@@ -1,15 +1,24 @@
-"""A small generator, as after a training, what an export says of it, and a trap."""
+"""A small generator, as after training, and what an export says about it."""
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.config import GANConfig
-from tfgansynth.gan.export import FreezingReport
+from tfgansynth.gan.export import (
+    WEIGHTS,
+    FreezingReport,
+    export_generator,
+    freeze_moments,
+)
 from tfgansynth.gan.networks import Generator
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.weights import read_weights, write_weights
 
 SIZE, Z_DIM = 16, 5
 SEED = 9
@@ -55,12 +64,35 @@ def make_generator() -> Generator:
     return generator
 
 
-def save_with_code(path: Path, trace: Path) -> None:
-    """Write a .keras file that leaves a trace wherever its code is run."""
-    inputs = keras.Input((Z_DIM,))
-    outputs = keras.layers.Lambda(
-        lambda z, trace: (__import__("pathlib").Path(trace).touch(), z)[1],
-        arguments={"trace": str(trace)},
-    )(inputs)
-    keras.Model(inputs, outputs).save(path)
-    trace.unlink()  # building the model has called it
+def frozen_generator() -> Generator:
+    """The small generator with frozen moments."""
+    generator = make_generator()
+    freeze_moments(generator, seed=SEED)
+    return generator
+
+
+def export(generator: Generator, folder: Path) -> None:
+    """Export into `generator/`; write `saved_model/` too, the same without weights."""
+    export_generator(generator, PROVENANCE, CARD, folder)
+    model = shutil.copytree(folder / "generator", folder / "saved_model")
+    (model / WEIGHTS).unlink()
+    record = storage.read_record(model / "provenance.json")
+    del record["files"][WEIGHTS]
+    storage.write_record(model / "provenance.json", record)
+
+
+def rewrite_weights(
+    folder: Path,
+    config: Callable[[dict[str, Any]], Any] = lambda entries: None,
+    provenance: Callable[[dict[str, Any]], Any] = lambda entries: None,
+    weights: Callable[[dict[str, Any]], Any] = lambda arrays: None,
+) -> None:
+    """Write a whole file of weights of something else."""
+    path = folder / "generator" / WEIGHTS
+    arrays, metadata = read_weights(path)
+    for name, change in (("config", config), ("provenance", provenance)):
+        entries = json.loads(metadata[name])
+        change(entries)
+        metadata[name] = json.dumps(entries)
+    weights(arrays)
+    write_weights(path, arrays, metadata)

@@ -87,7 +87,7 @@ def test_a_shift_moves_both_channels_alike_and_fills_with_mid_grey() -> None:
 
 
 def test_shifts_are_uniform_over_all_whole_pixels() -> None:
-    # A single bright pixel in the middle tells where it went.
+    # A single bright pixel in the middle shows the shift.
     grid = (np.arange(70, dtype=np.float32) + 0.5) / 70
     pairs = np.zeros((70, SIZE, SIZE, 2), np.float32)
     pairs[:, 8, 8] = 1

@@ -459,7 +459,7 @@ def test_the_sampled_generator_holds_the_averages() -> None:
         np.testing.assert_array_equal(np.asarray(weight), np.asarray(average))
         assert np.any(np.asarray(weight) != np.asarray(trained)), trained.path
     np.testing.assert_array_equal(sampled.norms[0].population_mean, np.arange(8.0))
-    # A copy: training goes on unharmed.
+    # A copy: training does not depend on it.
     sampled.trainable_variables[0].assign(0 * sampled.trainable_variables[0])
     for name, array in state_of(gan).items():
         np.testing.assert_array_equal(array, before[name])
@@ -521,7 +521,7 @@ def test_both_networks_start_from_seeds_of_their_own() -> None:
     assert np.unique(np.stack(kernels)).size == 6 * 20
 
 
-def test_the_state_is_all_that_going_on_needs() -> None:
+def test_the_state_is_all_that_resuming_needs() -> None:
     first, *rest = real_batches()
     gan = make(ALL)
     gan.train_step(first)

@@ -27,13 +27,6 @@ from tfgansynth.runtime import storage
 
 
 @pytest.fixture(scope="module")
-def frozen() -> Generator:
-    generator = make_generator()
-    freeze_moments(generator, seed=SEED)
-    return generator
-
-
-@pytest.fixture(scope="module")
 def exported(frozen: Generator, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds `generator/` and `generator.keras`."""
     folder = tmp_path_factory.mktemp("gan")
@@ -57,6 +50,26 @@ def test_the_moments_of_the_first_level_are_those_of_1024_noise_vectors(
     np.testing.assert_allclose(norm.population_variance, per_map.var(axis=0), rtol=1e-4)
 
 
+def test_variances_far_below_the_squared_mean_are_measured() -> None:
+    generator = make_generator()
+    generator.norms[0].beta.assign(np.full(SMALL.generator_maps[0], 1e4, np.float32))
+    # One equal weight for each of the four places that a place becomes.
+    kernel = np.zeros(generator.upsamplings[0].kernel.shape, np.float32)
+    kernel[1:3, 1:3] = 0.1
+    generator.upsamplings[0].kernel.assign(kernel)
+
+    freeze_moments(generator, seed=SEED)
+
+    maps = np.asarray(
+        generator.before_norm(noise(1024, SEED), 1, training=False), np.float64
+    )
+    means, variances = maps.mean(axis=(0, 1, 2)), maps.var(axis=(0, 1, 2))
+    assert np.all(means**2 > 1e9 * variances)
+    norm = generator.norms[1]
+    np.testing.assert_allclose(norm.population_mean, means, rtol=1e-6)
+    np.testing.assert_allclose(norm.population_variance, variances, rtol=1e-3)
+
+
 def test_a_frozen_generator_is_the_limit_of_a_large_batch(frozen: Generator) -> None:
     # All noise vectors of the population as one batch: its moments are theirs.
     z = noise(1024, SEED)
@@ -71,7 +84,7 @@ def test_a_frozen_generator_is_the_limit_of_a_large_batch(frozen: Generator) -> 
     assert np.abs(small - as_one_batch[:8]).max() > 0.02
 
 
-def test_freezing_changes_no_trained_weight(frozen: Generator) -> None:
+def test_freezing_leaves_the_trained_weights(frozen: Generator) -> None:
     for ours, theirs in zip(
         frozen.trainable_variables, make_generator().trainable_variables, strict=True
     ):
@@ -152,7 +165,7 @@ def test_a_program_without_this_package_draws_the_generators_pairs(
     assert expected.std() > 0.1
 
 
-def test_one_z_gives_one_pair_whatever_shares_its_batch(
+def test_a_pair_depends_on_its_z_alone(
     foreign: dict[str, NDArray[Any]],
 ) -> None:
     np.testing.assert_allclose(foreign["one"][0], foreign["pairs"][2], atol=1e-5)
@@ -244,6 +257,7 @@ def test_nothing_unfinished_is_left_behind_and_an_export_replaces_the_last(
     assert files() == {"generator", "generator.keras", "model_card.md"}
     provenance = storage.read_record(exported / "generator" / "provenance.json")
     assert sorted(provenance.pop("files")) == [
+        "generator.safetensors",
         "model_card.md",
         "saved_model.pb",
         "variables/variables.data-00000-of-00001",
@@ -271,7 +285,7 @@ def test_the_same_program_exports_the_same_bytes(tmp_path: Path) -> None:
         subprocess.run(command, cwd=root, check=True, capture_output=True)
 
     first, second = map(storage.hash_folder, folders)
-    assert len(first) == 7
+    assert len(first) == 8
     assert first == second
 
 

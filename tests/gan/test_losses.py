@@ -47,7 +47,7 @@ def test_the_minimax_generator_loss_is_equation_2() -> None:
     assert g_loss == pytest.approx(np.mean(np.log(1 - D_SYNTHETIC)), rel=1e-5)
 
 
-def test_the_printed_losses_are_equations_1_and_2_to_the_letter() -> None:
+def test_paper_equation_1_is_equations_1_and_2_as_they_are_written() -> None:
     d_loss, g_loss = losses("paper_equation_1")
 
     equation_1 = np.mean(np.log(D_SYNTHETIC) + np.log(1 - D_REAL))
@@ -70,7 +70,7 @@ def test_hinge_ends_at_a_margin_of_one() -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_discriminator_that_judges_better_has_a_lower_loss(name: str) -> None:
+def test_a_better_discriminator_has_a_lower_loss(name: str) -> None:
     step = np.array([[0, 0.1]], np.float32)
     better = losses(name, REAL + step, SYNTHETIC - step)
 

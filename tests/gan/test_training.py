@@ -22,7 +22,7 @@ from tfgansynth.gan.health import read_remarks
 from tfgansynth.gan.recording import FidelityProbe, fixed_latent_vectors
 from tfgansynth.gan.training import is_trained, load_gan, sample_bytes, train_gan
 from tfgansynth.runtime import checkpoints as checkpoint_files
-from tfgansynth.runtime import storage
+from tfgansynth.runtime import weights
 from tfgansynth.runtime.progress import Progress
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import Timer
@@ -159,7 +159,10 @@ def test_training_ends_at_its_last_step_with_its_last_two_checkpoints(
     finished: Finished,
 ) -> None:
     assert int(finished.gan.step) == STEPS
-    assert checkpoints(finished.folder) == ["step-000004.npz", "step-000006.npz"]
+    assert checkpoints(finished.folder) == [
+        "step-000004.safetensors",
+        "step-000006.safetensors",
+    ]
     assert is_trained(SMALL, finished.folder, PROVENANCE)
     assert not is_trained(
         dataclasses.replace(SMALL, steps=7), finished.folder, PROVENANCE
@@ -249,7 +252,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path)
     assert f"checkpoint of step {step} written" in capsys.readouterr().out
-    assert f"step-{step:06d}.npz" in checkpoints(tmp_path)
+    assert f"step-{step:06d}.safetensors" in checkpoints(tmp_path)
     assert not is_trained(SMALL, tmp_path, PROVENANCE)
 
     gan = train(tmp_path)
@@ -307,14 +310,14 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(
     (tmp_path / "checkpoints").mkdir()
     for name in checkpoints(finished.folder):
         whole = (finished.folder / "checkpoints" / name).read_bytes()
-        torn = name == "step-000006.npz"
+        torn = name == "step-000006.safetensors"
         path = tmp_path / "checkpoints" / name
         path.write_bytes(whole[: len(whole) // 2] if torn else whole)
 
     gan = train(tmp_path)
 
     lines = capsys.readouterr().out.splitlines()
-    assert "step-000006.npz: cannot be read" in lines[0]
+    assert "step-000006.safetensors: cannot be read" in lines[0]
     assert lines[0].endswith("going on from the one before, or from the beginning")
     assert lines[1] == "GAN: resumed after step 4 of 6"
     assert_same(gan, finished.state)
@@ -397,7 +400,8 @@ def test_fidelity_is_that_of_the_weights_sampled_from(finished: Finished) -> Non
 
     found = probe.figures(lambda z: np.asarray(generator(z, training=True)))
 
-    arrays = storage.read_arrays(finished.folder / "checkpoints/step-000006.npz")
+    path = finished.folder / "checkpoints/step-000006.safetensors"
+    arrays, _ = weights.read_weights(path)
     assert found.keys() == FIDELITY
     for name, value in found.items():
         assert arrays[f"history/{name}"][-1].tolist() == [STEPS, value]
@@ -449,7 +453,7 @@ def test_faults_are_printed_once_shown_and_kept(
     assert remarks[0] in said[1]
     # By other thresholds the same training has no fault.
     assert read_remarks(tmp_path / "whole", SMALL, PROVENANCE) == ()
-    # After a kill the judgement is the same.
+    # After a kill the faults are the same.
     with monkeypatch.context() as patch:
         cut_power(patch, 5, before_save=False)
         with pytest.raises(PowerCut):
@@ -476,15 +480,16 @@ def test_remarks_do_not_depend_on_a_file_that_anyone_may_edit(
 def with_rate(finished: Finished, folder: Path, group: str, rate: float) -> bytes:
     """A training at step 4 whose further steps have an absurd learning rate."""
     shutil.copytree(finished.folder, folder, dirs_exist_ok=True)
-    (folder / "checkpoints/step-000006.npz").unlink()
-    path = folder / "checkpoints/step-000004.npz"
-    arrays = storage.read_arrays(path)
+    (folder / "checkpoints/step-000006.safetensors").unlink()
+    path = folder / "checkpoints/step-000004.safetensors"
+    arrays, metadata = weights.read_weights(path)
     (name,) = (
         name
         for name, array in arrays.items()
         if name.startswith(group) and array.shape == () and array == np.float32(4e-4)
     )
-    storage.write_arrays(path, {**arrays, name: np.array(rate, np.float32)})
+    changed = {**arrays, name: np.array(rate, np.float32)}
+    weights.write_weights(path, changed, metadata)
     return path.read_bytes()
 
 
@@ -528,8 +533,8 @@ def test_values_that_are_not_finite_end_training_with_the_last_checkpoint_kept(
         assert "the checkpoint of step 4 is kept" in message
         assert "--gan.generator-rate" in message
         assert "\n" not in message
-        assert checkpoints(tmp_path) == ["step-000004.npz"]
-        assert (tmp_path / "checkpoints/step-000004.npz").read_bytes() == good
+        assert checkpoints(tmp_path) == ["step-000004.safetensors"]
+        assert (tmp_path / "checkpoints/step-000004.safetensors").read_bytes() == good
 
 
 def test_an_interrupt_does_not_save_weights_that_are_not_finite(
@@ -540,7 +545,7 @@ def test_an_interrupt_does_not_save_weights_that_are_not_finite(
 
     with pytest.raises(RunError, match="are not finite at step 5"):
         train(tmp_path)
-    assert checkpoints(tmp_path) == ["step-000004.npz"]
+    assert checkpoints(tmp_path) == ["step-000004.safetensors"]
 
 
 def test_pixels_that_are_not_finite_end_training(

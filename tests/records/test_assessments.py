@@ -110,7 +110,9 @@ def test_small_sets_are_compared_with_fewer_neighbors(
     again = compare_features(*features, seed=seed, k=neighbors)
     for name, comparison in again.items():
         assert found.figures[name].size == min(sizes)
-        assert found.figures[name].real_reference.value == comparison.ruler.value
+        assert (
+            found.figures[name].real_reference.value == comparison.real_reference.value
+        )
     expected = found.expected_coverage
     # Equal distributions: what is found is near what is to be expected.
     assert found.figures["coverage"].real_reference.value == pytest.approx(

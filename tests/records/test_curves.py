@@ -72,9 +72,9 @@ def test_differences_are_paired_and_only_where_both_regimes_are() -> None:
 
 
 def test_the_spread_between_runs_widens_the_interval() -> None:
-    alike = curve(*(unet(5, REAL, 0.8 + OF_CASE, seed) for seed in range(3)))
-    apart = curve(*(unet(5, REAL, 0.8 + seed / 9 + OF_CASE, seed) for seed in range(3)))
-    one, other = (each.line(REAL)[0] for each in (alike, apart))
+    equal_runs = curve(*(unet(5, REAL, 0.8 + OF_CASE, seed) for seed in range(3)))
+    shifted = [unet(5, REAL, 0.8 + seed / 9 + OF_CASE, seed) for seed in range(3)]
+    one, other = (each.line(REAL)[0] for each in (equal_runs, curve(*shifted)))
     assert (one.n_cases, one.n_runs) == (20, 3)
     assert other.high - other.low > 10 * (one.high - one.low)
     assert other.high == 1.0

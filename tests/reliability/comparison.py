@@ -18,7 +18,7 @@ MAY_DIFFER = {
 """Files of a run folder, by pattern, that two runs of one command need not share."""
 
 MAY_LACK = {
-    "*/checkpoints/*.npz": "a U-Net's come by the clock",
+    "*/checkpoints/*.safetensors": "a U-Net's come by the clock",
 }
 """Files that only one of two runs may have; where both do, they are the same."""
 

@@ -32,41 +32,43 @@ OUTCOMES = {
     "table.json": {MADE_AGAIN},
     "table.csv": {MADE_AGAIN},
     "table.md": {MADE_AGAIN},
-    f"{GAN}/checkpoints/step-000006.npz": {MADE_AGAIN},
-    f"{GAN}/checkpoints/step-000004.npz": {UNUSED},
+    f"{GAN}/checkpoints/step-000006.safetensors": {MADE_AGAIN},
+    f"{GAN}/checkpoints/step-000004.safetensors": {UNUSED},
     f"{GAN}/history.csv": {UNUSED},
     f"{GAN}/provenance.json": {REFUSED},
     f"{GAN}/samples/step-000002.png": {UNUSED},
     f"{GAN}/tensorboard/events.out.tfevents.gan": {UNUSED},
-    f"{PSEUDO_LABEL}/checkpoints/step-000001.npz": {UNUSED},
+    f"{PSEUDO_LABEL}/checkpoints/step-000001.safetensors": {UNUSED},
     f"{PSEUDO_LABEL}/history.csv": {REFUSED},
-    f"{PSEUDO_LABEL}/model.keras": {REFUSED},
+    f"{PSEUDO_LABEL}/model.keras": {UNUSED},
+    f"{PSEUDO_LABEL}/model.safetensors": {REFUSED},
     f"{PSEUDO_LABEL}/provenance.json": {REFUSED},
     f"{SET}/manifest.json": {REFUSED},
     f"{SET}/images/synthetic-00002.png": {REFUSED},
     f"{SET}/masks/synthetic-00003.png": {REFUSED},
     f"{SET}/contact_sheet.png": {UNUSED},
-    f"{UNET}/checkpoints/step-000003.npz": {UNUSED},
+    f"{UNET}/checkpoints/step-000003.safetensors": {UNUSED},
     f"{UNET}/history.csv": {REFUSED},
-    f"{UNET}/model.keras": {REFUSED},
+    f"{UNET}/model.keras": {UNUSED},
+    f"{UNET}/model.safetensors": {REFUSED},
     f"{UNET}/cases.csv": {REFUSED},
     f"{UNET}/predictions.png": {REFUSED},
     f"{UNET}/provenance.json": {REFUSED},
 }
 """By file of a finished run."""
 
-IN_THE_MIDDLE = "fold-1/unet-r6-s3/checkpoints/step-000002.npz"
+IN_THE_MIDDLE = "fold-1/unet-r6-s3/checkpoints/step-000002.safetensors"
 HALF_DONE = {
     IN_THE_MIDDLE: {MADE_AGAIN},
-    "fold-1/unet-r6-s3/checkpoints/step-000001.npz": {MADE_AGAIN},
+    "fold-1/unet-r6-s3/checkpoints/step-000001.safetensors": {MADE_AGAIN},
     **{name: OUTCOMES[name] for name in OUTCOMES if name != "table.json"},
 }
 """By file of a run that was killed in its second U-Net."""
 
-NEWEST = (f"{GAN}/checkpoints/step-000006.npz", IN_THE_MIDDLE)
+NEWEST = (f"{GAN}/checkpoints/step-000006.safetensors", IN_THE_MIDDLE)
 """Checkpoints to go on from, which are passed over with a line."""
 
-SHORT = (f"{GAN}/checkpoints/step-000006.npz", f"{UNET}/model.keras")
+SHORT = (f"{GAN}/checkpoints/step-000006.safetensors", f"{UNET}/model.safetensors")
 
 
 def test_damage_in_a_finished_run(

@@ -43,11 +43,11 @@ def test_files_that_may_not_grow(
 ) -> None:
     """In one run, each time a little more than before may be written."""
     fold = reference.run / "fold-1"
-    checkpoint = (fold / "gan/checkpoints/step-000006.npz").stat().st_size
+    checkpoint = (fold / "gan/checkpoints/step-000006.safetensors").stat().st_size
     manifest = (fold / "synthetic/manifest.json").stat().st_size
-    model = (fold / "unet-r6-s0/model.keras").stat().st_size
+    model = (fold / "unet-r6-s0/model.safetensors").stat().st_size
     trials: list[tuple[str, int | None, str]] = [
-        ("train_gan", checkpoint * 9 // 10, "checkpoints/step-000002.npz")
+        ("train_gan", checkpoint * 9 // 10, "checkpoints/step-000002.safetensors")
     ]
     if request.config.getoption("--faults"):
         trials = [
@@ -56,7 +56,7 @@ def test_files_that_may_not_grow(
             *trials,
             ("train_gan", None, ""),
             ("run_table", manifest - 1, "manifest.json"),
-            ("run_table", model - 1, "model.keras"),
+            ("run_table", model - 1, "model.safetensors"),
         ]
     for tool, most, name in trials:
         if most is None:

@@ -12,7 +12,7 @@ PROVENANCE = {"fold": 1, "training_cases": {"a": "0" * 64}}
 
 
 class Variable:
-    """As much of a Keras variable as checkpoints use."""
+    """The part of a Keras variable that checkpoints use."""
 
     def __init__(self, value: NDArray[Any]) -> None:
         self.value = value
@@ -46,7 +46,7 @@ def test_checkpoint_is_read_back(tmp_path: Path) -> None:
 def test_the_last_two_are_kept(tmp_path: Path) -> None:
     for step in (2, 30, 400, 5000):
         checkpoints.save(tmp_path, step, {"step": np.array(step)}, PROVENANCE)
-    assert names(tmp_path) == ["step-000400.npz", "step-005000.npz"]
+    assert names(tmp_path) == ["step-000400.safetensors", "step-005000.safetensors"]
     found = checkpoints.load_newest(tmp_path, PROVENANCE)
     assert found is not None
     assert found["step"] == 5000
@@ -55,18 +55,18 @@ def test_the_last_two_are_kept(tmp_path: Path) -> None:
 def test_a_million_steps_are_newer_than_fewer(tmp_path: Path) -> None:
     for step in (999_998, 999_999, 1_000_000):
         checkpoints.save(tmp_path, step, {"step": np.array(step)}, PROVENANCE)
-    assert names(tmp_path) == ["step-1000000.npz", "step-999999.npz"]
+    assert names(tmp_path) == ["step-1000000.safetensors", "step-999999.safetensors"]
     found = checkpoints.load_newest(tmp_path, PROVENANCE)
     assert found is not None
     assert found["step"] == 1_000_000
 
 
-def test_no_checkpoint_is_none(tmp_path: Path) -> None:
+def test_none_is_returned_without_a_checkpoint(tmp_path: Path) -> None:
     assert checkpoints.load_newest(tmp_path, PROVENANCE) is None
     assert checkpoints.load_newest(tmp_path / "nowhere", PROVENANCE) is None
 
 
-def test_torn_newest_one_is_passed_over_with_a_line(
+def test_a_torn_newest_checkpoint_is_skipped_with_a_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for step in (1, 2):
@@ -81,15 +81,15 @@ def test_torn_newest_one_is_passed_over_with_a_line(
     assert line.endswith("going on from the one before, or from the beginning")
 
 
-def test_all_torn_is_none(tmp_path: Path) -> None:
+def test_none_is_returned_if_all_are_torn(tmp_path: Path) -> None:
     for step in (1, 2):
         checkpoints.path_of(tmp_path, step).write_bytes(b"torn")
     assert checkpoints.load_newest(tmp_path, PROVENANCE) is None
 
 
-def test_unfinished_write_is_no_checkpoint_and_does_not_stay(tmp_path: Path) -> None:
+def test_an_unfinished_write_is_ignored_and_removed(tmp_path: Path) -> None:
     checkpoints.save(tmp_path, 1, {"a": np.arange(3)}, PROVENANCE)
-    unfinished = tmp_path / "step-000002.npz.partial"
+    unfinished = tmp_path / "step-000002.safetensors.partial"
     unfinished.write_bytes(b"half")
     found = checkpoints.load_newest(tmp_path, PROVENANCE)
     assert found is not None
@@ -123,8 +123,24 @@ def test_restore_of_other_networks_is_refused_and_changes_nothing(
     assert not variables["a"].value.any()
 
 
-def test_newest_step_is_told_by_name(tmp_path: Path) -> None:
+def test_the_newest_step_is_read_from_the_name(tmp_path: Path) -> None:
     assert checkpoints.newest_step(tmp_path) == 0
     for step in (999_998, 1_000_002):
         checkpoints.save(tmp_path, step, {"x": np.zeros(1)}, PROVENANCE)
     assert checkpoints.newest_step(tmp_path) == 1_000_002
+
+
+def test_measurements_are_read_without_the_weights(tmp_path: Path) -> None:
+    arrays = {"gan/0": np.zeros((500, 500)), "history/loss": np.ones((2, 2))}
+    checkpoints.save(tmp_path, 3, arrays, PROVENANCE)
+    # Damage in the weights shows whether they are read.
+    path = checkpoints.path_of(tmp_path, 3)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    found = checkpoints.load_newest(tmp_path, PROVENANCE, prefix="history/")
+
+    assert found is not None
+    assert list(found) == ["history/loss"]
+    assert checkpoints.load_newest(tmp_path, PROVENANCE) is None

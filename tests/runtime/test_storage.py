@@ -14,7 +14,7 @@ from tfgansynth.runtime import storage
 
 
 class Crash(RuntimeError):
-    """Stands for whatever ends a program in the middle of a write."""
+    """Stands for anything that stops a program in the middle of a write."""
 
 
 def crash(*_: Any, **__: Any) -> None:
@@ -22,7 +22,7 @@ def crash(*_: Any, **__: Any) -> None:
 
 
 class Bomb:
-    """What a harmful file would hold: unpickling it runs a command."""
+    """What a malicious file contains: unpickling it runs a command."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
@@ -69,7 +69,7 @@ def test_failed_write_leaves_the_old_file(
     assert text.read_text() == "new"
 
 
-def test_a_full_disk_is_told_with_the_file_it_stopped(tmp_path: Path) -> None:
+def test_the_error_of_a_full_disk_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     full = OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(OSError, match="No space") as caught, storage.whole_file(path):
@@ -130,7 +130,7 @@ def plain_array(path: Path) -> None:
 
 def no_arrays(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr("a.npy", b"no array")
+        file.writestr("a.npy", b"not an array")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def no_arrays(path: Path) -> None:
     [
         lambda path: None,
         lambda path: path.write_bytes(b""),
-        lambda path: path.write_bytes(b"no archive at all"),
+        lambda path: path.write_bytes(b"not an archive"),
         lambda path: path.mkdir(),
         torn,
         bit_flipped,
@@ -147,17 +147,15 @@ def no_arrays(path: Path) -> None:
     ],
     ids=["missing", "empty", "text", "folder", "torn", "flipped", "npy", "no arrays"],
 )
-def test_files_that_hold_no_arrays_are_refused_by_name(
-    tmp_path: Path, make: Any
-) -> None:
-    path = tmp_path / "step-000001.npz"
+def test_files_without_arrays_are_refused_by_name(tmp_path: Path, make: Any) -> None:
+    path = tmp_path / "arrays.npz"
     make(path)
-    with pytest.raises(InputError, match=r"step-000001\.npz: cannot be read"):
+    with pytest.raises(InputError, match=r"arrays\.npz: cannot be read"):
         storage.read_arrays(path)
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[1, 2]", "3", "\xff"])
-def test_files_that_hold_no_json_object_are_refused_by_name(
+def test_files_without_a_json_object_are_refused_by_name(
     tmp_path: Path, text: str | None
 ) -> None:
     path = tmp_path / "splits.json"
@@ -177,7 +175,7 @@ def test_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_crash_leaves_no_half_folder_and_the_next_try_starts_clean(
+def test_a_crash_leaves_nothing_half_done_and_the_next_try_starts_clean(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "set"
@@ -195,7 +193,7 @@ def test_crash_leaves_no_half_folder_and_the_next_try_starts_clean(
     assert [file.name for file in path.iterdir()] == ["whole.txt"]
 
 
-def test_crash_leaves_the_folder_from_before(tmp_path: Path) -> None:
+def test_a_crash_leaves_the_old_folder(tmp_path: Path) -> None:
     path = tmp_path / "set"
     with storage.whole_folder(path) as partial:
         (partial / "old.txt").write_text("old")
@@ -236,7 +234,7 @@ def test_altered_record_is_refused(tmp_path: Path) -> None:
         storage.read_record(path)
 
 
-def test_altered_array_is_refused_though_the_archive_is_sound(tmp_path: Path) -> None:
+def test_an_altered_array_is_refused_in_an_intact_archive(tmp_path: Path) -> None:
     path = tmp_path / "arrays.npz"
     storage.write_arrays(path, {"a": np.arange(3)})
     with np.load(path) as content:
@@ -281,11 +279,11 @@ def test_json_as_deep_and_numbers_as_long_as_ours_are_read(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
-def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, make: Any) -> None:
+def test_special_files_are_refused_at_once(tmp_path: Path, make: Any) -> None:
     make(tmp_path / "a")
-    with pytest.raises(InputError, match=r"a: cannot be read as JSON \(it is no reg"):
+    with pytest.raises(InputError, match=r"a: cannot be read as JSON \(it is not a r"):
         storage.read_json(tmp_path / "a")
-    with pytest.raises(InputError, match=r"a: cannot be read \(it is no regular"):
+    with pytest.raises(InputError, match=r"a: cannot be read \(it is not a regular"):
         storage.read_arrays(tmp_path / "a")
 
 

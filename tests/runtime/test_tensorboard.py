@@ -107,7 +107,7 @@ def test_beginning_again_leaves_nothing_of_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [True, False])
-def test_a_file_that_is_missing_or_cut_is_begun_anew_with_a_line(
+def test_a_missing_or_cut_file_is_begun_anew_and_a_line_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], cut: bool
 ) -> None:
     with EventLog(tmp_path) as events:
@@ -124,7 +124,7 @@ def test_a_file_that_is_missing_or_cut_is_begun_anew_with_a_line(
         write_steps(events, range(4, 6))
 
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"{path}: is missing or was cut")
+    assert line.startswith(f"{path}: is missing or shorter than at the last")
     assert points(tmp_path) == expected(range(4, 6))
 
 

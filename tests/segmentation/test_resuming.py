@@ -66,7 +66,7 @@ def test_power_cut_goes_back_to_the_last_checkpoint_alone(
     with pytest.raises(PowerCut):
         train(tmp_path, extra=[Interrupt(epoch=3, step=2, by=PowerCut)])
     kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
-    assert kept == ["step-000002.npz", "step-000003.npz"]
+    assert kept == ["step-000002.safetensors", "step-000003.safetensors"]
     unet, history = train(tmp_path)
     assert history == uninterrupted[1]
     assert same_weights(unet, uninterrupted[0])
@@ -141,7 +141,7 @@ def test_weights_that_are_no_numbers_end_training_with_the_last_epoch_kept(
                 str(raised.value),
             )
     kept = sorted(path.name for path in (tmp_path / "unet/checkpoints").iterdir())
-    assert kept[-1] == "step-000002.npz"
+    assert kept[-1] == "step-000002.safetensors"
     unet, history = train(tmp_path / "unet")
     assert history == uninterrupted[1]
     assert same_weights(unet, uninterrupted[0])

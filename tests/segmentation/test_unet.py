@@ -9,14 +9,14 @@ import pytest
 
 from tfgansynth.arrays import FloatArray, to_signed
 from tfgansynth.config import Precision, UNetConfig
+from tfgansynth.errors import InputError
 from tfgansynth.presets import PRESETS
+from tfgansynth.segmentation.files import load_unet, save_unet
 from tfgansynth.segmentation.unet import (
     bottleneck_features,
     build_unet,
-    load_unet,
     predict_masks,
     predict_probabilities,
-    standard_layer_copy,
 )
 
 TINY = UNetConfig(depth=2, maps=4)
@@ -184,9 +184,9 @@ np.save("out.npy", logits)
 """
 
 
-def test_a_standard_layer_copy_loads_without_this_package(tmp_path: Path) -> None:
+def test_a_program_without_this_package_loads_the_keras_file(tmp_path: Path) -> None:
     unet = build_unet(TINY, size=16, seed=3)
-    standard_layer_copy(unet, TINY).save(tmp_path / "model.keras")
+    save_unet(unet, TINY, tmp_path / "model.safetensors", {"fold": 1})
     inputs = to_signed(images(3))[..., None]
     np.save(tmp_path / "in.npy", inputs)
     subprocess.run([sys.executable, "-I", "-c", SEGMENT], cwd=tmp_path, check=True)
@@ -210,14 +210,23 @@ def test_bottleneck_is_what_the_way_up_starts_from(depth: int) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_unet_loads_from_the_file_of_its_standard_layer_copy(
+def test_a_unet_is_read_back_from_its_file(
     precision: Precision, tmp_path: Path
 ) -> None:
     config = dataclasses.replace(TINY, depth=1, maps=4, precision=precision)
     unet = build_unet(config, size=16, seed=3)
-    path = tmp_path / "model.keras"
-    standard_layer_copy(unet, config).save(path)
+    path = tmp_path / "model.safetensors"
+    save_unet(unet, config, path, {"fold": 1})
     again = load_unet(config, size=16, path=path)
     inputs = to_signed(images(2))[..., None]
     np.testing.assert_array_equal(again(inputs), unet(inputs))
     assert bottleneck_features(again, images(2)).dtype == np.float32
+
+
+def test_the_file_of_another_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_unet(build_unet(TINY, size=16, seed=3), TINY, path, {})
+    other = dataclasses.replace(TINY, maps=TINY.maps + 1)
+
+    with pytest.raises(InputError, match=r"model\.safetensors: .* other networks"):
+        load_unet(other, size=16, path=path)

@@ -1,4 +1,4 @@
-"""Judges, assessment and filter of a fold's synthetic set through the real scripts."""
+"""Out-of-fold ensemble, assessment and filter of a set through the real scripts."""
 
 import functools
 import itertools
@@ -35,7 +35,7 @@ SETTINGS = (
     *("--data.n-validation", str(N_VALIDATION)),
     *("--evaluation.cross-fit-steps", "200", "--evaluation.budget-epoch", "40"),
     *("--gan.steps", "12"),
-    # A teacher of three steps draws no masks that anyone could agree with.
+    # Pseudo labels of three steps are masks that nothing could agree with.
     *("--synthesis.pseudo-label-members", "0", "--synthesis.augment", "none"),
     *("--gan.augment-real", "none"),
 )
@@ -143,7 +143,7 @@ def test_members_never_saw_what_they_segment(run: Path) -> None:
         assert provenance["synthetic_set"] is None
         segmented += unseen
         told = read(run)[0]["cross_fit"][f"cross-fit/member-{number}"]
-        assert told["model_sha256"] == storage.hash_file(folder / "model.keras")
+        assert told["model_sha256"] == storage.hash_file(folder / "model.safetensors")
         found = read(run)[1]["agreement_real"]
         unseen_places = [training_ids(run).index(name) for name in unseen]
         assert told["agreement"] == pytest.approx(found[unseen_places].mean())
@@ -261,7 +261,7 @@ def test_what_is_done_is_not_done_again(tool: Tool, copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["cross-fit/member-2/model.keras", "assessment/assessment.npz"]
+    "name", ["cross-fit/member-2/model.safetensors", "assessment/assessment.npz"]
 )
 def test_what_was_altered_is_refused(tool: Tool, copy: Path, name: str) -> None:
     path = copy / "fold-1" / name
@@ -380,7 +380,7 @@ def test_a_filtered_set_has_agreeing_pairs_only(
     )
     assert manifest["cross_fit"] == {
         f"cross-fit/member-{number}": storage.hash_file(
-            run / f"fold-1/cross-fit/member-{number}/model.keras"
+            run / f"fold-1/cross-fit/member-{number}/model.safetensors"
         )
         for number in (1, 2)
     }

@@ -51,7 +51,7 @@ def test_the_run_folder_holds_everything(run: Path) -> None:
         "table.md",
         "memory.json",
         "fold-1/gan/provenance.json",
-        "fold-1/gan/checkpoints/step-000006.npz",
+        "fold-1/gan/checkpoints/step-000006.safetensors",
         "fold-1/gan/samples/step-000006.png",
         "fold-1/synthetic/manifest.json",
         "fold-1/synthetic/contact_sheet.png",
@@ -60,7 +60,9 @@ def test_the_run_folder_holds_everything(run: Path) -> None:
     ):
         assert (run / name).exists(), name
     for unet in ("unet-r6-s0", "unet-r6-s6", "unet-r0-s6"):
-        for name in ("model.keras", "history.csv", "cases.csv", "predictions.png"):
+        for name in ("model.keras", "model.safetensors", "history.csv"):
+            assert (fold / unet / name).exists(), (unet, name)
+        for name in ("cases.csv", "predictions.npz", "predictions.png"):
             assert (fold / unet / name).exists(), (unet, name)
     assert not list(run.rglob("*partial*"))
 
@@ -131,14 +133,19 @@ def test_the_run_gets_its_report(tool: Runner, run: Path) -> None:
 def test_the_same_command_again_does_nothing_twice(
     tool: Runner, out: Path, run: Path
 ) -> None:
-    before = {path: path.stat().st_mtime_ns for path in run.rglob("*.npz")}
+    def times() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")}
+
+    before = times()
     table = (run / "table.json").read_bytes()
 
     done = tool("run_table", *TINY, "--folds", "1", "--out", out)
 
     assert done.returncode == 0, done.stderr
     assert "GAN step" not in done.stdout
-    assert {path: path.stat().st_mtime_ns for path in run.rglob("*.npz")} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")
+    } == before
     assert (run / "table.json").read_bytes() == table
 
 
@@ -173,7 +180,7 @@ def test_another_setting_of_the_u_nets_keeps_the_gan_and_its_set(
     assert {path: path.read_bytes() for path in kept} == kept
     (aside,) = (copy / "superseded").iterdir()
     unet = "fold-1/unet-r6-s6"
-    for name in ("model.keras", "cases.csv", "provenance.json"):
+    for name in ("model.safetensors", "cases.csv", "provenance.json"):
         earlier = (run / unet / name).read_bytes()
         assert (aside / unet / name).read_bytes() == earlier
         assert (copy / unet / name).read_bytes() != earlier
@@ -283,7 +290,7 @@ def test_nothing_of_one_fold_gets_into_another(
             *unet, "0", "--synthetic", "6"
         ),
         "provenance.json: is of another run (": tool(*unet, "6", "--synthetic", "0"),
-        "step-000006.npz: is of another run (": tool("train_gan", *options),
+        "step-000006.safetensors: is of another run (": tool("train_gan", *options),
     }
 
     for words, done in refusals.items():
@@ -320,7 +327,7 @@ def test_an_interrupted_training_goes_on(
     assert complaint.splitlines() == [
         "interrupted: what was done is saved; the same command continues from there"
     ]
-    (checkpoint, *_) = sorted(tmp_path.rglob("step-*.npz"), reverse=True)
+    (checkpoint, *_) = sorted(tmp_path.rglob("step-*.safetensors"), reverse=True)
     step = int(checkpoint.stem.removeprefix("step-"))
     assert step >= 4
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 SHORT = ("--evaluation.budget-steps", "2", "--evaluation.budget-epoch", "2")
 CURVE = (*TINY, *SMALL_NETWORKS, *SHORT, "--gan.steps", "2", "--folds", "1")
-ARMS = ["real (fixed budget)", "real + synthetic (fixed budget)"]
+REGIMES = ["real (fixed budget)", "real + synthetic (fixed budget)"]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def reused(tool: Runner, own: Path, runs: dict[int, Path]) -> str:
 
 
 def times(run: Path) -> dict[Path, int]:
-    kinds = ("*.npz", "*.keras", "*.png")
+    kinds = ("*.npz", "*.safetensors", "*.keras", "*.png")
     return {p: p.stat().st_mtime_ns for kind in kinds for p in run.rglob(kind)}
 
 
@@ -73,11 +73,11 @@ def test_each_point_names_its_unet(own: Path, runs: dict[int, Path]) -> None:
 
     assert record["warning"].startswith("PHANTOMS")
     assert [(p["n_real"], p["regime"]) for p in record["points"]] == [
-        (n, regime) for n in (2, 16) for regime in ARMS
+        (n, regime) for n in (2, 16) for regime in REGIMES
     ]
     for point in record["points"]:
         assert (point["seed"], point["fold"], point["n_cases"]) == (0, 1, 10)
-        assert point["n_synthetic"] == (0 if point["regime"] == ARMS[0] else 6)
+        assert point["n_synthetic"] == (0 if point["regime"] == REGIMES[0] else 6)
         assert 0 <= point["low"] <= point["mean_dice"] <= point["high"] <= 1
         folder = own / point["run"] / "fold-1" / point["folder"]
         assert (folder / "predictions.npz").exists()

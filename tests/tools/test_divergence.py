@@ -28,7 +28,7 @@ def test_an_absurd_rate_stops_with_one_line_and_the_last_checkpoint(
         assert "is nan at step 2: training stopped" in line
         assert "the checkpoint of step 1 is kept" in line
         assert "--gan.generator-rate" in line
-        (checkpoint,) = tmp_path.rglob("step-*.npz")
-        assert checkpoint.name == "step-000001.npz"
+        (checkpoint,) = tmp_path.rglob("step-*.safetensors")
+        assert checkpoint.name == "step-000001.safetensors"
         assert kept in (None, checkpoint.read_bytes())
         kept = checkpoint.read_bytes()

@@ -104,7 +104,7 @@ def test_masks_are_the_pseudo_labels(tool: Runner, out: Path, tmp_path: Path) ->
     manifest = storage.read_record(fold / "synthetic/manifest.json")
     assert manifest["pseudo_labels"] == {
         f"pseudo-labels/member-{number}": storage.hash_file(
-            fold / f"pseudo-labels/member-{number}/model.keras"
+            fold / f"pseudo-labels/member-{number}/model.safetensors"
         )
         for number in (1, 2)
     }
@@ -116,7 +116,7 @@ def test_masks_are_the_pseudo_labels(tool: Runner, out: Path, tmp_path: Path) ->
         assert (provenance["unet"]["augment"], provenance["unet"]["keep"]) == (
             *("elastic", "last"),
         )
-    # The same generator's own masks, not deformed: other masks and other images.
+    # The same generator's own masks, not augmented: other masks and other images.
     settings = [*RECIPE[:2], *RECIPE[4:7], *RECIPE[-2:]]
     shutil.copytree(out / RUN / "fold-1/gan", tmp_path / RUN / "fold-1/gan")
     tried(tool, tmp_path, *settings, "--baseline", out / RUN)
@@ -246,9 +246,9 @@ def test_the_table_of_a_recipe_is_verified(
     assert page.count("Is it due to the generator?") == 1
     assert verify(run).lines == []
 
-    model = "pseudo-labels/member-2/model.keras"
+    model = "pseudo-labels/member-2/model.safetensors"
     shutil.copy(
-        run / "fold-1/pseudo-labels/member-1/model.keras", run / "fold-1" / model
+        run / "fold-1/pseudo-labels/member-1/model.safetensors", run / "fold-1" / model
     )
     for name, line in zip(
         ("synthetic", "synthetic-control"), verify(run).lines, strict=True

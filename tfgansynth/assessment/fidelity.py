@@ -1,4 +1,4 @@
-"""Fidelity and diversity: how alike are the real and the synthetic set?
+"""Fidelity and diversity: how similar are the real and the synthetic set?
 
 - Feature vectors of images, from any network, are compared by precision, recall,
   density, coverage and KID; `generative_metrics` defines them. `expected_coverage` is
@@ -54,7 +54,7 @@ DRAWS = 500
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Estimate:
+class Figure:
     """A figure with its 95 % interval."""
 
     value: float
@@ -63,19 +63,19 @@ class Estimate:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Comparison:
+class ReferencedFigure:
     """A figure of the synthetic set next to that of held-out real cases.
 
     Attributes:
         synthetic: Synthetic against training cases.
-        ruler: The real reference: held-out against training cases.
+        real_reference: Held-out against training cases.
         difference: Synthetic minus real reference.
         size: The number of items of each set from which a figure is computed.
     """
 
-    synthetic: Estimate
-    ruler: Estimate
-    difference: Estimate
+    synthetic: Figure
+    real_reference: Figure
+    difference: Figure
     size: int
 
 
@@ -97,7 +97,7 @@ def compare_features(
     seed: int,
     k: int = NEIGHBORS,
     n_draws: int = DRAWS,
-) -> dict[str, Comparison]:
+) -> dict[str, ReferencedFigure]:
     """Compare synthetic with training cases, and held-out cases with the same.
 
     All features are divided by one number, the root mean square of the training cases'
@@ -161,7 +161,7 @@ def compare_shapes(
     *,
     seed: int,
     n_draws: int = DRAWS,
-) -> dict[str, Comparison]:
+) -> dict[str, ReferencedFigure]:
     """Compare synthetic with training masks, and held-out masks with the same.
 
     Args:
@@ -202,7 +202,7 @@ def _compare(
     *,
     seed: int,
     n_draws: int,
-) -> dict[str, Comparison]:
+) -> dict[str, ReferencedFigure]:
     """Compare means over subsets, with intervals from halves.
 
     Args:
@@ -233,7 +233,7 @@ def _compare(
     triples = [*zip(values, low, high, strict=True), between]
     synthetic, real, gap = (_estimates(triple) for triple in triples)
     return {
-        name: Comparison(synthetic[i], real[i], gap[i], size)
+        name: ReferencedFigure(synthetic[i], real[i], gap[i], size)
         for i, name in enumerate(names)
     }
 
@@ -248,9 +248,9 @@ def _spread(deviations: Matrix) -> Matrix:
     return np.stack([np.minimum(low, 0), np.maximum(high, 0)])
 
 
-def _estimates(triple: tuple[Matrix, Matrix, Matrix]) -> list[Estimate]:
+def _estimates(triple: tuple[Matrix, Matrix, Matrix]) -> list[Figure]:
     """Make estimates from values, lower and upper ends, (figures,) each."""
-    return [Estimate(*map(float, ends)) for ends in zip(*triple, strict=True)]
+    return [Figure(*map(float, ends)) for ends in zip(*triple, strict=True)]
 
 
 def _unit(values: Matrix) -> float:

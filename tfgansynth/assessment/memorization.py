@@ -122,16 +122,7 @@ class PartAudit:
         return float(count.sf(self.n_closer - 1))
 
     @property
-    def binomial_p_value(self) -> float:
-        """Exact binomial test of a share above 1 %, as if the threshold were exact.
-
-        It is recorded because it is the usual test. The verdict uses `p_value`.
-        """
-        n = len(self.nearest.cases)
-        return float(stats.binomtest(self.n_closer, n, NULL_SHARE, "greater").pvalue)
-
-    @property
-    def offenders(self) -> Indices:
+    def flagged(self) -> Indices:
         """The indices of the items below either bound, ascending.
 
         About `expected_share` of a set without copies is flagged as well.
@@ -170,9 +161,9 @@ class Audit:
         return all(part.passed for part in self.parts.values())
 
     @property
-    def offenders(self) -> Indices:
+    def flagged(self) -> Indices:
         """The samples to drop: those flagged in any part, ascending."""
-        parts = [part.offenders for part in self.parts.values()]
+        parts = [part.flagged for part in self.parts.values()]
         return functools.reduce(np.union1d, parts)
 
 

@@ -89,8 +89,10 @@ def run_command(
         The exit code.
     """
     _prepare_streams()
+    started = False
     try:
         options = parse(options_type, arguments, program=program)
+        started = True
         if isinstance(options, Options) and options.print_config:
             print(json.dumps(_plain(options), indent=2))
             code = DONE
@@ -99,7 +101,7 @@ def run_command(
         signals.ignore_signals()
     except (Exception, KeyboardInterrupt) as fault:
         signals.ignore_signals()
-        explained = explain(fault, resumes=resumes)
+        explained = explain(fault, resumes=resumes and started)
         if explained is None:
             raise
         code, line = explained

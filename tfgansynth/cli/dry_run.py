@@ -51,6 +51,7 @@ def describe(study: Study, out: Path) -> str:
     rows, seconds, unknown, memory = [], 0.0, 0, 0.0
     n_done = 0
     for part in study.parts:
+        part.experiment.run.check(part.experiment.cases)
         for stage in part.plan.stages:
             if is_sealed(part.experiment.run.root, stage):
                 n_done += 1
@@ -126,13 +127,15 @@ def _total(seconds: float, unknown: int, memory: float, n_open: int) -> str:
 
 def _steps(record: Mapping[str, Any]) -> int:
     """Mini-batches of a training of fixed length; 1 for anything else."""
-    if record["stage"] == Kind.GAN:
+    if record.get("stage") == Kind.GAN:
         return int(record["gan"]["steps"])
     return int(record.get("unet", {}).get("fixed_steps") or 1)
 
 
 def _cost(record: Mapping[str, Any]) -> str:
     """What decides how long a step takes, or a stage that has no steps."""
+    if "memorization" in record:
+        return _key(Kind.ASSESSMENT, record["n_training"])
     size = record["data"]["size"]
     kind = record["stage"]
     if kind == Kind.GAN:
@@ -146,7 +149,7 @@ def _cost(record: Mapping[str, Any]) -> str:
         return _key("unet", size, {**unet, "fixed_steps": None}, counts)
     if kind == Kind.SET:
         return _key(kind, size, record["synthesis"], record["z_dim"])
-    return _key(kind, size, len(record["training_cases"]))
+    return _key(kind, len(record["training_cases"]))
 
 
 def _key(*parts: Any) -> str:

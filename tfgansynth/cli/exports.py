@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ExportGenerator(Options):
-    """Export a fold's generator: SavedModel, .keras file and model card."""
+    """Export a fold's generator: SavedModel, weights, .keras file and model card."""
 
     fold: int
     """Number of the fold, from 1."""

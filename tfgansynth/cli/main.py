@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import sys
+import typing
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -17,68 +18,38 @@ _SOURCE = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Subcommand:
-    """Where a subcommand's code is, imported when it is called.
+    """A function of this package, imported when it is called.
+
+    Its name is the subcommand's; the type of its argument has the options.
 
     Attributes:
         module: Module of this package.
-        options: Its dataclass of options there.
-        command: Its function there.
         help: One line.
         resumes: Whether the same command continues where it was ended.
     """
 
     module: str
-    options: str
-    command: str
     help: str
     resumes: bool = True
 
 
 _SUBCOMMANDS: Mapping[str, _Subcommand] = {
-    "run-table": _Subcommand(
-        "tables", "RunTable", "run_table", "run the whole experiment, print its table"
-    ),
-    "run-curve": _Subcommand(
-        "tables", "RunCurve", "run_curve", "Dice over the number of real cases"
-    ),
-    "try-recipe": _Subcommand(
-        "tables", "TryRecipe", "try_recipe", "compare settings without test cases"
-    ),
-    "train-gan": _Subcommand(
-        "stages", "TrainGAN", "train_gan", "train the GAN of one fold"
-    ),
-    "train-unet": _Subcommand(
-        "stages", "TrainUNet", "train_unet", "train and evaluate one U-Net"
-    ),
-    "synthesize": _Subcommand(
-        "stages", "Synthesize", "synthesize", "draw a synthetic set"
-    ),
-    "assess": _Subcommand("stages", "Assess", "assess", "assess a synthetic set"),
-    "export-generator": _Subcommand(
-        "exports", "ExportGenerator", "export_generator", "export a trained generator"
-    ),
-    "export-set": _Subcommand(
-        "exports", "ExportSet", "export_set", "write a set for others, with a card"
-    ),
-    "report": _Subcommand(
-        "results", "Report", "report", "write one page about a run", resumes=False
-    ),
-    "verify": _Subcommand(
-        "results", "Verify", "verify_results", "recompute every number", resumes=False
-    ),
+    "run-table": _Subcommand("tables", "run the whole experiment, print its table"),
+    "run-curve": _Subcommand("tables", "Dice over the number of real cases"),
+    "try-recipe": _Subcommand("tables", "compare settings without test cases"),
+    "train-gan": _Subcommand("stages", "train the GAN of one fold"),
+    "train-unet": _Subcommand("stages", "train and evaluate one U-Net"),
+    "synthesize": _Subcommand("stages", "draw a synthetic set"),
+    "assess": _Subcommand("stages", "assess a synthetic set"),
+    "export-generator": _Subcommand("exports", "export a trained generator"),
+    "export-set": _Subcommand("exports", "write a set for others, with a card"),
+    "report": _Subcommand("results", "write one page about a run", resumes=False),
+    "verify": _Subcommand("results", "recompute every number", resumes=False),
     "merge-results": _Subcommand(
-        "results",
-        "MergeResults",
-        "merge_results",
-        "merge results of several machines",
-        resumes=False,
+        "results", "merge results of several machines", resumes=False
     ),
-    "check-data": _Subcommand(
-        "checks", "CheckData", "check_data", "check a data set", resumes=False
-    ),
-    "benchmark": _Subcommand(
-        "checks", "Benchmark", "benchmark", "time training steps here", resumes=False
-    ),
+    "check-data": _Subcommand("checks", "check a data set", resumes=False),
+    "benchmark": _Subcommand("checks", "time training steps here", resumes=False),
 }
 
 
@@ -117,9 +88,10 @@ def run(name: str, arguments: Sequence[str], *, program: str) -> NoReturn:
 
     subcommand = _SUBCOMMANDS[name]
     module = importlib.import_module(f"tfgansynth.cli.{subcommand.module}")
+    command = getattr(module, name.replace("-", "_"))
     code = run_command(
-        getattr(module, subcommand.options),
-        getattr(module, subcommand.command),
+        typing.get_type_hints(command)["options"],
+        command,
         arguments,
         program=program,
         resumes=subcommand.resumes,

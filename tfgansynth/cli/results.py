@@ -46,14 +46,14 @@ class Verify:
     may round sums otherwise, in their last digits: 1e-9 allows for that."""
 
 
-def verify_results(options: Verify) -> int:
+def verify(options: Verify) -> int:
     """Recompute and compare."""
     from tfgansynth.reporting.merging import is_merged, verify_merged
-    from tfgansynth.reporting.verification.verify import verify
+    from tfgansynth.reporting.verification import verify as verification
 
     if not 0 <= options.rounding < 1:
         raise InputError(f"--rounding {options.rounding}: expected 0 to 1")
-    recompute = verify_merged if is_merged(options.run) else verify
+    recompute = verify_merged if is_merged(options.run) else verification.verify
     found = recompute(options.run, options.rounding)
     for line in found.lines[:_MOST_LINES]:
         print(line)

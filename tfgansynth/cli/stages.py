@@ -88,9 +88,10 @@ class Synthesize(Options):
     the table trains on, and with --synthesis.min-agreement the filtered one too. Sets
     of another size lie beside it."""
     generator: Path | None = None
-    """Draw from this exported generator instead of the fold's GAN: a .keras file,
-    or the folder of a SavedModel. A SavedModel is a program: use only those from
-    people you trust, and .keras files from all others."""
+    """Draw from this exported generator instead of the fold's GAN: the folder that
+    export-generator writes, whose weights are read and which runs nothing; or the
+    folder of any other SavedModel. A SavedModel is a program: use only those from
+    people you trust."""
 
 
 def synthesize(options: Synthesize) -> None:

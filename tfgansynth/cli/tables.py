@@ -179,8 +179,8 @@ def _points(study: "Study") -> "Iterator[str | MissingPoint]":
 class TryRecipe(Options):
     """Compare a fold's regimes on cases that a reduced experiment leaves out.
 
-    What to try is up to the other options. The test cases stay untouched, so that a
-    recipe may be chosen by what this prints.
+    The other options say what to try. The test cases stay untouched, so that settings
+    may be chosen by what this prints.
     """
 
     fold: int

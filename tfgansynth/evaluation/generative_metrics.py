@@ -1,4 +1,4 @@
-"""How alike a real and a synthetic set of feature vectors are.
+"""How similar a real and a synthetic set of feature vectors are.
 
 - *Precision* and *recall* (Kynkäänniemi et al. 2019, "Improved precision and recall
   metric for assessing generative models", section 2): the ball of a point extends to

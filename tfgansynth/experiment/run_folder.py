@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,11 @@ _MIXABLE = tuple(
     )
 )
 """Settings that bear on some stages and not on others."""
+
+_Record = Mapping[str, Any]
+_Claim = tuple[Path, str, _Record, Callable[[_Record, _Record], list[str]]]
+"""A file that says whose the folder is, what it is about, its content, and how to name
+what differs."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,7 +79,10 @@ class Run:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock = _lock(self.root)
-            self._claim(cases)
+            self.check(cases)
+            for path, _, record, _ in self._claims(cases):
+                if not path.exists():
+                    storage.write_record(path, record)
         except OSError as fault:
             if fault.errno in FULL:
                 raise
@@ -83,21 +91,27 @@ class Run:
             ) from fault
         return dataclasses.replace(self, lock=lock)
 
-    def _claim(self, cases: Mapping[str, str]) -> None:
-        """Make sure that the folder belongs to these cases and networks."""
-        for path, what, record, changes in (
-            (self.root / "cases.json", "data", {"cases": dict(cases)}, _changed_cases),
-            (self.config_path, "settings", self.config_record(), _unmixable),
-        ):
-            if not path.exists():
-                storage.write_record(path, record)
-                continue
-            found = changes(record, storage.read_record(path))
+    def check(self, cases: Mapping[str, str]) -> None:
+        """Make sure that the folder, as far as it exists, is of these cases.
+
+        Raises:
+            InputError: It is of other data, of settings that it cannot hold beside
+                its own, or of other networks.
+        """
+        for path, what, record, changes in self._claims(cases):
+            found = changes(record, storage.read_record(path)) if path.exists() else []
             if found:
                 raise InputError(
                     f"{self.root}: holds a run with other {what} "
                     f"({name_few(found, '; ', most=12)}): name another --out or --seed"
                 )
+
+    def _claims(self, cases: Mapping[str, str]) -> list[_Claim]:
+        cases_path = self.root / "cases.json"
+        return [
+            (cases_path, "data", {"cases": dict(cases)}, _changed_cases),
+            (self.config_path, "settings", self.config_record(), _unmixable),
+        ]
 
     def config_record(self) -> dict[str, Any]:
         """The content of `config.json`."""

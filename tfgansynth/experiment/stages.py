@@ -45,12 +45,12 @@ from tfgansynth.records.regimes import (
 )
 from tfgansynth.records.tables import aggregate
 from tfgansynth.runtime import checkpoints, storage
-from tfgansynth.runtime.keras_files import save_keras
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, RECORDS
+from tfgansynth.segmentation.files import save_unet
 from tfgansynth.segmentation.history import history_to_csv
 from tfgansynth.segmentation.training import train_unet
-from tfgansynth.segmentation.unet import predict_masks, standard_layer_copy
+from tfgansynth.segmentation.unet import predict_masks
 
 Files = Sequence[str]
 """Files of a stage's folder that its seal covers."""
@@ -175,7 +175,7 @@ def train_in_folder(
     print(f"{stage.folder.name}: stopped after {len(history)} epochs")
     with stage.timer.part(RECORDS):
         storage.write_text(stage.folder / HISTORY, history_to_csv(history))
-        save_keras(standard_layer_copy(unet, config), stage.folder / MODEL)
+        save_unet(unet, config, stage.folder / MODEL, stage.provenance)
     return unet
 
 

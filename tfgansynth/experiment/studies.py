@@ -29,7 +29,7 @@ from tfgansynth.records.runs import FinishedUNet, Settings
 from tfgansynth.records.trials import Trial
 from tfgansynth.runtime import storage
 
-_NO_RECIPE = {"reduced", "lungs", "seed", "allow_duplicates"}
+_NOT_TRIED = {"reduced", "lungs", "seed", "allow_duplicates"}
 """Settings that say what is tried on, not what is tried."""
 
 
@@ -331,10 +331,10 @@ def _title(unet: FinishedUNet) -> str:
 
 
 def _settings(config: Config) -> list[str]:
-    """The settings in which a recipe differs from its preset."""
+    """The settings in which a trial differs from its preset."""
     ours, preset = (dataclasses.asdict(c) for c in (config, PRESETS[config.preset]))
     found = (line.split(" against ")[0] for line in differences(ours, preset))
-    return [line for line in found if line.split(":")[0] not in _NO_RECIPE]
+    return [line for line in found if line.split(":")[0] not in _NOT_TRIED]
 
 
 def folds_of(plan: Plan) -> Iterator[Plan]:

@@ -92,7 +92,11 @@ def bring_up_to_date(run: Run, splits: Splits) -> None:
 
 
 def _earlier(run: Run) -> Config:
-    return config_from_json(storage.read_record(run.config_path)["config"])
+    record = storage.read_record(run.config_path)
+    try:
+        return config_from_json(record["config"])
+    except InputError as fault:
+        raise InputError(f"{run.config_path}: {fault}") from fault
 
 
 def _short(config: Config) -> str:

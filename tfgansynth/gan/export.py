@@ -1,6 +1,7 @@
 """Writing a trained generator as models that others can use."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from tfgansynth.gan.networks import Generator
 from tfgansynth.gan.training import sample_bytes
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.keras_files import save_keras
+from tfgansynth.runtime.weights import write_weights
 
 _POPULATION = 1024
 """Noise vectors whose maps make up the population moments."""
 _CHUNK = 64
 PROVENANCE = "provenance.json"
-"""What an exported SavedModel came from, with the hashes of all its files."""
+"""What an exported generator came from, with the hashes of all files of its folder."""
+WEIGHTS = "generator.safetensors"
+"""An exported generator's weights, with configuration and provenance."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,21 +57,25 @@ def freeze_moments(generator: Generator, *, seed: int) -> None:
     ]
 
     for level, norm in enumerate(generator.norms):
-        enter = tf.function(
+        measure = tf.function(
             lambda z, level=level: _moments(
                 generator.before_norm(z, level, training=False)
             )
         )
-        means, squares = zip(*(enter(z) for z in chunks), strict=True)
-        mean = np.mean(means, axis=0)
-        norm.population_mean.assign(mean)
-        norm.population_variance.assign(np.mean(squares, axis=0) - mean**2)
+        # float32 sums of squares would cancel where a mean is far from zero. Chan et
+        # al. 1979: chunks of equal size add their variances and that of their means.
+        means, variances = (
+            np.array(figures, np.float64)
+            for figures in zip(*map(measure, chunks), strict=True)
+        )
+        norm.population_mean.assign(means.mean(axis=0))
+        norm.population_variance.assign(variances.mean(axis=0) + means.var(axis=0))
 
 
 def _moments(maps: Any) -> tuple[Any, Any]:
-    wide = tf.cast(maps, tf.float32)
-    axes = (0, 1, 2)
-    return tf.reduce_mean(wide, axes), tf.reduce_mean(wide**2, axes)
+    """Mean and variance of each map, the latter from differences to the mean."""
+    mean, variance = tf.nn.moments(tf.cast(maps, tf.float32), axes=(0, 1, 2))
+    return mean, variance
 
 
 def compare_frozen(
@@ -128,25 +136,31 @@ class _SampledGenerator(tf.Module):
         return {"images": pixels[..., 0], "masks": pixels[..., 1]}
 
 
+def named_weights(generator: Generator) -> dict[str, Any]:
+    """All weights of a generator by the names that `WEIGHTS` has for them."""
+    return {weight.path.partition("/")[2]: weight for weight in generator.weights}
+
+
 def export_generator(
     generator: Generator,
     provenance: Mapping[str, Any],
     card: str,
     folder: Path,
 ) -> None:
-    """Write `generator/` (SavedModel), `generator.keras` and `model_card.md`.
+    """Write `generator/`, `generator.keras` and `model_card.md`.
 
-    Both models carry their provenance and the hashes of their parts, so that a later
-    change is noticed. The hashes tell damage, not malice: whoever changes a part can
-    change its hash.
+    `generator/` is what to pass on: a SavedModel, `generator.safetensors` (the weights,
+    with configuration and provenance in the header), the card, and `provenance.json`
+    with the hashes of all files. The hashes show damage, not malice: whoever changes a
+    part can change its hash.
 
     Args:
         generator: A generator whose moments are frozen.
         provenance: What it came from: data set, fold, seed, training cases.
-        card: What others must know of it, in Markdown.
+        card: What others must know about it, in Markdown.
         folder: The folder of the fold's GAN.
     """
-    # Our kernels stay here: what is exported runs without them.
+    # What is exported runs without our kernels.
     module = _SampledGenerator(generator.standard_layer_copy())
     with storage.whole_folder(folder / "generator") as partial:
         tf.saved_model.save(
@@ -154,10 +168,27 @@ def export_generator(
             str(partial),
             signatures={"serving_default": module.pairs, "sample": module.sample},
         )
-        # It holds a random number, but for which equal generators make equal files.
+        # It has a random number, without which equal generators make equal files.
         (partial / "fingerprint.pb").unlink()
+        write_weights(
+            partial / WEIGHTS,
+            named_weights(generator),
+            {
+                "config": json.dumps(_config(generator), sort_keys=True),
+                "provenance": json.dumps(provenance, sort_keys=True),
+            },
+        )
         storage.write_text(partial / "model_card.md", card)
         files = storage.hash_folder(partial)
         storage.write_record(partial / PROVENANCE, {**provenance, "files": files})
     save_keras(generator, folder / "generator.keras", provenance)
     storage.write_text(folder / "model_card.md", card)
+
+
+def _config(generator: Generator) -> dict[str, Any]:
+    """What builds the generator again."""
+    return {
+        "gan": dataclasses.asdict(generator.config),
+        "size": generator.size,
+        "policy": generator.policy,
+    }

@@ -1,8 +1,9 @@
-"""An exported generator, from here or elsewhere, as a sampler.
+"""An exported generator, of this program or of others, as a sampler.
 
-A `.keras` file is data and is read as such. A SavedModel is a program: it can do
-whatever TensorFlow can, read and write files among it. No check here changes that;
-what is checked is that it is whole and does not crash.
+`generator.safetensors` is data: nothing in it is run. A SavedModel is a program: it can
+do whatever TensorFlow can, such as read and write files. No check here changes that.
+What is checked is that it is whole and does not crash; run as a program, this module
+does the latter.
 """
 
 import dataclasses
@@ -10,13 +11,12 @@ import hashlib
 import itertools
 import json
 import re
-import tempfile
+import sys
 import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import h5py
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -25,11 +25,14 @@ from tfgansynth.arrays import ByteArray, FloatArray, split_pair
 from tfgansynth.config import Config, DataConfig, GANConfig, UNetConfig
 from tfgansynth.config_checks import check
 from tfgansynth.errors import InputError
-from tfgansynth.gan.export import PROVENANCE
+from tfgansynth.gan.export import PROVENANCE, WEIGHTS, named_weights
 from tfgansynth.gan.networks import Generator
 from tfgansynth.runtime import isolation, storage
-from tfgansynth.runtime.keras_files import SUFFIX, read_keras
+from tfgansynth.runtime.weights import read_weights
 
+MOST_WEIGHT_BYTES = 512 << 20
+"""Larger files of weights are refused before they are read; the paper's generator has
+32 MiB."""
 MOST_BYTES = 2 << 30
 """A larger SavedModel is refused before it is read."""
 MOST_FILES = 1000
@@ -37,12 +40,15 @@ MOST_FILES = 1000
 MOST_SIDE_PX = 2048
 """Side of the largest pairs."""
 
-_TRIAL = "tfgansynth.gan.probe"
+_PROGRAM = "tfgansynth.gan.exported"
 _MOST_SECONDS = 60
-_CLASS = "tfgansynth>Generator"
+_REFUSED = 3
+"""Exit code of the probe for what is not a generator, or runs out of memory."""
 _POLICIES = {"float32", "mixed_bfloat16"}
 
 Provenance = dict[str, Any]
+Sampler = Callable[[FloatArray], tuple[ByteArray, ByteArray]]
+"""From noise, or from pairs in [-1, 1], to uint8 images and grey masks."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,74 +63,83 @@ class Exported:
             `fold` and `training_cases` are None if it does not say.
     """
 
-    sample: Callable[[FloatArray], tuple[ByteArray, ByteArray]]
+    sample: Sampler
     z_dim: int
     provenance: Provenance
 
 
 def open_exported(path: Path) -> Exported:
-    """Open a generator: a `.keras` file of ours or the folder of a SavedModel.
+    """Open the folder of an exported generator.
 
-    A SavedModel is a program: open only those from people you trust. One of unknown
-    provenance is first tried in a process of its own, and a line says so.
+    Where it has `generator.safetensors`, that is read and nothing is run. Otherwise it
+    is a SavedModel, which is a program: open only those of people you trust. One of
+    unknown provenance is announced, and probed in an isolated process first.
 
     Raises:
-        InputError: It is no such generator, is damaged, or was altered since it was
+        InputError: It is not such a folder, is damaged, or was altered since it was
             written.
     """
-    if path.is_dir():
-        return _open_saved_model(path)
-    if path.suffix == SUFFIX:
-        return _open_keras(path)
-    raise InputError(
-        f"{path}: expected the folder of a SavedModel or a {SUFFIX} file of a generator"
-    )
+    if path.suffix == ".keras":
+        raise InputError(
+            f"{path}: .keras files are not read: name the folder that has {WEIGHTS}"
+        )
+    if not path.is_dir():
+        raise InputError(
+            f"{path}: expected a folder that has {WEIGHTS} or a SavedModel"
+        )
+    if (path / WEIGHTS).exists():
+        return _open_weights(path / WEIGHTS)
+    return _open_saved_model(path)
 
 
-# A .keras file
+# generator.safetensors
 
 
-def _open_keras(path: Path) -> Exported:
-    file = read_keras(path)
-    generator = _build(file.config, file.weights, path)
+def _open_weights(path: Path) -> Exported:
+    weights, metadata = read_weights(path, most_bytes=MOST_WEIGHT_BYTES)
+    try:
+        config = storage.parse_json(metadata["config"].encode())
+        provenance = storage.parse_json(metadata["provenance"].encode())
+    except (KeyError, ValueError) as fault:
+        raise _no_generator(path, fault) from fault
+    generator = _build(config, weights, path)
 
     def pairs(z: FloatArray) -> Any:
         return generator(z, training=False)
 
     z_dim = generator.config.z_dim
-    provenance = _checked_provenance(file.provenance, file.sha256, path)
-    return Exported(_sampler(pairs, path), z_dim, provenance)
+    sample = _sampler(pairs, generator.split, path)
+    return Exported(sample, z_dim, _checked(provenance, path))
 
 
 def _build(
     config: dict[str, Any], weights: dict[str, NDArray[Any]], path: Path
 ) -> Generator:
-    """Build a generator from data alone; no class is looked up by its name."""
-    if config.get("registered_name") != _CLASS:
-        raise InputError(f"{path}: is not a generator of this program")
+    """Build a generator from numbers, each of which is checked first."""
     try:
-        inner = config["config"]
-        size, policy = inner["size"], inner["policy"]
-        numbers = _gan_config(inner["config"])
+        size, policy = config["size"], config["policy"]
+        numbers = _gan_config(config["gan"])
         if type(size) is not int or policy not in _POLICIES:
             raise TypeError(f"size {size!r}, policy {policy!r}")
         check(Config(gan=numbers, data=DataConfig(size=size), unet=UNetConfig(depth=0)))
-        n_bytes = sum(array.nbytes for array in weights.values())
-        if size > MOST_SIDE_PX or 4 * _least_weights(numbers, size) > n_bytes:
-            raise ValueError(f"its {n_bytes} bytes of weights do not fit its sizes")
+        n_weights = sum(array.size for array in weights.values())
+        if size > MOST_SIDE_PX or _least_weights(numbers, size) > n_weights:
+            raise ValueError(f"its {n_weights} weights do not fit its sizes")
         generator = Generator(
             numbers, size=size, seed=0, policy=policy, name="generator"
         )
         _set_weights(generator, weights)
     except Exception as fault:  # Keras raises many kinds
-        raise InputError(f"{path}: is not a generator of this program ({fault})") from (
-            fault
-        )
+        raise _no_generator(path, fault) from fault
     return generator
 
 
+def _no_generator(path: Path, fault: Exception) -> InputError:
+    return InputError(f"{path}: is not a generator of this program ({fault})")
+
+
 def _gan_config(entries: dict[str, Any]) -> GANConfig:
-    """Take numbers that are of the documented kinds, and no others."""
+    """Take numbers of the documented kinds, and no others."""
     kinds = typing.get_type_hints(GANConfig)
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
@@ -153,13 +168,16 @@ def _least_weights(config: GANConfig, size: int) -> int:
 
 
 def _set_weights(generator: Generator, weights: dict[str, NDArray[Any]]) -> None:
-    """Have Keras assign them, from a file written here."""
-    with tempfile.TemporaryDirectory() as folder:
-        clean = Path(folder, "clean.weights.h5")
-        with h5py.File(clean, "w") as file:
-            for name, array in weights.items():
-                file[name] = array
-        generator.load_weights(clean)
+    variables = named_weights(generator)
+    if variables.keys() != weights.keys():
+        raise ValueError("its weights are named otherwise")
+    for name, variable in variables.items():
+        array = weights[name]
+        if array.dtype != np.float32 or array.shape != tuple(variable.shape):
+            raise ValueError(f"{name} is {array.dtype} {array.shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite")
+        variable.assign(array)
 
 
 # A SavedModel
@@ -170,22 +188,28 @@ def _open_saved_model(path: Path) -> Exported:
     provenance = _read_provenance(path, files)
     if provenance is None:
         print(
-            f"SAVEDMODEL: {path} does not say where it came from. It is a program and "
-            "is going to be run, first apart from this one: use only what you trust"
+            f"SAVEDMODEL: {path} has unknown provenance. It is a program and will be "
+            "run, first in an isolated process: use only what you trust"
         )
-        _try_isolated(path)
+        _probe_isolated(path)
+        whole = hashlib.sha256(json.dumps(files).encode()).hexdigest()
+        unknown = {"dataset": None, "fold": None, "training_cases": None}
+        provenance = {**unknown, "generator_sha256": whole}
+    else:
+        _checked(provenance, path)
     sample, z_dim = load_saved_model(path)
-    whole = hashlib.sha256(json.dumps(files).encode()).hexdigest()
-    return Exported(sample, z_dim, _checked_provenance(provenance, whole, path))
+    return Exported(sample, z_dim, provenance)
 
 
 def _hash_plain(folder: Path) -> dict[str, str]:
-    """Hash all files of a folder that holds nothing but files and folders."""
+    """Hash all files of a folder that has nothing but files and folders."""
     n_bytes = n_files = 0
     try:
         for path in folder.rglob("*"):
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise InputError(f"{path}: is a link or no file: copy the model whole")
+                raise InputError(
+                    f"{path}: is a link or a special file: copy the model whole"
+                )
             n_files += 1
             n_bytes += path.stat().st_size
             if n_files > MOST_FILES or n_bytes > MOST_BYTES:
@@ -199,7 +223,7 @@ def _hash_plain(folder: Path) -> dict[str, str]:
 
 
 def _read_provenance(folder: Path, files: dict[str, str]) -> Provenance | None:
-    """Read the record of a model, if it has one, and hold the files to it."""
+    """Read the record of a model, if it has one, and compare its files with it."""
     if PROVENANCE not in files:
         return None
     provenance = storage.read_record(folder / PROVENANCE)
@@ -211,17 +235,17 @@ def _read_provenance(folder: Path, files: dict[str, str]) -> Provenance | None:
         altered = sorted(name for name in names if known.get(name) != found.get(name))
         raise InputError(
             f"{folder}: was altered since it was written ({', '.join(altered[:3])}): "
-            "export it anew, or copy it again"
+            "export it again, or copy it again"
         )
     return provenance
 
 
-def _try_isolated(path: Path) -> None:
-    # On the processor: what a GPU maps would count as memory.
+def _probe_isolated(path: Path) -> None:
+    # On the CPU: what a GPU maps would count as memory.
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     try:
         isolation.run_isolated(
-            _TRIAL, str(path), seconds=_MOST_SECONDS, variables=quiet
+            _PROGRAM, str(path), seconds=_MOST_SECONDS, variables=quiet
         )
     except isolation.Failure as fault:
         raise InputError(
@@ -230,9 +254,7 @@ def _try_isolated(path: Path) -> None:
         ) from fault
 
 
-def load_saved_model(
-    path: Path,
-) -> tuple[Callable[[FloatArray], tuple[ByteArray, ByteArray]], int]:
+def load_saved_model(path: Path) -> tuple[Sampler, int]:
     """Load a SavedModel, which is a program, and run what it runs on loading.
 
     Returns:
@@ -240,7 +262,7 @@ def load_saved_model(
         (m, S, S); and z_dim.
 
     Raises:
-        InputError: There is none, or it has not the signature z -> pairs.
+        InputError: There is none, or it does not have the signature z -> pairs.
     """
     try:
         module = tf.saved_model.load(str(path))
@@ -255,16 +277,24 @@ def load_saved_model(
     def pairs(z: FloatArray) -> Any:
         return function(z=tf.constant(z))["pairs"]
 
-    return _sampler(pairs, path), z_dim
+    return _sampler(pairs, split_pair, path), z_dim
+
+
+def main() -> None:
+    """Probe the SavedModel that the command line names: load it and draw once."""
+    isolation.limit_memory()
+    try:
+        sample, z_dim = load_saved_model(Path(sys.argv[1]))
+        sample(np.zeros((2, z_dim), np.float32))
+    except (InputError, MemoryError):
+        sys.exit(_REFUSED)
 
 
 # Both
 
 
-def _sampler(
-    pairs: Callable[[FloatArray], Any], path: Path
-) -> Callable[[FloatArray], tuple[ByteArray, ByteArray]]:
-    """Draw bytes, holding what the model gives to what a generator gives."""
+def _sampler(pairs: Callable[[FloatArray], Any], split: Sampler, path: Path) -> Sampler:
+    """Draw bytes, and refuse what is not shaped as pairs."""
 
     def sample(z: FloatArray) -> tuple[ByteArray, ByteArray]:
         try:
@@ -273,19 +303,14 @@ def _sampler(
             raise InputError(f"{path}: cannot be run ({fault})") from fault
         side = drawn.shape[1] if drawn.ndim == 4 else 0
         if drawn.shape != (len(z), side, side, 2) or not np.isfinite(drawn).all():
-            raise InputError(f"{path}: gives no pairs of finite values")
-        return split_pair(drawn)
+            raise InputError(f"{path}: does not give pairs of finite values")
+        return split(drawn)
 
     return sample
 
 
-def _checked_provenance(
-    provenance: Provenance | None, sha256: str, path: Path
-) -> Provenance:
-    """Fill in what is unknown; refuse what would mislead who relies on it."""
-    if provenance is None:
-        unknown = {"dataset": None, "fold": None, "training_cases": None}
-        return {**unknown, "generator_sha256": sha256}
+def _checked(provenance: Provenance, path: Path) -> Provenance:
+    """Refuse a provenance that would mislead what relies on it."""
     cases = provenance.get("training_cases")
     is_sound = (
         isinstance(provenance.get("dataset"), dict)
@@ -297,6 +322,10 @@ def _checked_provenance(
     )
     if not is_sound:
         raise InputError(
-            f"{path}: its provenance is not of this program: export it anew"
+            f"{path}: its provenance is not of this program: export it again"
         )
     return provenance
+
+
+if __name__ == "__main__":
+    main()

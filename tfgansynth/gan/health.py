@@ -1,7 +1,7 @@
 """History of a GAN's training, and whether the training goes wrong by its numbers.
 
-The faults are functions of the numbers alone: a training that was resumed is judged
-like one that was never interrupted. Nothing here needs TensorFlow.
+The faults are functions of the numbers alone: a resumed training has the faults of one
+that was never interrupted. Nothing here needs TensorFlow.
 """
 
 import csv
@@ -95,8 +95,8 @@ def read_remarks(
     Raises:
         InputError: The checkpoint is of another training.
     """
-    arrays = checkpoints.load_newest(folder / "checkpoints", provenance) or {}
-    return tuple(faults(History.from_arrays(arrays), config).values())
+    arrays = checkpoints.load_newest(folder / "checkpoints", provenance, prefix=PREFIX)
+    return tuple(faults(History.from_arrays(arrays or {}), config).values())
 
 
 def diversity(images: ByteArray) -> float:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import MaskArray
-from tfgansynth.assessment import fidelity
 from tfgansynth.assessment.fidelity import (
+    ReferencedFigure,
     compare_features,
     compare_shapes,
     expected_coverage,
@@ -91,32 +91,6 @@ class Quality:
 
     agreement: Agreement
     plausibility: PlausibleShares
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A figure with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ReferencedFigure:
-    """A figure of the synthetic set beside that of held-out real cases.
-
-    Attributes:
-        synthetic: Synthetic against training cases.
-        real_reference: Held-out against training cases.
-        difference: Synthetic minus real reference.
-        size: How many of each set a figure is from.
-    """
-
-    synthetic: Figure
-    real_reference: Figure
-    difference: Figure
-    size: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,8 +255,7 @@ def make_fidelity(
     figures: dict[str, ReferencedFigure] = {}
     try:
         own_seed = derive_seed(seed, "features")
-        compared = compare_features(*features, seed=own_seed, k=k)
-        figures = {name: _referenced(each) for name, each in compared.items()}
+        figures = compare_features(*features, seed=own_seed, k=k)
     except ValueError as fault:
         source = f"{source}; not compared: {fault}"
     return Fidelity(
@@ -302,19 +275,7 @@ def _shapes(
     fewest = min(len(values) for table in tables for values in table.values())
     if fewest < _FEWEST_SHAPES:
         return {}
-    compared = compare_shapes(*tables, seed=seed)
-    return {name: _referenced(each) for name, each in compared.items()}
-
-
-def _referenced(each: fidelity.Comparison) -> ReferencedFigure:
-    values = (each.synthetic, each.ruler, each.difference)
-    figures = [Figure(value=v.value, low=v.low, high=v.high) for v in values]
-    return ReferencedFigure(
-        synthetic=figures[0],
-        real_reference=figures[1],
-        difference=figures[2],
-        size=each.size,
-    )
+    return compare_shapes(*tables, seed=seed)
 
 
 def make_diversity(pairs: Pairs, training: Pairs) -> Diversity:
@@ -352,5 +313,5 @@ def make_memorization(audit: Audit) -> Memorization:
             )
             for name, part in audit.parts.items()
         },
-        flagged=tuple(audit.offenders.tolist()),
+        flagged=tuple(audit.flagged.tolist()),
     )

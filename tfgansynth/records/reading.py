@@ -10,7 +10,7 @@ from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import read_cases
 from tfgansynth.evaluation.predictions import CASES
 from tfgansynth.gan import health
-from tfgansynth.gan.health import History
+from tfgansynth.gan.health import PREFIX, History
 from tfgansynth.records import converter
 from tfgansynth.records.files import (
     CASE_LIST,
@@ -32,7 +32,7 @@ from tfgansynth.records.runs import (
     Settings,
     Split,
 )
-from tfgansynth.runtime import checkpoints, storage
+from tfgansynth.runtime import checkpoints, storage, weights
 from tfgansynth.segmentation import history
 
 _MOST_CSV_BYTES = 16 << 20
@@ -175,9 +175,12 @@ def read_gan_history(folder: Path) -> History | None:
 
 
 @functools.lru_cache(maxsize=64)
-def _history_of(path: Path, _: int) -> History:
-    """Read a checkpoint's history once for each time that it is written."""
-    return History.from_arrays(storage.read_arrays(path))
+def _history_of(path: Path, time_ns: int) -> History:
+    """Read a checkpoint's history, and none of its weights, once for each version."""
+    # Unused, but part of the key of the cache.
+    del time_ns
+    arrays, _ = weights.read_weights(path, prefix=PREFIX)
+    return History.from_arrays(arrays)
 
 
 def read_epochs(path: Path) -> list[history.Epoch]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
+from tfgansynth.assessment.fidelity import Figure, ReferencedFigure
 from tfgansynth.records.assessments import (
     Assessment,
     Fidelity,
-    Figure,
     Memorization,
     Quality,
-    ReferencedFigure,
 )
 from tfgansynth.records.provenance import DroppedPair
 from tfgansynth.reporting import grids

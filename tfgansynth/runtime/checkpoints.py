@@ -1,24 +1,23 @@
-"""The whole state of a training on disk, so that it goes on after anything."""
+"""The whole state of a training on disk, so that it can be resumed at any time."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.config_checks import require_same
 from tfgansynth.errors import InputError
-from tfgansynth.runtime import storage
+from tfgansynth.runtime import storage, weights
 
 _KEPT = 2
-_PROVENANCE = "provenance"
+_STEP, _PROVENANCE = "step", "provenance"
 
 
 def path_of(folder: Path, step: int) -> Path:
-    """Where the checkpoint of one step (or epoch) lies."""
-    return folder / f"step-{step:06d}.npz"
+    """Where the checkpoint of one step (or epoch) is."""
+    return folder / f"step-{step:06d}{weights.SUFFIX}"
 
 
 def save(
@@ -29,31 +28,32 @@ def save(
     Args:
         folder: Folder of this training's checkpoints.
         step: Steps (or epochs) done.
-        arrays: Variables or arrays by name.
+        arrays: Numeric variables or arrays by name.
         provenance: What is trained, and on which cases; plain for JSON.
     """
-    plain = {name: np.asarray(value) for name, value in arrays.items()}
-    plain[_PROVENANCE] = np.array(json.dumps(provenance, sort_keys=True))
     path = path_of(folder, step)
-    storage.write_arrays(path, plain)
+    text = json.dumps(provenance, sort_keys=True)
+    weights.write_weights(path, arrays, {_STEP: str(step), _PROVENANCE: text})
     paths = _paths(folder)
     place = paths.index(path)
-    # Later ones are of a future that was not reached again: damaged.
+    # Later ones were passed over as damaged when training was resumed before them.
     for old in [*paths[: max(place + 1 - _KEPT, 0)], *paths[place + 1 :]]:
         old.unlink()
 
 
 def load_newest(
-    folder: Path, provenance: Mapping[str, Any]
+    folder: Path, provenance: Mapping[str, Any], *, prefix: str = ""
 ) -> dict[str, NDArray[Any]] | None:
     """Read the newest checkpoint that can be read; None if there is none.
 
-    One that cannot be read is passed over, with a line that says so; one that was
-    not written to its end is cleared away.
+    One that cannot be read is passed over, with a line that says so. One that was
+    not completely written is removed.
 
     Args:
         folder: Folder of this training's checkpoints.
-        provenance: What goes on: as it was saved.
+        provenance: As it was saved.
+        prefix: Read only the arrays whose names begin so: a few kilobytes of
+            measurements need not wait for all weights.
 
     Raises:
         InputError: The checkpoint is of another training.
@@ -62,8 +62,8 @@ def load_newest(
         unfinished.unlink()
     for path in reversed(_paths(folder)):
         try:
-            arrays = storage.read_arrays(path)
-            saved = json.loads(str(arrays.pop(_PROVENANCE)))
+            arrays, metadata = weights.read_weights(path, prefix=prefix)
+            saved = json.loads(metadata[_PROVENANCE])
         except (InputError, KeyError, ValueError) as fault:
             print(f"{fault}: going on from the one before, or from the beginning")
             continue
@@ -73,7 +73,7 @@ def load_newest(
 
 
 def newest_step(folder: Path) -> int:
-    """Steps (or epochs) that the newest checkpoint holds; 0 if there is none."""
+    """Steps (or epochs) that the newest checkpoint has; 0 if there is none."""
     paths = _paths(folder)
     return int(paths[-1].stem.removeprefix("step-")) if paths else 0
 
@@ -82,7 +82,8 @@ def _paths(folder: Path) -> list[Path]:
     """All checkpoints, the newest last."""
     # By length first: from a million steps on, the names are longer.
     return sorted(
-        folder.glob("step-*.npz"), key=lambda path: (len(path.name), path.name)
+        folder.glob(f"step-*{weights.SUFFIX}"),
+        key=lambda path: (len(path.name), path.name),
     )
 
 

@@ -21,20 +21,15 @@ def run_isolated(
     module: str,
     *arguments: str,
     seconds: int,
-    content: bytes = b"",
     variables: Mapping[str, str] | None = None,
-) -> bytes:
-    """Run a module of this package as a program.
+) -> None:
+    """Run a module of this package as a program, without input or output.
 
     Args:
         module: Its full name. It should call `limit_memory` first.
         *arguments: Its command line.
         seconds: The process is ended after this wall-clock time.
-        content: Its standard input.
         variables: Environment variables to add to those of this process.
-
-    Returns:
-        Its standard output.
 
     Raises:
         Failure: It crashed, ended with an error, or took too long.
@@ -49,8 +44,8 @@ def run_isolated(
                 **(variables or {}),
                 "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             },
-            input=content,
-            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             timeout=seconds,
             check=False,
@@ -59,7 +54,6 @@ def run_isolated(
         raise Failure(f"it took longer than {seconds} s") from fault
     if done.returncode:
         raise Failure(why_it_ended(done.returncode))
-    return done.stdout
 
 
 def why_it_ended(exit_code: int | None) -> str:

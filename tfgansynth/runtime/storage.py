@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and reading them back without trust."""
+"""Files that are written whole or not at all, and checked when they are read."""
 
 import contextlib
 import hashlib
@@ -17,15 +17,12 @@ from PIL import Image
 
 from tfgansynth.arrays import ByteArray
 from tfgansynth.errors import InputError
-from tfgansynth.runtime import archives
 
 PARTIAL = ".partial"
 """Ends the name of what is still being written."""
 
 MOST_JSON_BYTES = 16 << 20
 """Longer JSON is refused before it is read."""
-MOST_ARRAY_BYTES = 8 << 30
-"""A longer `.npz` is refused before anything in it is read."""
 
 _DEEPEST_JSON = 32
 _LONGEST_INTEGER = 20
@@ -36,8 +33,8 @@ _DIGEST = "sha256"
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to; the file appears as `path` once it is complete.
 
-    Whatever ends the program, and the machine, in between leaves the old file or
-    the new one.
+    Whatever stops the program or the machine in between leaves the old file or the
+    new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + PARTIAL)
@@ -50,7 +47,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Let errors of the system say which file they are about, as most do not."""
+    """Add to errors of the system the file that they are about; most lack it."""
     try:
         yield
     except OSError as fault:
@@ -62,7 +59,7 @@ def named(path: Path) -> Iterator[None]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a folder to fill; it appears as `path` once it is complete.
 
-    An unfinished one from before is cleared away.
+    An unfinished one from before is removed.
     """
     beside = path.with_name(path.name + PARTIAL)
     shutil.rmtree(beside, ignore_errors=True)
@@ -107,12 +104,10 @@ def read_bytes(path: Path, most: int) -> bytes:
     """Read a regular file of at most `most` bytes.
 
     Raises:
-        ValueError: There is none, it is longer, or it cannot be read.
+        ValueError: It does not exist, is longer, or cannot be read.
     """
     try:
-        # A pipe or a device could keep its reader waiting for ever.
-        if path.exists() and not path.is_file():
-            raise ValueError("it is no regular file")
+        require_regular(path)
         with path.open("rb") as file:
             content = file.read(most + 1)
     except OSError as fault:
@@ -122,11 +117,21 @@ def read_bytes(path: Path, most: int) -> bytes:
     return content
 
 
+def require_regular(path: Path) -> None:
+    """Refuse pipes and devices, which could keep their reader waiting for ever.
+
+    Raises:
+        ValueError: The path exists and is something else.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError("it is not a regular file")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        InputError: There is no such file, or it holds something else.
+        InputError: The file does not exist, or holds something else.
     """
     try:
         return parse_json(read_bytes(path, MOST_JSON_BYTES))
@@ -135,11 +140,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def parse_json(content: bytes) -> dict[str, Any]:
-    """Parse a JSON object that can be passed on without care.
+    """Parse a JSON object of plain values.
 
     Raises:
-        ValueError: It is none, is nested deeply, or has doubled keys, numbers that
-            are infinite or beyond 64 bits, or halves of characters.
+        ValueError: It is something else, is nested deeply, or has a key twice, numbers
+            that are infinite or beyond 64 bits, or halves of surrogate pairs.
     """
     try:
         parsed = json.loads(
@@ -154,19 +159,19 @@ def parse_json(content: bytes) -> dict[str, Any]:
         raise ValueError("it is nested too deeply") from fault
     if not isinstance(parsed, dict):
         raise ValueError("expected an object")
-    # JSON can escape one half of a pair of surrogates, which is no text.
+    # JSON can escape half of a surrogate pair, which cannot be encoded.
     json.dumps(parsed, ensure_ascii=False).encode()
     return parsed
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError(f"{digits} is no finite number")
+        raise ValueError(f"{digits} is not a finite number")
     return number
 
 
@@ -201,7 +206,7 @@ def read_record(path: Path) -> dict[str, Any]:
     """Read what `write_record` wrote, without the hash.
 
     Raises:
-        InputError: The file is missing, no JSON object, or was altered.
+        InputError: The file is missing, is not a JSON object, or was altered.
     """
     content = unseal(read_json(path))
     if content is None:
@@ -218,7 +223,7 @@ def seal(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unseal(record: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Take the hash away again; None if it is not that of the content."""
+    """Remove the hash again; None if it is not that of the content."""
     content = {name: value for name, value in record.items() if name != _DIGEST}
     return content if record.get(_DIGEST) == _digest(content) else None
 
@@ -235,7 +240,7 @@ def write_png(path: Path, pixels: ByteArray) -> None:
 def encode_png(pixels: ByteArray) -> bytes:
     """Encode uint8 (H, W) grey or (H, W, 3) RGB pixels as PNG."""
     buffer = io.BytesIO()
-    # At the usual level 6 this takes three times as long for the same size.
+    # The default level 6 takes three times as long for the same size.
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3)
     return buffer.getvalue()
 
@@ -248,15 +253,19 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read what `write_arrays` wrote; never unpickles.
+    """Read what `write_arrays` wrote. Nothing is unpickled.
 
     Raises:
         InputError: The file is missing, torn, altered or not an `.npz` of plain
             arrays with their hash.
     """
     try:
-        with archives.open_archive(path, MOST_ARRAY_BYTES) as archive:
-            arrays = archives.read_arrays(archive)
+        require_regular(path)
+        with (
+            path.open("rb") as file,
+            np.lib.npyio.NpzFile(file, allow_pickle=False) as archive,
+        ):
+            arrays = {name: archive[name] for name in archive.files}
         if str(arrays.pop(_DIGEST, "none")) != _hash_named(arrays):
             raise ValueError("its content does not have the hash written with it")
         return arrays
@@ -286,7 +295,7 @@ def hash_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def require_files(folder: Path, hashes: Mapping[str, str]) -> None:
-    """Refuse a folder in which one of these files is not what it was.
+    """Refuse a folder in which one of these files has changed.
 
     Raises:
         InputError: A file is missing or has another content.
@@ -295,12 +304,12 @@ def require_files(folder: Path, hashes: Mapping[str, str]) -> None:
         path = folder / name
         if not path.is_file():
             raise InputError(
-                f"{path}: is missing: remove {folder} to have it made anew"
+                f"{path}: is missing: remove {folder} to have it made again"
             )
         if hash_file(path) != expected:
             raise InputError(
                 f"{path}: was altered since it was written: remove {folder} to have "
-                "it made anew"
+                "it made again"
             )
 
 

@@ -1,8 +1,8 @@
-"""TensorBoard's event file, such that a training goes on in it without a trace.
+"""TensorBoard's event file, which a resumed training continues without doubled points.
 
-`tf.summary` starts a new file each time, and leaves in the old one what came after
-the last checkpoint: points that a training which goes on then makes twice. Here it
-is one file, whose size a checkpoint knows.
+`tf.summary` starts a new file each time, and leaves in the old one the points after the
+last checkpoint, which a resumed training adds again. Here there is one file, and a
+checkpoint has its size.
 """
 
 import os
@@ -25,7 +25,7 @@ from tfgansynth.arrays import ByteArray
 from tfgansynth.runtime import storage
 
 FILE_NAME = "events.out.tfevents.gan"
-"""TensorBoard takes a file for its own by the word in the middle."""
+"""TensorBoard recognizes its files by the word in the middle."""
 UNET_FILE_NAME = "events.out.tfevents.unet"
 
 _VERSION = "brain.Event:2"
@@ -35,15 +35,15 @@ _HISTOGRAM_BINS = 30
 class EventLog:
     """One event file, written in order and without a thread of its own.
 
-    Every method raises OSError where the disk does.
+    Every method raises OSError if the disk fails.
     """
 
     def __init__(self, folder: Path, size: int = 0, name: str = FILE_NAME) -> None:
         """Open the file in `folder`; cut off what lies beyond its first bytes.
 
         Args:
-            folder: TensorBoard's; made if it is not there.
-            size: Bytes that stay, as `flush` told them; 0 starts anew.
+            folder: TensorBoard's folder; created if it is missing.
+            size: Bytes to keep, as `flush` returned them; 0 starts anew.
             name: Name of the file.
         """
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,8 +51,8 @@ class EventLog:
         self._file = self._path.open("ab")
         if self.size < size:
             print(
-                f"{self._path}: is missing or was cut since the last checkpoint: "
-                "TensorBoard shows only what comes from here on"
+                f"{self._path}: is missing or shorter than at the last checkpoint: "
+                "TensorBoard shows only the steps from here on"
             )
             size = 0
         self._file.truncate(size)
@@ -95,12 +95,12 @@ class EventLog:
         self._summary(tag, buckets, metadata, step)
 
     def show(self) -> None:
-        """Let TensorBoard see what was added."""
+        """Make what was added visible to TensorBoard."""
         with storage.named(self._path):
             self._file.flush()
 
     def flush(self) -> int:
-        """Wait until everything is on the disk; the size in bytes."""
+        """Wait until everything is on the disk; return the size in bytes."""
         self.show()
         os.fsync(self._file.fileno())
         return self.size

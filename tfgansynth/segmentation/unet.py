@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Self
 
 import keras
@@ -315,22 +314,6 @@ def _standard_layer_unet(config: UNetConfig, size: int) -> keras.Model:
     layers = _LayerMaker(config, 0, keras.layers.Conv2D, keras.layers.Conv2DTranspose)
     inputs, logits = _connect(layers, config, size)
     return keras.Model(inputs, logits, name="unet")
-
-
-def load_unet(config: UNetConfig, *, size: int, path: Path) -> UNet:
-    """Build a U-Net with the weights of a file of its `standard_layer_copy`.
-
-    Args:
-        config: The network's numbers.
-        size: Side of the images in pixels.
-        path: A `.keras` file, of which only the weights are read. Its content must
-            have been checked.
-    """
-    copy = _standard_layer_unet(config, size)
-    copy.load_weights(path)
-    unet = build_unet(config, size=size, seed=0)
-    unet.set_weights(copy.get_weights())
-    return unet
 
 
 def predict_masks(unet: keras.Model, images: FloatArray) -> MaskArray:

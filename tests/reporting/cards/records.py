@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from tests.gan.small import SMALL
+from tfgansynth.assessment.fidelity import Figure, ReferencedFigure
 from tfgansynth.assessment.quality import Spread
 from tfgansynth.config import SynthesisConfig
 from tfgansynth.data.dataset import Identity
@@ -18,11 +19,9 @@ from tfgansynth.records.assessments import (
     AuditFigures,
     Diversity,
     Fidelity,
-    Figure,
     Memorization,
     PlausibleShares,
     Quality,
-    ReferencedFigure,
 )
 from tfgansynth.records.comparisons import (
     Comparison,

@@ -104,7 +104,7 @@ def test_the_card_says_what_the_model_came_from_and_its_limits() -> None:
         "threshold them at 150, keep the largest components, fill holes",
         "no basis for a diagnosis",
         "A SavedModel is a program: load only those from people you trust",
-        "holds the same weights and no program",
+        "has the same weights and no program",
         "| c | `00cc` |",
         "validation cases were compared with samples during training",
         f"4321 mini-batches of {SMALL.batch} pairs",

@@ -24,7 +24,7 @@ FILES = [
     f"{FOLD}/unet-r6-s0/predictions.npz",
     f"{FOLD}/synthetic/manifest.json",
     f"{FOLD}/synthetic/images/synthetic-00003.png",
-    f"{FOLD}/gan/checkpoints/step-000020.npz",
+    f"{FOLD}/gan/checkpoints/step-000020.safetensors",
     f"{FOLD}/assessment/assessment.json",
     f"{FOLD}/assessment/assessment.npz",
 ]
@@ -114,7 +114,7 @@ def test_a_damaged_file_is_named(
     with pytest.raises(InputError) as refusal:
         read_study(own_study)
 
-    expected = path.parent if name.endswith("step-000020.npz") else path
+    expected = path.parent if name.endswith("step-000020.safetensors") else path
     assert (own_study / expected).resolve().name in str(refusal.value)
     assert len(str(refusal.value).splitlines()) == 1
 

@@ -108,9 +108,10 @@ def model_card(facts: GeneratorFacts, findings: CardFindings) -> str:
 
 def _files() -> str:
     return (
-        "`generator/` is a SavedModel that runs without this package. A SavedModel is "
-        "a program: load only those from people you trust. `generator.keras` holds the "
-        "same weights and no program."
+        "`generator/` has a SavedModel, which runs without this package. A SavedModel "
+        "is a program: load only those from people you trust. "
+        "`generator/generator.safetensors` has the same weights and no program. "
+        "`generator.keras` is for Keras with this package."
     )
 
 
@@ -140,7 +141,7 @@ pairs = model.signatures["serving_default"](z=tf.constant(z))["pairs"]
 - `z`: float32 (n, {z_dim}), uniform in [-1, 1]. `pairs`: float32 (n, {size}, {size}, 2)
   in [-1, 1]; channel 0 image, channel 1 mask.
 
-With tfgansynth, `tools/synthesize.py --generator generator.keras` draws a whole set."""
+With tfgansynth, `tools/synthesize.py --generator generator` draws a whole set."""
 
 
 def _limits(report: FreezingFigures) -> str:

@@ -11,9 +11,9 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from tfgansynth.assessment.fidelity import ReferencedFigure
 from tfgansynth.evaluation.comparisons import PRIMARY
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, TrainingSet
-from tfgansynth.records.assessments import ReferencedFigure
 from tfgansynth.records.comparisons import PairComparison, RegimeRow
 from tfgansynth.records.curves import LearningCurve
 from tfgansynth.records.regimes import Regime

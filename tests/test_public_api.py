@@ -1,0 +1,134 @@
+"""The public names: complete, light to import, and known to Keras."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tfgansynth
+from tfgansynth import keras_classes
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(program: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_every_public_name_can_be_loaded() -> None:
+    for name in tfgansynth.__all__:
+        assert getattr(tfgansynth, name)
+        assert name in dir(tfgansynth)
+
+
+def test_every_public_name_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "python-api.md").read_text()
+
+    for name in tfgansynth.__all__:
+        assert f"`{name}" in page, name
+        if name not in {"PRESETS", "__version__"}:
+            assert getattr(tfgansynth, name).__doc__, name
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        tfgansynth.nothing  # noqa: B018
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert (
+        f'version = "{tfgansynth.__version__}"' in (ROOT / "pyproject.toml").read_text()
+    )
+    assert f"version: {tfgansynth.__version__}" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_importing_the_package_imports_no_tensorflow() -> None:
+    heavy = run(
+        "import sys, tfgansynth; tfgansynth.PRESETS; tfgansynth.load_cases;"
+        "print({'tensorflow', 'keras', 'torch'} & set(sys.modules))"
+    )
+
+    assert heavy == "set()"
+
+
+def registered_in_code() -> dict[str, str]:
+    """All classes that are registered with Keras, and their modules."""
+    found = {}
+    for path in sorted((ROOT / "tfgansynth").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and any(
+                "register_keras_serializable" in ast.unparse(each)
+                for each in node.decorator_list
+            ):
+                found[node.name] = module
+    return found
+
+
+def test_every_registered_class_has_a_stand_in() -> None:
+    assert registered_in_code() == keras_classes.MODULES
+
+
+SAVE = """
+import dataclasses, keras, numpy as np, tfgansynth as tgs
+config = tgs.PRESETS["smoke"]
+small = dataclasses.replace(config.gan, z_dim=8, generator_maps=(8, 4),
+    discriminator_maps=(4, 8), augment_shift=2, augment_cutout=4)
+models = {
+    "gan": tgs.DCGAN(small, size=16, seed=0),
+    "unet": tgs.build_unet(
+        dataclasses.replace(config.unet, depth=2, maps=4), size=16, seed=0
+    ),
+}
+inputs = {"gan": (2, 8), "unet": (2, 16, 16, 1)}
+models["generator"], inputs["generator"] = models["gan"].generator, inputs["gan"]
+for name, model in models.items():
+    if name != "generator":
+        model.compile()
+    model.save("{folder}/" + name + ".keras")
+    np.random.seed(0)
+    given = np.random.uniform(-1, 1, inputs[name]).astype(np.float32)
+    np.savez("{folder}/" + name, given=given, expected=model(given))
+"""
+
+LOAD = """
+{imports}
+import numpy as np
+model = keras.saving.load_model("{folder}/{name}.keras")
+stored = np.load("{folder}/{name}.npz")
+np.testing.assert_array_equal(model(stored["given"]), stored["expected"])
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of saved models, each with an input and what it gives for it."""
+    folder = tmp_path_factory.mktemp("saved")
+    run(SAVE.replace("{folder}", str(folder)))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("imports", "name"),
+    [
+        ("import tfgansynth; import keras", "gan"),
+        ("import tfgansynth; import keras", "unet"),
+        ("import keras; import tfgansynth", "generator"),
+        ("import tfgansynth; import tensorflow; import keras", "generator"),
+        ("import tfgansynth.gan.networks; import keras", "unet"),
+        ("import tfgansynth; tfgansynth.build_unet; import keras", "gan"),
+    ],
+)
+def test_keras_loads_a_saved_model(saved: Path, imports: str, name: str) -> None:
+    run(LOAD.format(imports=imports, folder=saved, name=name))
