@@ -162,7 +162,7 @@ def test_a_saved_model_loads_with_its_optimizer_and_trains_on(
 LOAD = """
 import sys
 import keras, numpy as np
-import tfgansynth.segmentation.unet
+import tfgansynth
 folder = sys.argv[1]
 unet = keras.saving.load_model(f"{folder}/unet.keras")
 np.save(f"{folder}/out.npy", unet.predict(np.load(f"{folder}/in.npy"), verbose=0))

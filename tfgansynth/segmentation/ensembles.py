@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.config import UNetConfig
 from tfgansynth.runtime import storage
+from tfgansynth.segmentation.files import load_unet
 from tfgansynth.segmentation.unet import (
     bottleneck_features,
-    load_unet,
     predict_masks,
     predict_probabilities,
 )
