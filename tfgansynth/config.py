@@ -15,8 +15,6 @@ from tfgansynth.ranges import (
     Count,
     CountOrZero,
     Counts,
-    GreyLevel,
-    HashDistance,
     Positive,
     Share,
 )
@@ -38,9 +36,9 @@ class DataConfig:
     size: Count = 128
     """Side of the square images in pixels, after downsampling. [paper IV-A]"""
     soft_masks: bool = False
-    """Give the GAN masks that are grey where a pixel is partly covered, resized
-    bilinearly without smoothing, instead of binary masks. Off in the paper's text;
-    on in [authors' code]"""
+    """Give the GAN masks that are grey where a pixel is partly covered, instead of
+    binary ones. Off in the paper's text and, for its masks of 1024 pixels, in
+    [authors' code]"""
     folds: Count = 3
     """Folds of the cross-validation. Each case is tested in exactly one. [paper
     IV-A]"""
@@ -250,15 +248,16 @@ class SynthesisConfig:
     batch: Count = 128
     """Pairs drawn at a time: the batch whose moments normalize the generator's
     maps, as in training. [tf-dcgan]"""
-    hash_distance: CountOrZero = 2
-    """Images whose 64-bit perceptual hashes differ in at most this many bits count
-    as near-duplicates. The paper gives no threshold. No two phantoms are this
-    close. [choice]"""
+    hash_distance: HashDistance = 2
+    """Images whose 64-bit perceptual hashes (the signs of the lowest 8 x 8 cosine
+    frequencies) differ in at most this many bits count as near-duplicates. The paper
+    names no hash and no threshold. No two phantoms are this close. [choice]"""
     max_draws: Count = 40
     """Stop with an error after this many times `count` pairs were drawn: this is
     mode collapse. [choice]"""
-    mask_threshold: CountOrZero = 150
-    """Grey value in [0, 255] from which a mask pixel is foreground. [paper IV-B]"""
+    mask_threshold: GreyLevel = 150
+    """Grey value in [1, 255] from which a mask pixel is foreground [paper IV-B]; that
+    a pixel of exactly this value is foreground is a [choice]"""
     pseudo_label_members: CountOrZero = 0
     """U-Nets in the pseudo-label ensemble. They are trained on the real cases of
     the fold with classical augmentation, and their mean prediction replaces the
