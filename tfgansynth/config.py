@@ -15,6 +15,8 @@ from tfgansynth.ranges import (
     Count,
     CountOrZero,
     Counts,
+    GreyLevel,
+    HashDistance,
     Positive,
     Share,
 )
