@@ -50,8 +50,7 @@ class DataConfig:
     n_reduced: Count = 30
     """Training cases of each fold in the reduced data set. [paper IV-A]"""
     phantoms: Count = 247
-    """Number of built-in phantoms if no data is given: as many as the paper has
-    radiographs. [paper IV-A]"""
+    """Number of built-in phantoms, which replace missing data. [paper IV-A]"""
     phantom_seed: CountOrZero = 0
     """Seed of the phantoms. It does not depend on --seed, so that all runs share
     one data set. [choice]"""
@@ -383,8 +382,7 @@ class Config:
     seed: CountOrZero = 0
     """The one number that all randomness of the run derives from. [choice]"""
     allow_duplicates: bool = False
-    """Go on although the same picture, or an altered copy of it, is in two parts of
-    the split. The results say so. [choice]"""
+    """Run although copies of one picture cross the split; results say so. [choice]"""
     data: DataConfig = DataConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     gan: GANConfig = GANConfig()
