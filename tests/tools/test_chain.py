@@ -333,4 +333,4 @@ def test_an_interrupted_training_goes_on(
 
     done = tool("train_gan", *options)
     assert done.returncode == 0, done.stderr
-    assert f"going on after step {step} of 40" in done.stdout
+    assert f"resumed after step {step} of 40" in done.stdout
