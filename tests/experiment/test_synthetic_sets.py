@@ -13,7 +13,7 @@ from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment, open_experiment
 from tfgansynth.experiment.plan import Request
 from tfgansynth.experiment.stages import seen_cases
-from tfgansynth.experiment.synthetic_sets import planned_gan, require_own_set
+from tfgansynth.experiment.synthetic_sets import planned_gan, require_fold_set
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.regimes import Regime
 
@@ -40,7 +40,7 @@ def fold(experiment: Experiment) -> FoldCases:
 
 def test_the_folds_own_set_is_taken(experiment: Experiment, fold: FoldCases) -> None:
     manifest = {**gan_record(experiment, 1), "step": 9, "generator_sha256": "0"}
-    require_own_set(experiment, fold, manifest, SET)
+    require_fold_set(experiment, fold, manifest, SET)
 
 
 @pytest.mark.parametrize("part", ["test", "validation"])
@@ -54,14 +54,14 @@ def test_set_that_has_seen_held_out_cases_is_refused(
     manifest = gan_record(experiment, 1)
     manifest["training_cases"] = {**manifest["training_cases"], **seen}
     with pytest.raises(InputError, match=rf"on {part} cases of fold 1 \({name}\)"):
-        require_own_set(experiment, fold, manifest, SET)
+        require_fold_set(experiment, fold, manifest, SET)
 
 
 def test_set_of_another_fold_is_refused(
     experiment: Experiment, fold: FoldCases
 ) -> None:
     with pytest.raises(InputError, match="was trained on test cases of fold 1"):
-        require_own_set(experiment, fold, gan_record(experiment, 2), SET)
+        require_fold_set(experiment, fold, gan_record(experiment, 2), SET)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_set_from_elsewhere_is_refused(
 ) -> None:
     manifest = {**gan_record(experiment, 1), **changes}
     with pytest.raises(InputError, match=named) as refusal:
-        require_own_set(experiment, fold, manifest, SET)
+        require_fold_set(experiment, fold, manifest, SET)
     assert str(refusal.value).startswith("fold-1/synthetic: ")
     assert "tools/synthesize.py" in str(refusal.value)
 

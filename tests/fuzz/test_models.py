@@ -23,9 +23,9 @@ from tests.fuzz.hostile import (
 )
 from tests.fuzz.zygote import Zygote, zygote
 from tests.gan.small import export, frozen_generator, noise
-from tfgansynth.gan import exported
-from tfgansynth.gan.export import WEIGHTS
-from tfgansynth.gan.exported import open_exported
+from tfgansynth.gan.exchange import exported
+from tfgansynth.gan.exchange.export import WEIGHTS
+from tfgansynth.gan.exchange.exported import open_exported
 from tfgansynth.runtime import isolation
 from tfgansynth.runtime.weights import read_weights, write_weights
 
@@ -180,7 +180,7 @@ def test_sealed_saved_models(
 
 @pytest.fixture(scope="module")
 def probe() -> Iterator[Zygote]:
-    with zygote("tfgansynth.gan.exported", "tensorflow") as server:
+    with zygote("tfgansynth.gan.exchange.exported", "tensorflow") as server:
         yield server
 
 
@@ -276,7 +276,7 @@ def test_a_zygote_does_what_stands_in_the_product(
         ends = []
         for way in (probe.run, isolation.run_isolated):
             with pytest.raises(isolation.Failure) as failure:
-                way("tfgansynth.gan.exported", str(path), seconds=60)
+                way("tfgansynth.gan.exchange.exported", str(path), seconds=60)
             ends.append(str(failure.value))
         assert ends == ["ended with exit code 3"] * 2
     probe.run("", str(folder / "saved_model"), seconds=60)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.config import GANConfig
-from tfgansynth.gan.export import (
+from tfgansynth.gan.exchange.export import (
     WEIGHTS,
     FreezingReport,
     export_generator,

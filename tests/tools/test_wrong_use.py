@@ -15,7 +15,7 @@ from PIL import Image
 from tests.gan.small import CARD, PROVENANCE, make_generator
 from tests.tools.conftest import TINY
 from tests.tools.hostile import hostile_contents, make_hostile_folder
-from tfgansynth.gan.export import export_generator
+from tfgansynth.gan.exchange.export import export_generator
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 TOOLS = Path(__file__).resolve().parents[2] / "tools"

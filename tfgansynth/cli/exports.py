@@ -72,7 +72,7 @@ def export_fold_generator(experiment: "Experiment", fold: FoldCases) -> None:
         planned_gan,
         trained_gan,
     )
-    from tfgansynth.gan import export
+    from tfgansynth.gan.exchange import export
     from tfgansynth.records.converter import from_json
     from tfgansynth.records.provenance import (
         FreezingFigures,

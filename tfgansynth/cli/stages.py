@@ -154,7 +154,7 @@ def assess(options: Assess) -> int:
     if part is None:
         return DONE
     from tfgansynth.experiment import assessment
-    from tfgansynth.experiment.synthetic_sets import read_own_set
+    from tfgansynth.experiment.synthetic_sets import read_fold_set
     from tfgansynth.reporting.screen import show_assessment
     from tfgansynth.runtime.timing import Timer
 
@@ -164,7 +164,7 @@ def assess(options: Assess) -> int:
     for stage in part.plan.only({Kind.ASSESSMENT}).stages:
         sources.append(experiment.run.synthetic(stage.fold, stage.set_kind))
     for source in sources:
-        read_own_set(experiment, fold, source)
+        read_fold_set(experiment, fold, source)
     _run(part)
     if options.set:
         found = assessment.assess(experiment, fold, options.set, Timer())

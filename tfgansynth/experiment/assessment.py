@@ -34,7 +34,7 @@ from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
 from tfgansynth.experiment.synthetic_sets import (
     load_cross_fitted_ensemble,
-    read_own_set,
+    read_fold_set,
 )
 from tfgansynth.records import assessments, converter
 from tfgansynth.records.assessments import Assessment, EnsembleMember
@@ -156,7 +156,7 @@ def assess(
     Raises:
         InputError: There is no set, or it is not the fold's own.
     """
-    images, masks, _ = read_own_set(experiment, fold, source)
+    images, masks, _ = read_fold_set(experiment, fold, source)
     synthetic: Pairs = images, masks
     held_out = images_and_masks([*fold.validation, *fold.unused])
     ensemble = load_cross_fitted_ensemble(experiment, fold)
@@ -362,7 +362,7 @@ def drop_flagged(
         InputError: No pair would be left.
     """
     source = experiment.run.synthetic(fold.number)
-    images, masks, manifest = read_own_set(experiment, fold, source)
+    images, masks, manifest = read_fold_set(experiment, fold, source)
     flagged = [*assessment.record.memorization.flagged]
     kept = np.setdiff1d(np.arange(len(images)), flagged)
     if not kept.size:

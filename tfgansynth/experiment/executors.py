@@ -21,7 +21,7 @@ from tfgansynth.experiment import stages
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, Plan, PlannedStage
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.experiment.synthetic_sets import read_own_set
+from tfgansynth.experiment.synthetic_sets import read_fold_set
 from tfgansynth.records.files import ASSESSMENT, PROVENANCE
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.devices import (
@@ -140,7 +140,7 @@ def is_done(
         if not folder.exists():
             return False
         # Reads every file by its hash, and refuses what is not of this fold.
-        *_, found = read_own_set(experiment, experiment.fold(planned.fold), folder)
+        *_, found = read_fold_set(experiment, experiment.fold(planned.fold), folder)
         return _is_same(planned, found, folder / MANIFEST)
     if planned.kind == Kind.ASSESSMENT:
         return _is_assessed(planned, experiment.run.root)

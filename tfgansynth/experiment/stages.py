@@ -33,7 +33,7 @@ from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.experiment.synthetic_sets import (
     Provenance,
-    draw_own_set,
+    draw_fold_set,
     synthetic_pairs,
 )
 from tfgansynth.gan.training import train_gan
@@ -86,7 +86,7 @@ def _pairs(experiment: Experiment, cases: Sequence[Case]) -> FloatArray:
 
 def compute_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -> Files:
     """Draw one of the fold's own sets; its manifest seals it."""
-    draw_own_set(experiment, planned, stage)
+    draw_fold_set(experiment, planned, stage)
     return []
 
 

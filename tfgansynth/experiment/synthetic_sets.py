@@ -24,7 +24,7 @@ from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
 from tfgansynth.experiment.plan import Request
 from tfgansynth.gan.dcgan import DCGAN
-from tfgansynth.gan.exported import open_exported
+from tfgansynth.gan.exchange.exported import open_exported
 from tfgansynth.gan.training import load_gan, sample_bytes
 from tfgansynth.records import files
 from tfgansynth.records.regimes import (
@@ -61,7 +61,7 @@ _NOT_OF_A_GENERATOR = ("stage", "inputs", "identity")
 """Parts of a GAN's record that what is drawn from it has of its own."""
 
 
-def draw_own_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -> None:
+def draw_fold_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -> None:
     """Draw one of the fold's own sets. Paper: IV-B.
 
     Raises:
@@ -291,7 +291,7 @@ def load_cross_fitted_ensemble(
     )
 
 
-def require_own_set(
+def require_fold_set(
     experiment: Experiment, fold: FoldCases, manifest: Mapping[str, Any], path: Path
 ) -> None:
     """Refuse a synthetic set that is not this fold's own.
@@ -338,7 +338,7 @@ def require_own_set(
         )
 
 
-def read_own_set(
+def read_fold_set(
     experiment: Experiment, fold: FoldCases, folder: Path
 ) -> tuple[FloatArray, MaskArray, Provenance]:
     """Read a synthetic set, if it is the fold's own.
@@ -355,7 +355,7 @@ def read_own_set(
             "the same options first"
         )
     manifest = read_manifest(folder)
-    require_own_set(experiment, fold, manifest, folder)
+    require_fold_set(experiment, fold, manifest, folder)
     return *read_set(folder), manifest
 
 
@@ -373,7 +373,7 @@ def synthetic_pairs(
             elsewhere; or a set of another kind is in its place.
     """
     folder = experiment.run.synthetic(fold.number, kind)
-    images, masks, manifest = read_own_set(experiment, fold, folder)
+    images, masks, manifest = read_fold_set(experiment, fold, folder)
     if manifest.get("kind") != kind:
         raise InputError(
             f"{folder}: is a set of another kind: remove it to have it drawn again"

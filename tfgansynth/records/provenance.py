@@ -194,7 +194,7 @@ class SetManifest(GeneratorProvenance):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FreezingFigures:
-    """What freezing a generator's moments changed; see `gan.export`."""
+    """What freezing a generator's moments changed; see `gan.exchange.export`."""
 
     n_population: int
     n_compared: int

@@ -10,7 +10,7 @@ import keras
 
 from tfgansynth.config import UNetConfig
 from tfgansynth.runtime import checkpoints, weights
-from tfgansynth.runtime.keras_files import save_keras
+from tfgansynth.runtime.weights import save_keras
 from tfgansynth.segmentation.unet import UNet, build_unet, standard_layer_copy
 
 

@@ -19,7 +19,7 @@ from tests.gan.small import (
 )
 from tests.reporting.cards.records import GENERATOR
 from tfgansynth.data.dataset import Identity
-from tfgansynth.gan.export import export_generator, freeze_moments
+from tfgansynth.gan.exchange.export import export_generator, freeze_moments
 from tfgansynth.records.provenance import FreezingFigures, GeneratorFacts
 from tfgansynth.records.runs import Attempt, MachineFacts
 from tfgansynth.reporting.cards.findings import CardFindings

@@ -9,7 +9,7 @@ from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.synthetic_sets import read_own_set
+from tfgansynth.experiment.synthetic_sets import read_fold_set
 from tfgansynth.records.converter import from_json
 from tfgansynth.records.provenance import SetManifest
 from tfgansynth.reporting.cards.data_card import SetFacts, data_card
@@ -48,7 +48,7 @@ def export_set(
     target = target or default
     if target.exists() or target.is_symlink():
         raise InputError(f"{target}: exists already: remove it, or name another --to")
-    images, masks, content = read_own_set(experiment, fold, source)
+    images, masks, content = read_fold_set(experiment, fold, source)
     manifest = from_json(SetManifest, content, source / MANIFEST)
     if manifest.kind == "control":
         raise InputError(

@@ -13,8 +13,7 @@ from tfgansynth.arrays import HALF_RANGES
 from tfgansynth.gan.networks import Generator
 from tfgansynth.gan.training import sample_bytes
 from tfgansynth.runtime import storage
-from tfgansynth.runtime.keras_files import save_keras
-from tfgansynth.runtime.weights import write_weights
+from tfgansynth.runtime.weights import save_keras, write_weights
 
 _POPULATION = 1024
 """Noise vectors whose maps make up the population moments."""

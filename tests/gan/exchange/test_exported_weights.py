@@ -10,8 +10,8 @@ import tensorflow as tf
 from tests.gan.small import CARD, PROVENANCE, SMALL, noise, rewrite_weights
 from tfgansynth.arrays import split_pair
 from tfgansynth.errors import InputError
-from tfgansynth.gan.export import WEIGHTS, export_generator
-from tfgansynth.gan.exported import open_exported
+from tfgansynth.gan.exchange.export import WEIGHTS, export_generator
+from tfgansynth.gan.exchange.exported import open_exported
 from tfgansynth.gan.networks import Generator
 from tfgansynth.runtime import isolation
 from tfgansynth.runtime.weights import read_weights, write_weights

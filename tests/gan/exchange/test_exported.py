@@ -10,8 +10,8 @@ import tensorflow as tf
 from tests.gan.small import PROVENANCE, Z_DIM, noise, rewrite_weights
 from tfgansynth.arrays import split_pair
 from tfgansynth.errors import InputError
-from tfgansynth.gan import exported as exported_module
-from tfgansynth.gan.exported import open_exported
+from tfgansynth.gan.exchange import exported as exported_module
+from tfgansynth.gan.exchange.exported import open_exported
 from tfgansynth.gan.networks import Generator
 from tfgansynth.runtime import isolation, storage
 

@@ -25,7 +25,7 @@ from tfgansynth.arrays import ByteArray, FloatArray, split_pair
 from tfgansynth.config import Config, DataConfig, GANConfig, UNetConfig
 from tfgansynth.config_checks import check
 from tfgansynth.errors import InputError
-from tfgansynth.gan.export import PROVENANCE, WEIGHTS, named_weights
+from tfgansynth.gan.exchange.export import PROVENANCE, WEIGHTS, named_weights
 from tfgansynth.gan.networks import Generator
 from tfgansynth.runtime import isolation, storage
 from tfgansynth.runtime.weights import read_weights
@@ -40,7 +40,7 @@ MOST_FILES = 1000
 MOST_SIDE_PX = 2048
 """Side of the largest pairs."""
 
-_PROGRAM = "tfgansynth.gan.exported"
+_PROGRAM = "tfgansynth.gan.exchange.exported"
 _MOST_SECONDS = 60
 _REFUSED = 3
 """Exit code of the probe for what is not a generator, or runs out of memory."""

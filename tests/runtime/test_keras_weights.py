@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tfgansynth.config import UNetConfig
-from tfgansynth.runtime.keras_files import save_keras
+from tfgansynth.runtime.weights import save_keras
 from tfgansynth.segmentation.unet import build_unet, standard_layer_copy
 
 PROVENANCE = {"dataset": {"name": "phantoms"}, "fold": 1}
@@ -58,7 +58,7 @@ UNET = """
 import sys
 from pathlib import Path
 from tfgansynth.config import UNetConfig
-from tfgansynth.runtime.keras_files import save_keras
+from tfgansynth.runtime.weights import save_keras
 from tfgansynth.segmentation.unet import build_unet, standard_layer_copy
 config = UNetConfig(depth=2, maps=4)
 unet = standard_layer_copy(build_unet(config, size=16, seed=3), config)

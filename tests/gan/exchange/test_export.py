@@ -21,7 +21,11 @@ from tests.gan.small import (
     noise,
 )
 from tfgansynth.arrays import split_pair
-from tfgansynth.gan.export import compare_frozen, export_generator, freeze_moments
+from tfgansynth.gan.exchange.export import (
+    compare_frozen,
+    export_generator,
+    freeze_moments,
+)
 from tfgansynth.gan.networks import Generator
 from tfgansynth.runtime import storage
 
@@ -270,7 +274,7 @@ EXPORT = """
 import sys
 from pathlib import Path
 from tests.gan.small import PROVENANCE, CARD, SEED, make_generator
-from tfgansynth.gan.export import export_generator, freeze_moments
+from tfgansynth.gan.exchange.export import export_generator, freeze_moments
 generator = make_generator()
 freeze_moments(generator, seed=SEED)
 export_generator(generator, PROVENANCE, CARD, Path(sys.argv[1]))
@@ -281,7 +285,7 @@ def test_the_same_program_exports_the_same_bytes(tmp_path: Path) -> None:
     folders = [tmp_path / "first", tmp_path / "second"]
     for folder in folders:
         command = [sys.executable, "-c", EXPORT, str(folder)]
-        root = Path(__file__).parents[2]
+        root = Path(__file__).parents[3]
         subprocess.run(command, cwd=root, check=True, capture_output=True)
 
     first, second = map(storage.hash_folder, folders)

@@ -1,0 +1,1 @@
+"""Generators that travel: `export` writes one, `exported` reads one of others."""
