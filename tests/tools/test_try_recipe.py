@@ -185,8 +185,8 @@ def test_real_rows_of_an_earlier_trial_are_taken(
 
     row = f"{RUN}/fold-1/development/unet-r6-s0-fixed-budget/provenance.json"
     assert (tmp_path / row).read_bytes() == (out / row).read_bytes()
-    assert "6 real + 6 synthetic (fixed budget): epoch" in told
-    assert "6 real + 0 synthetic (fixed budget): epoch" not in told
+    assert "unet-r6-s6-fixed-budget: stopped after" in told
+    assert "unet-r6-s0-fixed-budget: stopped after" not in told
 
 
 @pytest.mark.parametrize(
@@ -270,4 +270,4 @@ def test_a_synthetic_set_in_the_control_s_place_is_found(
     recount(read_identity(run), 1, "control", control, differences)
 
     (line,) = differences.lines
-    assert line.startswith("fold-1/synthetic-control/manifest.json: control")
+    assert line.startswith("fold-1/synthetic-control/manifest.json: kind: ")
