@@ -323,10 +323,10 @@ def test_the_rate_is_that_of_the_steps_since_the_last_log(
     assert timer.seconds == {RECORDS: 90, INPUT: 4.5, START_UP: 60, STEPS: 19}
 
 
-def test_there_is_no_rate_of_the_compiling_step_alone(
+def test_a_log_of_the_compiling_step_alone_has_its_rate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert rates(Clock(monkeypatch), Timer(), 1, [60, 4]) == {2: 0.25}
+    assert rates(Clock(monkeypatch), Timer(), 1, [60, 4]) == {1: 1 / 60, 2: 0.25}
 
 
 def test_scalars_are_read_only_where_they_are_needed() -> None:

@@ -127,7 +127,7 @@ def test_the_run_gets_its_report(tool: Runner, run: Path) -> None:
     assert "Does the synthetic set help?" in page
     assert "paper 0.9394 ± 0.0133" in page
     # 6 synthetic pairs, 6 early and 6 last samples, 3 cases of each of 3 rows.
-    assert page.count('class="tile"') == 27
+    assert page.count('class="thumbnail"') == 27
 
 
 def test_the_same_command_again_does_nothing_twice(

@@ -65,9 +65,9 @@ def load_checkpoint(
 class StepTimer(StepCallback):
     """Measures training steps apart from their input and from all that is recorded.
 
-    It adds the rate since the last log, without the first step, which compiles, to
-    the scalars of each step that is logged. The callback is for one device and one
-    step an execution.
+    It adds the rate since the last log to the scalars of each step that is logged. The
+    first step, which compiles, counts only where it is the only one. The callback is
+    for one device and one step an execution.
 
     Args:
         timer: Takes the time of input, steps and records.
@@ -96,12 +96,14 @@ class StepTimer(StepCallback):
         if self.logs_at(step) or self.samples_at(step):
             # Waits for a GPU, so that its steps do not count as records.
             scalars.update({name: float(value) for name, value in scalars.items()})
+        seconds = time.perf_counter() - self._start
         if self._steps >= 0:
-            self._seconds += time.perf_counter() - self._start
+            self._seconds += seconds
         self._steps += 1
         if self.logs_at(step):
-            if self._steps:
-                scalars[RATE] = self._steps / self._seconds
+            # A log of the compiling step alone has its rate: each log has a point, so
+            # that a resumed training writes as many.
+            scalars[RATE] = self._steps / self._seconds if self._steps else 1 / seconds
             self._steps, self._seconds = 0, 0.0
         self._enter(self._timer.part(RECORDS))
 
