@@ -94,7 +94,7 @@ def run_command(
         options = parse(options_type, arguments, program=program)
         started = True
         if isinstance(options, Options) and options.print_config:
-            print(json.dumps(_plain(options), indent=2))
+            print(json.dumps(dataclasses.asdict(options), indent=2, default=str))
             code = DONE
         else:
             code = command(options) or DONE
@@ -293,12 +293,3 @@ def _one_line(box: str) -> str:
             continue
         text.append(line)
     return f"{' '.join(text)} (--help lists all options)"
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {
-            field.name: _plain(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-        }
-    return str(value) if isinstance(value, Path) else value

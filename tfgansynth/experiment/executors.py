@@ -8,9 +8,7 @@ experiment and the planned stage, so that another process may call it as well.
 
 import contextlib
 import dataclasses
-import resource
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.devices import (
     describe_machine,
     explain_precision,
+    resident_peak,
     resolve_precision,
 )
 from tfgansynth.runtime.progress import duration
@@ -101,19 +100,12 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> None:
         with timer.part(START_UP):
             _record_machine(run, planned)
         files = stages.COMPUTE[planned.kind](experiment, planned, stage)
-        run.add_memory(planned.name, _peak_mib())
-        if planned.kind not in (Kind.SET, Kind.ASSESSMENT):
+        run.add_memory(planned.name, resident_peak() / (1 << 20))
+        if files is not None:
             seal(folder, provenance, files)
 
 
-def _peak_mib() -> float:
-    """Largest memory that this process has had so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # In bytes on macOS, in KiB on Linux.
-    return peak / (1 << 20) if sys.platform == "darwin" else peak / (1 << 10)
-
-
-def seal(folder: Path, provenance: dict[str, Any], files: stages.Files) -> None:
+def seal(folder: Path, provenance: dict[str, Any], files: Sequence[str]) -> None:
     """Write what a stage came from, with the hashes of its files: it is done."""
     hashes = storage.hash_files(folder, files)
     storage.write_record(folder / PROVENANCE, {**provenance, "files": hashes})
@@ -127,11 +119,6 @@ def is_done(
     A GAN whose checkpoint was damaged counts as not done: its training continues from
     the checkpoint before. An assessment of an earlier set is made again.
 
-    Args:
-        experiment: The experiment.
-        planned: The stage.
-        provenance: All that goes into it.
-
     Raises:
         InputError: It was altered, or is another one.
     """
@@ -141,7 +128,9 @@ def is_done(
             return False
         # Reads every file by its hash, and refuses what is not of this fold.
         *_, found = read_fold_set(experiment, experiment.fold(planned.fold), folder)
-        return _is_same(planned, found, folder / MANIFEST)
+        stored = {name: found.get(name) for name in planned.record}
+        _require_same(planned.record, stored, folder / MANIFEST)
+        return True
     if planned.kind == Kind.ASSESSMENT:
         return _is_assessed(planned, experiment.run.root)
     path = folder / PROVENANCE
@@ -150,15 +139,12 @@ def is_done(
     saved = storage.read_record(path)
     files = saved.pop("files")
     _require_same(provenance, saved, path)
-    if planned.kind == Kind.GAN:
-        return _are_whole(folder, files)
-    storage.require_files(folder, files)
-    return True
-
-
-def _is_same(planned: PlannedStage, found: dict[str, Any], path: Path) -> bool:
-    stored = {name: found.get(name) for name in planned.record}
-    _require_same(planned.record, stored, path)
+    try:
+        storage.require_files(folder, files)
+    except InputError:
+        if planned.kind != Kind.GAN:
+            raise
+        return False
     return True
 
 
@@ -187,14 +173,6 @@ def _is_assessed(planned: PlannedStage, root: Path) -> bool:
         return True
     print(f"{path.parent}: is of an earlier set: it is made again")
     return False
-
-
-def _are_whole(folder: Path, files: dict[str, str]) -> bool:
-    try:
-        storage.require_files(folder, files)
-    except InputError:
-        return False
-    return True
 
 
 @contextlib.contextmanager

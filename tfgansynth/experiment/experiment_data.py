@@ -17,13 +17,14 @@ from tfgansynth.data.duplicates import (
 )
 from tfgansynth.data.held_out import FoldCases, select_fold
 from tfgansynth.data.loading import load_directory, load_phantoms
-from tfgansynth.data.splits import Fold, folds_from_json, folds_to_json, make_folds
-from tfgansynth.errors import InputError, name_few
+from tfgansynth.data.splits import Fold, make_folds
+from tfgansynth.errors import InputError
 from tfgansynth.experiment import superseded
 from tfgansynth.experiment.graph import Plan, Splits
 from tfgansynth.experiment.plan import RequestOf, plan
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.runtime import storage
+from tfgansynth.records import converter
+from tfgansynth.records.runs import Split
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,18 +52,6 @@ class Experiment:
     def folds(self) -> tuple[FoldCases, ...]:
         """Its cases, split; the test cases held out."""
         return self.splits.folds
-
-    @property
-    def duplicates_remark(self) -> tuple[str, ...]:
-        """What every result says of duplicates that were allowed; empty if none."""
-        duplicates = self.splits.duplicates
-        if not duplicates:
-            return ()
-        pairs = list(dict.fromkeys(crossing.pair for crossing in duplicates))
-        return (
-            f"{len(pairs)} duplicates across the split were allowed "
-            f"(--allow-duplicates): {name_few([str(pair) for pair in pairs])}",
-        )
 
     @property
     def config(self) -> Config:
@@ -143,20 +132,6 @@ class ExperimentData:
         )
 
 
-def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
-    """Load the cases, split them, and open the run folder. Paper: IV-A.
-
-    Args:
-        config: The experiment's numbers.
-        data: Folder of the data set; None takes the built-in phantoms.
-        out: Takes the run folder.
-
-    Raises:
-        InputError: The data, their number or the run folder do not fit.
-    """
-    return load_experiment_data(config, data).experiment(config, out).open()
-
-
 def load_experiment_data(config: Config, data: Path | None) -> ExperimentData:
     """Load the cases and search them for duplicates.
 
@@ -216,9 +191,10 @@ def _crossings(
 
 def _record_split(run: Run, folds: tuple[Fold, ...]) -> None:
     """Write the split, or make sure that the run was started with the same one."""
+    split = Split(folds)
     if not run.splits_path.exists():
-        storage.write_record(run.splits_path, folds_to_json(folds))
-    elif folds_from_json(storage.read_record(run.splits_path)) != folds:
+        converter.write(run.splits_path, split)
+    elif converter.read(run.splits_path, Split) != split:
         raise InputError(
             f"{run.splits_path}: is not the split of this seed and these cases, or "
             "was altered: name another --out"

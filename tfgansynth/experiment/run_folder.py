@@ -198,32 +198,8 @@ class Run:
         self.take_records(stage)
         self.add_seconds(records["seconds"])
         for attempt in records["attempts"]:
-            self.add_machine(
-                stage,
-                attempt["machine"],
-                precision=attempt["precision"],
-                done=attempt["after"],
-            )
-
-    def machines(self, stage: str) -> list[dict[str, Any]]:
-        """Return what a stage was computed on, attempt by attempt.
-
-        Args:
-            stage: Its name, as in `timings.json`.
-
-        Returns:
-            The machine of each attempt whose work is in the result, with `precision`
-            and `after`, the steps or epochs that were done before it.
-        """
-        record = self._machines_record()
-        return [
-            {
-                **record["machines"][entry["machine"]],
-                "precision": entry["precision"],
-                "after": entry["after"],
-            }
-            for entry in record["stages"].get(stage, [])
-        ]
+            machine, done = attempt["machine"], attempt["after"]
+            self.add_machine(stage, machine, precision=attempt["precision"], done=done)
 
     @property
     def _machines_path(self) -> Path:
@@ -253,11 +229,8 @@ class Run:
         machines, stages = record["machines"], record["stages"]
         if machine not in machines:
             machines.append(dict(machine))
-        entry = {
-            "after": done,
-            "precision": precision,
-            "machine": machines.index(machine),
-        }
+        number = machines.index(machine)
+        entry = {"after": done, "precision": precision, "machine": number}
         # What was done after the checkpoint is lost, and done again here.
         earlier = [old for old in stages.get(stage, []) if old["after"] < done]
         same = earlier and {**entry, "after": earlier[-1]["after"]} == earlier[-1]

@@ -4,7 +4,6 @@ No set whose generator has seen a held-out case of the fold gets into a training
 """
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
 from tfgansynth.assessment.out_of_fold import out_of_fold_agreement
 from tfgansynth.assessment.quality import passes
-from tfgansynth.config import Config
 from tfgansynth.config_checks import differences
-from tfgansynth.data.augmentation import augment_set
+from tfgansynth.data.augmentation import augment_set, switched
 from tfgansynth.data.dataset import case_hashes, images_and_masks
 from tfgansynth.data.held_out import FoldCases, shared_cases
 from tfgansynth.errors import InputError, name_few
@@ -45,7 +43,6 @@ from tfgansynth.synthesis.control import case_sampler, is_control
 from tfgansynth.synthesis.pseudo_labels import relabel
 from tfgansynth.synthesis.sampling import (
     MANIFEST,
-    Augmentation,
     Filter,
     Sampler,
     draw_set,
@@ -212,7 +209,7 @@ def _write_set(
         z_dim=source.z_dim,
         z_seed=record["z_seed"],
         components=config.mask_components,
-        augment=_augmentation(config),
+        augment=switched(augment_set, synthesis.augment, config.augmentation),
         agrees=_filter(fold, cross_fitted, synthesis.min_agreement),
     )
     manifest = {**source.provenance, **record}
@@ -233,12 +230,6 @@ def _write_set(
         f"{heading}: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "
         f"({dropped}), in {folder}"
     )
-
-
-def _augmentation(config: Config) -> Augmentation | None:
-    if config.synthesis.augment == "none":
-        return None
-    return functools.partial(augment_set, config=config.augmentation)
 
 
 def _filter(
@@ -294,13 +285,7 @@ def load_cross_fitted_ensemble(
 def require_fold_set(
     experiment: Experiment, fold: FoldCases, manifest: Mapping[str, Any], path: Path
 ) -> None:
-    """Refuse a synthetic set that is not this fold's own.
-
-    Args:
-        experiment: The experiment.
-        fold: The fold to train on the set.
-        manifest: The set's manifest.
-        path: The set's folder, for the message.
+    """Refuse a synthetic set, by its manifest, that is not this fold's own.
 
     Raises:
         InputError: The set's generator was trained on validation or test cases of

@@ -153,6 +153,20 @@ def usable_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def resident_peak(status: Path = Path("/proc/self/status")) -> int:
+    """Return the highest resident memory of this process so far, in bytes."""
+    # On Linux a child inherits `ru_maxrss`, even through exec: it would be the
+    # parent's value if the parent is larger.
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
 def _has_tensor_cores(devices: list[Any]) -> bool:
     import tensorflow as tf
 
@@ -163,9 +177,7 @@ def _has_tensor_cores(devices: list[Any]) -> bool:
 def _threads(tf: Any) -> int:
     """Return the threads of one operation: as set, else one for each usable core."""
     chosen = int(tf.config.threading.get_intra_op_parallelism_threads())
-    if chosen:
-        return chosen
-    return usable_cores()
+    return chosen or usable_cores()
 
 
 def _commit(checkout: Path) -> str | None:
