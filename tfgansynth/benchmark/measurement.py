@@ -164,12 +164,7 @@ def _resolved(precision: Precision, machine: Machine) -> Precision:
 
 
 def build(name: str, network: str, config: Config) -> Stepper:
-    """Build the network of one implementation on one random mini-batch.
-
-    Args:
-        name: `OURS`, `KERAS` or `TORCH`.
-        network: `GAN` or `UNET`.
-        config: Sizes, mini-batch, optimizer and number format.
+    """Build `GAN` or `UNET` of one implementation on one random mini-batch.
 
     Raises:
         ModuleNotFoundError: The library of the implementation is not installed.

@@ -215,11 +215,10 @@ def try_recipe(options: TryRecipe) -> None:
     part = loaded.start_one(request, options.fold)
     if part is None:
         return
-    from tfgansynth.experiment.executors import execute
+    from tfgansynth.experiment.executors import finish
     from tfgansynth.reporting.trials import trial_to_text
 
     if options.baseline:
         adopt_baseline(part, options.baseline)
-    for _ in execute(part.experiment, part.plan):
-        pass
+    finish(part.experiment, part.plan)
     print(trial_to_text(write_trial(part, assessed=options.assess)))

@@ -50,13 +50,10 @@ class Outcome:
 def execute(
     experiment: Experiment, plan: Plan, *, tolerant: bool = False
 ) -> Iterator[Outcome]:
-    """Run the stages that are not done, in order, in this process.
+    """Run the stages of an opened experiment that are not done, in order.
 
-    Args:
-        experiment: An opened experiment.
-        plan: Its stages.
-        tolerant: Continue after a mode collapse with the stages that do not need the
-            set.
+    If `tolerant`, continue after a mode collapse with the stages that do not need the
+    set.
 
     Yields:
         Each stage once it is done, or known to have no result.
@@ -77,6 +74,12 @@ def execute(
         if failure:
             failures[planned.name] = failure
         yield Outcome(planned, failure)
+
+
+def finish(experiment: Experiment, plan: Plan) -> None:
+    """Run the stages that are not done; see `execute`."""
+    for _ in execute(experiment, plan):
+        pass
 
 
 def run_stage(experiment: Experiment, planned: PlannedStage) -> None:

@@ -49,11 +49,6 @@ class Experiment:
         return self.splits.data
 
     @property
-    def folds(self) -> tuple[FoldCases, ...]:
-        """Its cases, split; the test cases held out."""
-        return self.splits.folds
-
-    @property
     def config(self) -> Config:
         """The configuration of the run."""
         return self.run.config
@@ -107,9 +102,7 @@ class ExperimentData:
     def experiment(self, config: Config, out: Path) -> Experiment:
         """Split the cases and check the split; touches no file. Paper: IV-A.
 
-        Args:
-            config: The experiment's numbers; data and target are those loaded.
-            out: Holds the run folder.
+        Data and target of the configuration must be those loaded.
 
         Raises:
             InputError: There are too few cases, or duplicates across the split.
@@ -133,11 +126,7 @@ class ExperimentData:
 
 
 def load_experiment_data(config: Config, data: Path | None) -> ExperimentData:
-    """Load the cases and search them for duplicates.
-
-    Args:
-        config: The experiment's numbers.
-        data: Folder of the data set; None takes the built-in phantoms.
+    """Load the cases of a folder, or the built-in phantoms; search for duplicates.
 
     Raises:
         InputError: The data do not fit.
@@ -170,11 +159,7 @@ def load_experiment_data(config: Config, data: Path | None) -> ExperimentData:
 def _crossings(
     duplicates: Sequence[DuplicatePair], folds: tuple[Fold, ...], config: Config
 ) -> tuple[Crossing, ...]:
-    """Return the duplicates that lie across the split, if that is allowed.
-
-    Raises:
-        InputError: There are some, and it is not.
-    """
+    """Return the duplicates that lie across the split; refuse them if not allowed."""
     crossings = across_split(duplicates, folds)
     if not crossings:
         return ()

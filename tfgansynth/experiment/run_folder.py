@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.config_checks import differences
+from tfgansynth.data.dataset import CaseHashes
 from tfgansynth.errors import FULL, InputError, name_few
 from tfgansynth.records import files
 from tfgansynth.records.regimes import SetKind, assessment_name, set_name
@@ -51,10 +52,7 @@ class Run:
     def folder_name(dataset_name: str, config: Config, n_seeds: int = 1) -> str:
         """`<data>-<full|reduced>-<preset>-seed<k>`, and the lung if only one.
 
-        Args:
-            dataset_name: Short name of the data set.
-            config: The experiment's numbers; of the first seed.
-            n_seeds: Seeds of a study; more than one are named `seeds<k>-<l>`.
+        A study of several seeds, from the configuration's on, has `seeds<k>-<l>`.
         """
         first, last = config.seed, config.seed + n_seeds - 1
         seeds = f"seed{first}" if n_seeds == 1 else f"seeds{first}-{last}"
@@ -62,11 +60,8 @@ class Run:
         lungs = [] if config.lungs == "both" else [config.lungs]
         return "-".join([*parts, seeds, *lungs])
 
-    def open(self, cases: Mapping[str, str]) -> "Run":
+    def open(self, cases: CaseHashes) -> "Run":
         """Create the run folder, or continue in it, as the only process that does.
-
-        Args:
-            cases: Hash of each case's content by case id.
 
         Returns:
             The run, with the folder's lock.
@@ -91,7 +86,7 @@ class Run:
             ) from fault
         return dataclasses.replace(self, lock=lock)
 
-    def check(self, cases: Mapping[str, str]) -> None:
+    def check(self, cases: CaseHashes) -> None:
         """Make sure that the folder, as far as it exists, is of these cases.
 
         Raises:
@@ -106,7 +101,7 @@ class Run:
                     f"({name_few(found, '; ', most=12)}): name another --out or --seed"
                 )
 
-    def _claims(self, cases: Mapping[str, str]) -> list[_Claim]:
+    def _claims(self, cases: CaseHashes) -> list[_Claim]:
         cases_path = self.root / "cases.json"
         return [
             (cases_path, "data", {"cases": dict(cases)}, _changed_cases),

@@ -68,11 +68,7 @@ def changes(run: Run, splits: Splits) -> Changes:
 def bring_up_to_date(run: Run, splits: Splits) -> None:
     """Keep aside what other settings made, bring back what these settings made.
 
-    Whatever interrupts this, the same command completes it.
-
-    Args:
-        run: An opened run.
-        splits: Its cases.
+    Whatever interrupts this, the same command completes it. The run is opened.
 
     Raises:
         InputError: A record was altered.
@@ -131,25 +127,24 @@ def _stale(run: Run, old: Plan, new: Plan) -> Iterator[str]:
         if now.get(name) == identity or not folder.exists():
             continue
         # Whatever else is there is not ours to move: it is refused where it is used.
-        if _sealed_identity(folder) in (None, identity):
+        sealed = sealed_record(folder)
+        if sealed is None or str(sealed.get("identity")) == identity:
             yield name
     for path in sorted(run.root.glob("fold-*/synthetic*/manifest.json")):
         name = path.parent.relative_to(run.root).as_posix()
-        inputs = _inputs(path)
+        inputs = storage.read_record(path).get("inputs", {})
         if name not in then and any(now.get(each) != inputs[each] for each in inputs):
             yield name
 
 
-def _sealed_identity(folder: Path) -> str | None:
-    """Identity of what a finished stage's folder holds; None if it is not finished."""
-    for name in _RECORDS:
-        if (folder / name).exists():
-            return str(storage.read_record(folder / name).get("identity"))
-    return None
+def sealed_record(folder: Path) -> dict[str, Any] | None:
+    """Read the record that seals a stage's folder; None if it is not finished.
 
-
-def _inputs(manifest: Path) -> dict[str, Any]:
-    return dict(storage.read_record(manifest).get("inputs", {}))
+    Raises:
+        InputError: It was altered.
+    """
+    path = next((folder / n for n in _RECORDS if (folder / n).exists()), None)
+    return storage.read_record(path) if path else None
 
 
 def _keep_aside(run: Run, names: tuple[str, ...], earlier: Config) -> None:

@@ -4,6 +4,7 @@ No set whose generator has seen a held-out case of the fold gets into a training
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,6 @@ from tfgansynth.synthesis.sampling import (
     Filter,
     Sampler,
     draw_set,
-    read_manifest,
     read_set,
     write_set,
 )
@@ -177,10 +177,7 @@ def _generator_record(experiment: Experiment, fold: FoldCases) -> Provenance:
 
 def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
     generator = trained_gan(experiment, fold).sampling_generator()
-
-    def sampler(z: FloatArray) -> tuple[ByteArray, ByteArray]:
-        return sample_bytes(generator, z)
-
+    sampler = functools.partial(sample_bytes, generator)
     provenance = generator_provenance(experiment, fold, generator.get_weights())
     return _Source(sampler, experiment.config.gan.z_dim, provenance)
 
@@ -339,7 +336,7 @@ def read_fold_set(
             f"{folder}: there is no synthetic set yet: run tools/synthesize.py with "
             "the same options first"
         )
-    manifest = read_manifest(folder)
+    manifest = storage.read_record(folder / MANIFEST)
     require_fold_set(experiment, fold, manifest, folder)
     return *read_set(folder), manifest
 

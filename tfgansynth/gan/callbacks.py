@@ -36,12 +36,7 @@ _STEPS_TO_ANNOUNCE = 4
 def load_checkpoint(
     gan: DCGAN, folder: Path, provenance: Mapping[str, Any]
 ) -> dict[str, NDArray[Any]]:
-    """Set the state of a compiled GAN from its newest checkpoint.
-
-    Args:
-        gan: The GAN.
-        folder: The GAN's folder, which has `checkpoints/`.
-        provenance: What is trained; as it was saved.
+    """Set the state of a compiled GAN from the newest of its folder's `checkpoints/`.
 
     Returns:
         All arrays of the checkpoint; empty if there is none.

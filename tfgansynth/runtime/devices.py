@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,13 @@ def gpus() -> list[Any]:
     import tensorflow as tf
 
     return list(tf.config.list_physical_devices("GPU"))
+
+
+def gpu_details(devices: Sequence[Any]) -> list[dict[str, Any]]:
+    """What TensorFlow knows of GPUs: `device_name`, `compute_capability` or less."""
+    import tensorflow as tf
+
+    return [tf.config.experimental.get_device_details(each) for each in devices]
 
 
 def compile_step(step: Callable[..., Any], input_signature: Any = None) -> Any:
@@ -126,12 +133,11 @@ def describe_machine() -> dict[str, Any]:
 
     from tfgansynth.runtime.kernels import library
 
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus()]
     versions = {name: metadata.version(name) for name in _PACKAGES}
     return {
         "processor": processor_name(),
         "cpu_features": sorted(cpu_flags()),
-        "gpus": [detail.get("device_name", "unnamed") for detail in details],
+        "gpus": [each.get("device_name", "unnamed") for each in gpu_details(gpus())],
         "bfloat16_units": list(bfloat16_units()),
         "threads": _threads(tf),
         "kernels": library.load()[1],
@@ -168,10 +174,10 @@ def resident_peak(status: Path = Path("/proc/self/status")) -> int:
 
 
 def _has_tensor_cores(devices: list[Any]) -> bool:
-    import tensorflow as tf
-
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in devices]
-    return any(d.get("compute_capability", (0, 0)) >= _TENSOR_CORES for d in details)
+    return any(
+        each.get("compute_capability", (0, 0)) >= _TENSOR_CORES
+        for each in gpu_details(devices)
+    )
 
 
 def _threads(tf: Any) -> int:
