@@ -50,7 +50,7 @@ def test_a_study_is_named_by_its_parts(name: str) -> None:
 
 def open_run(out: Path, config: Config = SMOKE, cases: dict[str, str] = CASES) -> Run:
     root = out / Run.folder_name("phantoms", config)
-    return Run(root, config, "phantoms").open(cases)
+    return Run(root, config).open(cases)
 
 
 def test_run_is_created_and_opened_again(tmp_path: Path) -> None:

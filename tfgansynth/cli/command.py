@@ -130,13 +130,7 @@ def _close_stdout() -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Loaded:
-    """Options and the data that they name.
-
-    Attributes:
-        options: The options.
-        data: The data set, loaded once for all seeds.
-        timer: Has the time that this took.
-    """
+    """Options and the data that they name, loaded once for all seeds, and timed."""
 
     options: Options
     data: "ExperimentData"

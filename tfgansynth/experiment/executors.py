@@ -36,12 +36,7 @@ from tfgansynth.synthesis.sampling import MANIFEST, ModeCollapseError
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a stage.
-
-    Attributes:
-        stage: The stage.
-        failure: Why it, or a stage that it needs, has no result; None if it has.
-    """
+    """What became of a stage; `failure` says why it, or one it needs, has no result."""
 
     stage: PlannedStage
     failure: ModeCollapseError | None = None

@@ -118,7 +118,7 @@ class ExperimentData:
         root = out / Run.folder_name(dataset.name, config)
         opened = [select_fold(dataset, fold, reduced=config.reduced) for fold in folds]
         return Experiment(
-            run=Run(root, config, dataset.name),
+            run=Run(root, config),
             splits=Splits(dataset.identity, tuple(opened), crossings),
             ids=folds,
             cases=self.cases,

@@ -13,8 +13,9 @@ from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.config_checks import differences
 from tfgansynth.data.dataset import CaseHashes
 from tfgansynth.errors import FULL, InputError, name_few
-from tfgansynth.records import files
+from tfgansynth.records import converter, files
 from tfgansynth.records.regimes import SetKind, assessment_name, set_name
+from tfgansynth.records.runs import Settings
 from tfgansynth.runtime import storage
 
 _MIXABLE = tuple(
@@ -39,13 +40,11 @@ class Run:
     Attributes:
         root: The run folder.
         config: Everything that determines its results, but for the data.
-        dataset_name: Short name of the data set.
         lock: Held as long as this run is open; None where nothing is written.
     """
 
     root: Path
     config: Config
-    dataset_name: str
     lock: FileLock | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @staticmethod
@@ -105,15 +104,18 @@ class Run:
         cases_path = self.root / "cases.json"
         return [
             (cases_path, "data", {"cases": dict(cases)}, _changed_cases),
-            (self.config_path, "settings", self.config_record(), _unmixable),
+            (
+                self.config_path,
+                "settings",
+                converter.to_json(self.settings),
+                _unmixable,
+            ),
         ]
 
-    def config_record(self) -> dict[str, Any]:
+    @property
+    def settings(self) -> Settings:
         """The content of `config.json`."""
-        return {
-            "networks": NETWORK_VERSIONS,
-            "config": dataclasses.asdict(self.config),
-        }
+        return Settings(networks=NETWORK_VERSIONS, config=self.config)
 
     @property
     def config_path(self) -> Path:

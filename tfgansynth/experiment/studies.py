@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
-from tfgansynth.config import NETWORK_VERSIONS, Config
+from tfgansynth.config import Config
 from tfgansynth.config_checks import differences, require_same
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.splits import make_folds
@@ -25,7 +25,7 @@ from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Trial, make_comparison
 from tfgansynth.records.regimes import Regime
-from tfgansynth.records.runs import FinishedUNet, Settings
+from tfgansynth.records.runs import FinishedUNet
 from tfgansynth.runtime import storage
 
 _NOT_TRIED = {"reduced", "lungs", "seed", "allow_duplicates"}
@@ -34,13 +34,7 @@ _NOT_TRIED = {"reduced", "lungs", "seed", "allow_duplicates"}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Part:
-    """One experiment of a study.
-
-    Attributes:
-        experiment: The experiment.
-        plan: Its stages.
-        name: How records name its run.
-    """
+    """One experiment of a study, its stages, and how records name its run."""
 
     experiment: Experiment
     plan: Plan
@@ -286,12 +280,11 @@ def write_trial(part: Part, *, assessed: bool) -> Trial:
 
 def _tried(part: Part) -> Iterator[FinishedUNet]:
     run = part.experiment.run
-    settings = Settings(networks=NETWORK_VERSIONS, config=run.config)
     for stage in part.plan.only({Kind.SEGMENTATION}).stages:
         assert stage.regime is not None
         yield FinishedUNet(
             run=part.name,
-            settings=settings,
+            settings=run.settings,
             dataset=part.experiment.data,
             fold=stage.fold,
             regime=stage.regime,

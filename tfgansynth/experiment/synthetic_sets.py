@@ -85,13 +85,7 @@ def draw_fold_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -
 def draw_separate_set(
     experiment: Experiment, fold: FoldCases, count: int, exported: Path | None
 ) -> None:
-    """Draw a set beside the run's own: of another size or another generator.
-
-    Args:
-        experiment: Its configuration but for the count applies.
-        fold: The fold whose GAN is sampled.
-        count: Pairs to draw.
-        exported: Sample this exported generator instead.
+    """Draw a set beside the run's own: of another size or an exported generator.
 
     Raises:
         InputError: The set exists, or cannot be drawn.
@@ -121,13 +115,7 @@ def draw_separate_set(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Source:
-    """A generator, or what stands in its place.
-
-    Attributes:
-        sampler: Draws pairs.
-        z_dim: Length of its noise vector.
-        provenance: What it came from.
-    """
+    """A generator, or what stands in its place, and what it came from."""
 
     sampler: Sampler
     z_dim: int

@@ -122,11 +122,7 @@ class StepTimer(StepCallback):
 
 
 class ShowProgress(StepCallback):
-    """Shows how far the training is, and once how long it will take.
-
-    Args:
-        progress: The bar on screen, of all steps of the training.
-    """
+    """Shows how far the training is, and once how long it will take."""
 
     def __init__(self, progress: Progress) -> None:
         """Show nothing yet."""
@@ -148,11 +144,7 @@ class ShowProgress(StepCallback):
 
 
 class Health(StepCallback):
-    """Ends training where a loss or a weight is NaN or infinite.
-
-    Args:
-        log: The training's log.
-    """
+    """Ends training where a loss or a weight is NaN or infinite."""
 
     def __init__(self, log: TrainingLog) -> None:
         """Check nothing yet."""

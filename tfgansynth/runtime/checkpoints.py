@@ -47,11 +47,7 @@ def load_newest(
     """Read the newest checkpoint that can be read; None if there is none.
 
     One that cannot be read is passed over, with a line that says so. One that was
-    not completely written is removed.
-
-    Args:
-        folder: Folder of this training's checkpoints.
-        provenance: As it was saved.
+    not completely written is removed. The provenance must be as it was saved.
 
     Raises:
         InputError: The checkpoint is of another training.

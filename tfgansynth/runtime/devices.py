@@ -57,7 +57,7 @@ def gpu_details(devices: Sequence[Any]) -> list[dict[str, Any]]:
     return [tf.config.experimental.get_device_details(each) for each in devices]
 
 
-def compile_step(step: Callable[..., Any], input_signature: Any = None) -> Any:
+def compile_step(step: Callable[..., Any]) -> Any:
     """Compile a whole training step to one function.
 
     On a GPU, XLA fuses it. On a CPU, XLA would take minutes to compile convolutions
@@ -65,9 +65,7 @@ def compile_step(step: Callable[..., Any], input_signature: Any = None) -> Any:
     """
     import tensorflow as tf
 
-    return tf.function(
-        step, input_signature=input_signature, jit_compile=True if gpus() else None
-    )
+    return tf.function(step, jit_compile=True if gpus() else None)
 
 
 def cpu_field(name: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
