@@ -60,6 +60,14 @@ class Options:
         return self.data or (Path(named) if named else None)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class FoldOptions(Options):
+    """Options of every command that works on one fold."""
+
+    fold: int
+    """Number of the fold, from 1."""
+
+
 OptionsType = TypeVar("OptionsType")
 
 

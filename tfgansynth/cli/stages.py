@@ -4,21 +4,18 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from tfgansynth.cli.command import Options, load
+from tfgansynth.cli.command import FoldOptions, load
 from tfgansynth.cli.failures import DONE, FAILED
 from tfgansynth.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class TrainGAN(Options):
+class TrainGAN(FoldOptions):
     """Train the GAN of one fold.
 
     Ctrl-C stops it; the same command continues. TensorBoard shows it:
     tensorboard --logdir saved_models
     """
-
-    fold: int
-    """Number of the fold, from 1."""
 
 
 def train_gan(options: TrainGAN) -> None:
@@ -34,11 +31,9 @@ def train_gan(options: TrainGAN) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class TrainUNet(Options):
+class TrainUNet(FoldOptions):
     """Train one U-Net and evaluate it on the fold's test cases."""
 
-    fold: int
-    """Number of the fold, from 1."""
     real: int
     """Real training pairs."""
     synthetic: int
@@ -73,11 +68,9 @@ def train_unet(options: TrainUNet) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Synthesize(Options):
+class Synthesize(FoldOptions):
     """Draw a synthetic set: images/, masks/, manifest.json, contact_sheet.png."""
 
-    fold: int
-    """Number of the fold, from 1."""
     count: int | None = None
     """Pairs to draw. Without it, --synthesis.count pairs: the run's own set, which
     the table trains on, and with --synthesis.min-agreement the filtered one too. Sets
@@ -118,14 +111,12 @@ def synthesize(options: Synthesize) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Assess(Options):
+class Assess(FoldOptions):
     """Assess a fold's synthetic set, and audit it for copies of training cases.
 
     Exit code 1 says that the audit was not passed: do not hand the set on.
     """
 
-    fold: int
-    """Number of the fold, from 1."""
     set: Path | None = None
     """Assess the set in this folder, of the same fold, instead of the run's own; the
     result is printed only."""
