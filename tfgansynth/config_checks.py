@@ -88,31 +88,6 @@ def _words(values: Range) -> str:
     return f"{values.least:g} or more"
 
 
-def config_from_json(content: Mapping[str, Any]) -> Config:
-    """Read a configuration back from what `dataclasses.asdict` and JSON made of it.
-
-    Raises:
-        InputError: A setting is missing, or is none of this version.
-    """
-    config: Config = _restored(Config, content)
-    return config
-
-
-def _restored(kind: Any, content: Any) -> Any:
-    """Make a dataclass of the fields of an object, nested ones too."""
-    names = {field.name: field.type for field in dataclasses.fields(kind)}
-    if not isinstance(content, Mapping) or set(content) != set(names):
-        odd = sorted({*names} ^ {*content}) if isinstance(content, Mapping) else []
-        raise InputError(f"a configuration of another version ({name_few(odd)})")
-    values = {}
-    for name, value in content.items():
-        if dataclasses.is_dataclass(names[name]):
-            values[name] = _restored(names[name], value)
-        else:
-            values[name] = tuple(value) if isinstance(value, list) else value
-    return kind(**values)
-
-
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
     """Yield `name: ours, theirs` for each setting in which two configs differ.
 

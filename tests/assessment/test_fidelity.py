@@ -10,7 +10,6 @@ from tfgansynth.assessment.fidelity import (
     compare_features,
     compare_shapes,
     expected_coverage,
-    shape_distances,
 )
 from tfgansynth.evaluation.generative_metrics import FeatureFigures, feature_figures
 
@@ -124,16 +123,16 @@ def test_intervals_contain_the_true_figure_as_often_as_promised(
 
 def test_shape_distances_are_in_standard_deviations() -> None:
     rng = np.random.default_rng(0)
-    values = rng.normal(3, 2, 500)
-    found = shape_distances(
-        {"moved": values, "same": values, "count": np.full(4, 2.0)},
-        {
-            "moved": values + 2 * values.std(),
-            "same": values,
-            "count": np.array([2.0, 2.0, 3.0, 1.0]),
-        },
-    )
+    values = rng.normal(3, 2, 4)
+    training = {"moved": values, "same": values, "count": np.full(4, 2.0)}
+    synthetic = {
+        "moved": values + 2 * values.std(),
+        "same": values,
+        "count": np.array([2.0, 2.0, 3.0, 1.0]),
+    }
+    figures = compare_shapes(training, synthetic, training, seed=0, n_draws=1)
 
+    found = {name: figure.synthetic.value for name, figure in figures.items()}
     assert found == pytest.approx({"moved": 2, "same": 0, "count": 0.5})
 
 

@@ -64,7 +64,7 @@ class Echo:
         os.write(2, b"and there\n")
 
     def resident_peak(self) -> int:
-        from tfgansynth.benchmark.stepper import resident_peak
+        from tfgansynth.runtime.devices import resident_peak
 
         return resident_peak()
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tfgansynth.benchmark import stepper
-from tfgansynth.benchmark.stepper import Stepper, resident_peak
+from tfgansynth.benchmark.stepper import Stepper
+from tfgansynth.runtime.devices import resident_peak
 
 
 class Machine:

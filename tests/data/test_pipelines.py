@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from tests.data.test_gan_pairs import numbered_pairs
 from tfgansynth.arrays import FloatArray, MaskArray
-from tfgansynth.data.dataset import Case
 from tfgansynth.data.pipelines import (
     LabelledImages,
     gan_pairs,
@@ -274,16 +273,3 @@ def test_keras_trains_on_the_streams() -> None:
     )
     assert set(history.history) == {"loss", "val_loss"}
     assert len(history.history["loss"]) == 2
-
-
-def test_synthetic_pairs_come_after_real_ones() -> None:
-    case = Case(
-        case_id="case",
-        image=np.full((8, 8), 7, np.float32),
-        coverage=np.ones((8, 8), np.float32),
-    )
-    both = LabelledImages.of_cases([case, case]).with_synthetic(*numbered_images(3))
-    assert both.images.shape == both.masks.shape == (5, 8, 8)
-    assert both.images[:, 0, 0].tolist() == [7, 7, 0, 1, 2]
-    assert both.masks[:2].all()
-    assert both.n_real == 2

@@ -1,16 +1,9 @@
-import json
 from itertools import combinations
-from typing import Any
 
 import pytest
 
 from tfgansynth.config import DataConfig
-from tfgansynth.data.splits import (
-    Fold,
-    folds_from_json,
-    folds_to_json,
-    make_folds,
-)
+from tfgansynth.data.splits import Fold, make_folds
 from tfgansynth.errors import InputError
 
 PAPER = DataConfig()
@@ -116,47 +109,3 @@ def test_fewer_cases_than_folds_are_refused() -> None:
 def test_a_small_fold_keeps_all_its_training_cases() -> None:
     for fold in make_folds(IDS[:40], DataConfig(n_validation=4), seed=0):
         assert fold.reduced == fold.training
-
-
-def test_folds_survive_json(folds: tuple[Fold, ...]) -> None:
-    text = json.dumps(folds_to_json(folds))
-    assert folds_from_json(json.loads(text)) == folds
-
-
-def entry(**changes: Any) -> dict[str, Any]:
-    whole = {
-        "number": 1,
-        "training": ["a", "b"],
-        "reduced": ["a"],
-        "validation": ["c"],
-        "test": ["d"],
-    }
-    return {**whole, **changes}
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        {},
-        {"folds": None},
-        {"folds": 3},
-        {"folds": "abc"},
-        {"folds": [None]},
-        {"folds": [["a", "b"]]},
-        {"folds": [{}]},
-        {"folds": [{k: v for k, v in entry().items() if k != "test"}]},
-        {"folds": [{k: v for k, v in entry().items() if k != "number"}]},
-        {"folds": [entry(training=None)]},
-        {"folds": [entry(training=7)]},
-        {"folds": [entry(training="abc")]},
-        {"folds": [entry(validation=[1, 2])]},
-    ],
-)
-def test_json_of_another_form_is_refused(content: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"^splits\.json: not a split"):
-        folds_from_json(content)
-
-
-def test_json_of_the_right_form_is_read() -> None:
-    (fold,) = folds_from_json({"folds": [entry()]})
-    assert fold == Fold(1, ("a", "b"), ("a",), ("c",), ("d",))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfgansynth.config import DataConfig
+from tfgansynth.config import Config, DataConfig
 from tfgansynth.data.phantoms.phantom import make_phantoms
-from tfgansynth.experiment.experiment_data import Experiment, open_experiment
+from tfgansynth.experiment.experiment_data import Experiment, load_experiment_data
 from tfgansynth.experiment.plan import Request
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import storage
@@ -25,6 +25,10 @@ CONFIG = dataclasses.replace(
 
 
 DROPPED = {"name": "x", "part": "mask", "case_id": "a", "distance": 0.1}
+
+
+def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
+    return load_experiment_data(config, data).experiment(config, out).open()
 
 
 def write(experiment: Experiment, folder: Path, n: int, **more: Any) -> None:

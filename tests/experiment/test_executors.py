@@ -21,7 +21,7 @@ FLOAT32 = "float32 throughout (nothing for bfloat16 found)"
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    return Run(root=tmp_path, config=PRESETS["fast"], dataset_name="data")
+    return Run(root=tmp_path, config=PRESETS["fast"])
 
 
 def tell(

@@ -1,13 +1,15 @@
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.experiment.made_sets import open_experiment
 from tfgansynth.config import Config, DataConfig
 from tfgansynth.data.dataset import Case
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.experiment_data import Experiment, open_experiment
+from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import storage
 
@@ -41,7 +43,7 @@ def test_reduced_training_takes_the_reduced_cases(tmp_path: Path) -> None:
 
     assert len(full.fold(1).training) == 6
     assert len(reduced.fold(1).training) == 3
-    for ours, theirs in zip(full.folds, reduced.folds, strict=True):
+    for ours, theirs in zip(full.splits.folds, reduced.splits.folds, strict=True):
         assert ids(theirs.training) < ids(ours.training)
         assert ids(theirs.validation) == ids(ours.validation)
         assert theirs.test.hashes == ours.test.hashes
@@ -127,9 +129,47 @@ def test_duplicates_on_one_side_of_the_split_are_no_matter(
             )
         except InputError:
             continue
-        for fold in experiment.folds:
+        for fold in experiment.splits.folds:
             parts = ids(fold.training), ids(fold.validation), fold.test.hashes.keys()
             together = [part >= {"phantom-002", "phantom-003"} for part in parts]
             assert together.count(True) == 1
         return
     pytest.fail("no seed of twenty keeps the two together")
+
+
+def part(**changes: Any) -> dict[str, Any]:
+    whole = {
+        "number": 1,
+        "training": ["a", "b"],
+        "reduced": ["a"],
+        "validation": ["c"],
+        "test": ["d"],
+    }
+    return {**whole, **changes}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"folds": None},
+        {"folds": "abc"},
+        {"folds": [None]},
+        {"folds": [["a", "b"]]},
+        {"folds": [{}]},
+        {"folds": [{k: v for k, v in part().items() if k != "test"}]},
+        {"folds": [{k: v for k, v in part().items() if k != "number"}]},
+        {"folds": [part(training=None)]},
+        {"folds": [part(training=7)]},
+        {"folds": [part(training="abc")]},
+        {"folds": [part(validation=[1, 2])]},
+    ],
+)
+def test_a_split_of_another_form_is_refused(
+    tmp_path: Path, content: dict[str, Any]
+) -> None:
+    root = opened(tmp_path).run.root
+    storage.write_record(root / "splits.json", content)
+
+    with pytest.raises(InputError, match=r"splits\.json: is not of the form"):
+        opened(tmp_path)

@@ -50,7 +50,7 @@ def test_a_study_is_named_by_its_parts(name: str) -> None:
 
 def open_run(out: Path, config: Config = SMOKE, cases: dict[str, str] = CASES) -> Run:
     root = out / Run.folder_name("phantoms", config)
-    return Run(root, config, "phantoms").open(cases)
+    return Run(root, config).open(cases)
 
 
 def test_run_is_created_and_opened_again(tmp_path: Path) -> None:
@@ -228,13 +228,13 @@ def test_seconds_of_all_attempts_at_a_stage_add_up(tmp_path: Path) -> None:
 
 def test_the_machines_of_a_stage_are_told_attempt_by_attempt(tmp_path: Path) -> None:
     run = open_run(tmp_path)
-    assert run.machines("fold-1/gan") == []
+    assert run.take_records("fold-1/gan")["attempts"] == []
     first, second = {"processor": "A"}, {"processor": "B"}
     run.add_machine("fold-1/unet", second, precision="float32", done=0)
     run.add_machine("fold-1/gan", first, precision="float32", done=0)
     run.add_machine("fold-1/gan", second, precision="bfloat16", done=40)
 
-    assert run.machines("fold-1/gan") == [
-        {"processor": "A", "precision": "float32", "after": 0},
-        {"processor": "B", "precision": "bfloat16", "after": 40},
+    assert run.take_records("fold-1/gan")["attempts"] == [
+        {"machine": first, "precision": "float32", "after": 0},
+        {"machine": second, "precision": "bfloat16", "after": 40},
     ]

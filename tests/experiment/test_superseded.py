@@ -102,7 +102,9 @@ def test_with_the_earlier_settings_everything_comes_back(run: Path) -> None:
 
     assert {k: v for k, v in seals(run).items() if "superseded" not in k} == before
     assert again.run.seconds() == seconds
-    assert again.run.machines("fold-1/unet-r4-s0")[0]["processor"] == "A"
+    log = storage.read_record(run / "machine.json")
+    (attempt,) = log["stages"]["fold-1/unet-r4-s0"]
+    assert log["machines"][attempt["machine"]]["processor"] == "A"
     opened(run.parent, OTHER)
     assert seals(run / "fold-1") == of_other
 

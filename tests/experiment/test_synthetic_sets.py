@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.experiment.made_sets import open_experiment
 from tfgansynth.config import DataConfig
 from tfgansynth.data.dataset import case_hashes
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.experiment_data import Experiment, open_experiment
+from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.plan import Request
 from tfgansynth.experiment.stages import seen_cases
 from tfgansynth.experiment.synthetic_sets import planned_gan, require_fold_set

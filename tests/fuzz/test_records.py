@@ -20,13 +20,14 @@ from tests.fuzz.hostile import (
     sealed,
 )
 from tests.records.made import finished
-from tfgansynth.data.splits import Fold, folds_from_json, folds_to_json
+from tfgansynth.data.splits import Fold
 from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv, read_cases
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.records import converter
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.regimes import Regime
+from tfgansynth.records.runs import Split
 from tfgansynth.records.tables import aggregate
 from tfgansynth.reporting.comparisons import (
     comparison_to_markdown,
@@ -43,15 +44,15 @@ def record_check(folder: Path) -> Check:
         Fold(1, ("a", "b"), ("a",), ("c",), ("d",)),
         Fold(2, ("c", "d"), ("c",), ("a",), ("b",)),
     )
-    content = {**folds_to_json(folds), "seed": 2**40, "rate": 1e-5, "none": None}
+    content = converter.to_json(Split(folds))
     path = folder / "splits.json"
 
     def read() -> None:
-        found = folds_from_json(storage.read_record(path))
-        for fold in found:
+        found = converter.read(path, Split)
+        for fold in found.folds:
             names = (*fold.training, *fold.reduced, *fold.validation, *fold.test)
             assert all(isinstance(name, str) for name in names)
-        storage.write_record(path, folds_to_json(found))
+        converter.write(path, found)
 
     def check(seed: int) -> str:
         rng = random.Random(seed)

@@ -464,14 +464,11 @@ def test_what_is_registered_for_saving_can_be_saved() -> None:
     classes = ("BatchNorm", "SpectralConv", "Generator", "Discriminator")
     assert {f"tfgansynth>{name}" for name in classes} <= registered.keys()
     # Keras raises on saving a class that has constructor arguments and no own
-    # get_config.
-    assert [
-        name
-        for name, kind in registered.items()
-        if isinstance(kind, type)
-        and "__init__" in vars(kind)
-        and "get_config" not in vars(kind)
-    ] == []
+    # get_config. A class that is not loaded yet has a stand-in.
+    loaded = {n: vars(kind) for n, kind in registered.items() if isinstance(kind, type)}
+    with_arguments = [own for own in loaded.values() if "__init__" in own]
+    assert with_arguments
+    assert all("get_config" in own for own in with_arguments)
 
 
 def test_another_seed_gives_other_weights() -> None:

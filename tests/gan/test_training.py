@@ -18,9 +18,10 @@ from tfgansynth.errors import InputError, RunError
 from tfgansynth.evaluation.generative_metrics import FeatureFigures
 from tfgansynth.gan import recording, training
 from tfgansynth.gan.dcgan import DCGAN
-from tfgansynth.gan.health import read_remarks
+from tfgansynth.gan.health import faults
 from tfgansynth.gan.recording import FidelityProbe, fixed_latent_vectors
 from tfgansynth.gan.training import load_gan, sample_bytes, train_gan
+from tfgansynth.records.reading import read_gan_history
 from tfgansynth.runtime import checkpoints as checkpoint_files
 from tfgansynth.runtime import weights
 from tfgansynth.runtime.progress import Progress
@@ -431,6 +432,12 @@ ILL = dataclasses.replace(
 """Counts every training as failed, in both ways."""
 
 
+def remarks_of(folder: Path, config: GANConfig) -> list[str]:
+    history = read_gan_history(folder)
+    assert history
+    return [*faults(history, config).values()]
+
+
 def test_faults_are_printed_once_shown_and_kept(
     finished: Finished,
     tmp_path: Path,
@@ -448,11 +455,11 @@ def test_faults_are_printed_once_shown_and_kept(
     shown = timeless(tmp_path / "whole")
     saturated = {step: at for (tag, step), at in shown.items() if "saturated" in tag}
     assert saturated == {3: 0, 6: 1}
-    remarks = read_remarks(tmp_path / "whole", ILL, PROVENANCE)
+    remarks = remarks_of(tmp_path / "whole", ILL)
     assert len(remarks) == 2
     assert remarks[0] in said[1]
     # By other thresholds the same training has no fault.
-    assert read_remarks(tmp_path / "whole", SMALL, PROVENANCE) == ()
+    assert remarks_of(tmp_path / "whole", SMALL) == []
     # After a kill the faults are the same.
     with monkeypatch.context() as patch:
         cut_power(patch, 5, before_save=False)
@@ -461,7 +468,7 @@ def test_faults_are_printed_once_shown_and_kept(
     capsys.readouterr()
     train(tmp_path / "killed", ILL)
     assert "mode collapse" not in capsys.readouterr().out
-    assert read_remarks(tmp_path / "killed", ILL, PROVENANCE) == remarks
+    assert remarks_of(tmp_path / "killed", ILL) == remarks
     assert_same_records(tmp_path / "killed", tmp_path / "whole")
 
 
@@ -471,10 +478,10 @@ def test_remarks_do_not_depend_on_a_file_that_anyone_may_edit(
     shutil.copytree(finished.folder, tmp_path / "gan")
     (tmp_path / "gan/history.csv").write_text("step,loss/discriminator\n1,9\n")
 
-    remarks = read_remarks(tmp_path / "gan", ILL, PROVENANCE)
+    remarks = remarks_of(tmp_path / "gan", ILL)
 
     assert remarks
-    assert remarks == read_remarks(finished.folder, ILL, PROVENANCE)
+    assert remarks == remarks_of(finished.folder, ILL)
 
 
 def with_rate(finished: Finished, folder: Path, group: str, rate: float) -> bytes:

@@ -31,7 +31,7 @@ PAPER = [regime for regime in REGIMES if regime.schedule == "paper"]
 
 
 def opened(root: Path) -> Run:
-    return Run(root, CONFIG, "phantoms")
+    return Run(root, CONFIG)
 
 
 def comparison(folder: Path) -> Comparison:

@@ -128,19 +128,3 @@ def test_the_newest_step_is_read_from_the_name(tmp_path: Path) -> None:
     for step in (999_998, 1_000_002):
         checkpoints.save(tmp_path, step, {"x": np.zeros(1)}, PROVENANCE)
     assert checkpoints.newest_step(tmp_path) == 1_000_002
-
-
-def test_measurements_are_read_without_the_weights(tmp_path: Path) -> None:
-    arrays = {"gan/0": np.zeros((500, 500)), "history/loss": np.ones((2, 2))}
-    checkpoints.save(tmp_path, 3, arrays, PROVENANCE)
-    # Damage in the weights shows whether they are read.
-    path = checkpoints.path_of(tmp_path, 3)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-    found = checkpoints.load_newest(tmp_path, PROVENANCE, prefix="history/")
-
-    assert found is not None
-    assert list(found) == ["history/loss"]
-    assert checkpoints.load_newest(tmp_path, PROVENANCE) is None

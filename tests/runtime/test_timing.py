@@ -1,10 +1,7 @@
-from collections.abc import Iterator
-
 import pytest
 
 from tfgansynth.runtime import timing
 from tfgansynth.runtime.timing import (
-    INPUT,
     RECORDS,
     START_UP,
     STEPS,
@@ -66,23 +63,6 @@ def test_the_first_call_of_each_function_is_start_up(clock: Clock) -> None:
         with timer.call(name):
             clock.now += seconds
     assert timer.seconds == {START_UP: 25, "steps": 1}
-
-
-def test_waiting_is_counted_and_working_is_not(clock: Clock) -> None:
-    def slow() -> Iterator[int]:
-        for number in range(3):
-            clock.now += 0.5
-            yield number
-        clock.now += 0.25
-
-    timer = Timer()
-    found = []
-    for number in timer.waits(slow()):
-        clock.now += 100
-        found.append(number)
-    assert found == [0, 1, 2]
-    assert timer.seconds == {INPUT: 1.75}
-    assert timer.total == 301.75
 
 
 def test_shares_come_largest_first_with_the_rest() -> None:

@@ -16,7 +16,6 @@ from tfgansynth.synthesis.sampling import (
     draw_set,
     draw_z,
     pair_name,
-    read_manifest,
     read_set,
     write_set,
 )
@@ -307,7 +306,7 @@ def test_manifest_tells_where_every_pair_came_from(tmp_path: Path) -> None:
     script = [1, 1, 2, -3, 4, 2, -5, 1, 3, 6, 7, 8]
     found = draw(Scripted(script))
     write_set(found, {"fold": 1, "dataset": {"is_phantom": True}}, tmp_path / "set")
-    manifest = read_manifest(tmp_path / "set")
+    manifest = storage.read_record(tmp_path / "set/manifest.json")
     assert list(manifest) == [
         "fold",
         "dataset",
@@ -357,11 +356,11 @@ def test_altered_manifest_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match=r"manifest\.json: was altered"):
         read_set(folder)
     with pytest.raises(InputError, match=r"manifest\.json: was altered"):
-        read_manifest(folder)
+        storage.read_record(folder / "manifest.json")
 
 
 def test_manifest_is_read_back(folder: Path) -> None:
-    assert read_manifest(folder)["fold"] == 1
+    assert storage.read_record(folder / "manifest.json")["fold"] == 1
 
 
 @pytest.mark.parametrize(
@@ -416,7 +415,7 @@ def test_links_out_of_the_set_are_refused(
 def test_pairs_of_different_sizes_are_refused(folder: Path) -> None:
     path = folder / "masks" / "synthetic-00002.png"
     storage.write_png(path, np.full((SIDE, SIDE + 2), 255, np.uint8))
-    manifest = read_manifest(folder)
+    manifest = storage.read_record(folder / "manifest.json")
     manifest["pairs"][1]["mask_sha256"] = storage.hash_file(path)
     storage.write_record(folder / "manifest.json", manifest)
     with pytest.raises(InputError, match=r"synthetic: .* differ in size"):

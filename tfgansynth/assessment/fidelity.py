@@ -37,7 +37,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy.stats import wasserstein_distance
 
 from tfgansynth.evaluation.generative_metrics import (
     NEIGHBORS,
@@ -136,24 +135,6 @@ def compare_features(
     return _compare(names, measure, sizes, limits, seed=seed, n_draws=n_draws)
 
 
-def shape_distances(
-    real: Mapping[str, Matrix], synthetic: Mapping[str, Matrix]
-) -> dict[str, float]:
-    """Return the distance between the distributions of each shape figure.
-
-    This is the first Wasserstein distance over the standard deviation of the real
-    values, or over 1 if these are all equal, as numbers of components can be.
-
-    Args:
-        real: Name of a figure -> float64 (n,), from `quality.shape_table`.
-        synthetic: The same figures, float64 (m,).
-    """
-    return {
-        name: float(wasserstein_distance(values, synthetic[name]) / _unit(values))
-        for name, values in real.items()
-    }
-
-
 def compare_shapes(
     training: Mapping[str, Matrix],
     synthetic: Mapping[str, Matrix],
@@ -164,6 +145,10 @@ def compare_shapes(
 ) -> dict[str, ReferencedFigure]:
     """Compare synthetic with training masks, and held-out masks with the same.
 
+    The distance of a figure is the first Wasserstein distance over the standard
+    deviation of the training values, or over 1 if these are all equal, as numbers of
+    components can be.
+
     Args:
         training: Name of a figure -> float64 (n,), from `quality.shape_table`.
         synthetic: The same figures, float64 (m,).
@@ -172,7 +157,7 @@ def compare_shapes(
         n_draws: Subsets for each figure and for each interval.
 
     Returns:
-        A comparison of distances (see `shape_distances`) for each figure.
+        A comparison of distances for each figure.
 
     Raises:
         ValueError: A set has fewer than 4 masks.
@@ -231,7 +216,10 @@ def _compare(
     difference = values[0] - values[1]
     between = difference, *(difference + _spread(deviations[:, 0] - deviations[:, 1]))
     triples = [*zip(values, low, high, strict=True), between]
-    synthetic, real, gap = (_estimates(triple) for triple in triples)
+    synthetic, real, gap = (
+        [Figure(*map(float, ends)) for ends in zip(*triple, strict=True)]
+        for triple in triples
+    )
     return {
         name: ReferencedFigure(synthetic[i], real[i], gap[i], size)
         for i, name in enumerate(names)
@@ -246,11 +234,6 @@ def _spread(deviations: Matrix) -> Matrix:
     """
     low, high = np.quantile(deviations, (0.025, 0.975), axis=0)
     return np.stack([np.minimum(low, 0), np.maximum(high, 0)])
-
-
-def _estimates(triple: tuple[Matrix, Matrix, Matrix]) -> list[Figure]:
-    """Make estimates from values, lower and upper ends, (figures,) each."""
-    return [Figure(*map(float, ends)) for ends in zip(*triple, strict=True)]
 
 
 def _unit(values: Matrix) -> float:

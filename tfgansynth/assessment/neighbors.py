@@ -85,7 +85,7 @@ def distances(training: Pairs, pairs: Pairs) -> dict[Part, Matrix]:
         ValueError: Images and masks are not (n, S, S), n >= 1, of one size and number.
     """
     _check(training, pairs)
-    references, others = _planes(training), _planes(pairs)
+    references, others = ([*map(_band_pass, both)] for both in (training, pairs))
     side = references[0].shape[-1]
     reach = round(_SHIFT * side)
     inner = side - 2 * reach
@@ -142,13 +142,8 @@ def _check(training: Pairs, pairs: Pairs) -> None:
         )
 
 
-def _planes(pairs: Pairs) -> tuple[FloatArray, FloatArray]:
-    """Band-passed images and masks, float32 (n, s, s) each, s at most 64."""
-    images, masks = pairs
-    return _band_pass(images), _band_pass(masks)
-
-
 def _band_pass(stack: NDArray[Any]) -> FloatArray:
+    """Band-passed images or masks, float32 (n, s, s), s at most 64."""
     side = min(SIDE, stack.shape[-1])
     planes = np.zeros((len(stack), side, side), np.float32)
     for plane, full in zip(planes, stack, strict=True):
@@ -168,11 +163,10 @@ def _band_pass(stack: NDArray[Any]) -> FloatArray:
 
 def _halfway(planes: FloatArray) -> list[list[FloatArray]]:
     """Move planes up by 0 or half a pixel, and to the left by 0 or half a pixel."""
-    return [[_moved(planes, down, right) for right in (0, 0.5)] for down in (0, 0.5)]
+    return [[_moved(planes, up, left) for left in (0, -0.5)] for up in (0, -0.5)]
 
 
-def _moved(planes: FloatArray, down: float, right: float) -> FloatArray:
-    shift = (-down, -right)
+def _moved(planes: FloatArray, *shift: float) -> FloatArray:
     return np.stack([ndimage.shift(plane, shift, mode="nearest") for plane in planes])
 
 

@@ -102,15 +102,7 @@ def shape_table(masks: NDArray[np.bool_], lungs: Lungs) -> dict[str, Values]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Misfit:
-    """A figure of one mask outside the range of real training masks.
-
-    Attributes:
-        index: The index of the mask in its set.
-        figure: Name of the figure.
-        value: Its value.
-        low: Lower end of the range.
-        high: Upper end of the range.
-    """
+    """A figure of the mask with this index outside the range of real training masks."""
 
     index: int
     figure: str
@@ -153,12 +145,7 @@ def shape_ranges(training: ShapeTable) -> dict[str, tuple[float, float]]:
 
 
 def plausibility(table: ShapeTable, ranges: Ranges) -> Plausibility:
-    """Find the figures of masks that are outside the ranges.
-
-    Args:
-        table: The shape figures of the masks.
-        ranges: From `shape_ranges` of the training masks.
-    """
+    """Find the figures of masks that are outside the ranges of the training masks."""
     misfits = [
         Misfit(int(index), name, float(table[name][index]), low, high)
         for name, (low, high) in ranges.items()

@@ -9,7 +9,14 @@ from typing import Any
 
 from tfgansynth.benchmark.results import GPU, Machine, Peak
 from tfgansynth.config import Precision
-from tfgansynth.runtime.devices import cpu_flags, resolve_precision
+from tfgansynth.runtime.devices import (
+    cpu_flags,
+    gpu_details,
+    gpus,
+    processor_name,
+    resolve_precision,
+    usable_cores,
+)
 
 _FEATURES = {
     "AVX2": "avx2",
@@ -37,8 +44,7 @@ class Probe:
 
     def describe(self) -> Machine:
         """Describe hardware and software."""
-        # Both import TensorFlow, which the parent process does not need.
-        from tfgansynth.runtime.devices import processor_name, usable_cores
+        # It imports TensorFlow, which the parent process does not need.
         from tfgansynth.runtime.kernels import library
 
         flags = cpu_flags()
@@ -77,13 +83,8 @@ class Probe:
 
 
 def _gpus() -> list[GPU]:
-    import tensorflow as tf
-
-    from tfgansynth.runtime.devices import gpus
-
     found = []
-    for device in gpus():
-        details = tf.config.experimental.get_device_details(device)
+    for details in gpu_details(gpus()):
         capability = ".".join(map(str, details.get("compute_capability", ())))
         name = details.get("device_name", "unnamed")
         found.append(GPU(name=name, compute_capability=capability))

@@ -17,6 +17,7 @@ from tfgansynth.benchmark import flops
 from tfgansynth.benchmark.machine import Probe
 from tfgansynth.benchmark.results import (
     GAN,
+    PART,
     UNET,
     Benchmark,
     BenchmarkPair,
@@ -26,14 +27,13 @@ from tfgansynth.benchmark.results import (
 )
 from tfgansynth.benchmark.stepper import Stepper
 from tfgansynth.benchmark.worker import Call, WorkerFailure, worker
-from tfgansynth.config import Config, GANConfig, Precision, UNetConfig
+from tfgansynth.config import Config, Precision
 from tfgansynth.errors import InputError
 
 OURS, KERAS, TORCH = "tfgansynth", "plain Keras", "PyTorch"
 """Names of the implementations."""
 
 _MODULES = {OURS: "ours", KERAS: "keras_peer", TORCH: "torch_peer"}
-_FUNCTIONS = {GAN: "gan", UNET: "unet"}
 
 _ROUND_SECONDS = 0.5
 """A round has as many steps as take about this long, at least one."""
@@ -104,18 +104,18 @@ def _network(
     with_peers: bool,
     say: Callable[[str], None],
 ) -> NetworkResult:
-    part = _part(network, config)
+    name = PART[network]
+    part = getattr(config, name)
     precision = _resolved(part.precision, machine)
     ours = Implementation(
         name=OURS, precision=precision, build=build, arguments=(OURS, network, config)
     )
     peers = _peers(network, config, precision, machine) if with_peers else []
-    option = "gan" if network == GAN else "unet"
     timing, pairs = compare(
         ours,
         peers,
         repeats,
-        options=f"--{option}.batch {part.batch} --{option}.precision {part.precision}",
+        options=f"--{name}.batch {part.batch} --{name}.precision {part.precision}",
         say=lambda name: say(f"{network}: {name}"),
     )
     count = flops.gan_step if network == GAN else flops.unet_step
@@ -147,10 +147,6 @@ def _peers(
     ]
 
 
-def _part(network: str, config: Config) -> GANConfig | UNetConfig:
-    return config.gan if network == GAN else config.unet
-
-
 def _with_precision(config: Config, precision: Precision) -> Config:
     return dataclasses.replace(
         config,
@@ -164,19 +160,14 @@ def _resolved(precision: Precision, machine: Machine) -> Precision:
 
 
 def build(name: str, network: str, config: Config) -> Stepper:
-    """Build the network of one implementation on one random mini-batch.
-
-    Args:
-        name: `OURS`, `KERAS` or `TORCH`.
-        network: `GAN` or `UNET`.
-        config: Sizes, mini-batch, optimizer and number format.
+    """Build `GAN` or `UNET` of one implementation on one random mini-batch.
 
     Raises:
         ModuleNotFoundError: The library of the implementation is not installed.
     """
     # Imported by name and only here, in a worker, which then loads one library only.
     module = importlib.import_module(f"tfgansynth.benchmark.{_MODULES[name]}")
-    stepper: Stepper = getattr(module, _FUNCTIONS[network])(config)
+    stepper: Stepper = getattr(module, PART[network])(config)
     return stepper
 
 

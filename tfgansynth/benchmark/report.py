@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfgansynth.benchmark.results import (
-    GAN,
+    PART,
     Benchmark,
     BenchmarkPair,
     Machine,
@@ -123,13 +123,9 @@ def _step_lines(benchmark: Benchmark) -> list[str]:
 
 def _format_line(benchmark: Benchmark, result: NetworkResult) -> str:
     """Say which number format is used, and why."""
-    config = benchmark.config
-    option, asked = (
-        ("gan", config.gan.precision)
-        if result.network == GAN
-        else ("unet", config.unet.precision)
-    )
-    line = f"{result.network} in {result.ours.precision}: --{option}.precision {asked}"
+    part = PART[result.network]
+    asked = getattr(benchmark.config, part).precision
+    line = f"{result.network} in {result.ours.precision}: --{part}.precision {asked}"
     return line if asked != "auto" else f"{line}, {_acceleration(benchmark.machine)}"
 
 

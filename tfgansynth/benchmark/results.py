@@ -8,6 +8,8 @@ from tfgansynth.config import Config, Precision
 
 GAN, UNET = "GAN", "U-Net"
 """Names of the two networks."""
+PART = {GAN: "gan", UNET: "unet"}
+"""The part of the configuration that each network's settings are in."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

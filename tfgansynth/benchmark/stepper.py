@@ -3,10 +3,8 @@
 A step takes as long on noise as on radiographs.
 """
 
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray
 from tfgansynth.config import Config
+from tfgansynth.runtime.devices import gpus, resident_peak
 
 
 class Stepper:
@@ -56,26 +55,10 @@ def tensorflow_stepper(step: Callable[[], Any]) -> Stepper:
     """Make a stepper for TensorFlow, which uses the first GPU if it sees one."""
     import tensorflow as tf
 
-    from tfgansynth.runtime.devices import gpus
-
     def gpu_peak_bytes() -> int:
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 
     return Stepper(step, gpu_peak_bytes if gpus() else None)
-
-
-def resident_peak(status: Path = Path("/proc/self/status")) -> int:
-    """Return the highest resident memory of this process so far, in bytes."""
-    # On Linux a child inherits `ru_maxrss`, even through exec: it would be the
-    # parent's value if the parent is larger.
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def random_pairs(config: Config) -> FloatArray:

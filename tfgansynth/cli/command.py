@@ -60,6 +60,14 @@ class Options:
         return self.data or (Path(named) if named else None)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class FoldOptions(Options):
+    """Options of every command that works on one fold."""
+
+    fold: int
+    """Number of the fold, from 1."""
+
+
 OptionsType = TypeVar("OptionsType")
 
 
@@ -94,7 +102,7 @@ def run_command(
         options = parse(options_type, arguments, program=program)
         started = True
         if isinstance(options, Options) and options.print_config:
-            print(json.dumps(_plain(options), indent=2))
+            print(json.dumps(dataclasses.asdict(options), indent=2, default=str))
             code = DONE
         else:
             code = command(options) or DONE
@@ -130,13 +138,7 @@ def _close_stdout() -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Loaded:
-    """Options and the data that they name.
-
-    Attributes:
-        options: The options.
-        data: The data set, loaded once for all seeds.
-        timer: Has the time that this took.
-    """
+    """Options and the data that they name, loaded once for all seeds, and timed."""
 
     options: Options
     data: "ExperimentData"
@@ -150,29 +152,18 @@ class Loaded:
         n_seeds: int = 1,
         kinds: "Collection[Kind] | None" = None,
     ) -> "Study":
-        """Plan what a command wants of some folds and seeds.
-
-        Args:
-            request_of: What it wants of each fold.
-            folds: Numbers of the folds; None for all.
-            n_seeds: Seeds.
-            kinds: Leave all other stages to other commands; None for none.
-
-        Raises:
-            InputError: Something of it is impossible with these settings and cases.
-        """
+        """Plan what a command wants of some folds and seeds; see `studies.prepare`."""
         from tfgansynth.experiment.studies import prepare
 
-        options = self.options
-        study = prepare(
+        return prepare(
             self.data,
-            options.config,
-            options.out,
+            self.options.config,
+            self.options.out,
             n_seeds=n_seeds,
             folds=folds,
             request_of=request_of,
+            kinds=kinds,
         )
-        return study.only(kinds) if kinds else study
 
     def start(self, study: "Study") -> "Study | None":
         """Open the run folders and import TensorFlow; for a dry run, print the plan.
@@ -201,15 +192,8 @@ class Loaded:
     def start_one(
         self, request: "RequestOf", fold: int, kinds: "Collection[Kind] | None" = None
     ) -> "Part | None":
-        """Plan and start what a command wants of one fold of one seed.
-
-        Args:
-            request: What it wants.
-            fold: Number of the fold.
-            kinds: Leave all other stages to other commands; None for none.
-        """
-        study = self.study(lambda _: request, folds=[fold], kinds=kinds)
-        opened = self.start(study)
+        """Plan and start what a command wants of one fold of one seed."""
+        opened = self.start(self.study(lambda _: request, folds=[fold], kinds=kinds))
         return opened.parts[0] if opened else None
 
 
@@ -234,10 +218,7 @@ def parse(
 ) -> OptionsType:
     """Parse a command line, starting from the preset that it names.
 
-    Args:
-        options_type: A dataclass.
-        arguments: Those after the command's name.
-        program: What help calls the command.
+    The arguments are those after the command's name; help calls the command `program`.
 
     Raises:
         InputError: An option is unknown or its value is not possible.
@@ -284,21 +265,11 @@ def _preset(arguments: Sequence[str]) -> Config:
 
 def _one_line(box: str) -> str:
     """Unwrap the parser's boxed complaint and drop its hint at --help."""
-    lines = [line.strip("│ \n") for line in box.splitlines()]
     text: list[str] = []
-    for line in lines:
+    for line in (line.strip("│ \n") for line in box.splitlines()):
         if re.fullmatch(r"[╭╰─╮╯ ]+|╭.*╮", line):
             if text:
                 break
             continue
         text.append(line)
     return f"{' '.join(text)} (--help lists all options)"
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {
-            field.name: _plain(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-        }
-    return str(value) if isinstance(value, Path) else value

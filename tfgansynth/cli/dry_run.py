@@ -15,13 +15,10 @@ from tfgansynth.errors import InputError
 from tfgansynth.experiment import superseded
 from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.experiment.studies import Part, Study
-from tfgansynth.records.files import ASSESSMENT, PROVENANCE
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.devices import processor_name
-from tfgansynth.runtime.progress import duration
-from tfgansynth.synthesis.sampling import MANIFEST
+from tfgansynth.runtime.progress import aligned, duration
 
-_RECORDS = (PROVENANCE, MANIFEST, ASSESSMENT)
 _UNKNOWN = "unknown"
 
 
@@ -41,14 +38,10 @@ class _Measured:
 
 
 def describe(study: Study, out: Path) -> str:
-    """Render the plan of a study.
-
-    Args:
-        study: Planned, not opened.
-        out: Holds the runs that expectations rest on.
-    """
+    """Render the plan of a study; expectations rest on the runs below `out`."""
     measured = _measurements(out)
-    rows, seconds, unknown, memory = [], 0.0, 0, 0.0
+    rows: list[tuple[str, ...]] = []
+    seconds, unknown, memory = 0.0, 0, 0.0
     n_done = 0
     for part in study.parts:
         part.experiment.run.check(part.experiment.cases)
@@ -69,7 +62,9 @@ def describe(study: Study, out: Path) -> str:
             shown = f"{mib / 1024:.1f} GiB" if mib else _UNKNOWN
             rows.append((part.name, stage.name, f"about {duration(expected)}", shown))
     lines = [f"PLAN: {len(rows)} stages, {n_done} of them done"]
-    lines += _table(rows, several=len(study.parts) > 1)
+    if rows:
+        table = rows if len(study.parts) > 1 else [row[1:] for row in rows]
+        lines += [f"  {line}" for line in aligned(table, n_text_columns=len(table[0]))]
     lines += _changes(study.parts)
     lines.append(_total(seconds, unknown, memory, len(rows) - n_done))
     return "\n".join(lines)
@@ -77,29 +72,11 @@ def describe(study: Study, out: Path) -> str:
 
 def is_sealed(root: Path, stage: PlannedStage) -> bool:
     """Whether a stage's folder has the record of a finished stage of this identity."""
-    path = _record_path(root / stage.name)
     try:
-        return path is not None and _read(path).get("identity") == stage.identity
+        record = superseded.sealed_record(root / stage.name)
     except InputError:
         return False
-
-
-def _record_path(folder: Path) -> Path | None:
-    return next((folder / n for n in _RECORDS if (folder / n).exists()), None)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return storage.read_record(path)
-
-
-def _table(rows: Sequence[tuple[str, ...]], *, several: bool) -> Iterator[str]:
-    shown = [row if several else row[1:] for row in rows]
-    if not shown:
-        return
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for row in shown:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        yield "  " + "  ".join(cells).rstrip()
+    return record is not None and record.get("identity") == stage.identity
 
 
 def _changes(parts: Sequence[Part]) -> Iterator[str]:
@@ -165,20 +142,19 @@ def _measurements(out: Path) -> dict[str, list[_Measured]]:
         if superseded.FOLDER in root.parts:
             continue
         try:
-            seconds = _read(path)
-            machines = _read(root / "machine.json")["machines"]
+            seconds = storage.read_record(path)
+            machines = storage.read_record(root / "machine.json")["machines"]
             peak_path = root / "memory.json"
-            peaks = _read(peak_path) if peak_path.exists() else {}
+            peaks = storage.read_record(peak_path) if peak_path.exists() else {}
         except InputError:
             continue
         if {machine["processor"] for machine in machines} != {processor}:
             continue
         for name, spent in seconds.items():
-            sealed = _record_path(root / name)
-            if sealed is None:
-                continue
             try:
-                record = _read(sealed)
+                record = superseded.sealed_record(root / name)
+                if record is None:
+                    continue
                 key = _cost(record)
             except (InputError, KeyError, TypeError):
                 continue

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfgansynth.cli.command import Options, load
+from tfgansynth.cli.command import FoldOptions, load
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.seeds import derive_seed
@@ -14,11 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class ExportGenerator(Options):
+class ExportGenerator(FoldOptions):
     """Export a fold's generator: SavedModel, weights, .keras file and model card."""
-
-    fold: int
-    """Number of the fold, from 1."""
 
 
 def export_generator(options: ExportGenerator) -> None:
@@ -37,11 +34,9 @@ def export_generator(options: ExportGenerator) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class ExportSet(Options):
+class ExportSet(FoldOptions):
     """Write a fold's synthetic set for others, with a data card."""
 
-    fold: int
-    """Number of the fold, from 1."""
     set: Path | None = None
     """Folder of another set of the same fold, as fold-1/synthetic-200."""
     to: Path | None = None

@@ -77,13 +77,7 @@ def run_tool(name: str) -> NoReturn:
 
 
 def run(name: str, arguments: Sequence[str], *, program: str) -> NoReturn:
-    """Run a subcommand, and exit.
-
-    Args:
-        name: Of the subcommand.
-        arguments: Those after its name.
-        program: What help calls it.
-    """
+    """Run the subcommand of this name, which help calls `program`, and exit."""
     from tfgansynth.cli.command import run_command
 
     subcommand = _SUBCOMMANDS[name]

@@ -2,33 +2,20 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from tfgansynth.cli.command import Options, load
+from tfgansynth.cli.command import FoldOptions, load
 from tfgansynth.cli.failures import DONE, FAILED
 from tfgansynth.errors import InputError
 
-if TYPE_CHECKING:
-    from tfgansynth.experiment.studies import Part
-
-
-def _run(part: "Part") -> None:
-    from tfgansynth.experiment.executors import execute
-
-    for _ in execute(part.experiment, part.plan):
-        pass
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class TrainGAN(Options):
+class TrainGAN(FoldOptions):
     """Train the GAN of one fold.
 
     Ctrl-C stops it; the same command continues. TensorBoard shows it:
     tensorboard --logdir saved_models
     """
-
-    fold: int
-    """Number of the fold, from 1."""
 
 
 def train_gan(options: TrainGAN) -> None:
@@ -37,16 +24,16 @@ def train_gan(options: TrainGAN) -> None:
 
     part = load(options).start_one(lambda _: Request(gan=True), options.fold)
     if part:
-        _run(part)
+        from tfgansynth.experiment.executors import finish
+
+        finish(part.experiment, part.plan)
         print(f"GAN: trained, in {part.experiment.run.gan(options.fold)}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class TrainUNet(Options):
+class TrainUNet(FoldOptions):
     """Train one U-Net and evaluate it on the fold's test cases."""
 
-    fold: int
-    """Number of the fold, from 1."""
     real: int
     """Real training pairs."""
     synthetic: int
@@ -69,10 +56,11 @@ def train_unet(options: TrainUNet) -> None:
     if part:
         from tfgansynth.evaluation.case_rows import read_cases
         from tfgansynth.evaluation.predictions import CASES
+        from tfgansynth.experiment.executors import finish
         from tfgansynth.experiment.stages import summary
         from tfgansynth.reporting.outputs import write_outputs
 
-        _run(part)
+        finish(part.experiment, part.plan)
         write_outputs([part.experiment.run.root], part.experiment.run.root)
         (stage,) = part.plan.stages
         folder = part.experiment.run.root / stage.name
@@ -80,11 +68,9 @@ def train_unet(options: TrainUNet) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Synthesize(Options):
+class Synthesize(FoldOptions):
     """Draw a synthetic set: images/, masks/, manifest.json, contact_sheet.png."""
 
-    fold: int
-    """Number of the fold, from 1."""
     count: int | None = None
     """Pairs to draw. Without it, --synthesis.count pairs: the run's own set, which
     the table trains on, and with --synthesis.min-agreement the filtered one too. Sets
@@ -114,24 +100,23 @@ def synthesize(options: Synthesize) -> None:
     )
     if part is None:
         return
-    _run(part)
-    if not is_own:
-        from tfgansynth.experiment.synthetic_sets import draw_separate_set
+    from tfgansynth.experiment.executors import finish
+    from tfgansynth.experiment.synthetic_sets import draw_separate_set
 
-        experiment = part.experiment
+    experiment = part.experiment
+    finish(experiment, part.plan)
+    if not is_own:
         fold = experiment.fold(options.fold)
         draw_separate_set(experiment, fold, count, options.generator)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Assess(Options):
+class Assess(FoldOptions):
     """Assess a fold's synthetic set, and audit it for copies of training cases.
 
     Exit code 1 says that the audit was not passed: do not hand the set on.
     """
 
-    fold: int
-    """Number of the fold, from 1."""
     set: Path | None = None
     """Assess the set in this folder, of the same fold, instead of the run's own; the
     result is printed only."""
@@ -154,23 +139,22 @@ def assess(options: Assess) -> int:
     if part is None:
         return DONE
     from tfgansynth.experiment import assessment
+    from tfgansynth.experiment.executors import finish
     from tfgansynth.experiment.synthetic_sets import read_fold_set
     from tfgansynth.reporting.screen import show_assessment
     from tfgansynth.runtime.timing import Timer
 
     experiment, fold = part.experiment, part.experiment.fold(options.fold)
     # What cannot be assessed is refused before an ensemble is trained for it.
-    sources = [options.set] if options.set else []
-    for stage in part.plan.only({Kind.ASSESSMENT}).stages:
-        sources.append(experiment.run.synthetic(stage.fold, stage.set_kind))
-    for source in sources:
+    stages = part.plan.only({Kind.ASSESSMENT}).stages
+    own = [experiment.run.synthetic(stage.fold, stage.set_kind) for stage in stages]
+    for source in [options.set] if options.set else own:
         read_fold_set(experiment, fold, source)
-    _run(part)
+    finish(experiment, part.plan)
     if options.set:
         found = assessment.assess(experiment, fold, options.set, Timer())
         show_assessment(found.record, found.flagged)
         return DONE if found.passed else FAILED
-    stages = part.plan.only({Kind.ASSESSMENT}).stages
     all_found = [
         assessment.read_assessment(experiment.run.root / stage.name, fold)
         for stage in stages

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tfgansynth.cli.command import Options, load
+from tfgansynth.cli.command import FoldOptions, Options, load
 
 if TYPE_CHECKING:
     from tfgansynth.experiment.studies import Study
@@ -176,15 +176,13 @@ def _points(study: "Study") -> "Iterator[str | MissingPoint]":
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class TryRecipe(Options):
+class TryRecipe(FoldOptions):
     """Compare a fold's regimes on cases that a reduced experiment leaves out.
 
     The other options say what to try. The test cases stay untouched, so that settings
     may be chosen by what this prints.
     """
 
-    fold: int
-    """Number of the fold, from 1."""
     augmented: bool = False
     """Also the regimes whose U-Nets are trained with classical augmentation."""
     control: bool = False
@@ -215,11 +213,10 @@ def try_recipe(options: TryRecipe) -> None:
     part = loaded.start_one(request, options.fold)
     if part is None:
         return
-    from tfgansynth.experiment.executors import execute
+    from tfgansynth.experiment.executors import finish
     from tfgansynth.reporting.trials import trial_to_text
 
     if options.baseline:
         adopt_baseline(part, options.baseline)
-    for _ in execute(part.experiment, part.plan):
-        pass
+    finish(part.experiment, part.plan)
     print(trial_to_text(write_trial(part, assessed=options.assess)))

@@ -5,11 +5,17 @@ variations" (Ronneberger, Fischer and Brox, U-Net, MICCAI 2015, section 3.1). Th
 numbers for the deformations only.
 """
 
+import functools
+from collections.abc import Callable
+from typing import TypeVar
+
 import cv2
 import numpy as np
 
 from tfgansynth.arrays import ByteArray, FloatArray, MaskArray, stack_pair
 from tfgansynth.config import AugmentationConfig
+
+_Changed = TypeVar("_Changed")
 
 
 def augment(
@@ -67,6 +73,13 @@ def _source_of_each_pixel(
         for axis, row in enumerate(turn)
     ]
     return sources[0].astype(np.float32), sources[1].astype(np.float32)
+
+
+def switched(
+    change: Callable[..., _Changed], switch: str, config: AugmentationConfig
+) -> Callable[..., _Changed] | None:
+    """Bind a function of this module to its strength; None for the switch `none`."""
+    return None if switch == "none" else functools.partial(change, config=config)
 
 
 def augment_pair(

@@ -138,8 +138,9 @@ def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report
     try:
         scan = find_cases(root)
     except FileError as error:
-        nothing: Counter[Size] = Counter()
-        return Report(root, lungs, None, 0, nothing, nothing, (), (error.fault,), ())
+        return Report(
+            root, lungs, None, 0, Counter(), Counter(), (), (error.fault,), ()
+        )
     image_sizes: Counter[Size] = Counter()
     mask_sizes: Counter[Size] = Counter()
     mask_areas: list[float] = []
@@ -195,11 +196,8 @@ def find_cases(root: Path) -> Scan:
         raise FileError(root, "cannot be read: permission denied")
     masks = root / folder.MASKS
     # os.path returns False where pathlib raises, as for a link into a closed folder.
-    if os.path.isdir(root / folder.IMAGES) and os.path.isdir(masks):
-        is_plain = not jsrt.has_organ_folder(masks)
-    else:
-        is_plain = False
-    if is_plain:
+    has_both = os.path.isdir(root / folder.IMAGES) and os.path.isdir(masks)
+    if has_both and not jsrt.has_organ_folder(masks):
         scan = folder.scan(root)
     elif jsrt.has_jsrt_names(root):
         scan = jsrt.scan(root)

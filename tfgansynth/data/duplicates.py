@@ -132,10 +132,6 @@ def across_split(
     """Return the pairs that a split separates, once for each fold that does so.
 
     Training is the whole training part, even if an experiment reduces it.
-
-    Args:
-        pairs: Duplicates among the cases of the folds.
-        folds: The split.
     """
     crossings = []
     for fold in folds:
@@ -228,11 +224,7 @@ def _local_contrast(
 ) -> FloatArray:
     """Keep the details between two scales, divided by their own spread nearby.
 
-    Args:
-        image: float32 (H, W), [0, 255].
-        fine: See `band_pass`, as for `coarse` and `window`.
-        coarse: In pixels.
-        window: In pixels.
+    The image is float32 (H, W), [0, 255]; scales and window are those of `band_pass`.
     """
     details, power = band_pass(image, _blur, fine=fine, coarse=coarse, window=window)
     # One grey level more, so that rounding errors of a flat area stay small.

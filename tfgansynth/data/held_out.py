@@ -9,11 +9,7 @@ from tfgansynth.errors import InputError, name_few
 
 
 class HeldOutTestSet:
-    """Test cases that only the final evaluation gets, and only without leakage.
-
-    Args:
-        cases: The test cases.
-    """
+    """Test cases that only the final evaluation gets, and only without leakage."""
 
     def __init__(self, cases: Sequence[Case]) -> None:
         """Keep the cases private."""

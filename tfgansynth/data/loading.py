@@ -54,15 +54,7 @@ def load_directory(
 def load_phantoms(
     count: int, seed: int, lungs: Lungs, size: int, *, soft_masks: bool
 ) -> Dataset:
-    """Make the built-in phantoms; see `load_directory` for the arguments.
-
-    Args:
-        count: Number of phantoms.
-        seed: Determines them.
-        lungs: The target.
-        size: Side of the cases in pixels.
-        soft_masks: As in `load_directory`.
-    """
+    """Make the built-in phantoms of a seed; the other arguments: `load_directory`."""
     cases = tuple(
         _downsample(raw, size, soft_masks=soft_masks)
         for raw in make_phantoms(count, seed=seed, lungs=lungs)

@@ -10,14 +10,14 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray, stack_pair, to_signed
-from tfgansynth.data.dataset import Case, images_and_masks
+from tfgansynth.data.dataset import Case
 from tfgansynth.seeds import derive_seed
 
 _AUGMENTATION = 1
@@ -42,24 +42,6 @@ class LabelledImages:
     images: FloatArray
     masks: MaskArray
     n_real: int = 0
-
-    @classmethod
-    def of_cases(cls, cases: Sequence[Case]) -> Self:
-        """Take real cases."""
-        return cls(*images_and_masks(cases), n_real=len(cases))
-
-    def with_synthetic(self, images: FloatArray, masks: MaskArray) -> Self:
-        """Append synthetic pairs.
-
-        Args:
-            images: float32 (m, S, S) in [0, 255].
-            masks: bool (m, S, S).
-        """
-        return type(self)(
-            np.concatenate([self.images, images]),
-            np.concatenate([self.masks, masks]),
-            self.n_real,
-        )
 
 
 def real_pairs(

@@ -109,8 +109,8 @@ def mean_pairwise_distance(hashes: Sequence[str]) -> float:
     if n_hashes < 2:
         return 0.0
     values = np.array([_to_int(text) for text in hashes], dtype=np.uint64)
-    shifts = np.arange(HASH_BITS, dtype=np.uint64)
-    n_set = ((values[:, None] >> shifts) & np.uint64(1)).astype(np.int64).sum(axis=0)
+    bits = np.unpackbits(values.view(np.uint8)).reshape(n_hashes, HASH_BITS)
+    n_set = bits.sum(axis=0, dtype=np.int64)
     # A bit that is set in k of n hashes differs in k (n - k) of the pairs.
     n_differing = int((n_set * (n_hashes - n_set)).sum())
     return n_differing / (n_hashes * (n_hashes - 1) / 2)

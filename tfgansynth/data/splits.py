@@ -1,8 +1,7 @@
 """The cross-validation split: the training, validation and test cases of folds."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -71,39 +70,3 @@ def make_folds(
             )
         )
     return tuple(folds)
-
-
-def folds_to_json(folds: Sequence[Fold]) -> dict[str, Any]:
-    """Convert folds to the content of `splits.json`."""
-    return {"folds": [dataclasses.asdict(fold) for fold in folds]}
-
-
-def folds_from_json(content: Mapping[str, Any]) -> tuple[Fold, ...]:
-    """Convert the content of `splits.json` to folds.
-
-    Raises:
-        InputError: `folds_to_json` does not write such content.
-    """
-    try:
-        return tuple(
-            Fold(
-                number=entry["number"],
-                training=_ids(entry["training"]),
-                reduced=_ids(entry["reduced"]),
-                validation=_ids(entry["validation"]),
-                test=_ids(entry["test"]),
-            )
-            for entry in content["folds"]
-        )
-    except (KeyError, TypeError) as fault:
-        raise InputError(
-            f"splits.json: not a split of this program ({fault!r}); restore the file "
-            "or start a new run folder"
-        ) from fault
-
-
-def _ids(entry: Any) -> tuple[str, ...]:
-    # A string is a sequence of strings too, but its letters are not case ids.
-    if isinstance(entry, str) or not all(isinstance(item, str) for item in entry):
-        raise TypeError(f"expected a list of case ids, got {entry!r}")
-    return tuple(entry)

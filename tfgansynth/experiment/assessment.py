@@ -147,11 +147,7 @@ def assess(
 ) -> FinishedAssessment:
     """Assess any synthetic set of a fold; writes nothing.
 
-    Args:
-        experiment: The experiment; the fold's cross-fitted ensemble is trained.
-        fold: The fold whose generator the set is from.
-        source: The set's folder.
-        timer: Takes the time of prediction and evaluation.
+    The fold's cross-fitted ensemble must be trained.
 
     Raises:
         InputError: There is no set, or it is not the fold's own.
@@ -347,12 +343,7 @@ def _shown(name: str, cases: list[Case] | tuple[Case, ...]) -> dict[str, NDArray
 def drop_flagged(
     experiment: Experiment, fold: FoldCases, assessment: FinishedAssessment
 ) -> Path:
-    """Write the fold's set without the pairs that the audit flags.
-
-    Args:
-        experiment: The experiment.
-        fold: The fold.
-        assessment: Of the fold's unfiltered set.
+    """Write the fold's unfiltered set without the pairs that its audit flags.
 
     Returns:
         The folder, a synthetic set like the other; its manifest names the pairs

@@ -8,9 +8,7 @@ experiment and the planned stage, so that another process may call it as well.
 
 import contextlib
 import dataclasses
-import resource
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.devices import (
     describe_machine,
     explain_precision,
+    resident_peak,
     resolve_precision,
 )
 from tfgansynth.runtime.progress import duration
@@ -37,12 +36,7 @@ from tfgansynth.synthesis.sampling import MANIFEST, ModeCollapseError
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a stage.
-
-    Attributes:
-        stage: The stage.
-        failure: Why it, or a stage that it needs, has no result; None if it has.
-    """
+    """What became of a stage; `failure` says why it, or one it needs, has no result."""
 
     stage: PlannedStage
     failure: ModeCollapseError | None = None
@@ -51,13 +45,10 @@ class Outcome:
 def execute(
     experiment: Experiment, plan: Plan, *, tolerant: bool = False
 ) -> Iterator[Outcome]:
-    """Run the stages that are not done, in order, in this process.
+    """Run the stages of an opened experiment that are not done, in order.
 
-    Args:
-        experiment: An opened experiment.
-        plan: Its stages.
-        tolerant: Continue after a mode collapse with the stages that do not need the
-            set.
+    If `tolerant`, continue after a mode collapse with the stages that do not need the
+    set.
 
     Yields:
         Each stage once it is done, or known to have no result.
@@ -78,6 +69,12 @@ def execute(
         if failure:
             failures[planned.name] = failure
         yield Outcome(planned, failure)
+
+
+def finish(experiment: Experiment, plan: Plan) -> None:
+    """Run the stages that are not done; see `execute`."""
+    for _ in execute(experiment, plan):
+        pass
 
 
 def run_stage(experiment: Experiment, planned: PlannedStage) -> None:
@@ -101,19 +98,12 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> None:
         with timer.part(START_UP):
             _record_machine(run, planned)
         files = stages.COMPUTE[planned.kind](experiment, planned, stage)
-        run.add_memory(planned.name, _peak_mib())
-        if planned.kind not in (Kind.SET, Kind.ASSESSMENT):
+        run.add_memory(planned.name, resident_peak() / (1 << 20))
+        if files is not None:
             seal(folder, provenance, files)
 
 
-def _peak_mib() -> float:
-    """Largest memory that this process has had so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # In bytes on macOS, in KiB on Linux.
-    return peak / (1 << 20) if sys.platform == "darwin" else peak / (1 << 10)
-
-
-def seal(folder: Path, provenance: dict[str, Any], files: stages.Files) -> None:
+def seal(folder: Path, provenance: dict[str, Any], files: Sequence[str]) -> None:
     """Write what a stage came from, with the hashes of its files: it is done."""
     hashes = storage.hash_files(folder, files)
     storage.write_record(folder / PROVENANCE, {**provenance, "files": hashes})
@@ -127,11 +117,6 @@ def is_done(
     A GAN whose checkpoint was damaged counts as not done: its training continues from
     the checkpoint before. An assessment of an earlier set is made again.
 
-    Args:
-        experiment: The experiment.
-        planned: The stage.
-        provenance: All that goes into it.
-
     Raises:
         InputError: It was altered, or is another one.
     """
@@ -141,7 +126,9 @@ def is_done(
             return False
         # Reads every file by its hash, and refuses what is not of this fold.
         *_, found = read_fold_set(experiment, experiment.fold(planned.fold), folder)
-        return _is_same(planned, found, folder / MANIFEST)
+        stored = {name: found.get(name) for name in planned.record}
+        _require_same(planned.record, stored, folder / MANIFEST)
+        return True
     if planned.kind == Kind.ASSESSMENT:
         return _is_assessed(planned, experiment.run.root)
     path = folder / PROVENANCE
@@ -150,15 +137,12 @@ def is_done(
     saved = storage.read_record(path)
     files = saved.pop("files")
     _require_same(provenance, saved, path)
-    if planned.kind == Kind.GAN:
-        return _are_whole(folder, files)
-    storage.require_files(folder, files)
-    return True
-
-
-def _is_same(planned: PlannedStage, found: dict[str, Any], path: Path) -> bool:
-    stored = {name: found.get(name) for name in planned.record}
-    _require_same(planned.record, stored, path)
+    try:
+        storage.require_files(folder, files)
+    except InputError:
+        if planned.kind != Kind.GAN:
+            raise
+        return False
     return True
 
 
@@ -187,14 +171,6 @@ def _is_assessed(planned: PlannedStage, root: Path) -> bool:
         return True
     print(f"{path.parent}: is of an earlier set: it is made again")
     return False
-
-
-def _are_whole(folder: Path, files: dict[str, str]) -> bool:
-    try:
-        storage.require_files(folder, files)
-    except InputError:
-        return False
-    return True
 
 
 @contextlib.contextmanager

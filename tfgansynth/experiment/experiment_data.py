@@ -17,13 +17,14 @@ from tfgansynth.data.duplicates import (
 )
 from tfgansynth.data.held_out import FoldCases, select_fold
 from tfgansynth.data.loading import load_directory, load_phantoms
-from tfgansynth.data.splits import Fold, folds_from_json, folds_to_json, make_folds
-from tfgansynth.errors import InputError, name_few
+from tfgansynth.data.splits import Fold, make_folds
+from tfgansynth.errors import InputError
 from tfgansynth.experiment import superseded
 from tfgansynth.experiment.graph import Plan, Splits
 from tfgansynth.experiment.plan import RequestOf, plan
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.runtime import storage
+from tfgansynth.records import converter
+from tfgansynth.records.runs import Split
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,23 +47,6 @@ class Experiment:
     def data(self) -> Identity:
         """Which data set it is."""
         return self.splits.data
-
-    @property
-    def folds(self) -> tuple[FoldCases, ...]:
-        """Its cases, split; the test cases held out."""
-        return self.splits.folds
-
-    @property
-    def duplicates_remark(self) -> tuple[str, ...]:
-        """What every result says of duplicates that were allowed; empty if none."""
-        duplicates = self.splits.duplicates
-        if not duplicates:
-            return ()
-        pairs = list(dict.fromkeys(crossing.pair for crossing in duplicates))
-        return (
-            f"{len(pairs)} duplicates across the split were allowed "
-            f"(--allow-duplicates): {name_few([str(pair) for pair in pairs])}",
-        )
 
     @property
     def config(self) -> Config:
@@ -118,9 +102,7 @@ class ExperimentData:
     def experiment(self, config: Config, out: Path) -> Experiment:
         """Split the cases and check the split; touches no file. Paper: IV-A.
 
-        Args:
-            config: The experiment's numbers; data and target are those loaded.
-            out: Holds the run folder.
+        Data and target of the configuration must be those loaded.
 
         Raises:
             InputError: There are too few cases, or duplicates across the split.
@@ -136,33 +118,15 @@ class ExperimentData:
         root = out / Run.folder_name(dataset.name, config)
         opened = [select_fold(dataset, fold, reduced=config.reduced) for fold in folds]
         return Experiment(
-            run=Run(root, config, dataset.name),
+            run=Run(root, config),
             splits=Splits(dataset.identity, tuple(opened), crossings),
             ids=folds,
             cases=self.cases,
         )
 
 
-def open_experiment(config: Config, data: Path | None, out: Path) -> Experiment:
-    """Load the cases, split them, and open the run folder. Paper: IV-A.
-
-    Args:
-        config: The experiment's numbers.
-        data: Folder of the data set; None takes the built-in phantoms.
-        out: Takes the run folder.
-
-    Raises:
-        InputError: The data, their number or the run folder do not fit.
-    """
-    return load_experiment_data(config, data).experiment(config, out).open()
-
-
 def load_experiment_data(config: Config, data: Path | None) -> ExperimentData:
-    """Load the cases and search them for duplicates.
-
-    Args:
-        config: The experiment's numbers.
-        data: Folder of the data set; None takes the built-in phantoms.
+    """Load the cases of a folder, or the built-in phantoms; search for duplicates.
 
     Raises:
         InputError: The data do not fit.
@@ -195,11 +159,7 @@ def load_experiment_data(config: Config, data: Path | None) -> ExperimentData:
 def _crossings(
     duplicates: Sequence[DuplicatePair], folds: tuple[Fold, ...], config: Config
 ) -> tuple[Crossing, ...]:
-    """Return the duplicates that lie across the split, if that is allowed.
-
-    Raises:
-        InputError: There are some, and it is not.
-    """
+    """Return the duplicates that lie across the split; refuse them if not allowed."""
     crossings = across_split(duplicates, folds)
     if not crossings:
         return ()
@@ -216,9 +176,10 @@ def _crossings(
 
 def _record_split(run: Run, folds: tuple[Fold, ...]) -> None:
     """Write the split, or make sure that the run was started with the same one."""
+    split = Split(folds)
     if not run.splits_path.exists():
-        storage.write_record(run.splits_path, folds_to_json(folds))
-    elif folds_from_json(storage.read_record(run.splits_path)) != folds:
+        converter.write(run.splits_path, split)
+    elif converter.read(run.splits_path, Split) != split:
         raise InputError(
             f"{run.splits_path}: is not the split of this seed and these cases, or "
             "was altered: name another --out"

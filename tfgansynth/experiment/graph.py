@@ -90,7 +90,6 @@ class PlannedStage:
         label: Names it on screen.
         regime: How a U-Net of kind `SEGMENTATION` is trained.
         set_kind: Which set, of kinds `SET` and `ASSESSMENT`.
-        member: Number of a member of an ensemble, from 1.
     """
 
     kind: Kind
@@ -102,7 +101,6 @@ class PlannedStage:
     label: str
     regime: Regime | None = None
     set_kind: SetKind = "plain"
-    member: int = 0
 
     @property
     def identity(self) -> str:
@@ -115,10 +113,6 @@ class Plan:
     """Stages in an order in which each comes after what it needs."""
 
     stages: tuple[PlannedStage, ...]
-
-    def __getitem__(self, name: str) -> PlannedStage:
-        """Return the stage of this name."""
-        return next(stage for stage in self.stages if stage.name == name)
 
     def identities(self) -> dict[str, str]:
         """Identity of each stage by its name."""
@@ -163,25 +157,23 @@ class FoldPlanner:
         Validation cases do not choose its weights: a set may learn from training cases
         only.
         """
-        members = range(1, self._config.synthesis.pseudo_label_members + 1)
-        return [self._pseudo_label_member(member) for member in members]
-
-    def _pseudo_label_member(self, member: int) -> str:
-        return self._add(
-            Kind.PSEUDO_LABELS,
-            files.pseudo_label_name(member),
-            {
-                **self._unet(pseudo_label_config(self._config)),
-                "member": member,
-                "training_cases": self._training,
-                "validation_cases": self._validation,
-                "synthetic_set": None,
-            },
-            # The label of a seed is part of the numbers and keeps its old word.
-            seed=self._seed("teacher", member),
-            label=f"pseudo-label ensemble, member {member}",
-            member=member,
-        )
+        return [
+            self._add(
+                Kind.PSEUDO_LABELS,
+                files.pseudo_label_name(member),
+                {
+                    **self._unet(pseudo_label_config(self._config)),
+                    "member": member,
+                    "training_cases": self._training,
+                    "validation_cases": self._validation,
+                    "synthetic_set": None,
+                },
+                # The label of a seed is part of the numbers and keeps its old word.
+                seed=self._seed("teacher", member),
+                label=f"pseudo-label ensemble, member {member}",
+            )
+            for member in range(1, self._config.synthesis.pseudo_label_members + 1)
+        ]
 
     def cross_fit(self) -> list[str]:
         """Plan the cross-fitted ensemble.
@@ -220,7 +212,6 @@ class FoldPlanner:
             # The label of a seed is part of the numbers and keeps its old word.
             seed=self._seed("judge", member),
             label=f"cross-fitted ensemble, member {member}",
-            member=member,
         )
 
     def set(self, kind: SetKind) -> str:

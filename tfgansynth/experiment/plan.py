@@ -20,13 +20,8 @@ from tfgansynth.records.regimes import Regime, SetKind
 class Request:
     """What is wanted of one fold; what that needs is planned with it.
 
-    Attributes:
-        gan: Its GAN.
-        sets: Its sets.
-        regimes: Its U-Nets.
-        assessments: Assessments of its sets.
-        development: The U-Nets are evaluated on cases that the reduced experiment
-            leaves out instead of on test cases.
+    With `development`, its U-Nets are evaluated on cases that the reduced experiment
+    leaves out instead of on test cases.
     """
 
     gan: bool = False
@@ -46,16 +41,9 @@ RequestOf = Callable[[FoldCases], Request]
 def table_request(
     config: Config, which: RegimeSet, *, control: bool, assessed: bool
 ) -> RequestOf:
-    """What the tables need.
+    """What the tables need, with regimes of a control and assessments if wanted.
 
-    Args:
-        config: The experiment's numbers.
-        which: Which regimes.
-        control: Also those of the control.
-        assessed: Also assessments of the sets.
-
-    Returns:
-        The request; it raises InputError where there can be no control.
+    The request raises InputError where there can be no control.
     """
 
     def request(fold: FoldCases) -> Request:
@@ -75,13 +63,7 @@ def table_request(
 def plan(
     config: Config, splits: Splits, numbers: Sequence[int] | None, request: RequestOf
 ) -> Plan:
-    """Plan an experiment.
-
-    Args:
-        config: The experiment's numbers.
-        splits: Its cases; they count by hash.
-        numbers: Of the folds; None for all.
-        request: What is wanted of each.
+    """Plan what is wanted of some folds, by number; of all for None.
 
     Raises:
         InputError: Something of it is impossible with these settings and cases.
@@ -101,11 +83,8 @@ def possible_stages(
 ) -> Plan:
     """Plan all stages that a run folder of these settings may have.
 
-    Args:
-        config: The experiment's numbers.
-        splits: Its cases.
-        others: By fold, U-Nets beside the tables' own, and whether each is evaluated
-            on cases that the reduced experiment leaves out.
+    `others` are, by fold, U-Nets beside the tables' own, and whether each is evaluated
+    on cases that the reduced experiment leaves out.
     """
     stages: list[PlannedStage] = []
     for fold in splits.folds:

@@ -11,9 +11,11 @@ from filelock import FileLock, Timeout
 
 from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.config_checks import differences
+from tfgansynth.data.dataset import CaseHashes
 from tfgansynth.errors import FULL, InputError, name_few
-from tfgansynth.records import files
+from tfgansynth.records import converter, files
 from tfgansynth.records.regimes import SetKind, assessment_name, set_name
+from tfgansynth.records.runs import Settings
 from tfgansynth.runtime import storage
 
 _MIXABLE = tuple(
@@ -38,23 +40,18 @@ class Run:
     Attributes:
         root: The run folder.
         config: Everything that determines its results, but for the data.
-        dataset_name: Short name of the data set.
         lock: Held as long as this run is open; None where nothing is written.
     """
 
     root: Path
     config: Config
-    dataset_name: str
     lock: FileLock | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @staticmethod
     def folder_name(dataset_name: str, config: Config, n_seeds: int = 1) -> str:
         """`<data>-<full|reduced>-<preset>-seed<k>`, and the lung if only one.
 
-        Args:
-            dataset_name: Short name of the data set.
-            config: The experiment's numbers; of the first seed.
-            n_seeds: Seeds of a study; more than one are named `seeds<k>-<l>`.
+        A study of several seeds, from the configuration's on, has `seeds<k>-<l>`.
         """
         first, last = config.seed, config.seed + n_seeds - 1
         seeds = f"seed{first}" if n_seeds == 1 else f"seeds{first}-{last}"
@@ -62,11 +59,8 @@ class Run:
         lungs = [] if config.lungs == "both" else [config.lungs]
         return "-".join([*parts, seeds, *lungs])
 
-    def open(self, cases: Mapping[str, str]) -> "Run":
+    def open(self, cases: CaseHashes) -> "Run":
         """Create the run folder, or continue in it, as the only process that does.
-
-        Args:
-            cases: Hash of each case's content by case id.
 
         Returns:
             The run, with the folder's lock.
@@ -91,7 +85,7 @@ class Run:
             ) from fault
         return dataclasses.replace(self, lock=lock)
 
-    def check(self, cases: Mapping[str, str]) -> None:
+    def check(self, cases: CaseHashes) -> None:
         """Make sure that the folder, as far as it exists, is of these cases.
 
         Raises:
@@ -106,19 +100,22 @@ class Run:
                     f"({name_few(found, '; ', most=12)}): name another --out or --seed"
                 )
 
-    def _claims(self, cases: Mapping[str, str]) -> list[_Claim]:
+    def _claims(self, cases: CaseHashes) -> list[_Claim]:
         cases_path = self.root / "cases.json"
         return [
             (cases_path, "data", {"cases": dict(cases)}, _changed_cases),
-            (self.config_path, "settings", self.config_record(), _unmixable),
+            (
+                self.config_path,
+                "settings",
+                converter.to_json(self.settings),
+                _unmixable,
+            ),
         ]
 
-    def config_record(self) -> dict[str, Any]:
+    @property
+    def settings(self) -> Settings:
         """The content of `config.json`."""
-        return {
-            "networks": NETWORK_VERSIONS,
-            "config": dataclasses.asdict(self.config),
-        }
+        return Settings(networks=NETWORK_VERSIONS, config=self.config)
 
     @property
     def config_path(self) -> Path:
@@ -198,32 +195,8 @@ class Run:
         self.take_records(stage)
         self.add_seconds(records["seconds"])
         for attempt in records["attempts"]:
-            self.add_machine(
-                stage,
-                attempt["machine"],
-                precision=attempt["precision"],
-                done=attempt["after"],
-            )
-
-    def machines(self, stage: str) -> list[dict[str, Any]]:
-        """Return what a stage was computed on, attempt by attempt.
-
-        Args:
-            stage: Its name, as in `timings.json`.
-
-        Returns:
-            The machine of each attempt whose work is in the result, with `precision`
-            and `after`, the steps or epochs that were done before it.
-        """
-        record = self._machines_record()
-        return [
-            {
-                **record["machines"][entry["machine"]],
-                "precision": entry["precision"],
-                "after": entry["after"],
-            }
-            for entry in record["stages"].get(stage, [])
-        ]
+            machine, done = attempt["machine"], attempt["after"]
+            self.add_machine(stage, machine, precision=attempt["precision"], done=done)
 
     @property
     def _machines_path(self) -> Path:
@@ -253,11 +226,8 @@ class Run:
         machines, stages = record["machines"], record["stages"]
         if machine not in machines:
             machines.append(dict(machine))
-        entry = {
-            "after": done,
-            "precision": precision,
-            "machine": machines.index(machine),
-        }
+        number = machines.index(machine)
+        entry = {"after": done, "precision": precision, "machine": number}
         # What was done after the checkpoint is lost, and done again here.
         earlier = [old for old in stages.get(stage, []) if old["after"] < done]
         same = earlier and {**entry, "after": earlier[-1]["after"]} == earlier[-1]

@@ -4,7 +4,6 @@ A function here takes an experiment, a planned stage and the `Stage` that its tr
 sees. It leaves its results in the stage's folder.
 """
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,11 +11,11 @@ import numpy as np
 
 from tfgansynth import pictures
 from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
-from tfgansynth.config import AugmentationConfig, UNetConfig
-from tfgansynth.data.augmentation import augment, augment_pair
+from tfgansynth.config import UNetConfig
+from tfgansynth.data.augmentation import augment, augment_pair, switched
 from tfgansynth.data.dataset import Case, CaseHashes, images_and_masks
 from tfgansynth.data.held_out import FoldCases
-from tfgansynth.data.pipelines import Augment, AugmentPair, LabelledImages, real_pairs
+from tfgansynth.data.pipelines import LabelledImages, real_pairs
 from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv
 from tfgansynth.evaluation.predictions import (
     CASES,
@@ -52,8 +51,9 @@ from tfgansynth.segmentation.history import history_to_csv
 from tfgansynth.segmentation.training import train_unet
 from tfgansynth.segmentation.unet import predict_masks
 
-Files = Sequence[str]
-"""Files of a stage's folder that its seal covers."""
+Files = Sequence[str] | None
+"""Files of a stage's folder that its seal covers; None where the stage seals itself, as
+a set does by its manifest and an assessment by its record."""
 Compute = Callable[[Experiment, PlannedStage, Stage], Files]
 
 
@@ -71,7 +71,7 @@ def compute_gan(experiment: Experiment, planned: PlannedStage, stage: Stage) -> 
         config.gan,
         stage,
         mask_threshold=config.synthesis.mask_threshold,
-        augment=_pair_augmentation(config.gan.augment_real, config.augmentation),
+        augment=switched(augment_pair, config.gan.augment_real, config.augmentation),
     )
     newest = checkpoints.path_of(stage.folder / "checkpoints", config.gan.steps)
     return [newest.relative_to(stage.folder).as_posix()]
@@ -82,12 +82,6 @@ def _pairs(experiment: Experiment, cases: Sequence[Case]) -> FloatArray:
     return real_pairs(
         cases, soft_masks=config.data.soft_masks, scaling=config.gan.pixel_scaling
     )
-
-
-def compute_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -> Files:
-    """Draw one of the fold's own sets; its manifest seals it."""
-    draw_fold_set(experiment, planned, stage)
-    return []
 
 
 def compute_member(
@@ -115,35 +109,22 @@ def compute_segmentation(
     config = regime.unet_config(experiment.config)
     unet = train_in_folder(experiment, fold, training, config, stage)
     if planned.record["evaluated_on"] == "unused":
-        return [HISTORY, MODEL, *_evaluate_on_unused(fold, unet, planned, stage)]
+        predictions = predict_masks(unet, images_and_masks(fold.unused)[0])
+        rows = evaluate(fold.unused, predictions, planned)
+        storage.write_text(stage.folder / CASES, cases_to_csv(rows))
+        return [HISTORY, MODEL, CASES]
     evaluate_on_test_cases(experiment, planned, unet, stage)
     return [HISTORY, MODEL, CASES, PREDICTIONS, PICTURE]
 
 
-def compute_assessment(
-    experiment: Experiment, planned: PlannedStage, stage: Stage
-) -> Files:
-    """Assess one of the fold's sets; its record seals it."""
-    write_assessment(experiment, planned, stage)
-    return []
-
-
 COMPUTE: Mapping[Kind, Compute] = {
     Kind.GAN: compute_gan,
-    Kind.SET: compute_set,
+    Kind.SET: draw_fold_set,
     Kind.PSEUDO_LABELS: compute_member,
     Kind.CROSS_FIT: compute_member,
     Kind.SEGMENTATION: compute_segmentation,
-    Kind.ASSESSMENT: compute_assessment,
+    Kind.ASSESSMENT: write_assessment,
 }
-
-
-def _pair_augmentation(switch: str, config: AugmentationConfig) -> AugmentPair | None:
-    return None if switch == "none" else functools.partial(augment_pair, config=config)
-
-
-def _augmentation(switch: str, config: AugmentationConfig) -> Augment | None:
-    return None if switch == "none" else functools.partial(augment, config=config)
 
 
 def train_in_folder(
@@ -153,24 +134,13 @@ def train_in_folder(
     config: UNetConfig,
     stage: Stage,
 ) -> Any:
-    """Train a U-Net and write its history and model.
-
-    Args:
-        experiment: The experiment.
-        fold: Its validation cases are used as such.
-        training: All pairs to train on.
-        config: The network's and the training's numbers.
-        stage: Its stage.
-
-    Returns:
-        The trained U-Net.
-    """
+    """Train a U-Net on pairs and write its history and model; return it."""
     unet, history = train_unet(
         training,
         LabelledImages(*images_and_masks(fold.validation)),
         config,
         stage,
-        augment=_augmentation(config.augment, experiment.config.augmentation),
+        augment=switched(augment, config.augment, experiment.config.augmentation),
     )
     print(f"{stage.folder.name}: stopped after {len(history)} epochs")
     with stage.timer.part(RECORDS):
@@ -205,11 +175,7 @@ def training_pairs(experiment: Experiment, planned: PlannedStage) -> LabelledIma
 
 
 def seen_cases(unet: Mapping[str, Any]) -> CaseHashes:
-    """All cases that went into a U-Net in any way: its own, its generator's.
-
-    Args:
-        unet: Its provenance.
-    """
+    """All cases in a U-Net's provenance: its own and its generator's."""
     synthetic = unet["synthetic_set"] or {"training_cases": {}}
     return {
         **synthetic["training_cases"],
@@ -223,12 +189,8 @@ def evaluate_on_test_cases(
 ) -> None:
     """Open the fold's test cases to a trained U-Net and measure its predictions.
 
-    Args:
-        experiment: The experiment.
-        planned: The stage as planned.
-        unet: A U-Net whose training is over.
-        stage: Its folder takes `cases.csv`, `predictions.npz` and `predictions.png`;
-            its provenance names all that went into the U-Net.
+    The stage's folder takes `cases.csv`, `predictions.npz` and `predictions.png`. Its
+    provenance names all that went into the U-Net.
 
     Raises:
         InputError: One of the test cases went into the U-Net or its generator.
@@ -250,26 +212,10 @@ def evaluate_on_test_cases(
     print(summary(rows))
 
 
-def _evaluate_on_unused(
-    fold: FoldCases, unet: Any, planned: PlannedStage, stage: Stage
-) -> Files:
-    """Measure a U-Net on the cases that a reduced experiment leaves out."""
-    predictions = predict_masks(unet, images_and_masks(fold.unused)[0])
-    rows = evaluate(fold.unused, predictions, planned)
-    storage.write_text(stage.folder / CASES, cases_to_csv(rows))
-    return [CASES]
-
-
 def evaluate(
     cases: Sequence[Case], predictions: MaskArray, planned: PlannedStage
 ) -> list[CaseRow]:
-    """Measure predictions of a U-Net against the true masks.
-
-    Args:
-        cases: n cases.
-        predictions: bool (n, S, S).
-        planned: The stage of the U-Net.
-    """
+    """Measure a U-Net's predictions for n cases, bool (n, S, S)."""
     regime = planned.regime
     assert regime is not None
     return measure_cases(

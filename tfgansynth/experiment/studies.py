@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
-from tfgansynth.config import NETWORK_VERSIONS, Config
+from tfgansynth.config import Config
 from tfgansynth.config_checks import differences, require_same
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.splits import make_folds
@@ -25,7 +25,7 @@ from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Trial, make_comparison
 from tfgansynth.records.regimes import Regime
-from tfgansynth.records.runs import FinishedUNet, Settings
+from tfgansynth.records.runs import FinishedUNet
 from tfgansynth.runtime import storage
 
 _NOT_TRIED = {"reduced", "lungs", "seed", "allow_duplicates"}
@@ -34,13 +34,7 @@ _NOT_TRIED = {"reduced", "lungs", "seed", "allow_duplicates"}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Part:
-    """One experiment of a study.
-
-    Attributes:
-        experiment: The experiment.
-        plan: Its stages.
-        name: How records name its run.
-    """
+    """One experiment of a study, its stages, and how records name its run."""
 
     experiment: Experiment
     plan: Plan
@@ -58,13 +52,6 @@ class Study:
 
     folder: Path
     parts: tuple[Part, ...]
-
-    def only(self, kinds: Collection[Kind]) -> "Study":
-        """Leave out the stages of all other kinds."""
-        parts = [
-            dataclasses.replace(part, plan=part.plan.only(kinds)) for part in self.parts
-        ]
-        return dataclasses.replace(self, parts=tuple(parts))
 
     def open(self) -> "Study":
         """Open all run folders, as the only process that works in them.
@@ -87,6 +74,7 @@ def prepare(
     n_seeds: int,
     folds: Sequence[int] | None,
     request_of: Callable[[Config], RequestOf],
+    kinds: Collection[Kind] | None = None,
 ) -> Study:
     """Plan the same request for one seed or several; touches no file.
 
@@ -97,6 +85,7 @@ def prepare(
         n_seeds: Seeds.
         folds: Numbers of the folds; None for all.
         request_of: What is wanted of each fold.
+        kinds: Stages of all other kinds are left to other commands; None for none.
 
     Raises:
         InputError: Something of it is impossible with these settings and cases.
@@ -107,6 +96,7 @@ def prepare(
     for seed in range(config.seed, config.seed + n_seeds):
         experiment = data.experiment(dataclasses.replace(config, seed=seed), out)
         plan = experiment.plan(folds, request_of(experiment.config))
+        plan = plan.only(kinds) if kinds else plan
         parts.append(Part(experiment, plan, experiment.run.root.name))
     name = Run.folder_name(data.dataset.name, config, n_seeds)
     return Study(out / name, tuple(parts))
@@ -137,11 +127,6 @@ def fit(request: CurveRequest, case_ids: Sequence[str], config: Config) -> Curve
     """Clip the numbers to the cases that each fold, or the generator, has.
 
     Prints which it clips.
-
-    Args:
-        request: As asked for.
-        case_ids: All cases.
-        config: How they are split.
 
     Returns:
         The request with ascending numbers, each once.
@@ -182,13 +167,8 @@ def prepare_curve(
     """Plan a learning curve; touches no file.
 
     Each number of real cases has a run of its own, with nested training sets and the
-    same validation and test cases; the runs of different curves share a folder.
-
-    Args:
-        data: The data set.
-        config: The experiment's numbers, but for those that the request sets.
-        request: What to do, fitted to the data.
-        out: Holds the curve's folder.
+    same validation and test cases; the runs of different curves share a folder. The
+    request must be fitted to the data.
     """
     folder = out / files.curve_folder_name(data.dataset.name, config)
     parts = []
@@ -226,11 +206,8 @@ def trial_request(
 ) -> RequestOf:
     """The fixed-budget regimes, evaluated on cases that the reduced experiment omits.
 
-    Args:
-        config: The experiment's numbers.
-        augmented: Also the regimes with classical augmentation.
-        control: Also those of the control.
-        assessed: Also an assessment of the set.
+    The options add regimes with classical augmentation, regimes of the control, and an
+    assessment of the set.
     """
 
     def request(fold: FoldCases) -> Request:
@@ -250,11 +227,7 @@ def trial_request(
 
 
 def adopt_baseline(part: Part, baseline: Path) -> None:
-    """Copy finished U-Nets of real pairs alone from an earlier trial.
-
-    Args:
-        part: The experiment and its plan.
-        baseline: Run folder of the earlier trial.
+    """Copy finished U-Nets of real pairs alone from an earlier trial's run folder.
 
     Raises:
         InputError: Such a U-Net was trained otherwise, or was altered.
@@ -274,12 +247,7 @@ def adopt_baseline(part: Part, baseline: Path) -> None:
 
 
 def write_trial(part: Part, *, assessed: bool) -> Trial:
-    """Compare the regimes of a trial; write `fold-N/development/trial.json`.
-
-    Args:
-        part: A finished trial.
-        assessed: Whether its set was assessed.
-    """
+    """Compare a finished trial's regimes; write `fold-N/development/trial.json`."""
     experiment, config = part.experiment, part.experiment.config
     (number,) = {stage.fold for stage in part.plan.stages}
     root = experiment.run.fold(number)
@@ -312,12 +280,11 @@ def write_trial(part: Part, *, assessed: bool) -> Trial:
 
 def _tried(part: Part) -> Iterator[FinishedUNet]:
     run = part.experiment.run
-    settings = Settings(networks=NETWORK_VERSIONS, config=run.config)
     for stage in part.plan.only({Kind.SEGMENTATION}).stages:
         assert stage.regime is not None
         yield FinishedUNet(
             run=part.name,
-            settings=settings,
+            settings=run.settings,
             dataset=part.experiment.data,
             fold=stage.fold,
             regime=stage.regime,

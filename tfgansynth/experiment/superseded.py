@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from tfgansynth.config import Config
-from tfgansynth.config_checks import config_from_json, differences
+from tfgansynth.config_checks import differences
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment.graph import Plan, Splits
 from tfgansynth.experiment.plan import possible_stages
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.records import converter, files
 from tfgansynth.records.regimes import Regime
+from tfgansynth.records.runs import Settings
 from tfgansynth.runtime import storage
 
 FOLDER = "superseded"
@@ -55,7 +56,7 @@ def changes(run: Run, splits: Splits) -> Changes:
     """
     if not run.config_path.exists():
         return Changes()
-    earlier = _earlier(run)
+    earlier = _config(run.config_path)
     if earlier == run.config:
         return Changes()
     others = _other_unets(run, splits)
@@ -68,36 +69,27 @@ def changes(run: Run, splits: Splits) -> Changes:
 def bring_up_to_date(run: Run, splits: Splits) -> None:
     """Keep aside what other settings made, bring back what these settings made.
 
-    Whatever interrupts this, the same command completes it.
-
-    Args:
-        run: An opened run.
-        splits: Its cases.
+    Whatever interrupts this, the same command completes it. The run is opened.
 
     Raises:
         InputError: A record was altered.
     """
     found = changes(run, splits)
     if found.settings:
-        earlier = _earlier(run)
+        earlier = _config(run.config_path)
         if found.stages:
             _keep_aside(run, found.stages, earlier)
             print(
-                f"SETTINGS: {name_few(found.settings, '; ', most=12)}: "
-                f"finished work of the earlier settings ({len(found.stages)} stages) "
-                "is kept in "
+                f"SETTINGS: {name_few(found.settings, '; ', most=12)}: finished work "
+                f"of the earlier settings ({len(found.stages)} stages) is kept in "
                 f"{run.root / FOLDER / _short(earlier)}"
             )
-        storage.write_record(run.config_path, run.config_record())
+        converter.write(run.config_path, run.settings)
     _bring_back(run, splits)
 
 
-def _earlier(run: Run) -> Config:
-    record = storage.read_record(run.config_path)
-    try:
-        return config_from_json(record["config"])
-    except InputError as fault:
-        raise InputError(f"{run.config_path}: {fault}") from fault
+def _config(path: Path) -> Config:
+    return converter.read(path, Settings).config
 
 
 def _short(config: Config) -> str:
@@ -131,25 +123,24 @@ def _stale(run: Run, old: Plan, new: Plan) -> Iterator[str]:
         if now.get(name) == identity or not folder.exists():
             continue
         # Whatever else is there is not ours to move: it is refused where it is used.
-        if _sealed_identity(folder) in (None, identity):
+        sealed = sealed_record(folder)
+        if sealed is None or str(sealed.get("identity")) == identity:
             yield name
     for path in sorted(run.root.glob("fold-*/synthetic*/manifest.json")):
         name = path.parent.relative_to(run.root).as_posix()
-        inputs = _inputs(path)
+        inputs = storage.read_record(path).get("inputs", {})
         if name not in then and any(now.get(each) != inputs[each] for each in inputs):
             yield name
 
 
-def _sealed_identity(folder: Path) -> str | None:
-    """Identity of what a finished stage's folder holds; None if it is not finished."""
-    for name in _RECORDS:
-        if (folder / name).exists():
-            return str(storage.read_record(folder / name).get("identity"))
-    return None
+def sealed_record(folder: Path) -> dict[str, Any] | None:
+    """Read the record that seals a stage's folder; None if it is not finished.
 
-
-def _inputs(manifest: Path) -> dict[str, Any]:
-    return dict(storage.read_record(manifest).get("inputs", {}))
+    Raises:
+        InputError: It was altered.
+    """
+    path = next((folder / n for n in _RECORDS if (folder / n).exists()), None)
+    return storage.read_record(path) if path else None
 
 
 def _keep_aside(run: Run, names: tuple[str, ...], earlier: Config) -> None:
@@ -157,7 +148,7 @@ def _keep_aside(run: Run, names: tuple[str, ...], earlier: Config) -> None:
     index_path = target / _INDEX
     index = storage.read_record(index_path)["stages"] if index_path.exists() else {}
     old = dataclasses.replace(run, config=earlier)
-    storage.write_record(target / "config.json", old.config_record())
+    converter.write(target / "config.json", old.settings)
     for name in names:
         if (target / name).exists():
             raise InputError(f"{target / name}: exists already: remove or rename it")
@@ -176,7 +167,7 @@ def _bring_back(run: Run, splits: Splits) -> None:
     planned = possible_stages(run.config, splits, _other_unets(run, splits))
     for aside in asides:
         index = storage.read_record(aside / _INDEX)["stages"]
-        config = config_from_json(storage.read_record(aside / "config.json")["config"])
+        config = _config(aside / "config.json")
         then = possible_stages(config, splits, _other_unets(run, splits)).identities()
         for stage in planned.stages:
             source, target = aside / stage.name, run.root / stage.name

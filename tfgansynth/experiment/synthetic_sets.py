@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
 from tfgansynth.assessment.out_of_fold import out_of_fold_agreement
 from tfgansynth.assessment.quality import passes
-from tfgansynth.config import Config
 from tfgansynth.config_checks import differences
-from tfgansynth.data.augmentation import augment_set
+from tfgansynth.data.augmentation import augment_set, switched
 from tfgansynth.data.dataset import case_hashes, images_and_masks
 from tfgansynth.data.held_out import FoldCases, shared_cases
 from tfgansynth.errors import InputError, name_few
@@ -45,11 +44,9 @@ from tfgansynth.synthesis.control import case_sampler, is_control
 from tfgansynth.synthesis.pseudo_labels import relabel
 from tfgansynth.synthesis.sampling import (
     MANIFEST,
-    Augmentation,
     Filter,
     Sampler,
     draw_set,
-    read_manifest,
     read_set,
     write_set,
 )
@@ -88,13 +85,7 @@ def draw_fold_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -
 def draw_separate_set(
     experiment: Experiment, fold: FoldCases, count: int, exported: Path | None
 ) -> None:
-    """Draw a set beside the run's own: of another size or another generator.
-
-    Args:
-        experiment: Its configuration but for the count applies.
-        fold: The fold whose GAN is sampled.
-        count: Pairs to draw.
-        exported: Sample this exported generator instead.
+    """Draw a set beside the run's own: of another size or an exported generator.
 
     Raises:
         InputError: The set exists, or cannot be drawn.
@@ -124,13 +115,7 @@ def draw_separate_set(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Source:
-    """A generator, or what stands in its place.
-
-    Attributes:
-        sampler: Draws pairs.
-        z_dim: Length of its noise vector.
-        provenance: What it came from.
-    """
+    """A generator, or what stands in its place, and what it came from."""
 
     sampler: Sampler
     z_dim: int
@@ -180,10 +165,7 @@ def _generator_record(experiment: Experiment, fold: FoldCases) -> Provenance:
 
 def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
     generator = trained_gan(experiment, fold).sampling_generator()
-
-    def sampler(z: FloatArray) -> tuple[ByteArray, ByteArray]:
-        return sample_bytes(generator, z)
-
+    sampler = functools.partial(sample_bytes, generator)
     provenance = generator_provenance(experiment, fold, generator.get_weights())
     return _Source(sampler, experiment.config.gan.z_dim, provenance)
 
@@ -212,7 +194,7 @@ def _write_set(
         z_dim=source.z_dim,
         z_seed=record["z_seed"],
         components=config.mask_components,
-        augment=_augmentation(config),
+        augment=switched(augment_set, synthesis.augment, config.augmentation),
         agrees=_filter(fold, cross_fitted, synthesis.min_agreement),
     )
     manifest = {**source.provenance, **record}
@@ -233,12 +215,6 @@ def _write_set(
         f"{heading}: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "
         f"({dropped}), in {folder}"
     )
-
-
-def _augmentation(config: Config) -> Augmentation | None:
-    if config.synthesis.augment == "none":
-        return None
-    return functools.partial(augment_set, config=config.augmentation)
 
 
 def _filter(
@@ -294,13 +270,7 @@ def load_cross_fitted_ensemble(
 def require_fold_set(
     experiment: Experiment, fold: FoldCases, manifest: Mapping[str, Any], path: Path
 ) -> None:
-    """Refuse a synthetic set that is not this fold's own.
-
-    Args:
-        experiment: The experiment.
-        fold: The fold to train on the set.
-        manifest: The set's manifest.
-        path: The set's folder, for the message.
+    """Refuse a synthetic set, by its manifest, that is not this fold's own.
 
     Raises:
         InputError: The set's generator was trained on validation or test cases of
@@ -354,7 +324,7 @@ def read_fold_set(
             f"{folder}: there is no synthetic set yet: run tools/synthesize.py with "
             "the same options first"
         )
-    manifest = read_manifest(folder)
+    manifest = storage.read_record(folder / MANIFEST)
     require_fold_set(experiment, fold, manifest, folder)
     return *read_set(folder), manifest
 

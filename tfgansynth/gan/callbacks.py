@@ -36,12 +36,7 @@ _STEPS_TO_ANNOUNCE = 4
 def load_checkpoint(
     gan: DCGAN, folder: Path, provenance: Mapping[str, Any]
 ) -> dict[str, NDArray[Any]]:
-    """Set the state of a compiled GAN from its newest checkpoint.
-
-    Args:
-        gan: The GAN.
-        folder: The GAN's folder, which has `checkpoints/`.
-        provenance: What is trained; as it was saved.
+    """Set the state of a compiled GAN from the newest of its folder's `checkpoints/`.
 
     Returns:
         All arrays of the checkpoint; empty if there is none.
@@ -129,11 +124,7 @@ class StepTimer(StepCallback):
 
 
 class ShowProgress(StepCallback):
-    """Shows how far the training is, and once how long it will take.
-
-    Args:
-        progress: The bar on screen, of all steps of the training.
-    """
+    """Shows how far the training is, and once how long it will take."""
 
     def __init__(self, progress: Progress) -> None:
         """Show nothing yet."""
@@ -155,11 +146,7 @@ class ShowProgress(StepCallback):
 
 
 class Health(StepCallback):
-    """Ends training where a loss or a weight is NaN or infinite.
-
-    Args:
-        log: The training's log.
-    """
+    """Ends training where a loss or a weight is NaN or infinite."""
 
     def __init__(self, log: TrainingLog) -> None:
         """Check nothing yet."""

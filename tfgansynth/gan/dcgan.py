@@ -1,6 +1,6 @@
 """The 2-channel DCGAN as a Keras model: both networks and their training step."""
 
-from typing import Any, Self
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,13 +12,13 @@ from tfgansynth.errors import InputError
 from tfgansynth.gan.augmentation import DRAWS, augment
 from tfgansynth.gan.layers import PACKAGE
 from tfgansynth.gan.losses import LOSSES, Loss, probability_real
-from tfgansynth.gan.networks import Discriminator, Generator, config_of, settings_of
+from tfgansynth.gan.networks import Configured, Discriminator, Generator
 from tfgansynth.runtime.devices import layer_policy
 from tfgansynth.seeds import derive_seed
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class DCGAN(keras.Model):
+class DCGAN(Configured):
     """Generator and discriminator of image-mask pairs. Paper: III.
 
     Use it as any Keras model: `compile`, `fit` on mini-batches of pairs, `gan(z)` to
@@ -255,18 +255,7 @@ class DCGAN(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` takes."""
-        return {
-            "name": self.name,
-            "config": settings_of(self.config),
-            "size": self.size,
-            "seed": self.seed,
-            "n_cases": self.n_cases,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        """Build a GAN from what `get_config` returned."""
-        return cls(**{**config, "config": config_of(config["config"])})
+        return {**super().get_config(), "n_cases": self.n_cases}
 
     def get_compile_config(self) -> dict[str, Any]:
         """Return what `compile_from_config` takes."""

@@ -10,7 +10,6 @@ import io
 import math
 import statistics
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import ByteArray
 from tfgansynth.config import GANConfig
 from tfgansynth.data.similarity import mean_pairwise_distance, perceptual_hash
-from tfgansynth.runtime import checkpoints
 
 PREFIX = "history/"
 """Begins the names of a history's arrays in a checkpoint."""
@@ -83,20 +81,6 @@ class History:
             values = [self.series[name].get(step, "") for name in names]
             writer.writerow([step, *values])
         return buffer.getvalue()
-
-
-def read_remarks(
-    folder: Path, config: GANConfig, provenance: Mapping[str, Any]
-) -> tuple[str, ...]:
-    """Read what a reader of results must know of the training in a GAN's folder.
-
-    The newest checkpoint is read, which has a hash, unlike `history.csv`.
-
-    Raises:
-        InputError: The checkpoint is of another training.
-    """
-    arrays = checkpoints.load_newest(folder / "checkpoints", provenance, prefix=PREFIX)
-    return tuple(faults(History.from_arrays(arrays or {}), config).values())
 
 
 def diversity(images: ByteArray) -> float:

@@ -40,6 +40,24 @@ def config_of(settings: Mapping[str, Any]) -> GANConfig:
     return GANConfig(**values)
 
 
+class Configured(keras.Model):
+    """A model that Keras saves by its GAN's settings."""
+
+    config: GANConfig
+    size: int
+    seed: int
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` takes."""
+        own = {"config": settings_of(self.config), "size": self.size}
+        return {"name": self.name, **own, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Build a model from what `get_config` returned."""
+        return cls(**{**config, "config": config_of(config["config"])})
+
+
 def _initializer(config: GANConfig, stddev: float, seed: int) -> keras.Initializer:
     kinds = {
         "normal": keras.initializers.RandomNormal,
@@ -58,7 +76,7 @@ def _norm(config: GANConfig, policy: str, level: int) -> BatchNorm:
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class Generator(keras.Model):
+class Generator(Configured):
     """z -> pairs: a dense layer, then 5 x 5 transposed convolutions of stride 2.
 
     Paper: IV-B (maps, kernels, z). Source: tf-dcgan (order of layers, biases, tanh).
@@ -140,15 +158,8 @@ class Generator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` takes."""
-        own = {"config": settings_of(self.config), "size": self.size}
-        seeds = {"seed": self.seed, "policy": self.policy}
         codes = {"n_codes": self.n_codes} if self.n_codes else {}
-        return {"name": self.name, **own, **seeds, **codes}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        """Build a generator from what `get_config` returned."""
-        return cls(**{**config, "config": config_of(config["config"])})
+        return {**super().get_config(), "policy": self.policy, **codes}
 
     def standard_layer_copy(self) -> Self:
         """Return the same generator in Keras's own convolutions."""
@@ -194,7 +205,7 @@ class Generator(keras.Model):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class Discriminator(keras.Model):
+class Discriminator(Configured):
     """Pairs -> two logits: 5 x 5 convolutions of stride 2, then a dense layer.
 
     Paper: IV-B (maps, kernels). Source: tf-dcgan (normalization on the first level
@@ -270,10 +281,4 @@ class Discriminator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` takes."""
-        own = {"config": settings_of(self.config), "size": self.size}
-        return {"name": self.name, **own, "seed": self.seed, "policy": self.policy}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        """Build a discriminator from what `get_config` returned."""
-        return cls(**{**config, "config": config_of(config["config"])})
+        return {**super().get_config(), "policy": self.policy}

@@ -7,7 +7,6 @@ These callbacks of `DCGAN.fit` work every `log_every` steps (`TrainingLog`), or 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import keras
@@ -101,15 +100,10 @@ class TrainingLog(StepCallback):
         """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close TensorBoard's file."""
         if self._events:
-            self._events.__exit__(kind, error, trace)
+            self._events.__exit__()
             self._events = None
 
     @property

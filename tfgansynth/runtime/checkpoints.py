@@ -42,18 +42,12 @@ def save(
 
 
 def load_newest(
-    folder: Path, provenance: Mapping[str, Any], *, prefix: str = ""
+    folder: Path, provenance: Mapping[str, Any]
 ) -> dict[str, NDArray[Any]] | None:
     """Read the newest checkpoint that can be read; None if there is none.
 
     One that cannot be read is passed over, with a line that says so. One that was
-    not completely written is removed.
-
-    Args:
-        folder: Folder of this training's checkpoints.
-        provenance: As it was saved.
-        prefix: Read only the arrays whose names begin so: a few kilobytes of
-            measurements need not wait for all weights.
+    not completely written is removed. The provenance must be as it was saved.
 
     Raises:
         InputError: The checkpoint is of another training.
@@ -62,7 +56,7 @@ def load_newest(
         unfinished.unlink()
     for path in reversed(_paths(folder)):
         try:
-            arrays, metadata = weights.read_weights(path, prefix=prefix)
+            arrays, metadata = weights.read_weights(path)
             saved = json.loads(metadata[_PROVENANCE])
         except (InputError, KeyError, ValueError) as fault:
             print(f"{fault}: going on from the one before, or from the beginning")

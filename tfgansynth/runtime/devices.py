@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,14 @@ def gpus() -> list[Any]:
     return list(tf.config.list_physical_devices("GPU"))
 
 
-def compile_step(step: Callable[..., Any], input_signature: Any = None) -> Any:
+def gpu_details(devices: Sequence[Any]) -> list[dict[str, Any]]:
+    """What TensorFlow knows of GPUs: `device_name`, `compute_capability` or less."""
+    import tensorflow as tf
+
+    return [tf.config.experimental.get_device_details(each) for each in devices]
+
+
+def compile_step(step: Callable[..., Any]) -> Any:
     """Compile a whole training step to one function.
 
     On a GPU, XLA fuses it. On a CPU, XLA would take minutes to compile convolutions
@@ -58,9 +65,7 @@ def compile_step(step: Callable[..., Any], input_signature: Any = None) -> Any:
     """
     import tensorflow as tf
 
-    return tf.function(
-        step, input_signature=input_signature, jit_compile=True if gpus() else None
-    )
+    return tf.function(step, jit_compile=True if gpus() else None)
 
 
 def cpu_field(name: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
@@ -126,12 +131,11 @@ def describe_machine() -> dict[str, Any]:
 
     from tfgansynth.runtime.kernels import library
 
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus()]
     versions = {name: metadata.version(name) for name in _PACKAGES}
     return {
         "processor": processor_name(),
         "cpu_features": sorted(cpu_flags()),
-        "gpus": [detail.get("device_name", "unnamed") for detail in details],
+        "gpus": [each.get("device_name", "unnamed") for each in gpu_details(gpus())],
         "bfloat16_units": list(bfloat16_units()),
         "threads": _threads(tf),
         "kernels": library.load()[1],
@@ -153,19 +157,31 @@ def usable_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _has_tensor_cores(devices: list[Any]) -> bool:
-    import tensorflow as tf
+def resident_peak(status: Path = Path("/proc/self/status")) -> int:
+    """Return the highest resident memory of this process so far, in bytes."""
+    # On Linux a child inherits `ru_maxrss`, even through exec: it would be the
+    # parent's value if the parent is larger.
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    import resource
 
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in devices]
-    return any(d.get("compute_capability", (0, 0)) >= _TENSOR_CORES for d in details)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _has_tensor_cores(devices: list[Any]) -> bool:
+    return any(
+        each.get("compute_capability", (0, 0)) >= _TENSOR_CORES
+        for each in gpu_details(devices)
+    )
 
 
 def _threads(tf: Any) -> int:
     """Return the threads of one operation: as set, else one for each usable core."""
     chosen = int(tf.config.threading.get_intra_op_parallelism_threads())
-    if chosen:
-        return chosen
-    return usable_cores()
+    return chosen or usable_cores()
 
 
 def _commit(checkout: Path) -> str | None:

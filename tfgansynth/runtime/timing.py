@@ -2,12 +2,9 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
 
 from tfgansynth.runtime.progress import aligned
-
-Item = TypeVar("Item")
 
 START_UP, INPUT, STEPS, VALIDATION, RECORDS, PREDICTION, EVALUATION = PARTS = (
     "start-up",
@@ -58,18 +55,6 @@ class Timer:
         self._called.add(name)
         return self.part(START_UP if first else name)
 
-    def waits(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield the items; count the time that each takes to arrive as `INPUT`."""
-        with self.part(INPUT):
-            iterator = iter(items)
-        while True:
-            with self.part(INPUT):
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    return
-            yield item
-
     def timings(self, stage: str) -> dict[str, float]:
         """Return the seconds of a stage and its parts: `stage`, `stage/part`, ..."""
         parts = {f"{stage}/{name}": spent for name, spent in self.seconds.items()}
@@ -113,11 +98,8 @@ def stages_table(timings: Mapping[str, float]) -> str:
     sums = {name: sum(row.get(name, 0.0) for row in rows.values()) for name in columns}
     lines = [["SECONDS", *columns]]
     for stage, row in {**rows, "all": sums}.items():
-        lines.append([stage, *(_figure(row.get(name, 0.0)) for name in columns)])
+        spent = [row.get(name) for name in columns]
+        lines.append([stage, *(f"{each:.1f}" if each else "" for each in spent)])
     whole = sums["total"] or 1.0
     lines.append(["share", *(f"{sums[name] / whole:.1%}" for name in columns)])
     return "\n".join(aligned(lines))
-
-
-def _figure(seconds: float) -> str:
-    return f"{seconds:.1f}" if seconds else ""

@@ -12,12 +12,7 @@ Segment = Callable[[ByteArray], MaskArray]
 
 
 def relabel(sampler: Sampler, segment: Segment) -> Sampler:
-    """Return a generator of the same images with other masks.
-
-    Args:
-        sampler: The generator.
-        segment: Gives the masks.
-    """
+    """Return a generator of the same images with the masks that `segment` gives."""
 
     def relabelled(z: FloatArray) -> tuple[ByteArray, ByteArray]:
         images, _ = sampler(z)

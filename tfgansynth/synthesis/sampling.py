@@ -24,6 +24,7 @@ _MOST_PNG_BYTES = 64 << 20
 _AUGMENTATION = 1
 """Separates the random stream of the augmentation from that of z."""
 MANIFEST = "manifest.json"
+"""What a set came from, with its pairs and their hashes."""
 
 Sampler = Callable[[FloatArray], tuple[ByteArray, ByteArray]]
 """z, float32 (m, z_dim) in [-1, 1] -> uint8 images and grey masks (m, S, S)."""
@@ -221,15 +222,6 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
         storage.write_png(partial / "contact_sheet.png", sheet)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read what a set came from.
-
-    Raises:
-        InputError: The manifest is missing or was altered.
-    """
-    return storage.read_record(folder / MANIFEST)
-
-
 def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
     """Read the pairs of a set back.
 
@@ -239,7 +231,7 @@ def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
     Raises:
         InputError: A file is missing or altered, or the set is empty.
     """
-    entries = read_manifest(folder).get("pairs")
+    entries = storage.read_record(folder / MANIFEST).get("pairs")
     if not isinstance(entries, list) or not entries:
         raise InputError(f"{folder / MANIFEST}: is not a manifest of this program")
     pairs = [_read_pair(folder, index, entry) for index, entry in enumerate(entries)]

@@ -79,7 +79,7 @@ def write_run(
 ) -> Path:
     """Write a run with one finished fold; return its folder."""
     root = out / Run.folder_name("phantoms", config)
-    run = Run(root, config, "phantoms").open(CASES)
+    run = Run(root, config).open(CASES)
     fold = Fold(1, TRAINING, TRAINING, VALIDATION, TEST)
     converter.write(run.splits_path, Split((fold,)))
     run.add_seconds({"fold-1/gan": 62.5, "fold-1/gan/steps": 60.0})

@@ -49,10 +49,11 @@ def scan(root: Path) -> Scan:
         Source(stem, "folder", images[stem], {"both": masks[stem]})
         for stem in sorted(images.keys() & masks.keys())
     )
-    for source in sources:
-        problem = id_problem(source.case_id)
-        if problem:
-            faults.append(Fault(source.image_path, problem))
+    faults += [
+        Fault(source.image_path, problem)
+        for source in sources
+        if (problem := id_problem(source.case_id))
+    ]
     return Scan("folder", sources, tuple(faults), tuple(ignored))
 
 

@@ -27,6 +27,7 @@ from tfgansynth.errors import Fault
 
 _Role = Literal["image", "left", "right", "other organ"]
 
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 _CASE_ID = re.compile(r"JPC(LN|NN)[0-9]{3}", re.IGNORECASE)
 _IMAGE_EXTENSIONS = EXTENSIONS | {"img"}
 _ORGANS: dict[str, _Role] = {
@@ -69,7 +70,10 @@ def scan(root: Path) -> Scan:
         else:
             found[role][case_id] = path
     images = found["image"]
-    masks = _masks_by_case(found["left"], found["right"])
+    masks: dict[str, dict[Lungs, Path]] = defaultdict(dict)
+    for side in _SIDES:
+        for case_id, path in found[side].items():
+            masks[case_id][side] = path
     faults += [
         Fault(images[case_id], "has no mask in a folder 'left lung' or 'right lung'")
         for case_id in sorted(images.keys() - masks.keys())
@@ -135,14 +139,3 @@ def _role(relative: Path) -> _Role | None:
 
 def _organ(folder_name: str) -> _Role | None:
     return _ORGANS.get(re.sub(r"[ _-]", "", folder_name).lower())
-
-
-def _masks_by_case(
-    left: dict[str, Path], right: dict[str, Path]
-) -> dict[str, dict[Lungs, Path]]:
-    masks: dict[str, dict[Lungs, Path]] = defaultdict(dict)
-    for case_id, path in left.items():
-        masks[case_id]["left"] = path
-    for case_id, path in right.items():
-        masks[case_id]["right"] = path
-    return dict(masks)

@@ -56,9 +56,11 @@ def freeze_moments(generator: Generator, *, seed: int) -> None:
     ]
 
     for level, norm in enumerate(generator.norms):
+        # The variance is that of differences to the mean.
         measure = tf.function(
-            lambda z, level=level: _moments(
-                generator.before_norm(z, level, training=False)
+            lambda z, level=level: tf.nn.moments(
+                tf.cast(generator.before_norm(z, level, training=False), tf.float32),
+                axes=(0, 1, 2),
             )
         )
         # float32 sums of squares would cancel where a mean is far from zero. Chan et
@@ -69,12 +71,6 @@ def freeze_moments(generator: Generator, *, seed: int) -> None:
         )
         norm.population_mean.assign(means.mean(axis=0))
         norm.population_variance.assign(variances.mean(axis=0) + means.var(axis=0))
-
-
-def _moments(maps: Any) -> tuple[Any, Any]:
-    """Mean and variance of each map, the latter from differences to the mean."""
-    mean, variance = tf.nn.moments(tf.cast(maps, tf.float32), axes=(0, 1, 2))
-    return mean, variance
 
 
 def compare_frozen(
@@ -159,6 +155,12 @@ def export_generator(
         card: What others must know about it, in Markdown.
         folder: The folder of the fold's GAN.
     """
+    # What builds the generator again.
+    config = {
+        "gan": dataclasses.asdict(generator.config),
+        "size": generator.size,
+        "policy": generator.policy,
+    }
     # What is exported runs without our kernels.
     module = _SampledGenerator(generator.standard_layer_copy())
     with storage.whole_folder(folder / "generator") as partial:
@@ -173,7 +175,7 @@ def export_generator(
             partial / WEIGHTS,
             named_weights(generator),
             {
-                "config": json.dumps(_config(generator), sort_keys=True),
+                "config": json.dumps(config, sort_keys=True),
                 "provenance": json.dumps(provenance, sort_keys=True),
             },
         )
@@ -182,12 +184,3 @@ def export_generator(
         storage.write_record(partial / PROVENANCE, {**provenance, "files": files})
     save_keras(generator, folder / "generator.keras", provenance)
     storage.write_text(folder / "model_card.md", card)
-
-
-def _config(generator: Generator) -> dict[str, Any]:
-    """What builds the generator again."""
-    return {
-        "gan": dataclasses.asdict(generator.config),
-        "size": generator.size,
-        "policy": generator.policy,
-    }

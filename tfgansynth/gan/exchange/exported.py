@@ -26,7 +26,7 @@ from tfgansynth.config import Config, DataConfig, GANConfig, UNetConfig
 from tfgansynth.config_checks import check
 from tfgansynth.errors import InputError
 from tfgansynth.gan.exchange.export import PROVENANCE, WEIGHTS, named_weights
-from tfgansynth.gan.networks import Generator
+from tfgansynth.gan.networks import Generator, config_of
 from tfgansynth.runtime import isolation, storage
 from tfgansynth.runtime.weights import read_weights
 
@@ -141,21 +141,17 @@ def _no_generator(path: Path, fault: Exception) -> InputError:
 def _gan_config(entries: dict[str, Any]) -> GANConfig:
     """Take numbers of the documented kinds, and no others."""
     kinds = typing.get_type_hints(GANConfig)
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in entries.items()
-    }
-    for name, value in values.items():
+    for name, value in entries.items():
         if not _fits(value, kinds[name]):
             raise TypeError(f"{name} {value!r}")
-    return GANConfig(**values)
+    return config_of(entries)
 
 
 def _fits(value: Any, kind: Any) -> bool:
     if typing.get_origin(kind) is Literal:
         return isinstance(value, str) and value in typing.get_args(kind)
     if typing.get_origin(kind) is tuple:
-        return isinstance(value, tuple) and all(type(item) is int for item in value)
+        return isinstance(value, list) and all(type(item) is int for item in value)
     return type(value) in ({int, float} if kind is float else {kind})
 
 
