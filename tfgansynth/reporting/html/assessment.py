@@ -18,7 +18,7 @@ from tfgansynth.runtime import storage
 Values = NDArray[np.float64]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ClosePair:
     """A synthetic pair and its nearest training case.
 
@@ -80,13 +80,7 @@ def read_assessment(folder: Path) -> ShownAssessment | None:
             null={part: arrays[f"null_{part}"] for part in PARTS},
             nearest={part: arrays[f"nearest_distances_{part}"] for part in PARTS},
             gallery=tuple(
-                ClosePair(
-                    synthetic=int(index),
-                    case_id=str(case_id),
-                    distance=float(distance),
-                    image=image,
-                    mask=mask.astype(np.bool_),
-                )
+                ClosePair(int(index), str(case_id), float(distance), image, mask > 0)
                 for index, case_id, distance, image, mask in zip(*columns, strict=True)
             ),
             real=(arrays["real_images"], arrays["real_masks"].astype(np.bool_)),
