@@ -5,7 +5,7 @@ import dataclasses
 from tfgansynth.records.provenance import SetManifest
 from tfgansynth.reporting.cards.findings import CardFindings
 from tfgansynth.reporting.cards.front_matter import front_matter, license_fields
-from tfgansynth.reporting.cards.rendering import render
+from tfgansynth.reporting.rendering import render
 
 _SIZES = (
     (1_000, "n<1K"),

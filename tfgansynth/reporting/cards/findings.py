@@ -11,7 +11,8 @@ from tfgansynth.records.provenance import GeneratorProvenance, SetManifest
 from tfgansynth.records.reading import data_remarks, gan_remarks, read_identity
 from tfgansynth.records.regimes import set_names
 from tfgansynth.records.runs import remark_lines
-from tfgansynth.reporting.cards.rendering import render
+from tfgansynth.reporting.assessments import figure_rows
+from tfgansynth.reporting.rendering import render
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import MANIFEST
 
@@ -97,7 +98,11 @@ def findings_of_generator(
 
 def assessment_section(assessment: Assessment) -> str:
     """Render what an assessment found."""
-    return render("assessment.md.jinja", assessment=assessment)
+    return render(
+        "assessment.md.jinja",
+        assessment=assessment,
+        figures=figure_rows(assessment.fidelity),
+    )
 
 
 def evaluation_section(comparison: Comparison) -> str:

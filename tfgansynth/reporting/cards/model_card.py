@@ -6,7 +6,7 @@ from pathlib import Path
 from tfgansynth.records.provenance import GeneratorFacts
 from tfgansynth.reporting.cards.findings import CardFindings, findings_of_generator
 from tfgansynth.reporting.cards.front_matter import front_matter, license_fields
-from tfgansynth.reporting.cards.rendering import render
+from tfgansynth.reporting.rendering import render
 
 
 def generator_card(root: Path, facts: GeneratorFacts) -> str:

@@ -1,18 +1,17 @@
-"""Renders the templates of cards, which are Markdown."""
+"""Renders templates of text and Markdown."""
 
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
-from tfgansynth.reporting.assessments import figure_rows, misfits_text
-from tfgansynth.reporting.grids import escaped, passed, span
+from tfgansynth.reporting.grids import escaped, passed, span, to_text
 from tfgansynth.reporting.tables import mean_sd
 from tfgansynth.runtime.progress import duration
 
-# Markdown, not HTML: only a table's cells are escaped, by `cell`.
+# No HTML: only the cells of Markdown are escaped, by `cell`.
 _ENVIRONMENT = Environment(
-    loader=PackageLoader("tfgansynth.reporting.cards", "template"),
+    loader=PackageLoader("tfgansynth.reporting", "template"),
     autoescape=False,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -21,13 +20,12 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters |= {"cell": escaped, "percent": "{:.1%}".format}
 _ENVIRONMENT.globals |= {
     "duration": duration,
-    "figure_rows": figure_rows,
     "headings": METRIC_HEADINGS,
     "mean_sd": mean_sd,
-    "misfits_text": misfits_text,
     "passed": passed,
     "phantom_warning": PHANTOM_WARNING,
     "span": span,
+    "to_text": to_text,
 }
 
 
