@@ -144,7 +144,7 @@ def _record_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
 
 
 def _converter() -> Converter:
-    made = Converter()
+    made = Converter(unstruct_collection_overrides={tuple: list})
     made.register_structure_hook_factory(dataclasses.is_dataclass, _record_hook)
     made.register_unstructure_hook_factory(
         dataclasses.is_dataclass,
@@ -157,13 +157,7 @@ def _converter() -> Converter:
     # Without it they would be taken for texts.
     made.register_structure_hook(enum.StrEnum, lambda value, kind: kind(value))
     made.register_structure_hook_factory(_is_tuple, _tuple_hook)
-    made.register_unstructure_hook_func(_is_tuple, _listed)
-    made.register_unstructure_hook(tuple, _listed)
     return made
-
-
-def _listed(items: Any) -> list[Any]:
-    return [to_json(item) for item in items]
 
 
 _CONVERTER = _converter()

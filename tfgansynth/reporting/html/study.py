@@ -186,8 +186,10 @@ def _fold(run: RunRecord, number: int) -> ShownFold:
     history = read_gan_history(gan)
     if history is None:
         raise InputError(f"{gan / 'checkpoints'}: has no checkpoint of the GAN")
-    has_filtered = (folder / set_name("filtered")).exists()
     name = f"seed {run.config.seed}, fold {number}"
+    filtered = None
+    if (folder / set_name("filtered")).exists():
+        filtered = _drawn_set(f"{name}, filtered set", folder, "filtered")
     return ShownFold(
         name=name,
         history=history,
@@ -196,11 +198,7 @@ def _fold(run: RunRecord, number: int) -> ShownFold:
             for path in sorted((gan / "samples").glob("step-*.png"))
         },
         synthetic=_drawn_set(name, folder, "plain"),
-        filtered=(
-            _drawn_set(f"{name}, filtered set", folder, "filtered")
-            if has_filtered
-            else None
-        ),
+        filtered=filtered,
     )
 
 
