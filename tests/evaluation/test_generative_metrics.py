@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tfgansynth.evaluation.generative_metrics import feature_figures, kid
+from tfgansynth.evaluation.generative_metrics import FeatureSpace, feature_figures
 
 Points = NDArray[np.float64]
 
@@ -15,6 +15,12 @@ def line(*places: float) -> Points:
 
 def normal(rng: np.random.Generator, n: int, d: int = 6, shift: float = 0) -> Points:
     return rng.normal(size=(n, d)) + shift
+
+
+def kid(real: Points, synthetic: Points) -> float:
+    """The kernel distance of features as they are, not scaled."""
+    everything = np.arange(len(real)), np.arange(len(synthetic))
+    return float(FeatureSpace.of(real, synthetic).figures(*everything, k=1)[-1])
 
 
 def kernel_mean(a: Points, b: Points) -> float:
@@ -143,4 +149,4 @@ def test_features_must_be_comparable(
 
 def test_kid_needs_two_of_each() -> None:
     with pytest.raises(ValueError, match="at least 2"):
-        kid(line(1), line(1, 2))
+        feature_figures(line(1), line(1, 2), k=1)

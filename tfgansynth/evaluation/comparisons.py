@@ -26,7 +26,7 @@ corrected over the same families; they have no verdict.
 import dataclasses
 import enum
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -179,10 +179,7 @@ def compare(
     families: dict[bool, list[Pair]] = {True: [], False: []}
     for pair in pairs:
         families[_has_control(pair, controls)].append(pair)
-    decided = {
-        with_control: iter(_decide_family(family, margin))
-        for with_control, family in families.items()
-    }
+    decided = {kind: _decide(family, margin) for kind, family in families.items()}
     return tuple(next(decided[_has_control(pair, controls)]) for pair in pairs)
 
 
@@ -308,39 +305,31 @@ def _has_control(pair: Pair, controls: Collection[str]) -> bool:
     return pair.first in controls or pair.second in controls
 
 
-def _decide_family(pairs: Sequence[Pair], margin: float) -> list[PairVerdict]:
+def _decide(family: Sequence[Pair], margin: float) -> Iterator[PairVerdict]:
+    """Correct the p-values of a family of pairs, and give each its verdict."""
     corrected = {
-        metric: holm([pair.estimates[metric].p for pair in pairs])
+        metric: holm([pair.estimates[metric].p for pair in family])
         for metric in HIGHER_IS_BETTER
     }
-    return [
-        _comparison(
-            pair,
-            {metric: corrected[metric][index] for metric in corrected},
-            n_pairs=len(pairs),
+    for index, pair in enumerate(family):
+        p_holm = {metric: p_values[index] for metric, p_values in corrected.items()}
+        verdict = decide(pair.primary, p_holm[PRIMARY], margin)
+        more_seeds = None
+        if verdict is Verdict.INCONCLUSIVE:
+            more_seeds = seeds_to_settle(
+                pair.primary,
+                n_seeds=pair.n_seeds,
+                n_pairs=len(family),
+                margin=margin,
+            )
+        yield PairVerdict(
+            pair=pair,
+            n_pairs=len(family),
             margin=margin,
+            p_holm=p_holm,
+            verdict=verdict,
+            more_seeds=more_seeds,
         )
-        for index, pair in enumerate(pairs)
-    ]
-
-
-def _comparison(
-    pair: Pair, p_holm: Mapping[str, float], *, n_pairs: int, margin: float
-) -> PairVerdict:
-    verdict = decide(pair.primary, p_holm[PRIMARY], margin)
-    more_seeds = None
-    if verdict is Verdict.INCONCLUSIVE:
-        more_seeds = seeds_to_settle(
-            pair.primary, n_seeds=pair.n_seeds, n_pairs=n_pairs, margin=margin
-        )
-    return PairVerdict(
-        pair=pair,
-        n_pairs=n_pairs,
-        margin=margin,
-        p_holm=p_holm,
-        verdict=verdict,
-        more_seeds=more_seeds,
-    )
 
 
 def _is_significant(found: Estimate, p_holm: float) -> bool:

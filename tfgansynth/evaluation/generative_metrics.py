@@ -79,22 +79,6 @@ def feature_figures(
     return FeatureFigures(*map(float, space.figures(*everything, k)))
 
 
-def kid(real: Features, synthetic: Features) -> float:
-    """Return the unbiased kernel distance of features as they are, not scaled.
-
-    Args:
-        real: (n, d), n >= 2.
-        synthetic: (m, d), m >= 2.
-
-    Raises:
-        ValueError: There are too few, they are not finite or differ in d.
-    """
-    check_features(2, real, synthetic)
-    return _kid(
-        _kernel(real, real), _kernel(real, synthetic), _kernel(synthetic, synthetic)
-    )
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class FeatureSpace:
     """All distances and kernel values of a real and a synthetic set, for subsets.

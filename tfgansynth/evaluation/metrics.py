@@ -81,10 +81,10 @@ def measure(prediction: MaskArray, truth: MaskArray) -> CaseMetrics:
     Raises:
         ValueError: The masks are not bool, not (H, W), or differ in shape.
     """
-    _check(prediction, truth)
+    overlap = dice(prediction, truth)
     both_ways = _contour_distances(prediction, truth)
     return CaseMetrics(
-        dice=_dice(prediction, truth),
+        dice=overlap,
         hausdorff_px=float(max(each.max() for each in both_ways)),
         hausdorff_95_px=float(max(np.percentile(each, 95) for each in both_ways)),
         mean_surface_distance_px=float(np.concatenate(both_ways).mean()),
@@ -104,7 +104,10 @@ def dice(prediction: MaskArray, truth: MaskArray) -> float:
         ValueError: The masks are not bool, not (H, W), or differ in shape.
     """
     _check(prediction, truth)
-    return _dice(prediction, truth)
+    total = np.count_nonzero(prediction) + np.count_nonzero(truth)
+    if total == 0:
+        return 1.0
+    return float(2 * np.count_nonzero(prediction & truth) / total)
 
 
 def contour(mask: MaskArray) -> MaskArray:
@@ -133,13 +136,6 @@ def _check(prediction: MaskArray, truth: MaskArray) -> None:
             "expected masks of one shape, got prediction "
             f"{prediction.shape} and truth {truth.shape}"
         )
-
-
-def _dice(prediction: MaskArray, truth: MaskArray) -> float:
-    total = np.count_nonzero(prediction) + np.count_nonzero(truth)
-    if total == 0:
-        return 1.0
-    return float(2 * np.count_nonzero(prediction & truth) / total)
 
 
 def _contour_distances(

@@ -96,10 +96,6 @@ def _is_tuple(kind: Any) -> bool:
     return typing.get_origin(kind) is tuple
 
 
-def _is_mapping(kind: Any) -> bool:
-    return typing.get_origin(kind) in (dict, Mapping)
-
-
 def _tuple_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     items = typing.get_args(kind)
 
@@ -112,20 +108,6 @@ def _tuple_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
             kinds = (items[0],) * len(value)
         pairs = zip(value, kinds, strict=True)
         return tuple(converter.structure(item, each) for item, each in pairs)
-
-    return structure
-
-
-def _mapping_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
-    of_key, of_value = typing.get_args(kind)
-
-    def structure(value: Any, _: Any) -> Any:
-        if not isinstance(value, Mapping):
-            raise TypeError(f"expected an object, got {type(value).__name__}")
-        return {
-            converter.structure(key, of_key): converter.structure(member, of_value)
-            for key, member in value.items()
-        }
 
     return structure
 
@@ -162,7 +144,7 @@ def _record_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
 
 
 def _converter() -> Converter:
-    made = Converter()
+    made = Converter(unstruct_collection_overrides={tuple: list})
     made.register_structure_hook_factory(dataclasses.is_dataclass, _record_hook)
     made.register_unstructure_hook_factory(
         dataclasses.is_dataclass,
@@ -175,14 +157,7 @@ def _converter() -> Converter:
     # Without it they would be taken for texts.
     made.register_structure_hook(enum.StrEnum, lambda value, kind: kind(value))
     made.register_structure_hook_factory(_is_tuple, _tuple_hook)
-    made.register_structure_hook_factory(_is_mapping, _mapping_hook)
-    made.register_unstructure_hook_func(_is_tuple, _listed)
-    made.register_unstructure_hook(tuple, _listed)
     return made
-
-
-def _listed(items: Any) -> list[Any]:
-    return [to_json(item) for item in items]
 
 
 _CONVERTER = _converter()

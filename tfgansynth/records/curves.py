@@ -8,6 +8,7 @@ bootstrap, and does not show how much other trainings would differ.
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -190,13 +191,7 @@ def make_curve(
         points=tuple(map(_point, unets)),
         lines=tuple(
             LinePoint(
-                regime=regime,
-                n_real=count,
-                mean_dice=found.mean,
-                low=found.low,
-                high=found.high,
-                n_cases=int(found.design.cases),
-                n_runs=int(found.design.runs),
+                regime=regime, n_real=count, mean_dice=found.mean, **_interval(found)
             )
             for (regime, count), of_runs in runs.items()
             if of_runs
@@ -204,12 +199,7 @@ def make_curve(
         ),
         differences=tuple(
             DifferencePoint(
-                n_real=count,
-                mean_difference=found.mean,
-                low=found.low,
-                high=found.high,
-                n_cases=int(found.design.cases),
-                n_runs=int(found.design.runs),
+                n_real=count, mean_difference=found.mean, **_interval(found)
             )
             for count in counts
             if len(regimes) > 1
@@ -247,11 +237,18 @@ def _point(unet: FinishedUNet) -> CurvePoint:
         fold=unet.fold,
         regime=unet.regime.name,
         mean_dice=found.mean,
-        low=found.low,
-        high=found.high,
-        n_cases=int(found.design.cases),
-        n_runs=int(found.design.runs),
+        **_interval(found),
     )
+
+
+def _interval(found: Estimate) -> dict[str, Any]:
+    """What all points say of their mean."""
+    return {
+        "low": found.low,
+        "high": found.high,
+        "n_cases": int(found.design.cases),
+        "n_runs": int(found.design.runs),
+    }
 
 
 def _paired(first: _Runs, last: _Runs) -> _Runs:

@@ -3,15 +3,10 @@
 from collections.abc import Sequence
 
 from tfgansynth.assessment.fidelity import Figure, ReferencedFigure
-from tfgansynth.records.assessments import (
-    Assessment,
-    Fidelity,
-    Memorization,
-    Quality,
-)
+from tfgansynth.records.assessments import Assessment, Fidelity
 from tfgansynth.records.provenance import DroppedPair
-from tfgansynth.reporting import grids
 from tfgansynth.reporting.grids import passed
+from tfgansynth.reporting.rendering import render
 
 _FIGURES = ("precision", "recall", "coverage")
 
@@ -25,26 +20,12 @@ def assessment_to_text(
         assessment: Of a synthetic set.
         flagged: The pairs that its audit objects to.
     """
-    n_pairs = assessment.synthetic_set.n
-    lines = [
-        f"ASSESSMENT of {assessment.synthetic_set.folder}: {n_pairs} synthetic pairs "
-        f"beside {assessment.n_training} training and {assessment.n_held_out} held-out "
-        f"real cases ({assessment.held_out})",
-        *_quality_lines(assessment.quality),
-        "  out-of-fold ensemble on real cases that it has not seen: "
-        + ", ".join(
-            f"{name} {member.agreement:.3f}"
-            for name, member in assessment.cross_fit.items()
-        ),
-        *_fidelity_lines(assessment.fidelity),
-        *_memorization_lines(assessment.memorization, n_pairs),
-        *(
-            f"  flagged: {each.name} ({each.part} near {each.case_id}: "
-            f"{each.distance:.3f})"
-            for each in flagged
-        ),
-    ]
-    return "\n".join(lines)
+    return render(
+        "assessment.txt.jinja",
+        assessment=assessment,
+        figures=figure_rows(assessment.fidelity),
+        flagged=flagged,
+    )
 
 
 def assessment_cells(assessment: Assessment) -> dict[str, str]:
@@ -91,61 +72,9 @@ def figure_rows(fidelity: Fidelity) -> list[list[str]]:
     ]
 
 
-def misfits_text(quality: Quality) -> str:
-    """Say how many masks have which shape figure out of range."""
-    found = [f"{name} {n}" for name, n in quality.plausibility.misfits.items()]
-    return ", ".join(found) or "none"
-
-
 def _values(figures: Sequence[Figure]) -> str:
     return " / ".join(f"{figure.value:.2f}" for figure in figures) or "-"
 
 
 def _interval(figure: Figure) -> str:
     return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
-
-
-def _quality_lines(quality: Quality) -> list[str]:
-    agrees, shapes = quality.agreement, quality.plausibility
-    found = [
-        f"{name} mean {each.mean:.3f}, median {each.quantiles[2]:.3f}, "
-        f"5 % below {each.quantiles[0]:.3f}"
-        for name, each in (("synthetic", agrees.synthetic), ("real", agrees.real))
-    ]
-    return [
-        f"QUALITY: agreement with out-of-fold segmentations (Dice): {'; '.join(found)}",
-        f"  plausible masks: synthetic {shapes.synthetic:.1%}, held-out "
-        f"{shapes.real:.1%}; out of range: {misfits_text(quality)}",
-    ]
-
-
-def _fidelity_lines(fidelity: Fidelity) -> list[str]:
-    lines = [
-        f"FIDELITY: features: {fidelity.features}; k = {fidelity.neighbors} neighbors"
-    ]
-    rows = figure_rows(fidelity)
-    if rows:
-        headings = ("", "synthetic", "held-out real reference", "difference")
-        lines += grids.to_text(headings, rows, indent="  ")
-    if fidelity.expected_coverage is not None:
-        expected = fidelity.expected_coverage
-        lines.append(f"  coverage of equal distributions: {expected:.3f}")
-    diversity = fidelity.hash_diversity
-    lines.append(
-        f"  diversity of perceptual hashes: synthetic {diversity.synthetic:.1f} bits, "
-        f"training {diversity.real:.1f}"
-    )
-    return lines
-
-
-def _memorization_lines(found: Memorization, n_pairs: int) -> list[str]:
-    lines = [f"MEMORIZATION: audit for copies: {passed(found.passed)}"]
-    for name, part in found.parts.items():
-        low, high = part.expected_share_interval
-        lines.append(
-            f"  {name}: {part.n_copies} copies (relative distance below "
-            f"{part.copy_bound:.3f}); {part.n_closer} of {n_pairs} closer than "
-            f"{part.threshold:.3f}, expected {part.expected_share:.1%} "
-            f"[{low:.1%}, {high:.1%}], p = {part.p_value:.2g}: {passed(part.passed)}"
-        )
-    return lines

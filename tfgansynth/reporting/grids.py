@@ -25,10 +25,12 @@ def to_text(headings: Row, rows: Iterable[Row], indent: str = "") -> list[str]:
 def to_markdown(headings: Row, rows: Iterable[Row]) -> str:
     """Render a Markdown table; what would end a cell is escaped."""
     grid = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(
-        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |"
-        for row in grid
-    )
+    return "\n".join(f"| {' | '.join(map(escaped, row))} |" for row in grid)
+
+
+def escaped(cell: object) -> str:
+    """Render the cell of a Markdown table."""
+    return str(cell).replace("|", "\\|")
 
 
 def to_csv(rows: Sequence[Mapping[str, object]]) -> str:

@@ -167,26 +167,19 @@ def _fold_results(run: RunRecord) -> Iterator[FoldResults]:
         folder = run.fold_folder(number)
         # A run folder may have been renamed.
         name = Run.folder_name(unets[0].dataset.name, config)
-        manifests = {
-            kind: path
-            for kind, set_folder in set_names().items()
-            if (path := folder / set_folder / MANIFEST).exists()
-        }
-        assessed = {
-            kind: path
-            for kind in set_names()
-            if (path := folder / assessment_name(kind) / ASSESSMENT).exists()
-        }
+        sets, assessments = {}, {}
+        for kind, set_folder in set_names().items():
+            if (path := folder / set_folder / MANIFEST).exists():
+                sets[kind] = storage.hash_file(path)
+            if (path := folder / assessment_name(kind) / ASSESSMENT).exists():
+                assessments[kind] = converter.read(path, Assessment)
         record = MergedFold(
             dataset=unets[0].dataset,
             networks=run.settings.networks,
             config=config,
             fold=number,
-            sets={kind: storage.hash_file(path) for kind, path in manifests.items()},
-            assessments={
-                kind: converter.read(path, Assessment)
-                for kind, path in assessed.items()
-            },
+            sets=sets,
+            assessments=assessments,
             remarks=remarks_behind(run, unets),
             machines=tuple(_machines(run, folder.name)),
             seconds={

@@ -1,7 +1,7 @@
 """The results that a folder shows: all that its runs have, and never less."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.records import converter
@@ -11,6 +11,7 @@ from tfgansynth.records.files import (
     COMPARISON,
     COMPARISON_TEXT,
     CURVE,
+    SPLITS,
     TABLE,
     TABLE_SHEET,
     TABLE_TEXT,
@@ -52,7 +53,7 @@ def write_outputs(roots: Sequence[Path], folder: Path) -> Outputs:
     runs = [read_run(root) for root in roots]
     tables = {run.root: table for run in runs if (table := table_of(run))}
     for root, table in tables.items():
-        storage.write_record(root / TABLE, converter.to_json(table))
+        converter.write(root / TABLE, table)
         storage.write_text(root / TABLE_SHEET, table_to_csv(table))
         storage.write_text(root / TABLE_TEXT, table_to_markdown(table))
     comparison = comparison_of(runs)
@@ -125,7 +126,7 @@ def write_curve(
     path = folder / f"{curve_name(generator_of)}.json"
     if path.exists():
         missing = [*converter.read(path, LearningCurve).missing, *missing]
-    curve = curve_of(folder, generator_of, missing)
+    curve = curve_of_runs(read_curve_runs(folder, read_run), generator_of, missing)
     if curve:
         converter.write(path, curve)
         if plot:
@@ -133,17 +134,17 @@ def write_curve(
     return curve
 
 
-def curve_of(
-    folder: Path, generator_of: int | None, missing: Sequence[MissingPoint]
-) -> LearningCurve | None:
-    """Make the learning curve of the runs below a folder; see `write_curve`.
+def read_curve_runs(
+    folder: Path, read: Callable[[Path, str], RunRecord]
+) -> list[RunRecord]:
+    """Read the runs below a curve's folder.
 
-    Raises:
-        InputError: A file of a run is missing, altered or damaged.
+    Args:
+        folder: The curve's.
+        read: Reads a run of that folder and that name.
     """
-    roots = sorted(path.parent for path in folder.glob("*/*/splits.json"))
-    runs = [read_run(root, root.relative_to(folder).as_posix()) for root in roots]
-    return curve_of_runs(runs, generator_of, missing)
+    roots = sorted(path.parent for path in folder.glob(f"*/*/{SPLITS}"))
+    return [read(root, root.relative_to(folder).as_posix()) for root in roots]
 
 
 def curve_of_runs(

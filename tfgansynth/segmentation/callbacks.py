@@ -109,24 +109,6 @@ class MeasureTime(keras.callbacks.Callback):
         return step
 
 
-class ShowProgress(keras.callbacks.Callback):
-    """Shows the number of epochs and the validation error.
-
-    Args:
-        progress: Shows them.
-    """
-
-    def __init__(self, progress: Progress) -> None:
-        """Store it."""
-        super().__init__()
-        self._progress = progress
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Show an epoch."""
-        error = (logs or {})[self.model.monitor]
-        self._progress.update(epoch + 1, f"validation error {error:.4f}")
-
-
 @dataclasses.dataclass(slots=True)
 class Records:
     """What a training keeps beside the variables of model and optimizer.
@@ -208,26 +190,30 @@ def fault_of(entry: Epoch, state: Mapping[str, NDArray[Any]]) -> str:
     return "" if finite else "the weights are not finite"
 
 
-class Curves(keras.callbacks.Callback):
-    """Writes the errors of each epoch for TensorBoard.
+class ShowEpochs(keras.callbacks.Callback):
+    """Shows the errors of each epoch, on the screen and in TensorBoard.
 
     Args:
-        events: Takes them.
         records: Those of `RecordEpochs`, which comes first.
+        events: Takes the curves of both errors.
+        progress: Takes the number of the epoch and the validation error.
     """
 
-    def __init__(self, events: EventLog, records: Records) -> None:
-        """Store both."""
+    def __init__(self, records: Records, events: EventLog, progress: Progress) -> None:
+        """Store them."""
         super().__init__()
-        self._events = events
         self._records = records
+        self._events = events
+        self._progress = progress
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Add a point to both curves."""
+        """Show an epoch."""
         entry = self._records.history[-1]
         self._events.scalar("error/training", entry.training_error, entry.epoch)
         self._events.scalar("error/validation", entry.validation_error, entry.epoch)
         self._events.show()
+        words = f"validation error {entry.validation_error:.4f}"
+        self._progress.update(entry.epoch, words)
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -239,7 +225,7 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         stage: Its folder takes `checkpoints/`.
         records: Those of `RecordEpochs`, which comes first.
-        events: Those of `Curves`, which comes first.
+        events: Those of `ShowEpochs`, which comes first.
     """
 
     def __init__(self, stage: Stage, records: Records, events: EventLog) -> None:

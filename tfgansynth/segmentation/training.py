@@ -22,11 +22,10 @@ from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.callbacks import (
     CHECKPOINTS,
     Checkpoint,
-    Curves,
     MeasureTime,
     RecordEpochs,
     Records,
-    ShowProgress,
+    ShowEpochs,
     ValidateAverages,
     load_checkpoint,
 )
@@ -105,8 +104,7 @@ def train_unet(
                         MeasureTime(stage.timer),
                         ValidateAverages(),
                         RecordEpochs(records),
-                        Curves(events, records),
-                        ShowProgress(progress),
+                        ShowEpochs(records, events, progress),
                         checkpoint,
                         *_stopping_rule(unet, records.history),
                     ],

@@ -305,15 +305,11 @@ class _LayerMaker:
 
 def standard_layer_copy(unet: keras.Model, config: UNetConfig) -> keras.Model:
     """Copy a U-Net into Keras's own layers: its file loads without this package."""
-    copy = _standard_layer_unet(config, unet.input_shape[1])
+    layers = _LayerMaker(config, 0, keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+    inputs, logits = _connect(layers, config, unet.input_shape[1])
+    copy = keras.Model(inputs, logits, name="unet")
     copy.set_weights(unet.get_weights())
     return copy
-
-
-def _standard_layer_unet(config: UNetConfig, size: int) -> keras.Model:
-    layers = _LayerMaker(config, 0, keras.layers.Conv2D, keras.layers.Conv2DTranspose)
-    inputs, logits = _connect(layers, config, size)
-    return keras.Model(inputs, logits, name="unet")
 
 
 def predict_masks(unet: keras.Model, images: FloatArray) -> MaskArray:

@@ -3,19 +3,16 @@
 import dataclasses
 from pathlib import Path
 
-from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.records import converter
-from tfgansynth.records.assessments import Assessment, Fidelity, Memorization, Quality
-from tfgansynth.records.comparisons import Comparison, RegimeRow
+from tfgansynth.records.assessments import Assessment
+from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.files import ASSESSMENT, COMPARISON, CONFIG
 from tfgansynth.records.provenance import GeneratorProvenance, SetManifest
 from tfgansynth.records.reading import data_remarks, gan_remarks, read_identity
 from tfgansynth.records.regimes import set_names
 from tfgansynth.records.runs import remark_lines
-from tfgansynth.reporting import grids
-from tfgansynth.reporting.assessments import figure_rows, misfits_text
-from tfgansynth.reporting.grids import passed, span
-from tfgansynth.reporting.tables import mean_sd
+from tfgansynth.reporting.assessments import figure_rows
+from tfgansynth.reporting.rendering import render
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import MANIFEST
 
@@ -101,31 +98,17 @@ def findings_of_generator(
 
 def assessment_section(assessment: Assessment) -> str:
     """Render what an assessment found."""
-    n_pairs, audit = assessment.synthetic_set.n, assessment.memorization
-    return "\n\n".join(
-        [
-            f"{n_pairs} synthetic pairs beside {assessment.n_training} training cases "
-            f"and {assessment.n_held_out} held-out real ones ({assessment.held_out}).",
-            f"Audit for copies of training cases: **{passed(audit.passed)}**. "
-            f"Flagged pairs: {len(audit.flagged)}.",
-            _audit_table(audit, n_pairs),
-            grids.bullets(_quality(assessment.quality)),
-            *_fidelity(assessment.fidelity),
-        ]
+    return render(
+        "assessment.md.jinja",
+        assessment=assessment,
+        figures=figure_rows(assessment.fidelity),
     )
 
 
 def evaluation_section(comparison: Comparison) -> str:
     """Render the regimes and verdicts of an experiment."""
-    headings = ("Trained on", "Real", "Synthetic", "Results", *METRIC_HEADINGS.values())
-    parts = [f"{comparison.context}; mean ± standard deviation over test cases."]
-    for each in comparison.tables:
-        rows = map(_row, each.rows)
-        parts += [f"{each.title}:", grids.to_markdown(headings, rows)]
-    lines = [pair.sentence for pair in comparison.comparisons]
     remarks = remark_lines(comparison.remarks, n_seeds=len(comparison.seeds))
-    lines += [f"REMARK: {remark}" for remark in remarks]
-    return "\n\n".join([*parts, grids.bullets(lines)]).rstrip()
+    return render("evaluation.md.jinja", comparison=comparison, remarks=remarks)
 
 
 def _assessment(root: Path, fold: int, manifest_sha256: str) -> str | None:
@@ -168,57 +151,3 @@ def _remarks(root: Path, fold: int, generator: GeneratorProvenance) -> tuple[str
         *gan_remarks(read_identity(root), fold),
     )
     return tuple(remark_lines(found, n_seeds=1))
-
-
-def _audit_table(audit: Memorization, n_pairs: int) -> str:
-    headings = (
-        "Compared",
-        "Copies",
-        "Closer than the 1st percentile of real cases",
-        "Expected",
-        "p",
-        "Verdict",
-    )
-    rows = []
-    for name, part in audit.parts.items():
-        low, high = part.expected_share_interval
-        rows.append(
-            (
-                name,
-                part.n_copies,
-                f"{part.n_closer} of {n_pairs} ({part.share:.1%})",
-                f"{part.expected_share:.1%} [{low:.1%}, {high:.1%}]",
-                f"{part.p_value:.2g}",
-                passed(part.passed),
-            )
-        )
-    return grids.to_markdown(headings, rows)
-
-
-def _quality(quality: Quality) -> list[str]:
-    agreement, shapes = quality.agreement, quality.plausibility
-    return [
-        "Agreement of masks with out-of-fold segmentations of their images (Dice): "
-        f"synthetic {agreement.synthetic.mean:.3f} on average, real "
-        f"{agreement.real.mean:.3f}.",
-        f"Masks of plausible shape: synthetic {shapes.synthetic:.1%}, held-out real "
-        f"{shapes.real:.1%}; out of range: {misfits_text(quality)}.",
-    ]
-
-
-def _fidelity(fidelity: Fidelity) -> list[str]:
-    headings = ("Fidelity", "Synthetic", "Held-out real reference", "Difference")
-    rows = figure_rows(fidelity)
-    diversity = fidelity.hash_diversity
-    return [
-        f"Features: {fidelity.features}. Values with 95 % intervals; rows in [sd] are "
-        "distances between distributions of mask shapes.",
-        *([grids.to_markdown(headings, rows)] if rows else []),
-        "Diversity of perceptual hashes: synthetic "
-        f"{diversity.synthetic:.1f}, training {diversity.real:.1f} of 64 bits.",
-    ]
-
-
-def _row(row: RegimeRow) -> list[object]:
-    metrics = [mean_sd(row.metrics[name]) for name in METRIC_HEADINGS]
-    return [row.name, span(row.n_real), span(row.n_synthetic), row.n_results, *metrics]

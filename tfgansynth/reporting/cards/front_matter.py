@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
+from tfgansynth.data.dataset import Identity
+
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9<._-]*")
 """Words that YAML takes for text as they stand, but for those below."""
 _NO_TEXT = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
@@ -22,6 +24,13 @@ def front_matter(fields: Mapping[str, str | Sequence[str]]) -> str:
         else:
             lines += [f"{key}:", *(f"- {_scalar(item)}" for item in value)]
     return "\n".join([*lines, "---"])
+
+
+def license_fields(dataset: Identity) -> dict[str, str]:
+    """The license as metadata: none of the Hub's list is ours to give."""
+    if dataset.is_phantom:
+        return {"license": "other"}
+    return {"license": "other", "license_name": "terms-of-the-source-data"}
 
 
 def _scalar(text: str) -> str:

@@ -3,22 +3,27 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray, MaskArray
 from tfgansynth.assessment.neighbors import PARTS
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, name_few
 from tfgansynth.records import converter
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.files import ARRAYS, ASSESSMENT
 from tfgansynth.runtime import storage
 
-Values = NDArray[np.float64]
+_GALLERY = "synthetic", "case_ids", "distances", "images", "masks"
+_SHOWN = (
+    *("agreement_synthetic", "agreement_real", "real_images", "real_masks"),
+    *(f"gallery_{name}" for name in _GALLERY),
+    *(f"{name}_{part}" for name in ("null", "nearest_distances") for part in PARTS),
+)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ClosePair:
     """A synthetic pair and its nearest training case.
 
@@ -37,26 +42,26 @@ class ClosePair:
     mask: MaskArray
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ShownAssessment:
     """All that was found about one synthetic set.
 
     Attributes:
         record: Its figures.
-        agreement: `synthetic` and `real` to the Dice of each pair, float64 (n,).
-        null: Image, mask and pair to float64 (N,): how near real cases are to others.
-        nearest: The same to float64 (n,): how near synthetic ones are to training
-            cases.
-        gallery: The closest pairs, closest first.
-        real: The first training pairs: uint8 and bool (m, S, S).
+        arrays: What they are from; see `experiment.assessment.FinishedAssessment`.
     """
 
     record: Assessment
-    agreement: Mapping[str, Values]
-    null: Mapping[str, Values]
-    nearest: Mapping[str, Values]
-    gallery: tuple[ClosePair, ...]
-    real: tuple[ByteArray, MaskArray]
+    arrays: Mapping[str, NDArray[Any]]
+
+    @property
+    def gallery(self) -> list[ClosePair]:
+        """The closest pairs, closest first."""
+        columns = [self.arrays[f"gallery_{name}"] for name in _GALLERY]
+        return [
+            ClosePair(int(index), str(case_id), float(distance), image, mask)
+            for index, case_id, distance, image, mask in zip(*columns, strict=True)
+        ]
 
 
 def read_assessment(folder: Path) -> ShownAssessment | None:
@@ -69,29 +74,10 @@ def read_assessment(folder: Path) -> ShownAssessment | None:
         return None
     record = converter.read(folder / ASSESSMENT, Assessment)
     arrays = storage.read_arrays(folder / ARRAYS)
-    names = ("synthetic", "case_ids", "distances", "images", "masks")
-    try:
-        columns = [arrays[f"gallery_{name}"] for name in names]
-        return ShownAssessment(
-            record=record,
-            agreement={
-                kind: arrays[f"agreement_{kind}"] for kind in ("synthetic", "real")
-            },
-            null={part: arrays[f"null_{part}"] for part in PARTS},
-            nearest={part: arrays[f"nearest_distances_{part}"] for part in PARTS},
-            gallery=tuple(
-                ClosePair(
-                    synthetic=int(index),
-                    case_id=str(case_id),
-                    distance=float(distance),
-                    image=image,
-                    mask=mask.astype(np.bool_),
-                )
-                for index, case_id, distance, image, mask in zip(*columns, strict=True)
-            ),
-            real=(arrays["real_images"], arrays["real_masks"].astype(np.bool_)),
-        )
-    except (LookupError, TypeError, ValueError) as fault:
+    missing = [name for name in _SHOWN if name not in arrays]
+    if missing:
         raise InputError(
-            f"{folder / ARRAYS}: is not of the form that this version writes ({fault})"
-        ) from fault
+            f"{folder / ARRAYS}: is not of the form that this version writes (without "
+            f"{name_few(missing)})"
+        )
+    return ShownAssessment(record, arrays)

@@ -31,29 +31,23 @@ class Question(enum.StrEnum):
 
 STATEMENTS: Mapping[tuple[Question, Verdict], tuple[str, str]] = MappingProxyType(
     {
-        (Question.SET, Verdict.HELPS): (
-            "Yes, it helps.",
-            "In this one run it helped.",
-        ),
-        (Question.SET, Verdict.HARMS): (
-            "No, it harms.",
-            "In this one run it harmed.",
-        ),
+        (Question.SET, Verdict.HELPS): ("Yes, it helps.", "it helped"),
+        (Question.SET, Verdict.HARMS): ("No, it harms.", "it harmed"),
         (Question.SET, Verdict.EQUIVALENT): (
             "It makes no difference that matters.",
-            "In this one run it made no difference that matters.",
+            "it made no difference that matters",
         ),
         (Question.GENERATOR, Verdict.HELPS): (
             "Yes, it does more than the control.",
-            "In this one run it did more than the control.",
+            "it did more than the control",
         ),
         (Question.GENERATOR, Verdict.HARMS): (
             "No, the control does more.",
-            "In this one run the control did more.",
+            "the control did more",
         ),
         (Question.GENERATOR, Verdict.EQUIVALENT): (
             "No, the control does as much.",
-            "In this one run the control did as much.",
+            "the control did as much",
         ),
     }
 )
@@ -81,8 +75,10 @@ class Conclusion:
     def statement(self) -> str:
         """The answer in one sentence."""
         key = self.question, self.pair.verdict
-        found, of_one_run = STATEMENTS.get(key, (OPEN, OPEN))
-        return of_one_run if self.pair.design.runs == 1 else found
+        if key not in STATEMENTS:
+            return OPEN
+        found, of_one_run = STATEMENTS[key]
+        return f"In this one run {of_one_run}." if self.pair.design.runs == 1 else found
 
 
 def conclusions(comparison: Comparison) -> list[Conclusion]:

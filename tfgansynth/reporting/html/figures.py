@@ -18,7 +18,7 @@ from tfgansynth.records.comparisons import PairComparison, RegimeRow
 from tfgansynth.records.curves import LearningCurve
 from tfgansynth.records.regimes import Regime
 from tfgansynth.reporting.curves import draw
-from tfgansynth.reporting.html.assessment import ShownAssessment, Values
+from tfgansynth.reporting.html.assessment import ShownAssessment
 from tfgansynth.reporting.html.plots import (
     BAD,
     BAND,
@@ -181,9 +181,10 @@ def learning_curve(curve: LearningCurve, name: str) -> Markup:
         return as_svg(figure, name, alt)
 
 
-def agreement(by_kind: Mapping[str, Values], name: str) -> Markup:
+def agreement(found: ShownAssessment, name: str) -> Markup:
     """Show how well masks agree with what a U-Net finds in their images."""
     kinds = (("real", REAL), ("synthetic", SYNTHETIC))
+    by_kind = {kind: found.arrays[f"agreement_{kind}"] for kind, _ in kinds}
     least = min(float(values.min()) for values in by_kind.values())
     bins = np.linspace(min(0.9, np.floor(10 * least) / 10), 1, _BINS + 1)
     with drawing(240, n_rows=2) as (figure, both):
@@ -229,7 +230,8 @@ def beside_reference(
 def nearest(part: str, found: ShownAssessment, name: str) -> Markup:
     """Show how near samples come to training cases, against real cases' nearness."""
     audit = found.record.memorization.parts[part]
-    null, near = found.null[part], found.nearest[part]
+    null = found.arrays[f"null_{part}"]
+    near = found.arrays[f"nearest_distances_{part}"]
     bins = np.linspace(0, max(1.0, float(near.max())), _BINS + 1)
     kinds = (("real cases", null, REAL), ("synthetic", near, SYNTHETIC))
     with drawing(230, n_rows=2) as (figure, both):
@@ -263,7 +265,8 @@ def series(
     with drawing(220) as (figure, (axes,)):
         for kind, points in lines:
             new = kind not in colors
-            colors.setdefault(kind, next(palette)) if new else None
+            if new:
+                colors[kind] = next(palette)
             _line(axes, points, color=colors[kind], label=kind if new else "")
         axes.set_xlabel("step")
         _legend(axes)

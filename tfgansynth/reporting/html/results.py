@@ -2,15 +2,14 @@
 
 import dataclasses
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from tfgansynth.evaluation.comparisons import PRIMARY
-from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary
+from tfgansynth.evaluation.tables import Summary
 from tfgansynth.records.comparisons import PairComparison, RegimeRow, RegimeTable
-from tfgansynth.records.tables import paper_rows
-from tfgansynth.reporting.grids import counted, span
+from tfgansynth.records.tables import PaperRow, paper_rows
 from tfgansynth.reporting.html.conclusions import Conclusion, Question, conclusions
 from tfgansynth.reporting.html.figures import RegimeStyle, boxes, forest
 from tfgansynth.reporting.html.study import Study, TestedUNet
@@ -24,35 +23,13 @@ _BEST, _MEDIAN, _WORST = range(3)
 """Places in `Predictions.shown`."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ShownRow:
-    """One regime in words, as the page shows it.
-
-    Attributes:
-        name: Of the regime.
-        pairs: Real + synthetic training pairs.
-        sizes: Results and U-Nets.
-        metrics: Each metric's mean and standard deviation.
-        seeds: Mean Dice of each seed.
-        paper: What the paper has beside `pairs` and `metrics`; may be empty.
-    """
-
-    name: str
-    pairs: str
-    sizes: str
-    metrics: Mapping[str, str]
-    seeds: str
-    paper: Mapping[str, str]
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ShownTable:
     """One table with all that is said and drawn of it.
 
     Attributes:
         title: Its heading.
-        rows: Its regimes.
-        has_paper: Whether the paper's figures stand beside any.
+        rows: Its regimes, each with what the paper has beside it.
         set: What it says of the synthetic set, each with its interval drawn.
         generator: What it says of the generator, likewise; empty without a control.
         comparisons: All its pairs of regimes.
@@ -62,22 +39,13 @@ class ShownTable:
     """
 
     title: str
-    rows: tuple[ShownRow, ...]
-    has_paper: bool
+    rows: tuple[tuple[RegimeRow, PaperRow | None], ...]
     set: tuple[tuple[Conclusion, Markup], ...]
     generator: tuple[tuple[Conclusion, Markup], ...]
     comparisons: tuple[PairComparison, ...]
     forests: tuple[Markup, ...]
     is_cut: bool
     boxes: tuple[Markup, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ShownPredictions:
-    """Three test cases of a regime, over all folds and seeds."""
-
-    regime: str
-    thumbnails: tuple[Thumbnail, ...]
 
 
 def shown_tables(study: Study) -> list[ShownTable]:
@@ -89,7 +57,7 @@ def shown_tables(study: Study) -> list[ShownTable]:
     ]
 
 
-def shown_predictions(study: Study) -> list[ShownPredictions]:
+def shown_predictions(study: Study) -> list[tuple[str, list[Thumbnail]]]:
     """Pick each regime's best, median and worst case among those that have pictures.
 
     Each U-Net keeps its own three. The best and the worst of the regime are among
@@ -100,11 +68,7 @@ def shown_predictions(study: Study) -> list[ShownPredictions]:
     }
     for each in study.unets:
         by_name.setdefault(each.unet.regime.name, []).append(each)
-    return [
-        ShownPredictions(name, _three(unets))
-        for name, unets in by_name.items()
-        if unets
-    ]
+    return [(name, _three(unets)) for name, unets in by_name.items() if unets]
 
 
 def _table(study: Study, table: RegimeTable, found: Sequence[Conclusion]) -> ShownTable:
@@ -119,7 +83,6 @@ def _table(study: Study, table: RegimeTable, found: Sequence[Conclusion]) -> Sho
         if comparisons
     ]
     reduced = study.runs[0].config.reduced
-    rows = tuple(_row(row, reduced=reduced) for row in table.rows)
     drawn: dict[Question, list[tuple[Conclusion, Markup]]] = {q: [] for q in Question}
     for number, each in enumerate(found):
         name = f"{slug}-answer{number}"
@@ -127,8 +90,7 @@ def _table(study: Study, table: RegimeTable, found: Sequence[Conclusion]) -> Sho
         drawn[each.question].append((each, plot))
     return ShownTable(
         title=table.title,
-        rows=rows,
-        has_paper=any(row.paper for row in rows),
+        rows=tuple((row, _paper_row(row, reduced=reduced)) for row in table.rows),
         set=tuple(drawn[Question.SET]),
         generator=tuple(drawn[Question.GENERATOR]),
         comparisons=comparisons,
@@ -141,27 +103,15 @@ def _table(study: Study, table: RegimeTable, found: Sequence[Conclusion]) -> Sho
     )
 
 
-def _row(row: RegimeRow, *, reduced: bool) -> ShownRow:
-    paper = None
-    if row.schedule == "paper" and row.set == "plain":
-        printed = {each.training_set: each for each in paper_rows(reduced=reduced)}
-        paper = printed[row.training_set]
-    return ShownRow(
-        name=row.name,
-        pairs=f"{span(row.n_real)} + {span(row.n_synthetic)}",
-        sizes=f"{row.n_results} results, {counted(row.n_unets, 'U-Net')}",
-        metrics={name: _mean_sd(name, row.metrics[name]) for name in METRIC_HEADINGS},
-        seeds=", ".join(f"{dice:.4f}" for dice in row.dice_by_seed.values()),
-        paper={
-            "pairs": f"{paper.n_real} + {paper.n_synthetic}",
-            **{name: _mean_sd(name, getattr(paper, name)) for name in _SHOWN},
-        }
-        if paper
-        else {},
-    )
+def _paper_row(row: RegimeRow, *, reduced: bool) -> PaperRow | None:
+    if row.schedule != "paper" or row.set != "plain":
+        return None
+    printed = {each.training_set: each for each in paper_rows(reduced=reduced)}
+    return printed[row.training_set]
 
 
-def _mean_sd(metric: str, summary: Summary) -> str:
+def mean_sd(summary: Summary, metric: str) -> str:
+    """Render a metric's mean and standard deviation, briefer than the paper's."""
     decimals = _DECIMALS.get(metric, _DECIMALS_PX)
     spread = "-" if summary.sd is None else f"{summary.sd:.{decimals}f}"
     return f"{summary.mean:.{decimals}f} ± {spread}"
@@ -185,7 +135,7 @@ def _cases(
     }
 
 
-def _three(unets: list[TestedUNet]) -> tuple[Thumbnail, ...]:
+def _three(unets: list[TestedUNet]) -> list[Thumbnail]:
     middle = statistics.median(
         row.metrics.dice for each in unets for row in each.unet.cases
     )
@@ -198,7 +148,7 @@ def _three(unets: list[TestedUNet]) -> tuple[Thumbnail, ...]:
         ),
         ("worst", _WORST, min(unets, key=lambda unet: _dice(unet, _WORST))),
     )
-    return tuple(_thumbnail(unet, place, word) for word, place, unet in chosen)
+    return [_thumbnail(unet, place, word) for word, place, unet in chosen]
 
 
 def _dice(each: TestedUNet, place: int) -> float:

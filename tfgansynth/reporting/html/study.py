@@ -50,11 +50,13 @@ class DrawnSet:
     """One synthetic set of a fold.
 
     Attributes:
+        name: Its run and fold, and which set it is.
         images: uint8 (n, S, S).
         masks: Bool (n, S, S).
         assessment: Of the set; None if none was made.
     """
 
+    name: str
     images: ByteArray
     masks: MaskArray
     assessment: ShownAssessment | None
@@ -65,25 +67,18 @@ class ShownFold:
     """One fold of one run: its generator and what it has drawn.
 
     Attributes:
-        seed: Of its run.
-        number: From 1.
+        name: `seed 0, fold 1`.
         history: Of the GAN's training.
         samples: Step to the picture of that step's samples.
         synthetic: Its set.
         filtered: Its filtered set; None without a filter.
     """
 
-    seed: int
-    number: int
+    name: str
     history: History
     samples: Mapping[int, Path]
     synthetic: DrawnSet
     filtered: DrawnSet | None
-
-    @property
-    def name(self) -> str:
-        """`seed 0, fold 1`."""
-        return f"seed {self.seed}, fold {self.number}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,21 +186,23 @@ def _fold(run: RunRecord, number: int) -> ShownFold:
     history = read_gan_history(gan)
     if history is None:
         raise InputError(f"{gan / 'checkpoints'}: has no checkpoint of the GAN")
-    has_filtered = (folder / set_name("filtered")).exists()
+    name = f"seed {run.config.seed}, fold {number}"
+    filtered = None
+    if (folder / set_name("filtered")).exists():
+        filtered = _drawn_set(f"{name}, filtered set", folder, "filtered")
     return ShownFold(
-        seed=run.config.seed,
-        number=number,
+        name=name,
         history=history,
         samples={
             int(path.stem.removeprefix("step-")): path
             for path in sorted((gan / "samples").glob("step-*.png"))
         },
-        synthetic=_drawn_set(folder, "plain"),
-        filtered=_drawn_set(folder, "filtered") if has_filtered else None,
+        synthetic=_drawn_set(name, folder, "plain"),
+        filtered=filtered,
     )
 
 
-def _drawn_set(folder: Path, kind: SetKind) -> DrawnSet:
+def _drawn_set(name: str, folder: Path, kind: SetKind) -> DrawnSet:
     images, masks = read_set(folder / set_name(kind))
     found = read_assessment(folder / assessment_name(kind))
-    return DrawnSet(images.round().astype("uint8"), masks, found)
+    return DrawnSet(name, images.round().astype("uint8"), masks, found)

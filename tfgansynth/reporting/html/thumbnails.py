@@ -6,7 +6,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from skimage.measure import approximate_polygon, find_contours
 
@@ -78,12 +77,10 @@ def outline_path(mask: MaskArray) -> str:
         approximate_polygon(contour, _TOLERANCE_PX) - 0.5
         for contour in find_contours(around, 0.5)
     ]
-    return "".join(_closed(contour) for contour in contours)
-
-
-def _closed(contour: NDArray[np.float64]) -> str:
-    points = [f"{column:g} {row:g}" for row, column in contour[:-1]]
-    return f"M{'L'.join(points)}Z"
+    points = [
+        [f"{column:g} {row:g}" for row, column in contour[:-1]] for contour in contours
+    ]
+    return "".join(f"M{'L'.join(path)}Z" for path in points)
 
 
 def sample_thumbnails(path: Path, side: int, count: int) -> list[Thumbnail]:

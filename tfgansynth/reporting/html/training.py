@@ -1,6 +1,5 @@
 """The curves of all trainings: the GANs' numbers by kind, the U-Nets' errors."""
 
-import dataclasses
 from collections.abc import Mapping
 
 from markupsafe import Markup
@@ -42,17 +41,12 @@ _EXPLAINED: Mapping[str, tuple[str, str]] = {
 """The series of a GAN's history: their names, or what stands before the stroke."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Curves:
-    """One plot with what it shows."""
+def gan_curves(folds: tuple[ShownFold, ...]) -> list[tuple[str, str, Markup]]:
+    """Draw each kind of number of all GANs: one line a fold and seed.
 
-    title: str
-    text: str
-    plot: Markup
-
-
-def gan_curves(folds: tuple[ShownFold, ...]) -> list[Curves]:
-    """Draw each kind of number of all GANs: one line a fold and seed."""
+    Returns:
+        Title, explanation and plot of each.
+    """
     kinds: dict[str, list[tuple[str, Mapping[int, float]]]] = {}
     for fold in folds:
         for name, points in sorted(fold.history.series.items()):
@@ -65,12 +59,16 @@ def gan_curves(folds: tuple[ShownFold, ...]) -> list[Curves]:
     for number, kind in enumerate(ordered):
         title, text = _EXPLAINED.get(kind, (kind.replace("_", " ").capitalize(), ""))
         plot = series(kinds[kind], title, f"gan-{number}")
-        found.append(Curves(title, text, plot))
+        found.append((title, text, plot))
     return found
 
 
-def unet_curves(study: Study) -> list[Curves]:
-    """Draw the validation errors of each table's U-Nets: one line each."""
+def unet_curves(study: Study) -> list[tuple[str, Markup]]:
+    """Draw the validation errors of each table's U-Nets: one line each.
+
+    Returns:
+        Title and plot of each table.
+    """
     found = []
     for number, table in enumerate(study.comparison.tables):
         names = [row.name for row in table.rows]
@@ -84,7 +82,7 @@ def unet_curves(study: Study) -> list[Curves]:
             if each.unet.regime.name in names
         ]
         plot = validation_errors(lines, f"unet-{number}")
-        found.append(Curves(table.title, "", plot))
+        found.append((table.title, plot))
     return found
 
 

@@ -93,7 +93,12 @@ def reassess(
         n_training=n_training,
         n_held_out=len(split.validation) + len(split.training) - n_training,
         cross_fit=_members(stored),
-        quality=_quality(stored, agreed),
+        quality=Quality(
+            agreement=Agreement(
+                synthetic=spread(agreed), real=spread(arrays["agreement_real"])
+            ),
+            plausibility=assessments.make_plausibility(*_shape_tables(stored)),
+        ),
         fidelity=_fidelity(stored),
         memorization=assessments.make_memorization(audit),
         files=storage.hash_files(folder, [ARRAYS]),
@@ -122,15 +127,6 @@ def _members(stored: _Stored) -> dict[str, EnsembleMember]:
             agreement=float(stored.arrays["agreement_real"][part].mean()),
         )
     return found
-
-
-def _quality(stored: _Stored, agreed: Values) -> Quality:
-    return Quality(
-        agreement=Agreement(
-            synthetic=spread(agreed), real=spread(stored.arrays["agreement_real"])
-        ),
-        plausibility=assessments.make_plausibility(*_shape_tables(stored)),
-    )
 
 
 def _fidelity(stored: _Stored) -> Fidelity:

@@ -117,19 +117,17 @@ class Differences:
 
     def compare_text(self, path: Path, recomputed: str) -> None:
         """Compare a file of text, word by word."""
-        self._compare_words(path, recomputed)
+        stored, ours = (
+            [line.split() for line in text.splitlines()]
+            for text in (self._text(path), recomputed)
+        )
+        self._compare_lines(path, stored, ours)
 
     def compare_page(self, path: Path, recomputed: str) -> None:
         """Compare a page word by word; the numbers of its drawings do not count."""
         counted = self.n_numbers
-        self._compare_words(path, recomputed)
+        self.compare_text(path, recomputed)
         self.n_numbers = counted
-
-    def _compare_words(self, path: Path, recomputed: str) -> None:
-        stored = [line.split() for line in self._text(path).splitlines()]
-        self._compare_lines(
-            path, stored, [line.split() for line in recomputed.splitlines()]
-        )
 
     def _text(self, path: Path) -> str:
         return storage.read_bytes(path, _MOST_TEXT_BYTES).decode()

@@ -14,7 +14,7 @@ from tfgansynth.records.provenance import SetManifest
 from tfgansynth.records.regimes import SetKind, augmentation_config, synthesis_config
 from tfgansynth.records.runs import RunRecord
 from tfgansynth.reporting.verification.differences import Differences
-from tfgansynth.reporting.verification.unets import identity_of
+from tfgansynth.reporting.verification.unets import of_run
 from tfgansynth.runtime import storage
 from tfgansynth.seeds import derive_seed
 from tfgansynth.synthesis.sampling import MANIFEST, pair_name, read_set
@@ -44,13 +44,8 @@ def recount(
     )
     expected = dataclasses.replace(
         manifest,
-        dataset=identity_of(run, manifest.dataset),
-        preset=config.preset,
-        reduced=config.reduced,
-        lungs=config.lungs,
-        seed=config.seed,
+        **of_run(run, manifest),
         fold=fold,
-        data=config.data,
         augmentation=augmentation_config(config, config.synthesis.augment),
         gan=manifest.gan if kind == "control" else config.gan,
         z_seed=derive_seed(config.seed, "synthesis", fold),

@@ -3,10 +3,11 @@
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from tfgansynth.data.dataset import Identity, hash_of_all
 from tfgansynth.errors import name_few
-from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv
+from tfgansynth.evaluation.case_rows import cases_to_csv
 from tfgansynth.evaluation.predictions import (
     CASES,
     PREDICTIONS,
@@ -18,7 +19,12 @@ from tfgansynth.evaluation.predictions import (
 from tfgansynth.records import converter
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import HISTORY, PROVENANCE
-from tfgansynth.records.provenance import SetManifest, SetReference, UNetProvenance
+from tfgansynth.records.provenance import (
+    NetworkProvenance,
+    SetManifest,
+    SetReference,
+    UNetProvenance,
+)
 from tfgansynth.records.reading import read_epochs
 from tfgansynth.records.regimes import augmentation_config, set_name
 from tfgansynth.records.runs import FinishedUNet, RunRecord
@@ -54,9 +60,20 @@ def remeasure(
     place = run.fold_folder(fold).name, regime.folder_name
     differences.compare(path, "folder", (folder.parent.name, folder.name), place)
     _compare_provenance(run, provenance, path, differences)
-    stored = read_predictions(folder / PREDICTIONS)
-    rows = _measure(run, provenance, stored, folder / PREDICTIONS, differences)
-    _compare_truths(run, stored, truths, folder / PREDICTIONS, differences)
+    path = folder / PREDICTIONS
+    stored = read_predictions(path)
+    test = list(run.fold(fold).test)
+    differences.compare(path, "case_ids", list(stored.case_ids), test)
+    rows = measure_cases(
+        stored.case_ids,
+        stored.predictions,
+        stored.truths,
+        fold=fold,
+        n_real=regime.n_real,
+        n_synthetic=regime.n_synthetic,
+    )
+    differences.compare(path, "shown", list(stored.shown), best_median_worst(rows))
+    _compare_truths(run, stored, truths, path, differences)
     differences.compare_csv(folder / CASES, cases_to_csv(rows))
     return FinishedUNet(
         run=name,
@@ -79,25 +96,17 @@ def identity_of(run: RunRecord, recorded: Identity) -> Identity:
     )
 
 
-def _measure(
-    run: RunRecord,
-    provenance: UNetProvenance,
-    stored: Predictions,
-    path: Path,
-    differences: Differences,
-) -> list[CaseRow]:
-    test = run.fold(provenance.fold).test
-    differences.compare(path, "case_ids", list(stored.case_ids), list(test))
-    rows = measure_cases(
-        stored.case_ids,
-        stored.predictions,
-        stored.truths,
-        fold=provenance.fold,
-        n_real=provenance.regime.n_real,
-        n_synthetic=provenance.regime.n_synthetic,
-    )
-    differences.compare(path, "shown", list(stored.shown), best_median_worst(rows))
-    return rows
+def of_run(run: RunRecord, recorded: NetworkProvenance) -> dict[str, Any]:
+    """What any provenance says of its run, as the run has it."""
+    config = run.config
+    return {
+        "dataset": identity_of(run, recorded.dataset),
+        "preset": config.preset,
+        "reduced": config.reduced,
+        "lungs": config.lungs,
+        "seed": config.seed,
+        "data": config.data,
+    }
 
 
 def _compare_truths(
@@ -133,12 +142,7 @@ def _compare_provenance(
         )
     expected = dataclasses.replace(
         provenance,
-        dataset=identity_of(run, provenance.dataset),
-        preset=config.preset,
-        reduced=config.reduced,
-        lungs=config.lungs,
-        seed=config.seed,
-        data=config.data,
+        **of_run(run, provenance),
         augmentation=augmentation_config(config, unet.augment),
         unet=unet,
         training_cases={name: run.cases.get(name, "") for name in learned},

@@ -26,7 +26,12 @@ from tfgansynth.records.runs import RunRecord, Split
 from tfgansynth.reporting.comparisons import comparison_to_markdown
 from tfgansynth.reporting.html.page import render
 from tfgansynth.reporting.html.study import read_study
-from tfgansynth.reporting.outputs import comparison_of, curve_of_runs, table_of
+from tfgansynth.reporting.outputs import (
+    comparison_of,
+    curve_of_runs,
+    read_curve_runs,
+    table_of,
+)
 from tfgansynth.reporting.tables import table_to_csv, table_to_markdown
 from tfgansynth.reporting.verification.assessments import reassess
 from tfgansynth.reporting.verification.differences import Differences
@@ -130,11 +135,7 @@ class _Verification:
         """Make all points, lines and differences of a learning curve again."""
         with self.differences.reading(path):
             stored = storage.read_record(path)
-            roots = sorted(split.parent for split in self._base.glob(f"*/*/{SPLITS}"))
-            runs = [
-                self._run(root, root.relative_to(self._base).as_posix())
-                for root in roots
-            ]
+            runs = read_curve_runs(self._base, self._run)
             self._require_complete(runs)
             self._compare_settings(runs)
             missing = from_json(tuple[MissingPoint, ...], stored["missing"], path)

@@ -1,0 +1,39 @@
+"""Renders templates of text and Markdown."""
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
+from tfgansynth.reporting.grids import escaped, passed, span, to_text
+from tfgansynth.reporting.tables import mean_sd
+from tfgansynth.runtime.progress import duration
+
+# No HTML: only the cells of Markdown are escaped, by `cell`.
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("tfgansynth.reporting", "template"),
+    autoescape=False,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters |= {"cell": escaped, "percent": "{:.1%}".format}
+_ENVIRONMENT.globals |= {
+    "duration": duration,
+    "headings": METRIC_HEADINGS,
+    "mean_sd": mean_sd,
+    "passed": passed,
+    "phantom_warning": PHANTOM_WARNING,
+    "span": span,
+    "to_text": to_text,
+}
+
+
+def render(template: str, **content: Any) -> str:
+    """Render a template, without line breaks at its end.
+
+    Args:
+        template: Name of its file.
+        **content: What it shows, by the names that it uses.
+    """
+    return _ENVIRONMENT.get_template(template).render(content).rstrip("\n")
