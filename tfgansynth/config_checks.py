@@ -59,6 +59,23 @@ def check(config: Config) -> None:
             )
 
 
+def check_halvings(size: int, halvings: int) -> None:
+    """Refuse a size that a network cannot halve so often.
+
+    Args:
+        size: Side of the images in pixels.
+        halvings: Levels of the network.
+
+    Raises:
+        InputError: It leaves a remainder.
+    """
+    if size < 1 or size % (1 << halvings):
+        raise InputError(
+            f"size {size}: expected a multiple of {1 << halvings}: the network halves "
+            f"it {halvings} times"
+        )
+
+
 def _settings(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, Range | None]]:
     """Yield each setting: its option, its value and its range, if it has one."""
     hints = typing.get_type_hints(type(config), include_extras=True)

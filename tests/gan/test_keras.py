@@ -279,3 +279,22 @@ def test_steps_may_be_executed_several_at_a_time() -> None:
     fit(theirs)
 
     assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        (((PAIRS + 1) * 127).astype(np.uint8), r"pairs in \[-1, 1\], got .* uint8"),
+        (PAIRS[..., :1], r"\(m, 16, 16, 2\), got \(4, 16, 16, 1\)"),
+        (PAIRS[:, :8, :8], r"\(m, 16, 16, 2\), got \(4, 8, 8, 2\)"),
+    ],
+)
+def test_what_is_no_pair_is_named(pairs: NDArray[Any], words: str) -> None:
+    data = tf.data.Dataset.from_tensor_slices(pairs).batch(BATCH, drop_remainder=True)
+    with pytest.raises(ValueError, match=words):
+        fit(make(), data)
+
+
+def test_a_size_that_cannot_be_halved_is_named() -> None:
+    with pytest.raises(ValueError, match="size 18: expected a multiple of 4"):
+        DCGAN(PLAIN, size=18, seed=0)

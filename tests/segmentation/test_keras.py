@@ -306,3 +306,8 @@ def test_cross_entropy_is_the_mean_over_all_pixels() -> None:
     own = np.take_along_axis(logits, classes[..., None], -1)[..., 0]
     expected = np.mean(np.logaddexp(logits[..., 0], logits[..., 1]) - own)
     assert float(PixelCrossEntropy()(classes, logits)) == pytest.approx(expected)
+
+
+def test_a_size_that_cannot_be_halved_is_named() -> None:
+    with pytest.raises(ValueError, match="size 15: expected a multiple of 2"):
+        build_unet(TINY, size=15, seed=0)

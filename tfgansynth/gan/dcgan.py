@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfgansynth.arrays import FloatArray
 from tfgansynth.config import GANConfig
+from tfgansynth.config_checks import check_halvings
 from tfgansynth.errors import InputError
 from tfgansynth.gan.augmentation import DRAWS, augment
 from tfgansynth.gan.layers import PACKAGE
@@ -33,8 +34,8 @@ class DCGAN(Configured):
         n_cases: Number of training cases. Needed with latent codes, one a case.
 
     Raises:
-        InputError: With latent codes, there are no cases or more cases than numbers
-            in z.
+        InputError: The networks cannot halve a side of `size` pixels; or with latent
+            codes, there are no cases or more cases than numbers in z.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class DCGAN(Configured):
         **kwargs: Any,
     ) -> None:
         """Create both networks and all variables but the optimizers'."""
+        for maps in (config.generator_maps, config.discriminator_maps):
+            check_halvings(size, len(maps))
         n_codes = n_cases if config.latent_codes else 0
         if config.latent_codes and not n_cases:
             raise InputError(
@@ -285,7 +288,17 @@ class DCGAN(Configured):
                 "target with them"
             )
         pairs = tf.convert_to_tensor(pairs)
+        if not pairs.dtype.is_floating:
+            raise ValueError(
+                "DCGAN.fit: expected float pairs in [-1, 1], got pairs of "
+                f"{pairs.dtype.name}"
+            )
         shape = (None, self.size, self.size, 2)
+        if not pairs.shape.is_compatible_with(shape):
+            raise ValueError(
+                f"DCGAN.fit: expected mini-batches of pairs (m, {self.size}, "
+                f"{self.size}, 2), got {tuple(pairs.shape)}"
+            )
         return tf.ensure_shape(tf.cast(pairs, tf.float32), shape)
 
     def _uniform(self, shape: tuple[Any, int], stream: int) -> Any:

@@ -14,6 +14,7 @@ from scipy.special import expit
 
 from tfgansynth.arrays import FloatArray, MaskArray, to_signed
 from tfgansynth.config import UNetConfig
+from tfgansynth.config_checks import check_halvings
 from tfgansynth.runtime.devices import layer_policy
 from tfgansynth.runtime.kernels.layers import Convolution, TransposedConvolution
 from tfgansynth.segmentation.losses import CaseMean, DiceError, PixelCrossEntropy
@@ -44,6 +45,9 @@ class UNet(keras.Model):
         seed: Of the initial weights.
         **kwargs: Arguments of `keras.Model`.
 
+    Raises:
+        InputError: The network cannot halve a side of `size` pixels so often.
+
     Attributes:
         config: The network's and its training's numbers.
         loss_mean: Mean loss of the cases of an epoch, `loss` in the logs.
@@ -63,6 +67,7 @@ class UNet(keras.Model):
         """Create the layers."""
         if not isinstance(config, UNetConfig):
             config = UNetConfig(**config)
+        check_halvings(size, config.depth)
         layers = _LayerMaker(config, seed, Convolution, TransposedConvolution)
         inputs, logits = _connect(layers, config, size)
         super().__init__(inputs=inputs, outputs=logits, **{"name": "unet", **kwargs})
