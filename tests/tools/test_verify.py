@@ -199,6 +199,14 @@ def test_one_altered_digit_of_the_report_is_named(run: Path) -> None:
     assert shown in difference.partition("recomputed ")[2]
 
 
+def test_a_page_of_other_results_takes_one_line(run: Path) -> None:
+    path = write_report(run)
+    path.write_text(path.read_text().replace("<p>", "<p> earlier "))
+    (difference,) = verify(run).lines
+    assert difference.startswith("report.html: differs in ")
+    assert difference.endswith("report writes it again")
+
+
 def test_a_changed_verdict_is_named(run: Path) -> None:
     def change(record: Any) -> None:
         verdicts = {"helps", "harms", "equivalent", "inconclusive"}
