@@ -102,7 +102,7 @@ def test_refuses_faults_of_the_scan_and_counts_them(data: Path) -> None:
 
     assert str(caught.value) == (
         f"{data}/images/a.png: has no mask (masks/a.*) "
-        f"(and 1 more; tools/check_data.py {data} lists all)"
+        f"(and 1 more; check-data {data} lists all)"
     )
 
 
@@ -116,7 +116,7 @@ def test_a_single_fault_of_the_scan_is_the_whole_message(data: Path) -> None:
 def test_refuses_the_first_fault_of_a_case(data: Path) -> None:
     save(data / "masks/a.png", np.zeros((48, 48), np.uint8))
 
-    with pytest.raises(InputError, match=r"a\.png: is an empty mask \(tools/check_dat"):
+    with pytest.raises(InputError, match=r"a\.png: is an empty mask \(check-dat"):
         load_directory(data, "both", 16, soft_masks=False)
 
 

@@ -207,5 +207,7 @@ def test_only_a_reduced_experiment_leaves_out_cases_to_try_on() -> None:
 
 
 def test_a_fold_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(InputError, match="--fold 4: expected 1 to 3"):
+    with pytest.raises(InputError, match="--folds 4: expected 1 to 3"):
         plan(CONFIG, splits(), [1, 4], lambda _: Request(gan=True))
+    with pytest.raises(InputError, match="--fold 4: expected 1 to 3"):
+        plan(CONFIG, splits(), [4], lambda _: Request(gan=True))

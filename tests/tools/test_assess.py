@@ -335,6 +335,15 @@ def test_a_foreign_set_is_refused(tool: Tool, copy: Path) -> None:
     assert f"{foreign}: is not of this fold and run (seed: 0 against 1)" in ended.stderr
 
 
+def test_a_named_set_that_is_not_there_is_named(tool: Tool, copy: Path) -> None:
+    missing = copy.parent / "nowhere"
+
+    ended = tool("assess", copy.parent, *FOLD, "--set", str(missing))
+
+    assert ended.code == 2
+    assert ended.stderr == f"error: {missing}: there is no synthetic set (--set)\n"
+
+
 def test_without_a_set_the_next_step_is_told(tool: Tool, copy: Path) -> None:
     shutil.rmtree(copy / "fold-1/synthetic")
 
@@ -342,10 +351,7 @@ def test_without_a_set_the_next_step_is_told(tool: Tool, copy: Path) -> None:
 
     assert ended.code == 2
     (line,) = ended.stderr.splitlines()
-    assert (
-        "fold-1/synthetic: there is no synthetic set yet: run tools/synthesize.py"
-        in line
-    )
+    assert "fold-1/synthetic: there is no synthetic set yet: run synthesize" in line
 
 
 def test_a_filtered_set_has_agreeing_pairs_only(

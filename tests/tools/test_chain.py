@@ -138,11 +138,14 @@ def test_the_same_command_again_does_nothing_twice(
 
     before = times()
     table = (run / "table.json").read_bytes()
+    timings = (run / "timings.json").read_bytes()
 
     done = tool("run_table", *TINY, "--folds", "1", "--out", out)
 
     assert done.returncode == 0, done.stderr
     assert "GAN step" not in done.stdout
+    assert done.stdout.count("Table II: ") == 1
+    assert (run / "timings.json").read_bytes() == timings
     assert {
         path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")
     } == before

@@ -77,7 +77,7 @@ def test_a_folder_of_hostile_files_is_refused_in_one_line(
 
     done = train(tool, tmp_path / "data")
 
-    assert_refused(done, "images/", "more; tools/check_data.py")
+    assert_refused(done, "images/", "more; check-data")
     assert done.stderr[:-1].isprintable()
     assert not (tmp_path / "runs").exists()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import tyro
 
 from tfgansynth.cli.failures import DONE, explain
+from tfgansynth.cli.help_texts import describe_fields
 from tfgansynth.config import Config
 from tfgansynth.config_checks import check
 from tfgansynth.errors import InputError
@@ -175,9 +176,9 @@ class Loaded:
             InputError: A run folder belongs to other data, or another process works
                 in it.
         """
-        if self.options.dry_run:
-            from tfgansynth.cli.dry_run import describe
+        from tfgansynth.cli.dry_run import describe, is_sealed
 
+        if self.options.dry_run:
             print(describe(study, self.options.out))
             return None
         from tfgansynth.runtime.devices import import_tensorflow_quietly
@@ -185,8 +186,14 @@ class Loaded:
         opened = study.open()
         with self.timer.part("libraries"):
             import_tensorflow_quietly()
-        seconds = self.timer.timings("start")
-        opened.parts[0].experiment.run.add_seconds(seconds)
+        # A command that has nothing to do would only lengthen the record.
+        if any(
+            not is_sealed(part.experiment.run.root, stage)
+            for part in opened.parts
+            for stage in part.plan.stages
+        ):
+            seconds = self.timer.timings("start")
+            opened.parts[0].experiment.run.add_seconds(seconds)
         return opened
 
     def start_one(
@@ -223,6 +230,8 @@ def parse(
     Raises:
         InputError: An option is unknown or its value is not possible.
     """
+    if {"-h", "--help"} & set(arguments):
+        describe_fields(options_type)
     default = _defaults(options_type, arguments)
     complaint = io.StringIO()
     try:

@@ -25,8 +25,7 @@ def export_generator(options: ExportGenerator) -> None:
     if options.config.gan.latent_codes:
         raise InputError(
             "--gan.latent-codes: such a generator can give its training cases back and "
-            "is not handed on: hand on an audited set of it instead "
-            "(tools/export_set.py)"
+            "is not handed on: hand on an audited set of it instead (export-set)"
         )
     part = load(options).start_one(lambda _: Request(gan=True), options.fold)
     if part:

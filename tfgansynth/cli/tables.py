@@ -68,16 +68,19 @@ def _run_and_show(study: "Study") -> None:
     for part in study.parts:
         experiment, root = part.experiment, part.experiment.run.root
         roots.append(root)
+        trained = False
         for plan in folds_of(part.plan):
             for outcome in execute(experiment, plan):
                 stage = outcome.stage
                 if stage.kind == Kind.SEGMENTATION and stage.regime:
-                    screen.show_trained(roots, study.folder, stage.regime)
+                    if outcome.computed:
+                        trained = True
+                        screen.show_trained(roots, study.folder, stage.regime)
                 elif stage.kind == Kind.ASSESSMENT:
                     fold = experiment.fold(stage.fold)
                     found = read_assessment(root / stage.name, fold)
                     screen.show_assessment(found.record, found.flagged)
-        screen.show_comparison(roots, study.folder)
+        screen.show_results(roots, study.folder, table=not trained)
         print(stages_table(experiment.run.seconds()))
     print(f"COMPARISON: {study.folder}/comparison.md, .json")
     for root in roots:

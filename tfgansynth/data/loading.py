@@ -94,7 +94,7 @@ def _more(root: Path, n_others: int | None = None) -> str:
     if n_others == 0:
         return ""
     known = "" if n_others is None else f"and {n_others} more; "
-    return f" ({known}tools/check_data.py {printable(str(root))} lists all)"
+    return f" ({known}check-data {printable(str(root))} lists all)"
 
 
 def _short_name(root: Path) -> str:

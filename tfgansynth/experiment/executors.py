@@ -36,9 +36,14 @@ from tfgansynth.synthesis.sampling import MANIFEST, ModeCollapseError
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a stage; `failure` says why it, or one it needs, has no result."""
+    """What became of a stage.
+
+    `computed` says whether it was computed now; `failure` why it, or one it needs, has
+    no result.
+    """
 
     stage: PlannedStage
+    computed: bool
     failure: ModeCollapseError | None = None
 
 
@@ -58,17 +63,18 @@ def execute(
     """
     failures: dict[str, ModeCollapseError] = {}
     for planned in plan.stages:
+        computed = False
         failure = next((failures[n] for n in planned.needs if n in failures), None)
         if failure is None:
             try:
-                run_stage(experiment, planned)
+                computed = run_stage(experiment, planned)
             except ModeCollapseError as fault:
                 if not tolerant:
                     raise
                 failure = fault
         if failure:
             failures[planned.name] = failure
-        yield Outcome(planned, failure)
+        yield Outcome(planned, computed, failure)
 
 
 def finish(experiment: Experiment, plan: Plan) -> None:
@@ -77,8 +83,11 @@ def finish(experiment: Experiment, plan: Plan) -> None:
         pass
 
 
-def run_stage(experiment: Experiment, planned: PlannedStage) -> None:
+def run_stage(experiment: Experiment, planned: PlannedStage) -> bool:
     """Run one stage, if it is not done.
+
+    Returns:
+        Whether it was not.
 
     Raises:
         InputError: It cannot be computed, or its finished result was altered.
@@ -86,7 +95,7 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> None:
     run, folder = experiment.run, experiment.run.root / planned.name
     provenance = stages.full_provenance(experiment, planned)
     if is_done(experiment, planned, provenance):
-        return
+        return False
     with timed(run, planned.name) as timer:
         stage = Stage(
             folder=folder,
@@ -101,6 +110,7 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> None:
         run.add_memory(planned.name, resident_peak() / (1 << 20))
         if files is not None:
             seal(folder, provenance, files)
+    return True
 
 
 def seal(folder: Path, provenance: dict[str, Any], files: Sequence[str]) -> None:

@@ -69,7 +69,8 @@ class Splits:
         most = len(self.folds)
         for number in numbers or ():
             if not 1 <= number <= most:
-                raise InputError(f"--fold {number}: expected 1 to {most}")
+                option = "--fold" if len(numbers or ()) == 1 else "--folds"
+                raise InputError(f"{option} {number}: expected 1 to {most}")
         wanted = set(numbers or range(1, most + 1))
         return [fold for fold in self.folds if fold.number in wanted]
 

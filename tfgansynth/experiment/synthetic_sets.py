@@ -276,7 +276,7 @@ def require_fold_set(
         InputError: The set's generator was trained on validation or test cases of
             the fold, on unknown ones, or elsewhere than in this fold of this run.
     """
-    remedy = "remove it and run tools/synthesize.py with the same options"
+    remedy = "remove it and run synthesize with the same options"
     learned = manifest.get("training_cases")
     if not isinstance(learned, Mapping):
         raise InputError(
@@ -320,9 +320,11 @@ def read_fold_set(
         InputError: There is no set, it was altered, or came from elsewhere.
     """
     if not folder.exists():
+        if not folder.resolve().is_relative_to(experiment.run.root.resolve()):
+            raise InputError(f"{folder}: there is no synthetic set (--set)")
         raise InputError(
-            f"{folder}: there is no synthetic set yet: run tools/synthesize.py with "
-            "the same options first"
+            f"{folder}: there is no synthetic set yet: run synthesize with the same "
+            "options first"
         )
     manifest = storage.read_record(folder / MANIFEST)
     require_fold_set(experiment, fold, manifest, folder)

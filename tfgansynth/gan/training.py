@@ -113,7 +113,7 @@ def load_gan(
     if step < config.steps:
         raise InputError(
             f"{folder}: its GAN is at step {step} of {config.steps}: "
-            "run tools/train_gan.py with the same options first"
+            "run train-gan with the same options first"
         )
     return gan
 

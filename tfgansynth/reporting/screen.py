@@ -27,11 +27,19 @@ def show_trained(roots: Sequence[Path], folder: Path, regime: Regime) -> None:
         print(f"\n{table_to_text(outputs.tables[roots[-1]])}")
 
 
-def show_comparison(roots: Sequence[Path], folder: Path) -> None:
-    """Write the results of some runs, and print what they show together."""
-    comparison = write_outputs(roots, folder).comparison
-    if comparison:
-        print(f"\n{comparison_to_text(comparison)}")
+def show_results(roots: Sequence[Path], folder: Path, *, table: bool) -> None:
+    """Write the results of some runs, and print what they show together.
+
+    Args:
+        roots: The run folders so far.
+        folder: Takes what they show together.
+        table: First print the table of the last run.
+    """
+    outputs = write_outputs(roots, folder)
+    if table and roots[-1] in outputs.tables:
+        print(f"\n{table_to_text(outputs.tables[roots[-1]])}")
+    if outputs.comparison:
+        print(f"\n{comparison_to_text(outputs.comparison)}")
 
 
 def show_assessment(assessment: Assessment, flagged: Sequence[DroppedPair]) -> None:

@@ -187,7 +187,7 @@ def altered_comparison(fold: Path) -> None:
     ("spoil", "words"),
     [
         (altered, "synthetic-00002.png: was altered since it was written"),
-        (missing, "synthetic: there is no synthetic set yet: run tools/synthesize.py"),
+        (missing, "synthetic: there is no synthetic set yet: run synthesize"),
         (of_another_run, "synthetic: is not of this fold and run"),
         (of_test_cases, "synthetic: its generator was trained on test cases"),
         (half_an_assessment, "assessment.json: is not of the form"),

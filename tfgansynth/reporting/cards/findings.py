@@ -18,11 +18,11 @@ from tfgansynth.synthesis.sampling import MANIFEST
 
 NOT_ASSESSED = (
     "**Not assessed.** The quality, fidelity and memorization of these pairs have not "
-    "been measured: `tools/assess.py` does it."
+    "been measured: `tfgansynth assess` does it."
 )
 NOT_EVALUATED = (
     "**Not evaluated.** No segmentation network trained on these pairs has been "
-    "compared with one trained without them: `tools/run_table.py` does it."
+    "compared with one trained without them: `tfgansynth run-table` does it."
 )
 _BEFORE_THE_AUDIT = (
     "This is the assessment of the set before the pairs that the audit objects to were "

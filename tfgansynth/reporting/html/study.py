@@ -112,7 +112,7 @@ def read_study(folder: Path) -> Study:
     if not path.is_file():
         raise InputError(
             f"{folder}: is no run and no study of several: it has no {COMPARISON}, "
-            "which tools/run_table.py writes"
+            "which run-table writes"
         )
     comparison = converter.read(path, Comparison)
     roots = {name: _root(folder, name, path) for name in comparison.runs}

@@ -57,7 +57,7 @@ def verify(root: Path, rounding: float = 0.0) -> Differences:
     if not has_comparison and not curves:
         raise InputError(
             f"{root}: has no {COMPARISON} and no {CURVE}.json: name the folder that "
-            "tools/run_table.py, run_curve.py or merge_results.py named at its end"
+            "run-table, run-curve or merge-results named at its end"
         )
     verification = _Verification(root, rounding)
     if has_comparison:
@@ -83,8 +83,8 @@ def verified_runs(root: Path) -> list[RunRecord]:
     root = root.resolve()
     if not (root / COMPARISON).is_file():
         raise InputError(
-            f"{root}: has no {COMPARISON}: name the folder that tools/run_table.py "
-            "named at its end"
+            f"{root}: has no {COMPARISON}: name the folder that run-table named at "
+            "its end"
         )
     verification = _Verification(root, rounding=0.0)
     runs = verification.comparison(root / COMPARISON)
@@ -93,7 +93,7 @@ def verified_runs(root: Path) -> list[RunRecord]:
     if lines := verification.differences.lines:
         raise InputError(
             f"{root}: is not what its predictions give ({lines[0]}): "
-            f"tools/verify.py {root} lists all"
+            f"verify {root} lists all"
         )
     return runs
 
