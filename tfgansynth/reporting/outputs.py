@@ -44,8 +44,8 @@ def write_outputs(roots: Sequence[Path], folder: Path) -> Outputs:
     Args:
         roots: The run folders, each of a seed; all of one data set and one
             configuration but for the seed.
-        folder: Takes `comparison.json` and `comparison.md`: the run's own folder if
-            there is one run only.
+        folder: Takes `comparison.json` and `comparison.md` of all of them. The last
+            run's folder has its own.
 
     Raises:
         InputError: A file of a run is missing, altered or damaged.
@@ -56,12 +56,15 @@ def write_outputs(roots: Sequence[Path], folder: Path) -> Outputs:
         converter.write(root / TABLE, table)
         storage.write_text(root / TABLE_SHEET, table_to_csv(table))
         storage.write_text(root / TABLE_TEXT, table_to_markdown(table))
-    comparison = comparison_of(runs)
-    if comparison:
-        folder.mkdir(exist_ok=True)
-        converter.write(folder / COMPARISON, comparison)
-        text = comparison_to_markdown(comparison)
-        storage.write_text(folder / COMPARISON_TEXT, text)
+    comparison = None
+    # The last run is the one that has grown; a study's folder shows all of them.
+    for place, shown in {runs[-1].root: runs[-1:], folder: runs}.items():
+        comparison = comparison_of(shown)
+        if comparison:
+            place.mkdir(exist_ok=True)
+            converter.write(place / COMPARISON, comparison)
+            text = comparison_to_markdown(comparison)
+            storage.write_text(place / COMPARISON_TEXT, text)
     return Outputs(tables, comparison)
 
 
