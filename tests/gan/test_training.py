@@ -346,7 +346,7 @@ def test_a_checkpoint_of_other_networks_is_refused(
 def test_unfinished_training_is_not_taken_for_a_trained_gan(
     finished: Finished, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=f"is at step 0 of {STEPS}.*train_gan"):
+    with pytest.raises(InputError, match=f"is at step 0 of {STEPS}.*train-gan"):
         load(tmp_path)
 
     longer = dataclasses.replace(SMALL, steps=STEPS + 1)

@@ -263,7 +263,7 @@ def test_an_untrained_fold_cannot_be_sampled(tool: Runner, out: Path) -> None:
     done = tool("synthesize", *TINY, "--fold", "2", "--out", out)
 
     assert done.returncode == 2
-    assert "tools/train_gan.py" in done.stderr
+    assert "run train-gan" in done.stderr
 
 
 def test_mode_collapse_says_how_many_were_distinct(tool: Runner, out: Path) -> None:

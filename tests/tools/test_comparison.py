@@ -93,7 +93,7 @@ def test_the_same_command_again_gives_the_same(
         (["--regimes", "some"], "--regimes"),
         (
             ["--control"],
-            "--control: has fixed-budget regimes: expected --regimes",
+            "--control: adds to the fixed-budget regimes: expected --regimes",
         ),
         (
             ["--evaluation.budget-steps", "5", "--evaluation.budget-epoch", "2"],
@@ -109,7 +109,7 @@ def test_the_same_command_again_gives_the_same(
         ),
         (
             ["--evaluation.equivalence-margin", "0"],
-            "--evaluation.equivalence-margin 0: expected more than 0",
+            "--evaluation.equivalence-margin 0.0: expected more than 0",
         ),
     ],
 )
