@@ -203,15 +203,15 @@ def shown_by_help(tool: Runner, name: str, *options: str) -> str:
 def test_help_shows_every_setting_with_its_source(tool: Runner, name: str) -> None:
     shown = shown_by_help(tool, name)
 
-    assert (
-        "--gan.steps INT Mini-batches in total. [paper IV-B] (default: 12000)" in shown
-    )
+    assert "--gan.steps INT Mini-batches in total. [paper IV-B]; 20000 in" in shown
+    assert "in [choice, fast] (default: 12000)" in shown
 
 
 def test_help_shows_the_numbers_of_the_preset_named(tool: Runner) -> None:
     shown = shown_by_help(tool, "run_table", "--preset", "fast")
 
-    assert "Mini-batches in total. [paper IV-B] (default: 2000)" in shown
+    assert "Mini-batches in total. [paper IV-B]; 20000 in" in shown
+    assert "in [choice, fast] (default: 2000)" in shown
 
 
 def test_the_resolved_configuration_is_printed_and_nothing_done(
