@@ -61,7 +61,7 @@ def test_a_missing_folder_is_named(tool: Runner, tmp_path: Path) -> None:
 def test_unequal_stems_are_named(tool: Runner, data: Path) -> None:
     (data / "masks/case07.png").rename(data / "masks/case_7.png")
 
-    assert_refused(train(tool, data), "case07.png", "has no mask", "check_data")
+    assert_refused(train(tool, data), "case07.png", "has no mask", "check-data")
 
 
 def test_an_image_that_is_no_image_is_named(tool: Runner, data: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_hostile_image_is_named_and_no_library_heard(
 
     done = train(tool, data)
 
-    assert_refused(done, "images/case03.png: is ", "tools/check_data.py")
+    assert_refused(done, "images/case03.png: is ", "check-data")
     assert done.stdout == ""
 
 
