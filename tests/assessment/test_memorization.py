@@ -2,15 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tfgansynth.assessment.memorization import Audit, PartAudit, audit
-from tfgansynth.assessment.neighbors import (
-    PARTS,
-    Nearest,
-    Pairs,
-    Part,
-    distances,
-    nearest,
-)
+from tfgansynth.assessment.memorization import Audit, PartAudit, audit, nearest
+from tfgansynth.data.copies import PARTS, Pairs, Part, distances
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.loading import load_phantoms
 
@@ -44,7 +37,7 @@ def independent(phantoms: Pairs) -> Pairs:
 
 def part_of(found: NDArray[np.float64], null: NDArray[np.float64]) -> PartAudit:
     cases = np.zeros(len(found), np.int64)
-    return PartAudit(nearest=Nearest(cases, found), null=np.sort(null))
+    return PartAudit(cases=cases, distances=found, null=np.sort(null))
 
 
 def planted(independent: Pairs, training: Pairs, kind: str) -> Pairs:
@@ -151,9 +144,9 @@ def test_false_alarms_are_rare_over_splits(phantoms: Pairs) -> None:
             within = matrix[np.ix_(train, train)].copy()
             np.fill_diagonal(within, np.inf)
             of_real = [nearest(matrix[np.ix_(unseen, train)]), nearest(within)]
-            null = np.concatenate([found.distances for found in of_real])
+            null = np.sort(np.concatenate([relative for _, relative in of_real]))
             of_ours = nearest(matrix[np.ix_(ours, train)])
-            parts[part] = PartAudit(nearest=of_ours, null=np.sort(null))
+            parts[part] = PartAudit(*of_ours, null)
         failed += not Audit(parts).passed
     assert failed <= 0.06 * n_splits
 
@@ -243,3 +236,29 @@ def test_an_audit_needs_cases(phantoms: Pairs, short: str) -> None:
     sets = dict.fromkeys(("training", "synthetic", "held_out"), some) | {short: few}
     with pytest.raises(ValueError, match="at least 3 training, 1 synthetic"):
         audit(**sets)
+
+
+def test_nearest_is_relative_to_the_mean_of_the_others() -> None:
+    matrix = np.array([[0.4, 0.1, 0.6], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
+    cases, relative = nearest(matrix)
+
+    assert cases.tolist() == [1, 0, 0]
+    np.testing.assert_allclose(relative, [0.2, 1.0, 0.0])
+
+
+def test_cases_at_infinity_are_left_out() -> None:
+    cases, relative = nearest(np.array([[np.inf, 0.4, 0.8]]))
+
+    assert cases.tolist() == [1]
+    assert relative.tolist() == [0.5]
+
+
+def test_only_the_next_50_count() -> None:
+    row = np.concatenate([[0.3], np.full(50, 0.6), np.full(20, 100.0)])
+    assert nearest(row[None])[1].tolist() == pytest.approx([0.5])
+
+
+@pytest.mark.parametrize("matrix", [np.ones((3, 1)), np.array([[np.inf, 1.0]])])
+def test_one_training_case_is_too_few(matrix: NDArray[np.float64]) -> None:
+    with pytest.raises(ValueError, match="at least 2"):
+        nearest(matrix)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfgansynth.data.dataset import Case, Dataset
-from tfgansynth.data.held_out import HeldOutTestSet, select_fold, shared_cases
+from tfgansynth.data.held_out import HeldOutTestSet, select_fold
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 
@@ -48,13 +48,6 @@ def test_only_duplicates_may_be_allowed() -> None:
     assert TEST_SET.release(content, to="unet", allow_duplicates=True)
     with pytest.raises(InputError, match="was made from test cases"):
         TEST_SET.release({"a": A.content_hash}, to="unet", allow_duplicates=True)
-
-
-def test_shared_cases_are_listed_by_our_ids() -> None:
-    ours = {"a": "1", "b": "2", "c": "3"}
-    theirs = {"a": "9", "x": "3"}
-    assert shared_cases(ours, theirs, by_content=True) == ["a", "c"]
-    assert shared_cases(ours, theirs, by_content=False) == ["a"]
 
 
 def test_a_fold_shows_all_but_its_test_cases() -> None:

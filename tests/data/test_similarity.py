@@ -11,7 +11,6 @@ from tfgansynth.data.similarity import (
     DistinctFilter,
     mean_pairwise_distance,
     perceptual_hash,
-    unit_vectors,
 )
 
 
@@ -58,36 +57,32 @@ def hamming(first: str, second: str) -> int:
     return int(imagehash.hex_to_hash(first) - imagehash.hex_to_hash(second))
 
 
-@pytest.mark.parametrize("text", ["", "f" * 15, "f" * 17, "g" * 16, "-" + "f" * 15])
-def test_what_is_no_hash_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="16 hexadecimal digits"):
-        mean_pairwise_distance(["0" * 16, text])
-
-
 def test_filter_keeps_the_first_of_near_duplicates() -> None:
     first, second = smooth_image(1), smooth_image(2)
     distinct = DistinctFilter(max_distance=4)
-    assert distinct.hashes == []
-    answers = [
+    kept = [
         distinct.add(image)
         for image in (first, first, nudged(first), second, nudged(second), first)
     ]
-    assert answers == [True, False, False, True, False, False]
-    assert distinct.hashes == [perceptual_hash(first), perceptual_hash(second)]
+    hashes = perceptual_hash(first), perceptual_hash(second)
+    assert kept == [hashes[0], None, None, hashes[1], None, None]
 
 
 def test_filter_keeps_at_more_than_the_distance_and_drops_at_the_distance() -> None:
     first, second = smooth_image(1), smooth_image(2)
     distance = hamming(perceptual_hash(first), perceptual_hash(second))
     drops, keeps = DistinctFilter(distance), DistinctFilter(distance - 1)
-    assert [drops.add(first), drops.add(second)] == [True, False]
-    assert [keeps.add(first), keeps.add(second)] == [True, True]
+    assert drops.add(first)
+    assert not drops.add(second)
+    assert keeps.add(first)
+    assert keeps.add(second)
 
 
 def test_filter_at_zero_drops_only_equal_hashes() -> None:
     images = [smooth_image(seed) for seed in (1, 2, 1, 3, 2)]
     distinct = DistinctFilter(0)
-    assert [distinct.add(image) for image in images] == [True, True, False, True, False]
+    kept = [bool(distinct.add(image)) for image in images]
+    assert kept == [True, True, False, True, False]
 
 
 def test_filter_agrees_with_a_plain_loop() -> None:
@@ -98,9 +93,7 @@ def test_filter_agrees_with_a_plain_loop() -> None:
         if all(hamming(text, other) > max_distance for other in kept):
             kept.append(text)
     distinct = DistinctFilter(max_distance)
-    for image in images:
-        distinct.add(image)
-    assert distinct.hashes == kept
+    assert [text for text in map(distinct.add, images) if text] == kept
     assert 1 < len(kept) < len(images)
 
 
@@ -114,17 +107,9 @@ def test_dropped_images_do_not_block_others() -> None:
     gaps = [hamming(a, b) for a, b in itertools.pairwise(hashes)]
     assert max(gaps) <= max_distance < hamming(hashes[0], hashes[-1])
     distinct = DistinctFilter(max_distance)
-    kept = [distinct.add(image) for image in path]
+    kept = [bool(distinct.add(image)) for image in path]
     assert sum(kept) > 1
     assert not kept[1]
-
-
-def test_handed_out_hashes_do_not_reach_into_the_filter() -> None:
-    distinct = DistinctFilter(4)
-    distinct.add(smooth_image(1))
-    distinct.hashes.clear()
-    assert len(distinct.hashes) == 1
-    assert not distinct.add(smooth_image(1))
 
 
 def test_mean_pairwise_distance_by_hand() -> None:
@@ -153,24 +138,3 @@ def test_wrong_use_is_named() -> None:
         perceptual_hash(image.astype(np.float32))
     with pytest.raises(ValueError, match=r"got shape \(128, 128, 1\)"):
         perceptual_hash(image[..., None])
-    with pytest.raises(ValueError, match="got -1"):
-        DistinctFilter(-1)
-    with pytest.raises(ValueError, match="got 65"):
-        DistinctFilter(65)
-
-
-def test_products_of_unit_vectors_are_correlations() -> None:
-    planes = np.random.default_rng(0).normal(size=(3, 5, 7)).astype(np.float32)
-
-    vectors = unit_vectors(planes)
-
-    expected = np.corrcoef(planes.reshape(3, -1))
-    np.testing.assert_allclose(vectors @ vectors.T, expected, atol=1e-6)
-
-
-def test_a_plane_without_details_correlates_with_nothing() -> None:
-    flat = np.full((1, 4, 4), 7, np.float32)
-
-    assert not unit_vectors(flat).any()
-    flat[0, 0, 0] += 1e-6
-    assert np.abs(unit_vectors(flat, least=1e-4)).max() < 1e-4

@@ -11,8 +11,8 @@ import pytest
 
 from tfgansynth.assessment.fidelity import compare_features
 from tfgansynth.assessment.memorization import audit
-from tfgansynth.assessment.neighbors import Pairs
 from tfgansynth.assessment.quality import shape_table
+from tfgansynth.data.copies import Pairs
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS

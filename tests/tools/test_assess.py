@@ -18,8 +18,8 @@ from tests.reliability.faults import checkpoint_every_epoch, kill_after
 from tests.reliability.processes import Ended, Preparation, Warm, unprepared
 from tests.reliability.settings import FOLDER, MICRO
 from tfgansynth.assessment.fidelity import compare_features, expected_coverage
-from tfgansynth.assessment.neighbors import PARTS
 from tfgansynth.assessment.quality import QUANTILES
+from tfgansynth.data.copies import PARTS
 from tfgansynth.data.dataset import Case
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.evaluation.metrics import dice

@@ -4,6 +4,5 @@ Reading order:
 
 - `quality`: plausible shapes, and agreement of masks with their images.
 - `fidelity`: likeness of the distributions, next to the real reference.
-- `neighbors`, `memorization`: distances to training cases, and the audit.
-- `out_of_fold`: agreement with networks that know no copy.
+- `memorization`: the audit for copies of training cases.
 """

@@ -100,35 +100,6 @@ def shape_table(masks: NDArray[np.bool_], lungs: Lungs) -> dict[str, Values]:
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Misfit:
-    """A figure of the mask with this index outside the range of real training masks."""
-
-    index: int
-    figure: str
-    value: float
-    low: float
-    high: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Plausibility:
-    """Which masks of a set of n have a shape within the range of real ones.
-
-    Attributes:
-        plausible: bool (n,).
-        misfits: The figures outside their ranges, sorted by mask.
-    """
-
-    plausible: NDArray[np.bool_]
-    misfits: tuple[Misfit, ...]
-
-    @property
-    def share(self) -> float:
-        """The share of plausible masks."""
-        return float(self.plausible.mean())
-
-
 Ranges = Mapping[str, tuple[float, float]]
 
 
@@ -144,18 +115,16 @@ def shape_ranges(training: ShapeTable) -> dict[str, tuple[float, float]]:
     return ranges
 
 
-def plausibility(table: ShapeTable, ranges: Ranges) -> Plausibility:
-    """Find the figures of masks that are outside the ranges of the training masks."""
-    misfits = [
-        Misfit(int(index), name, float(table[name][index]), low, high)
+def misfits(table: ShapeTable, ranges: Ranges) -> dict[str, NDArray[np.bool_]]:
+    """Return which of n masks have a figure outside the range of training masks.
+
+    Returns:
+        By name of the figure: bool (n,). A mask without any is plausible.
+    """
+    return {
+        name: (table[name] < low) | (table[name] > high)
         for name, (low, high) in ranges.items()
-        for index in np.flatnonzero((table[name] < low) | (table[name] > high))
-    ]
-    n_masks = len(next(iter(table.values())))
-    plausible = np.ones(n_masks, np.bool_)
-    plausible[[misfit.index for misfit in misfits]] = False
-    ordered = sorted(misfits, key=lambda misfit: misfit.index)
-    return Plausibility(plausible, tuple(ordered))
+    }
 
 
 def agreement(
@@ -181,24 +150,6 @@ def agreement(
         )
     pairs = zip(masks, segmentations, strict=True)
     return np.array([dice(segmentation, mask) for mask, segmentation in pairs], float)
-
-
-def passes(agreement: Values, min_agreement: float) -> NDArray[np.bool_]:
-    """Return which pairs a filter keeps: those with at least this agreement.
-
-    Args:
-        agreement: float64 (n,), from `agreement`.
-        min_agreement: Dice coefficient, [0, 1]; 0 keeps every pair.
-
-    Returns:
-        bool (n,).
-
-    Raises:
-        ValueError: `min_agreement` is out of range.
-    """
-    if not 0 <= min_agreement <= 1:
-        raise ValueError(f"expected a min_agreement in [0, 1], got {min_agreement}")
-    return np.asarray(agreement >= min_agreement)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Find every fault of a data set, by file, before anything is trained on it."""
 
 import dataclasses
-import hashlib
 import os
 import statistics
 from collections import Counter
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray, resize_area
+from tfgansynth.data.copies import SIDE, content_key
 from tfgansynth.data.duplicates import find_duplicates
 from tfgansynth.data.importers import folder, jsrt
 from tfgansynth.data.importers.sources import (
@@ -24,7 +24,6 @@ from tfgansynth.data.importers.sources import (
     read_lungs,
 )
 from tfgansynth.data.lungs import Lungs, find_regions
-from tfgansynth.data.similarity import SIDE
 from tfgansynth.errors import Fault, FileError, printable
 
 Size = tuple[int, int]
@@ -227,7 +226,7 @@ def examine(scan: Scan, lungs: Lungs) -> Iterator[Examined]:
         first = source
         if image is not None:
             faults += image_faults(image, source)
-            first = first_with.setdefault(_fingerprint(image), source)
+            first = first_with.setdefault(content_key(image), source)
         if mask is not None:
             faults += mask_faults(mask, source, lungs)
         if image is not None and mask is not None:
@@ -296,10 +295,6 @@ def _collect(read: Callable[[], _Plane], faults: list[Fault]) -> _Plane | None:
     except FileError as error:
         faults.append(error.fault)
         return None
-
-
-def _fingerprint(image: FloatArray) -> bytes:
-    return hashlib.sha256(str(image.shape).encode() + image.tobytes()).digest()
 
 
 def _near_duplicates(scan: Scan, small: dict[str, FloatArray]) -> list[Fault]:

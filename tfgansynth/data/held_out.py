@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
+from tfgansynth.data.copies import shared_cases
 from tfgansynth.data.dataset import Case, CaseHashes, Dataset, case_hashes
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError, name_few
@@ -41,18 +42,6 @@ class HeldOutTestSet:
                 "results mean nothing; remove it and train it again"
             )
         return self.__cases
-
-
-def shared_cases(
-    cases: CaseHashes, others: CaseHashes, *, by_content: bool
-) -> list[str]:
-    """Return the ids of `cases` that are among `others`, by id or also by content."""
-    contents = set(others.values()) if by_content else set()
-    return [
-        case_id
-        for case_id, content in cases.items()
-        if case_id in others or content in contents
-    ]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

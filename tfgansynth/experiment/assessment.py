@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.assessment.memorization import Audit, audit
-from tfgansynth.assessment.neighbors import PARTS, Pairs
 from tfgansynth.assessment.quality import Values, agreement, shape_table
+from tfgansynth.data.copies import PARTS, Pairs
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.lungs import Lungs
@@ -160,7 +160,7 @@ def assess(
     with timer.part(EVALUATION):
         found = audit(*sets)
     with timer.part(PREDICTION):
-        nearest = found.parts["image"].nearest.cases
+        nearest = found.parts["image"].cases
         predictions = _Predictions.of(ensemble, *sets, nearest)
     with timer.part(EVALUATION):
         record = _record(experiment, fold, source, sets, predictions, found, ensemble)
@@ -292,8 +292,8 @@ def _arrays(
     arrays["features_training_case_ids"] = np.array(ids)
     for name, part in found.parts.items():
         arrays[f"null_{name}"] = part.null
-        arrays[f"nearest_distances_{name}"] = part.nearest.distances
-        arrays[f"nearest_cases_{name}"] = part.nearest.cases
+        arrays[f"nearest_distances_{name}"] = part.distances
+        arrays[f"nearest_cases_{name}"] = part.cases
     return {
         **arrays,
         **_gallery(found, fold),

@@ -12,12 +12,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
-from tfgansynth.assessment.out_of_fold import out_of_fold_agreement
-from tfgansynth.assessment.quality import passes
+from tfgansynth.assessment.quality import agreement
 from tfgansynth.config_checks import differences
 from tfgansynth.data.augmentation import augment_set, switched
+from tfgansynth.data.copies import distances, shared_cases
 from tfgansynth.data.dataset import case_hashes, images_and_masks
-from tfgansynth.data.held_out import FoldCases, shared_cases
+from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
@@ -225,7 +225,9 @@ def _filter(
     training = images_and_masks(fold.training)
 
     def agrees(images: ByteArray, masks: MaskArray) -> MaskArray:
-        return passes(out_of_fold_agreement(ensemble, training, images, masks), least)
+        # Networks that have not seen the nearest case know no copy of it either.
+        nearest = distances(training, (images, masks))["image"].argmin(axis=1)
+        return agreement(masks, ensemble.segment(images, nearest)) >= least
 
     return agrees
 

@@ -18,16 +18,16 @@ from tfgansynth.assessment.fidelity import (
     expected_coverage,
 )
 from tfgansynth.assessment.memorization import Audit
-from tfgansynth.assessment.neighbors import Pairs
 from tfgansynth.assessment.quality import (
     ShapeTable,
     Spread,
     agreement,
-    plausibility,
+    misfits,
     shape_ranges,
     shape_table,
     spread,
 )
+from tfgansynth.data.copies import Pairs
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.similarity import mean_pairwise_distance, perceptual_hash
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS, Features
@@ -223,12 +223,16 @@ def make_plausibility(
 ) -> PlausibleShares:
     """Say which shapes are within the range of training masks."""
     ranges = shape_ranges(training)
-    ours, real = (plausibility(table, ranges) for table in (synthetic, held_out))
-    figures = [misfit.figure for misfit in ours.misfits]
+    ours, real = (misfits(table, ranges) for table in (synthetic, held_out))
+    shares = [
+        float((~np.any([*found.values()], axis=0)).mean()) for found in (ours, real)
+    ]
+    # In the order of the first mask outside.
+    names = sorted((n for n in ours if ours[n].any()), key=lambda n: ours[n].argmax())
     return PlausibleShares(
-        synthetic=ours.share,
-        real=real.share,
-        misfits={name: figures.count(name) for name in dict.fromkeys(figures)},
+        synthetic=shares[0],
+        real=shares[1],
+        misfits={name: int(ours[name].sum()) for name in names},
     )
 
 

@@ -114,7 +114,7 @@ def draw_set(
     """
     if config.count < 1:
         raise InputError(f"count: expected at least 1 pair, got {config.count}")
-    distinct = DistinctFilter(max_distance=config.hash_distance)
+    distinct = DistinctFilter(config.hash_distance)
     images: list[ByteArray] = []
     masks: list[MaskArray] = []
     draws: list[Draw] = []
@@ -152,12 +152,12 @@ def draw_set(
                 n_empty += 1
             elif not agreeing[index]:
                 n_disagreeing += 1
-            elif not distinct.add(image):
+            elif (text := distinct.add(image)) is None:
                 n_similar += 1
             else:
                 images.append(image)
                 masks.append(mask)
-                draws.append(Draw(batch, index, distinct.hashes[-1]))
+                draws.append(Draw(batch, index, text))
         batch += 1
     return SyntheticSet(
         images=np.stack(images),

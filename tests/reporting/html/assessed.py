@@ -98,7 +98,7 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
         "real_masks": training[1],
         **{f"null_{name}": part.null for name, part in found.parts.items()},
         **{
-            f"nearest_distances_{name}": part.nearest.distances
+            f"nearest_distances_{name}": part.distances
             for name, part in found.parts.items()
         },
     }

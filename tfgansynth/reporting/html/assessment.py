@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray, MaskArray
-from tfgansynth.assessment.neighbors import PARTS
+from tfgansynth.data.copies import PARTS
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.records import converter
 from tfgansynth.records.assessments import Assessment

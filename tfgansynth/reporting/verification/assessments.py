@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.assessment.memorization import Audit, PartAudit
-from tfgansynth.assessment.neighbors import PARTS, Nearest, Pairs
 from tfgansynth.assessment.quality import Values, agreement, shape_table, spread
+from tfgansynth.data.copies import PARTS, Pairs
 from tfgansynth.records import assessments, converter
 from tfgansynth.records.assessments import (
     Agreement,
@@ -164,10 +164,8 @@ def _audit(arrays: _Arrays) -> Audit:
     return Audit(
         {
             part: PartAudit(
-                nearest=Nearest(
-                    cases=arrays[f"nearest_cases_{part}"],
-                    distances=arrays[f"nearest_distances_{part}"],
-                ),
+                cases=arrays[f"nearest_cases_{part}"],
+                distances=arrays[f"nearest_distances_{part}"],
                 null=np.sort(arrays[f"null_{part}"]),
             )
             for part in PARTS

@@ -3,7 +3,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tfgansynth.assessment.neighbors import Pairs, distances, nearest
+from tfgansynth.assessment.memorization import nearest
+from tfgansynth.data.copies import Pairs, distances, shared_cases, unit_vectors
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.loading import load_phantoms
 
@@ -80,8 +81,8 @@ def test_a_smooth_average_is_near_to_all_but_relatively_near_to_none(
     np.fill_diagonal(among, np.inf)
 
     assert to_average.min() < among.min()
-    quarter = np.quantile(nearest(among).distances, 0.25)
-    assert nearest(to_average).distances[0] > quarter
+    quarter = np.quantile(nearest(among)[1], 0.25)
+    assert nearest(to_average)[1][0] > quarter
 
 
 def test_altered_copies_stand_out(phantoms: Pairs) -> None:
@@ -96,11 +97,11 @@ def test_altered_copies_stand_out(phantoms: Pairs) -> None:
     }
     among = distances(phantoms, phantoms)["image"]
     np.fill_diagonal(among, np.inf)
-    least = nearest(among).distances.min()
+    least = nearest(among)[1].min()
     for name, copies in disguises.items():
-        found = nearest(distances(phantoms, (copies, masks))["image"])
-        assert found.cases.tolist() == list(range(24)), name
-        assert found.distances.max() < least, name
+        cases, relative = nearest(distances(phantoms, (copies, masks))["image"])
+        assert cases.tolist() == list(range(24)), name
+        assert relative.max() < least, name
 
 
 def test_small_and_empty_pairs_have_distances() -> None:
@@ -113,32 +114,6 @@ def test_small_and_empty_pairs_have_distances() -> None:
         np.testing.assert_allclose(np.diag(matrix)[:3], 0, atol=2e-3)
         # What shows nothing resembles nothing.
         np.testing.assert_allclose(matrix[3], np.sqrt(2), atol=1e-6)
-
-
-def test_nearest_is_relative_to_the_mean_of_the_others() -> None:
-    matrix = np.array([[0.4, 0.1, 0.6], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
-    found = nearest(matrix)
-
-    assert found.cases.tolist() == [1, 0, 0]
-    np.testing.assert_allclose(found.distances, [0.2, 1.0, 0.0])
-
-
-def test_cases_at_infinity_are_left_out() -> None:
-    found = nearest(np.array([[np.inf, 0.4, 0.8]]))
-
-    assert found.cases.tolist() == [1]
-    assert found.distances.tolist() == [0.5]
-
-
-def test_only_the_next_50_count() -> None:
-    row = np.concatenate([[0.3], np.full(50, 0.6), np.full(20, 100.0)])
-    assert nearest(row[None]).distances.tolist() == pytest.approx([0.5])
-
-
-@pytest.mark.parametrize("matrix", [np.ones((3, 1)), np.array([[np.inf, 1.0]])])
-def test_one_training_case_is_too_few(matrix: NDArray[np.float64]) -> None:
-    with pytest.raises(ValueError, match="at least 2"):
-        nearest(matrix)
 
 
 @pytest.mark.parametrize(
@@ -155,3 +130,27 @@ def test_images_and_masks_must_fit(
 ) -> None:
     with pytest.raises(ValueError, match="of one size"):
         distances(phantoms, (np.zeros(images), np.zeros(masks, np.bool_)))
+
+
+def test_shared_cases_are_listed_by_our_ids() -> None:
+    ours = {"a": "1", "b": "2", "c": "3"}
+    theirs = {"a": "9", "x": "3"}
+    assert shared_cases(ours, theirs, by_content=True) == ["a", "c"]
+    assert shared_cases(ours, theirs, by_content=False) == ["a"]
+
+
+def test_products_of_unit_vectors_are_correlations() -> None:
+    planes = np.random.default_rng(0).normal(size=(3, 5, 7)).astype(np.float32)
+
+    vectors = unit_vectors(planes)
+
+    expected = np.corrcoef(planes.reshape(3, -1))
+    np.testing.assert_allclose(vectors @ vectors.T, expected, atol=1e-6)
+
+
+def test_a_plane_without_details_correlates_with_nothing() -> None:
+    flat = np.full((1, 4, 4), 7, np.float32)
+
+    assert not unit_vectors(flat).any()
+    flat[0, 0, 0] += 1e-6
+    assert np.abs(unit_vectors(flat, least=1e-4)).max() < 1e-4
