@@ -87,10 +87,7 @@ def split_pair(
 ) -> tuple[ByteArray, ByteArray]:
     """Split pairs (..., H, W, 2) in [-1, 1] into uint8 images and grey masks.
 
-    Args:
-        pair: The pairs.
-        scaling: A name in `HALF_RANGES`.
-        rounding: A name in `ROUNDINGS`.
+    See `to_bytes`.
     """
     pixels = to_bytes(pair, scaling, rounding)
     return pixels[..., 0], pixels[..., 1]

@@ -8,7 +8,7 @@ import pytest
 from tfgansynth.arrays import ByteArray, FloatArray
 from tfgansynth.data.copies import Pairs, distances
 from tfgansynth.segmentation.ensembles import CrossFittedEnsemble, PseudoLabelEnsemble
-from tfgansynth.synthesis.pseudo_labels import relabel
+from tfgansynth.synthesis.substitutes import relabel
 
 SIDE = 32
 

@@ -164,7 +164,8 @@ def compare_shapes(
     """
     tables = training, synthetic, held_out
     reference, *others = (
-        np.stack([table[name] / _unit(values) for name, values in training.items()])
+        # A constant figure, as numbers of components can be, keeps its unit.
+        np.stack([table[n] / (float(np.std(v)) or 1.0) for n, v in training.items()])
         for table in tables
     )
     sizes = tuple(table.shape[1] for table in (reference, *others))
@@ -191,10 +192,10 @@ def _compare(
     """Compare means over subsets, with intervals from halves.
 
     Args:
-        names: The names of the figures.
+        names: Of the figures.
         measure: Takes indices of training, synthetic and held-out cases; returns
             (2, figures): synthetic and real reference.
-        sizes: The sizes of the three sets.
+        sizes: Of the three sets.
         limits: (2, figures), the lowest and highest possible values.
         seed: Determines the subsets.
         n_draws: The number of subsets.
@@ -234,11 +235,6 @@ def _spread(deviations: Matrix) -> Matrix:
     """
     low, high = np.quantile(deviations, (0.025, 0.975), axis=0)
     return np.stack([np.minimum(low, 0), np.maximum(high, 0)])
-
-
-def _unit(values: Matrix) -> float:
-    """Return the standard deviation of a figure, or 1 if it is constant."""
-    return float(np.std(values)) or 1.0
 
 
 def _wasserstein(first: Matrix, second: Matrix) -> Matrix:

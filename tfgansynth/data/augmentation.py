@@ -85,15 +85,9 @@ def switched(
 def augment_pair(
     pair: FloatArray, rng: np.random.Generator, config: AugmentationConfig
 ) -> FloatArray:
-    """Augment the image and the mask of a pair in the same way.
+    """Augment image and mask of a pair, float32 (S, S, 2) in [-1, 1], in the same way.
 
-    Args:
-        pair: float32 (S, S, 2) in [-1, 1]. A soft mask becomes a binary one.
-        rng: The source of all randomness.
-        config: The strength of each change.
-
-    Returns:
-        float32 (S, S, 2) in [-1, 1].
+    A soft mask becomes a binary one.
     """
     image = np.asarray((pair[..., 0] + 1) * 127.5, np.float32)
     return stack_pair(*augment(image, pair[..., 1] > 0, rng, config))
@@ -105,17 +99,7 @@ def augment_set(
     rng: np.random.Generator,
     config: AugmentationConfig,
 ) -> tuple[ByteArray, MaskArray]:
-    """Augment each image and its mask in the same way.
-
-    Args:
-        images: uint8 (n, S, S).
-        masks: bool (n, S, S).
-        rng: The source of all randomness.
-        config: The strength of each change.
-
-    Returns:
-        uint8 (n, S, S) and bool (n, S, S).
-    """
+    """Augment images, uint8 (n, S, S), and their masks, bool, each in its own way."""
     augmented = [
         augment(image.astype(np.float32), mask, rng, config)
         for image, mask in zip(images, masks, strict=True)

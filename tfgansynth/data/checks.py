@@ -162,7 +162,15 @@ def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report
             mask_areas.append(100 * float(case.mask.mean()))
         if not case.faults:
             notes += _oddities(case, lungs)
-    duplicates += _near_duplicates(scan, small)
+    sources = {source.case_id: source for source in scan.sources}
+    duplicates += [
+        Fault(
+            sources[pair.second].image_path,
+            f"is {pair.relation} {sources[pair.first].image_path.name}; remove one "
+            "(run_table refuses them across its split without --allow-duplicates)",
+        )
+        for pair in find_duplicates(small)
+    ]
     (notes if allow_duplicates else faults).extend(duplicates)
     return Report(
         root=root,
@@ -223,61 +231,50 @@ def examine(scan: Scan, lungs: Lungs) -> Iterator[Examined]:
         faults: list[Fault] = []
         image = _collect(partial(read_image, source), faults)
         mask = _collect(partial(read_lungs, source, lungs), faults)
+        faults += _faults(source, image, mask, lungs)
         first = source
         if image is not None:
-            faults += image_faults(image, source)
             first = first_with.setdefault(content_key(image), source)
-        if mask is not None:
-            faults += mask_faults(mask, source, lungs)
-        if image is not None and mask is not None:
-            faults += size_faults(image, mask, source)
         earlier = None if first is source else first
         yield Examined(source, image, mask, tuple(faults), earlier)
 
 
-def image_faults(image: FloatArray, source: Source) -> list[Fault]:
-    """Return what is wrong with an image: float32 (H, W), [0, 255]."""
-    faults = []
-    if image.min() == image.max():
-        faults.append(Fault(source.image_path, "has the same value in every pixel"))
-    if image.shape[0] != image.shape[1]:
-        faults.append(
-            Fault(
-                source.image_path,
-                f"is {_size_text(_size(image))} px, images must be square; "
-                "crop or pad it (and its mask) first",
-            )
+def _faults(
+    source: Source, image: FloatArray | None, mask: MaskArray | None, lungs: Lungs
+) -> Iterator[Fault]:
+    """Yield what is wrong with an image, with a mask, and with their sizes."""
+    if image is not None and image.min() == image.max():
+        yield Fault(source.image_path, "has the same value in every pixel")
+    if image is not None and image.shape[0] != image.shape[1]:
+        yield Fault(
+            source.image_path,
+            f"is {_size_text(_size(image))} px, images must be square; "
+            "crop or pad it (and its mask) first",
         )
-    return faults
-
-
-def mask_faults(mask: MaskArray, source: Source, lungs: Lungs) -> list[Fault]:
-    """Return what is wrong with a mask: bool (h, w), the requested lungs."""
-    if not mask.any():
+    if mask is not None and not mask.any():
         missing = "" if lungs == "both" else f" (no {lungs} lung in it)"
-        return [Fault(source.mask_path, f"is an empty mask{missing}")]
-    if mask.all():
-        return [Fault(source.mask_path, "is a mask that covers the whole image")]
-    return []
-
-
-def size_faults(image: FloatArray, mask: MaskArray, source: Source) -> list[Fault]:
-    """Return a fault if a mask does not fit its image.
-
-    In the folder layout the sizes must be equal. In the JSRT layout one may be the
-    other times a whole number (images of 2048 px, masks of 1024 px).
-    """
-    if image.shape == mask.shape:
-        return []
-    if source.layout == "jsrt" and _whole_factor(image.shape, mask.shape):
-        return []
-    return [
-        Fault(
+        yield Fault(source.mask_path, f"is an empty mask{missing}")
+    elif mask is not None and mask.all():
+        yield Fault(source.mask_path, "is a mask that covers the whole image")
+    if image is not None and mask is not None and not _fit(image, mask, source):
+        yield Fault(
             source.mask_path,
             f"is {_size_text(_size(mask))} px, its image {source.image_path.name} is "
             f"{_size_text(_size(image))} px; make them the same size",
         )
-    ]
+
+
+def _fit(image: FloatArray, mask: MaskArray, source: Source) -> bool:
+    """Whether a mask fits its image.
+
+    In the folder layout the sizes must be equal. In the JSRT layout one may be the
+    other times a whole number (images of 2048 px, masks of 1024 px).
+    """
+    if source.layout != "jsrt":
+        return image.shape == mask.shape
+    small, large = sorted((image.shape, mask.shape))
+    factor = large[0] // small[0]
+    return large == tuple(factor * side for side in small)
 
 
 def same_image(source: Source, earlier: Source) -> Fault:
@@ -295,19 +292,6 @@ def _collect(read: Callable[[], _Plane], faults: list[Fault]) -> _Plane | None:
     except FileError as error:
         faults.append(error.fault)
         return None
-
-
-def _near_duplicates(scan: Scan, small: dict[str, FloatArray]) -> list[Fault]:
-    """Find altered copies among small versions of images, by case id."""
-    sources = {source.case_id: source for source in scan.sources}
-    return [
-        Fault(
-            sources[pair.second].image_path,
-            f"is {pair.relation} {sources[pair.first].image_path.name}; remove one "
-            "(run_table refuses them across its split without --allow-duplicates)",
-        )
-        for pair in find_duplicates(small)
-    ]
 
 
 def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:
@@ -332,13 +316,6 @@ def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:
             )
         )
     return notes
-
-
-def _whole_factor(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Whether the larger shape is the smaller one times a whole number."""
-    small, large = sorted((one, other))
-    factor = large[0] // small[0]
-    return large == tuple(factor * side for side in small)
 
 
 def _size(plane: NDArray[np.generic]) -> Size:

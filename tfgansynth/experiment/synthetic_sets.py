@@ -40,8 +40,6 @@ from tfgansynth.segmentation.ensembles import (
     PseudoLabelEnsemble,
     load_networks,
 )
-from tfgansynth.synthesis.control import case_sampler, is_control
-from tfgansynth.synthesis.pseudo_labels import relabel
 from tfgansynth.synthesis.sampling import (
     MANIFEST,
     Filter,
@@ -50,6 +48,7 @@ from tfgansynth.synthesis.sampling import (
     read_set,
     write_set,
 )
+from tfgansynth.synthesis.substitutes import case_sampler, is_control, relabel
 
 Provenance = dict[str, Any]
 """All that something came from, plain for JSON."""

@@ -50,19 +50,10 @@ def clean_mask(grey_mask: ByteArray, *, threshold: int, components: int) -> Mask
 def clean_masks(
     grey_masks: ByteArray, *, threshold: int, components: int
 ) -> NDArray[np.bool_]:
-    """Clean a stack of generated masks, each by `clean_mask`.
-
-    Args:
-        grey_masks: uint8 (n, H, W), [0, 255]; n may be 0.
-        threshold: Pixels of at least this value belong to the mask, [1, 255].
-        components: How many of the largest components to keep, >= 1.
-
-    Returns:
-        bool (n, H, W).
+    """Clean generated masks, uint8 (n, H, W), each by `clean_mask`: bool (n, H, W).
 
     Raises:
-        ValueError: The stack is not uint8 or not (n, H, W); `threshold` or
-            `components` is out of range.
+        ValueError: The stack is not (n, H, W); or as for `clean_mask`.
     """
     if grey_masks.ndim != 3:
         raise ValueError(f"expected grey masks (n, H, W), got shape {grey_masks.shape}")

@@ -32,11 +32,6 @@ AIR_DEPTH_MM = 105.0
 """Soft tissue that the deepest part of a lung displaces."""
 
 
-def phantom_case_ids(count: int) -> list[str]:
-    """Return the ids of the first `count` phantoms: `phantom-001` and on."""
-    return [f"phantom-{number:03d}" for number in range(1, count + 1)]
-
-
 def make_phantom(index: int, seed: int, lungs: Lungs, size: int = 256) -> RawCase:
     """Draw one phantom, which depends on seed and index only.
 
@@ -77,7 +72,7 @@ def make_phantom(index: int, seed: int, lungs: Lungs, size: int = 256) -> RawCas
     )
     attenuation = SOFT_PER_MM * np.maximum(soft_mm, 0) + bone
     image = _expose(film, attenuation, masks["both"], rng, grain)
-    return RawCase(phantom_case_ids(index + 1)[-1], image, masks[lungs])
+    return RawCase(f"phantom-{index + 1:03d}", image, masks[lungs])
 
 
 def make_phantoms(

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tfgansynth.synthesis.control import case_sampler
 from tfgansynth.synthesis.sampling import draw_z
+from tfgansynth.synthesis.substitutes import case_sampler
 
 N_CASES, SIDE = 30, 4
 IMAGES = np.arange(N_CASES, dtype=np.float32)[:, None, None] + np.zeros(
