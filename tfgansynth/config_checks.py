@@ -60,11 +60,7 @@ def check(config: Config) -> None:
 
 
 def check_halvings(size: int, halvings: int) -> None:
-    """Refuse a size that a network cannot halve so often.
-
-    Args:
-        size: Side of the images in pixels.
-        halvings: Levels of the network.
+    """Refuse a side in pixels that a network cannot halve so often.
 
     Raises:
         InputError: It leaves a remainder.
@@ -122,12 +118,7 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[
 def require_same(
     ours: Mapping[str, Any], theirs: Mapping[str, Any], path: Path
 ) -> None:
-    """Refuse what was made with other settings, on other data or other networks.
-
-    Args:
-        ours: What it should have been made with; nested, plain.
-        theirs: What it was made with.
-        path: Where it lies, for the message.
+    """Refuse what lies at `path`, made with `theirs` instead of `ours`.
 
     Raises:
         InputError: Names what differs.

@@ -189,23 +189,13 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
         entries = []
         for index, draw in enumerate(synthetic.draws):
             name = f"{pair_name(index)}.png"
-            files = {}
-            planes = {
-                "images": synthetic.images[index],
-                "masks": synthetic.masks[index].astype(np.uint8) * np.uint8(255),
-            }
-            for kind, plane in planes.items():
-                path = partial / kind / name
+            entry = {"name": name, **dataclasses.asdict(draw)}
+            bright = synthetic.masks[index].astype(np.uint8) * np.uint8(255)
+            for kind, plane in (("image", synthetic.images[index]), ("mask", bright)):
+                path = partial / f"{kind}s" / name
                 storage.write_png(path, plane)
-                files[kind] = storage.hash_file(path)
-            entries.append(
-                {
-                    "name": name,
-                    **dataclasses.asdict(draw),
-                    "image_sha256": files["images"],
-                    "mask_sha256": files["masks"],
-                }
-            )
+                entry[f"{kind}_sha256"] = storage.hash_file(path)
+            entries.append(entry)
         content = {
             **manifest,
             "drawn": synthetic.n_drawn,

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,9 @@ class _Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        assert self.popen.stdin
+        assert self.popen.stdout
+        self.requests, self.answers = self.popen.stdin, self.popen.stdout
         try:
             with self.time_limit():
                 ready = self.answers.read(len(decoding.READY))
@@ -71,14 +74,6 @@ class _Process:
         except BaseException:
             self.end()
             raise
-
-    @property
-    def requests(self) -> BinaryIO:
-        return cast(BinaryIO, self.popen.stdin)
-
-    @property
-    def answers(self) -> BinaryIO:
-        return cast(BinaryIO, self.popen.stdout)
 
     @contextlib.contextmanager
     def time_limit(self) -> Iterator[None]:
@@ -97,7 +92,8 @@ class _Process:
 
     def _last_message(self) -> str:
         """Return the last line that the process wrote before it was ready."""
-        messages = cast(BinaryIO, self.popen.stderr).read().decode(errors="replace")
+        assert self.popen.stderr
+        messages = self.popen.stderr.read().decode(errors="replace")
         return one_line((messages.strip().splitlines() or [""])[-1])
 
     def why(self, exit_code: int) -> str:
