@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray, FloatArray
 from tfgansynth.data.copies import Pairs, distances
@@ -58,7 +59,9 @@ def test_a_pair_is_segmented_by_who_has_not_seen_its_nearest_case(
     rng = np.random.default_rng(1)
     images, _ = training
     # Nearly cases 5, 2, 0 and 1, whose networks mark rows 1, 2, 0 and 1.
-    nearly = images[[5, 2, 0, 1]] * 0.9 + rng.normal(0, 3, (4, SIDE, SIDE))
+    nearly: NDArray[Any] = images[[5, 2, 0, 1]] * 0.9 + rng.normal(
+        0, 3, (4, SIDE, SIDE)
+    )
     rows = np.zeros((4, SIDE, SIDE), np.bool_)
     rows[np.arange(4), [1, 2, 0, 2]] = True
     nearest = distances(training, (nearly, rows))["image"].argmin(axis=1)

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
+from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.assessment.quality import agreement
 from tfgansynth.config_checks import differences
 from tfgansynth.data.augmentation import augment_set, switched
@@ -223,7 +223,7 @@ def _filter(
         return None
     training = images_and_masks(fold.training)
 
-    def agrees(images: ByteArray, masks: MaskArray) -> MaskArray:
+    def agrees(images: NDArray[Any], masks: MaskArray) -> MaskArray:
         # Networks that have not seen the nearest case know no copy of it either.
         nearest = distances(training, (images, masks))["image"].argmin(axis=1)
         return agreement(masks, ensemble.segment(images, nearest)) >= least

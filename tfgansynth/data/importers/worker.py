@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,7 +204,7 @@ def _verdict(ended: _Ended) -> Exception:
     return DecoderFailure(f"the image decoder failed twice ({ended}); {advice}")
 
 
-def _read_exactly(source: BinaryIO, n_bytes: int) -> bytes:
+def _read_exactly(source: IO[bytes], n_bytes: int) -> bytes:
     content = source.read(n_bytes)
     if len(content) < n_bytes:
         raise EOFError
