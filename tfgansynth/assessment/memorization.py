@@ -150,15 +150,12 @@ class PartAudit:
         """Whether it has no copy and no excess below the threshold."""
         return not self.copies.size and self.p_value >= _EXCESS_LEVEL
 
-    def closest(self, count: int) -> list[tuple[int, int, float]]:
-        """List the items nearest to a training case, for a gallery.
+    def closest(self, count: int) -> Indices:
+        """The indices of the `count` items nearest to a training case, nearest first.
 
-        Returns:
-            Index in the synthetic set, index of the training case and relative
-            distance of `count` items, or of all if there are fewer; nearest first.
+        All of them if there are fewer.
         """
-        order = np.argsort(self.distances, kind="stable")[:count]
-        return [(int(i), int(self.cases[i]), float(self.distances[i])) for i in order]
+        return np.argsort(self.distances, kind="stable")[:count]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -232,6 +232,8 @@ def examine(scan: Scan, lungs: Lungs) -> Iterator[Examined]:
         image = _collect(partial(read_image, source), faults)
         mask = _collect(partial(read_lungs, source, lungs), faults)
         faults += _faults(source, image, mask, lungs)
+        if image is not None and mask is not None:
+            faults += _size_faults(source, image, mask, scan.layout)
         first = source
         if image is not None:
             first = first_with.setdefault(content_key(image), source)
@@ -242,7 +244,7 @@ def examine(scan: Scan, lungs: Lungs) -> Iterator[Examined]:
 def _faults(
     source: Source, image: FloatArray | None, mask: MaskArray | None, lungs: Lungs
 ) -> Iterator[Fault]:
-    """Yield what is wrong with an image, with a mask, and with their sizes."""
+    """Yield what is wrong with an image and with a mask."""
     if image is not None and image.min() == image.max():
         yield Fault(source.image_path, "has the same value in every pixel")
     if image is not None and image.shape[0] != image.shape[1]:
@@ -256,25 +258,24 @@ def _faults(
         yield Fault(source.mask_path, f"is an empty mask{missing}")
     elif mask is not None and mask.all():
         yield Fault(source.mask_path, "is a mask that covers the whole image")
-    if image is not None and mask is not None and not _fit(image, mask, source):
+
+
+def _size_faults(
+    source: Source, image: FloatArray, mask: MaskArray, layout: Layout
+) -> Iterator[Fault]:
+    """Yield a fault if a mask does not fit its image.
+
+    In the folder layout the sizes must be equal. In the JSRT layout one may be the
+    other times a whole number (images of 2048 px, masks of 1024 px).
+    """
+    small, large = sorted((image.shape, mask.shape))
+    factor = large[0] // small[0] if layout == "jsrt" else 1
+    if large != tuple(factor * side for side in small):
         yield Fault(
             source.mask_path,
             f"is {_size_text(_size(mask))} px, its image {source.image_path.name} is "
             f"{_size_text(_size(image))} px; make them the same size",
         )
-
-
-def _fit(image: FloatArray, mask: MaskArray, source: Source) -> bool:
-    """Whether a mask fits its image.
-
-    In the folder layout the sizes must be equal. In the JSRT layout one may be the
-    other times a whole number (images of 2048 px, masks of 1024 px).
-    """
-    if source.layout != "jsrt":
-        return image.shape == mask.shape
-    small, large = sorted((image.shape, mask.shape))
-    factor = large[0] // small[0]
-    return large == tuple(factor * side for side in small)
 
 
 def same_image(source: Source, earlier: Source) -> Fault:

@@ -325,11 +325,12 @@ def _held_out_words(fold: FoldCases) -> str:
 
 
 def _gallery(found: Audit, fold: FoldCases) -> dict[str, NDArray[Any]]:
-    pairs, cases, distances = zip(*found.parts["pair"].closest(_GALLERY), strict=True)
-    nearest = [fold.training[index] for index in cases]
+    part = found.parts["pair"]
+    shown = part.closest(_GALLERY)
+    nearest = [fold.training[index] for index in part.cases[shown]]
     return {
-        "gallery_synthetic": np.array(pairs),
-        "gallery_distances": np.array(distances),
+        "gallery_synthetic": shown,
+        "gallery_distances": part.distances[shown],
         "gallery_case_ids": np.array([case.case_id for case in nearest]),
         **_shown("gallery", nearest),
     }

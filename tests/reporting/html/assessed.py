@@ -54,7 +54,9 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
         "real": rng.beta(40, 2, N_HELD_OUT),
     }
     found = audit(training, (images, masks), held_out)
-    closest = found.parts["pair"].closest(N_SHOWN)
+    pair = found.parts["pair"]
+    closest = pair.closest(N_SHOWN)
+    nearest = pair.cases[closest]
     record = Assessment(
         fold=1,
         synthetic_set=AssessedSet(
@@ -89,11 +91,11 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
     arrays = {
         "agreement_synthetic": agreed["synthetic"],
         "agreement_real": agreed["real"],
-        "gallery_synthetic": np.array([index for index, _, _ in closest]),
-        "gallery_distances": np.array([distance for _, _, distance in closest]),
-        "gallery_case_ids": np.array([cases[case].case_id for _, case, _ in closest]),
-        "gallery_images": np.stack([_bytes(planes[case]) for _, case, _ in closest]),
-        "gallery_masks": np.stack([drawn[case] for _, case, _ in closest]),
+        "gallery_synthetic": closest,
+        "gallery_distances": pair.distances[closest],
+        "gallery_case_ids": np.array([cases[case].case_id for case in nearest]),
+        "gallery_images": np.stack([_bytes(planes[case]) for case in nearest]),
+        "gallery_masks": np.stack([drawn[case] for case in nearest]),
         "real_images": _bytes(training[0]),
         "real_masks": training[1],
         **{f"null_{name}": part.null for name, part in found.parts.items()},

@@ -46,7 +46,7 @@ def scan(root: Path) -> Scan:
         for stem in sorted(masks.keys() - images.keys())
     ]
     sources = tuple(
-        Source(stem, "folder", images[stem], {"both": masks[stem]})
+        Source(stem, images[stem], {"both": masks[stem]})
         for stem in sorted(images.keys() & masks.keys())
     )
     faults += [

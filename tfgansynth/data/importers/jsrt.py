@@ -84,7 +84,7 @@ def scan(root: Path) -> Scan:
         for path in masks[case_id].values()
     ]
     sources = tuple(
-        Source(case_id, "jsrt", images[case_id], masks[case_id])
+        Source(case_id, images[case_id], masks[case_id])
         for case_id in sorted(images.keys() & masks.keys())
     )
     return Scan("jsrt", sources, tuple(faults))

@@ -28,14 +28,12 @@ class Source:
 
     Attributes:
         case_id: Stem of the image's file name, in Unicode normal form C.
-        layout: The layout of its folder.
         image_path: The image.
         mask_paths: The masks by what they show: `both` in the folder layout, `left`
             and `right` (at least one of them) in the JSRT layout.
     """
 
     case_id: str
-    layout: Layout
     image_path: Path
     mask_paths: Mapping[Lungs, Path]
 

@@ -174,11 +174,11 @@ def _audit(arrays: _Arrays) -> Audit:
 
 
 def _gallery(stored: _Stored, audit: Audit) -> dict[str, NDArray[Any]]:
-    n_shown = len(stored.arrays["gallery_synthetic"])
-    closest = audit.parts["pair"].closest(n_shown)
-    pairs, cases, distances = zip(*closest, strict=True)
+    part = audit.parts["pair"]
+    shown = part.closest(len(stored.arrays["gallery_synthetic"]))
+    nearest = [stored.training[index] for index in part.cases[shown]]
     return {
-        "gallery_synthetic": np.array(pairs),
-        "gallery_distances": np.array(distances),
-        "gallery_case_ids": np.array([stored.training[index] for index in cases]),
+        "gallery_synthetic": shown,
+        "gallery_distances": part.distances[shown],
+        "gallery_case_ids": np.array(nearest),
     }
