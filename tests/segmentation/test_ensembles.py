@@ -59,9 +59,8 @@ def test_a_pair_is_segmented_by_who_has_not_seen_its_nearest_case(
     rng = np.random.default_rng(1)
     images, _ = training
     # Nearly cases 5, 2, 0 and 1, whose networks mark rows 1, 2, 0 and 1.
-    nearly: NDArray[Any] = images[[5, 2, 0, 1]] * 0.9 + rng.normal(
-        0, 3, (4, SIDE, SIDE)
-    )
+    noise = rng.normal(0, 3, (4, SIDE, SIDE))
+    nearly: NDArray[Any] = images[[5, 2, 0, 1]] * 0.9 + noise
     rows = np.zeros((4, SIDE, SIDE), np.bool_)
     rows[np.arange(4), [1, 2, 0, 2]] = True
     nearest = distances(training, (nearly, rows))["image"].argmin(axis=1)
