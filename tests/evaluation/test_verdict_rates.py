@@ -14,13 +14,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from tfgansynth.evaluation.comparisons import Verdict, decide, holm
+from tfgansynth.evaluation.comparisons import holm
 from tfgansynth.evaluation.mixed_effects import (
     SIGNIFICANCE,
     Differences,
     Estimate,
     estimate,
 )
+from tfgansynth.evaluation.verdicts import Verdict, decide
 from tfgansynth.seeds import derive_seed
 
 MARGIN = 0.005

@@ -2,11 +2,8 @@ import dataclasses
 
 import pytest
 
-from tests.evaluation.made import comparison, estimate
-from tfgansynth.evaluation.comparisons import (
-    Verdict,
-)
-from tfgansynth.evaluation.verdicts import sentence
+from tests.evaluation.made import comparison, difference
+from tfgansynth.evaluation.verdicts import Verdict, sentence
 
 HELPS = comparison(Verdict.HELPS, 0.002, 0.012)
 
@@ -94,9 +91,8 @@ def test_one_run_is_said_to_be_one() -> None:
 
 
 def test_metrics_that_disagree_are_told() -> None:
-    worse = {"hausdorff_px": estimate(2.5, 1.0, 4.0, 6)}
-    pair = dataclasses.replace(HELPS.pair, estimates={**HELPS.pair.estimates, **worse})
+    metrics = {**HELPS.metrics, "hausdorff_px": difference(2.5, 1.0, 4.0)}
 
-    said = sentence(dataclasses.replace(HELPS, pair=pair))
+    said = sentence(dataclasses.replace(HELPS, metrics=metrics))
 
     assert said.endswith("; against this, HD [px] worse (+2.5000).")

@@ -8,9 +8,9 @@ import pytest
 from tests.records.made import finished
 from tfgansynth.data.dataset import Layout
 from tfgansynth.evaluation.case_rows import CaseRow
-from tfgansynth.evaluation.comparisons import Verdict
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
+from tfgansynth.evaluation.verdicts import Verdict
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet, Remark

@@ -8,20 +8,17 @@ import pytest
 
 from tests.evaluation.made import comparison
 from tests.records.made import identity
-from tfgansynth.evaluation import comparisons
-from tfgansynth.evaluation.comparisons import HIGHER_IS_BETTER, Verdict
 from tfgansynth.evaluation.tables import (
     METRIC_HEADINGS,
     PHANTOM_WARNING,
     Summary,
     TrainingSet,
 )
-from tfgansynth.evaluation.verdicts import sentence
+from tfgansynth.evaluation.verdicts import PairComparison, Verdict, sentence
 from tfgansynth.records.comparisons import (
     Comparison,
     RegimeRow,
     RegimeTable,
-    make_pair,
 )
 from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.runs import Remark
@@ -33,7 +30,7 @@ from tfgansynth.reporting.comparisons import (
 HELPS = comparison(Verdict.HELPS, 0.002, 0.012)
 
 
-def shown(*found: comparisons.PairVerdict) -> Comparison:
+def shown(*found: PairComparison) -> Comparison:
     return Comparison(
         warning=None,
         context="somewhere, preset fast",
@@ -44,7 +41,7 @@ def shown(*found: comparisons.PairVerdict) -> Comparison:
         remarks=(),
         tables=(),
         confidence=0.95,
-        comparisons=tuple(map(make_pair, found)),
+        comparisons=found,
         unets=(),
     )
 
@@ -100,13 +97,13 @@ def test_json() -> None:
         "second": "mixed",
         "n_pairs": 3,
         "n_seeds": 2,
-        "design": dataclasses.asdict(HELPS.pair.primary.design),
+        "design": dataclasses.asdict(HELPS.design),
         "margin": 0.005,
         "verdict": "helps",
         "more_seeds": None,
         "sentence": sentence(HELPS),
     }
-    assert list(metrics) == list(HIGHER_IS_BETTER)
+    assert list(metrics) == list(METRIC_HEADINGS)
     assert metrics["dice"] == {
         "mean": pytest.approx(0.007),
         "low": 0.002,

@@ -24,10 +24,8 @@ corrected over the same families; they have no verdict.
 """
 
 import dataclasses
-import enum
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -35,31 +33,16 @@ from scipy import stats
 
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.mixed_effects import SIGNIFICANCE, Estimate, estimate
-
-PRIMARY = "dice"
-"""The metric that the verdict is on."""
-
-HIGHER_IS_BETTER: Mapping[str, bool] = MappingProxyType(
-    {
-        "dice": True,
-        "hausdorff_px": False,
-        "hausdorff_95_px": False,
-        "mean_surface_distance_px": False,
-    }
+from tfgansynth.evaluation.tables import METRIC_HEADINGS
+from tfgansynth.evaluation.verdicts import (
+    MOST_SEEDS,
+    PRIMARY,
+    MetricDifference,
+    PairComparison,
+    Verdict,
+    decide,
+    sentence,
 )
-"""The metrics, as fields of `CaseMetrics`, and which way they improve."""
-
-MOST_SEEDS = 100
-"""Seeds in all beyond which no verdict is looked for."""
-
-
-class Verdict(enum.StrEnum):
-    """What the second regime of a pair is to the first."""
-
-    HELPS = "helps"
-    HARMS = "harms"
-    EQUIVALENT = "equivalent"
-    INCONCLUSIVE = "inconclusive"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,64 +65,13 @@ class CaseResult:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """The figures of two regimes, second minus first.
-
-    Attributes:
-        first: The regime compared against.
-        second: The regime that the verdict is on.
-        n_seeds: Seeds that both regimes have.
-        estimates: The mean difference of each metric.
-    """
+class _Pair:
+    """The estimates of two regimes, before they are corrected over a family."""
 
     first: str
     second: str
     n_seeds: int
     estimates: Mapping[str, Estimate]
-
-    @property
-    def primary(self) -> Estimate:
-        """The mean difference that the verdict is on."""
-        return self.estimates[PRIMARY]
-
-    @property
-    def one_run(self) -> bool:
-        """Whether all results come from one training run."""
-        return self.primary.design.runs == 1
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PairVerdict:
-    """The verdict on a pair of regimes.
-
-    Attributes:
-        pair: The two regimes and their figures.
-        n_pairs: Pairs of its family, over which Holm's correction goes.
-        margin: Differences of the primary metric smaller than this do not matter.
-        p_holm: The p-value of each metric after Holm's correction.
-        verdict: What the second regime is to the first, on the primary metric.
-        more_seeds: About how many more seeds would settle an inconclusive verdict
-            if mean and variances stay as estimated. None for the other verdicts,
-            after a single training run, which cannot show it, and where `MOST_SEEDS`
-            in all would not do.
-    """
-
-    pair: Pair
-    n_pairs: int
-    margin: float
-    p_holm: Mapping[str, float]
-    verdict: Verdict
-    more_seeds: int | None
-
-    @property
-    def opposed(self) -> tuple[str, ...]:
-        """The metrics that significantly go the other way than the primary one."""
-        return tuple(
-            metric
-            for metric, found in self.pair.estimates.items()
-            if _is_significant(found, self.p_holm[metric])
-            and _gain(metric, found) * self.pair.primary.mean < 0
-        )
 
 
 def compare(
@@ -148,7 +80,7 @@ def compare(
     margin: float,
     tables: Sequence[Sequence[str]] | None = None,
     controls: Collection[str] = (),
-) -> tuple[PairVerdict, ...]:
+) -> tuple[PairComparison, ...]:
     """Compare each pair of regimes of a table on what both have.
 
     Args:
@@ -176,7 +108,7 @@ def compare(
         for names in itertools.combinations(table, 2)
     )
     pairs = [pair for pair in found if pair is not None]
-    families: dict[bool, list[Pair]] = {True: [], False: []}
+    families: dict[bool, list[_Pair]] = {True: [], False: []}
     for pair in pairs:
         families[_has_control(pair, controls)].append(pair)
     decided = {kind: _decide(family, margin) for kind, family in families.items()}
@@ -195,21 +127,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(p_values))
     adjusted[ascending] = np.maximum.accumulate(np.take(p_values, ascending) * factors)
     return [float(p) for p in np.minimum(adjusted, 1)]
-
-
-def decide(found: Estimate, p_holm: float, margin: float) -> Verdict:
-    """Give the verdict; the module's text has the rules.
-
-    Args:
-        found: The mean difference of the primary metric.
-        p_holm: Its p-value after Holm's correction.
-        margin: Differences smaller than this do not matter.
-    """
-    if -margin < found.low and found.high < margin:
-        return Verdict.EQUIVALENT
-    if not _is_significant(found, p_holm):
-        return Verdict.INCONCLUSIVE
-    return Verdict.HELPS if _gain(PRIMARY, found) > 0 else Verdict.HARMS
 
 
 def seeds_to_settle(
@@ -269,7 +186,7 @@ def _by_regime(results: Iterable[CaseResult]) -> dict[str, dict[_Cell, CaseMetri
 
 def _pair(
     regimes: Mapping[str, Mapping[_Cell, CaseMetrics]], first: str, second: str
-) -> Pair | None:
+) -> _Pair | None:
     cells = sorted(regimes[first].keys() & regimes[second].keys())
     cases = _numbered(case_id for _, _, case_id in cells)
     runs = _numbered((seed, fold) for seed, fold, _ in cells)
@@ -280,7 +197,7 @@ def _pair(
         [runs[seed, fold] for seed, fold, _ in cells],
     )
     estimates = {}
-    for metric in HIGHER_IS_BETTER:
+    for metric in METRIC_HEADINGS:
         before, after = (
             np.array([getattr(regimes[regime][cell], metric) for cell in cells])
             for regime in (first, second)
@@ -293,7 +210,7 @@ def _pair(
     low, high = max(dice.low, -1.0), min(dice.high, 1.0)
     estimates["dice"] = dataclasses.replace(dice, low=low, high=high)
     n_seeds = len({seed for seed, _, _ in cells})
-    return Pair(first=first, second=second, n_seeds=n_seeds, estimates=estimates)
+    return _Pair(first=first, second=second, n_seeds=n_seeds, estimates=estimates)
 
 
 def _numbered(items: Iterable[_Item]) -> dict[_Item, int]:
@@ -301,40 +218,45 @@ def _numbered(items: Iterable[_Item]) -> dict[_Item, int]:
     return {item: number for number, item in enumerate(sorted(set(items)))}
 
 
-def _has_control(pair: Pair, controls: Collection[str]) -> bool:
+def _has_control(pair: _Pair, controls: Collection[str]) -> bool:
     return pair.first in controls or pair.second in controls
 
 
-def _decide(family: Sequence[Pair], margin: float) -> Iterator[PairVerdict]:
+def _decide(family: Sequence[_Pair], margin: float) -> Iterator[PairComparison]:
     """Correct the p-values of a family of pairs, and give each its verdict."""
     corrected = {
         metric: holm([pair.estimates[metric].p for pair in family])
-        for metric in HIGHER_IS_BETTER
+        for metric in METRIC_HEADINGS
     }
     for index, pair in enumerate(family):
-        p_holm = {metric: p_values[index] for metric, p_values in corrected.items()}
-        verdict = decide(pair.primary, p_holm[PRIMARY], margin)
+        found = pair.estimates[PRIMARY]
+        verdict = decide(found, corrected[PRIMARY][index], margin)
         more_seeds = None
         if verdict is Verdict.INCONCLUSIVE:
             more_seeds = seeds_to_settle(
-                pair.primary,
-                n_seeds=pair.n_seeds,
-                n_pairs=len(family),
-                margin=margin,
+                found, n_seeds=pair.n_seeds, n_pairs=len(family), margin=margin
             )
-        yield PairVerdict(
-            pair=pair,
+        decided = PairComparison(
+            first=pair.first,
+            second=pair.second,
             n_pairs=len(family),
+            n_seeds=pair.n_seeds,
+            design=found.design,
             margin=margin,
-            p_holm=p_holm,
             verdict=verdict,
             more_seeds=more_seeds,
+            sentence="",
+            metrics={
+                metric: MetricDifference(
+                    mean=each.mean,
+                    low=each.low,
+                    high=each.high,
+                    p_mean=each.p_mean,
+                    p_wilcoxon=each.p_wilcoxon,
+                    components=each.components,
+                    p_holm=corrected[metric][index],
+                )
+                for metric, each in pair.estimates.items()
+            },
         )
-
-
-def _is_significant(found: Estimate, p_holm: float) -> bool:
-    return not found.low <= 0 <= found.high and p_holm < SIGNIFICANCE
-
-
-def _gain(metric: str, found: Estimate) -> float:
-    return found.mean if HIGHER_IS_BETTER[metric] else -found.mean
+        yield dataclasses.replace(decided, sentence=sentence(decided))

@@ -5,9 +5,8 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tfgansynth.data.dataset import Identity
-from tfgansynth.evaluation import comparisons
-from tfgansynth.evaluation.comparisons import CaseResult, Verdict
-from tfgansynth.evaluation.mixed_effects import CONFIDENCE, Components, Design
+from tfgansynth.evaluation.comparisons import CaseResult, compare
+from tfgansynth.evaluation.mixed_effects import CONFIDENCE
 from tfgansynth.evaluation.tables import (
     METRIC_HEADINGS,
     PHANTOM_WARNING,
@@ -15,7 +14,7 @@ from tfgansynth.evaluation.tables import (
     TrainingSet,
     summarize,
 )
-from tfgansynth.evaluation.verdicts import sentence
+from tfgansynth.evaluation.verdicts import PairComparison
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.regimes import Schedule, SetKind
 from tfgansynth.records.runs import FinishedUNet, Remark
@@ -57,48 +56,6 @@ class RegimeTable:
 
     title: str
     rows: tuple[RegimeRow, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class MetricDifference:
-    """One metric's difference; see `mixed_effects.Estimate` and `comparisons`."""
-
-    mean: float
-    low: float
-    high: float
-    p_mean: float
-    p_wilcoxon: float
-    components: Components
-    p_holm: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PairComparison:
-    """The verdict on a pair of regimes, second minus first.
-
-    Attributes:
-        first: Name of the regime compared against.
-        second: Name of the regime that the verdict is on.
-        n_pairs: Pairs of its family, over which Holm's correction goes.
-        n_seeds: Seeds that both regimes have.
-        design: How many cases met how many runs.
-        margin: Differences of Dice smaller than this do not matter.
-        verdict: What the second regime is to the first.
-        more_seeds: About how many more seeds would settle it; None if unknown.
-        sentence: The verdict and what it rests on, in words.
-        metrics: The difference of each metric.
-    """
-
-    first: str
-    second: str
-    n_pairs: int
-    n_seeds: int
-    design: Design
-    margin: float
-    verdict: Verdict
-    more_seeds: int | None
-    sentence: str
-    metrics: Mapping[str, MetricDifference]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +133,7 @@ def make_comparison(
         for unet in members
         for row in unet.cases
     ]
-    found = comparisons.compare(
+    found = compare(
         results,
         margin=unets[0].config.evaluation.equivalence_margin,
         tables=[list(regimes) for regimes in tables.values()],
@@ -198,7 +155,7 @@ def make_comparison(
             for title, regimes in tables.items()
         ),
         confidence=CONFIDENCE,
-        comparisons=tuple(map(make_pair, found)),
+        comparisons=found,
         unets=tuple(
             UNetReference(
                 run=unet.run,
@@ -256,34 +213,6 @@ def _row(name: str, unets: Sequence[FinishedUNet]) -> RegimeRow:
                 for row in unet.cases
             )
             for seed in sorted({unet.seed for unet in unets})
-        },
-    )
-
-
-def make_pair(found: comparisons.PairVerdict) -> PairComparison:
-    """Record the verdict on a pair of regimes."""
-    pair = found.pair
-    return PairComparison(
-        first=pair.first,
-        second=pair.second,
-        n_pairs=found.n_pairs,
-        n_seeds=pair.n_seeds,
-        design=pair.primary.design,
-        margin=found.margin,
-        verdict=found.verdict,
-        more_seeds=found.more_seeds,
-        sentence=sentence(found),
-        metrics={
-            metric: MetricDifference(
-                mean=each.mean,
-                low=each.low,
-                high=each.high,
-                p_mean=each.p_mean,
-                p_wilcoxon=each.p_wilcoxon,
-                components=each.components,
-                p_holm=found.p_holm[metric],
-            )
-            for metric, each in pair.estimates.items()
         },
     )
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE
 from tfgansynth.evaluation.tables import METRIC_HEADINGS
-from tfgansynth.evaluation.verdicts import p_text
-from tfgansynth.records.comparisons import Comparison, PairComparison, RegimeRow
+from tfgansynth.evaluation.verdicts import PairComparison, p_text
+from tfgansynth.records.comparisons import Comparison, RegimeRow
 from tfgansynth.records.runs import remark_lines
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.grids import span

@@ -8,9 +8,9 @@ from tfgansynth.assessment.fidelity import Figure, ReferencedFigure
 from tfgansynth.assessment.quality import Spread
 from tfgansynth.config import SynthesisConfig
 from tfgansynth.data.dataset import Identity
-from tfgansynth.evaluation.comparisons import Verdict
 from tfgansynth.evaluation.mixed_effects import Design
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary, TrainingSet
+from tfgansynth.evaluation.verdicts import PairComparison, Verdict
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.assessments import (
     Agreement,
@@ -25,7 +25,6 @@ from tfgansynth.records.assessments import (
 )
 from tfgansynth.records.comparisons import (
     Comparison,
-    PairComparison,
     RegimeRow,
     RegimeTable,
 )

@@ -7,9 +7,8 @@ import xml.etree.ElementTree as ET
 import pytest
 from markupsafe import Markup
 
-from tfgansynth.evaluation.comparisons import Verdict
 from tfgansynth.evaluation.mixed_effects import Components, Design
-from tfgansynth.records.comparisons import MetricDifference, PairComparison
+from tfgansynth.evaluation.verdicts import MetricDifference, PairComparison, Verdict
 from tfgansynth.records.regimes import Regime
 from tfgansynth.reporting.html import figures, plots
 from tfgansynth.reporting.html.figures import RegimeStyle

@@ -8,11 +8,10 @@ import enum
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from tfgansynth.evaluation.comparisons import Verdict
 from tfgansynth.evaluation.tables import TrainingSet
+from tfgansynth.evaluation.verdicts import PairComparison, Verdict
 from tfgansynth.records.comparisons import (
     Comparison,
-    PairComparison,
     RegimeRow,
     RegimeTable,
 )

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from tfgansynth.assessment.fidelity import ReferencedFigure
-from tfgansynth.evaluation.comparisons import PRIMARY
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, TrainingSet
-from tfgansynth.records.comparisons import PairComparison, RegimeRow
+from tfgansynth.evaluation.verdicts import PRIMARY, PairComparison
+from tfgansynth.records.comparisons import RegimeRow
 from tfgansynth.records.curves import LearningCurve
 from tfgansynth.records.regimes import Regime
 from tfgansynth.reporting.curves import draw

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from tfgansynth.evaluation.comparisons import PRIMARY
 from tfgansynth.evaluation.tables import Summary
-from tfgansynth.records.comparisons import PairComparison, RegimeRow, RegimeTable
+from tfgansynth.evaluation.verdicts import PRIMARY, PairComparison
+from tfgansynth.records.comparisons import RegimeRow, RegimeTable
 from tfgansynth.records.tables import PaperRow, paper_rows
 from tfgansynth.reporting.html.conclusions import Conclusion, Question, conclusions
 from tfgansynth.reporting.html.figures import RegimeStyle, boxes, forest
