@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tfgansynth.arrays import MaskArray
 from tfgansynth.assessment.fidelity import compare_features
 from tfgansynth.assessment.memorization import audit
-from tfgansynth.assessment.quality import shape_table
+from tfgansynth.assessment.quality import agreement, shape_table
 from tfgansynth.data.copies import Pairs
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.loading import load_phantoms
@@ -19,10 +20,11 @@ from tfgansynth.evaluation.generative_metrics import NEIGHBORS
 from tfgansynth.records.assessments import (
     AssessedSet,
     Assessment,
+    Diversity,
     EnsembleMember,
     Fidelity,
+    ShapeTables,
     hash_diversity,
-    make_diversity,
     make_fidelity,
     make_memorization,
     make_quality,
@@ -60,12 +62,9 @@ def test_quality_tells_wrong_masks_from_right_ones(
     one_lung = synthetic.copy()
     one_lung[:, :, 16:] = False
     found = make_quality(
-        training,
-        one_lung,
-        held_out,
-        segmented_training=training,
-        segmented_synthetic=synthetic,
-        lungs="both",
+        agreement(one_lung, synthetic),
+        agreement(training, training),
+        shape_tables(training, one_lung, held_out),
     )
     assert found.agreement.real.mean == 1
     assert found.agreement.real.n == N_TRAINING
@@ -77,15 +76,19 @@ def test_quality_tells_wrong_masks_from_right_ones(
     assert all(plausibility.misfits.values())
 
 
+def shape_tables(*masks: MaskArray) -> ShapeTables:
+    training, synthetic, held_out = (shape_table(each, "both") for each in masks)
+    return training, synthetic, held_out
+
+
 def fidelity(
     sets: tuple[Pairs, Pairs, Pairs], features: tuple[Any, Any, Any]
 ) -> Fidelity:
-    training, synthetic, held_out = (shape_table(masks, "both") for _, masks in sets)
     return make_fidelity(
         features=features,
-        shapes=(training, synthetic, held_out),
+        shapes=shape_tables(*(masks for _, masks in sets)),
         source="somewhere",
-        diversity=make_diversity(sets[1], sets[0]),
+        diversity=Diversity(synthetic=20.5, real=24.25),
         seed=7,
     )
 
@@ -172,12 +175,9 @@ def record_of(sets: tuple[Pairs, Pairs, Pairs]) -> Assessment:
             "cross-fit/member-1": EnsembleMember(model_sha256="0", agreement=0.25)
         },
         quality=make_quality(
-            training[1],
-            synthetic[1],
-            held_out[1],
-            segmented_training=training[1],
-            segmented_synthetic=synthetic[1],
-            lungs="both",
+            agreement(synthetic[1], synthetic[1]),
+            agreement(training[1], training[1]),
+            shape_tables(training[1], synthetic[1], held_out[1]),
         ),
         fidelity=fidelity(sets, gaussian(15, 15, 15)),
         memorization=make_memorization(audit(training, synthetic, held_out)),

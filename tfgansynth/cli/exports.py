@@ -69,7 +69,6 @@ def export_fold_generator(experiment: "Experiment", fold: FoldCases) -> None:
     from tfgansynth.gan.exchange import export
     from tfgansynth.records.converter import from_json
     from tfgansynth.records.provenance import (
-        FreezingFigures,
         GeneratorFacts,
         GeneratorProvenance,
     )
@@ -93,7 +92,7 @@ def export_fold_generator(experiment: "Experiment", fold: FoldCases) -> None:
     facts = GeneratorFacts(
         provenance=from_json(GeneratorProvenance, provenance, folder),
         size=config.data.size,
-        freezing=FreezingFigures(**dataclasses.asdict(report)),
+        freezing=report,
         seconds=run.timings.get(stage),
         machines=run.attempts(stage),
     )

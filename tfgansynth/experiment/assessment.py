@@ -218,7 +218,8 @@ def _record(
 ) -> Assessment:
     config = experiment.config
     training, synthetic, held_out = sets
-    shapes = [shape_table(masks, config.lungs) for _, masks in sets]
+    first, second, third = (shape_table(masks, config.lungs) for _, masks in sets)
+    shapes = first, second, third
     return Assessment(
         fold=fold.number,
         synthetic_set=assessments.AssessedSet(
@@ -231,23 +232,23 @@ def _record(
         held_out=_held_out_words(fold),
         cross_fit=_members(ensemble, training[1], predictions.training),
         quality=assessments.make_quality(
-            training[1],
-            synthetic[1],
-            held_out[1],
-            segmented_training=predictions.training,
-            segmented_synthetic=predictions.synthetic,
-            lungs=config.lungs,
+            agreement(synthetic[1], predictions.synthetic),
+            agreement(training[1], predictions.training),
+            shapes,
         ),
         fidelity=assessments.make_fidelity(
             features=predictions.features,
-            shapes=(shapes[0], shapes[1], shapes[2]),
+            shapes=shapes,
             source=(
                 f"bottleneck of {next(iter(ensemble.hashes))}, averaged over the "
                 f"image ({predictions.features[0].shape[1]} features); training cases "
                 f"are the {len(predictions.cases)} of {len(training[0])} that it has "
                 "not seen"
             ),
-            diversity=assessments.make_diversity(synthetic, training),
+            diversity=assessments.Diversity(
+                synthetic=assessments.hash_diversity(synthetic[0]),
+                real=assessments.hash_diversity(training[0]),
+            ),
             seed=derive_seed(config.seed, "assessment", fold.number),
         ),
         memorization=assessments.make_memorization(found),

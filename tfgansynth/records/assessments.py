@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import MaskArray
 from tfgansynth.assessment.fidelity import (
     ReferencedFigure,
     compare_features,
@@ -21,18 +20,18 @@ from tfgansynth.assessment.memorization import Audit
 from tfgansynth.assessment.quality import (
     ShapeTable,
     Spread,
-    agreement,
+    Values,
     misfits,
     shape_ranges,
-    shape_table,
     spread,
 )
-from tfgansynth.data.copies import Pairs
-from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.similarity import mean_pairwise_distance, perceptual_hash
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS, Features
 from tfgansynth.records.converter import OPTIONAL
 from tfgansynth.seeds import derive_seed
+
+ShapeTables = tuple[ShapeTable, ShapeTable, ShapeTable]
+"""Of the masks of training cases, of synthetic pairs and of held-out cases."""
 
 _FEWEST_SHAPES = 4
 _POINTS_A_NEIGHBOR = 5
@@ -51,12 +50,7 @@ class AssessedSet:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EnsembleMember:
-    """A member of the out-of-fold ensemble.
-
-    Attributes:
-        model_sha256: Hash of its file.
-        agreement: Its mean Dice on the real training cases that it has not seen.
-    """
+    """A member of the out-of-fold ensemble, with its mean Dice on unseen real cases."""
 
     model_sha256: str
     agreement: float
@@ -72,11 +66,9 @@ class Agreement:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PlausibleShares:
-    """Which masks have a plausible shape.
+    """Shares of the synthetic and of the held-out real masks with a plausible shape.
 
     Attributes:
-        synthetic: Share of the synthetic masks.
-        real: Share of the held-out real ones.
         misfits: Shape figure to the number of synthetic masks outside its range.
     """
 
@@ -112,7 +104,6 @@ class Fidelity:
         figures: The comparisons of features by name; none where there are too few.
         expected_coverage: Of equal distributions; None without figures.
         shapes: Distances of mask shapes by name; none where there are too few.
-        hash_diversity: Of the images.
     """
 
     features: str
@@ -158,15 +149,10 @@ class Assessment:
     """All that was found of a synthetic set; all of `assessment.json`.
 
     Attributes:
-        fold: Number of the fold.
-        synthetic_set: Which set.
         n_training: Training cases of its generator.
         n_held_out: Real cases that neither generator nor ensemble have learned from.
         held_out: Which these are, in words.
         cross_fit: The members of the out-of-fold ensemble by folder.
-        quality: Of masks.
-        fidelity: To the real cases.
-        memorization: Of training cases.
         files: Hashes of the files beside; empty while there are none.
         inputs: Identity of each stage that it took something from.
         identity: Hash of all that bears on it; empty of a set beside the run's own.
@@ -188,58 +174,41 @@ class Assessment:
     identity: str = dataclasses.field(default="", metadata=OPTIONAL)
 
 
-def make_quality(
-    training: MaskArray,
-    synthetic: MaskArray,
-    held_out: MaskArray,
-    *,
-    segmented_training: MaskArray,
-    segmented_synthetic: MaskArray,
-    lungs: Lungs,
-) -> Quality:
+def make_quality(synthetic: Values, real: Values, shapes: ShapeTables) -> Quality:
     """Say whether masks have plausible shapes and agree with their images.
 
     Args:
-        training: Masks of the n training cases, bool (n, S, S).
-        synthetic: Masks of the m synthetic pairs, bool (m, S, S).
-        held_out: Masks of the l held-out real cases, bool (l, S, S).
-        segmented_training: What networks that have not seen them find in the
-            training images, bool (n, S, S).
-        segmented_synthetic: The same of the synthetic images, bool (m, S, S).
-        lungs: What the masks show.
+        synthetic: Dice of each synthetic mask with a segmentation of its image by
+            networks that have not seen it, float64 (m,).
+        real: The same of each training case, float64 (n,).
+        shapes: See `ShapeTables`.
     """
-    tables = [shape_table(masks, lungs) for masks in (training, synthetic, held_out)]
-    return Quality(
-        agreement=Agreement(
-            synthetic=spread(agreement(synthetic, segmented_synthetic)),
-            real=spread(agreement(training, segmented_training)),
-        ),
-        plausibility=make_plausibility(*tables),
-    )
-
-
-def make_plausibility(
-    training: ShapeTable, synthetic: ShapeTable, held_out: ShapeTable
-) -> PlausibleShares:
-    """Say which shapes are within the range of training masks."""
+    training, ours, held_out = shapes
     ranges = shape_ranges(training)
-    ours, real = (misfits(table, ranges) for table in (synthetic, held_out))
+    outside, real_outside = (misfits(table, ranges) for table in (ours, held_out))
     shares = [
-        float((~np.any([*found.values()], axis=0)).mean()) for found in (ours, real)
+        float((~np.any([*found.values()], axis=0)).mean())
+        for found in (outside, real_outside)
     ]
     # In the order of the first mask outside.
-    names = sorted((n for n in ours if ours[n].any()), key=lambda n: ours[n].argmax())
-    return PlausibleShares(
-        synthetic=shares[0],
-        real=shares[1],
-        misfits={name: int(ours[name].sum()) for name in names},
+    names = sorted(
+        (name for name in outside if outside[name].any()),
+        key=lambda name: outside[name].argmax(),
+    )
+    return Quality(
+        agreement=Agreement(synthetic=spread(synthetic), real=spread(real)),
+        plausibility=PlausibleShares(
+            synthetic=shares[0],
+            real=shares[1],
+            misfits={name: int(outside[name].sum()) for name in names},
+        ),
     )
 
 
 def make_fidelity(
     *,
     features: tuple[Features, Features, Features],
-    shapes: tuple[ShapeTable, ShapeTable, ShapeTable],
+    shapes: ShapeTables,
     source: str,
     diversity: Diversity,
     seed: int,
@@ -249,17 +218,17 @@ def make_fidelity(
     Args:
         features: Of training cases, not necessarily all of them, of synthetic pairs
             and of held-out cases.
-        shapes: Of the masks of all training cases, synthetic pairs and held-out cases.
+        shapes: See `ShapeTables`; of all training cases.
         source: Where the features come from, in words.
         diversity: Of synthetic and of real training images.
         seed: Determines the subsets that figures are taken from.
     """
     fewest = min(map(len, features))
     k = max(1, min(NEIGHBORS, fewest // _POINTS_A_NEIGHBOR))
+    fewest_masks = min(len(values) for table in shapes for values in table.values())
     figures: dict[str, ReferencedFigure] = {}
     try:
-        own_seed = derive_seed(seed, "features")
-        figures = compare_features(*features, seed=own_seed, k=k)
+        figures = compare_features(*features, seed=derive_seed(seed, "features"), k=k)
     except ValueError as fault:
         source = f"{source}; not compared: {fault}"
     return Fidelity(
@@ -267,25 +236,12 @@ def make_fidelity(
         neighbors=k,
         figures=figures,
         expected_coverage=expected_coverage(fewest, fewest, k) if figures else None,
-        shapes=_shapes(shapes, derive_seed(seed, "shapes")),
+        shapes=(
+            compare_shapes(*shapes, seed=derive_seed(seed, "shapes"))
+            if fewest_masks >= _FEWEST_SHAPES
+            else {}
+        ),
         hash_diversity=diversity,
-    )
-
-
-def _shapes(
-    tables: tuple[ShapeTable, ShapeTable, ShapeTable], seed: int
-) -> dict[str, ReferencedFigure]:
-    """Compare shapes of masks, figure by figure; empty where there are too few."""
-    fewest = min(len(values) for table in tables for values in table.values())
-    if fewest < _FEWEST_SHAPES:
-        return {}
-    return compare_shapes(*tables, seed=seed)
-
-
-def make_diversity(pairs: Pairs, training: Pairs) -> Diversity:
-    """Measure the diversity of synthetic and of real training images."""
-    return Diversity(
-        synthetic=hash_diversity(pairs[0]), real=hash_diversity(training[0])
     )
 
 

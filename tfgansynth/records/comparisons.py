@@ -26,15 +26,11 @@ class RegimeRow:
     """One regime over all folds and seeds.
 
     Attributes:
-        name: Of the regime.
-        training_set: Which kinds of pairs its U-Nets were trained on.
-        schedule: How long they were trained, and whether augmented.
         set: Of which set the pairs are that are not real.
         n_real: Real training pairs, ascending, each number once.
         n_synthetic: Synthetic ones, likewise.
         n_unets: Trained U-Nets, one a fold and seed.
         n_results: Test cases of all of them; a case comes once a seed at most.
-        metrics: Each metric over all those results.
         dice_by_seed: Mean Dice of each seed.
     """
 
@@ -75,16 +71,12 @@ class Comparison:
     Attributes:
         warning: That the cases are phantoms; None if they are not.
         context: Data set, target, preset, seeds and folds in one line.
-        dataset: The data set.
         runs: What records call the runs.
-        seeds: Their seeds.
         folds: The folds that have results, ascending.
-        remarks: Problems that may affect the results.
         tables: The regimes. Those of one table are trained by one rule.
         confidence: Of all intervals.
         comparisons: The verdict on each pair of regimes of a table; Holm's correction
             goes over the pairs of all tables, separately for those with a control.
-        unets: The U-Nets that all this comes from.
     """
 
     warning: str | None
@@ -222,15 +214,10 @@ class Trial:
     """The trial of a recipe; all of `trial.json`.
 
     Attributes:
-        preset: Name of the recipe's preset.
-        settings: The settings in which it differs from that.
-        fold: Number of the fold.
-        seed: Seed of the run.
-        dataset: The data set.
+        settings: Those in which the recipe differs from its preset.
         seconds: Of the run's stages and their parts.
         set_seconds: How long it took to make the synthetic set.
         assessment: Of the set; None without one.
-        comparison: Of the regimes.
     """
 
     preset: str

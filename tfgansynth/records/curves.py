@@ -36,16 +36,7 @@ class CurvePoint:
     Attributes:
         run: Folder of its run, relative to the curve's.
         folder: Its own, below the fold's.
-        n_real: Real training pairs.
-        n_synthetic: Synthetic ones.
-        seed: Seed of the run.
-        fold: Its fold.
         regime: What it was trained on, in words; the same for all n.
-        mean_dice: Over its test cases.
-        low: Lower end of the interval.
-        high: Upper end of it.
-        n_cases: Test cases.
-        n_runs: Training runs.
     """
 
     run: str
@@ -89,15 +80,7 @@ class DifferencePoint:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MissingPoint:
-    """A point that there is none of.
-
-    Attributes:
-        n_real: Real training pairs that it would have.
-        seed: Seed of the run.
-        fold: Its fold.
-        regime: What it would have been trained on.
-        why: What was in the way.
-    """
+    """A point that could not be made, and why."""
 
     n_real: int
     seed: int
@@ -113,15 +96,11 @@ class LearningCurve:
     Attributes:
         warning: That the cases are phantoms; None if they are not.
         context: Data set, target, preset, seeds and folds in one line.
-        dataset: The data set.
         generator: Which real cases the generators have learned from, in words.
         generator_of: How many, if one generator serves all numbers of cases.
         intervals: What intervals are over, in words.
         points: All that is done, in the order of training.
         lines: The same by regime and number of real cases.
-        differences: Between the regimes.
-        missing: What could not be done.
-        remarks: Problems that may affect the results.
     """
 
     warning: str | None
@@ -164,7 +143,7 @@ def make_curve(
         generator_of: Cases that the one generator of all was trained on; None where
             each number of cases has a generator of its own.
         missing: What could not be done.
-        remarks: Problems that may affect the results.
+        remarks: Those on the U-Nets' runs.
     """
     unets = sorted(
         unets, key=lambda u: (u.seed, u.regime.n_real, u.fold, u.regime.order)

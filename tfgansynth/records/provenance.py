@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from tfgansynth.config import (
     AugmentationConfig,
@@ -17,13 +18,15 @@ from tfgansynth.records.converter import OPTIONAL
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Attempt, MachineFacts
 
+if TYPE_CHECKING:
+    from tfgansynth.gan.exchange.export import FreezingReport
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SetReference:
     """The synthetic set that a U-Net was trained on.
 
     Attributes:
-        manifest_sha256: Hash of its manifest.
         generator_sha256: Hash of its generator's weights; None of a control.
         training_cases: The cases that the generator has learned from, with hashes.
     """
@@ -38,16 +41,8 @@ class NetworkProvenance:
     """What any trained network came from.
 
     Attributes:
-        dataset: Its data set.
-        preset: Name of the configuration's preset.
         reduced: Whether its training set is the reduced one.
-        lungs: What the masks show.
-        fold: Number of its fold.
-        seed: Seed of its run.
         duplicates: Duplicates across the split, as allowed.
-        network_version: Version of its network.
-        data: Numbers of cases and split.
-        augmentation: Numbers of classical augmentation.
         training_cases: The real cases that it has learned from, with hashes.
     """
 
@@ -69,10 +64,7 @@ class UNetProvenance(NetworkProvenance):
     """What a finished U-Net of a regime came from.
 
     Attributes:
-        unet: Numbers of the network and its training.
-        validation_cases: Those that decided when to stop.
-        synthetic_set: The set that it has learned from; None without one.
-        regime: How it was trained.
+        validation_cases: Those that decided when to stop, with hashes.
         files: Hashes of its files.
         stage: What kind of stage has made it.
         evaluated_on: `test` or `unused`: which cases it was evaluated on.
@@ -108,10 +100,8 @@ class DroppedPair:
     """A pair that the audit for copies objects to.
 
     Attributes:
-        name: Of the pair.
         part: Image, mask or pair: what is nearest to a training case.
-        case_id: That case.
-        distance: The relative distance of the two.
+        distance: The relative distance of the two; see `assessment.neighbors`.
     """
 
     name: str
@@ -125,7 +115,6 @@ class GeneratorProvenance(NetworkProvenance):
     """What a generator, or what stands in its place, came from.
 
     Attributes:
-        gan: Numbers of the GAN.
         generator_sha256: Hash of its weights; None of a control.
         step: Mini-batches that it was trained for; None of a control.
     """
@@ -142,14 +131,11 @@ class SetManifest(GeneratorProvenance):
     Attributes:
         z_seed: Determines all noise.
         mask_components: Components that a clean mask keeps at most.
-        synthesis: Numbers of the set.
         drawn: Pairs drawn in all.
         dropped_as_almost_identical: Pairs dropped by their perceptual hash.
         dropped_for_an_empty_mask: Pairs dropped as nothing of their mask was left.
-        pairs: The pairs.
         kind: `plain`, `filtered`, `control` with training cases in the place of
             generated images, or `separate`: of another size or another generator.
-        z_dim: Length of the noise vector.
         stage: What kind of stage has made it.
         inputs: Identity of each stage that it took something from; None of a set of
             another generator.
@@ -193,21 +179,10 @@ class SetManifest(GeneratorProvenance):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FreezingFigures:
-    """What freezing a generator's moments changed; see `gan.exchange.export`."""
-
-    n_population: int
-    n_compared: int
-    image_difference: float
-    mask_agreement: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorFacts:
     """A generator as it is exported.
 
     Attributes:
-        provenance: What it came from.
         size: Side of the images in pixels.
         freezing: What freezing its moments changed.
         seconds: What its training took, over all attempts; None if unknown.
@@ -216,6 +191,6 @@ class GeneratorFacts:
 
     provenance: GeneratorProvenance
     size: int
-    freezing: FreezingFigures
+    freezing: "FreezingReport"
     seconds: float | None = None
     machines: Sequence[tuple[Attempt, MachineFacts]] = ()

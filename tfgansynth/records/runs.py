@@ -21,7 +21,7 @@ DATA = "data"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """One remark.
+    """A problem that may affect results.
 
     Attributes:
         seed: Seed of the run; None where it is about all runs.
@@ -52,12 +52,7 @@ def remark_lines(remarks: Iterable[Remark], *, n_seeds: int) -> list[str]:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a run was begun with; all of `config.json`.
-
-    Attributes:
-        networks: Version of each network.
-        config: All numbers.
-    """
+    """Network versions and all numbers of a run; all of `config.json`."""
 
     networks: Mapping[str, int]
     config: Config
@@ -65,22 +60,14 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CaseList:
-    """The cases that a run was begun with; all of `cases.json`.
-
-    Attributes:
-        cases: Hash of each case's content by case id.
-    """
+    """The cases that a run was begun with; all of `cases.json`."""
 
     cases: CaseHashes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Split:
-    """The split of the cases; all of `splits.json`.
-
-    Attributes:
-        folds: All folds.
-    """
+    """The split of the cases; all of `splits.json`."""
 
     folds: tuple[Fold, ...]
 
@@ -116,11 +103,9 @@ class Attempt:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MachineLog:
-    """On what a run was computed; all of `machine.json`.
+    """The machines of a run, each once, and the attempts at each stage.
 
-    Attributes:
-        machines: Each machine once.
-        stages: The attempts at each stage.
+    All of `machine.json`.
     """
 
     machines: tuple[MachineFacts, ...] = ()
@@ -137,11 +122,6 @@ class FinishedUNet:
 
     Attributes:
         run: What records call its run.
-        settings: Its run's.
-        dataset: Its run's.
-        fold: Number of its fold.
-        regime: How it was trained.
-        cases: Its test cases.
         folder: Where it lies; None of merged results.
         epochs: The history of its training; empty of merged results.
         duplicates: Duplicates across the split, as allowed; likewise.
@@ -178,14 +158,8 @@ class RunRecord:
     """All that is finished in a run folder.
 
     Attributes:
-        root: The run folder.
-        settings: What it was begun with.
-        cases: Hash of each case's content by case id.
-        folds: The split.
         unets: The finished U-Nets of all regimes, by fold and in the order of tables.
         remarks: Problems with the data or in the trainings behind them.
-        machines: On what it was computed.
-        timings: How long that took.
     """
 
     root: Path
@@ -244,12 +218,7 @@ class RunRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MergedUNet:
-    """A U-Net whose test cases lie in a CSV file beside the fold's record.
-
-    Attributes:
-        regime: How it was trained; the file has the name of its folder.
-        cases_sha256: Hash of that file.
-    """
+    """A U-Net whose test cases lie in a CSV file beside the fold's record."""
 
     regime: Regime
     cases_sha256: str
@@ -260,15 +229,9 @@ class MergedFold:
     """The results of one fold of one seed; all of `fold.json`.
 
     Attributes:
-        dataset: The data set.
         networks: Version of each network.
-        config: All numbers of the run.
-        fold: Number of the fold.
         sets: Hash of the manifest of each set of the fold.
-        assessments: What was found of them.
-        remarks: Problems with the data, or in the fold's trainings.
-        machines: On what its stages were computed.
-        seconds: How long these took.
+        seconds: How long its stages took.
         unets: The U-Nets, in the order of the tables.
     """
 
@@ -291,12 +254,7 @@ class MergedFold:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FoldResults:
-    """The results of one fold of one seed, with its test cases.
-
-    Attributes:
-        record: What they were made with, and all else but the metrics.
-        unets: The U-Nets with their test cases, in the order of the tables.
-    """
+    """The results of one fold of one seed: its record, and its U-Nets' test cases."""
 
     record: MergedFold
     unets: tuple[FinishedUNet, ...]

@@ -43,9 +43,6 @@ class PaperRow:
     """One printed row of the paper's Table I or II.
 
     Attributes:
-        n_real: Real training pairs.
-        n_synthetic: Synthetic training pairs.
-        dice: Dice coefficient.
         hausdorff_px: Hausdorff distance in pixels at 128 x 128; the paper does not
             say which form of it.
     """
@@ -85,10 +82,6 @@ class TableRow:
         n_real: Real training pairs, one number per fold in `folds`.
         n_synthetic: Synthetic training pairs, one number per fold in `folds`.
         n_cases: Test cases of all `folds`.
-        dice: Dice coefficient.
-        hausdorff_px: Hausdorff distance, pixels.
-        hausdorff_95_px: 95th-percentile Hausdorff distance, pixels.
-        mean_surface_distance_px: Average symmetric surface distance, pixels.
     """
 
     folds: tuple[int, ...]
@@ -108,14 +101,7 @@ class TableRow:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TableEntry:
-    """One training set: our row, and the paper's.
-
-    Attributes:
-        training_set: Which.
-        status: How far our row is.
-        ours: Our row; None while there is none.
-        paper: The paper's.
-    """
+    """One training set: our row, None while there is none, and the paper's."""
 
     training_set: TrainingSet
     status: Status
@@ -129,17 +115,12 @@ class Table:
 
     Attributes:
         warning: That the cases are phantoms; None if they are not.
-        title: Heading of the table.
-        dataset: The data set.
         target: What is segmented, in words: `both lungs`.
         image_size: Side of the images in pixels, which distances depend on.
         reduced: True to stand beside the paper's Table II, False beside Table I.
-        preset: Name of the configuration's preset.
-        seed: Seed of the run.
         folds: The folds that have results, ascending.
         n_test_cases: Test cases in `folds`, that is, in each complete row.
         rows: One for each training set, in the order of the paper's tables.
-        remarks: Problems that may affect the results.
         notes: What a reader must know of the metrics, and of the paper's figures.
     """
 

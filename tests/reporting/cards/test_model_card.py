@@ -20,7 +20,7 @@ from tests.gan.small import (
 from tests.reporting.cards.records import GENERATOR
 from tfgansynth.data.dataset import Identity
 from tfgansynth.gan.exchange.export import export_generator, freeze_moments
-from tfgansynth.records.provenance import FreezingFigures, GeneratorFacts
+from tfgansynth.records.provenance import GeneratorFacts
 from tfgansynth.records.runs import Attempt, MachineFacts
 from tfgansynth.reporting.cards.findings import CardFindings
 from tfgansynth.reporting.cards.model_card import model_card
@@ -39,7 +39,7 @@ OTHER = dataclasses.replace(MACHINE, gpus=("X",), commit="abc")
 FACTS = GeneratorFacts(
     provenance=GENERATOR,
     size=SIZE,
-    freezing=FreezingFigures(**dataclasses.asdict(REPORT)),
+    freezing=REPORT,
     seconds=3725.4,
     machines=[
         (Attempt(after=after, precision="bfloat16", machine=index), machine)

@@ -9,20 +9,18 @@ from tests.records.made import finished
 from tests.reporting.html.made import DATASET
 from tfgansynth.arrays import ByteArray, FloatArray
 from tfgansynth.assessment.memorization import audit
-from tfgansynth.assessment.quality import shape_table, spread
+from tfgansynth.assessment.quality import shape_table
 from tfgansynth.data.phantoms.phantom import make_phantoms
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.records import converter
 from tfgansynth.records.assessments import (
-    Agreement,
     AssessedSet,
     Assessment,
     Diversity,
-    Quality,
     make_fidelity,
     make_memorization,
-    make_plausibility,
+    make_quality,
 )
 from tfgansynth.records.curves import make_curve
 from tfgansynth.records.regimes import Regime
@@ -68,11 +66,8 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
         n_held_out=N_HELD_OUT,
         held_out="phantoms of another seed",
         cross_fit={},
-        quality=Quality(
-            agreement=Agreement(
-                synthetic=spread(agreed["synthetic"]), real=spread(agreed["real"])
-            ),
-            plausibility=make_plausibility(*shapes),
+        quality=make_quality(
+            agreed["synthetic"], agreed["real"], (shapes[0], shapes[1], shapes[2])
         ),
         fidelity=make_fidelity(
             features=(features[0], features[1], features[2])

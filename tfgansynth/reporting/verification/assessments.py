@@ -17,15 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.assessment.memorization import Audit, PartAudit
-from tfgansynth.assessment.quality import Values, agreement, shape_table, spread
+from tfgansynth.assessment.quality import Values, agreement, shape_table
 from tfgansynth.data.copies import PARTS, Pairs
 from tfgansynth.records import assessments, converter
 from tfgansynth.records.assessments import (
-    Agreement,
     Assessment,
     EnsembleMember,
     Fidelity,
-    Quality,
+    ShapeTables,
 )
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import ARRAYS, ASSESSMENT, MODEL, cross_fit_name
@@ -93,11 +92,8 @@ def reassess(
         n_training=n_training,
         n_held_out=len(split.validation) + len(split.training) - n_training,
         cross_fit=_members(stored),
-        quality=Quality(
-            agreement=Agreement(
-                synthetic=spread(agreed), real=spread(arrays["agreement_real"])
-            ),
-            plausibility=assessments.make_plausibility(*_shape_tables(stored)),
+        quality=assessments.make_quality(
+            agreed, arrays["agreement_real"], _shape_tables(stored)
         ),
         fidelity=_fidelity(stored),
         memorization=assessments.make_memorization(audit),
@@ -148,9 +144,7 @@ def _fidelity(stored: _Stored) -> Fidelity:
     return dataclasses.replace(found, features=record.features)
 
 
-def _shape_tables(
-    stored: _Stored,
-) -> tuple[dict[str, Values], dict[str, Values], dict[str, Values]]:
+def _shape_tables(stored: _Stored) -> ShapeTables:
     """Shapes of training, synthetic and held-out masks."""
     synthetic = shape_table(stored.pairs[1], stored.run.config.lungs)
     training, held_out = (
