@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tfgansynth.data.loading import load_phantoms
-from tfgansynth.evaluation.case_rows import cases_to_csv
 from tfgansynth.evaluation.predictions import read_predictions, write_predictions
 from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.experiment.stages import (
+    cases_file,
     collect,
     evaluate,
     predictions_picture,
@@ -45,11 +45,11 @@ def test_evaluation_of_all_cases_takes_less_than_five_seconds(tmp_path: Path) ->
     predictions = np.roll(masks, (3, 2), (1, 2)) ^ noise
 
     start = time.monotonic()
-    rows = evaluate(cases, predictions, STAGE)
+    rows = evaluate(cases, predictions)
     answered = collect(cases, predictions, rows)
     write_predictions(tmp_path / "predictions.npz", answered)
     picture = predictions_picture(answered, rows)
-    text = cases_to_csv(rows)
+    text = cases_file(rows, STAGE)
     line = summary(rows)
     seconds = time.monotonic() - start
 

@@ -77,10 +77,7 @@ def result_check(folder: Path) -> Check:
     unets = [
         finished(
             Regime(145, n_synthetic),
-            [
-                CaseRow(1, f"c{i}", 145, n_synthetic, CaseMetrics(i / 9, 4.5, 2.0, 1.0))
-                for i in range(4)
-            ],
+            [CaseRow(f"c{i}", CaseMetrics(i / 9, 4.5, 2.0, 1.0)) for i in range(4)],
         )
         for n_synthetic in (0, 120)
     ]
@@ -202,16 +199,17 @@ _FIELDS = (
 
 def csv_check(folder: Path) -> Check:
     rows = [
-        CaseRow(1, f"case{i}", 145, 120, CaseMetrics(0.9 + i / 97, 4.5, 2.0, i / 7))
+        CaseRow(f"case{i}", CaseMetrics(0.9 + i / 97, 4.5, 2.0, i / 7))
         for i in range(5)
     ]
-    text = cases_to_csv(rows)
+    regime, counts = Regime(145, 120), (1, 145, 120)
+    text = cases_to_csv(rows, *counts)
     path = folder / "cases.csv"
 
     def read() -> None:
-        found = read_cases(path)
-        aggregate(found)
-        assert cases_to_csv(found).splitlines()[0] == text.splitlines()[0]
+        found = read_cases(path, *counts)
+        aggregate([finished(regime, found)])
+        assert cases_to_csv(found, *counts).splitlines()[0] == text.splitlines()[0]
 
     def corrupt(rng: random.Random) -> bytes:
         lines = [line.split(",") for line in text.splitlines()]

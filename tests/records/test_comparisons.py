@@ -33,10 +33,7 @@ def unet(
     own = np.random.default_rng([seed, fold, len(regime.name)]).normal(shift, 0.002, 40)
     rows = [
         CaseRow(
-            fold=fold,
             case_id=f"case-{fold}-{number}",
-            n_real=regime.n_real,
-            n_synthetic=regime.n_synthetic,
             metrics=CaseMetrics(float(dice), 9.0 + number, 5.0, 2.0 - shift),
         )
         for number, dice in enumerate(of_case + own)

@@ -33,7 +33,7 @@ def unet(
 ) -> FinishedUNet:
     counts = n_real, N_SYNTHETIC[regime]
     rows = [
-        CaseRow(fold, f"case-{i}", *counts, CaseMetrics(float(value), 4.0, 2.0, 1.0))
+        CaseRow(f"case-{i}", CaseMetrics(float(value), 4.0, 2.0, 1.0))
         for i, value in enumerate(dice)
     ]
     run = f"n{n_real:03d}/phantoms-reduced-smoke-seed{seed}"

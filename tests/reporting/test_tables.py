@@ -20,7 +20,7 @@ from tfgansynth.evaluation.tables import (
 )
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.regimes import Regime
-from tfgansynth.records.runs import Remark
+from tfgansynth.records.runs import FinishedUNet, Remark
 from tfgansynth.records.tables import (
     PAPER_TABLE_I,
     PAPER_TABLE_II,
@@ -45,9 +45,11 @@ def case(
     fold: int = 1,
     n_real: int = 145,
     n_synthetic: int = 0,
-) -> CaseRow:
+) -> FinishedUNet:
+    """A U-Net with one test case."""
     metrics = CaseMetrics(dice, hausdorff, hausdorff / 2, hausdorff / 8)
-    return CaseRow(fold, case_id, n_real, n_synthetic, metrics)
+    regime = Regime(n_real, n_synthetic)
+    return finished(regime, [CaseRow(case_id, metrics)], fold=fold)
 
 
 REAL_CASES = [
@@ -59,7 +61,7 @@ MIXED_CASES = [case("a", 0.5, 8.0, n_synthetic=120)]
 
 
 def table_of(
-    *cases: CaseRow,
+    *unets: FinishedUNet,
     layout: Layout = "phantom",
     image_size: int = 128,
     reduced: bool = False,
@@ -68,7 +70,6 @@ def table_of(
 ) -> Table:
     counts = dict.fromkeys(folds, 1)
     counts[folds[0]] = n_test_cases - len(folds) + 1
-    unets = [finished(Regime(each.n_real, each.n_synthetic), [each]) for each in cases]
     config = config_of(7, reduced=reduced, size=image_size)
     return make_table(config, identity(layout), counts, unets)
 
@@ -119,10 +120,7 @@ def test_arm_depends_on_kinds_not_on_counts(
     n_real: int, n_synthetic: int, training_set: TrainingSet
 ) -> None:
     assert training_set_of(n_real, n_synthetic) is training_set
-    assert (
-        case("a", 0.5, n_real=n_real, n_synthetic=n_synthetic).training_set
-        is training_set
-    )
+    assert Regime(n_real, n_synthetic).training_set is training_set
 
 
 @pytest.mark.parametrize("counts", [(0, 0), (-1, 5), (5, -1)])

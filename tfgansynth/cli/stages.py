@@ -64,7 +64,9 @@ def train_unet(options: TrainUNet) -> None:
         write_outputs([part.experiment.run.root], part.experiment.run.root)
         (stage,) = part.plan.stages
         folder = part.experiment.run.root / stage.name
-        print(f"U-NET: {folder}: {summary(read_cases(folder / CASES))}")
+        counts = regime.n_real, regime.n_synthetic
+        rows = read_cases(folder / CASES, stage.fold, *counts)
+        print(f"U-NET: {folder}: {summary(rows)}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

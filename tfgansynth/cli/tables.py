@@ -170,7 +170,8 @@ def _points(study: "Study") -> "Iterator[str | MissingPoint]":
                     why=str(outcome.failure),
                 )
                 continue
-            rows = read_cases(root / stage.name / CASES)
+            counts = regime.n_real, regime.n_synthetic
+            rows = read_cases(root / stage.name / CASES, stage.fold, *counts)
             mean = statistics.fmean(row.metrics.dice for row in rows)
             yield (
                 f"{regime.label}, seed {seed}, fold {stage.fold}: mean Dice "

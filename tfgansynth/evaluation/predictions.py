@@ -40,26 +40,11 @@ class Predictions:
 
 
 def measure_cases(
-    case_ids: Sequence[str],
-    predictions: MaskArray,
-    truths: MaskArray,
-    *,
-    fold: int,
-    n_real: int,
-    n_synthetic: int,
+    case_ids: Sequence[str], predictions: MaskArray, truths: MaskArray
 ) -> list[CaseRow]:
-    """Measure predictions of a U-Net against the true masks of its test cases.
-
-    Args:
-        case_ids: n cases.
-        predictions: bool (n, S, S).
-        truths: bool (n, S, S).
-        fold: The fold whose cases these are, from 1.
-        n_real: Real training pairs of the U-Net.
-        n_synthetic: Its synthetic ones.
-    """
+    """Measure predictions for n cases against the true masks, both bool (n, S, S)."""
     return [
-        CaseRow(fold, case_id, n_real, n_synthetic, measure(prediction, truth))
+        CaseRow(case_id, measure(prediction, truth))
         for case_id, prediction, truth in zip(
             case_ids, predictions, truths, strict=True
         )

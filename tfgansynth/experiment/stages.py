@@ -16,7 +16,7 @@ from tfgansynth.data.augmentation import augment, augment_pair, switched
 from tfgansynth.data.dataset import Case, CaseHashes, images_and_masks
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.pipelines import LabelledImages, real_pairs
-from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv
+from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv, summarize_rows
 from tfgansynth.evaluation.predictions import (
     CASES,
     PICTURE,
@@ -42,7 +42,6 @@ from tfgansynth.records.regimes import (
     pseudo_label_config,
     real_indices,
 )
-from tfgansynth.records.tables import aggregate
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, RECORDS
@@ -110,8 +109,8 @@ def compute_segmentation(
     unet = train_in_folder(experiment, fold, training, config, stage)
     if planned.record["evaluated_on"] == "unused":
         predictions = predict_masks(unet, images_and_masks(fold.unused)[0])
-        rows = evaluate(fold.unused, predictions, planned)
-        storage.write_text(stage.folder / CASES, cases_to_csv(rows))
+        rows = evaluate(fold.unused, predictions)
+        storage.write_text(stage.folder / CASES, cases_file(rows, planned))
         return [HISTORY, MODEL, CASES]
     evaluate_on_test_cases(experiment, planned, unet, stage)
     return [HISTORY, MODEL, CASES, PREDICTIONS, PICTURE]
@@ -203,29 +202,26 @@ def evaluate_on_test_cases(
     with stage.timer.part(PREDICTION):
         predictions = predict_masks(unet, images_and_masks(test)[0])
     with stage.timer.part(EVALUATION):
-        rows = evaluate(test, predictions, planned)
+        rows = evaluate(test, predictions)
         kept = collect(test, predictions, rows)
         write_predictions(stage.folder / PREDICTIONS, kept)
         picture = predictions_picture(kept, rows)
         storage.write_png(stage.folder / PICTURE, picture)
-        storage.write_text(stage.folder / CASES, cases_to_csv(rows))
+        storage.write_text(stage.folder / CASES, cases_file(rows, planned))
     print(summary(rows))
 
 
-def evaluate(
-    cases: Sequence[Case], predictions: MaskArray, planned: PlannedStage
-) -> list[CaseRow]:
+def evaluate(cases: Sequence[Case], predictions: MaskArray) -> list[CaseRow]:
     """Measure a U-Net's predictions for n cases, bool (n, S, S)."""
+    ids = [case.case_id for case in cases]
+    return measure_cases(ids, predictions, images_and_masks(cases)[1])
+
+
+def cases_file(rows: Sequence[CaseRow], planned: PlannedStage) -> str:
+    """Render the test cases of a stage's U-Net as CSV."""
     regime = planned.regime
     assert regime is not None
-    return measure_cases(
-        [case.case_id for case in cases],
-        predictions,
-        images_and_masks(cases)[1],
-        fold=planned.fold,
-        n_real=regime.n_real,
-        n_synthetic=regime.n_synthetic,
-    )
+    return cases_to_csv(rows, planned.fold, regime.n_real, regime.n_synthetic)
 
 
 def collect(
@@ -266,12 +262,11 @@ def predictions_picture(kept: Predictions, rows: Sequence[CaseRow]) -> ByteArray
 
 def summary(rows: Sequence[CaseRow]) -> str:
     """Say in one line how a U-Net did on its test cases."""
-    (row,) = aggregate(rows)
     means = [
-        f"{heading} {getattr(row, name).mean:.4f}"
-        for name, heading in METRIC_HEADINGS.items()
+        f"{METRIC_HEADINGS[name]} {found.mean:.4f}"
+        for name, found in summarize_rows(rows).items()
     ]
-    return f"TEST: {row.n_cases} cases, mean {', '.join(means)}"
+    return f"TEST: {len(rows)} cases, mean {', '.join(means)}"
 
 
 def full_provenance(experiment: Experiment, planned: PlannedStage) -> Provenance:

@@ -281,14 +281,16 @@ def write_trial(part: Part, *, assessed: bool) -> Trial:
 def _tried(part: Part) -> Iterator[FinishedUNet]:
     run = part.experiment.run
     for stage in part.plan.only({Kind.SEGMENTATION}).stages:
-        assert stage.regime is not None
+        regime, path = stage.regime, run.root / stage.name / CASES
+        assert regime is not None
+        rows = read_cases(path, stage.fold, regime.n_real, regime.n_synthetic)
         yield FinishedUNet(
             run=part.name,
             settings=run.settings,
             dataset=part.experiment.data,
             fold=stage.fold,
-            regime=stage.regime,
-            cases=tuple(read_cases(run.root / stage.name / CASES)),
+            regime=regime,
+            cases=tuple(rows),
         )
 
 

@@ -5,14 +5,13 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tfgansynth.data.dataset import Identity
+from tfgansynth.evaluation.case_rows import summarize_rows
 from tfgansynth.evaluation.comparisons import CaseResult, compare
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE
 from tfgansynth.evaluation.tables import (
-    METRIC_HEADINGS,
     PHANTOM_WARNING,
     Summary,
     TrainingSet,
-    summarize,
 )
 from tfgansynth.evaluation.verdicts import PairComparison
 from tfgansynth.records.assessments import Assessment
@@ -119,7 +118,7 @@ def make_comparison(
         regimes = tables.setdefault((title_of or table_title)(unet), {})
         regimes.setdefault(unet.regime.name, []).append(unet)
     results = [
-        CaseResult(unet.seed, row.fold, row.case_id, name, row.metrics)
+        CaseResult(unet.seed, unet.fold, row.case_id, name, row.metrics)
         for regimes in tables.values()
         for name, members in regimes.items()
         for unet in members
@@ -193,10 +192,7 @@ def _row(name: str, unets: Sequence[FinishedUNet]) -> RegimeRow:
         n_synthetic=tuple(sorted({unet.regime.n_synthetic for unet in unets})),
         n_unets=len(unets),
         n_results=len(rows),
-        metrics={
-            metric: summarize([getattr(row.metrics, metric) for row in rows])
-            for metric in METRIC_HEADINGS
-        },
+        metrics=summarize_rows(rows),
         dice_by_seed={
             str(seed): statistics.fmean(
                 row.metrics.dice

@@ -52,9 +52,9 @@ def read_run(root: Path, name: str = "") -> RunRecord:
         InputError: It is no run folder, or a file is missing, altered or damaged.
     """
     run = read_identity(root)
-    folders = [*unet_folders(root)]
-    unets = [read_unet(run, folder, name or root.resolve().name) for folder in folders]
-    return complete(run, [unet for unet in unets if unet])
+    folders = unet_folders(root)
+    unets = [_read_unet(run, folder, name or root.resolve().name) for folder in folders]
+    return complete(run, unets)
 
 
 def read_identity(root: Path) -> RunRecord:
@@ -87,27 +87,20 @@ def unet_folders(root: Path) -> Iterator[Path]:
             yield path.parent
 
 
-def read_unet(run: RunRecord, folder: Path, name: str) -> FinishedUNet:
-    """Read a finished U-Net.
-
-    Args:
-        run: Its run.
-        folder: Its own.
-        name: What records call the run.
-
-    Raises:
-        InputError: A file is missing, was altered, or has another form.
-    """
+def _read_unet(run: RunRecord, folder: Path, name: str) -> FinishedUNet:
     provenance = converter.read(folder / PROVENANCE, UNetProvenance)
     hashes = {name: provenance.files.get(name, "") for name in (CASES, HISTORY)}
     storage.require_files(folder, hashes)
+    fold, regime = provenance.fold, provenance.regime
     return FinishedUNet(
         run=name,
         settings=run.settings,
         dataset=provenance.dataset,
-        fold=provenance.fold,
-        regime=provenance.regime,
-        cases=tuple(read_cases(folder / CASES)),
+        fold=fold,
+        regime=regime,
+        cases=tuple(
+            read_cases(folder / CASES, fold, regime.n_real, regime.n_synthetic)
+        ),
         folder=folder,
         epochs=tuple(read_epochs(folder / HISTORY)),
         duplicates=provenance.duplicates,

@@ -16,12 +16,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tfgansynth.config import Config
 from tfgansynth.data.dataset import Identity
-from tfgansynth.evaluation.case_rows import CaseRow
+from tfgansynth.evaluation.case_rows import summarize_rows
 from tfgansynth.evaluation.tables import (
     PHANTOM_WARNING,
     Summary,
     TrainingSet,
-    summarize,
     training_set_of,
 )
 from tfgansynth.records.runs import FinishedUNet, Remark
@@ -159,7 +158,7 @@ def make_table(
         ValueError: A fold has results but no number of test cases, or more results
             than these; or see `aggregate`.
     """
-    rows = aggregate(case for unet in unets for case in unet.cases)
+    rows = aggregate(unets)
     ours = {row.training_set: row for row in rows}
     total = sum(n_test_cases.values())
     for row in rows:
@@ -234,25 +233,25 @@ def _notes(dataset: Identity, side: int) -> tuple[str, ...]:
     return metrics, paper
 
 
-def aggregate(cases: Iterable[CaseRow]) -> tuple[TableRow, ...]:
+def aggregate(unets: Iterable[FinishedUNet]) -> tuple[TableRow, ...]:
     """Collect the test cases of each training set over its folds. Paper: IV-C.
 
     Args:
-        cases: Any number of cases, training sets and folds, in any order.
+        unets: Any number of folds and training sets, in any order.
 
     Returns:
-        One row for each training set that has cases, in the order of the paper's
+        One row for each training set that has U-Nets, in the order of the paper's
         tables.
 
     Raises:
         ValueError: A training set tests a case twice, or one fold of a training set has
             cases of differently many training pairs (two runs got mixed up).
     """
-    by_training_set: dict[TrainingSet, list[CaseRow]] = {
+    by_training_set: dict[TrainingSet, list[FinishedUNet]] = {
         training_set: [] for training_set in TrainingSet
     }
-    for case in cases:
-        by_training_set[case.training_set].append(case)
+    for unet in unets:
+        by_training_set[unet.regime.training_set].append(unet)
     return tuple(
         _row(training_set, members)
         for training_set, members in by_training_set.items()
@@ -260,32 +259,29 @@ def aggregate(cases: Iterable[CaseRow]) -> tuple[TableRow, ...]:
     )
 
 
-def _row(training_set: TrainingSet, cases: Sequence[CaseRow]) -> TableRow:
-    seen: set[str] = set()
+def _row(training_set: TrainingSet, unets: Sequence[FinishedUNet]) -> TableRow:
     pairs_by_fold: dict[int, tuple[int, int]] = {}
-    for case in cases:
-        if case.case_id in seen:
-            raise ValueError(
-                f"{training_set}: case {case.case_id} is tested more than once"
-            )
-        seen.add(case.case_id)
-        pairs = case.n_real, case.n_synthetic
-        expected = pairs_by_fold.setdefault(case.fold, pairs)
+    for unet in unets:
+        pairs = unet.regime.n_real, unet.regime.n_synthetic
+        expected = pairs_by_fold.setdefault(unet.fold, pairs)
         if pairs != expected:
             raise ValueError(
-                f"{training_set}, fold {case.fold}: expected cases of one U-Net, got "
+                f"{training_set}, fold {unet.fold}: expected cases of one U-Net, got "
                 f"(real, synthetic) training pairs {expected} and {pairs}"
             )
+    rows = [row for unet in unets for row in unet.cases]
+    seen: set[str] = set()
+    for row in rows:
+        if row.case_id in seen:
+            raise ValueError(
+                f"{training_set}: case {row.case_id} is tested more than once"
+            )
+        seen.add(row.case_id)
     folds = tuple(sorted(pairs_by_fold))
     return TableRow(
         folds=folds,
         n_real=tuple(pairs_by_fold[fold][0] for fold in folds),
         n_synthetic=tuple(pairs_by_fold[fold][1] for fold in folds),
-        n_cases=len(cases),
-        dice=summarize([case.metrics.dice for case in cases]),
-        hausdorff_px=summarize([case.metrics.hausdorff_px for case in cases]),
-        hausdorff_95_px=summarize([case.metrics.hausdorff_95_px for case in cases]),
-        mean_surface_distance_px=summarize(
-            [case.metrics.mean_surface_distance_px for case in cases]
-        ),
+        n_cases=len(rows),
+        **summarize_rows(rows),
     )

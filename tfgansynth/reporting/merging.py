@@ -260,7 +260,8 @@ def _write(fold: FoldResults, folder: Path) -> None:
     entries = []
     for unet in fold.unets:
         path = folder / f"{unet.regime.folder_name}.csv"
-        storage.write_text(path, cases_to_csv(unet.cases))
+        counts = unet.regime.n_real, unet.regime.n_synthetic
+        storage.write_text(path, cases_to_csv(unet.cases, unet.fold, *counts))
         digest = storage.hash_file(path)
         entries.append(MergedUNet(regime=unet.regime, cases_sha256=digest))
     record = dataclasses.replace(fold.record, unets=tuple(entries))
@@ -276,6 +277,7 @@ def _read(path: Path) -> FoldResults:
     for entry in record.unets:
         cases = path.with_name(f"{entry.regime.folder_name}.csv")
         storage.require_files(cases.parent, {cases.name: entry.cases_sha256})
+        counts = entry.regime.n_real, entry.regime.n_synthetic
         unets.append(
             FinishedUNet(
                 run=name,
@@ -283,7 +285,7 @@ def _read(path: Path) -> FoldResults:
                 dataset=record.dataset,
                 fold=record.fold,
                 regime=entry.regime,
-                cases=tuple(read_cases(cases)),
+                cases=tuple(read_cases(cases, record.fold, *counts)),
             )
         )
     return FoldResults(record, tuple(unets))

@@ -119,7 +119,7 @@ def write_curve(folder: Path) -> None:
             for seed in (0, 1):
                 mean = 0.96 - 0.5 / n_real - 0.002 * n_synthetic / n_real
                 rows = [
-                    CaseRow(1, f"c{n}", n_real, n_synthetic, CaseMetrics(dice, 4, 2, 1))
+                    CaseRow(f"c{n}", CaseMetrics(dice, 4, 2, 1))
                     for n, dice in enumerate(rng.normal(mean, 0.004, 20).tolist())
                 ]
                 regime = Regime(n_real, n_synthetic, "fixed_budget")

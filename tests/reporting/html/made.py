@@ -115,9 +115,8 @@ def write_unet(run: Run, regime: Regime, fold: int = 1) -> None:
     """Write a finished U-Net."""
     images, truths = _pairs(0, N_CASES)
     predictions = np.roll(truths, REGIMES.get(regime, 1), 1)
-    counts = regime.n_real, regime.n_synthetic
     rows = [
-        CaseRow(fold, name, *counts, measure(prediction, truth))
+        CaseRow(name, measure(prediction, truth))
         for name, prediction, truth in zip(TEST, predictions, truths, strict=True)
     ]
     folder = run.fold(fold) / regime.folder_name
@@ -127,7 +126,8 @@ def write_unet(run: Run, regime: Regime, fold: int = 1) -> None:
         folder / "predictions.npz",
         Predictions(TEST, predictions, truths, shown, images[list(shown)]),
     )
-    storage.write_text(folder / "cases.csv", cases_to_csv(rows))
+    counts = regime.n_real, regime.n_synthetic
+    storage.write_text(folder / "cases.csv", cases_to_csv(rows, fold, *counts))
     lines = [f"{epoch},0.5,{1 / epoch}\n" for epoch in range(1, 6)]
     header = "epoch,training_error,validation_error\n"
     storage.write_text(folder / "history.csv", header + "".join(lines))

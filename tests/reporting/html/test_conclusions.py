@@ -24,9 +24,8 @@ REGIMES = [
 
 
 def unet(seed: int, regime: Regime, dices: "np.ndarray") -> FinishedUNet:
-    counts = regime.n_real, regime.n_synthetic
     rows = [
-        CaseRow(1, f"case-{number}", *counts, CaseMetrics(float(dice), 9, 5, 2))
+        CaseRow(f"case-{number}", CaseMetrics(float(dice), 9, 5, 2))
         for number, dice in enumerate(dices)
     ]
     return finished(regime, rows, seed=seed)

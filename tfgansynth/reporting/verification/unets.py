@@ -64,17 +64,11 @@ def remeasure(
     stored = read_predictions(path)
     test = list(run.fold(fold).test)
     differences.compare(path, "case_ids", list(stored.case_ids), test)
-    rows = measure_cases(
-        stored.case_ids,
-        stored.predictions,
-        stored.truths,
-        fold=fold,
-        n_real=regime.n_real,
-        n_synthetic=regime.n_synthetic,
-    )
+    rows = measure_cases(stored.case_ids, stored.predictions, stored.truths)
     differences.compare(path, "shown", list(stored.shown), best_median_worst(rows))
     _compare_truths(run, stored, truths, path, differences)
-    differences.compare_csv(folder / CASES, cases_to_csv(rows))
+    made = cases_to_csv(rows, fold, regime.n_real, regime.n_synthetic)
+    differences.compare_csv(folder / CASES, made)
     return FinishedUNet(
         run=name,
         settings=run.settings,
