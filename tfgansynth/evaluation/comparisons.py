@@ -26,7 +26,6 @@ corrected over the same families; they have no verdict.
 import dataclasses
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
 
 import numpy as np
 from scipy import stats
@@ -167,8 +166,6 @@ def seeds_to_settle(
 _Cell = tuple[int, int, str]
 """Seed, fold and case."""
 
-_Item = TypeVar("_Item", str, tuple[int, int])
-
 
 def _by_regime(results: Iterable[CaseResult]) -> dict[str, dict[_Cell, CaseMetrics]]:
     regimes: dict[str, dict[_Cell, CaseMetrics]] = {}
@@ -188,8 +185,10 @@ def _pair(
     regimes: Mapping[str, Mapping[_Cell, CaseMetrics]], first: str, second: str
 ) -> _Pair | None:
     cells = sorted(regimes[first].keys() & regimes[second].keys())
-    cases = _numbered(case_id for _, _, case_id in cells)
-    runs = _numbered((seed, fold) for seed, fold, _ in cells)
+    # Sorted, so that the order of the results changes nothing.
+    case_ids = sorted({case_id for _, _, case_id in cells})
+    cases = {case_id: number for number, case_id in enumerate(case_ids)}
+    runs = {run: number for number, run in enumerate(sorted({c[:2] for c in cells}))}
     if len(cases) < 2:
         return None
     where = (
@@ -211,11 +210,6 @@ def _pair(
     estimates["dice"] = dataclasses.replace(dice, low=low, high=high)
     n_seeds = len({seed for seed, _, _ in cells})
     return _Pair(first=first, second=second, n_seeds=n_seeds, estimates=estimates)
-
-
-def _numbered(items: Iterable[_Item]) -> dict[_Item, int]:
-    """Number distinct items in an order that the order of the results cannot change."""
-    return {item: number for number, item in enumerate(sorted(set(items)))}
 
 
 def _has_control(pair: _Pair, controls: Collection[str]) -> bool:

@@ -18,7 +18,7 @@ from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.records.comparisons import context_of
 from tfgansynth.records.runs import FinishedUNet, Remark
 
-INTERVALS = (
+_INTERVALS = (
     f"{100 * CONFIDENCE:.0f} % over test cases and training runs; of a single run over "
     "its test cases alone"
 )
@@ -166,7 +166,7 @@ def make_curve(
         dataset=dataset,
         generator=_generator_words(generator_of),
         generator_of=generator_of,
-        intervals=INTERVALS,
+        intervals=_INTERVALS,
         points=tuple(map(_point, unets)),
         lines=tuple(
             LinePoint(

@@ -51,9 +51,9 @@ def read_run(root: Path, name: str = "") -> RunRecord:
     Raises:
         InputError: It is no run folder, or a file is missing, altered or damaged.
     """
+    name = name or root.resolve().name
     run = read_identity(root)
-    folders = unet_folders(root)
-    unets = [_read_unet(run, folder, name or root.resolve().name) for folder in folders]
+    unets = [_read_unet(run, folder, name) for folder in unet_folders(root)]
     return complete(run, unets)
 
 

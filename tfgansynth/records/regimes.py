@@ -6,12 +6,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.config import (
-    AugmentationConfig,
-    Config,
-    SynthesisConfig,
-    UNetConfig,
-)
+from tfgansynth.config import AugmentationConfig, Config, SynthesisConfig, UNetConfig
 from tfgansynth.evaluation.tables import TrainingSet, training_set_of
 from tfgansynth.records.converter import json_name
 from tfgansynth.seeds import derive_seed
@@ -95,7 +90,7 @@ class Regime:
         unet = dataclasses.replace(config.unet, real_share=share)
         if self.schedule == "paper":
             return unet
-        return fixed_length(
+        return _fixed_length(
             unet,
             config.evaluation.budget_steps,
             config.evaluation.budget_epoch,
@@ -114,17 +109,10 @@ class Regime:
         return [*extras, self.schedule.replace("_", " ")]
 
 
-def fixed_length(
+def _fixed_length(
     unet: UNetConfig, steps: int, steps_an_epoch: int, **changes: Any
 ) -> UNetConfig:
-    """Let a training take so many steps; the stopping rule's numbers do not bear on it.
-
-    Args:
-        unet: Numbers of the network and its training.
-        steps: Mini-batches in total.
-        steps_an_epoch: Mini-batches between two validations.
-        **changes: Other numbers to change.
-    """
+    """Let a training take so many steps, without the stopping rule."""
     default = UNetConfig()
     return dataclasses.replace(
         unet,
@@ -138,12 +126,7 @@ def fixed_length(
 
 
 def synthesis_config(config: Config, kind: SetKind) -> SynthesisConfig:
-    """The numbers of a set; those that do not bear on it have their default.
-
-    Args:
-        config: The experiment's numbers.
-        kind: Which set.
-    """
+    """The numbers of a set; those that do not bear on it have their default."""
     found, default = config.synthesis, SynthesisConfig()
     if not found.pseudo_label_members:
         steps = default.pseudo_label_steps
@@ -160,36 +143,25 @@ def augmentation_config(config: Config, switch: str) -> AugmentationConfig:
 
 def pseudo_label_config(config: Config) -> UNetConfig:
     """The numbers of a pseudo-label member's training: fixed length, augmented."""
-    steps = config.synthesis.pseudo_label_steps
-    return fixed_length(
-        config.unet,
-        steps,
-        min(config.evaluation.budget_epoch, steps),
-        augment="elastic",
-        real_share=0.0,
-        keep="last",
+    return _member_config(
+        config, config.synthesis.pseudo_label_steps, augment="elastic"
     )
 
 
 def cross_fit_config(config: Config) -> UNetConfig:
     """The numbers of a cross-fit member's training: fixed length, last weights."""
-    steps = config.evaluation.cross_fit_steps
-    return fixed_length(
-        config.unet,
-        steps,
-        min(config.evaluation.budget_epoch, steps),
-        real_share=0.0,
-        keep="last",
+    return _member_config(config, config.evaluation.cross_fit_steps)
+
+
+def _member_config(config: Config, steps: int, **changes: Any) -> UNetConfig:
+    epoch = min(config.evaluation.budget_epoch, steps)
+    return _fixed_length(
+        config.unet, steps, epoch, real_share=0.0, keep="last", **changes
     )
 
 
 def cross_fit_parts(config: Config, fold: int, n_cases: int) -> tuple[Indices, ...]:
-    """Split a fold's training cases by the run's seed, a part for each member.
-
-    Args:
-        config: The experiment's numbers.
-        fold: Number of the fold.
-        n_cases: Its training cases.
+    """Split a fold's n training cases by the run's seed, a part for each member.
 
     Returns:
         For each member the indices of the cases that it does not learn from, ascending.
@@ -202,16 +174,10 @@ def cross_fit_parts(config: Config, fold: int, n_cases: int) -> tuple[Indices, .
 
 
 def real_indices(config: Config, fold: int, n_cases: int, count: int) -> Indices:
-    """Draw training cases of a fold by the run's seed; fewer are a prefix of more.
-
-    Args:
-        config: The experiment's numbers.
-        fold: Number of the fold.
-        n_cases: Its training cases.
-        count: How many to draw.
+    """Draw so many of a fold's n training cases by the run's seed.
 
     Returns:
-        Indices of the cases drawn.
+        Indices of the cases drawn; fewer are a prefix of more.
     """
     rng = np.random.default_rng(derive_seed(config.seed, "real", fold))
     return np.asarray(rng.permutation(n_cases)[:count])
@@ -219,19 +185,15 @@ def real_indices(config: Config, fold: int, n_cases: int, count: int) -> Indices
 
 def set_name(kind: SetKind) -> str:
     """Folder of such a set below its fold's."""
-    return _of_kind("synthetic", kind)
+    return "synthetic" if kind == "plain" else f"synthetic-{kind}"
 
 
 def assessment_name(kind: SetKind) -> str:
     """Folder of the assessment of such a set below its fold's."""
-    return _of_kind("assessment", kind)
+    return "assessment" if kind == "plain" else f"assessment-{kind}"
 
 
 def set_names() -> dict[SetKind, str]:
     """Folder of each kind of set."""
     kinds: tuple[SetKind, ...] = get_args(SetKind)
     return {kind: set_name(kind) for kind in kinds}
-
-
-def _of_kind(name: str, kind: SetKind) -> str:
-    return name if kind == "plain" else f"{name}-{kind}"
