@@ -38,8 +38,7 @@ filled shapes that overlap for the most part.
 
 These metrics are our own because the definitions matter: DeepMind's surface-distance
 measures between half-pixel surfaces, and scikit-image's `hausdorff_distance` has
-neither percentiles nor a finite value for one
-empty mask.
+neither percentiles nor a finite value for one empty mask.
 """
 
 import dataclasses

@@ -27,7 +27,7 @@ from tfgansynth.assessment.quality import (
 )
 from tfgansynth.data.similarity import mean_pairwise_distance, perceptual_hash
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS, Features
-from tfgansynth.records.converter import OPTIONAL
+from tfgansynth.records.converter import OPTIONAL, optional
 from tfgansynth.seeds import derive_seed
 
 ShapeTables = tuple[ShapeTable, ShapeTable, ShapeTable]
@@ -171,7 +171,7 @@ class Assessment:
     inputs: Mapping[str, str] = dataclasses.field(
         default_factory=dict, metadata=OPTIONAL
     )
-    identity: str = dataclasses.field(default="", metadata=OPTIONAL)
+    identity: str = optional("")
 
 
 def make_quality(synthetic: Values, real: Values, shapes: ShapeTables) -> Quality:

@@ -23,9 +23,13 @@ _Record = TypeVar("_Record")
 _JSON_NAME, _IS_OPTIONAL = "json_name", "is_optional"
 _NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
 
-
 OPTIONAL = {_IS_OPTIONAL: True}
 """Metadata of a field that is left out in JSON where it has its default."""
+
+
+def optional(default: Any) -> Any:
+    """A field that is left out in JSON where it has its default."""
+    return dataclasses.field(default=default, metadata=OPTIONAL)
 
 
 def json_name(name: str) -> dict[str, str]:

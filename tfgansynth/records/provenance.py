@@ -14,7 +14,7 @@ from tfgansynth.config import (
 from tfgansynth.data.dataset import Identity
 from tfgansynth.data.duplicates import Crossing
 from tfgansynth.data.lungs import Lungs
-from tfgansynth.records.converter import OPTIONAL
+from tfgansynth.records.converter import optional
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Attempt, MachineFacts
 
@@ -121,7 +121,7 @@ class GeneratorProvenance(NetworkProvenance):
 
     gan: GANConfig
     generator_sha256: str | None
-    step: int | None = dataclasses.field(default=None, metadata=OPTIONAL)
+    step: int | None = optional(None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,24 +158,14 @@ class SetManifest(GeneratorProvenance):
     kind: str
     z_dim: int
     stage: str
-    inputs: Mapping[str, str] | None = dataclasses.field(
-        default=None, metadata=OPTIONAL
-    )
-    identity: str | None = dataclasses.field(default=None, metadata=OPTIONAL)
-    pseudo_labels: Mapping[str, str] | None = dataclasses.field(
-        default=None, metadata=OPTIONAL
-    )
-    cross_fit: Mapping[str, str] | None = dataclasses.field(
-        default=None, metadata=OPTIONAL
-    )
-    min_agreement: float | None = dataclasses.field(default=None, metadata=OPTIONAL)
-    dropped_for_disagreement: int = dataclasses.field(default=0, metadata=OPTIONAL)
-    audited_manifest_sha256: str | None = dataclasses.field(
-        default=None, metadata=OPTIONAL
-    )
-    dropped_by_the_audit: tuple[DroppedPair, ...] = dataclasses.field(
-        default=(), metadata=OPTIONAL
-    )
+    inputs: Mapping[str, str] | None = optional(None)
+    identity: str | None = optional(None)
+    pseudo_labels: Mapping[str, str] | None = optional(None)
+    cross_fit: Mapping[str, str] | None = optional(None)
+    min_agreement: float | None = optional(None)
+    dropped_for_disagreement: int = optional(0)
+    audited_manifest_sha256: str | None = optional(None)
+    dropped_by_the_audit: tuple[DroppedPair, ...] = optional(())
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,11 +40,10 @@ class Remark:
 
 def remark_lines(remarks: Iterable[Remark], *, n_seeds: int) -> list[str]:
     """Render remarks, each once; seeds are named where there are several."""
-    found = list(dict.fromkeys(remarks))
-    several = n_seeds > 1
     lines = []
-    for remark in found:
-        seed = [f"seed {remark.seed}"] if several and remark.seed is not None else []
+    for remark in dict.fromkeys(remarks):
+        named = n_seeds > 1 and remark.seed is not None
+        seed = [f"seed {remark.seed}"] if named else []
         fold = [f"fold {remark.fold}"] if remark.fold is not None else []
         lines.append(", ".join([*seed, *fold, remark.text]))
     return lines
@@ -74,7 +73,7 @@ class Split:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MachineFacts:
-    """A machine that stages were computed on; see `runtime.machine`."""
+    """A machine that stages were computed on; see `runtime.devices`."""
 
     processor: str
     cpu_features: tuple[str, ...]
@@ -245,11 +244,6 @@ class MergedFold:
     machines: tuple[MachineFacts, ...]
     seconds: Timings
     unets: tuple[MergedUNet, ...] = ()
-
-    @property
-    def settings(self) -> Settings:
-        """What its run was begun with."""
-        return Settings(networks=self.networks, config=self.config)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

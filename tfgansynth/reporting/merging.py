@@ -29,6 +29,7 @@ from tfgansynth.records.runs import (
     MergedFold,
     MergedUNet,
     RunRecord,
+    Settings,
 )
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells
@@ -281,7 +282,7 @@ def _read(path: Path) -> FoldResults:
         unets.append(
             FinishedUNet(
                 run=name,
-                settings=record.settings,
+                settings=Settings(networks=record.networks, config=record.config),
                 dataset=record.dataset,
                 fold=record.fold,
                 regime=entry.regime,
