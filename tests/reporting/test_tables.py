@@ -130,8 +130,8 @@ def test_no_training_pairs_make_no_arm(counts: tuple[int, int]) -> None:
 
 
 def test_cases_are_pooled_over_folds() -> None:
-    (row,) = aggregate(REAL_CASES)
-    assert row.training_set is TrainingSet.REAL
+    ((training_set, row),) = aggregate(REAL_CASES).items()
+    assert training_set is TrainingSet.REAL
     assert row.folds == (1, 3)
     assert row.n_real == (145, 144)
     assert row.n_synthetic == (0, 0)
@@ -157,8 +157,8 @@ def test_rows_come_in_the_order_of_the_paper() -> None:
     ]
     for shuffled in (cases, cases[::-1]):
         rows = aggregate(shuffled)
-        assert [row.training_set for row in rows] == list(TrainingSet)
-        assert [row.dice.mean for row in rows] == [0.1, 0.2, 0.3]
+        assert list(rows) == list(TrainingSet)
+        assert [row.dice.mean for row in rows.values()] == [0.1, 0.2, 0.3]
     assert [row.training_set for row in PAPER_TABLE_I] == list(TrainingSet)
     assert [row.training_set for row in PAPER_TABLE_II] == list(TrainingSet)
 
@@ -168,12 +168,12 @@ def test_order_of_cases_does_not_matter() -> None:
 
 
 def test_one_case_has_no_standard_deviation() -> None:
-    (row,) = aggregate(MIXED_CASES)
+    (row,) = aggregate(MIXED_CASES).values()
     assert row.dice == Summary(0.5, None, 0.5)
 
 
 def test_no_cases_make_no_rows() -> None:
-    assert aggregate([]) == ()
+    assert aggregate([]) == {}
 
 
 @pytest.mark.parametrize("fold", [1, 2])
@@ -190,7 +190,7 @@ def test_mixed_up_runs_are_refused() -> None:
 
 def test_table_has_an_entry_for_each_training_set() -> None:
     real, mixed, synthetic = GROWING.rows
-    assert real.ours == aggregate(REAL_CASES)[0]
+    assert real.ours == aggregate(REAL_CASES)[TrainingSet.REAL]
     assert synthetic.ours is None
     assert [entry.training_set for entry in GROWING.rows] == list(TrainingSet)
     assert [entry.status for entry in (real, mixed, synthetic)] == [
@@ -373,7 +373,7 @@ def test_csv_has_one_line_per_arm_with_exact_figures() -> None:
     assert (real["training_set"], real["status"]) == ("real only", "done")
     assert (real["folds"], real["n_real"]) == ("1 3", "145 144")
     assert (real["n_cases"], real["n_test_cases"]) == ("3", "3")
-    row = aggregate(REAL_CASES)[0]
+    row = aggregate(REAL_CASES)[TrainingSet.REAL]
     for name in METRIC_HEADINGS:
         for statistic in ("mean", "sd", "median"):
             expected = getattr(getattr(row, name), statistic)
@@ -388,7 +388,8 @@ def test_csv_has_one_line_per_arm_with_exact_figures() -> None:
 
 def test_standard_deviation_is_that_of_a_sample() -> None:
     values = [0.1, 0.4, 0.45, 0.9]
-    (row,) = aggregate([case(str(index), v) for index, v in enumerate(values)])
+    cases = [case(str(index), value) for index, value in enumerate(values)]
+    (row,) = aggregate(cases).values()
     assert row.dice.sd == pytest.approx(statistics.stdev(values))
     assert row.dice.sd != pytest.approx(statistics.pstdev(values), rel=0.05)
     assert row.dice.median == pytest.approx(0.425)

@@ -92,11 +92,6 @@ class TableRow:
     hausdorff_95_px: Summary
     mean_surface_distance_px: Summary
 
-    @property
-    def training_set(self) -> TrainingSet:
-        """The training set that the numbers of training pairs make."""
-        return training_set_of(self.n_real[0], self.n_synthetic[0])
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TableEntry:
@@ -142,7 +137,7 @@ def make_table(
     config: Config,
     dataset: Identity,
     n_test_cases: Mapping[int, int],
-    unets: Iterable[FinishedUNet],
+    unets: Sequence[FinishedUNet],
     remarks: Iterable[Remark] = (),
 ) -> Table:
     """Put the paper's regimes of one run beside the paper's figures. Paper: IV-C.
@@ -158,13 +153,12 @@ def make_table(
         ValueError: A fold has results but no number of test cases, or more results
             than these; or see `aggregate`.
     """
-    rows = aggregate(unets)
-    ours = {row.training_set: row for row in rows}
+    ours = aggregate(unets)
     total = sum(n_test_cases.values())
-    for row in rows:
+    for training_set, row in ours.items():
         if not set(row.folds) <= set(n_test_cases) or row.n_cases > total:
             raise ValueError(
-                f"{row.training_set}: expected at most {total} test cases of folds "
+                f"{training_set}: expected at most {total} test cases of folds "
                 f"{[*n_test_cases]}, got {row.n_cases} of {row.folds}"
             )
     return Table(
@@ -233,7 +227,7 @@ def _notes(dataset: Identity, side: int) -> tuple[str, ...]:
     return metrics, paper
 
 
-def aggregate(unets: Iterable[FinishedUNet]) -> tuple[TableRow, ...]:
+def aggregate(unets: Sequence[FinishedUNet]) -> dict[TrainingSet, TableRow]:
     """Collect the test cases of each training set over its folds. Paper: IV-C.
 
     Args:
@@ -247,16 +241,11 @@ def aggregate(unets: Iterable[FinishedUNet]) -> tuple[TableRow, ...]:
         ValueError: A training set tests a case twice, or one fold of a training set has
             cases of differently many training pairs (two runs got mixed up).
     """
-    by_training_set: dict[TrainingSet, list[FinishedUNet]] = {
-        training_set: [] for training_set in TrainingSet
+    return {
+        training_set: _row(training_set, members)
+        for training_set in TrainingSet
+        if (members := [u for u in unets if u.regime.training_set is training_set])
     }
-    for unet in unets:
-        by_training_set[unet.regime.training_set].append(unet)
-    return tuple(
-        _row(training_set, members)
-        for training_set, members in by_training_set.items()
-        if members
-    )
 
 
 def _row(training_set: TrainingSet, unets: Sequence[FinishedUNet]) -> TableRow:
