@@ -7,42 +7,23 @@ from pathlib import Path
 import pytest
 
 from tests.evaluation.made import comparison
-from tests.records.made import identity
-from tfgansynth.evaluation.tables import (
-    METRIC_HEADINGS,
-    PHANTOM_WARNING,
-    Summary,
-    TrainingSet,
-)
+from tests.reporting import made
+from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
 from tfgansynth.evaluation.verdicts import PairComparison, Verdict, sentence
-from tfgansynth.records.comparisons import (
-    Comparison,
-    RegimeRow,
-    RegimeTable,
-)
+from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.converter import from_json, to_json
-from tfgansynth.records.runs import Remark
-from tfgansynth.reporting.comparisons import (
-    comparison_to_markdown,
-    comparison_to_text,
-)
+from tfgansynth.reporting.comparisons import comparison_to_markdown, comparison_to_text
 
 HELPS = comparison(Verdict.HELPS, 0.002, 0.012)
 
 
 def shown(*found: PairComparison) -> Comparison:
-    return Comparison(
-        warning=None,
+    return dataclasses.replace(
+        made.comparison("run-seed0"),
         context="somewhere, preset fast",
-        dataset=identity(),
-        runs=("run-seed0",),
-        seeds=(0,),
-        folds=(1,),
         remarks=(),
         tables=(),
-        confidence=0.95,
         comparisons=found,
-        unets=(),
     )
 
 
@@ -131,28 +112,12 @@ def test_nothing_to_compare_is_said() -> None:
 
 
 def test_tables_and_remarks_are_told() -> None:
-    summary = Summary(0.94, 0.01, 0.95)
-    row = RegimeRow(
-        name="mixed",
-        training_set=TrainingSet.MIXED,
-        schedule="paper",
-        set="plain",
-        n_real=(144, 145),
-        n_synthetic=(120,),
-        n_unets=2,
-        n_results=40,
-        metrics=dict.fromkeys(METRIC_HEADINGS, summary),
-        dice_by_seed={"0": 0.94},
-    )
-    remark = Remark(seed=0, fold=1, stage="fold-1/gan", kind="x", text="mode collapse")
+    whole = made.comparison("run-seed0", "run-seed1")
     found = dataclasses.replace(
-        shown(HELPS),
-        tables=(RegimeTable(title="The paper's regimes", rows=(row,)),),
-        remarks=(remark,),
-        seeds=(0, 1),
+        shown(HELPS), tables=whole.tables, remarks=whole.remarks, seeds=(0, 1)
     )
 
     for text in (comparison_to_text(found), comparison_to_markdown(found)):
-        for words in ("The paper's regimes", "144-145", "0.9400 ± 0.0100"):
+        for words in ("The paper's regimes", "144-145", "0.9472 ± 0.0254"):
             assert words in text
         assert text.splitlines()[-1].endswith("REMARK: seed 0, fold 1, mode collapse")

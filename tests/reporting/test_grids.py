@@ -19,10 +19,6 @@ def test_rows_of_a_table_come_in_their_order() -> None:
     )
 
 
-def test_bullets() -> None:
-    assert grids.bullets(["one", "two"]) == "- one\n- two"
-
-
 def test_text_has_labels_to_the_left_and_cells_to_the_right() -> None:
     lines = grids.to_text(
         ["", "n"], [["one", 1], ["runs on over all columns"], ["x", 10]]

@@ -52,11 +52,10 @@ def test_all_regimes_are_compared_and_the_papers_are_tabled(root: Path) -> None:
     outputs = write_outputs([root], root)
 
     found = comparison(root)
-    assert outputs.comparison == found
     assert [unet.folder for unet in found.unets] == [r.folder_name for r in REGIMES]
     table = converter.read(root / "table.json", Table)
     assert [entry.status for entry in table.rows] == [Status.DONE] * 3
-    assert outputs.tables == {root: table}
+    assert outputs == (table, found)
     assert {path.name for path in root.glob("*.md")} == {"comparison.md", "table.md"}
 
 
@@ -84,8 +83,9 @@ def test_folds_that_come_one_after_the_other_are_both_shown(root: Path) -> None:
         record["files"]["cases.csv"] = storage.hash_file(path)
         storage.write_record(provenance, record)
 
-    table = write_outputs([root], root).tables[root]
+    table, _ = write_outputs([root], root)
 
+    assert table
     assert comparison(root).folds == (1, 2)
     assert table.folds == (1, 2)
     status = {entry.training_set: entry.status for entry in table.rows}
@@ -114,8 +114,9 @@ def test_a_study_shows_what_each_of_its_runs_has(root: Path) -> None:
 
     outputs = write_outputs([root, other], folder)
 
-    assert set(outputs.tables) == {root, other}
     found = comparison(folder)
+    assert outputs == (converter.read(other / "table.json", Table), found)
+    assert (root / "table.json").exists()
     assert found.seeds == (0, 1)
     paper, fixed_budget = found.tables
     assert [row.n_unets for row in paper.rows] == [2, 2, 2]
@@ -126,10 +127,7 @@ def test_a_study_shows_what_each_of_its_runs_has(root: Path) -> None:
 def test_a_run_without_results_shows_nothing(tmp_path: Path) -> None:
     root = write_run(tmp_path, CONFIG, [])
 
-    outputs = write_outputs([root], root)
-
-    assert outputs.comparison is None
-    assert not outputs.tables
+    assert write_outputs([root], root) == (None, None)
     assert not list(root.glob("comparison*"))
 
 

@@ -30,11 +30,7 @@ from tfgansynth.records.tables import (
     aggregate,
     make_table,
 )
-from tfgansynth.reporting.tables import (
-    table_to_csv,
-    table_to_markdown,
-    table_to_text,
-)
+from tfgansynth.reporting.tables import table_to_csv, table_to_markdown, table_to_text
 
 
 def case(

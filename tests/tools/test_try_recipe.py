@@ -14,7 +14,7 @@ from tests.tools.conftest import SMALL_NETWORKS, TINY
 from tfgansynth.records.reading import read_identity
 from tfgansynth.reporting.html.page import write_report
 from tfgansynth.reporting.verification.differences import Differences
-from tfgansynth.reporting.verification.sets import recount
+from tfgansynth.reporting.verification.recompute import recount
 from tfgansynth.reporting.verification.verify import verify
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import read_set

@@ -73,7 +73,8 @@ def export_fold_generator(experiment: "Experiment", fold: FoldCases) -> None:
         GeneratorProvenance,
     )
     from tfgansynth.records.reading import read_identity
-    from tfgansynth.reporting.cards.model_card import generator_card
+    from tfgansynth.reporting.cards.cards import model_card
+    from tfgansynth.reporting.cards.findings import findings_of_generator
 
     config = experiment.config
     generator = trained_gan(experiment, fold).sampling_generator()
@@ -96,7 +97,8 @@ def export_fold_generator(experiment: "Experiment", fold: FoldCases) -> None:
         seconds=run.timings.get(stage),
         machines=run.attempts(stage),
     )
-    card = generator_card(experiment.run.root, facts)
+    findings = findings_of_generator(experiment.run.root, facts.provenance)
+    card = model_card(facts, findings)
     export.export_generator(generator, provenance, card, folder)
     print(
         f"FROZEN MOMENTS: over {report.n_population} z; against the batch's own, on "

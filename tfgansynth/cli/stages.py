@@ -143,7 +143,7 @@ def assess(options: Assess) -> int:
     from tfgansynth.experiment import assessment
     from tfgansynth.experiment.executors import finish
     from tfgansynth.experiment.synthetic_sets import read_fold_set
-    from tfgansynth.reporting.screen import show_assessment
+    from tfgansynth.reporting.assessments import assessment_to_text
     from tfgansynth.runtime.timing import Timer
 
     experiment, fold = part.experiment, part.experiment.fold(options.fold)
@@ -155,14 +155,14 @@ def assess(options: Assess) -> int:
     finish(experiment, part.plan)
     if options.set:
         found = assessment.assess(experiment, fold, options.set, Timer())
-        show_assessment(found.record, found.flagged)
+        print(assessment_to_text(found.record, found.flagged))
         return DONE if found.passed else FAILED
     all_found = [
         assessment.read_assessment(experiment.run.root / stage.name, fold)
         for stage in stages
     ]
     for found in all_found:
-        show_assessment(found.record, found.flagged)
+        print(assessment_to_text(found.record, found.flagged))
     if options.drop:
         print(f"AUDITED SET: {assessment.drop_flagged(experiment, fold, all_found[0])}")
     return DONE if all(found.passed for found in all_found) else FAILED

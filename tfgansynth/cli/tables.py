@@ -61,7 +61,10 @@ def _run_and_show(study: "Study") -> None:
     from tfgansynth.experiment.executors import execute
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.experiment.studies import folds_of
-    from tfgansynth.reporting import screen
+    from tfgansynth.reporting.assessments import assessment_to_text
+    from tfgansynth.reporting.comparisons import comparison_to_text
+    from tfgansynth.reporting.outputs import write_outputs
+    from tfgansynth.reporting.tables import table_to_text
     from tfgansynth.runtime.timing import stages_table
 
     roots = []
@@ -72,15 +75,23 @@ def _run_and_show(study: "Study") -> None:
         for plan in folds_of(part.plan):
             for outcome in execute(experiment, plan):
                 stage = outcome.stage
-                if stage.kind == Kind.SEGMENTATION and stage.regime:
+                regime = stage.regime
+                if stage.kind == Kind.SEGMENTATION and regime:
                     if outcome.computed:
                         trained = True
-                        screen.show_trained(roots, study.folder, stage.regime)
+                        table, _ = write_outputs(roots, study.folder)
+                        tabled = regime.schedule == "paper" and regime.kind == "plain"
+                        if table and tabled:
+                            print(f"\n{table_to_text(table)}")
                 elif stage.kind == Kind.ASSESSMENT:
                     fold = experiment.fold(stage.fold)
                     found = read_assessment(root / stage.name, fold)
-                    screen.show_assessment(found.record, found.flagged)
-        screen.show_results(roots, study.folder, table=not trained)
+                    print(assessment_to_text(found.record, found.flagged))
+        table, comparison = write_outputs(roots, study.folder)
+        if table and not trained:
+            print(f"\n{table_to_text(table)}")
+        if comparison:
+            print(f"\n{comparison_to_text(comparison)}")
         print(stages_table(experiment.run.seconds()))
     print(f"COMPARISON: {study.folder}/comparison.md, .json")
     for root in roots:
@@ -125,17 +136,19 @@ def run_curve(options: RunCurve) -> None:
     opened = loaded.start(study)
     if opened is None:
         return
-    from tfgansynth.reporting.outputs import curve_name
-    from tfgansynth.reporting.screen import grow_curve, show_curve
+    from tfgansynth.reporting.curves import curve_to_text
+    from tfgansynth.reporting.outputs import curve_name, write_curve
 
     missing: list[MissingPoint] = []
     for point in _points(opened):
         if not isinstance(point, str):
             missing.append(point)
             point = f"{point.n_real} real, {point.regime}: {point.why}"
-        grow_curve(opened.folder, options.generator_of, missing)
+        write_curve(opened.folder, options.generator_of, missing, plot=False)
         print(f"POINT: {point}")
-    show_curve(opened.folder, options.generator_of, missing)
+    curve = write_curve(opened.folder, options.generator_of, missing)
+    if curve:
+        print(f"\n{curve_to_text(curve)}")
     name = curve_name(options.generator_of)
     print(f"CURVE: {opened.folder / name}.json, {name}.svg, .png")
 
@@ -218,7 +231,7 @@ def try_recipe(options: TryRecipe) -> None:
     if part is None:
         return
     from tfgansynth.experiment.executors import finish
-    from tfgansynth.reporting.trials import trial_to_text
+    from tfgansynth.reporting.comparisons import trial_to_text
 
     if options.baseline:
         adopt_baseline(part, options.baseline)

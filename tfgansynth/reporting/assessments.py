@@ -1,4 +1,4 @@
-"""Assessments of synthetic sets as text, and in one line each."""
+"""Assessments of synthetic sets as text and Markdown, and in one line each."""
 
 from collections.abc import Sequence
 
@@ -14,18 +14,17 @@ _FIGURES = ("precision", "recall", "coverage")
 def assessment_to_text(
     assessment: Assessment, flagged: Sequence[DroppedPair] = ()
 ) -> str:
-    """Render an assessment for a terminal.
-
-    Args:
-        assessment: Of a synthetic set.
-        flagged: The pairs that its audit objects to.
-    """
+    """Render an assessment for a terminal, and the pairs that its audit objects to."""
+    rows = _figure_rows(assessment.fidelity)
     return render(
-        "assessment.txt.jinja",
-        assessment=assessment,
-        figures=figure_rows(assessment.fidelity),
-        flagged=flagged,
+        "assessment.txt.jinja", assessment=assessment, figures=rows, flagged=flagged
     )
+
+
+def assessment_to_markdown(assessment: Assessment) -> str:
+    """Render an assessment for a card."""
+    rows = _figure_rows(assessment.fidelity)
+    return render("assessment.md.jinja", assessment=assessment, figures=rows)
 
 
 def assessment_cells(assessment: Assessment) -> dict[str, str]:
@@ -57,17 +56,14 @@ def assessment_cells(assessment: Assessment) -> dict[str, str]:
     }
 
 
-def figure_rows(fidelity: Fidelity) -> list[list[str]]:
+def _figure_rows(fidelity: Fidelity) -> list[list[str]]:
     """Render the compared figures and shapes: name, both sides and difference."""
     rows: dict[str, ReferencedFigure] = {
         **fidelity.figures,
         **{f"{name} [sd]": each for name, each in fidelity.shapes.items()},
     }
     return [
-        [
-            name,
-            *map(_interval, (each.synthetic, each.real_reference, each.difference)),
-        ]
+        [name, *map(_interval, (each.synthetic, each.real_reference, each.difference))]
         for name, each in rows.items()
     ]
 

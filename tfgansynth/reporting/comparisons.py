@@ -1,4 +1,4 @@
-"""Comparisons of regimes as text and Markdown: their rows, and the verdicts."""
+"""Comparisons of regimes, and trials of recipes, as text and Markdown."""
 
 import textwrap
 from collections.abc import Sequence
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE
 from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.evaluation.verdicts import PairComparison, p_text
-from tfgansynth.records.comparisons import Comparison, RegimeRow
+from tfgansynth.records.comparisons import Comparison, RegimeRow, Trial
 from tfgansynth.records.runs import remark_lines
 from tfgansynth.reporting import grids
+from tfgansynth.reporting.assessments import assessment_cells
 from tfgansynth.reporting.grids import span
 from tfgansynth.reporting.tables import mean_sd
 
-TITLE = "Comparison of the regimes"
+_TITLE = "Comparison of the regimes"
 
 _NO_PAIRS = "No two regimes have two test cases in common yet."
 _ROW_HEADINGS = (
@@ -35,7 +36,7 @@ def comparison_to_text(comparison: Comparison) -> str:
     for table in comparison.tables:
         rows = map(_row, table.rows)
         lines += ["", table.title, *grids.to_text(_ROW_HEADINGS, rows)]
-    lines += ["", TITLE]
+    lines += ["", _TITLE]
     if not comparison.comparisons:
         lines.append(_NO_PAIRS)
     for pair in comparison.comparisons:
@@ -53,7 +54,7 @@ def comparison_to_markdown(comparison: Comparison) -> str:
     for table in comparison.tables:
         rows = map(_row, table.rows)
         parts += [f"### {table.title}", grids.to_markdown(_ROW_HEADINGS, rows)]
-    parts.append(f"### {TITLE}")
+    parts.append(f"### {_TITLE}")
     lines = [pair.sentence for pair in comparison.comparisons]
     if lines:
         headings = ("Comparison", "Verdict", "Metric", *_HEADINGS)
@@ -61,7 +62,25 @@ def comparison_to_markdown(comparison: Comparison) -> str:
     else:
         parts.append(_NO_PAIRS)
     lines += [f"REMARK: {line}" for line in _remarks(comparison)]
-    return "\n\n".join([*parts, grids.bullets(lines)]).rstrip("\n") + "\n"
+    bullets = "\n".join(f"- {line}" for line in lines)
+    return "\n\n".join([*parts, bullets]).rstrip("\n") + "\n"
+
+
+def trial_to_text(trial: Trial) -> str:
+    """Render a trial for a terminal; its last lines are a Markdown table of one line.
+
+    The tables of several trials can be put below each other.
+    """
+    cells = {
+        "recipe": " ".join([trial.preset, ", ".join(trial.settings)]).strip(),
+        "set made in": f"{trial.set_seconds / 60:.0f} min",
+    }
+    if trial.assessment:
+        cells |= assessment_cells(trial.assessment)
+    for table in trial.comparison.tables:
+        cells |= {row.name: f"{row.metrics['dice'].mean:.4f}" for row in table.rows}
+    line = grids.to_markdown(list(cells), [list(cells.values())])
+    return f"{comparison_to_text(trial.comparison)}\nTRIAL:\n{line}"
 
 
 def _remarks(comparison: Comparison) -> list[str]:

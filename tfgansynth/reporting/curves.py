@@ -74,13 +74,7 @@ def _difference(found: DifferencePoint | None) -> str:
 
 
 def write_plot(curve: LearningCurve, folder: Path, stem: str) -> None:
-    """Write `<stem>.svg` and `<stem>.png`; the same curve gives the same files.
-
-    Args:
-        curve: With one U-Net at least.
-        folder: Takes the files.
-        stem: Their names' beginning.
-    """
+    """Write `<stem>.svg` and `<stem>.png`; the same curve gives the same files."""
     with matplotlib.rc_context(_STYLE):
         figure = _figure(curve)
         for kind, unstable in (("svg", {"Date": None}), ("png", {"Software": None})):
@@ -116,10 +110,7 @@ def _figure(curve: LearningCurve) -> Figure:
 def draw(axes: Axes, curve: LearningCurve, colors: tuple[str, ...]) -> None:
     """Draw mean Dice over the number of real cases, which is on a log axis.
 
-    Args:
-        axes: To draw on.
-        curve: The curve; a dot a U-Net, and a line with intervals a regime.
-        colors: Of the regimes in their order; the first comes again after the last.
+    A U-Net is a dot, a regime a line with intervals, in the colors by turns.
     """
     for index, regime in enumerate(curve.regimes):
         color, shift = colors[index % len(colors)], _SPREAD**index

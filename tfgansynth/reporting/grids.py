@@ -42,11 +42,6 @@ def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
     return stream.getvalue()
 
 
-def bullets(lines: Iterable[str]) -> str:
-    """Render a Markdown list."""
-    return "\n".join(f"- {line}" for line in lines)
-
-
 def span(counts: Sequence[int]) -> str:
     """`145`, or `144-145` where counts differ."""
     low, high = min(counts), max(counts)

@@ -1,31 +1,23 @@
 """Merging the results of several machines: each fold's numbers, and no images."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import cases_to_csv, read_cases
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.records import converter
+from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.converter import to_json
-from tfgansynth.records.files import (
-    ASSESSMENT,
-    COMPARISON,
-    COMPARISON_TEXT,
-    MERGED_FOLD,
-    set_seconds,
-)
 from tfgansynth.records.reading import remarks_behind
 from tfgansynth.records.regimes import assessment_name, set_names
 from tfgansynth.records.runs import (
     FinishedUNet,
     FoldResults,
-    MachineFacts,
     MergedFold,
     MergedUNet,
     RunRecord,
@@ -34,6 +26,7 @@ from tfgansynth.records.runs import (
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells
 from tfgansynth.reporting.comparisons import comparison_to_markdown
+from tfgansynth.reporting.outputs import write_comparison
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.verify import verified_runs
 from tfgansynth.runtime import storage
@@ -42,8 +35,7 @@ from tfgansynth.synthesis.sampling import MANIFEST
 SETS_TEXT = "sets.md"
 """What assessments found, a line for each synthetic set."""
 
-_FOLDS = f"*/fold-*/{MERGED_FOLD}"
-_Item = TypeVar("_Item")
+_FOLDS = f"*/fold-*/{files.MERGED_FOLD}"
 
 
 def merge(roots: Sequence[Path], to: Path) -> tuple[list[FoldResults], Comparison]:
@@ -74,11 +66,10 @@ def merge(roots: Sequence[Path], to: Path) -> tuple[list[FoldResults], Compariso
     if not folds:
         raise InputError(f"{to}: holds no results yet: name runs to take them from")
     ordered = sorted(folds.values(), key=lambda fold: fold.order)
-    comparison = compare_merged(ordered, to)
+    comparison = _compare(ordered, to)
     for fold in ordered:
         _write(fold, to / fold.place)
-    converter.write(to / COMPARISON, comparison)
-    storage.write_text(to / COMPARISON_TEXT, comparison_to_markdown(comparison))
+    write_comparison(to, comparison)
     if sets := sets_to_markdown(ordered):
         storage.write_text(to / SETS_TEXT, sets)
     return ordered, comparison
@@ -88,11 +79,8 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
     """Make what merged results show again from the metrics of their folds.
 
     That these follow from predictions was checked when they were merged, and cannot be
-    checked again without them.
-
-    Args:
-        root: Folder of the merged results.
-        rounding: Numbers whose relative difference is at most this are equal.
+    checked again without them. Numbers whose relative difference is at most `rounding`
+    are equal.
 
     Raises:
         InputError: A fold was altered, or differs from the others in more than its
@@ -101,10 +89,10 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
     root = root.resolve()
     found = Differences(root, rounding)
     folds = read_merged(root)
-    comparison = compare_merged(folds, root)
-    with found.reading(path := root / COMPARISON):
+    comparison = _compare(folds, root)
+    with found.reading(path := root / files.COMPARISON):
         found.compare(path, "", storage.read_record(path), to_json(comparison))
-    with found.reading(path := root / COMPARISON_TEXT):
+    with found.reading(path := root / files.COMPARISON_TEXT):
         found.compare_text(path, comparison_to_markdown(comparison))
     if sets := sets_to_markdown(folds):
         with found.reading(path := root / SETS_TEXT):
@@ -119,25 +107,29 @@ def is_merged(root: Path) -> bool:
 
 def sets_to_markdown(folds: Sequence[FoldResults]) -> str:
     """Render what assessments found of the folds' sets; empty if there are none."""
-    lines = [line for fold in folds for line in _set_lines(fold)]
-    if not lines:
+    rows: list[dict[str, str]] = []
+    for record in (fold.record for fold in folds):
+        members = record.config.synthesis.pseudo_label_members
+        spent = files.set_seconds(record.seconds, record.fold, members)
+        rows += [
+            {
+                "seed": str(record.config.seed),
+                "set": found.synthetic_set.folder,
+                "pairs": str(found.synthetic_set.n),
+                "made in": f"{spent / 60:.0f} min",
+                **assessment_cells(found),
+            }
+            for found in record.assessments.values()
+        ]
+    if not rows:
         return ""
-    rows = [list(line.values()) for line in lines]
-    return f"{grids.to_markdown(list(lines[0]), rows)}\n"
+    return f"{grids.to_markdown(list(rows[0]), [list(row.values()) for row in rows])}\n"
 
 
-def compare_merged(folds: Sequence[FoldResults], to: Path) -> Comparison:
-    """Compare each pair of regimes over all folds of merged results.
-
-    Args:
-        folds: By seed and number; one at least.
-        to: Folder of the merged results, for messages.
-
-    Raises:
-        InputError: The folds differ in more than their seeds.
-    """
-    first = folds[0]
-    for fold in folds[1:]:
+def _compare(folds: Sequence[FoldResults], to: Path) -> Comparison:
+    """Compare each pair of regimes over all folds, which may differ in their seeds."""
+    first, *others = folds
+    for fold in others:
         found = list(differences(_common(fold), _common(first)))
         if found:
             raise InputError(
@@ -145,9 +137,8 @@ def compare_merged(folds: Sequence[FoldResults], to: Path) -> Comparison:
                 f"({name_few(found, '; ')}): only the seed and the fold may differ"
             )
     unets = [unet for fold in folds for unet in fold.unets]
-    return make_comparison(
-        unets, [remark for fold in folds for remark in fold.record.remarks]
-    )
+    remarks = [remark for fold in folds for remark in fold.record.remarks]
+    return make_comparison(unets, remarks)
 
 
 def read_merged(folder: Path) -> list[FoldResults]:
@@ -166,13 +157,19 @@ def _fold_results(run: RunRecord) -> Iterator[FoldResults]:
     for number in sorted({unet.fold for unet in run.regime_unets}):
         unets = [unet for unet in run.regime_unets if unet.fold == number]
         folder = run.fold_folder(number)
+        used = {
+            attempt.machine
+            for stage, attempts in run.machines.stages.items()
+            for attempt in attempts
+            if stage.startswith(f"{folder.name}/")
+        }
         # A run folder may have been renamed.
         name = Run.folder_name(unets[0].dataset.name, config)
         sets, assessments = {}, {}
         for kind, set_folder in set_names().items():
             if (path := folder / set_folder / MANIFEST).exists():
                 sets[kind] = storage.hash_file(path)
-            if (path := folder / assessment_name(kind) / ASSESSMENT).exists():
+            if (path := folder / assessment_name(kind) / files.ASSESSMENT).exists():
                 assessments[kind] = converter.read(path, Assessment)
         record = MergedFold(
             dataset=unets[0].dataset,
@@ -182,7 +179,7 @@ def _fold_results(run: RunRecord) -> Iterator[FoldResults]:
             sets=sets,
             assessments=assessments,
             remarks=remarks_behind(run, unets),
-            machines=tuple(_machines(run, folder.name)),
+            machines=tuple(run.machines.machines[index] for index in sorted(used)),
             seconds={
                 stage: spent
                 for stage, spent in run.timings.items()
@@ -193,23 +190,8 @@ def _fold_results(run: RunRecord) -> Iterator[FoldResults]:
         yield FoldResults(record, tuple(renamed))
 
 
-def _machines(run: RunRecord, fold: str) -> list[MachineFacts]:
-    """The machines that a fold was computed on."""
-    used = {
-        attempt.machine
-        for stage, attempts in run.machines.stages.items()
-        for attempt in attempts
-        if stage.startswith(f"{fold}/")
-    }
-    return [run.machines.machines[number] for number in sorted(used)]
-
-
 def _joined(held: FoldResults, new: FoldResults, to: Path) -> FoldResults:
-    """Add the regimes of a fold that came later to those that came before.
-
-    Raises:
-        InputError: They do not belong together.
-    """
+    """Add the regimes of a fold that came later to those that came before."""
     ours, theirs = held.record, new.record
     found = list(differences(_common(held), _common(new)))
     unets = {unet.regime: unet for unet in held.unets}
@@ -236,17 +218,15 @@ def _joined(held: FoldResults, new: FoldResults, to: Path) -> FoldResults:
         ours,
         sets={**ours.sets, **theirs.sets},
         assessments={**ours.assessments, **theirs.assessments},
-        remarks=_each_once((*ours.remarks, *theirs.remarks)),
-        machines=_each_once((*ours.machines, *theirs.machines)),
+        remarks=tuple(dict.fromkeys((*ours.remarks, *theirs.remarks))),
+        machines=(
+            *ours.machines,
+            *(each for each in theirs.machines if each not in ours.machines),
+        ),
         seconds={**ours.seconds, **theirs.seconds},
     )
     ordered = sorted(unets.values(), key=lambda unet: unet.regime.order)
     return FoldResults(record, tuple(ordered))
-
-
-def _each_once(items: Iterable[_Item]) -> tuple[_Item, ...]:
-    listed = list(items)
-    return tuple(item for n, item in enumerate(listed) if item not in listed[:n])
 
 
 def _common(fold: FoldResults) -> dict[str, Any]:
@@ -266,7 +246,7 @@ def _write(fold: FoldResults, folder: Path) -> None:
         digest = storage.hash_file(path)
         entries.append(MergedUNet(regime=unet.regime, cases_sha256=digest))
     record = dataclasses.replace(fold.record, unets=tuple(entries))
-    converter.write(folder / MERGED_FOLD, record)
+    converter.write(folder / files.MERGED_FOLD, record)
 
 
 def _read(path: Path) -> FoldResults:
@@ -290,20 +270,3 @@ def _read(path: Path) -> FoldResults:
             )
         )
     return FoldResults(record, tuple(unets))
-
-
-def _set_lines(fold: FoldResults) -> list[dict[str, str]]:
-    """The cells of each assessed set of a fold, by their headings."""
-    record = fold.record
-    members = record.config.synthesis.pseudo_label_members
-    spent = set_seconds(record.seconds, record.fold, members)
-    return [
-        {
-            "seed": str(record.config.seed),
-            "set": found.synthetic_set.folder,
-            "pairs": str(found.synthetic_set.n),
-            "made in": f"{spent / 60:.0f} min",
-            **assessment_cells(found),
-        }
-        for found in record.assessments.values()
-    ]

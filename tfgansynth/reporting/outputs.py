@@ -1,21 +1,11 @@
 """The results that a folder shows: all that its runs have, and never less."""
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tfgansynth.records import converter
+from tfgansynth.records import converter, files
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.curves import LearningCurve, MissingPoint, make_curve
-from tfgansynth.records.files import (
-    COMPARISON,
-    COMPARISON_TEXT,
-    CURVE,
-    SPLITS,
-    TABLE,
-    TABLE_SHEET,
-    TABLE_TEXT,
-)
 from tfgansynth.records.reading import read_run, remarks_behind
 from tfgansynth.records.runs import FinishedUNet, Remark, RunRecord
 from tfgansynth.records.tables import Table, make_table
@@ -25,20 +15,9 @@ from tfgansynth.reporting.tables import table_to_csv, table_to_markdown
 from tfgansynth.runtime import storage
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Outputs:
-    """What was written of some runs.
-
-    Attributes:
-        tables: By run folder: the table of each run that has the paper's regimes.
-        comparison: Of all runs; None while no U-Net is finished.
-    """
-
-    tables: Mapping[Path, Table]
-    comparison: Comparison | None
-
-
-def write_outputs(roots: Sequence[Path], folder: Path) -> Outputs:
+def write_outputs(
+    roots: Sequence[Path], folder: Path
+) -> tuple[Table | None, Comparison | None]:
     """Write the tables of some runs, and what they show together.
 
     Args:
@@ -47,25 +26,35 @@ def write_outputs(roots: Sequence[Path], folder: Path) -> Outputs:
         folder: Takes `comparison.json` and `comparison.md` of all of them. The last
             run's folder has its own.
 
+    Returns:
+        The table of the last run; None while it has none of the paper's regimes. And
+        the comparison of all runs; None while no U-Net is finished.
+
     Raises:
         InputError: A file of a run is missing, altered or damaged.
     """
     runs = [read_run(root) for root in roots]
-    tables = {run.root: table for run in runs if (table := table_of(run))}
-    for root, table in tables.items():
-        converter.write(root / TABLE, table)
-        storage.write_text(root / TABLE_SHEET, table_to_csv(table))
-        storage.write_text(root / TABLE_TEXT, table_to_markdown(table))
-    comparison = None
+    table, comparison = None, None
+    for run in runs:
+        table = table_of(run)
+        if table:
+            converter.write(run.root / files.TABLE, table)
+            storage.write_text(run.root / files.TABLE_SHEET, table_to_csv(table))
+            storage.write_text(run.root / files.TABLE_TEXT, table_to_markdown(table))
     # The last run is the one that has grown; a study's folder shows all of them.
     for place, shown in {runs[-1].root: runs[-1:], folder: runs}.items():
         comparison = comparison_of(shown)
         if comparison:
             place.mkdir(exist_ok=True)
-            converter.write(place / COMPARISON, comparison)
-            text = comparison_to_markdown(comparison)
-            storage.write_text(place / COMPARISON_TEXT, text)
-    return Outputs(tables, comparison)
+            write_comparison(place, comparison)
+    return table, comparison
+
+
+def write_comparison(folder: Path, comparison: Comparison) -> None:
+    """Write a comparison as JSON and as Markdown."""
+    converter.write(folder / files.COMPARISON, comparison)
+    text = comparison_to_markdown(comparison)
+    storage.write_text(folder / files.COMPARISON_TEXT, text)
 
 
 def table_of(run: RunRecord) -> Table | None:
@@ -100,7 +89,7 @@ def comparison_of(runs: Sequence[RunRecord]) -> Comparison | None:
 
 def curve_name(generator_of: int | None) -> str:
     """Stem of a curve's files."""
-    return f"{CURVE}-generator-of-{generator_of}" if generator_of else CURVE
+    return f"{files.CURVE}-generator-of-{generator_of}" if generator_of else files.CURVE
 
 
 def write_curve(
@@ -140,13 +129,8 @@ def write_curve(
 def read_curve_runs(
     folder: Path, read: Callable[[Path, str], RunRecord]
 ) -> list[RunRecord]:
-    """Read the runs below a curve's folder.
-
-    Args:
-        folder: The curve's.
-        read: Reads a run of that folder and that name.
-    """
-    roots = sorted(path.parent for path in folder.glob(f"*/*/{SPLITS}"))
+    """Read the runs below a curve's folder, each by its own folder and name."""
+    roots = sorted(path.parent for path in folder.glob(f"*/*/{files.SPLITS}"))
     return [read(root, root.relative_to(folder).as_posix()) for root in roots]
 
 

@@ -30,10 +30,5 @@ _ENVIRONMENT.globals |= {
 
 
 def render(template: str, **content: Any) -> str:
-    """Render a template, without line breaks at its end.
-
-    Args:
-        template: Name of its file.
-        **content: What it shows, by the names that it uses.
-    """
+    """Render the template of a file's name, without line breaks at its end."""
     return _ENVIRONMENT.get_template(template).render(content).rstrip("\n")

@@ -16,8 +16,7 @@ _NONE, _PENDING = "-", "..."
 def table_to_text(table: Table) -> str:
     """Render a table for a terminal, ours above the paper's in each training set.
 
-    Returns:
-        Lines of fixed-width text; the first warns of phantoms.
+    The first line warns of phantoms.
     """
     rows: list[list[str]] = []
     for entry in table.rows:
@@ -39,8 +38,7 @@ def table_to_text(table: Table) -> str:
 def table_to_markdown(table: Table) -> str:
     """Render a table as Markdown, each training set of ours above the paper's.
 
-    Returns:
-        Markdown whose first line warns of phantoms, in bold.
+    The first line warns of phantoms, in bold.
     """
     rows: list[list[str]] = []
     for entry in table.rows:

@@ -4,28 +4,32 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.reporting.cards.records import MANIFEST
+from tests.reporting.made import MANIFEST
 from tfgansynth.data.dataset import Identity
 from tfgansynth.data.duplicates import Crossing, DuplicatePair
-from tfgansynth.records.provenance import DroppedPair
-from tfgansynth.reporting.cards.data_card import SetFacts, data_card, size_category
+from tfgansynth.records.provenance import DroppedPair, SetManifest
+from tfgansynth.reporting.cards.cards import data_card, size_category
 from tfgansynth.reporting.cards.findings import CardFindings
 
 DUPLICATE = Crossing(DuplicatePair("a", "b", "exact"), 1, ("training", "test"))
-FACTS = SetFacts(
-    manifest=dataclasses.replace(MANIFEST, duplicates=(DUPLICATE,)),
-    manifest_sha256="cafe",
-    n_pairs=120,
-    size=128,
-    nnunet="Dataset502_SyntheticLungs",
-    labels={"background": 0, "left lung": 1},
-)
+PHANTOMS = dataclasses.replace(MANIFEST, duplicates=(DUPLICATE,))
 PATIENTS = dataclasses.replace(
-    FACTS,
-    manifest=dataclasses.replace(
-        MANIFEST, dataset=Identity("shenzhen", "folder", 60, "0123abcd")
-    ),
+    MANIFEST, dataset=Identity("shenzhen", "folder", 60, "0123abcd")
 )
+
+
+def card_of(
+    manifest: SetManifest = PHANTOMS, findings: CardFindings | None = None
+) -> str:
+    return data_card(
+        manifest,
+        findings or CardFindings(),
+        manifest_sha256="cafe",
+        n_pairs=120,
+        size=128,
+        nnunet="Dataset502_SyntheticLungs",
+        labels={"background": 0, "left lung": 1},
+    )
 
 
 def metadata(card: str) -> dict[str, Any]:
@@ -36,7 +40,7 @@ def metadata(card: str) -> dict[str, Any]:
 
 
 def test_the_metadata_are_those_of_the_hub() -> None:
-    found = metadata(data_card(PATIENTS, CardFindings()))
+    found = metadata(card_of(PATIENTS))
 
     assert found == {
         "license": "other",
@@ -65,7 +69,7 @@ def test_sizes_are_named_as_the_hub_names_them(n: int, category: str) -> None:
 
 
 def test_the_card_tells_what_the_set_is_and_where_it_came_from() -> None:
-    card = data_card(FACTS, CardFindings())
+    card = card_of()
 
     headings = [line[3:] for line in card.splitlines() if line.startswith("## ")]
     assert headings == [
@@ -103,14 +107,14 @@ def test_the_card_tells_what_the_set_is_and_where_it_came_from() -> None:
 
 
 def test_what_was_done_besides_the_papers_steps_is_told() -> None:
-    plain = data_card(FACTS, CardFindings())
+    plain = card_of()
     manifest = dataclasses.replace(
         MANIFEST,
         gan=dataclasses.replace(MANIFEST.gan, latent_codes=True),
         pseudo_labels={"pseudo-labels/member-1": "00", "pseudo-labels/member-2": "11"},
         synthesis=dataclasses.replace(MANIFEST.synthesis, augment="elastic"),
     )
-    card = data_card(dataclasses.replace(FACTS, manifest=manifest), CardFindings())
+    card = card_of(manifest)
 
     for words in (
         "mean prediction of 2 U-Nets",
@@ -124,7 +128,7 @@ def test_what_was_done_besides_the_papers_steps_is_told() -> None:
 
 
 def test_phantoms_are_said_before_all_else() -> None:
-    phantoms, patients = (data_card(each, CardFindings()) for each in (FACTS, PATIENTS))
+    phantoms, patients = map(card_of, (PHANTOMS, PATIENTS))
 
     body = phantoms.split("\n# ")[1].split("\n\n")
     assert body[1].startswith("> **PHANTOMS: procedural images, not patients.")
@@ -137,7 +141,7 @@ def test_phantoms_are_said_before_all_else() -> None:
 
 
 def test_what_was_not_measured_is_said_plainly() -> None:
-    card = data_card(FACTS, CardFindings())
+    card = card_of()
 
     assert "## Assessment\n\n**Not assessed.**" in card
     assert "## Evaluation\n\n**Not evaluated.**" in card
@@ -146,7 +150,7 @@ def test_what_was_not_measured_is_said_plainly() -> None:
 
 def test_what_was_found_is_told() -> None:
     found = CardFindings("all sound", "all helped", ("GAN: it has collapsed",))
-    card = data_card(FACTS, found)
+    card = card_of(PHANTOMS, found)
 
     assert "## Assessment\n\nall sound\n\n## Evaluation\n\nall helped\n\n" in card
     assert "- REMARK: GAN: it has collapsed" in card
@@ -162,7 +166,7 @@ def test_what_a_filter_or_an_audit_dropped_is_told() -> None:
         audited_manifest_sha256="00",
         dropped_by_the_audit=(dropped, dropped),
     )
-    card = data_card(dataclasses.replace(FACTS, manifest=manifest), CardFindings())
+    card = card_of(manifest)
 
     assert "| Dropped for disagreement with the out-of-fold ensemble | 11 |" in card
     assert "| Dropped by the audit for copies | 2 |" in card

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from tests.reporting.cards.records import assessment, comparison
+from tests.reporting.made import assessment, comparison
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.records import converter
 from tfgansynth.records.provenance import GeneratorProvenance, SetManifest
@@ -8,9 +8,9 @@ from tfgansynth.reporting.cards.findings import CardFindings, findings_of_genera
 from tfgansynth.runtime import storage
 
 
-def generator(root: Path, sha256: str = "00ff") -> GeneratorProvenance:
+def generator(root: Path, sha256: str = "00ff", fold: int = 1) -> GeneratorProvenance:
     path = root / "fold-1/synthetic/manifest.json"
-    content = {**storage.read_record(path), "generator_sha256": sha256}
+    content = {**storage.read_record(path), "generator_sha256": sha256, "fold": fold}
     return converter.from_json(SetManifest, content, path)
 
 
@@ -22,22 +22,22 @@ def test_a_generator_is_judged_by_the_set_that_it_has_drawn(
     converter.write(root / "fold-1/assessment/assessment.json", assessment(own))
     converter.write(root / "comparison.json", comparison(root.name))
 
-    found = findings_of_generator(root, 1, generator(root))
+    found = findings_of_generator(root, generator(root))
 
     assert "**passed**" in found.assessment
     assert "mixed helps against real only" in found.evaluation
     # That set is of no other generator.
-    other = findings_of_generator(root, 1, generator(root, "00fe"))
+    other = findings_of_generator(root, generator(root, "00fe"))
     assert other == CardFindings()
 
 
 def test_nothing_is_found_where_nothing_was_drawn(experiment: Experiment) -> None:
     root = experiment.run.root
-    assert findings_of_generator(root, 2, generator(root)) == CardFindings()
+    assert findings_of_generator(root, generator(root, fold=2)) == CardFindings()
 
 
 def test_results_of_other_folds_are_not_told(experiment: Experiment) -> None:
     root = experiment.run.root
     converter.write(root / "comparison.json", comparison(root.name, folds=(2, 3)))
 
-    assert findings_of_generator(root, 1, generator(root)) == CardFindings()
+    assert findings_of_generator(root, generator(root)) == CardFindings()

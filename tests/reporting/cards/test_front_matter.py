@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from tfgansynth.reporting.cards.front_matter import front_matter
+from tfgansynth.reporting.cards.cards import front_matter
 
 
 @pytest.mark.parametrize(

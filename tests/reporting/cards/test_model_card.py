@@ -17,13 +17,13 @@ from tests.gan.small import (
     Z_DIM,
     make_generator,
 )
-from tests.reporting.cards.records import GENERATOR
+from tests.reporting.made import GENERATOR
 from tfgansynth.data.dataset import Identity
 from tfgansynth.gan.exchange.export import export_generator, freeze_moments
 from tfgansynth.records.provenance import GeneratorFacts
 from tfgansynth.records.runs import Attempt, MachineFacts
+from tfgansynth.reporting.cards.cards import model_card
 from tfgansynth.reporting.cards.findings import CardFindings
-from tfgansynth.reporting.cards.model_card import model_card
 
 MACHINE = MachineFacts(
     processor="A Processor",

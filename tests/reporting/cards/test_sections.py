@@ -1,11 +1,12 @@
 import dataclasses
 
-from tests.reporting.cards.records import assessment, comparison
-from tfgansynth.reporting.cards.findings import assessment_section, evaluation_section
+from tests.reporting.made import assessment, comparison
+from tfgansynth.reporting.assessments import assessment_to_markdown
+from tfgansynth.reporting.cards.findings import evaluation_section
 
 
 def test_an_assessment_tells_all_three_parts() -> None:
-    section = assessment_section(assessment("00"))
+    section = assessment_to_markdown(assessment("00"))
 
     for words in (
         "6 synthetic pairs beside 6 training cases and 14 held-out real ones (4 valid",
@@ -22,7 +23,7 @@ def test_an_assessment_tells_all_three_parts() -> None:
 
 
 def test_an_audit_that_was_not_passed_is_said_loudly() -> None:
-    section = assessment_section(assessment("00", passed=False))
+    section = assessment_to_markdown(assessment("00", passed=False))
 
     assert "**NOT PASSED**. Flagged pairs: 3." in section
     assert (
@@ -41,7 +42,7 @@ def test_sets_too_small_to_compare_have_no_table_of_fidelity() -> None:
         ),
     )
 
-    section = assessment_section(record)
+    section = assessment_to_markdown(record)
 
     assert "| Fidelity |" not in section
     assert "out of range: none." in section

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.reporting.cards.records import assessment, comparison
+from tests.reporting.made import assessment, comparison
 from tests.synthesis.test_nnunet import verify
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment

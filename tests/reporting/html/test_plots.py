@@ -7,8 +7,9 @@ import xml.etree.ElementTree as ET
 import pytest
 from markupsafe import Markup
 
-from tfgansynth.evaluation.mixed_effects import Components, Design
-from tfgansynth.evaluation.verdicts import MetricDifference, PairComparison, Verdict
+from tests.reporting import made
+from tfgansynth.evaluation.mixed_effects import Components
+from tfgansynth.evaluation.verdicts import MetricDifference, PairComparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.reporting.html import figures, plots
 from tfgansynth.reporting.html.figures import RegimeStyle
@@ -34,18 +35,9 @@ def boxes(name: str = "boxes") -> Markup:
 
 def comparison(low: float, high: float, mean: float = -0.002) -> PairComparison:
     found = dataclasses.replace(DIFFERENCE, mean=mean, low=low, high=high)
-    return PairComparison(
-        first="a",
-        second="b",
-        n_pairs=1,
-        n_seeds=1,
-        design=Design(cells=9, cases=9, runs=1, per_case=1, per_run=9),
-        margin=0.005,
-        verdict=Verdict.INCONCLUSIVE,
-        more_seeds=None,
-        sentence="b against a is inconclusive.",
-        metrics={"dice": found, "hausdorff_px": found},
-    )
+    (pair,) = made.comparison("run-seed0").comparisons
+    metrics = {"dice": found, "hausdorff_px": found}
+    return dataclasses.replace(pair, first="a", second="b", metrics=metrics)
 
 
 def test_the_same_figure_gives_the_same_text() -> None:

@@ -11,7 +11,7 @@ from tfgansynth.records.provenance import GeneratorProvenance, SetManifest
 from tfgansynth.records.reading import data_remarks, gan_remarks, read_identity
 from tfgansynth.records.regimes import set_names
 from tfgansynth.records.runs import remark_lines
-from tfgansynth.reporting.assessments import figure_rows
+from tfgansynth.reporting.assessments import assessment_to_markdown
 from tfgansynth.reporting.rendering import render
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import MANIFEST
@@ -33,33 +33,20 @@ _OF_ANOTHER_SET = "These networks were trained on the run's own set, which is an
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CardFindings:
-    """The results on a card; each in Markdown.
-
-    Attributes:
-        assessment: Quality, fidelity and memorization.
-        evaluation: What segmentation networks gained.
-        remarks: Problems that may affect the results.
-    """
+    """Quality of the pairs, gain of segmentation networks, and problems: Markdown."""
 
     assessment: str = NOT_ASSESSED
     evaluation: str = NOT_EVALUATED
     remarks: tuple[str, ...] = ()
 
 
-def findings_of_set(
-    root: Path, fold: int, source: Path, manifest: SetManifest
-) -> CardFindings:
-    """Collect what is known of one synthetic set of a fold.
-
-    Args:
-        root: The run folder.
-        fold: Number of the fold.
-        source: The set's folder.
-        manifest: The set's manifest.
+def findings_of_set(root: Path, source: Path, manifest: SetManifest) -> CardFindings:
+    """Collect what a run folder knows of the synthetic set in the folder `source`.
 
     Raises:
         InputError: A result was altered or is of another version.
     """
+    fold = manifest.fold
     own = storage.hash_file(source / MANIFEST)
     assessment = _assessment(root, fold, own)
     if manifest.audited_manifest_sha256 and assessment is None:
@@ -71,38 +58,22 @@ def findings_of_set(
     return CardFindings(
         assessment=assessment or NOT_ASSESSED,
         evaluation=evaluation or NOT_EVALUATED,
-        remarks=_remarks(root, fold, manifest),
+        remarks=_remarks(root, manifest),
     )
 
 
-def findings_of_generator(
-    root: Path, fold: int, generator: GeneratorProvenance
-) -> CardFindings:
-    """Collect what is known of a fold's generator, by the set it has drawn.
-
-    Args:
-        root: The run folder.
-        fold: Number of the fold.
-        generator: What the generator came from.
+def findings_of_generator(root: Path, generator: GeneratorProvenance) -> CardFindings:
+    """Collect what a run folder knows of its generator, by the set it has drawn.
 
     Raises:
         InputError: A result was altered or is of another version.
     """
-    source = root / f"fold-{fold}" / set_names()["plain"]
+    source = root / f"fold-{generator.fold}" / set_names()["plain"]
     if source.exists():
         manifest = converter.read(source / MANIFEST, SetManifest)
         if manifest.generator_sha256 == generator.generator_sha256:
-            return findings_of_set(root, fold, source, manifest)
-    return CardFindings(remarks=_remarks(root, fold, generator))
-
-
-def assessment_section(assessment: Assessment) -> str:
-    """Render what an assessment found."""
-    return render(
-        "assessment.md.jinja",
-        assessment=assessment,
-        figures=figure_rows(assessment.fidelity),
-    )
+            return findings_of_set(root, source, manifest)
+    return CardFindings(remarks=_remarks(root, generator))
 
 
 def evaluation_section(comparison: Comparison) -> str:
@@ -116,7 +87,7 @@ def _assessment(root: Path, fold: int, manifest_sha256: str) -> str | None:
     for path in sorted((root / f"fold-{fold}").glob(f"*/{ASSESSMENT}")):
         assessment = converter.read(path, Assessment)
         if assessment.synthetic_set.manifest_sha256 == manifest_sha256:
-            return assessment_section(assessment)
+            return assessment_to_markdown(assessment)
     return None
 
 
@@ -144,10 +115,8 @@ def _trained_on(root: Path, fold: int) -> set[str]:
     return {storage.hash_file(path) for path in paths if path.exists()}
 
 
-def _remarks(root: Path, fold: int, generator: GeneratorProvenance) -> tuple[str, ...]:
+def _remarks(root: Path, generator: GeneratorProvenance) -> tuple[str, ...]:
     """Problems with the data, or in the training of the fold's GAN."""
-    found = (
-        *data_remarks(generator.duplicates),
-        *gan_remarks(read_identity(root), fold),
-    )
+    of_gan = gan_remarks(read_identity(root), generator.fold)
+    found = [*data_remarks(generator.duplicates), *of_gan]
     return tuple(remark_lines(found, n_seeds=1))

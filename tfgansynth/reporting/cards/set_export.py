@@ -12,7 +12,7 @@ from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.synthetic_sets import read_fold_set
 from tfgansynth.records.converter import from_json
 from tfgansynth.records.provenance import SetManifest
-from tfgansynth.reporting.cards.data_card import SetFacts, data_card
+from tfgansynth.reporting.cards.cards import data_card
 from tfgansynth.reporting.cards.findings import findings_of_set
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.nnunet import labels, write_nnunet
@@ -57,17 +57,15 @@ def export_set(
         )
     name = f"Dataset{_FIRST_ID + fold.number:03d}_SyntheticLungs"
     label = _LABELS[experiment.config.lungs]
-    facts = SetFacts(
-        manifest=manifest,
+    card = data_card(
+        manifest,
+        findings_of_set(experiment.run.root, source, manifest),
         manifest_sha256=storage.hash_file(source / MANIFEST),
         n_pairs=len(images),
         size=images.shape[1],
         nnunet=name,
         labels=labels(label),
     )
-    root = experiment.run.root
-    found = findings_of_set(root, fold.number, source, manifest)
-    card = data_card(facts, found)
     cases = [pair_name(index) for index in range(len(images))]
     planes = zip(images.astype(np.uint8), masks, strict=True)
     with storage.whole_folder(target) as partial:

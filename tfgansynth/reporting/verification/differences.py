@@ -28,12 +28,7 @@ class Differences:
     """Compares what is stored with what was recomputed, and keeps count."""
 
     def __init__(self, root: Path, rounding: float = 0.0) -> None:
-        """Begin.
-
-        Args:
-            root: Paths are given relative to this folder.
-            rounding: Numbers whose relative difference is at most this are equal.
-        """
+        """Name paths relative to `root`; allow relative differences of `rounding`."""
         self._root = root
         self._rounding = rounding
         self.lines: list[str] = []
@@ -50,11 +45,9 @@ class Differences:
 
     def fault(self, path: Path, words: str) -> None:
         """Note what is wrong with a file otherwise."""
-        self.lines.append(one_line(f"{self._named(path)}: {words}"))
-
-    def _named(self, path: Path) -> Path:
         inside = path.is_relative_to(self._root)
-        return path.relative_to(self._root) if inside else path
+        named = path.relative_to(self._root) if inside else path
+        self.lines.append(one_line(f"{named}: {words}"))
 
     @contextlib.contextmanager
     def reading(self, path: Path) -> Iterator[None]:
@@ -69,13 +62,9 @@ class Differences:
             self.fault(path, f"cannot be recomputed ({kind}{words})")
 
     def compare(self, path: Path, place: str, stored: Any, recomputed: Any) -> None:
-        """Compare values as JSON has them, all the way down.
+        """Compare values as JSON has them, where tuples are lists, all the way down.
 
-        Args:
-            path: The file that has the stored value.
-            place: Where in it: `rows[1].dice.mean`; empty for all of it.
-            stored: What stands there.
-            recomputed: What should; tuples count as lists in both.
+        `place` names them in the file: `rows[1].dice.mean`; it is empty for all of it.
         """
         self.files.add(path)
         self._compare(path, place, _plain(stored), _plain(recomputed))
@@ -113,15 +102,18 @@ class Differences:
 
     def compare_csv(self, path: Path, recomputed: str) -> None:
         """Compare a file of comma-separated values, cell by cell."""
-        stored = self._lines(path, csv.reader(io.StringIO(self._text(path))))
-        rows = self._lines(path, csv.reader(io.StringIO(recomputed)))
+        try:
+            stored = list(csv.reader(io.StringIO(_text(path))))
+        except csv.Error as fault:
+            raise ValueError(f"{path}: is no table ({fault})") from fault
+        rows = list(csv.reader(io.StringIO(recomputed)))
         self._compare_lines(path, stored, rows, headings=rows[0] if rows else ())
 
     def compare_text(self, path: Path, recomputed: str) -> None:
         """Compare a file of text, word by word."""
         stored, ours = (
             [line.split() for line in text.splitlines()]
-            for text in (self._text(path), recomputed)
+            for text in (_text(path), recomputed)
         )
         self._compare_lines(path, stored, ours)
 
@@ -138,15 +130,6 @@ class Differences:
                 f"differs in {n_found} places from what the results give now: if they "
                 "are newer than the page, report writes it again",
             )
-
-    def _text(self, path: Path) -> str:
-        return storage.read_bytes(path, _MOST_TEXT_BYTES).decode()
-
-    def _lines(self, path: Path, reader: Any) -> list[list[str]]:
-        try:
-            return list(reader)
-        except csv.Error as fault:
-            raise ValueError(f"{path}: is no table ({fault})") from fault
 
     def _compare_lines(
         self,
@@ -184,6 +167,10 @@ class Differences:
                 stored, recomputed, rel_tol=self._rounding, abs_tol=self._rounding
             )
         return bool(stored == recomputed)
+
+
+def _text(path: Path) -> str:
+    return storage.read_bytes(path, _MOST_TEXT_BYTES).decode()
 
 
 def _plain(value: Any) -> Any:
