@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tfgansynth.pictures import pairs_sheet
     from tfgansynth.presets import PRESETS
     from tfgansynth.reporting.html.page import write_report
-    from tfgansynth.segmentation.stopping import StopOnRisingAverage
+    from tfgansynth.segmentation.callbacks import StopOnRisingAverage
     from tfgansynth.segmentation.unet import build_unet, predict_masks
 
 __version__ = "0.1.0"
@@ -67,7 +67,7 @@ _MODULES = {
     "DCGAN": "gan.dcgan",
     "PRESETS": "presets",
     "Config": "config",
-    "StopOnRisingAverage": "segmentation.stopping",
+    "StopOnRisingAverage": "segmentation.callbacks",
     "build_unet": "segmentation.unet",
     "compare": "evaluation.comparisons",
     "draw_set": "api",

@@ -144,8 +144,7 @@ def draw_set(
     if count is not None:
         numbers = dataclasses.replace(numbers, count=count)
     return sampling.draw_set(
-        # By the moments of the batch, as the paper does.
-        lambda z: generator.split(np.asarray(generator(z, training=True))),
+        generator.sample,
         numbers,
         z_dim=config.gan.z_dim,
         z_seed=seed,

@@ -30,6 +30,10 @@ variables or another computation. A run folder resumes only with its own version
 GAN 2: the start vectors of spectral normalization and the latent codes have random
 streams of their own. Networks without either have the weights of version 1."""
 
+EXPORT_POPULATION, EXPORT_BATCH = 1024, 64
+"""Noise vectors whose moments an exported generator keeps, and how many of them are
+measured at once. The same in every run, so that exports can be compared. [choice]"""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:

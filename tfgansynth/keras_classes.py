@@ -11,7 +11,7 @@ import dataclasses
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -20,16 +20,16 @@ PACKAGE = "tfgansynth"
 """Under which the classes are registered: `tfgansynth>Generator`."""
 
 MODULES = {
-    "BatchNorm": "tfgansynth.gan.layers",
+    "BatchNorm": "tfgansynth.gan.networks",
     "CaffeNesterov": "tfgansynth.segmentation.optimizer",
-    "Convolution": "tfgansynth.runtime.kernels.layers",
+    "Convolution": "tfgansynth.runtime.kernels.convolution",
     "DCGAN": "tfgansynth.gan.dcgan",
     "DiceError": "tfgansynth.segmentation.losses",
     "Discriminator": "tfgansynth.gan.networks",
     "Generator": "tfgansynth.gan.networks",
     "PixelCrossEntropy": "tfgansynth.segmentation.losses",
     "SpectralConv": "tfgansynth.gan.layers",
-    "TransposedConvolution": "tfgansynth.runtime.kernels.layers",
+    "TransposedConvolution": "tfgansynth.runtime.kernels.convolution",
     "UNet": "tfgansynth.segmentation.unet",
 }
 """Each serializable class and its module."""
@@ -68,6 +68,16 @@ def _register_stand_ins(keras: ModuleType) -> None:
         known.setdefault(f"{PACKAGE}>{name}", _StandIn(name, module))
 
 
+def _register_after(loader: Any) -> None:
+    execute = loader.exec_module
+
+    def execute_and_register(keras: ModuleType) -> None:
+        execute(keras)
+        _register_stand_ins(keras)
+
+    loader.exec_module = execute_and_register
+
+
 class _KerasFinder(MetaPathFinder):
     """Watches for the import of Keras."""
 
@@ -77,32 +87,12 @@ class _KerasFinder(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Find Keras where it is, with a loader that registers the stand-ins."""
+        """Find Keras where it is; its loader then registers the stand-ins too."""
         if fullname != "keras":
             return None
         for finder in sys.meta_path:
             spec = None if finder is self else finder.find_spec(fullname, path, target)
             if spec and spec.loader:
-                spec.loader = _KerasLoader(spec.loader)
+                _register_after(spec.loader)
                 return spec
         return None
-
-
-class _KerasLoader(Loader):
-    """Loads Keras by its own loader, then registers the stand-ins."""
-
-    def __init__(self, loader: Any) -> None:
-        """Remember the loader."""
-        self._loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Let its own loader create the module."""
-        created: ModuleType | None = self._loader.create_module(spec)
-        return created
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Execute the module, as if it had been found without us."""
-        assert module.__spec__
-        module.__spec__.loader = module.__loader__ = self._loader
-        self._loader.exec_module(module)
-        _register_stand_ins(module)

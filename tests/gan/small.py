@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.config import GANConfig
+from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.exchange.export import (
     WEIGHTS,
     FreezingReport,
@@ -52,6 +53,10 @@ REPORT = FreezingReport(
 def noise(count: int, seed: int = 0) -> NDArray[np.float32]:
     rng = np.random.default_rng(seed)
     return rng.uniform(-1, 1, (count, Z_DIM)).astype(np.float32)
+
+
+def state_of(gan: DCGAN) -> dict[str, NDArray[Any]]:
+    return {name: np.asarray(value).copy() for name, value in gan.state().items()}
 
 
 def make_generator() -> Generator:

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from tests.event_files import points
+from tests.gan.small import state_of
 from tfgansynth.arrays import ByteArray, FloatArray, to_signed
 from tfgansynth.config import GANConfig
 from tfgansynth.errors import InputError
@@ -70,10 +70,6 @@ def fit(gan: DCGAN, *used: Any, steps: int = 4, epochs: int = 1) -> None:
     )
 
 
-def state_of(gan: DCGAN) -> dict[str, NDArray[Any]]:
-    return {name: np.asarray(value).copy() for name, value in gan.state().items()}
-
-
 class Drawing:
     """Stands for a GAN that draws what it is given."""
 
@@ -105,7 +101,7 @@ def test_diversity_is_a_share_of_the_real_images(
         grid = SampleGrid(log, pairs_of(real), 128)
         for callback in (log, grid):
             callback.set_model(drawing)
-        grid.on_step_end(4, {})
+        grid.on_samples(4)
 
     assert log.history.series == {DIVERSITY: {4: expected}}
 
@@ -120,7 +116,7 @@ def test_a_fault_is_printed_when_it_appears_and_not_again(
         drawing.images = images
         for callback in (log, grid):
             callback.set_model(drawing)
-        grid.on_step_end(step, {})
+        grid.on_samples(step)
 
     with TrainingLog(tmp_path) as log:
         for index, images in enumerate([NOISE, EQUAL, NOISE, EQUAL], start=1):

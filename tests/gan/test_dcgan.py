@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tests.gan.small import state_of
 from tfgansynth.config import GANConfig
 from tfgansynth.errors import InputError
 from tfgansynth.gan import dcgan
@@ -62,10 +63,6 @@ def weights_of(gan: DCGAN) -> tuple[Weights, Weights]:
 def copied(variable: Any) -> NDArray[Any]:
     # TensorFlow may lend the variable's own memory, which the next step changes.
     return np.asarray(variable).copy()
-
-
-def state_of(gan: DCGAN) -> dict[str, NDArray[Any]]:
-    return {name: copied(variable) for name, variable in gan.state().items()}
 
 
 # The reference: tf-dcgan's step in float64, written without this package.

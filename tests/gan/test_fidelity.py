@@ -6,7 +6,7 @@ import pytest
 from tfgansynth.arrays import FloatArray
 from tfgansynth.config import GANConfig
 from tfgansynth.evaluation.generative_metrics import feature_figures
-from tfgansynth.gan.recording import FidelityProbe, block_means
+from tfgansynth.gan.recording import block_means, fidelity_figures
 
 SIDE = 32
 CONFIG = GANConfig(z_dim=5)
@@ -57,7 +57,7 @@ def test_as_many_are_drawn_as_there_are_cases_and_always_the_same(
         return pairs(len(z), seed=2)
 
     for _ in range(2):
-        FidelityProbe.of(pairs(n, seed=1), CONFIG).figures(draw)
+        fidelity_figures(pairs(n, seed=1), draw, CONFIG)
 
     first, second = np.split(np.concatenate(asked), 2)
     np.testing.assert_array_equal(first, second)
@@ -72,10 +72,9 @@ def test_as_many_are_drawn_as_there_are_cases_and_always_the_same(
 
 def test_figures_are_those_of_the_features_of_all_that_is_drawn() -> None:
     validation, generated = pairs(70, seed=1), pairs(70, seed=2, level=0.1)
-    probe = FidelityProbe.of(validation, CONFIG)
     rest = iter(np.split(generated, [35]))
 
-    found = probe.figures(lambda z: next(rest))
+    found = fidelity_figures(validation, lambda z: next(rest), CONFIG)
 
     expected = feature_figures(block_means(validation, 16), block_means(generated, 16))
     assert found == {
@@ -85,10 +84,10 @@ def test_figures_are_those_of_the_features_of_all_that_is_drawn() -> None:
 
 
 def test_figures_tell_good_collapsed_and_wrong_generators_apart() -> None:
-    probe = FidelityProbe.of(pairs(20, seed=1), CONFIG)
+    validation = pairs(20, seed=1)
 
     def figures_of(generated: FloatArray) -> dict[str, float]:
-        found = probe.figures(lambda z: as_drawn(generated, z))
+        found = fidelity_figures(validation, lambda z: as_drawn(generated, z), CONFIG)
         return {name: found[f"fidelity/{name}"] for name in NAMES}
 
     good, wrong = (
@@ -106,18 +105,23 @@ def test_figures_tell_good_collapsed_and_wrong_generators_apart() -> None:
 
 @pytest.mark.parametrize("validation", [pairs(11, seed=1), np.ones((20, 8, 8, 2))])
 def test_no_figures_without_enough_different_cases(validation: FloatArray) -> None:
-    probe = FidelityProbe.of(validation, CONFIG)
-
     def draw(z: FloatArray) -> FloatArray:
         raise AssertionError("drew for no figures")
 
-    assert probe.figures(draw) == {}
+    assert fidelity_figures(validation, draw, CONFIG) == {}
 
 
 def test_blocks_and_least_pairs_are_those_of_the_configuration() -> None:
     config = dataclasses.replace(CONFIG, fidelity_blocks=4, fidelity_pairs=30)
+    validation, generated = pairs(20, seed=1), pairs(30, seed=2)
+    asked: list[tuple[int, ...]] = []
 
-    probe = FidelityProbe.of(pairs(20, seed=1), config)
+    def draw(z: FloatArray) -> FloatArray:
+        asked.append(z.shape)
+        return generated
 
-    assert probe.z.shape == (30, 5)
-    np.testing.assert_array_equal(probe.features, block_means(pairs(20, seed=1), 4))
+    found = fidelity_figures(validation, draw, config)
+
+    assert asked == [(30, 5)]
+    expected = feature_figures(block_means(validation, 4), block_means(generated, 4))
+    assert found["fidelity/kid"] == expected.kid

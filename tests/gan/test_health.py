@@ -92,7 +92,6 @@ def test_a_threshold_of_zero_is_never_reached(loss: Any) -> None:
 def test_mode_collapse_means_that_the_last_samples_lack_diversity(
     shares: tuple[float, ...], collapsed: bool
 ) -> None:
-    assert health.mode_collapsed(of_diversities(*shares), CONFIG) is collapsed
     assert bool(health.faults(of_diversities(*shares), CONFIG)) is collapsed
 
 

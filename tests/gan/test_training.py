@@ -12,6 +12,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.event_files import Points, points
+from tests.gan.small import state_of
 from tfgansynth.arrays import FloatArray, split_pair
 from tfgansynth.config import GANConfig
 from tfgansynth.errors import InputError, RunError
@@ -19,8 +20,8 @@ from tfgansynth.evaluation.generative_metrics import FeatureFigures
 from tfgansynth.gan import recording, training
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.health import faults
-from tfgansynth.gan.recording import FidelityProbe, fixed_latent_vectors
-from tfgansynth.gan.training import load_gan, sample_bytes, train_gan
+from tfgansynth.gan.recording import fidelity_figures, fixed_latent_vectors
+from tfgansynth.gan.training import load_gan, train_gan
 from tfgansynth.records.reading import read_gan_history
 from tfgansynth.runtime import checkpoints as checkpoint_files
 from tfgansynth.runtime import weights
@@ -68,10 +69,6 @@ def load(folder: Path, config: GANConfig = SMALL) -> DCGAN:
     return load_gan(
         config, size=SIZE, n_cases=6, seed=1, folder=folder, provenance=PROVENANCE
     )
-
-
-def state_of(gan: DCGAN) -> dict[str, NDArray[Any]]:
-    return {name: np.asarray(value).copy() for name, value in gan.state().items()}
 
 
 def assert_same(ours: DCGAN, theirs: dict[str, NDArray[Any]]) -> None:
@@ -396,10 +393,11 @@ def test_the_history_has_every_logged_and_every_sampled_step(
 
 
 def test_fidelity_is_that_of_the_weights_sampled_from(finished: Finished) -> None:
-    probe = FidelityProbe.of(VALIDATION, SMALL)
     generator = finished.gan.sampling_generator()
 
-    found = probe.figures(lambda z: np.asarray(generator(z, training=True)))
+    found = fidelity_figures(
+        VALIDATION, lambda z: np.asarray(generator(z, training=True)), SMALL
+    )
 
     path = finished.folder / "checkpoints/step-000006.safetensors"
     arrays, _ = weights.read_weights(path)
@@ -582,7 +580,7 @@ def test_samples_are_normalized_by_the_moments_of_their_batch(
     generator = finished.gan.sampling_generator()
     z = np.random.default_rng(3).uniform(-1, 1, (9, SMALL.z_dim)).astype(np.float32)
 
-    images, masks = sample_bytes(generator, z)
+    images, masks = generator.sample(z)
 
     expected = split_pair(np.asarray(generator(z, training=True)))
     np.testing.assert_array_equal(images, expected[0])

@@ -21,10 +21,9 @@ from tfgansynth.data.pipelines import (
 )
 from tfgansynth.evaluation.metrics import dice
 from tfgansynth.presets import PRESETS
-from tfgansynth.segmentation.callbacks import ValidateAverages
+from tfgansynth.segmentation.callbacks import StopOnRisingAverage, ValidateAverages
 from tfgansynth.segmentation.losses import DiceError, PixelCrossEntropy
 from tfgansynth.segmentation.optimizer import CaffeNesterov
-from tfgansynth.segmentation.stopping import StopOnRisingAverage
 from tfgansynth.segmentation.unet import UNet, build_unet, predict_masks
 
 SIDE = 16

@@ -5,8 +5,8 @@ import keras
 import numpy as np
 import pytest
 
+from tfgansynth.segmentation.callbacks import StopOnRisingAverage
 from tfgansynth.segmentation.history import average_has_risen
-from tfgansynth.segmentation.stopping import StopOnRisingAverage
 
 WINDOW = 10
 

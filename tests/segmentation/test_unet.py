@@ -11,12 +11,13 @@ from tfgansynth.arrays import FloatArray, to_signed
 from tfgansynth.config import Precision, UNetConfig
 from tfgansynth.errors import InputError
 from tfgansynth.presets import PRESETS
-from tfgansynth.segmentation.files import load_unet, save_unet
 from tfgansynth.segmentation.unet import (
     bottleneck_features,
     build_unet,
+    load_unet,
     predict_masks,
     predict_probabilities,
+    save_unet,
 )
 
 TINY = UNetConfig(depth=2, maps=4)

@@ -45,10 +45,9 @@ from tfgansynth.records.regimes import (
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, RECORDS
-from tfgansynth.segmentation.files import save_unet
 from tfgansynth.segmentation.history import history_to_csv
 from tfgansynth.segmentation.training import train_unet
-from tfgansynth.segmentation.unet import predict_masks
+from tfgansynth.segmentation.unet import predict_masks, save_unet
 
 Files = Sequence[str] | None
 """Files of a stage's folder that its seal covers; None where the stage seals itself, as

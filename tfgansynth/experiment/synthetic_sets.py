@@ -4,7 +4,6 @@ No set whose generator has seen a held-out case of the fold gets into a training
 """
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from tfgansynth.experiment.graph import PlannedStage
 from tfgansynth.experiment.plan import Request
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.exchange.exported import open_exported
-from tfgansynth.gan.training import load_gan, sample_bytes
+from tfgansynth.gan.training import load_gan
 from tfgansynth.records import files
 from tfgansynth.records.regimes import (
     SetKind,
@@ -164,9 +163,8 @@ def _generator_record(experiment: Experiment, fold: FoldCases) -> Provenance:
 
 def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
     generator = trained_gan(experiment, fold).sampling_generator()
-    sampler = functools.partial(sample_bytes, generator)
     provenance = generator_provenance(experiment, fold, generator.get_weights())
-    return _Source(sampler, experiment.config.gan.z_dim, provenance)
+    return _Source(generator.sample, experiment.config.gan.z_dim, provenance)
 
 
 def _case_source(experiment: Experiment, fold: FoldCases) -> _Source:

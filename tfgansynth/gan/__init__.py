@@ -2,10 +2,11 @@
 
 Reading order:
 
-- `layers`, `networks`: generator and discriminator; `losses`; `augmentation`: of what
-  the discriminator sees.
+- `training`: trains one GAN by `fit`.
 - `dcgan`: both networks, their optimizers and one training step.
-- `training`: trains one GAN by `fit`; `callbacks`: time, checks and checkpoints;
-  `recording`: samples, fidelity and TensorBoard; `health`: what the history shows.
+- `networks`: generator and discriminator; `losses`. Beyond the paper: `layers`;
+  `augmentation` of what the discriminator sees.
+- `callbacks`: time and checkpoints; `recording`: history, samples and fidelity;
+  `health`: what the history shows.
 - `exchange/`: generators that travel.
 """

@@ -10,9 +10,8 @@ them:
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import keras
@@ -69,22 +68,20 @@ class StepTimer(StepCallback):
     """
 
     def __init__(self, timer: Timer) -> None:
-        """Measure nothing yet."""
         super().__init__()
         self._timer = timer
-        self._part = contextlib.ExitStack()
-        self._start = 0.0
         self._steps, self._seconds = -1, 0.0
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Replace Keras's function, which takes input and step in one."""
         self._keras_function = self.model.train_function
-        self.model.train_function = self._timed(compile_step(self.model.train_step))
+        self._compiled = compile_step(self.model.train_step)
+        self.model.train_function = self._timed_step
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Count what other callbacks do before the first step as records."""
         super().on_epoch_begin(epoch)
-        self._enter(self._timer.part(RECORDS))
+        self._timer.begin(RECORDS)
 
     def on_step_end(self, step: int, scalars: dict[str, Any]) -> None:
         """Stop the clock; read the scalars if anything needs them."""
@@ -100,34 +97,25 @@ class StepTimer(StepCallback):
             # that a resumed training writes as many.
             scalars[RATE] = self._steps / self._seconds if self._steps else 1 / seconds
             self._steps, self._seconds = 0, 0.0
-        self._enter(self._timer.part(RECORDS))
+        self._timer.begin(RECORDS)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Stop all clocks and restore Keras's function."""
-        self._part.close()
+        self._timer.end()
         self.model.train_function = self._keras_function
 
-    def _timed(self, step: Callable[[Any], Any]) -> Callable[[Iterator[Any]], Any]:
-        def run(batches: Iterator[Any]) -> Any:
-            self._part.close()
-            with self._timer.part(INPUT):
-                batch = next(batches)
-            self._enter(self._timer.call(STEPS))
-            self._start = time.perf_counter()
-            return step(batch)
-
-        return run
-
-    def _enter(self, part: contextlib.AbstractContextManager[None]) -> None:
-        self._part.close()
-        self._part.enter_context(part)
+    def _timed_step(self, batches: Iterator[Any]) -> Any:
+        self._timer.begin(INPUT)
+        batch = next(batches)
+        self._timer.begin_call(STEPS)
+        self._start = time.perf_counter()
+        return self._compiled(batch)
 
 
 class ShowProgress(StepCallback):
     """Shows how far the training is, and once how long it will take."""
 
     def __init__(self, progress: Progress) -> None:
-        """Show nothing yet."""
         super().__init__()
         self._progress = progress
 
@@ -145,24 +133,6 @@ class ShowProgress(StepCallback):
         )
 
 
-class Health(StepCallback):
-    """Ends training where a loss or a weight is NaN or infinite."""
-
-    def __init__(self, log: TrainingLog) -> None:
-        """Check nothing yet."""
-        super().__init__()
-        self._log = log
-
-    def on_step_end(self, step: int, scalars: dict[str, Any]) -> None:
-        """Check the losses where they are read, the weights where samples are due."""
-        sampled = self.samples_at(step)
-        if sampled or self.logs_at(step):
-            losses = {name: float(value) for name, value in scalars.items()}
-            self._log.stop_at(step, health.fault_of_losses(losses))
-        if sampled:
-            self._log.stop_at(step, health.fault_of_weights(_state(self.model)))
-
-
 class ExactCheckpoint(StepCallback):
     """Saves the whole state of a training, so that it is resumed to the bit.
 
@@ -178,7 +148,6 @@ class ExactCheckpoint(StepCallback):
     def __init__(
         self, log: TrainingLog, provenance: Mapping[str, Any] | None = None
     ) -> None:
-        """Save nothing yet."""
         super().__init__()
         self._log = log
         self._provenance = provenance or {}
@@ -186,15 +155,11 @@ class ExactCheckpoint(StepCallback):
         self._deferral: contextlib.ExitStack | None = None
 
     def __enter__(self) -> Self:
-        """Return itself; from now on interrupts wait for the end of a step."""
         self._deferral = contextlib.ExitStack()
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: Any, trace: Any
     ) -> None:
         """Save where the training was interrupted."""
         assert self._deferral
@@ -243,7 +208,7 @@ class ExactCheckpoint(StepCallback):
         Raises:
             RunError: A weight is NaN or infinite.
         """
-        state = _state(self.model)
+        state = {name: np.asarray(value) for name, value in self.model.state().items()}
         self._log.stop_at(step, health.fault_of_weights(state))
         # The log first: a checkpoint of the last step says that all is done.
         arrays = {**state, **self._log.save()}
@@ -262,7 +227,3 @@ class Callbacks(keras.callbacks.CallbackList):
         scalars = dict(logs or {})
         for callback in self.callbacks:
             callback.on_train_batch_end(batch, scalars)
-
-
-def _state(gan: DCGAN) -> dict[str, NDArray[Any]]:
-    return {name: np.asarray(value) for name, value in gan.state().items()}

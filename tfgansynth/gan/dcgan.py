@@ -11,9 +11,10 @@ from tfgansynth.config import GANConfig
 from tfgansynth.config_checks import check_halvings
 from tfgansynth.errors import InputError
 from tfgansynth.gan.augmentation import DRAWS, augment
-from tfgansynth.gan.layers import PACKAGE
 from tfgansynth.gan.losses import LOSSES, Loss, probability_real
 from tfgansynth.gan.networks import Configured, Discriminator, Generator
+from tfgansynth.keras_classes import PACKAGE
+from tfgansynth.runtime.checkpoints import numbered
 from tfgansynth.runtime.devices import layer_policy
 from tfgansynth.seeds import derive_seed
 
@@ -47,7 +48,6 @@ class DCGAN(Configured):
         n_cases: int = 0,
         **kwargs: Any,
     ) -> None:
-        """Create both networks and all variables but the optimizers'."""
         for maps in (config.generator_maps, config.discriminator_maps):
             check_halvings(size, len(maps))
         n_codes = n_cases if config.latent_codes else 0
@@ -60,10 +60,7 @@ class DCGAN(Configured):
                 f"--gan.z-dim {config.z_dim}: expected {n_codes} or more with "
                 "--gan.latent-codes, a number for each training case"
             )
-        super().__init__(**kwargs)
-        self.config = config
-        self.size = size
-        self.seed = seed
+        super().__init__(config, size, seed, **kwargs)
         self.n_cases = n_cases
         policy = layer_policy(config.precision)
         self.generator = Generator(
@@ -242,18 +239,13 @@ class DCGAN(Configured):
 
         The model must be compiled.
         """
-        groups = {
-            "average": self.averages,
-            "generator": self.generator.variables,
-            "discriminator": self.discriminator.variables,
-            "g_optimizer": self.g_optimizer.variables,
-            "d_optimizer": self.d_optimizer.variables,
-        }
-        named = {
-            f"{group}/{index:03d}": variable
-            for group, variables in groups.items()
-            for index, variable in enumerate(variables)
-        }
+        named = numbered(
+            average=self.averages,
+            generator=self.generator.variables,
+            discriminator=self.discriminator.variables,
+            g_optimizer=self.g_optimizer.variables,
+            d_optimizer=self.d_optimizer.variables,
+        )
         return {**named, "step": self.step}
 
     def get_config(self) -> dict[str, Any]:

@@ -104,16 +104,16 @@ def fault_of_losses(scalars: Mapping[str, float]) -> str:
     )
 
 
-def fault_of_weights(state: Mapping[str, NDArray[Any]]) -> str:
+def fault_of_weights(state: Mapping[str, Any]) -> str:
     """Name each network with weights or moments that are not finite; empty if none.
 
     Args:
-        state: Arrays by the names of `DCGAN.state`.
+        state: Variables or arrays by the names of `DCGAN.state`.
     """
     bad = {
         _NETWORKS[name.partition("/")[0]]
         for name, array in state.items()
-        if not np.isfinite(array).all()
+        if not np.isfinite(np.asarray(array)).all()
     }
     return " and ".join(
         f"the weights of the {name} are not finite" for name in sorted(bad)
@@ -155,17 +155,6 @@ def discriminator_saturated(history: History, config: GANConfig) -> bool:
     return recent_loss(history, config) < saturated_below(config)
 
 
-def last_diversity(history: History) -> float:
-    """The diversity of the last samples; NaN if there are none."""
-    points = history.series.get(DIVERSITY, {})
-    return points[max(points)] if points else math.nan
-
-
-def mode_collapsed(history: History, config: GANConfig) -> bool:
-    """Whether the last samples were much less diverse than the real images."""
-    return last_diversity(history) < config.mode_collapse_share
-
-
 def faults(history: History, config: GANConfig) -> dict[str, str]:
     """Find what is wrong at the end of a history: a sentence by kind of fault."""
     found = {}
@@ -175,9 +164,11 @@ def faults(history: History, config: GANConfig) -> dict[str, str]:
             f"{config.saturation_steps} steps is {recent_loss(history, config):.3g}, "
             f"below {saturated_below(config):.3g} (--gan.saturation-loss)"
         )
-    if mode_collapsed(history, config):
+    diversities = history.series.get(DIVERSITY, {})
+    share = diversities[max(diversities)] if diversities else math.nan
+    if share < config.mode_collapse_share:
         found["mode collapse"] = (
-            f"mode collapse: the samples are {last_diversity(history):.2f} times as "
+            f"mode collapse: the samples are {share:.2f} times as "
             f"diverse as the real images, less than {config.mode_collapse_share:g} "
             "(--gan.mode-collapse-share)"
         )

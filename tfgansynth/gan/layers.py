@@ -1,8 +1,4 @@
-"""Layers of the networks that Keras does not have.
-
-They are written in `keras.ops`. TensorFlow appears once: the fused kernel of batch
-normalization. The same layer without it stands beside it.
-"""
+"""Layers of options that the paper does not have."""
 
 from typing import Any
 
@@ -10,76 +6,9 @@ import keras
 from keras import ops
 
 from tfgansynth.config import GANConfig
+from tfgansynth.keras_classes import PACKAGE
 from tfgansynth.runtime.kernels.convolution import convolution
 from tfgansynth.seeds import derive_seed
-
-PACKAGE = "tfgansynth"
-"""Keras registers the classes of this project under this name."""
-
-
-@keras.saving.register_keras_serializable(PACKAGE)
-class BatchNorm(keras.layers.Layer):
-    """Batch normalization without running averages. Source: tf-dcgan.
-
-    With `training=True` (training, and the paper's own sampling) each map is
-    normalized by the moments of its batch. Otherwise it is normalized by the
-    population moments, which are (0, 1) until an export measures them.
-
-    Args:
-        epsilon: Added to the variance.
-        scale: Learn a factor for each map besides the offset.
-        fused: Use TensorFlow's fused kernel where the backend has it.
-    """
-
-    def __init__(
-        self, *, epsilon: float, scale: bool, fused: bool = True, **kwargs: Any
-    ) -> None:
-        """Store the settings; the first input creates the weights."""
-        super().__init__(**kwargs)
-        self.epsilon = epsilon
-        self.scale = scale
-        self.fused = fused and keras.backend.backend() == "tensorflow"
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create offset, factor and population moments of each map."""
-        # Moments and their arithmetic stay float32 under any policy.
-        weights: dict[str, Any] = {"shape": (input_shape[-1],), "autocast": False}
-        self.beta = self.add_weight(name="beta", initializer="zeros", **weights)
-        self.gamma = (
-            self.add_weight(name="gamma", initializer="ones", **weights)
-            if self.scale
-            else None
-        )
-        weights["trainable"] = False
-        self.population_mean = self.add_weight(
-            name="population_mean", initializer="zeros", **weights
-        )
-        self.population_variance = self.add_weight(
-            name="population_variance", initializer="ones", **weights
-        )
-
-    def call(self, x: Any, training: bool = False) -> Any:
-        """Normalize maps (b, h, w, c); the result has the same shape and dtype."""
-        gamma = ops.ones_like(self.beta) if self.gamma is None else self.gamma
-        if training and self.fused:
-            import tensorflow as tf
-
-            y, _, _ = tf.compat.v1.nn.fused_batch_norm(
-                x, gamma, self.beta, epsilon=self.epsilon, is_training=True
-            )
-            return y
-        wide = ops.cast(x, "float32")
-        if training:
-            mean, variance = ops.moments(wide, axes=(0, 1, 2))
-        else:
-            mean, variance = self.population_mean, self.population_variance
-        factor = gamma * ops.rsqrt(variance + self.epsilon)
-        return ops.cast(wide * factor + (self.beta - mean * factor), x.dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `__init__` takes."""
-        own = {"epsilon": self.epsilon, "scale": self.scale, "fused": self.fused}
-        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -106,7 +35,6 @@ class SpectralConv(keras.layers.Layer):
         seed: int,
         **kwargs: Any,
     ) -> None:
-        """Store the settings; the first input creates the weights."""
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
@@ -179,11 +107,11 @@ class LatentCodes(keras.layers.Layer):
     """
 
     def __init__(self, count: int, config: GANConfig, seed: int) -> None:
-        """Create the codes; they have the mean and variance of z."""
         super().__init__(dtype="float32", name="latent_codes")
         self.count = count
         self.scale = (count + 1) / (2 * config.latent_temperature)
         self.noise = config.latent_noise
+        # They have the mean and variance of z.
         self.codes = self.add_weight(
             shape=(count, config.z_dim),
             initializer=keras.initializers.RandomNormal(

@@ -1,7 +1,8 @@
 """The paper's generator and discriminator. Paper: III and IV-B.
 
-Both are written in Keras layers, in `gan.layers`, and in the convolutions of
-`runtime.kernels`, which equal Keras's own to rounding but are faster.
+Both are written in `keras.ops` and Keras layers. TensorFlow appears where it is faster:
+in the fused kernel of batch normalization, beside which the same layer stands without
+it, and in the convolutions of `runtime.kernels`, which equal Keras's own to rounding.
 """
 
 import dataclasses
@@ -9,30 +10,18 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import keras
+import numpy as np
 from keras import ops
 
 from tfgansynth.arrays import ByteArray, FloatArray, split_pair
 from tfgansynth.config import GANConfig
-from tfgansynth.gan.layers import (
-    PACKAGE,
-    BatchNorm,
-    LatentCodes,
-    SpectralConv,
-    with_stddev,
-)
-from tfgansynth.runtime.kernels.layers import Convolution, TransposedConvolution
-
-
-def settings_of(config: GANConfig) -> dict[str, Any]:
-    """Turn a configuration into what JSON can hold."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in dataclasses.asdict(config).items()
-    }
+from tfgansynth.gan.layers import LatentCodes, SpectralConv, with_stddev
+from tfgansynth.keras_classes import PACKAGE
+from tfgansynth.runtime.kernels.convolution import Convolution, TransposedConvolution
 
 
 def config_of(settings: Mapping[str, Any]) -> GANConfig:
-    """Turn what `settings_of` returned back into a configuration."""
+    """Turn the plain values of a file back into a configuration."""
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in settings.items()
@@ -43,19 +32,89 @@ def config_of(settings: Mapping[str, Any]) -> GANConfig:
 class Configured(keras.Model):
     """A model that Keras saves by its GAN's settings."""
 
-    config: GANConfig
-    size: int
-    seed: int
+    def __init__(self, config: GANConfig, size: int, seed: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+        self.size = size
+        self.seed = seed
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` takes."""
-        own = {"config": settings_of(self.config), "size": self.size}
-        return {"name": self.name, **own, "seed": self.seed}
+        """Return what `from_config` takes, as plain values."""
+        settings = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self.config).items()
+        }
+        own = {"config": settings, "size": self.size, "seed": self.seed}
+        return {"name": self.name, **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         """Build a model from what `get_config` returned."""
         return cls(**{**config, "config": config_of(config["config"])})
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class BatchNorm(keras.layers.Layer):
+    """Batch normalization without running averages. Source: tf-dcgan.
+
+    With `training=True` (training, and the paper's own sampling) each map is
+    normalized by the moments of its batch. Otherwise it is normalized by the
+    population moments, which are (0, 1) until an export measures them.
+
+    Args:
+        epsilon: Added to the variance.
+        scale: Learn a factor for each map besides the offset.
+        fused: Use TensorFlow's fused kernel where the backend has it.
+    """
+
+    def __init__(
+        self, *, epsilon: float, scale: bool, fused: bool = True, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        self.scale = scale
+        self.fused = fused and keras.backend.backend() == "tensorflow"
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create offset, factor and population moments of each map."""
+        # Moments and their arithmetic stay float32 under any policy.
+        weights: dict[str, Any] = {"shape": (input_shape[-1],), "autocast": False}
+        self.beta = self.add_weight(name="beta", initializer="zeros", **weights)
+        self.gamma = (
+            self.add_weight(name="gamma", initializer="ones", **weights)
+            if self.scale
+            else None
+        )
+        weights["trainable"] = False
+        self.population_mean = self.add_weight(
+            name="population_mean", initializer="zeros", **weights
+        )
+        self.population_variance = self.add_weight(
+            name="population_variance", initializer="ones", **weights
+        )
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Normalize maps (b, h, w, c); the result has the same shape and dtype."""
+        gamma = ops.ones_like(self.beta) if self.gamma is None else self.gamma
+        if training and self.fused:
+            import tensorflow as tf
+
+            y, _, _ = tf.compat.v1.nn.fused_batch_norm(
+                x, gamma, self.beta, epsilon=self.epsilon, is_training=True
+            )
+            return y
+        wide = ops.cast(x, "float32")
+        if training:
+            mean, variance = ops.moments(wide, axes=(0, 1, 2))
+        else:
+            mean, variance = self.population_mean, self.population_variance
+        factor = gamma * ops.rsqrt(variance + self.epsilon)
+        return ops.cast(wide * factor + (self.beta - mean * factor), x.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `__init__` takes."""
+        own = {"epsilon": self.epsilon, "scale": self.scale, "fused": self.fused}
+        return {**super().get_config(), **own}
 
 
 def _initializer(config: GANConfig, stddev: float, seed: int) -> keras.Initializer:
@@ -101,11 +160,7 @@ class Generator(Configured):
         n_codes: int = 0,
         **kwargs: Any,
     ) -> None:
-        """Create the layers and, by one symbolic call, their weights."""
-        super().__init__(**kwargs)
-        self.config = config
-        self.size = size
-        self.seed = seed
+        super().__init__(config, size, seed, **kwargs)
         self.policy = policy
         base = size >> len(config.generator_maps)
         first, *rest = config.generator_maps
@@ -140,6 +195,7 @@ class Generator(Configured):
             )
             for level, filters in enumerate([*rest, 2])
         ]
+        # A symbolic call creates the weights.
         self(keras.KerasTensor((None, config.z_dim)))
 
     def call(self, z: Any, training: bool = False) -> Any:
@@ -153,8 +209,7 @@ class Generator(Configured):
         Returns:
             float32 (m, size, size, 2) in [-1, 1]; channel 0 image, 1 mask.
         """
-        x = self.before_norm(z, 0, training)
-        return self.after_norms(x, 0, training)
+        return self._pairs(self.codes(z) if self.codes else z, training)
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` takes."""
@@ -167,6 +222,17 @@ class Generator(Configured):
         copy.set_weights(self.get_weights())
         return copy
 
+    def sample(self, z: FloatArray) -> tuple[ByteArray, ByteArray]:
+        """Sample with the moments of this batch, as the paper does.
+
+        Args:
+            z: float32 (m, z_dim) in [-1, 1].
+
+        Returns:
+            uint8 images and uint8 grey masks, each (m, S, S).
+        """
+        return self.split(np.asarray(self(z, training=True)))
+
     def split(self, pairs: FloatArray) -> tuple[ByteArray, ByteArray]:
         """Split pairs as `call` returns them into uint8 images and grey masks.
 
@@ -176,11 +242,7 @@ class Generator(Configured):
 
     def before_norm(self, z: Any, level: int, training: bool) -> Any:
         """Compute the maps that enter the batch normalization of one level."""
-        x = self.to_maps(self.project(self.codes(z) if self.codes else z))
-        for below in range(level):
-            x = ops.relu(self.norms[below](x, training=training))
-            x = self.upsamplings[below](x)
-        return x
+        return self._enlarge(self.codes(z) if self.codes else z, level, training)
 
     def reproduce(self, cases: Any, z: Any) -> Any:
         """Generate training cases from their codes, with the moments of this batch.
@@ -193,15 +255,18 @@ class Generator(Configured):
             float32 (m, size, size, 2) in [-1, 1].
         """
         assert self.codes
-        code = self.codes.of_cases(cases, z)
-        return self.after_norms(self.to_maps(self.project(code)), 0, training=True)
+        return self._pairs(self.codes.of_cases(cases, z), training=True)
 
-    def after_norms(self, x: Any, level: int, training: bool) -> Any:
-        """Compute the pairs from the maps that enter one level's normalization."""
-        for above in range(level, len(self.norms)):
-            x = ops.relu(self.norms[above](x, training=training))
-            x = self.upsamplings[above](x)
+    def _pairs(self, code: Any, training: bool) -> Any:
+        x = self._enlarge(code, len(self.norms), training)
         return ops.tanh(ops.cast(x, "float32"))
+
+    def _enlarge(self, code: Any, levels: int, training: bool) -> Any:
+        x = self.to_maps(self.project(code))
+        for level in range(levels):
+            x = ops.relu(self.norms[level](x, training=training))
+            x = self.upsamplings[level](x)
+        return x
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -221,11 +286,7 @@ class Discriminator(Configured):
     def __init__(
         self, config: GANConfig, *, size: int, seed: int, policy: str, **kwargs: Any
     ) -> None:
-        """Create the layers and, by one symbolic call, their weights."""
-        super().__init__(**kwargs)
-        self.config = config
-        self.size = size
-        self.seed = seed
+        super().__init__(config, size, seed, **kwargs)
         self.policy = policy
         self.convolutions = []
         self.norms = []
@@ -264,6 +325,7 @@ class Discriminator(Configured):
             )
         )
         self.flatten = keras.layers.Flatten(dtype="float32", name="flatten")
+        # A symbolic call creates the weights.
         self(keras.KerasTensor((None, size, size, 2)))
 
     def call(self, pairs: Any, training: bool = False) -> Any:

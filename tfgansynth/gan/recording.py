@@ -5,7 +5,8 @@ These callbacks of `DCGAN.fit` work every `log_every` steps (`TrainingLog`), or 
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,12 +49,21 @@ class StepCallback(keras.callbacks.Callback):
     """Steps done before this epoch."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Read the step: whatever restores it has done so by now."""
+        """Read the step, which is restored by now; call `on_samples` before the first.
+
+        A signal waits until the samples are drawn.
+        """
         self.first = int(self.model.step)
+        if not self.first:
+            with deferred_signals():
+                self.on_samples(0)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Call `on_step_end`."""
-        self.on_step_end(self.first + batch + 1, {} if logs is None else logs)
+        """Call `on_step_end`, and `on_samples` where samples are due."""
+        step = self.first + batch + 1
+        self.on_step_end(step, {} if logs is None else logs)
+        if self.samples_at(step):
+            self.on_samples(step)
 
     def on_step_end(self, step: int, scalars: dict[str, Any]) -> None:
         """Do what is due after a step.
@@ -61,6 +71,13 @@ class StepCallback(keras.callbacks.Callback):
         Args:
             step: Steps done since the training began.
             scalars: What `train_step` returned, as tensors or numbers.
+        """
+
+    def on_samples(self, step: int) -> None:
+        """Do what is due before the first step, every `sample_every` and at the last.
+
+        Args:
+            step: Steps done since the training began.
         """
 
     @property
@@ -80,24 +97,23 @@ class StepCallback(keras.callbacks.Callback):
 class TrainingLog(StepCallback):
     """History of a training: in memory, in `history.csv` and for TensorBoard.
 
-    It also prints a line when the discriminator becomes saturated or the samples show
-    mode collapse. As a context it closes TensorBoard's file.
+    It prints a line when the discriminator becomes saturated or the samples show mode
+    collapse, and ends training where a loss or a weight is NaN or infinite. As a
+    context it closes TensorBoard's file.
 
     Args:
         folder: Gets `history.csv` and `tensorboard/`.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Begin an empty history."""
         super().__init__()
         self.folder = folder
         self.history = health.History()
         self._events: EventLog | None = None
         self._events_size = 0
-        self._noticed: set[str] | None = None
+        self._noticed: set[str] = set()
 
     def __enter__(self) -> Self:
-        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -114,15 +130,20 @@ class TrainingLog(StepCallback):
         return self._events
 
     def on_step_end(self, step: int, scalars: dict[str, Any]) -> None:
-        """Record the scalars of the step if they are due."""
-        if not self.logs_at(step):
+        """Record the scalars of the step if they are due, and check for faults."""
+        logged, sampled = self.logs_at(step), self.samples_at(step)
+        if not logged and not sampled:
             return
         figures = {name: float(value) for name, value in scalars.items()}
-        rate = {RATE: figures.pop(RATE)} if RATE in figures else {}
-        self.history.add(step, figures)
-        saturated = health.discriminator_saturated(self.history, self.config)
-        shown = {"health/discriminator_saturated": float(saturated), **rate}
-        self._show(step, {**figures, **shown})
+        if logged:
+            rate = {RATE: figures.pop(RATE)} if RATE in figures else {}
+            self.history.add(step, figures)
+            saturated = health.discriminator_saturated(self.history, self.config)
+            shown = {"health/discriminator_saturated": float(saturated), **rate}
+            self._show(step, {**figures, **shown})
+        self.stop_at(step, health.fault_of_losses(figures))
+        if sampled:
+            self.stop_at(step, health.fault_of_weights(self.model.state()))
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         """Record other figures of a step."""
@@ -158,19 +179,16 @@ class TrainingLog(StepCallback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Take faults that a restored history has for known."""
         super().on_epoch_begin(epoch)
-        if self._noticed is None:
-            self._noticed = set(health.faults(self.history, self.config))
+        self._noticed.update(health.faults(self.history, self.config))
 
     def _show(self, step: int, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():
             self.events.scalar(name, value, step)
         self.events.show()
-        noticed = self._noticed or set()
         for kind, remark in health.faults(self.history, self.config).items():
-            if kind not in noticed:
+            if kind not in self._noticed:
                 print(f"GAN: step {step}: {remark}", flush=True)
-                noticed.add(kind)
-        self._noticed = noticed
+                self._noticed.add(kind)
 
 
 class SampleGrid(StepCallback):
@@ -189,31 +207,25 @@ class SampleGrid(StepCallback):
     def __init__(
         self, log: TrainingLog, pairs: FloatArray, mask_threshold: int
     ) -> None:
-        """Draw nothing yet."""
         super().__init__()
         self._log = log
         self._pairs = pairs
         self._mask_threshold = mask_threshold
-        self._real_diversity: float | None = None
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Draw what the untrained generator makes."""
-        super().on_epoch_begin(epoch)
-        if not self.first:
-            with deferred_signals():
-                self._sample(0)
-
-    def on_step_end(self, step: int, scalars: dict[str, Any]) -> None:
-        """Draw if it is due."""
-        if self.samples_at(step):
-            self._sample(step)
-
-    def _sample(self, step: int) -> None:
+    def on_samples(self, step: int) -> None:
+        """Draw."""
         z = fixed_latent_vectors(self.config.z_dim)
         pairs = _finite_pairs(self.model, self._log, step, z)
         images, grey = self.model.generator.split(pairs)
+        masks = grey >= self._mask_threshold
         self._log.add(step, {health.DIVERSITY: self._diversity(images)})
-        for name, picture in self._pictures(images, grey):
+        drawn = {
+            "image": [pictures.enlarge(image, 1) for image in images],
+            "mask": [pictures.enlarge(mask, 1) for mask in grey],
+            "outline": list(map(pictures.outline, images, masks)),
+        }
+        for name, tiles in drawn.items():
+            picture = pictures.grid(tiles, _GRID_COLUMNS)
             self._log.events.image(f"samples/{name}", picture, step)
         for weight in self.model.generator.trainable_variables:
             path = f"weights/{weight.path}"
@@ -221,91 +233,85 @@ class SampleGrid(StepCallback):
         self._log.events.show()
         storage.write_png(
             self._log.folder / "samples" / f"step-{step:06d}.png",
-            pictures.pairs_sheet(
-                images, grey >= self._mask_threshold, columns=_GRID_COLUMNS
-            ),
+            pictures.pairs_sheet(images, masks, columns=_GRID_COLUMNS),
         )
 
+    @functools.cached_property
+    def _real_diversity(self) -> float:
+        real, _ = split_pair(self._pairs, self.config.pixel_scaling)
+        return health.diversity(real)
+
     def _diversity(self, images: ByteArray) -> float:
-        if self._real_diversity is None:
-            real, _ = split_pair(self._pairs, self.config.pixel_scaling)
-            self._real_diversity = health.diversity(real)
         # Where the real images are all equal, no sample can be less diverse.
         if not self._real_diversity:
             return 1.0
         return health.diversity(images) / self._real_diversity
 
-    def _pictures(
-        self, images: ByteArray, grey: ByteArray
-    ) -> Iterator[tuple[str, ByteArray]]:
-        masks = grey >= self._mask_threshold
-        plain = [pictures.enlarge(image, 1) for image in images]
-        grey_masks = [pictures.enlarge(mask, 1) for mask in grey]
-        drawn = [pictures.outline(i, m) for i, m in zip(images, masks, strict=True)]
-        for name, tiles in (("image", plain), ("mask", grey_masks), ("outline", drawn)):
-            yield name, pictures.grid(tiles, _GRID_COLUMNS)
+
+class Fidelity(StepCallback):
+    """Compares generated pairs with validation cases, which training does not use.
+
+    Args:
+        log: The training's log.
+        validation: float32 (n, S, S, 2) in [-1, 1]; see `fidelity_figures`.
+    """
+
+    def __init__(self, log: TrainingLog, validation: FloatArray) -> None:
+        super().__init__()
+        self._log = log
+        self._validation = validation
+
+    def on_samples(self, step: int) -> None:
+        """Measure."""
+
+        def draw(z: FloatArray) -> FloatArray:
+            return _finite_pairs(self.model, self._log, step, z)
+
+        figures = fidelity_figures(self._validation, draw, self.config)
+        self._log.add(step, figures)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class FidelityProbe:
-    """Fixed noise vectors, and the features that their pairs are compared with.
+def fidelity_figures(
+    validation: FloatArray,
+    draw: Callable[[FloatArray], FloatArray],
+    config: GANConfig,
+) -> dict[str, float]:
+    """Measure how close a generator is to cases that it does not learn from.
 
     A GAN's losses do not say when to stop; these figures may: precision, recall,
-    density, coverage and KID (`generative_metrics`) of a fixed probe of generated pairs
-    against the fold's validation cases, which the GAN does not learn from.
+    density, coverage and KID (`generative_metrics`) of as many generated pairs as there
+    are cases, from the same noise vectors throughout a training.
 
     Their features need no network: the block means of image and mask, as vectors. They
     see posture, shape and exposure, not texture. The assessment of a finished set uses
     other features, the bottleneck of the fold's U-Net, which does not exist yet while
     the GAN is trained. So its figures are others than these.
 
-    Attributes:
-        features: float32 (n, d), of the validation cases; empty where they allow no
-            figures.
-        z: float32 (m, z_dim) in [-1, 1], the same throughout a training.
-        blocks: Side of the grid of block means.
+    Args:
+        validation: float32 (n, S, S, 2) in [-1, 1].
+        draw: Takes float32 (b, z_dim), returns pairs float32 (b, S, S, 2) in [-1, 1],
+            finite. Called with at most 64 z, to limit its memory.
+        config: Gives the length of z, the least number of pairs, and the blocks.
+
+    Returns:
+        Values by `fidelity/` and the name in `generative_metrics`. Empty if there are
+        fewer than 12 cases, or if all are equal: they allow no figures.
     """
-
-    features: FloatArray
-    z: FloatArray
-    blocks: int
-
-    @classmethod
-    def of(cls, validation: FloatArray, config: GANConfig) -> Self:
-        """Prepare a probe; it has as many pairs as there are validation cases.
-
-        Args:
-            validation: float32 (n, S, S, 2) in [-1, 1]. Fewer than 12 cases, or cases
-                that are all equal, allow no figures.
-            config: Gives the length of z, the least number of pairs, and the blocks.
-        """
-        features = block_means(validation, config.fidelity_blocks)
-        if len(features) < _LEAST_CASES or (features == features[0]).all():
-            features = features[:0]
-        # A generator of its own: training and sample grids do not depend on it.
-        rng = np.random.default_rng(_PROBE_SEED)
-        shape = max(len(validation), config.fidelity_pairs), config.z_dim
-        z = rng.uniform(-1, 1, shape).astype(np.float32)
-        return cls(features, z, config.fidelity_blocks)
-
-    def figures(self, draw: Callable[[FloatArray], FloatArray]) -> dict[str, float]:
-        """Measure a generator; empty where the cases allow no figures.
-
-        Args:
-            draw: Takes float32 (b, z_dim), returns pairs float32 (b, S, S, 2) in
-                [-1, 1], finite. Called with at most 64 z, to limit its memory.
-
-        Returns:
-            Values by `fidelity/` and the name in `generative_metrics`.
-        """
-        if not len(self.features):
-            return {}
-        batches = np.array_split(self.z, -(-len(self.z) // _LARGEST_BATCH))
-        generated = np.concatenate(
-            [block_means(draw(batch), self.blocks) for batch in batches]
-        )
-        found = dataclasses.asdict(feature_figures(self.features, generated))
-        return {f"fidelity/{name}": value for name, value in found.items()}
+    features = block_means(validation, config.fidelity_blocks)
+    if len(features) < _LEAST_CASES or (features == features[0]).all():
+        return {}
+    # A generator of its own: training and sample grids do not depend on it.
+    rng = np.random.default_rng(_PROBE_SEED)
+    shape = max(len(validation), config.fidelity_pairs), config.z_dim
+    z = rng.uniform(-1, 1, shape).astype(np.float32)
+    generated = np.concatenate(
+        [
+            block_means(draw(batch), config.fidelity_blocks)
+            for batch in np.array_split(z, -(-len(z) // _LARGEST_BATCH))
+        ]
+    )
+    found = dataclasses.asdict(feature_figures(features, generated))
+    return {f"fidelity/{name}": value for name, value in found.items()}
 
 
 def block_means(pairs: FloatArray, blocks: int) -> FloatArray:
@@ -322,44 +328,6 @@ def block_means(pairs: FloatArray, blocks: int) -> FloatArray:
     planes = np.moveaxis(pairs, -1, 1).reshape(-1, *pairs.shape[1:3])
     small = np.stack([resize_area(plane, side) for plane in planes])
     return small.reshape(len(pairs), -1)
-
-
-class Fidelity(StepCallback):
-    """Compares generated pairs with validation cases, which training does not use.
-
-    Args:
-        log: The training's log.
-        validation: float32 (n, S, S, 2) in [-1, 1]; see `FidelityProbe.of`.
-    """
-
-    def __init__(self, log: TrainingLog, validation: FloatArray) -> None:
-        """Compare nothing yet."""
-        super().__init__()
-        self._log = log
-        self._validation = validation
-        self._probe: FidelityProbe | None = None
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Measure the untrained generator."""
-        super().on_epoch_begin(epoch)
-        if not self.first:
-            with deferred_signals():
-                self._measure(0)
-
-    def on_step_end(self, step: int, scalars: dict[str, Any]) -> None:
-        """Measure if it is due."""
-        if self.samples_at(step):
-            self._measure(step)
-
-    def _measure(self, step: int) -> None:
-        if self._probe is None:
-            self._probe = FidelityProbe.of(self._validation, self.config)
-        self._log.add(
-            step,
-            self._probe.figures(
-                lambda z: _finite_pairs(self.model, self._log, step, z)
-            ),
-        )
 
 
 def _finite_pairs(gan: DCGAN, log: TrainingLog, step: int, z: FloatArray) -> FloatArray:

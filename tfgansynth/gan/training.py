@@ -4,16 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tfgansynth.arrays import ByteArray, FloatArray
+from tfgansynth.arrays import FloatArray
 from tfgansynth.config import GANConfig
 from tfgansynth.data.pipelines import AugmentPair, gan_pairs
 from tfgansynth.errors import InputError
 from tfgansynth.gan import callbacks, recording
 from tfgansynth.gan.callbacks import load_checkpoint
 from tfgansynth.gan.dcgan import DCGAN
-from tfgansynth.gan.networks import Generator
 from tfgansynth.runtime.progress import Progress
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import START_UP
@@ -51,7 +48,9 @@ def train_gan(
     log = recording.TrainingLog(stage.folder)
     checkpoint = callbacks.ExactCheckpoint(log, stage.provenance)
     with stage.timer.part(START_UP):
-        gan = build_gan(config, pairs.shape[1], stage.seed, n_cases=len(pairs))
+        size, n_cases = pairs.shape[1], len(pairs)
+        gan = DCGAN(config, size=size, seed=stage.seed, n_cases=n_cases)
+        gan.compile()
         gan.set_cases(pairs)
         checkpoint.restore(gan)
     first = int(gan.step)
@@ -71,7 +70,6 @@ def train_gan(
             callbacks.StepTimer(stage.timer),
             log,
             callbacks.ShowProgress(progress),
-            callbacks.Health(log),
             recording.SampleGrid(log, pairs, mask_threshold),
             recording.Fidelity(log, validation),
             checkpoint,
@@ -83,13 +81,6 @@ def train_gan(
             shuffle=False,
             verbose=0,
         )
-    return gan
-
-
-def build_gan(config: GANConfig, size: int, seed: int, *, n_cases: int) -> DCGAN:
-    """Build a GAN and compile it with the configuration's optimizers and loss."""
-    gan = DCGAN(config, size=size, seed=seed, n_cases=n_cases)
-    gan.compile()
     return gan
 
 
@@ -107,7 +98,8 @@ def load_gan(
     Raises:
         InputError: Its training in this folder is not finished.
     """
-    gan = build_gan(config, size, seed, n_cases=n_cases)
+    gan = DCGAN(config, size=size, seed=seed, n_cases=n_cases)
+    gan.compile()
     load_checkpoint(gan, folder, provenance)
     step = int(gan.step)
     if step < config.steps:
@@ -116,16 +108,3 @@ def load_gan(
             "run train-gan with the same options first"
         )
     return gan
-
-
-def sample_bytes(generator: Generator, z: Any) -> tuple[ByteArray, ByteArray]:
-    """Sample with the moments of this batch, as the paper does.
-
-    Args:
-        generator: The generator.
-        z: float32 (m, z_dim).
-
-    Returns:
-        uint8 images and uint8 grey masks, each (m, S, S).
-    """
-    return generator.split(np.asarray(generator(z, training=True)))

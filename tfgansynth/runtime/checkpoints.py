@@ -1,7 +1,7 @@
 """The whole state of a training on disk, so that it can be resumed at any time."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,15 @@ def _paths(folder: Path) -> list[Path]:
         folder.glob(f"step-*{weights.SUFFIX}"),
         key=lambda path: (len(path.name), path.name),
     )
+
+
+def numbered(**groups: Sequence[Any]) -> dict[str, Any]:
+    """Name the variables of groups by group and place, for a checkpoint."""
+    return {
+        f"{group}/{index:03d}": variable
+        for group, variables in groups.items()
+        for index, variable in enumerate(variables)
+    }
 
 
 def restore(

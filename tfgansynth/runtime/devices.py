@@ -114,9 +114,8 @@ def explain_precision(precision: Precision) -> str:
 
 def layer_policy(precision: Precision) -> str:
     """Return the Keras dtype policy of a layer; its weights are always float32."""
-    return {"float32": "float32", "bfloat16": "mixed_bfloat16"}[
-        resolve_precision(precision)
-    ]
+    wide = resolve_precision(precision) == "float32"
+    return "float32" if wide else "mixed_bfloat16"
 
 
 @functools.cache

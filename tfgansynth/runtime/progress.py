@@ -60,7 +60,6 @@ class Progress:
     """
 
     def __init__(self, label: str, total: int, *, may_end_early: bool = False) -> None:
-        """Start the clock."""
         self._bound = "at most " if may_end_early else ""
         self._label = label
         self._total = total
@@ -84,7 +83,6 @@ class Progress:
         self._task = self._bar.add_task(label, total=total)
 
     def __enter__(self) -> Self:
-        """Show the bar on a terminal."""
         if self._interactive:
             self._bar.start()
         return self

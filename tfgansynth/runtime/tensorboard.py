@@ -60,7 +60,6 @@ class EventLog:
             self._write(file_version=_VERSION)
 
     def __enter__(self) -> Self:
-        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -25,14 +25,14 @@ class Timer:
     """Divides the time of one job into parts that do not overlap.
 
     Attributes:
-        seconds: Time of each part so far, in the order in which they began.
+        seconds: Time of each part so far.
     """
 
     def __init__(self) -> None:
-        """Start the clock."""
         self.seconds: dict[str, float] = {}
         self._start = time.perf_counter()
         self._called: set[str] = set()
+        self._open = contextlib.ExitStack()
 
     @property
     def total(self) -> float:
@@ -49,11 +49,19 @@ class Timer:
             passed = time.perf_counter() - start
             self.seconds[name] = self.seconds.get(name, 0.0) + passed
 
-    def call(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """Count the call of a compiled function; the first is `START_UP`."""
-        first = name not in self._called
+    def begin(self, name: str) -> None:
+        """Begin a part, and end the one that was begun before."""
+        self.end()
+        self._open.enter_context(self.part(name))
+
+    def begin_call(self, name: str) -> None:
+        """Begin a call of a compiled function; the first one compiles: `START_UP`."""
+        self.begin(name if name in self._called else START_UP)
         self._called.add(name)
-        return self.part(START_UP if first else name)
+
+    def end(self) -> None:
+        """End the part that was begun last, if one is open."""
+        self._open.close()
 
     def timings(self, stage: str) -> dict[str, float]:
         """Return the seconds of a stage and its parts: `stage`, `stage/part`, ..."""

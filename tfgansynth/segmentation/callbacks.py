@@ -1,11 +1,10 @@
-"""The parts of a U-Net's training that run beside `fit`, as Keras callbacks."""
+"""The parts of a U-Net's training that run beside `fit`: stopping, time, records."""
 
 import contextlib
-import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -18,7 +17,7 @@ from tfgansynth.runtime.progress import Progress
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.tensorboard import EventLog
 from tfgansynth.runtime.timing import INPUT, RECORDS, STEPS, VALIDATION, Timer
-from tfgansynth.segmentation.history import Epoch
+from tfgansynth.segmentation.history import Epoch, average_has_risen
 from tfgansynth.segmentation.unet import UNet
 
 CHECKPOINTS = "checkpoints"
@@ -30,6 +29,68 @@ _SECONDS_BETWEEN_CHECKPOINTS = 60.0
 Logs = Mapping[str, Any] | None
 
 
+class StopOnRisingAverage(keras.callbacks.Callback):
+    """Stops `fit` when the running average of the validation error rises.
+
+    Paper: IV-B, "until the average of the validation error over the last 10 epochs
+    started to increase". The callback compares the mean of the last `window` epochs
+    with the same mean one epoch before, so that it stops after `window + 1` epochs
+    at the earliest. It works with any Keras model.
+
+    Example:
+        unet.fit(pairs, validation_data=validation, epochs=1000,
+                 callbacks=[StopOnRisingAverage(unet.monitor)])
+
+    Args:
+        monitor: Name of the validation error in the logs of `fit`; lower is better.
+        window: Epochs in the average.
+        min_steps: Mini-batches before which the rule does not stop training. The
+            paper names none.
+        earlier: Validation errors of the epochs before this `fit`, oldest first,
+            where a training is resumed. Keras's `BackupAndRestore` does not save
+            them.
+
+    Attributes:
+        errors: Validation errors of all epochs so far, oldest first.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        *,
+        window: int = 10,
+        min_steps: int = 0,
+        earlier: Sequence[float] = (),
+    ) -> None:
+        super().__init__()
+        self.monitor = monitor
+        self.window = window
+        self.min_steps = min_steps
+        self.earlier = tuple(earlier)
+        self.errors: list[float] = []
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Start from the epochs before this `fit`."""
+        self.errors = list(self.earlier)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Stop if the average has risen.
+
+        Raises:
+            ValueError: The logs have no such error.
+        """
+        logs = logs or {}
+        if self.monitor not in logs:
+            raise ValueError(
+                f"{self.monitor}: expected one of {', '.join(sorted(logs))}; call fit "
+                "with validation_data"
+            )
+        self.errors.append(float(logs[self.monitor]))
+        steps = int(self.model.optimizer.iterations)
+        if steps >= self.min_steps and average_has_risen(self.errors, self.window):
+            self.model.stop_training = True
+
+
 class ValidateAverages(keras.callbacks.Callback):
     """Validates the running averages of the weights instead of the weights.
 
@@ -37,7 +98,6 @@ class ValidateAverages(keras.callbacks.Callback):
     """
 
     def __init__(self) -> None:
-        """Start with the weights themselves."""
         super().__init__()
         self._swap = contextlib.ExitStack()
 
@@ -58,39 +118,31 @@ class MeasureTime(keras.callbacks.Callback):
     """
 
     def __init__(self, timer: Timer) -> None:
-        """Start outside of all parts."""
         super().__init__()
         self._timer = timer
-        self._part = contextlib.ExitStack()
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Separate the wait for each mini-batch from its step."""
-        self._keras_step = self.model.train_function
+        """Replace Keras's function, which takes input and step in one."""
+        self._keras_function = self.model.train_function
         self.model.train_function = self._timed_step()
 
     def on_test_begin(self, logs: Logs = None) -> None:
         """End the steps and begin the validation."""
-        with self._timer.part(STEPS):
-            # Waits for a GPU, so that its steps do not count as validation.
-            float(self.model.loss_mean.result())
-        self._part.enter_context(self._timer.call(VALIDATION))
+        self._timer.begin(STEPS)
+        # Waits for a GPU, so that its steps do not count as validation.
+        float(self.model.loss_mean.result())
+        self._timer.begin_call(VALIDATION)
 
     def on_test_end(self, logs: Logs = None) -> None:
-        """End the validation and begin the records."""
-        self._part.close()
-        self._part.enter_context(self._timer.part(RECORDS))
-
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """End the records of the epoch before."""
-        self._part.close()
+        """End the validation and begin the records, which the next epoch ends."""
+        self._timer.begin(RECORDS)
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """End the records and give the model its own function back."""
-        self._part.close()
-        self.model.train_function = self._keras_step
+        """End the records and restore Keras's function."""
+        self._timer.end()
+        self.model.train_function = self._keras_function
 
     def _timed_step(self) -> Callable[[Any], Any]:
-        """Keras's own function takes the mini-batch and the step in one."""
         model, timer = self.model, self._timer
 
         @functools.cache
@@ -101,46 +153,52 @@ class MeasureTime(keras.callbacks.Callback):
             )
 
         def step(batches: Any) -> Any:
-            with timer.part(INPUT):
-                batch = next(batches)
-            with timer.call(STEPS):
-                return compiled(batches.element_spec)(batch)
+            timer.begin(INPUT)
+            batch = next(batches)
+            timer.begin_call(STEPS)
+            scalars = compiled(batches.element_spec)(batch)
+            timer.end()
+            return scalars
 
         return step
 
 
-@dataclasses.dataclass(slots=True)
-class Records:
-    """What a training keeps beside the variables of model and optimizer.
+class EpochRecords(keras.callbacks.Callback):
+    """Records the errors of each epoch and the best weights; shows and saves them.
 
-    Attributes:
-        history: The errors of the epochs so far.
-        best: The weights that are validated, as they were after the epoch with the
-            lowest validation error.
-        state: `UNet.state` after the last epoch, copied.
-    """
-
-    history: list[Epoch]
-    best: list[NDArray[Any]]
-    state: dict[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
-
-
-class RecordEpochs(keras.callbacks.Callback):
-    """Records the errors of each epoch and the best weights.
+    An interrupt comes in the middle of an epoch, and a resumed training starts with
+    a whole one: only the state between two epochs is worth saving.
 
     Args:
-        records: Takes them.
+        stage: Its folder takes `checkpoints/`.
+        history: The errors of the epochs before this `fit`; each epoch is added.
+        best: The weights that are validated, as they were after the epoch with the
+            lowest validation error.
+        events: Takes the curves of both errors.
+        progress: Takes the number of the epoch and the validation error.
     """
 
     # Keras may call `on_train_batch_end` in another thread, so that a GPU need not
     # wait for it.
     async_safe = True
 
-    def __init__(self, records: Records) -> None:
-        """Store it."""
+    def __init__(
+        self,
+        stage: Stage,
+        history: list[Epoch],
+        best: list[NDArray[Any]],
+        events: EventLog,
+        progress: Progress,
+    ) -> None:
         super().__init__()
-        self._records = records
+        self.history = history
+        self.best = best
+        self._stage = stage
+        self._events = events
+        self._progress = progress
         self._losses: dict[int, float] = {}
+        self._complete: dict[str, NDArray[Any]] = {}
+        self._saved_at = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Forget the mini-batches of the epoch before."""
@@ -151,7 +209,7 @@ class RecordEpochs(keras.callbacks.Callback):
         self._losses[batch] = (logs or {})["loss"]
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Record an epoch.
+        """Record and show an epoch; save it if the last time is long ago.
 
         Raises:
             FloatingPointError: An error or a weight is NaN or infinite.
@@ -167,13 +225,43 @@ class RecordEpochs(keras.callbacks.Callback):
         fault = fault_of(entry, state)
         if fault:
             raise FloatingPointError(f"{fault} in epoch {entry.epoch}")
-        self._records.state = state
-        history = self._records.history
-        earlier = [old.validation_error for old in history]
+        earlier = [old.validation_error for old in self.history]
         if entry.validation_error < min(earlier, default=np.inf):
             with self.model.averaged_weights():
-                self._records.best = self.model.get_weights()
-        history.append(entry)
+                self.best = self.model.get_weights()
+        self.history.append(entry)
+        self._show(entry)
+        errors = [(old.training_error, old.validation_error) for old in self.history]
+        self._complete = {
+            **state,
+            **{f"best/{i:03d}": weight for i, weight in enumerate(self.best)},
+            "history": np.array(errors, np.float64),
+            EVENTS_SIZE: np.array(self._events.size),
+        }
+        if time.monotonic() - self._saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
+            self.save()
+            self._saved_at = time.monotonic()
+
+    def save(self) -> int:
+        """Write a checkpoint of the last whole epoch of this `fit`.
+
+        Returns:
+            That epoch; 0 if there is none, and nothing is written.
+        """
+        if not self._complete:
+            return 0
+        self._events.flush()
+        epoch = len(self._complete["history"])
+        folder = self._stage.folder / CHECKPOINTS
+        checkpoints.save(folder, epoch, self._complete, self._stage.provenance)
+        return epoch
+
+    def _show(self, entry: Epoch) -> None:
+        self._events.scalar("error/training", entry.training_error, entry.epoch)
+        self._events.scalar("error/validation", entry.validation_error, entry.epoch)
+        self._events.show()
+        words = f"validation error {entry.validation_error:.4f}"
+        self._progress.update(entry.epoch, words)
 
 
 def fault_of(entry: Epoch, state: Mapping[str, NDArray[Any]]) -> str:
@@ -190,102 +278,27 @@ def fault_of(entry: Epoch, state: Mapping[str, NDArray[Any]]) -> str:
     return "" if finite else "the weights are not finite"
 
 
-class ShowEpochs(keras.callbacks.Callback):
-    """Shows the errors of each epoch, on the screen and in TensorBoard.
-
-    Args:
-        records: Those of `RecordEpochs`, which comes first.
-        events: Takes the curves of both errors.
-        progress: Takes the number of the epoch and the validation error.
-    """
-
-    def __init__(self, records: Records, events: EventLog, progress: Progress) -> None:
-        """Store them."""
-        super().__init__()
-        self._records = records
-        self._events = events
-        self._progress = progress
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Show an epoch."""
-        entry = self._records.history[-1]
-        self._events.scalar("error/training", entry.training_error, entry.epoch)
-        self._events.scalar("error/validation", entry.validation_error, entry.epoch)
-        self._events.show()
-        words = f"validation error {entry.validation_error:.4f}"
-        self._progress.update(entry.epoch, words)
-
-
-class Checkpoint(keras.callbacks.Callback):
-    """Keeps the exact state between two epochs, and saves it now and then.
-
-    An interrupt comes in the middle of an epoch, and a resumed training starts with
-    a whole one: only the state between two epochs is worth saving.
-
-    Args:
-        stage: Its folder takes `checkpoints/`.
-        records: Those of `RecordEpochs`, which comes first.
-        events: Those of `ShowEpochs`, which comes first.
-    """
-
-    def __init__(self, stage: Stage, records: Records, events: EventLog) -> None:
-        """Start the clock."""
-        super().__init__()
-        self._stage = stage
-        self._records = records
-        self._events = events
-        self._complete: dict[str, NDArray[Any]] = {}
-        self._saved_at = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Keep the state; save it if the last time is long ago."""
-        errors = [(e.training_error, e.validation_error) for e in self._records.history]
-        self._complete = {
-            **self._records.state,
-            **{f"best/{i:03d}": weight for i, weight in enumerate(self._records.best)},
-            "history": np.array(errors, np.float64),
-            EVENTS_SIZE: np.array(self._events.size),
-        }
-        if time.monotonic() - self._saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
-            self.save()
-            self._saved_at = time.monotonic()
-
-    def save(self) -> int:
-        """Write the state after the last whole epoch of this `fit`.
-
-        Returns:
-            That epoch; 0 if there is none, and nothing is written.
-        """
-        if not self._complete:
-            return 0
-        self._events.flush()
-        epoch = len(self._complete["history"])
-        checkpoints.save(
-            self._stage.folder / CHECKPOINTS,
-            epoch,
-            self._complete,
-            self._stage.provenance,
-        )
-        return epoch
-
-
-def load_checkpoint(unet: UNet, records: Records, stage: Stage) -> int:
+def load_checkpoint(
+    unet: UNet, stage: Stage
+) -> tuple[list[Epoch], list[NDArray[Any]], int]:
     """Resume from the newest checkpoint, if there is one.
 
     Returns:
-        Bytes of the event file that belong to it; 0 without a checkpoint.
+        The history, the best weights so far, and the bytes of the event file that
+        belong to them. Without a checkpoint: no history, the first weights, 0.
 
     Raises:
         InputError: It is of another training, or of another network.
     """
+    best = unet.get_weights()
     arrays = checkpoints.load_newest(stage.folder / CHECKPOINTS, stage.provenance)
     if arrays is None:
-        return 0
+        return [], best, 0
     checkpoints.restore(unet.state(), arrays, stage.folder)
-    records.best = [arrays[f"best/{i:03d}"] for i in range(len(records.best))]
-    records.history = [
+    history = [
         Epoch(number, float(training), float(validation))
         for number, (training, validation) in enumerate(arrays["history"], start=1)
     ]
-    print(f"{stage.folder.name}: resumes after epoch {len(records.history)}")
-    return int(arrays[EVENTS_SIZE])
+    print(f"{stage.folder.name}: resumes after epoch {len(history)}")
+    best = [arrays[f"best/{i:03d}"] for i in range(len(best))]
+    return history, best, int(arrays[EVENTS_SIZE])

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.config import UNetConfig
 from tfgansynth.runtime import storage
-from tfgansynth.segmentation.files import load_unet
 from tfgansynth.segmentation.unet import (
     bottleneck_features,
+    load_unet,
     predict_masks,
     predict_probabilities,
 )
@@ -99,14 +99,7 @@ class CrossFittedEnsemble:
 def load_networks(
     root: Path, names: Sequence[str], model: str, config: UNetConfig, size: int
 ) -> tuple[tuple[Any, ...], dict[str, str]]:
-    """Load the networks of an ensemble.
-
-    Args:
-        root: Their fold's folder.
-        names: Their folders below it.
-        model: File of each network.
-        config: The numbers of their training.
-        size: Side of the images in pixels.
+    """Load the networks of an ensemble from folders below that of their fold.
 
     Returns:
         The networks, and the SHA-256 of each one's file by its folder.

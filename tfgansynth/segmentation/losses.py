@@ -5,10 +5,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-_PACKAGE = "tfgansynth"
+from tfgansynth.keras_classes import PACKAGE
 
 
-@keras.saving.register_keras_serializable(_PACKAGE)
+@keras.saving.register_keras_serializable(PACKAGE)
 class PixelCrossEntropy(keras.losses.Loss):
     """Mean softmax cross-entropy over all pixels of a mini-batch, in nats.
 
@@ -22,13 +22,7 @@ class PixelCrossEntropy(keras.losses.Loss):
         reduction: str | None = None,
         dtype: Any = None,
     ) -> None:
-        """Store the settings.
-
-        Args:
-            name: Name of the loss.
-            reduction: None: `call` returns the mean itself.
-            dtype: Number format; None for Keras's default.
-        """
+        # No reduction by Keras: `call` returns the mean itself.
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -47,7 +41,6 @@ class CaseMean(keras.metrics.Metric):
     """
 
     def __init__(self, name: str, dtype: Any = None) -> None:
-        """Create the variables."""
         super().__init__(name=name, dtype=dtype)
         self.mean = self.add_variable((), "zeros", name="mean")
         self.count = self.add_variable((), "zeros", name="count")
@@ -64,7 +57,7 @@ class CaseMean(keras.metrics.Metric):
         return tf.identity(self.mean.value)
 
 
-@keras.saving.register_keras_serializable(_PACKAGE)
+@keras.saving.register_keras_serializable(PACKAGE)
 class DiceError(CaseMean):
     """1 minus the mean Dice coefficient of the cases.
 
@@ -72,7 +65,6 @@ class DiceError(CaseMean):
     """
 
     def __init__(self, name: str = "dice_error", dtype: Any = None) -> None:
-        """Create the variables."""
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:

@@ -6,9 +6,10 @@ import keras
 from keras import ops
 
 from tfgansynth.config import UNetConfig
+from tfgansynth.keras_classes import PACKAGE
 
 
-@keras.saving.register_keras_serializable("tfgansynth")
+@keras.saving.register_keras_serializable(PACKAGE)
 class CaffeNesterov(keras.optimizers.SGD):
     """SGD with Nesterov momentum and weight decay coupled into the gradient.
 
@@ -31,7 +32,6 @@ class CaffeNesterov(keras.optimizers.SGD):
         coupled_decay: float,
         **kwargs: Any,
     ) -> None:
-        """Store the settings."""
         kwargs["nesterov"] = True
         super().__init__(learning_rate, momentum, **kwargs)
         self.coupled_decay = coupled_decay

@@ -21,11 +21,9 @@ from tfgansynth.runtime.timing import START_UP
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.callbacks import (
     CHECKPOINTS,
-    Checkpoint,
+    EpochRecords,
     MeasureTime,
-    RecordEpochs,
-    Records,
-    ShowEpochs,
+    StopOnRisingAverage,
     ValidateAverages,
     load_checkpoint,
 )
@@ -35,7 +33,6 @@ from tfgansynth.segmentation.history import (
     most_epochs,
     steps_per_epoch,
 )
-from tfgansynth.segmentation.stopping import StopOnRisingAverage
 from tfgansynth.segmentation.unet import UNet, build_unet
 
 TENSORBOARD = "tensorboard"
@@ -72,10 +69,9 @@ def train_unet(
     with stage.timer.part(START_UP):
         unet = build_unet(config, size=size, seed=derive_seed(stage.seed, "weights"))
         unet.compile()
-        records = Records(history=[], best=unet.get_weights())
-        events_size = load_checkpoint(unet, records, stage)
-    if not is_over(records.history, config, n_pairs):
-        done = len(records.history)
+        history, best, events_size = load_checkpoint(unet, stage)
+    if not is_over(history, config, n_pairs):
+        done = len(history)
         steps, epochs = steps_per_epoch(config, n_pairs), most_epochs(config, n_pairs)
         pairs = labelled_pairs(
             training,
@@ -85,14 +81,20 @@ def train_unet(
             real_share=config.real_share,
             augment=augment,
         )
+        stopping = StopOnRisingAverage(
+            unet.monitor,
+            window=config.stop_window,
+            min_steps=config.min_steps,
+            earlier=[entry.validation_error for entry in history],
+        )
         with (
             EventLog(stage.folder / TENSORBOARD, events_size, UNET_FILE_NAME) as events,
             Progress(
                 f"{stage.label} epoch", epochs, may_end_early=not config.fixed_steps
             ) as progress,
         ):
-            checkpoint = Checkpoint(stage, records, events)
-            with _saved_when_stopped(checkpoint, stage):
+            records = EpochRecords(stage, history, best, events, progress)
+            with _saved_when_stopped(records, stage):
                 unet.fit(
                     pairs,
                     steps_per_epoch=steps,
@@ -103,47 +105,33 @@ def train_unet(
                         *callbacks,
                         MeasureTime(stage.timer),
                         ValidateAverages(),
-                        RecordEpochs(records),
-                        ShowEpochs(records, events, progress),
-                        checkpoint,
-                        *_stopping_rule(unet, records.history),
+                        records,
+                        *([] if config.fixed_steps else [stopping]),
                     ],
                     shuffle=False,
                     verbose=0,
                 )
+        best = records.best
     if config.keep == "best":
-        unet.set_weights(records.best)
+        unet.set_weights(best)
     else:
         unet.take_averages()
-    return unet, records.history
-
-
-def _stopping_rule(
-    unet: UNet, history: Sequence[Epoch]
-) -> Iterator[keras.callbacks.Callback]:
-    config = unet.config
-    if not config.fixed_steps:
-        yield StopOnRisingAverage(
-            unet.monitor,
-            window=config.stop_window,
-            min_steps=config.min_steps,
-            earlier=[entry.validation_error for entry in history],
-        )
+    return unet, history
 
 
 @contextlib.contextmanager
-def _saved_when_stopped(checkpoint: Checkpoint, stage: Stage) -> Iterator[None]:
+def _saved_when_stopped(records: EpochRecords, stage: Stage) -> Iterator[None]:
     """Save the last whole epoch if `fit` is interrupted or diverges."""
     name = stage.folder.name
     try:
         yield
     except KeyboardInterrupt:
-        epoch = checkpoint.save()
+        epoch = records.save()
         if epoch:
             print(f"{name}: checkpoint of epoch {epoch} written")
         raise
     except FloatingPointError as fault:
-        checkpoint.save()
+        records.save()
         kept = checkpoints.newest_step(stage.folder / CHECKPOINTS)
         left = f"the checkpoint of epoch {kept} is kept" if kept else "nothing is saved"
         raise RunError(

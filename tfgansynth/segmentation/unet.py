@@ -1,9 +1,12 @@
-"""The paper's U-Net as a Keras model. Paper: IV-B."""
+"""The paper's U-Net as a Keras model, its files and its predictions. Paper: IV-B."""
 
 import contextlib
 import dataclasses
+import itertools
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import keras
@@ -15,8 +18,11 @@ from scipy.special import expit
 from tfgansynth.arrays import FloatArray, MaskArray, to_signed
 from tfgansynth.config import UNetConfig
 from tfgansynth.config_checks import check_halvings
+from tfgansynth.keras_classes import PACKAGE
+from tfgansynth.runtime.checkpoints import numbered, restore
 from tfgansynth.runtime.devices import layer_policy
-from tfgansynth.runtime.kernels.layers import Convolution, TransposedConvolution
+from tfgansynth.runtime.kernels.convolution import Convolution, TransposedConvolution
+from tfgansynth.runtime.weights import read_weights, save_keras, write_weights
 from tfgansynth.segmentation.losses import CaseMean, DiceError, PixelCrossEntropy
 from tfgansynth.segmentation.optimizer import build_optimizer
 
@@ -26,7 +32,7 @@ _PREDICTION_BATCH = 32
 _VALIDATION_LOGS = {"cross_entropy": "val_loss", "dice": "val_dice_error"}
 
 
-@keras.saving.register_keras_serializable("tfgansynth")
+@keras.saving.register_keras_serializable(PACKAGE)
 class UNet(keras.Model):
     """The paper's U-Net: average poolings, one number of maps on all levels.
 
@@ -39,8 +45,7 @@ class UNet(keras.Model):
     indices, int32 (n, size, size).
 
     Args:
-        config: The network's and its training's numbers; a mapping of them where a
-            file is loaded.
+        config: The network's and its training's numbers.
         size: Side of the images in pixels, a multiple of 2 ** depth.
         seed: Of the initial weights.
         **kwargs: Arguments of `keras.Model`.
@@ -49,7 +54,6 @@ class UNet(keras.Model):
         InputError: The network cannot halve a side of `size` pixels so often.
 
     Attributes:
-        config: The network's and its training's numbers.
         loss_mean: Mean loss of the cases of an epoch, `loss` in the logs.
         dice_error: Dice error of the validation cases, `dice_error` in the logs. It is
             not measured in training, where it would cost 2 % of a narrow network's
@@ -58,18 +62,16 @@ class UNet(keras.Model):
 
     def __init__(
         self,
-        config: UNetConfig | Mapping[str, Any],
+        config: UNetConfig,
         *,
         size: int,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        """Create the layers."""
-        if not isinstance(config, UNetConfig):
-            config = UNetConfig(**config)
         check_halvings(size, config.depth)
-        layers = _LayerMaker(config, seed, Convolution, TransposedConvolution)
-        inputs, logits = _connect(layers, config, size)
+        inputs, logits = _connect(
+            config, size, seed, Convolution, TransposedConvolution
+        )
         super().__init__(inputs=inputs, outputs=logits, **{"name": "unet", **kwargs})
         self.config = config
         self.loss_mean = CaseMean(name="loss")
@@ -87,7 +89,7 @@ class UNet(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         """Build a U-Net from what `get_config` returns."""
-        return cls(**config)
+        return cls(**{**config, "config": UNetConfig(**config["config"])})
 
     def compile(
         self,
@@ -180,12 +182,7 @@ class UNet(keras.Model):
 
     def state(self) -> dict[str, Any]:
         """All variables of the network and its optimizer, by name."""
-        groups = {"unet": self.variables, "optimizer": self.optimizer.variables}
-        return {
-            f"{group}/{index:03d}": variable
-            for group, variables in groups.items()
-            for index, variable in enumerate(variables)
-        }
+        return numbered(unet=self.variables, optimizer=self.optimizer.variables)
 
     def steps_done(self) -> int:
         """Number of mini-batches that the optimizer has taken."""
@@ -223,98 +220,108 @@ def _without_weights(data: Any) -> tuple[Any, Any]:
     return images, classes
 
 
-def _connect(layers: "_LayerMaker", config: UNetConfig, size: int) -> tuple[Any, Any]:
-    """Connect the layers; input and logits."""
-    inputs = keras.Input((size, size, 1), name="image")
-    x = inputs
-    skips = []
-    for _ in range(config.depth):
-        x = layers.convolution(layers.convolution(x))
-        skips.append(x)
-        x = layers.pooling(x)
-    x = layers.convolution(layers.convolution(x))
-    for skip in reversed(skips):
-        x = layers.join(skip, layers.up_convolution(x))
-        x = layers.convolution(layers.convolution(x))
-    return inputs, layers.logits(x)
-
-
-class _LayerMaker:
-    """Makes layers, each with a name and a random seed of its own.
+def _connect(
+    config: UNetConfig, size: int, seed: int, convolution: type, transposed: type
+) -> tuple[Any, Any]:
+    """Connect layers, each with a name and a random seed of its own: input and logits.
 
     Keras numbers names on from network to network: a file would depend on what else
     its program has built.
     """
+    policy = layer_policy(config.precision)
+    counts: Counter[str] = Counter()
+    seeds = itertools.count(seed + 1)
 
-    def __init__(
-        self, config: UNetConfig, seed: int, convolution: type, transposed: type
-    ) -> None:
-        self._config = config
-        self._seed = seed
-        self._convolution = convolution
-        self._transposed = transposed
-        self._policy = layer_policy(config.precision)
-        self._counts: Counter[str] = Counter()
+    def named(kind: str) -> dict[str, Any]:
+        counts[kind] += 1
+        return {"dtype": policy, "name": f"{kind}_{counts[kind]}"}
 
-    def _name(self, kind: str) -> str:
-        self._counts[kind] += 1
-        return f"{kind}_{self._counts[kind]}"
+    def msra() -> dict[str, Any]:
+        initializer = keras.initializers.HeNormal(seed=next(seeds))
+        return {"padding": "same", "kernel_initializer": initializer}
 
-    def _msra(self) -> keras.Initializer:
-        self._seed += 1
-        return keras.initializers.HeNormal(seed=self._seed)
+    def convolved_twice(x: Any) -> Any:
+        for _ in range(2):
+            own = {**msra(), **named("convolution")}
+            x = convolution(config.maps, config.kernel_size, activation="relu", **own)(
+                x
+            )
+        return x
 
-    def convolution(self, x: Any) -> Any:
-        return self._convolution(
-            self._config.maps,
-            self._config.kernel_size,
-            padding="same",
-            activation="relu",
-            kernel_initializer=self._msra(),
-            dtype=self._policy,
-            name=self._name("convolution"),
-        )(x)
+    def enlarged(x: Any) -> Any:
+        own = {**msra(), **named("up_convolution")}
+        return transposed(config.maps, 2, strides=2, activation="relu", **own)(x)
 
-    def pooling(self, x: Any) -> Any:
-        return keras.layers.AveragePooling2D(
-            2, dtype=self._policy, name=self._name("pooling")
-        )(x)
-
-    def up_convolution(self, x: Any) -> Any:
-        return self._transposed(
-            self._config.maps,
-            2,
-            strides=2,
-            padding="same",
-            activation="relu",
-            kernel_initializer=self._msra(),
-            dtype=self._policy,
-            name=self._name("up_convolution"),
-        )(x)
-
-    def join(self, skip: Any, x: Any) -> Any:
-        return keras.layers.Concatenate(dtype=self._policy, name=self._name("join"))(
-            [skip, x]
-        )
-
-    def logits(self, x: Any) -> Any:
-        return self._convolution(
-            _CLASSES,
-            1,
-            padding="same",
-            kernel_initializer=self._msra(),
-            dtype="float32",
-            name="logits",
-        )(x)
+    inputs = keras.Input((size, size, 1), name="image")
+    x = inputs
+    skips = []
+    for _ in range(config.depth):
+        x = convolved_twice(x)
+        skips.append(x)
+        x = keras.layers.AveragePooling2D(2, **named("pooling"))(x)
+    x = convolved_twice(x)
+    for skip in reversed(skips):
+        x = keras.layers.Concatenate(**named("join"))([skip, enlarged(x)])
+        x = convolved_twice(x)
+    # Logits are float32 under any policy.
+    classify = convolution(_CLASSES, 1, **msra(), dtype="float32", name="logits")
+    return inputs, classify(x)
 
 
 def standard_layer_copy(unet: keras.Model, config: UNetConfig) -> keras.Model:
     """Copy a U-Net into Keras's own layers: its file loads without this package."""
-    layers = _LayerMaker(config, 0, keras.layers.Conv2D, keras.layers.Conv2DTranspose)
-    inputs, logits = _connect(layers, config, unet.input_shape[1])
+    inputs, logits = _connect(
+        config,
+        unet.input_shape[1],
+        0,
+        keras.layers.Conv2D,
+        keras.layers.Conv2DTranspose,
+    )
     copy = keras.Model(inputs, logits, name="unet")
     copy.set_weights(unet.get_weights())
     return copy
+
+
+def save_unet(
+    unet: keras.Model, config: UNetConfig, path: Path, provenance: Mapping[str, Any]
+) -> None:
+    """Write a trained U-Net, once for `load_unet` and once for Keras.
+
+    Args:
+        unet: The U-Net.
+        config: Its numbers.
+        path: A `.safetensors` file. A `.keras` file beside it has Keras's own layers
+            only and loads without this package.
+        provenance: What it came from, plain for JSON.
+    """
+    metadata = {
+        "config": json.dumps(dataclasses.asdict(config), sort_keys=True),
+        "provenance": json.dumps(provenance, sort_keys=True),
+    }
+    write_weights(path, _by_path(unet), metadata)
+    copy = standard_layer_copy(unet, config)
+    save_keras(copy, path.with_suffix(".keras"), provenance)
+
+
+def load_unet(config: UNetConfig, *, size: int, path: Path) -> UNet:
+    """Build a U-Net with the weights that `save_unet` wrote.
+
+    Args:
+        config: The network's numbers.
+        size: Side of the images in pixels.
+        path: A `.safetensors` file.
+
+    Raises:
+        InputError: The file was altered, or is of another network.
+    """
+    arrays, _ = read_weights(path)
+    unet = build_unet(config, size=size, seed=0)
+    restore(_by_path(unet), arrays, path)
+    return unet
+
+
+def _by_path(unet: keras.Model) -> dict[str, Any]:
+    return {weight.path: weight for weight in unet.weights}
 
 
 def predict_masks(unet: keras.Model, images: FloatArray) -> MaskArray:

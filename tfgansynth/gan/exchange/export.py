@@ -10,14 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfgansynth.arrays import HALF_RANGES
+from tfgansynth.config import EXPORT_BATCH, EXPORT_POPULATION
 from tfgansynth.gan.networks import Generator
-from tfgansynth.gan.training import sample_bytes
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.weights import save_keras, write_weights
 
-_POPULATION = 1024
-"""Noise vectors whose maps make up the population moments."""
-_CHUNK = 64
 PROVENANCE = "provenance.json"
 """What an exported generator came from, with the hashes of all files of its folder."""
 WEIGHTS = "generator.safetensors"
@@ -51,8 +48,8 @@ def freeze_moments(generator: Generator, *, seed: int) -> None:
     rng = np.random.default_rng(seed)
     z_dim = generator.config.z_dim
     chunks = [
-        rng.uniform(-1, 1, (_CHUNK, z_dim)).astype(np.float32)
-        for _ in range(_POPULATION // _CHUNK)
+        rng.uniform(-1, 1, (EXPORT_BATCH, z_dim)).astype(np.float32)
+        for _ in range(EXPORT_POPULATION // EXPORT_BATCH)
     ]
 
     for level, norm in enumerate(generator.norms):
@@ -79,12 +76,12 @@ def compare_frozen(
     """Compare samples by frozen moments with those by the batch's moments."""
     rng = np.random.default_rng(seed)
     z = rng.uniform(-1, 1, (batch, generator.config.z_dim)).astype(np.float32)
-    batch_images, batch_masks = sample_bytes(generator, z)
+    batch_images, batch_masks = generator.sample(z)
     images, masks = generator.split(np.asarray(generator(z, training=False)))
     difference = np.abs(images.astype(np.float32) - batch_images)
     same = (masks >= mask_threshold) == (batch_masks >= mask_threshold)
     return FreezingReport(
-        n_population=_POPULATION,
+        n_population=EXPORT_POPULATION,
         n_compared=batch,
         image_difference=float(difference.mean()),
         mask_agreement=float(same.mean()),

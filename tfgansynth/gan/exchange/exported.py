@@ -100,42 +100,32 @@ def _open_weights(path: Path) -> Exported:
     try:
         config = storage.parse_json(metadata["config"].encode())
         provenance = storage.parse_json(metadata["provenance"].encode())
-    except (KeyError, ValueError) as fault:
-        raise _no_generator(path, fault) from fault
-    generator = _build(config, weights, path)
+        generator = _build(config, weights)
+    except Exception as fault:  # Keras raises many kinds
+        raise InputError(
+            f"{path}: is not a generator of this program ({fault})"
+        ) from fault
 
     def pairs(z: FloatArray) -> Any:
         return generator(z, training=False)
 
-    z_dim = generator.config.z_dim
     sample = _sampler(pairs, generator.split, path)
-    return Exported(sample, z_dim, _checked(provenance, path))
+    return Exported(sample, generator.config.z_dim, _checked(provenance, path))
 
 
-def _build(
-    config: dict[str, Any], weights: dict[str, NDArray[Any]], path: Path
-) -> Generator:
+def _build(config: dict[str, Any], weights: dict[str, NDArray[Any]]) -> Generator:
     """Build a generator from numbers, each of which is checked first."""
-    try:
-        size, policy = config["size"], config["policy"]
-        numbers = _gan_config(config["gan"])
-        if type(size) is not int or policy not in _POLICIES:
-            raise TypeError(f"size {size!r}, policy {policy!r}")
-        check(Config(gan=numbers, data=DataConfig(size=size), unet=UNetConfig(depth=0)))
-        n_weights = sum(array.size for array in weights.values())
-        if size > MOST_SIDE_PX or _least_weights(numbers, size) > n_weights:
-            raise ValueError(f"its {n_weights} weights do not fit its sizes")
-        generator = Generator(
-            numbers, size=size, seed=0, policy=policy, name="generator"
-        )
-        _set_weights(generator, weights)
-    except Exception as fault:  # Keras raises many kinds
-        raise _no_generator(path, fault) from fault
+    size, policy = config["size"], config["policy"]
+    numbers = _gan_config(config["gan"])
+    if type(size) is not int or policy not in _POLICIES:
+        raise TypeError(f"size {size!r}, policy {policy!r}")
+    check(Config(gan=numbers, data=DataConfig(size=size), unet=UNetConfig(depth=0)))
+    n_weights = sum(array.size for array in weights.values())
+    if size > MOST_SIDE_PX or _least_weights(numbers, size) > n_weights:
+        raise ValueError(f"its {n_weights} weights do not fit its sizes")
+    generator = Generator(numbers, size=size, seed=0, policy=policy, name="generator")
+    _set_weights(generator, weights)
     return generator
-
-
-def _no_generator(path: Path, fault: Exception) -> InputError:
-    return InputError(f"{path}: is not a generator of this program ({fault})")
 
 
 def _gan_config(entries: dict[str, Any]) -> GANConfig:

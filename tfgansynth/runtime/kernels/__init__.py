@@ -2,7 +2,6 @@
 
 Reading order:
 
-- `layers`: Keras layers.
-- `convolution`: the functions behind them.
+- `convolution`: Keras layers and the functions behind them.
 - `library`, `filter_gradient.cc`: our kernel for filter gradients on a CPU.
 """

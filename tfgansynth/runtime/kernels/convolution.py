@@ -1,4 +1,4 @@
-"""Fast convolutions with SAME padding, and their gradients.
+"""Fast convolutions with SAME padding, their gradients, and layers of them.
 
 Every function equals `keras.ops.conv` or `keras.ops.conv_transpose` to rounding, and so
 do its gradients. The difference is in the TensorFlow operations used on a CPU, where
@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tfgansynth.keras_classes import PACKAGE
 from tfgansynth.runtime.devices import cpu_flags, gpus
 from tfgansynth.runtime.kernels import library
 
@@ -24,6 +25,27 @@ _FEW_MAPS = 4
 """Output maps of a transposed convolution up to which depth-to-space is faster."""
 _SMALL_SIDE = 8
 """Side of the errors up to which the dilated convolution is faster."""
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Convolution(keras.layers.Conv2D):
+    """`keras.layers.Conv2D` with SAME padding and equal strides, faster."""
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """Convolve maps (n, h, w, i) with a kernel (k, k, i, o)."""
+        return convolution(inputs, kernel, stride=self.strides[0])
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class TransposedConvolution(keras.layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose` with SAME padding and equal strides, faster."""
+
+    def call(self, inputs: Any) -> Any:
+        """Enlarge maps (n, h, w, i) to (n, h * stride, w * stride, filters)."""
+        maps = transposed_convolution(inputs, self.kernel, stride=self.strides[0])
+        if self.use_bias:
+            maps = ops.add(maps, ops.reshape(self.bias, (1, 1, 1, self.filters)))
+        return self.activation(maps)
 
 
 def convolution(maps: Any, kernel: Any, *, stride: int) -> Any:
