@@ -1,7 +1,4 @@
-"""Assess a fold's synthetic set: its quality, fidelity and memorization.
-
-The same as `tfgansynth assess`, from a clone without installation.
-"""
+"""`tfgansynth assess`, from a clone without installation."""
 
 import sys
 from pathlib import Path

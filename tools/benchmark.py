@@ -1,7 +1,4 @@
-"""Time training steps on this machine, also beside plain Keras and PyTorch.
-
-The same as `tfgansynth benchmark`, from a clone without installation.
-"""
+"""`tfgansynth benchmark`, from a clone without installation."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Check a data set and name every fault by file.
-
-The same as `tfgansynth check-data`, from a clone without installation.
-"""
+"""`tfgansynth check-data`, from a clone without installation."""
 
 import sys
 from pathlib import Path

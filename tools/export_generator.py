@@ -1,7 +1,4 @@
-"""Export a fold's trained generator as a SavedModel with a model card.
-
-The same as `tfgansynth export-generator`, from a clone without installation.
-"""
+"""`tfgansynth export-generator`, from a clone without installation."""
 
 import sys
 from pathlib import Path

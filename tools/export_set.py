@@ -1,7 +1,4 @@
-"""Write a fold's synthetic set for others, with a data card.
-
-The same as `tfgansynth export-set`, from a clone without installation.
-"""
+"""`tfgansynth export-set`, from a clone without installation."""
 
 import sys
 from pathlib import Path

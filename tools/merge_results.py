@@ -1,7 +1,4 @@
-"""Merge the results of folds and seeds that ran on several machines.
-
-The same as `tfgansynth merge-results`, from a clone without installation.
-"""
+"""`tfgansynth merge-results`, from a clone without installation."""
 
 import sys
 from pathlib import Path

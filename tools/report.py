@@ -1,7 +1,4 @@
-"""Write one page that shows all a run, or a study of several, has found.
-
-The same as `tfgansynth report`, from a clone without installation.
-"""
+"""`tfgansynth report`, from a clone without installation."""
 
 import sys
 from pathlib import Path

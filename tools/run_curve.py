@@ -1,7 +1,4 @@
-"""Run a learning curve: Dice over the number of real cases.
-
-The same as `tfgansynth run-curve`, from a clone without installation.
-"""
+"""`tfgansynth run-curve`, from a clone without installation."""
 
 import sys
 from pathlib import Path

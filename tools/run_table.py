@@ -1,7 +1,4 @@
-"""Run the paper's whole experiment and print its table.
-
-The same as `tfgansynth run-table`, from a clone without installation.
-"""
+"""`tfgansynth run-table`, from a clone without installation."""
 
 import sys
 from pathlib import Path

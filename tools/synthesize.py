@@ -1,7 +1,4 @@
-"""Draw a synthetic set of pairs from a trained generator.
-
-The same as `tfgansynth synthesize`, from a clone without installation.
-"""
+"""`tfgansynth synthesize`, from a clone without installation."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Train the GAN of one fold; the same command continues after an interruption.
-
-The same as `tfgansynth train-gan`, from a clone without installation.
-"""
+"""`tfgansynth train-gan`, from a clone without installation."""
 
 import sys
 from pathlib import Path

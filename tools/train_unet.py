@@ -1,7 +1,4 @@
-"""Train one U-Net on real and synthetic pairs and evaluate it on test cases.
-
-The same as `tfgansynth train-unet`, from a clone without installation.
-"""
+"""`tfgansynth train-unet`, from a clone without installation."""
 
 import sys
 from pathlib import Path

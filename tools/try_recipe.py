@@ -1,7 +1,4 @@
-"""Compare settings on real cases that a reduced experiment leaves out.
-
-The same as `tfgansynth try-recipe`, from a clone without installation.
-"""
+"""`tfgansynth try-recipe`, from a clone without installation."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Recompute every number of a result from the stored predictions and sets.
-
-The same as `tfgansynth verify`, from a clone without installation.
-"""
+"""`tfgansynth verify`, from a clone without installation."""
 
 import sys
 from pathlib import Path

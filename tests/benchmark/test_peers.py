@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from tfgansynth.benchmark import keras_peer, ours, torch_peer
-from tfgansynth.benchmark.measurement import KERAS, OURS, build
+from tfgansynth.benchmark import keras_peer, ours
+from tfgansynth.benchmark.measurement import KERAS, OURS, TORCH, _with_precision, build
 from tfgansynth.benchmark.results import GAN, UNET
 from tfgansynth.benchmark.stepper import random_cases, random_pairs
 from tfgansynth.config import Config, DataConfig, GANConfig, Precision, UNetConfig
@@ -29,14 +29,6 @@ TINY = Config(
     ),
     unet=UNetConfig(depth=2, maps=4, batch=3, optimizer="adam", learning_rate=1e-2),
 )
-
-
-def in_precision(precision: Precision) -> Config:
-    return dataclasses.replace(
-        TINY,
-        gan=dataclasses.replace(TINY.gan, precision=precision),
-        unet=dataclasses.replace(TINY.unet, precision=precision),
-    )
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +64,7 @@ def test_unets_of_tensorflow_learn_their_batch(
     module: Any, precision: Precision
 ) -> None:
     # Keras reports the running mean of the losses.
-    history = losses(module.unet(in_precision(precision)), 30)
+    history = losses(module.unet(_with_precision(TINY, precision)), 30)
 
     assert np.isfinite(history).all()
     assert history[-1] < history[0]
@@ -81,7 +73,7 @@ def test_unets_of_tensorflow_learn_their_batch(
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("module", [ours, keras_peer])
 def test_gans_of_tensorflow_take_steps(module: Any, precision: Precision) -> None:
-    history = losses(module.gan(in_precision(precision)), 5)
+    history = losses(module.gan(_with_precision(TINY, precision)), 5)
 
     assert np.isfinite(history).all()
     assert len(set(history)) == 5
@@ -136,6 +128,8 @@ def test_plain_keras_has_our_networks() -> None:
 @pytest.mark.parametrize("kernel_size", [3, 4, 5])
 def test_pytorch_has_the_networks_of_plain_keras(kernel_size: int) -> None:
     torch = pytest.importorskip("torch")
+    from tfgansynth.benchmark import torch_peer
+
     gan = dataclasses.replace(TINY.gan, kernel_size=kernel_size)
     pairs = [
         (torch_peer._build_generator(gan, SIZE), keras_peer._build_generator),
@@ -149,7 +143,7 @@ def test_pytorch_has_the_networks_of_plain_keras(kernel_size: int) -> None:
     assert synthetic.shape == (2, 2, SIZE, SIZE)
     assert discriminator(synthetic).shape == (2, 1)
 
-    unet = torch_peer._build_unet(TINY.unet)
+    unet = torch_peer._UNet(TINY.unet)
     count = sum(weight.numel() for weight in unet.parameters())
     assert count == number_of_weights(keras_peer._build_unet(TINY.unet, SIZE))
     assert unet(torch.zeros(2, 1, SIZE, SIZE)).shape == (2, 2, SIZE, SIZE)
@@ -158,25 +152,26 @@ def test_pytorch_has_the_networks_of_plain_keras(kernel_size: int) -> None:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_pytorch_trains(precision: Precision) -> None:
     pytest.importorskip("torch")
+    config = _with_precision(TINY, precision)
 
-    history = losses(torch_peer.unet(in_precision(precision)), 30)
+    history = losses(build(TORCH, UNET, config), 30)
     assert history[-1] < history[0]
-    history = losses(torch_peer.gan(in_precision(precision)), 5)
+    history = losses(build(TORCH, GAN, config), 5)
     assert np.isfinite(history).all()
     assert len(set(history)) == 5
 
 
-@pytest.mark.parametrize("module", [keras_peer, torch_peer])
-def test_peers_use_the_requested_optimizer_and_updates(module: Any) -> None:
-    if module is torch_peer:
+@pytest.mark.parametrize("name", [KERAS, TORCH])
+def test_peers_use_the_requested_optimizer_and_updates(name: str) -> None:
+    if name == TORCH:
         pytest.importorskip("torch")
     unet = dataclasses.replace(TINY.unet, optimizer="nesterov", learning_rate=1e-3)
     gan = dataclasses.replace(TINY.gan, generator_updates=2)
     config = dataclasses.replace(TINY, gan=gan, unet=unet)
 
-    history = losses(module.unet(config), 30)
+    history = losses(build(name, UNET, config), 30)
     assert history[-1] < history[0]
-    assert np.isfinite(losses(module.gan(config), 3)).all()
+    assert np.isfinite(losses(build(name, GAN, config), 3)).all()
 
 
 @pytest.mark.parametrize("network", [GAN, UNET])

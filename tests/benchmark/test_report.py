@@ -12,7 +12,6 @@ from tfgansynth.benchmark.results import (
     BenchmarkPair,
     Machine,
     NetworkResult,
-    Peak,
     Timing,
 )
 from tfgansynth.config import Precision
@@ -44,9 +43,7 @@ FOUND = Benchmark(
     config=PRESETS["fast"],
     repeats=3,
     machine=MACHINE,
-    peaks={
-        "bfloat16": Peak(precision="bfloat16", rates={"product": 400.0, "conv": 250.0})
-    },
+    peaks={"bfloat16": {"product": 400.0, "conv": 250.0}},
     networks=(
         NetworkResult(
             network=GAN,
@@ -175,7 +172,7 @@ def test_the_format_has_its_reason(preset: str, line: str) -> None:
         FOUND,
         config=PRESETS[preset],
         machine=dataclasses.replace(MACHINE, accelerated="float32"),
-        peaks={"float32": Peak(precision="float32", rates={"product": 100.0})},
+        peaks={"float32": {"product": 100.0}},
         networks=tuple(map(in_float32, FOUND.networks)),
     )
 

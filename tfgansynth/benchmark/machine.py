@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tfgansynth.benchmark.results import GPU, Machine, Peak
+from tfgansynth.benchmark.results import GPU, Machine
 from tfgansynth.config import Precision
 from tfgansynth.runtime.devices import (
     cpu_flags,
@@ -62,24 +62,28 @@ class Probe:
             },
         )
 
-    def peak(self, precision: Precision) -> Peak:
+    def peak(self, precision: Precision) -> dict[str, float]:
         """Measure a large matrix product and convolutions like those of the networks.
 
-        The best of a few rounds each, because this is an upper limit. The networks'
-        times are medians.
+        In float32 or bfloat16. The best of a few rounds each, because this is an upper
+        limit; the networks' times are medians.
 
-        Args:
-            precision: float32 or bfloat16.
+        Returns:
+            GFLOP/s by kind of computation.
         """
-        rates = {f"matrix product, {_MATRIX_SIDE} squared": _matrix_rate(precision)}
+        import tensorflow as tf
+
+        matrix = _noise((_MATRIX_SIDE, _MATRIX_SIDE), precision)
+        product = _best_rate(lambda: tf.matmul(matrix, matrix), _MATRIX_SIDE**3)
+        rates = {f"matrix product, {_MATRIX_SIDE} squared": product}
         for numbers in _CONVOLUTIONS:
             batch, side, maps_in, maps_out, kernel, stride = numbers
             name = (
                 f"convolution {kernel} x {kernel}, stride {stride}, {maps_in} to "
                 f"{maps_out} maps of {side} x {side}, batch {batch}"
             )
-            rates[name] = _convolution_rate(precision, *numbers)
-        return Peak(precision=precision, rates=rates)
+            rates[name] = _convolution_rate(precision, numbers)
+        return rates
 
 
 def _gpus() -> list[GPU]:
@@ -98,24 +102,10 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _matrix_rate(precision: Precision) -> float:
+def _convolution_rate(precision: Precision, numbers: tuple[int, ...]) -> float:
     import tensorflow as tf
 
-    matrix = _noise((_MATRIX_SIDE, _MATRIX_SIDE), precision)
-    return _best_rate(lambda: tf.matmul(matrix, matrix), _MATRIX_SIDE**3)
-
-
-def _convolution_rate(
-    precision: Precision,
-    batch: int,
-    side: int,
-    maps_in: int,
-    maps_out: int,
-    kernel: int,
-    stride: int,
-) -> float:
-    import tensorflow as tf
-
+    batch, side, maps_in, maps_out, kernel, stride = numbers
     maps = _noise((batch, side, side, maps_in), precision)
     kernels = _noise((kernel, kernel, maps_in, maps_out), precision)
     outputs = batch * (side // stride) ** 2 * maps_out

@@ -195,45 +195,37 @@ def compare(
     try:
         say(str(ours))
         with worker(ours.build, *ours.arguments) as call:
-            runner = _Runner(call)
-            alone = tuple(runner.round() for _ in range(repeats))
+            take_round = _compiled(call)
+            alone = tuple(take_round() for _ in range(repeats))
             pairs = []
             for peer in peers:
                 say(str(peer))
-                pairs.append(_pair(runner, peer, repeats))
+                pairs.append(_pair(take_round, peer, repeats))
                 call("device")  # raises if our process ended during that pair
             return _timing(ours, call, alone), tuple(pairs)
     except WorkerFailure as fault:
         raise InputError(f"{options}: {fault}") from None
 
 
-class _Runner:
-    """An implementation that has compiled its step."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        call("run", 1)  # compiles
-        self._steps = max(1, math.ceil(_ROUND_SECONDS / call("run", 1)))
-
-    def round(self) -> float:
-        seconds: float = self._call("run", self._steps)
-        return seconds
+def _compiled(call: Call) -> Callable[[], float]:
+    """Compile the step; return what takes a round and the seconds of a step in it."""
+    call("run", 1)  # compiles
+    steps = max(1, math.ceil(_ROUND_SECONDS / call("run", 1)))
+    return lambda: float(call("run", steps))
 
 
-def _pair(ours: _Runner, peer: Implementation, repeats: int) -> BenchmarkPair:
-    theirs: list[float] = []
-    our_seconds: list[float] = []
+def _pair(
+    take_ours: Callable[[], float], peer: Implementation, repeats: int
+) -> BenchmarkPair:
     try:
         with worker(peer.build, *peer.arguments) as call:
-            runner = _Runner(call)
-            for _ in range(repeats):
-                theirs.append(runner.round())
-                our_seconds.append(ours.round())
-            timing = _timing(peer, call, tuple(theirs))
+            take_theirs = _compiled(call)
+            rounds = [(take_theirs(), take_ours()) for _ in range(repeats)]
+            theirs, ours = zip(*rounds, strict=True)
+            return BenchmarkPair(peer=_timing(peer, call, theirs), our_seconds=ours)
     except WorkerFailure as fault:
         failed = Timing(name=peer.name, precision=peer.precision, failure=str(fault))
         return BenchmarkPair(peer=failed)
-    return BenchmarkPair(peer=timing, our_seconds=tuple(our_seconds))
 
 
 def _timing(

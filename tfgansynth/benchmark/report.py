@@ -2,7 +2,7 @@
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfgansynth.benchmark.results import (
@@ -11,9 +11,9 @@ from tfgansynth.benchmark.results import (
     BenchmarkPair,
     Machine,
     NetworkResult,
-    Peak,
     Timing,
 )
+from tfgansynth.config import Precision
 from tfgansynth.runtime.progress import aligned, duration
 
 Row = Sequence[str]
@@ -23,7 +23,7 @@ def as_text(benchmark: Benchmark) -> str:
     """Render everything as aligned plain text."""
     blocks = [
         ["Machine", *_table(_machine_rows(benchmark.machine), texts=2)],
-        *(_peak_lines(peak) for peak in benchmark.peaks.values()),
+        *(_peak_lines(*peak) for peak in benchmark.peaks.items()),
         _step_lines(benchmark),
     ]
     blocks += [_pair_lines(result) for result in benchmark.networks if result.pairs]
@@ -36,8 +36,8 @@ def as_dict(benchmark: Benchmark) -> dict[str, Any]:
         "config": dataclasses.asdict(benchmark.config),
         "machine": dataclasses.asdict(benchmark.machine),
         "peaks": {
-            name: {"gflops": peak.best, "rates": dict(peak.rates)}
-            for name, peak in benchmark.peaks.items()
+            precision: {"gflops": max(rates.values()), "rates": dict(rates)}
+            for precision, rates in benchmark.peaks.items()
         },
         "repeats": benchmark.repeats,
         "networks": {
@@ -97,12 +97,10 @@ def _machine_rows(machine: Machine) -> list[Row]:
     ]
 
 
-def _peak_lines(peak: Peak) -> list[str]:
-    rows = [(name, f"{rate:.0f}") for name, rate in peak.rates.items()]
-    return [
-        f"Measured peak in {peak.precision}, GFLOP/s; the best one counts",
-        *_table(rows, texts=1),
-    ]
+def _peak_lines(precision: Precision, rates: Mapping[str, float]) -> list[str]:
+    rows = [(name, f"{rate:.0f}") for name, rate in rates.items()]
+    head = f"Measured peak in {precision}, GFLOP/s; the best one counts"
+    return [head, *_table(rows, texts=1)]
 
 
 def _step_lines(benchmark: Benchmark) -> list[str]:

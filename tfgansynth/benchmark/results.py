@@ -43,20 +43,6 @@ class Machine:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Peak:
-    """What the machine reaches in one number format, in GFLOP/s."""
-
-    precision: Precision
-    rates: Mapping[str, float]
-    """By kind of computation."""
-
-    @property
-    def best(self) -> float:
-        """The highest rate, with which the networks are compared."""
-        return max(self.rates.values())
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
     """The training steps of one implementation."""
 
@@ -117,9 +103,10 @@ class Benchmark:
     config: Config
     repeats: int
     machine: Machine
-    peaks: Mapping[Precision, Peak]
+    peaks: Mapping[Precision, Mapping[str, float]]
+    """What the machine reaches in GFLOP/s: by number format, then by computation."""
     networks: tuple[NetworkResult, ...]
 
     def share_of_peak(self, result: NetworkResult) -> float:
-        """Return the network's rate over the machine's in the same number format."""
-        return result.gflops / self.peaks[result.ours.precision].best
+        """Return the network's rate over the machine's best in the same format."""
+        return result.gflops / max(self.peaks[result.ours.precision].values())

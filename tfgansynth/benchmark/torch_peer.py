@@ -1,4 +1,4 @@
-"""The same networks as a user of PyTorch writes them. PyTorch is optional.
+"""The same networks as a user of PyTorch writes them. Imported only by a worker.
 
 The GAN follows PyTorch's DCGAN tutorial: one backward pass for the real and one for the
 synthetic pairs, then the generator's through the updated discriminator. It has one
@@ -9,15 +9,19 @@ channels last and bfloat16 is autocast.
 
 from typing import Any
 
+import torch
+from torch import nn
+from torch.nn import functional
+
 from tfgansynth.benchmark.stepper import Stepper, random_cases, random_pairs
 from tfgansynth.config import Config, GANConfig, Precision, UNetConfig
+
+_ON_GPU = torch.cuda.is_available()
+_DEVICE = "cuda" if _ON_GPU else "cpu"
 
 
 def gan(config: Config) -> Stepper:
     """Make steps of the GAN on one random mini-batch."""
-    import torch
-    from torch import nn
-
     numbers = config.gan
     generator = _placed(_build_generator(numbers, config.data.size))
     discriminator = _placed(_build_discriminator(numbers, config.data.size))
@@ -25,12 +29,12 @@ def gan(config: Config) -> Stepper:
     d_optimizer = _adam(discriminator, numbers, numbers.discriminator_rate)
     criterion = nn.BCEWithLogitsLoss()
     real = _placed(torch.from_numpy(random_pairs(config)).permute(0, 3, 1, 2))
-    ones = torch.ones((numbers.batch, 1), device=_device())
+    ones = torch.ones((numbers.batch, 1), device=_DEVICE)
     zeros = torch.zeros_like(ones)
 
     def generate() -> Any:
         shape = (numbers.batch, numbers.z_dim)
-        z = 2 * torch.rand(shape, device=_device()) - 1
+        z = 2 * torch.rand(shape, device=_DEVICE) - 1
         with _autocast(numbers.precision):
             return generator(z)
 
@@ -57,14 +61,11 @@ def gan(config: Config) -> Stepper:
 
 def unet(config: Config) -> Stepper:
     """Make steps of the U-Net on one random mini-batch."""
-    import torch
-    from torch.nn import functional
-
-    network = _placed(_build_unet(config.unet))
+    network = _placed(_UNet(config.unet))
     optimizer = _unet_optimizer(network, config.unet)
     arrays = random_cases(config)
     images = _placed(torch.from_numpy(arrays[0]).permute(0, 3, 1, 2))
-    classes = torch.from_numpy(arrays[1]).long().to(_device())
+    classes = torch.from_numpy(arrays[1]).long().to(_DEVICE)
 
     def step() -> Any:
         optimizer.zero_grad()
@@ -78,41 +79,24 @@ def unet(config: Config) -> Stepper:
     return _stepper(step)
 
 
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def _placed(network_or_maps: Any) -> Any:
-    import torch
-
-    return network_or_maps.to(_device(), memory_format=torch.channels_last)
+    return network_or_maps.to(_DEVICE, memory_format=torch.channels_last)
 
 
 def _autocast(precision: Precision) -> Any:
-    import torch
-
-    return torch.autocast(_device(), torch.bfloat16, enabled=precision == "bfloat16")
+    return torch.autocast(_DEVICE, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def _stepper(step: Any) -> Stepper:
-    import torch
-
-    on_gpu = torch.cuda.is_available()
-    return Stepper(step, torch.cuda.max_memory_allocated if on_gpu else None)
+    return Stepper(step, torch.cuda.max_memory_allocated if _ON_GPU else None)
 
 
 def _adam(network: Any, config: GANConfig, rate: float) -> Any:
-    import torch
-
     betas = (config.beta_1, config.beta_2)
     return torch.optim.Adam(network.parameters(), rate, betas, config.epsilon)
 
 
 def _build_generator(config: GANConfig, size: int) -> Any:
-    from torch import nn
-
     base = size >> len(config.generator_maps)
     first = config.generator_maps[0]
     stack: list[Any] = [
@@ -140,8 +124,6 @@ def _build_generator(config: GANConfig, size: int) -> Any:
 
 
 def _build_discriminator(config: GANConfig, size: int) -> Any:
-    from torch import nn
-
     inputs = [2, *config.discriminator_maps[:-1]]
     stack: list[Any] = []
     for maps_in, maps_out in zip(inputs, config.discriminator_maps, strict=True):
@@ -162,52 +144,43 @@ def _build_discriminator(config: GANConfig, size: int) -> Any:
     return nn.Sequential(*stack, nn.Flatten(), nn.Linear(features, 1))
 
 
-def _build_unet(config: UNetConfig) -> Any:
-    import torch
-    from torch import nn
+class _UNet(nn.Module):
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        maps, levels = config.maps, range(config.depth)
 
-    maps = config.maps
+        def two_convolutions(maps_in: int) -> Any:
+            return nn.Sequential(
+                nn.Conv2d(maps_in, maps, config.kernel_size, padding="same"),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(maps, maps, config.kernel_size, padding="same"),
+                nn.ReLU(inplace=True),
+            )
 
-    def two_convolutions(maps_in: int) -> Any:
-        return nn.Sequential(
-            nn.Conv2d(maps_in, maps, config.kernel_size, padding="same"),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(maps, maps, config.kernel_size, padding="same"),
-            nn.ReLU(inplace=True),
+        self.down = nn.ModuleList(
+            [two_convolutions(maps if level else 1) for level in levels]
         )
+        self.bottom = two_convolutions(maps if config.depth else 1)
+        self.up = nn.ModuleList(
+            [nn.ConvTranspose2d(maps, maps, 2, stride=2) for _ in levels]
+        )
+        self.joined = nn.ModuleList([two_convolutions(2 * maps) for _ in levels])
+        self.logits = nn.Conv2d(maps, 2, 1)
 
-    class UNet(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            levels = range(config.depth)
-            self.down = nn.ModuleList(
-                [two_convolutions(maps if level else 1) for level in levels]
-            )
-            self.bottom = two_convolutions(maps if config.depth else 1)
-            self.up = nn.ModuleList(
-                [nn.ConvTranspose2d(maps, maps, 2, stride=2) for _ in levels]
-            )
-            self.joined = nn.ModuleList([two_convolutions(2 * maps) for _ in levels])
-            self.logits = nn.Conv2d(maps, 2, 1)
-
-        def forward(self, x: Any) -> Any:
-            skips = []
-            for convolve in self.down:
-                x = convolve(x)
-                skips.append(x)
-                x = nn.functional.avg_pool2d(x, 2)
-            x = self.bottom(x)
-            for up, convolve in zip(self.up, self.joined, strict=True):
-                x = nn.functional.relu(up(x), inplace=True)
-                x = convolve(torch.cat([skips.pop(), x], dim=1))
-            return self.logits(x)
-
-    return UNet()
+    def forward(self, x: Any) -> Any:
+        skips = []
+        for convolve in self.down:
+            x = convolve(x)
+            skips.append(x)
+            x = functional.avg_pool2d(x, 2)
+        x = self.bottom(x)
+        for up, convolve in zip(self.up, self.joined, strict=True):
+            x = functional.relu(up(x), inplace=True)
+            x = convolve(torch.cat([skips.pop(), x], dim=1))
+        return self.logits(x)
 
 
 def _unet_optimizer(network: Any, config: UNetConfig) -> Any:
-    import torch
-
     if config.optimizer == "adam":
         return torch.optim.Adam(network.parameters(), config.learning_rate)
     return torch.optim.SGD(

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from tfgansynth.runtime.isolation import why_it_ended
 
@@ -21,15 +21,9 @@ class WorkerFailure(Exception):
     """A worker failed or ended; the message is one line that says why."""
 
 
-class Call(Protocol):
-    """Calls a method of the worker's object and returns its result."""
-
-    def __call__(self, method: str, *arguments: Any) -> Any:
-        """Wait for the answer.
-
-        Raises:
-            WorkerFailure: The method raised or the process ended.
-        """
+Call = Callable[..., Any]
+"""Calls a method of the worker's object, by its name and with arguments, and returns
+its result; raises `WorkerFailure` if the method raised or the process ended."""
 
 
 @contextlib.contextmanager

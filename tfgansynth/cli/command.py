@@ -70,8 +70,6 @@ class FoldOptions(Options):
 
 
 OptionsType = TypeVar("OptionsType")
-
-
 Command = Callable[[OptionsType], int | None]
 """Takes the options; returns the exit code, None for done."""
 
@@ -145,27 +143,6 @@ class Loaded:
     data: "ExperimentData"
     timer: "Timer"
 
-    def study(
-        self,
-        request_of: "Callable[[Config], RequestOf]",
-        *,
-        folds: Sequence[int] | None,
-        n_seeds: int = 1,
-        kinds: "Collection[Kind] | None" = None,
-    ) -> "Study":
-        """Plan what a command wants of some folds and seeds; see `studies.prepare`."""
-        from tfgansynth.experiment.studies import prepare
-
-        return prepare(
-            self.data,
-            self.options.config,
-            self.options.out,
-            n_seeds=n_seeds,
-            folds=folds,
-            request_of=request_of,
-            kinds=kinds,
-        )
-
     def start(self, study: "Study") -> "Study | None":
         """Open the run folders and import TensorFlow; for a dry run, print the plan.
 
@@ -200,7 +177,18 @@ class Loaded:
         self, request: "RequestOf", fold: int, kinds: "Collection[Kind] | None" = None
     ) -> "Part | None":
         """Plan and start what a command wants of one fold of one seed."""
-        opened = self.start(self.study(lambda _: request, folds=[fold], kinds=kinds))
+        from tfgansynth.experiment.studies import prepare
+
+        study = prepare(
+            self.data,
+            self.options.config,
+            self.options.out,
+            n_seeds=1,
+            folds=[fold],
+            request_of=lambda _: request,
+            kinds=kinds,
+        )
+        opened = self.start(study)
         return opened.parts[0] if opened else None
 
 

@@ -4,7 +4,6 @@ Expectations rest on stages of the same settings that runs below --out have reco
 this kind of processor. Where there are none, the dry run says "unknown".
 """
 
-import dataclasses
 import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,19 +21,9 @@ from tfgansynth.runtime.progress import aligned, duration
 _UNKNOWN = "unknown"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Measured:
-    """What one finished stage took.
-
-    Attributes:
-        seconds: Wall time.
-        steps: Mini-batches it trained for; 1 where it is no training of fixed length.
-        mib: Largest memory of its process, in MiB; None if not recorded.
-    """
-
-    seconds: float
-    steps: int
-    mib: float | None
+_Measured = tuple[float, float]
+"""Of one finished stage: seconds a step (see `_steps`), and the largest memory of its
+process in MiB, 0 if not recorded."""
 
 
 def describe(study: Study, out: Path) -> str:
@@ -55,9 +44,9 @@ def describe(study: Study, out: Path) -> str:
                 unknown += 1
                 rows.append((part.name, stage.name, _UNKNOWN, _UNKNOWN))
                 continue
-            each = statistics.median(m.seconds / m.steps for m in found)
+            each = statistics.median(seconds_a_step for seconds_a_step, _ in found)
             expected = each * _steps(stage.record)
-            mib = max((m.mib or 0.0 for m in found), default=0.0)
+            mib = max(mib for _, mib in found)
             seconds, memory = seconds + expected, max(memory, mib)
             shown = f"{mib / 1024:.1f} GiB" if mib else _UNKNOWN
             rows.append((part.name, stage.name, f"about {duration(expected)}", shown))
@@ -158,6 +147,6 @@ def _measurements(out: Path) -> dict[str, list[_Measured]]:
                 key = _cost(record)
             except (InputError, KeyError, TypeError):
                 continue
-            measured = _Measured(spent, _steps(record), peaks.get(name))
+            measured = spent / _steps(record), peaks.get(name, 0.0)
             found.setdefault(key, []).append(measured)
     return found

@@ -2,15 +2,11 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tfgansynth.cli.command import FoldOptions, load
-from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
+from tfgansynth.experiment.plan import Request
 from tfgansynth.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from tfgansynth.experiment.experiment_data import Experiment
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,47 +16,14 @@ class ExportGenerator(FoldOptions):
 
 def export_generator(options: ExportGenerator) -> None:
     """Export."""
-    from tfgansynth.experiment.plan import Request
-
     if options.config.gan.latent_codes:
         raise InputError(
             "--gan.latent-codes: such a generator can give its training cases back and "
             "is not handed on: hand on an audited set of it instead (export-set)"
         )
     part = load(options).start_one(lambda _: Request(gan=True), options.fold)
-    if part:
-        export_fold_generator(part.experiment, part.experiment.fold(options.fold))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class ExportSet(FoldOptions):
-    """Write a fold's synthetic set for others, with a data card."""
-
-    set: Path | None = None
-    """Folder of another set of the same fold, as fold-1/synthetic-200."""
-    to: Path | None = None
-    """Folder to write, which must not exist; without it handover/ in the fold's
-    folder, under the set's name."""
-
-
-def export_set(options: ExportSet) -> None:
-    """Export."""
-    from tfgansynth.experiment.plan import Request
-
-    part = load(options).start_one(lambda _: Request(sets=["plain"]), options.fold)
-    if part:
-        from tfgansynth.reporting.cards import set_export
-
-        fold = part.experiment.fold(options.fold)
-        set_export.export_set(part.experiment, fold, options.set, options.to)
-
-
-def export_fold_generator(experiment: "Experiment", fold: FoldCases) -> None:
-    """Export the fold's generator with frozen moments and a model card.
-
-    Raises:
-        InputError: Its GAN is not trained.
-    """
+    if part is None:
+        return
     from tfgansynth.experiment.synthetic_sets import (
         generator_provenance,
         planned_gan,
@@ -76,7 +39,8 @@ def export_fold_generator(experiment: "Experiment", fold: FoldCases) -> None:
     from tfgansynth.reporting.cards.cards import model_card
     from tfgansynth.reporting.cards.findings import findings_of_generator
 
-    config = experiment.config
+    experiment, config = part.experiment, part.experiment.config
+    fold = experiment.fold(options.fold)
     generator = trained_gan(experiment, fold).sampling_generator()
     provenance = generator_provenance(experiment, fold, generator.get_weights())
     seed = derive_seed(config.seed, "export", fold.number)
@@ -106,3 +70,24 @@ def export_fold_generator(experiment: "Experiment", fold: FoldCases) -> None:
         f"grey levels on average, {report.mask_agreement:.2%} of mask pixels agree"
     )
     print(f"EXPORT: {folder / 'generator'}, generator.keras, model_card.md")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class ExportSet(FoldOptions):
+    """Write a fold's synthetic set for others, with a data card."""
+
+    set: Path | None = None
+    """Folder of another set of the same fold, as fold-1/synthetic-200."""
+    to: Path | None = None
+    """Folder to write, which must not exist; without it handover/ in the fold's
+    folder, under the set's name."""
+
+
+def export_set(options: ExportSet) -> None:
+    """Export."""
+    part = load(options).start_one(lambda _: Request(sets=["plain"]), options.fold)
+    if part:
+        from tfgansynth.reporting.cards import set_export
+
+        fold = part.experiment.fold(options.fold)
+        set_export.export_set(part.experiment, fold, options.set, options.to)

@@ -7,6 +7,9 @@ from typing import Literal
 from tfgansynth.cli.command import FoldOptions, load
 from tfgansynth.cli.failures import DONE, FAILED
 from tfgansynth.errors import InputError
+from tfgansynth.experiment.graph import Kind
+from tfgansynth.experiment.plan import Request, drawn_kinds
+from tfgansynth.records.regimes import Regime
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,8 +23,6 @@ class TrainGAN(FoldOptions):
 
 def train_gan(options: TrainGAN) -> None:
     """Train."""
-    from tfgansynth.experiment.plan import Request
-
     part = load(options).start_one(lambda _: Request(gan=True), options.fold)
     if part:
         from tfgansynth.experiment.executors import finish
@@ -45,10 +46,6 @@ class TrainUNet(FoldOptions):
 
 def train_unet(options: TrainUNet) -> None:
     """Train and evaluate."""
-    from tfgansynth.experiment.graph import Kind
-    from tfgansynth.experiment.plan import Request
-    from tfgansynth.records.regimes import Regime
-
     regime = Regime(options.real, options.synthetic, options.schedule)
     part = load(options).start_one(
         lambda _: Request(regimes=[regime]), options.fold, {Kind.SEGMENTATION}
@@ -86,9 +83,6 @@ class Synthesize(FoldOptions):
 
 def synthesize(options: Synthesize) -> None:
     """Draw."""
-    from tfgansynth.experiment.graph import Kind
-    from tfgansynth.experiment.plan import Request, drawn_kinds
-
     own = options.config.synthesis.count
     count = own if options.count is None else options.count
     is_own = options.generator is None and count == own
@@ -129,9 +123,6 @@ class Assess(FoldOptions):
 
 def assess(options: Assess) -> int:
     """Assess."""
-    from tfgansynth.experiment.graph import Kind
-    from tfgansynth.experiment.plan import Request, drawn_kinds
-
     if options.set and options.drop:
         raise InputError("--drop: works on the run's own set: leave out --set")
     kinds = {Kind.CROSS_FIT} if options.set else {Kind.CROSS_FIT, Kind.ASSESSMENT}

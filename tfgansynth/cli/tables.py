@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tfgansynth.cli.command import FoldOptions, Options, load
+from tfgansynth.experiment.graph import Kind
+from tfgansynth.experiment.plan import require_control, table_request
 
 if TYPE_CHECKING:
     from tfgansynth.experiment.studies import Study
@@ -38,17 +40,20 @@ class RunTable(Options):
 
 def run_table(options: RunTable) -> None:
     """Run."""
-    from tfgansynth.experiment.plan import require_control, table_request
+    from tfgansynth.experiment.studies import prepare
 
     if options.control:
         require_control(options.config, options.regimes)
     loaded = load(options)
-    study = loaded.study(
-        lambda config: table_request(
+    study = prepare(
+        loaded.data,
+        options.config,
+        options.out,
+        n_seeds=options.seeds,
+        folds=options.folds,
+        request_of=lambda config: table_request(
             config, options.regimes, control=options.control, assessed=options.assess
         ),
-        folds=options.folds,
-        n_seeds=options.seeds,
     )
     opened = loaded.start(study)
     if opened:
@@ -59,7 +64,6 @@ def _run_and_show(study: "Study") -> None:
     """Run a study fold by fold; write and print what its folders have."""
     from tfgansynth.experiment.assessment import read_assessment
     from tfgansynth.experiment.executors import execute
-    from tfgansynth.experiment.graph import Kind
     from tfgansynth.experiment.studies import folds_of
     from tfgansynth.reporting.assessments import assessment_to_text
     from tfgansynth.reporting.comparisons import comparison_to_text
@@ -165,7 +169,6 @@ def _points(study: "Study") -> "Iterator[str | MissingPoint]":
     from tfgansynth.evaluation.case_rows import read_cases
     from tfgansynth.evaluation.predictions import CASES
     from tfgansynth.experiment.executors import execute
-    from tfgansynth.experiment.graph import Kind
     from tfgansynth.records.curves import MissingPoint
 
     for part in study.parts:
@@ -214,14 +217,10 @@ class TryRecipe(FoldOptions):
 
 def try_recipe(options: TryRecipe) -> None:
     """Try."""
-    from tfgansynth.experiment.studies import (
-        adopt_baseline,
-        trial_request,
-        write_trial,
-    )
+    from tfgansynth.experiment import studies
 
     loaded = load(options)
-    request = trial_request(
+    request = studies.trial_request(
         options.config,
         augmented=options.augmented,
         control=options.control,
@@ -234,6 +233,6 @@ def try_recipe(options: TryRecipe) -> None:
     from tfgansynth.reporting.comparisons import trial_to_text
 
     if options.baseline:
-        adopt_baseline(part, options.baseline)
+        studies.adopt_baseline(part, options.baseline)
     finish(part.experiment, part.plan)
-    print(trial_to_text(write_trial(part, assessed=options.assess)))
+    print(trial_to_text(studies.write_trial(part, assessed=options.assess)))

@@ -6,7 +6,7 @@ import pytest
 from tests.records.made import finished
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.metrics import CaseMetrics
-from tfgansynth.records.comparisons import make_comparison
+from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet
 from tfgansynth.reporting.html.conclusions import Conclusion, Question, conclusions
@@ -40,15 +40,16 @@ def shifted(seed: int, regime: Regime, shift: float) -> FinishedUNet:
 
 def concluded(shift: float, n_seeds: int = 4) -> list[Conclusion]:
     """Those where each regime with added synthetic pairs is better by a shift."""
-    return conclusions(
-        make_comparison(
-            [
-                shifted(seed, regime, shift)
-                for seed in range(n_seeds)
-                for regime in REGIMES
-            ]
-        )
-    )
+    unets = [
+        shifted(seed, regime, shift) for seed in range(n_seeds) for regime in REGIMES
+    ]
+    return all_of(make_comparison(unets))
+
+
+def all_of(comparison: Comparison) -> list[Conclusion]:
+    return [
+        each for table in comparison.tables for each in conclusions(table, comparison)
+    ]
 
 
 def test_the_pairs_that_answer_are_found() -> None:
@@ -91,7 +92,7 @@ def test_one_seed_with_wide_differences_settles_nothing() -> None:
         unet(0, REGIMES[1], np.array([0.8, 0.9, 0.7, 0.95])),
     ]
 
-    (found,) = conclusions(make_comparison(noisy))
+    (found,) = all_of(make_comparison(noisy))
 
     assert found.statement == "These results do not settle it."
 

@@ -12,7 +12,6 @@ from tfgansynth.evaluation.mixed_effects import Components
 from tfgansynth.evaluation.verdicts import MetricDifference, PairComparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.reporting.html import figures, plots
-from tfgansynth.reporting.html.figures import RegimeStyle
 
 NAMES = ['<b>$x$ & "y"', "plain"]
 DIFFERENCE = MetricDifference(
@@ -27,7 +26,7 @@ DIFFERENCE = MetricDifference(
 
 
 def boxes(name: str = "boxes") -> Markup:
-    style = RegimeStyle.of(Regime(30, 120, "augmented"))
+    style = figures.regime_style(Regime(30, 120, "augmented"))
     return figures.boxes(
         {row: (style, [0.8, 0.9, 0.95]) for row in NAMES}, "dice", name
     )

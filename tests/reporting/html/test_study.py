@@ -50,8 +50,8 @@ def test_all_of_a_study_is_read(study: Path) -> None:
     assert list(first.samples) == [0, 2, 10, 20]
     assert first.history.series["loss/generator"][20] == 21
     assert first.synthetic.assessment
-    assert first.synthetic.assessment.gallery[0].distance == 0
-    assert first.synthetic.assessment.gallery[0].synthetic == 2
+    assert first.synthetic.assessment.arrays["gallery_distances"][0] == 0
+    assert first.synthetic.assessment.arrays["gallery_synthetic"][0] == 2
     assert not first.synthetic.assessment.record.memorization.passed
     assert found.curve
     assert found.curve.points[0].n_real == 5

@@ -5,16 +5,11 @@ The conclusions of each table, picked from its verdicts.
 
 import dataclasses
 import enum
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 
 from tfgansynth.evaluation.tables import TrainingSet
 from tfgansynth.evaluation.verdicts import PairComparison, Verdict
-from tfgansynth.records.comparisons import (
-    Comparison,
-    RegimeRow,
-    RegimeTable,
-)
+from tfgansynth.records.comparisons import Comparison, RegimeTable
 
 
 class Question(enum.StrEnum):
@@ -28,28 +23,26 @@ class Question(enum.StrEnum):
     GENERATOR = "generator"
 
 
-STATEMENTS: Mapping[tuple[Question, Verdict], tuple[str, str]] = MappingProxyType(
-    {
-        (Question.SET, Verdict.HELPS): ("Yes, it helps.", "it helped"),
-        (Question.SET, Verdict.HARMS): ("No, it harms.", "it harmed"),
-        (Question.SET, Verdict.EQUIVALENT): (
-            "It makes no difference that matters.",
-            "it made no difference that matters",
-        ),
-        (Question.GENERATOR, Verdict.HELPS): (
-            "Yes, it does more than the control.",
-            "it did more than the control",
-        ),
-        (Question.GENERATOR, Verdict.HARMS): (
-            "No, the control does more.",
-            "the control did more",
-        ),
-        (Question.GENERATOR, Verdict.EQUIVALENT): (
-            "No, the control does as much.",
-            "the control did as much",
-        ),
-    }
-)
+STATEMENTS = {
+    (Question.SET, Verdict.HELPS): ("Yes, it helps.", "it helped"),
+    (Question.SET, Verdict.HARMS): ("No, it harms.", "it harmed"),
+    (Question.SET, Verdict.EQUIVALENT): (
+        "It makes no difference that matters.",
+        "it made no difference that matters",
+    ),
+    (Question.GENERATOR, Verdict.HELPS): (
+        "Yes, it does more than the control.",
+        "it did more than the control",
+    ),
+    (Question.GENERATOR, Verdict.HARMS): (
+        "No, the control does more.",
+        "the control did more",
+    ),
+    (Question.GENERATOR, Verdict.EQUIVALENT): (
+        "No, the control does as much.",
+        "the control did as much",
+    ),
+}
 """What a verdict says, and the same where there is one training run only: nothing
 shows how much another would differ."""
 
@@ -58,16 +51,9 @@ OPEN = "These results do not settle it."
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Conclusion:
-    """One comparison of two regimes that answers a question.
-
-    Attributes:
-        question: Which.
-        table: Title of the table that both regimes belong to.
-        pair: Their comparison.
-    """
+    """One comparison of two regimes of a table, and the question that it answers."""
 
     question: Question
-    table: str
     pair: PairComparison
 
     @property
@@ -80,45 +66,20 @@ class Conclusion:
         return f"In this one run {of_one_run}." if self.pair.design.runs == 1 else found
 
 
-def conclusions(comparison: Comparison) -> list[Conclusion]:
-    """Pick the comparisons that answer a question, in the order of the tables.
+def conclusions(table: RegimeTable, comparison: Comparison) -> Iterator[Conclusion]:
+    """Pick the comparisons of a table's regimes that answer a question, in order.
 
     Regimes that differ in more than their synthetic pairs, as in their augmentation,
     do not answer any.
     """
-    return [
-        Conclusion(question, table.title, pair)
-        for table in comparison.tables
-        for question, pair in _asked(table, comparison)
-    ]
-
-
-def _asked(
-    table: RegimeTable, comparison: Comparison
-) -> Iterator[tuple[Question, PairComparison]]:
     by_name = {row.name: row for row in table.rows}
     for pair in comparison.comparisons:
         first, second = by_name.get(pair.first), by_name.get(pair.second)
         if first is None or second is None or first.schedule != second.schedule:
             continue
-        if _adds_synthetic(first, second):
-            yield Question.SET, pair
-        if _replaces_control(first, second):
-            yield Question.GENERATOR, pair
-
-
-def _adds_synthetic(first: RegimeRow, second: RegimeRow) -> bool:
-    return (
-        first.training_set is TrainingSet.REAL
-        and second.training_set is TrainingSet.MIXED
-        and second.set != "control"
-        and first.n_real == second.n_real
-    )
-
-
-def _replaces_control(first: RegimeRow, second: RegimeRow) -> bool:
-    return (
-        first.set == "control"
-        and second.set == "plain"
-        and first.training_set is second.training_set
-    )
+        sets = first.training_set, second.training_set
+        adds_synthetic = sets == (TrainingSet.REAL, TrainingSet.MIXED)
+        if adds_synthetic and second.set != "control" and first.n_real == second.n_real:
+            yield Conclusion(Question.SET, pair)
+        if (first.set, second.set) == ("control", "plain") and sets[0] is sets[1]:
+            yield Conclusion(Question.GENERATOR, pair)

@@ -1,6 +1,5 @@
 """The plots of the report, one function each: numbers in, SVG out."""
 
-import dataclasses
 import itertools
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +17,6 @@ from tfgansynth.records.comparisons import RegimeRow
 from tfgansynth.records.curves import LearningCurve
 from tfgansynth.records.regimes import Regime
 from tfgansynth.reporting.curves import draw
-from tfgansynth.reporting.html.assessment import ShownAssessment
 from tfgansynth.reporting.html.plots import (
     BAD,
     BAND,
@@ -32,6 +30,7 @@ from tfgansynth.reporting.html.plots import (
     as_svg,
     drawing,
 )
+from tfgansynth.reporting.html.study import ShownAssessment
 
 _ROW = 44.0
 """Height of a row that has its name above it, in CSS pixels."""
@@ -49,24 +48,15 @@ _COLORS = {
 }
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class RegimeStyle:
-    """How a regime is drawn: color for its kinds of pairs, dashes for augmentation."""
+Style = tuple[str, str]
+"""Color and line style, as Matplotlib takes them."""
 
-    color: str
-    dashed: bool
 
-    @classmethod
-    def of(cls, regime: Regime | RegimeRow) -> "RegimeStyle":
-        """The style of a regime."""
-        kind = regime.kind if isinstance(regime, Regime) else regime.set
-        color = MUTED if kind == "control" else _COLORS[regime.training_set]
-        return cls(color, regime.schedule == "augmented")
-
-    @property
-    def line(self) -> str:
-        """As Matplotlib takes it."""
-        return "--" if self.dashed else "-"
+def regime_style(regime: Regime | RegimeRow) -> Style:
+    """Choose a color by a regime's kinds of pairs, and dashes for augmentation."""
+    kind = regime.kind if isinstance(regime, Regime) else regime.set
+    color = MUTED if kind == "control" else _COLORS[regime.training_set]
+    return color, "--" if regime.schedule == "augmented" else "-"
 
 
 def forest(
@@ -122,7 +112,7 @@ def forest(
 
 
 def boxes(
-    rows: Mapping[str, tuple[RegimeStyle, Sequence[float]]], metric: str, name: str
+    rows: Mapping[str, tuple[Style, Sequence[float]]], metric: str, name: str
 ) -> Markup:
     """Show a metric over all cases, a box a row: quartiles, median, mean, whiskers.
 
@@ -132,8 +122,8 @@ def boxes(
         name: Of the plot.
     """
     with drawing(_FRAME + _ROW * len(rows)) as (figure, (axes,)):
-        for place, (style, values) in enumerate(rows.values()):
-            line = {"color": style.color, "linewidth": 1.4, "linestyle": style.line}
+        for place, ((color, dashes), values) in enumerate(rows.values()):
+            line = {"color": color, "linewidth": 1.4, "linestyle": dashes}
             axes.boxplot(
                 [values],
                 positions=[place],
@@ -144,7 +134,7 @@ def boxes(
                 boxprops=line,
                 whiskerprops=line,
                 capprops={**line, "linestyle": "-"},
-                medianprops={"color": style.color, "linewidth": 3},
+                medianprops={"color": color, "linewidth": 3},
                 meanprops={
                     "marker": "D",
                     "markersize": 4,
@@ -154,8 +144,8 @@ def boxes(
                 flierprops={
                     "marker": "o",
                     "markersize": 2.6,
-                    "markerfacecolor": style.color,
-                    "markeredgecolor": style.color,
+                    "markerfacecolor": color,
+                    "markeredgecolor": color,
                 },
             )
         _rows(axes, list(rows))
@@ -183,17 +173,19 @@ def learning_curve(curve: LearningCurve, name: str) -> Markup:
 
 def agreement(found: ShownAssessment, name: str) -> Markup:
     """Show how well masks agree with what a U-Net finds in their images."""
-    kinds = (("real", REAL), ("synthetic", SYNTHETIC))
-    by_kind = {kind: found.arrays[f"agreement_{kind}"] for kind, _ in kinds}
-    least = min(float(values.min()) for values in by_kind.values())
+    real, synthetic = (
+        found.arrays[f"agreement_{kind}"] for kind in ("real", "synthetic")
+    )
+    least = min(float(real.min()), float(synthetic.min()))
     bins = np.linspace(min(0.9, np.floor(10 * least) / 10), 1, _BINS + 1)
     with drawing(240, n_rows=2) as (figure, both):
-        for axes, (kind, color) in zip(both, kinds, strict=True):
-            _shares(axes, by_kind[kind], bins, color)
-            axes.set_title(f"{kind} pairs", loc="left", fontsize=11, color=color)
+        titles = "real pairs", "synthetic pairs"
+        _histograms(both, titles, (real, synthetic), bins)
         both[-1].set_xlabel("Dice of the mask with a U-Net's segmentation")
-        alt = "Agreement of masks with segmentations, medians: " + ", ".join(
-            f"{kind} {float(np.median(by_kind[kind])):.4f}" for kind, _ in kinds
+        alt = (
+            "Agreement of masks with segmentations, medians: "
+            f"real {float(np.median(real)):.4f}, "
+            f"synthetic {float(np.median(synthetic)):.4f}"
         )
         return as_svg(figure, name, alt)
 
@@ -233,11 +225,9 @@ def nearest(part: str, found: ShownAssessment, name: str) -> Markup:
     null = found.arrays[f"null_{part}"]
     near = found.arrays[f"nearest_distances_{part}"]
     bins = np.linspace(0, max(1.0, float(near.max())), _BINS + 1)
-    kinds = (("real cases", null, REAL), ("synthetic", near, SYNTHETIC))
     with drawing(230, n_rows=2) as (figure, both):
-        for axes, (kind, values, color) in zip(both, kinds, strict=True):
-            _shares(axes, values, bins, color)
-            axes.set_title(kind, loc="left", fontsize=11, color=color)
+        _histograms(both, ("real cases", "synthetic"), (null, near), bins)
+        for axes in both:
             axes.axvline(audit.threshold, color=INK, linewidth=1, ls="--")
             axes.axvline(audit.copy_bound, color=BAD, linewidth=1.4)
         both[-1].set_xlabel(f"{part}: relative distance to the nearest case")
@@ -250,7 +240,7 @@ def nearest(part: str, found: ShownAssessment, name: str) -> Markup:
 
 
 def series(
-    lines: Iterable[tuple[str, Mapping[int, float]]], label: str, name: str
+    lines: Sequence[tuple[str, Mapping[int, float]]], label: str, name: str
 ) -> Markup:
     """Show what was measured at steps of a GAN's training, several lines at once.
 
@@ -260,48 +250,42 @@ def series(
         label: What is measured.
         name: Of the plot.
     """
-    colors: dict[str, str] = {}
-    palette = itertools.cycle((REAL, MIXED, SYNTHETIC, INK))
+    kinds = dict.fromkeys(kind for kind, _ in lines)
+    colors = dict(zip(kinds, itertools.cycle((REAL, MIXED, SYNTHETIC, INK))))
+    styled = [(kind, (colors[kind], "-"), points) for kind, points in lines]
     with drawing(220) as (figure, (axes,)):
-        for kind, points in lines:
-            new = kind not in colors
-            if new:
-                colors[kind] = next(palette)
-            _line(axes, points, color=colors[kind], label=kind if new else "")
-        axes.set_xlabel("step")
-        _legend(axes)
-        return as_svg(figure, name, f"{label} over training steps: {', '.join(colors)}")
+        shown = _curves(axes, styled, "step")
+        return as_svg(figure, name, f"{label} over training steps: {shown}")
 
 
 def validation_errors(
-    lines: Iterable[tuple[str, RegimeStyle, Mapping[int, float]]], name: str
+    lines: Iterable[tuple[str, Style, Mapping[int, float]]], name: str
 ) -> Markup:
     """Show the validation error of U-Nets over their mini-batches, a line each."""
-    shown: dict[str, None] = {}
     with drawing(270) as (figure, (axes,)):
-        for regime, style, points in lines:
-            label = "" if regime in shown else regime
-            shown[regime] = None
-            _line(axes, points, color=style.color, label=label, linestyle=style.line)
-        axes.set_xlabel("mini-batches")
+        shown = _curves(axes, lines, "mini-batches")
         axes.set_ylabel("validation error")
-        _legend(axes)
-        return as_svg(
-            figure,
-            name,
-            f"Validation error over mini-batches: {', '.join(shown)}",
+        return as_svg(figure, name, f"Validation error over mini-batches: {shown}")
+
+
+def _curves(
+    axes: Axes, lines: Iterable[tuple[str, Style, Mapping[int, float]]], step: str
+) -> str:
+    """Draw lines and a key with each name once; return the names."""
+    shown: dict[str, None] = {}
+    for name, (color, dashes), points in lines:
+        axes.plot(
+            *([*points], [*points.values()], dashes),
+            color=color,
+            label="" if name in shown else name,
+            marker="o" if len(points) < 3 else None,
+            markersize=4,
+            linewidth=1.3,
         )
-
-
-def _line(axes: Axes, points: Mapping[int, float], **look: Any) -> None:
-    marker = "o" if len(points) < 3 else None
-    axes.plot(
-        *([*points], [*points.values()]),
-        marker=marker,
-        markersize=4,
-        linewidth=1.3,
-        **look,
-    )
+        shown[name] = None
+    axes.set_xlabel(step)
+    _legend(axes)
+    return ", ".join(shown)
 
 
 def _rows(axes: Axes, labels: Sequence[str]) -> None:
@@ -318,13 +302,26 @@ def _rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.grid(axis="x")
 
 
-def _shares(axes: Axes, values: NDArray[Any], bins: NDArray[Any], color: str) -> None:
-    weights = np.full(len(values), 100 / len(values))
-    axes.hist(
-        values, list(bins), weights=weights, color=color, edgecolor=color, linewidth=0
-    )
-    axes.set_ylabel("%")
-    axes.spines["bottom"].set_color(LINE)
+def _histograms(
+    both: Sequence[Axes],
+    titles: tuple[str, str],
+    samples: tuple[NDArray[Any], NDArray[Any]],
+    bins: NDArray[Any],
+) -> None:
+    """Show shares in percent: of real ones above, of synthetic ones below."""
+    rows = zip(both, titles, samples, (REAL, SYNTHETIC), strict=True)
+    for axes, title, values, color in rows:
+        weights = np.full(len(values), 100 / len(values))
+        axes.hist(
+            *(values, list(bins)),
+            weights=weights,
+            color=color,
+            edgecolor=color,
+            linewidth=0,
+        )
+        axes.set_ylabel("%")
+        axes.spines["bottom"].set_color(LINE)
+        axes.set_title(title, loc="left", fontsize=11, color=color)
 
 
 def _legend(axes: Axes) -> None:

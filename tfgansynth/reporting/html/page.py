@@ -28,10 +28,7 @@ from tfgansynth.runtime.progress import duration
 
 
 def write_report(folder: Path) -> Path:
-    """Write the page of a run or a study into its folder.
-
-    Args:
-        folder: A run folder of one seed, or the study folder of several.
+    """Write the page of a run, or of a study of several, into its folder.
 
     Returns:
         The page's path.
@@ -114,13 +111,13 @@ def _timings(name: str, timings: Timings) -> tuple[str, str, list[tuple[str, ...
     return name, duration(sum(timings[stage] for stage in stages)), rows
 
 
-def _longest_parts(timings: Timings, stage: str, most: int = 3) -> str:
+def _longest_parts(timings: Timings, stage: str) -> str:
     parts = {
         name.removeprefix(f"{stage}/"): seconds
         for name, seconds in timings.items()
         if name.startswith(f"{stage}/") and seconds
     }
-    longest = sorted(parts, key=lambda name: -parts[name])[:most]
+    longest = sorted(parts, key=lambda name: -parts[name])[:3]
     return ", ".join(f"{name} {parts[name]:.1f} s" for name in longest)
 
 

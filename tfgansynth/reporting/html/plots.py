@@ -4,7 +4,6 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
@@ -20,18 +19,16 @@ INK, MUTED, LINE, BAND = "#010101", "#020202", "#030303", "#040404"
 REAL, MIXED, SYNTHETIC, BAD = "#050505", "#060606", "#070707", "#080808"
 """Stand for the colors of the page, which differ in light, dark and print."""
 
-_VARIABLES = MappingProxyType(
-    {
-        INK: "--ink",
-        MUTED: "--muted",
-        LINE: "--line",
-        BAND: "--band",
-        REAL: "--real",
-        MIXED: "--mixed",
-        SYNTHETIC: "--synthetic",
-        BAD: "--bad",
-    }
-)
+_VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    LINE: "--line",
+    BAND: "--band",
+    REAL: "--real",
+    MIXED: "--mixed",
+    SYNTHETIC: "--synthetic",
+    BAD: "--bad",
+}
 _POINTS_AN_INCH = 72
 _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
@@ -40,12 +37,10 @@ _STYLE: dict[str, Any] = {
     "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.labelcolor": MUTED,
-    "axes.labelsize": 11,
     "axes.linewidth": 0.8,
     "axes.spines.left": False,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.unicode_minus": True,
     "figure.constrained_layout.use": True,
     "figure.facecolor": "none",
     "font.family": "DejaVu Sans",
@@ -53,10 +48,8 @@ _STYLE: dict[str, Any] = {
     "grid.color": LINE,
     "grid.linewidth": 0.6,
     "legend.borderpad": 0,
-    "legend.fontsize": 11,
     "legend.frameon": False,
     "legend.handlelength": 1.4,
-    "legend.labelcolor": INK,
     "lines.linewidth": 1.6,
     "lines.solid_capstyle": "butt",
     # The step names on the pages come from files: a dollar is a dollar.

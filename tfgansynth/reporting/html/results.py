@@ -2,7 +2,6 @@
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
 
 from markupsafe import Markup
 
@@ -11,7 +10,7 @@ from tfgansynth.evaluation.verdicts import PRIMARY, PairComparison
 from tfgansynth.records.comparisons import RegimeRow, RegimeTable
 from tfgansynth.records.tables import PaperRow, paper_rows
 from tfgansynth.reporting.html.conclusions import Conclusion, Question, conclusions
-from tfgansynth.reporting.html.figures import RegimeStyle, boxes, forest
+from tfgansynth.reporting.html.figures import Style, boxes, forest, regime_style
 from tfgansynth.reporting.html.study import Study, TestedUNet
 from tfgansynth.reporting.html.thumbnails import Thumbnail, thumbnail
 
@@ -28,7 +27,6 @@ class ShownTable:
     """One table with all that is said and drawn of it.
 
     Attributes:
-        title: Its heading.
         rows: Its regimes, each with what the paper has beside it.
         set: What it says of the synthetic set, each with its interval drawn.
         generator: What it says of the generator, likewise; empty without a control.
@@ -50,11 +48,8 @@ class ShownTable:
 
 def shown_tables(study: Study) -> list[ShownTable]:
     """Make all tables of a study, in its order."""
-    found = conclusions(study.comparison)
-    return [
-        _table(study, table, [each for each in found if each.table == table.title])
-        for table in study.comparison.tables
-    ]
+    tables = enumerate(study.comparison.tables)
+    return [_table(study, table, f"table{number}") for number, table in tables]
 
 
 def shown_predictions(study: Study) -> list[tuple[str, list[Thumbnail]]]:
@@ -71,12 +66,11 @@ def shown_predictions(study: Study) -> list[tuple[str, list[Thumbnail]]]:
     return [(name, _three(unets)) for name, unets in by_name.items() if unets]
 
 
-def _table(study: Study, table: RegimeTable, found: Sequence[Conclusion]) -> ShownTable:
+def _table(study: Study, table: RegimeTable, slug: str) -> ShownTable:
     names = [row.name for row in table.rows]
     comparisons = tuple(
         each for each in study.comparison.comparisons if each.first in names
     )
-    slug = f"table{study.comparison.tables.index(table)}"
     forests = [
         forest(comparisons, metric, f"{slug}-forest-{metric}")
         for metric in _SHOWN
@@ -84,7 +78,7 @@ def _table(study: Study, table: RegimeTable, found: Sequence[Conclusion]) -> Sho
     ]
     reduced = study.runs[0].config.reduced
     drawn: dict[Question, list[tuple[Conclusion, Markup]]] = {q: [] for q in Question}
-    for number, each in enumerate(found):
+    for number, each in enumerate(conclusions(table, study.comparison)):
         name = f"{slug}-answer{number}"
         plot, _ = forest([each.pair], PRIMARY, name, named=False)
         drawn[each.question].append((each, plot))
@@ -119,11 +113,11 @@ def mean_sd(summary: Summary, metric: str) -> str:
 
 def _cases(
     study: Study, table: RegimeTable, metric: str
-) -> dict[str, tuple[RegimeStyle, list[float]]]:
+) -> dict[str, tuple[Style, list[float]]]:
     """Each regime's style, and the metric of all its cases over folds and seeds."""
     return {
         row.name: (
-            RegimeStyle.of(row),
+            regime_style(row),
             [
                 getattr(case.metrics, metric)
                 for each in study.unets
@@ -139,16 +133,14 @@ def _three(unets: list[TestedUNet]) -> list[Thumbnail]:
     middle = statistics.median(
         row.metrics.dice for each in unets for row in each.unet.cases
     )
-    chosen = (
-        ("best", _BEST, max(unets, key=lambda unet: _dice(unet, _BEST))),
-        (
-            "median",
-            _MEDIAN,
-            min(unets, key=lambda unet: abs(_dice(unet, _MEDIAN) - middle)),
-        ),
-        ("worst", _WORST, min(unets, key=lambda unet: _dice(unet, _WORST))),
-    )
-    return [_thumbnail(unet, place, word) for word, place, unet in chosen]
+    best = max(unets, key=lambda unet: _dice(unet, _BEST))
+    median = min(unets, key=lambda unet: abs(_dice(unet, _MEDIAN) - middle))
+    worst = min(unets, key=lambda unet: _dice(unet, _WORST))
+    return [
+        _thumbnail(best, _BEST, "best"),
+        _thumbnail(median, _MEDIAN, "median"),
+        _thumbnail(worst, _WORST, "worst"),
+    ]
 
 
 def _dice(each: TestedUNet, place: int) -> float:

@@ -3,17 +3,24 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray, MaskArray
 from tfgansynth.config import Config
+from tfgansynth.data.copies import PARTS
 from tfgansynth.data.dataset import Identity
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.predictions import PREDICTIONS, Predictions, read_predictions
 from tfgansynth.gan.health import History
 from tfgansynth.records import converter
+from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.curves import LearningCurve
 from tfgansynth.records.files import (
+    ARRAYS,
+    ASSESSMENT,
     COMPARISON,
     CONFIG,
     CURVE,
@@ -27,33 +34,45 @@ from tfgansynth.records.provenance import UNetProvenance
 from tfgansynth.records.reading import read_gan_history, read_run
 from tfgansynth.records.regimes import SetKind, assessment_name, set_name
 from tfgansynth.records.runs import FinishedUNet, RunRecord
-from tfgansynth.reporting.html.assessment import ShownAssessment, read_assessment
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import read_set
+
+_SHOWN = (
+    *("agreement_synthetic", "agreement_real", "real_images", "real_masks"),
+    *("gallery_synthetic", "gallery_case_ids", "gallery_distances"),
+    *("gallery_images", "gallery_masks"),
+    *(f"{name}_{part}" for name in ("null", "nearest_distances") for part in PARTS),
+)
+"""The arrays of an assessment that the page needs."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TestedUNet:
-    """One trained U-Net of the study.
-
-    Attributes:
-        unet: Its regime, test cases and history.
-        predictions: What it has found on its test cases.
-    """
+    """One trained U-Net of the study, and what it has found on its test cases."""
 
     unet: FinishedUNet
     predictions: Predictions
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ShownAssessment:
+    """The figures of a synthetic set's assessment, and the arrays that they are from.
+
+    The arrays are described at `experiment.assessment.FinishedAssessment`.
+    """
+
+    record: Assessment
+    arrays: Mapping[str, NDArray[Any]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class DrawnSet:
-    """One synthetic set of a fold.
+    """One synthetic set of a fold, with its assessment if one was made.
 
     Attributes:
         name: Its run and fold, and which set it is.
         images: uint8 (n, S, S).
-        masks: Bool (n, S, S).
-        assessment: Of the set; None if none was made.
+        masks: bool (n, S, S).
     """
 
     name: str
@@ -64,14 +83,11 @@ class DrawnSet:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ShownFold:
-    """One fold of one run: its generator and what it has drawn.
+    """One fold of one run: its generator, the set and the filtered set, if any.
 
     Attributes:
         name: `seed 0, fold 1`.
-        history: Of the GAN's training.
-        samples: Step to the picture of that step's samples.
-        synthetic: Its set.
-        filtered: Its filtered set; None without a filter.
+        samples: The picture of each recorded step's samples.
     """
 
     name: str
@@ -83,18 +99,8 @@ class ShownFold:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """All that a report shows.
+    """All that a report shows: one run a seed, and U-Nets and folds of all runs."""
 
-    Attributes:
-        folder: Takes the report.
-        comparison: The regimes and verdicts.
-        runs: One a seed.
-        unets: Of all runs, folds and regimes, in their order.
-        folds: Of all runs.
-        curve: The learning curve; None if none was made.
-    """
-
-    folder: Path
     comparison: Comparison
     runs: tuple[RunRecord, ...]
     unets: tuple[TestedUNet, ...]
@@ -122,7 +128,6 @@ def read_study(folder: Path) -> Study:
     runs = [read_run(root, name) for name, root in roots.items()]
     unets = _compared(comparison, runs)
     return Study(
-        folder=folder,
         comparison=comparison,
         runs=tuple(runs),
         unets=tuple(TestedUNet(unet, _predictions(unet)) for unet in unets),
@@ -204,5 +209,19 @@ def _fold(run: RunRecord, number: int) -> ShownFold:
 
 def _drawn_set(name: str, folder: Path, kind: SetKind) -> DrawnSet:
     images, masks = read_set(folder / set_name(kind))
-    found = read_assessment(folder / assessment_name(kind))
+    found = _assessment(folder / assessment_name(kind))
     return DrawnSet(name, images.round().astype("uint8"), masks, found)
+
+
+def _assessment(folder: Path) -> ShownAssessment | None:
+    if not folder.exists():
+        return None
+    record = converter.read(folder / ASSESSMENT, Assessment)
+    arrays = storage.read_arrays(folder / ARRAYS)
+    missing = [name for name in _SHOWN if name not in arrays]
+    if missing:
+        raise InputError(
+            f"{folder / ARRAYS}: is not of the form that this version writes (without "
+            f"{name_few(missing)})"
+        )
+    return ShownAssessment(record, arrays)

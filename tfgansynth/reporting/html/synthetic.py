@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from tfgansynth.arrays import ByteArray, MaskArray
-from tfgansynth.reporting.html.assessment import ClosePair, ShownAssessment
 from tfgansynth.reporting.html.figures import beside_reference
-from tfgansynth.reporting.html.study import DrawnSet, ShownFold
+from tfgansynth.reporting.html.study import DrawnSet, ShownAssessment, ShownFold
 from tfgansynth.reporting.html.thumbnails import (
     Thumbnail,
     mask_thumbnail,
@@ -29,9 +28,7 @@ Samples = tuple[int, list[Thumbnail]]
 def fidelity_plots(found: ShownAssessment, slug: str) -> Iterator[Markup]:
     """Draw figures of features, the kernel distance and shapes: those there are.
 
-    Args:
-        found: The assessment.
-        slug: Begins the plots' names.
+    The plots' names begin with the slug.
     """
     fidelity = found.record.fidelity
     figures, shapes = fidelity.figures, fidelity.shapes
@@ -47,18 +44,21 @@ def fidelity_plots(found: ShownAssessment, slug: str) -> Iterator[Markup]:
         yield beside_reference(shapes, label, f"{slug}-shapes")
 
 
-def close_thumbnails(drawn: DrawnSet, pair: ClosePair) -> tuple[Thumbnail, Thumbnail]:
-    """Show a synthetic pair and its nearest training case; the first has a caption."""
-    number = pair.synthetic + 1
-    return (
-        thumbnail(
-            drawn.images[pair.synthetic],
-            alt=f"Synthetic pair {number}, outlined",
-            caption=f"{number} and {pair.case_id}: {pair.distance:.3f}",
-            truth=drawn.masks[pair.synthetic],
-        ),
-        thumbnail(pair.image, alt=f"Training case {pair.case_id}", truth=pair.mask),
-    )
+def close_thumbnails(drawn: DrawnSet) -> Iterator[tuple[Thumbnail, Thumbnail]]:
+    """Show the closest synthetic pairs, each with its nearest training case."""
+    assert drawn.assessment is not None
+    names = "synthetic", "case_ids", "distances", "images", "masks"
+    columns = [drawn.assessment.arrays[f"gallery_{name}"] for name in names]
+    for index, case_id, distance, image, mask in zip(*columns, strict=True):
+        yield (
+            thumbnail(
+                drawn.images[index],
+                alt=f"Synthetic pair {index + 1}, outlined",
+                caption=f"{index + 1} and {case_id}: {distance:.3f}",
+                truth=drawn.masks[index],
+            ),
+            thumbnail(image, alt=f"Training case {case_id}", truth=mask),
+        )
 
 
 def outlined(drawn: DrawnSet) -> list[Thumbnail]:

@@ -21,15 +21,14 @@ _SHEET_COLUMNS, _SHEET_GAP = 8, 4
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Thumbnail:
-    """One picture.
+    """One picture; caption and outlines may be empty.
 
     Attributes:
         src: The PNG, as the address of an image.
         side: Its height and width in pixels.
         alt: What a reader who does not see it must know.
-        caption: What stands below it; may be empty.
-        truth: SVG path around the mask that belongs to the image; may be empty.
-        prediction: SVG path around what a network found; may be empty.
+        truth: SVG path around the mask that belongs to the image.
+        prediction: SVG path around what a network found.
     """
 
     src: str

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from tfgansynth.records.runs import FinishedUNet
-from tfgansynth.reporting.html.figures import RegimeStyle, series, validation_errors
+from tfgansynth.reporting.html.figures import regime_style, series, validation_errors
 from tfgansynth.reporting.html.study import ShownFold, Study
 from tfgansynth.segmentation.history import steps_per_epoch
 
@@ -75,7 +75,7 @@ def unet_curves(study: Study) -> list[tuple[str, Markup]]:
         lines = [
             (
                 each.unet.regime.name,
-                RegimeStyle.of(each.unet.regime),
+                regime_style(each.unet.regime),
                 errors_by_step(each.unet),
             )
             for each in study.unets
