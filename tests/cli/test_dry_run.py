@@ -8,9 +8,12 @@ import pytest
 from tfgansynth.cli import dry_run
 from tfgansynth.config import Config, DataConfig
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.experiment_data import load_experiment_data
+from tfgansynth.experiment.experiment_data import (
+    Study,
+    load_experiment_data,
+    prepare,
+)
 from tfgansynth.experiment.plan import table_request
-from tfgansynth.experiment.studies import Study, prepare
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import storage
 
@@ -34,9 +37,7 @@ def study(out: Path, config: Config = CONFIG, n_seeds: int = 1) -> Study:
         out,
         n_seeds=n_seeds,
         folds=None,
-        request_of=lambda each: table_request(
-            each, "paper", control=False, assessed=False
-        ),
+        request=table_request(config, "paper", control=False, assessed=False),
     )
 
 

@@ -8,15 +8,9 @@ import numpy as np
 import pytest
 
 from tfgansynth.data.loading import load_phantoms
-from tfgansynth.evaluation.predictions import read_predictions, write_predictions
+from tfgansynth.evaluation.predictions import read_predictions
 from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.stages import (
-    cases_file,
-    collect,
-    evaluate,
-    predictions_picture,
-    summary,
-)
+from tfgansynth.experiment.stages import summary, write_results
 from tfgansynth.records.regimes import Regime
 
 STAGE = PlannedStage(
@@ -45,16 +39,12 @@ def test_evaluation_of_all_cases_takes_less_than_five_seconds(tmp_path: Path) ->
     predictions = np.roll(masks, (3, 2), (1, 2)) ^ noise
 
     start = time.monotonic()
-    rows = evaluate(cases, predictions)
-    answered = collect(cases, predictions, rows)
-    write_predictions(tmp_path / "predictions.npz", answered)
-    picture = predictions_picture(answered, rows)
-    text = cases_file(rows, STAGE)
+    rows = write_results(cases, predictions, STAGE, tmp_path)
     line = summary(rows)
     seconds = time.monotonic() - start
 
-    assert picture.ndim == 3
-    assert len(text.splitlines()) == 248
+    assert (tmp_path / "predictions.png").exists()
+    assert len((tmp_path / "cases.csv").read_text().splitlines()) == 248
     assert "247 cases" in line
     assert seconds < 5
     again = read_predictions(tmp_path / "predictions.npz")

@@ -1,15 +1,14 @@
 """A plan is pure, and a stage's identity is of what bears on it and nothing else."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tfgansynth.config import Config, DataConfig
-from tfgansynth.data.held_out import select_fold
-from tfgansynth.data.loading import load_phantoms
-from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
+from tfgansynth.experiment.experiment_data import load_experiment_data
 from tfgansynth.experiment.graph import Kind, Plan, Splits
 from tfgansynth.experiment.plan import Request, plan, possible_stages, table_request
 from tfgansynth.presets import PRESETS
@@ -23,13 +22,11 @@ RICH = dataclasses.replace(
         CONFIG.synthesis, pseudo_label_members=2, augment="elastic", min_agreement=0.5
     ),
 )
-DATASET = load_phantoms(12, 0, "both", 32, soft_masks=False)
+LOADED = load_experiment_data(CONFIG, None)
 
 
 def splits(config: Config = CONFIG) -> Splits:
-    folds = make_folds(DATASET.case_ids, config.data, config.seed)
-    opened = [select_fold(DATASET, fold, reduced=config.reduced) for fold in folds]
-    return Splits(DATASET.identity, tuple(opened))
+    return LOADED.experiment(config, Path()).splits
 
 
 def everything(config: Config) -> Plan:

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.plan import RegimeSet, paper_regimes, planned_regimes
+from tfgansynth.experiment.plan import RegimeSet, planned_regimes, table_request
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.regimes import (
@@ -55,7 +55,7 @@ def test_each_row_has_a_folder_of_its_own() -> None:
 
 
 def test_paper_rows_are_trained_as_the_preset_says() -> None:
-    for regime in paper_regimes(30, 120):
+    for regime in planned_regimes(FAST, 30, "paper")[0]:
         assert regime.unet_config(FAST) == FAST.unet
 
 
@@ -74,7 +74,7 @@ def test_a_filter_adds_rows_beside_those_without() -> None:
     filtered = dataclasses.replace(FAST.synthesis, min_agreement=0.9)
     config = dataclasses.replace(FAST, synthesis=filtered)
     (paper,) = planned_regimes(config, 30, "paper")
-    assert paper[:3] == paper_regimes(30, 120)
+    assert [paper[:3]] == planned_regimes(FAST, 30, "paper")
     assert paper[3:] == [
         Regime(30, 120, kind="filtered"),
         Regime(0, 120, kind="filtered"),
@@ -84,7 +84,7 @@ def test_a_filter_adds_rows_beside_those_without() -> None:
 def test_each_fixed_budget_regime_follows_its_control() -> None:
     config = PRESETS["best"]
     paper, fixed_budget = planned_regimes(config, 30, "all", control=True)
-    assert paper == paper_regimes(30, 1000)
+    assert paper == [Regime(30, 0), Regime(30, 1000), Regime(0, 1000)]
     assert [regime.name for regime in fixed_budget] == [
         "real (fixed budget)",
         "real + control (fixed budget)",
@@ -115,7 +115,7 @@ def test_a_filtered_set_has_no_control() -> None:
 
 def test_pairs_that_are_not_deformed_have_no_control() -> None:
     with pytest.raises(InputError, match=r"^--control: expected --synthesis.augment"):
-        planned_regimes(FAST, 30, "fixed_budget", control=True)
+        table_request(FAST, "fixed_budget", control=True, assessed=False)
 
 
 @pytest.mark.parametrize("kind", get_args(SetKind))

@@ -196,7 +196,8 @@ def test_unreadable_timings_are_begun_anew(
 ) -> None:
     run = open_run(tmp_path)
     run.add_seconds({"fold-1/gan": 5.0})
-    run.timings_path.write_text(run.timings_path.read_text().replace("5", "6"))
+    path = run.root / "timings.json"
+    path.write_text(path.read_text().replace("5", "6"))
     run.add_seconds({"fold-1/unet": 3.0})
     assert "timings.json: was altered" in capsys.readouterr().out
     assert run.seconds() == {"fold-1/unet": 3.0}

@@ -1,7 +1,9 @@
 """What is asked for is clipped to the cases, and the impossible is refused."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,31 +11,31 @@ from tfgansynth.config import DataConfig
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import (
     ExperimentData,
+    Study,
+    each_seed,
     load_experiment_data,
+    prepare,
 )
 from tfgansynth.experiment.plan import Request
-from tfgansynth.experiment.studies import (
-    CurveRequest,
-    Study,
-    fit,
-    prepare,
-    prepare_curve,
-)
+from tfgansynth.experiment.studies import fit_counts, prepare_curve
 from tfgansynth.presets import PRESETS
 
 CONFIG = PRESETS["paper"]
-PLAN = CurveRequest(counts=(145, 5, 30, 145), folds=None, n_seeds=1, generator_of=None)
 IDS = [f"case-{number:03d}" for number in range(247)]
 
 
-def fitted(plan: CurveRequest, n_cases: int = 247) -> CurveRequest:
-    return fit(plan, IDS[:n_cases], CONFIG)
+def fitted(
+    counts: Sequence[int] = (145, 5, 30, 145),
+    folds: Sequence[int] | None = None,
+    generator_of: int | None = None,
+) -> list[int]:
+    return fit_counts(counts, IDS, CONFIG, folds=folds, generator_of=generator_of)
 
 
 def test_numbers_are_clipped_to_the_smallest_fold(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert fitted(PLAN).counts == [5, 30, 144]
+    assert fitted() == [5, 30, 144]
     assert capsys.readouterr().out == (
         "COUNTS: 145 is more than the 144 training cases that each fold has: 144 "
         "instead\n"
@@ -43,8 +45,7 @@ def test_numbers_are_clipped_to_the_smallest_fold(
 def test_numbers_are_clipped_to_the_one_generators_cases(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    plan = dataclasses.replace(PLAN, counts=(5, 30, 60), generator_of=30)
-    assert fitted(plan).counts == [5, 30]
+    assert fitted((5, 30, 60), generator_of=30) == [5, 30]
     assert "60 is more than the 30 that the generator" in capsys.readouterr().out
 
 
@@ -53,23 +54,26 @@ def test_numbers_are_clipped_to_the_one_generators_cases(
     [
         ({"counts": (0, 5)}, "--counts 0 5: expected numbers from 1 on"),
         ({"counts": ()}, "--counts : expected numbers from 1 on"),
-        ({"n_seeds": 0}, "--seeds 0: expected 1 or more"),
         ({"folds": (1, 4)}, "--folds 1 4: expected 1 to 3"),
         ({"generator_of": 145}, "--generator-of 145: expected 1 to 144"),
         ({"generator_of": 0}, "--generator-of 0: expected 1 to 144"),
     ],
 )
-def test_what_there_cannot_be_is_refused(
-    changes: dict[str, object], words: str
-) -> None:
+def test_what_there_cannot_be_is_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        fitted(dataclasses.replace(PLAN, **changes))  # type: ignore[arg-type]
+        fitted(**changes)
+
+
+def test_there_is_a_seed() -> None:
+    with pytest.raises(InputError, match="--seeds 0: expected 1 or more"):
+        each_seed(CONFIG, 0)
 
 
 def test_an_interval_needs_two_test_cases() -> None:
     data = dataclasses.replace(CONFIG.data, n_validation=1)
+    config = dataclasses.replace(CONFIG, data=data)
     with pytest.raises(InputError, match="5 cases leave a fold one test case"):
-        fit(PLAN, IDS[:5], dataclasses.replace(CONFIG, data=data))
+        fit_counts([1], IDS[:5], config, folds=None, generator_of=None)
 
 
 SMALL = dataclasses.replace(
@@ -84,7 +88,7 @@ def prepared(data: ExperimentData, out: Path, seed: int, n_seeds: int) -> Study:
         out,
         n_seeds=n_seeds,
         folds=None,
-        request_of=lambda _: lambda _: Request(gan=True),
+        request=lambda _: Request(gan=True),
     )
 
 
@@ -128,8 +132,19 @@ def test_the_seeds_of_a_study_share_the_cases(tmp_path: Path) -> None:
 
 def test_each_number_of_a_curve_has_its_run(tmp_path: Path) -> None:
     data = load_experiment_data(SMALL, None)
-    request = CurveRequest(counts=[2, 4], folds=[1], n_seeds=1, generator_of=None)
-    study = prepare_curve(data, SMALL, request, tmp_path)
+
+    def curve(generator_of: int | None) -> Study:
+        return prepare_curve(
+            data,
+            SMALL,
+            tmp_path,
+            counts=[2, 4],
+            n_seeds=1,
+            folds=[1],
+            generator_of=generator_of,
+        )
+
+    study = curve(None)
     run = "phantoms-reduced-smoke-seed0"
     assert [part.name for part in study.parts] == [f"n002/{run}", f"n004/{run}"]
     assert [stage.name for stage in study.parts[0].plan.stages] == [
@@ -138,6 +153,5 @@ def test_each_number_of_a_curve_has_its_run(tmp_path: Path) -> None:
         "fold-1/synthetic",
         "fold-1/unet-r2-s30-fixed-budget",
     ]
-    one = dataclasses.replace(request, generator_of=4)
-    names = [part.name for part in prepare_curve(data, SMALL, one, tmp_path).parts]
+    names = [part.name for part in curve(4).parts]
     assert names == [f"n004/{run}"] * 2

@@ -22,10 +22,9 @@ from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import signals
 
 if TYPE_CHECKING:
-    from tfgansynth.experiment.experiment_data import ExperimentData
+    from tfgansynth.experiment.experiment_data import ExperimentData, Part, Study
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.experiment.plan import RequestOf
-    from tfgansynth.experiment.studies import Part, Study
     from tfgansynth.runtime.timing import Timer
 
 DATA_VARIABLE = "TFGANSYNTH_DATA"
@@ -143,6 +142,27 @@ class Loaded:
     data: "ExperimentData"
     timer: "Timer"
 
+    def study(
+        self,
+        request: "RequestOf",
+        *,
+        folds: Sequence[int] | None,
+        n_seeds: int = 1,
+        kinds: "Collection[Kind] | None" = None,
+    ) -> "Study":
+        """Plan what a command wants of some folds and seeds; see `prepare`."""
+        from tfgansynth.experiment.experiment_data import prepare
+
+        return prepare(
+            self.data,
+            self.options.config,
+            self.options.out,
+            n_seeds=n_seeds,
+            folds=folds,
+            request=request,
+            kinds=kinds,
+        )
+
     def start(self, study: "Study") -> "Study | None":
         """Open the run folders and import TensorFlow; for a dry run, print the plan.
 
@@ -177,18 +197,7 @@ class Loaded:
         self, request: "RequestOf", fold: int, kinds: "Collection[Kind] | None" = None
     ) -> "Part | None":
         """Plan and start what a command wants of one fold of one seed."""
-        from tfgansynth.experiment.studies import prepare
-
-        study = prepare(
-            self.data,
-            self.options.config,
-            self.options.out,
-            n_seeds=1,
-            folds=[fold],
-            request_of=lambda _: request,
-            kinds=kinds,
-        )
-        opened = self.start(study)
+        opened = self.start(self.study(request, folds=[fold], kinds=kinds))
         return opened.parts[0] if opened else None
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from tfgansynth.errors import InputError
 from tfgansynth.experiment import superseded
+from tfgansynth.experiment.experiment_data import Part, Study
 from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.studies import Part, Study
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.devices import processor_name
 from tfgansynth.runtime.progress import aligned, duration

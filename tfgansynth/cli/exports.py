@@ -24,13 +24,10 @@ def export_generator(options: ExportGenerator) -> None:
     part = load(options).start_one(lambda _: Request(gan=True), options.fold)
     if part is None:
         return
-    from tfgansynth.experiment.synthetic_sets import (
-        generator_provenance,
-        planned_gan,
-        trained_gan,
-    )
+    from tfgansynth.experiment.synthetic_sets import trained_generator
     from tfgansynth.gan.exchange import export
     from tfgansynth.records.converter import from_json
+    from tfgansynth.records.files import gan_stage
     from tfgansynth.records.provenance import (
         GeneratorFacts,
         GeneratorProvenance,
@@ -41,8 +38,7 @@ def export_generator(options: ExportGenerator) -> None:
 
     experiment, config = part.experiment, part.experiment.config
     fold = experiment.fold(options.fold)
-    generator = trained_gan(experiment, fold).sampling_generator()
-    provenance = generator_provenance(experiment, fold, generator.get_weights())
+    generator, provenance = trained_generator(experiment, fold)
     seed = derive_seed(config.seed, "export", fold.number)
     export.freeze_moments(generator, seed=seed)
     report = export.compare_frozen(
@@ -52,7 +48,7 @@ def export_generator(options: ExportGenerator) -> None:
         seed=derive_seed(seed, "compare"),
     )
     folder = experiment.run.gan(fold.number)
-    stage = planned_gan(experiment, fold).name
+    stage = gan_stage(fold.number)
     run = read_identity(experiment.run.root)
     facts = GeneratorFacts(
         provenance=from_json(GeneratorProvenance, provenance, folder),

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from tfgansynth.cli.command import FoldOptions, Options, load
 from tfgansynth.experiment.graph import Kind
-from tfgansynth.experiment.plan import require_control, table_request
+from tfgansynth.experiment.plan import table_request
 
 if TYPE_CHECKING:
-    from tfgansynth.experiment.studies import Study
+    from tfgansynth.experiment.experiment_data import Study
     from tfgansynth.records.curves import MissingPoint
 
 
@@ -40,21 +40,14 @@ class RunTable(Options):
 
 def run_table(options: RunTable) -> None:
     """Run."""
-    from tfgansynth.experiment.studies import prepare
-
-    if options.control:
-        require_control(options.config, options.regimes)
-    loaded = load(options)
-    study = prepare(
-        loaded.data,
+    request = table_request(
         options.config,
-        options.out,
-        n_seeds=options.seeds,
-        folds=options.folds,
-        request_of=lambda config: table_request(
-            config, options.regimes, control=options.control, assessed=options.assess
-        ),
+        options.regimes,
+        control=options.control,
+        assessed=options.assess,
     )
+    loaded = load(options)
+    study = loaded.study(request, folds=options.folds, n_seeds=options.seeds)
     opened = loaded.start(study)
     if opened:
         _run_and_show(opened)
@@ -64,7 +57,6 @@ def _run_and_show(study: "Study") -> None:
     """Run a study fold by fold; write and print what its folders have."""
     from tfgansynth.experiment.assessment import read_assessment
     from tfgansynth.experiment.executors import execute
-    from tfgansynth.experiment.studies import folds_of
     from tfgansynth.reporting.assessments import assessment_to_text
     from tfgansynth.reporting.comparisons import comparison_to_text
     from tfgansynth.reporting.outputs import write_outputs
@@ -76,7 +68,7 @@ def _run_and_show(study: "Study") -> None:
         experiment, root = part.experiment, part.experiment.run.root
         roots.append(root)
         trained = False
-        for plan in folds_of(part.plan):
+        for plan in part.plan.by_fold():
             for outcome in execute(experiment, plan):
                 stage = outcome.stage
                 regime = stage.regime
@@ -126,17 +118,18 @@ class RunCurve(Options):
 
 def run_curve(options: RunCurve) -> None:
     """Run."""
-    from tfgansynth.experiment.studies import CurveRequest, fit, prepare_curve
+    from tfgansynth.experiment.studies import prepare_curve
 
     loaded = load(options)
-    request = CurveRequest(
+    study = prepare_curve(
+        loaded.data,
+        options.config,
+        options.out,
         counts=options.counts,
-        folds=options.folds,
         n_seeds=options.seeds,
+        folds=options.folds,
         generator_of=options.generator_of,
     )
-    request = fit(request, loaded.data.dataset.case_ids, options.config)
-    study = prepare_curve(loaded.data, options.config, request, options.out)
     opened = loaded.start(study)
     if opened is None:
         return
@@ -235,4 +228,4 @@ def try_recipe(options: TryRecipe) -> None:
     if options.baseline:
         studies.adopt_baseline(part, options.baseline)
     finish(part.experiment, part.plan)
-    print(trial_to_text(studies.write_trial(part, assessed=options.assess)))
+    print(trial_to_text(studies.write_trial(part)))

@@ -15,7 +15,7 @@ use all of them.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,10 @@ from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.assessment.memorization import Audit, audit
-from tfgansynth.assessment.quality import Values, agreement, shape_table
+from tfgansynth.assessment.quality import ShapeTable, agreement, shape_table
 from tfgansynth.data.copies import PARTS, Pairs
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases
-from tfgansynth.data.lungs import Lungs
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
@@ -40,7 +39,6 @@ from tfgansynth.records import assessments, converter
 from tfgansynth.records.assessments import Assessment, EnsembleMember
 from tfgansynth.records.files import ARRAYS, ASSESSMENT
 from tfgansynth.records.provenance import DroppedPair
-from tfgansynth.records.regimes import Indices
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, Timer
@@ -55,6 +53,7 @@ from tfgansynth.synthesis.sampling import (
 )
 
 _GALLERY, _SHOWN = 12, 16
+_Shapes = tuple[ShapeTable, ShapeTable, ShapeTable]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,12 +69,12 @@ class FinishedAssessment:
             the audit `null_*`, `nearest_distances_*` and `nearest_cases_*`. To show:
             `gallery_*`, the pairs closest to a training case, with that case's image
             and mask; and `real_*`, the first training pairs.
-        training_ids: The training cases.
+        fold: The fold of the set.
     """
 
     record: Assessment
     arrays: Mapping[str, NDArray[Any]]
-    training_ids: tuple[str, ...]
+    fold: FoldCases
 
     @property
     def passed(self) -> bool:
@@ -92,12 +91,12 @@ class FinishedAssessment:
                 for part in PARTS
             }
             part = min(distances, key=lambda name: distances[name])
-            case = int(self.arrays[f"nearest_cases_{part}"][index])
+            case = self.fold.training[self.arrays[f"nearest_cases_{part}"][index]]
             found.append(
                 DroppedPair(
                     name=pair_name(index),
                     part=part,
-                    case_id=self.training_ids[case],
+                    case_id=case.case_id,
                     distance=distances[part],
                 )
             )
@@ -117,12 +116,11 @@ def write_assessment(
     assessment = assess(experiment, fold, source, stage.timer)
     with storage.whole_folder(stage.folder) as partial:
         storage.write_arrays(partial / ARRAYS, assessment.arrays)
-        files = storage.hash_files(partial, [ARRAYS])
         record = dataclasses.replace(
             assessment.record,
             inputs=planned.record["inputs"],
             identity=planned.identity,
-            files=files,
+            files=storage.hash_files(partial, [ARRAYS]),
         )
         converter.write(partial / ASSESSMENT, record)
 
@@ -135,11 +133,7 @@ def read_assessment(folder: Path, fold: FoldCases) -> FinishedAssessment:
     """
     record = converter.read(folder / ASSESSMENT, Assessment)
     storage.require_files(folder, record.files)
-    return FinishedAssessment(record, storage.read_arrays(folder / ARRAYS), _ids(fold))
-
-
-def _ids(fold: FoldCases) -> tuple[str, ...]:
-    return tuple(case.case_id for case in fold.training)
+    return FinishedAssessment(record, storage.read_arrays(folder / ARRAYS), fold)
 
 
 def assess(
@@ -153,176 +147,142 @@ def assess(
         InputError: There is no set, or it is not the fold's own.
     """
     images, masks, _ = read_fold_set(experiment, fold, source)
-    synthetic: Pairs = images, masks
+    training, synthetic = images_and_masks(fold.training), (images, masks)
     held_out = images_and_masks([*fold.validation, *fold.unused])
+    sets = training, synthetic, held_out
     ensemble = load_cross_fitted_ensemble(experiment, fold)
-    sets = images_and_masks(fold.training), synthetic, held_out
     with timer.part(EVALUATION):
-        found = audit(*sets)
+        audited = audit(*sets)
     with timer.part(PREDICTION):
-        nearest = found.parts["image"].cases
-        predictions = _Predictions.of(ensemble, *sets, nearest)
+        unseen = training[0][ensemble.parts[0]]
+        findings = _Findings(
+            sets=sets,
+            audit=audited,
+            ensemble=ensemble,
+            features=(
+                ensemble.features(unseen),
+                ensemble.features(images),
+                ensemble.features(held_out[0]),
+            ),
+            segmented_synthetic=ensemble.segment(images, audited.parts["image"].cases),
+            segmented_training=ensemble.segment(
+                training[0], np.arange(len(training[0]))
+            ),
+        )
     with timer.part(EVALUATION):
-        record = _record(experiment, fold, source, sets, predictions, found, ensemble)
-        arrays = {
-            **_arrays(fold, sets[0], synthetic, predictions, found),
-            **_shapes(sets[0], held_out, experiment.config.lungs),
-        }
-    return FinishedAssessment(record, arrays, _ids(fold))
+        lungs = experiment.config.lungs
+        first, second, third = (shape_table(each, lungs) for _, each in sets)
+        shapes = first, second, third
+        record = _record(experiment, fold, source, findings, shapes)
+        arrays = _arrays(fold, findings, shapes)
+    return FinishedAssessment(record, arrays, fold)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Predictions:
-    """What the cross-fitted ensemble makes of the sets.
+class _Findings:
+    """What the audit and the cross-fitted ensemble find in the sets.
 
     Attributes:
-        synthetic: Segmentations of the synthetic images, bool (m, S, S).
-        training: Those of the training images, bool (n, S, S).
-        features: Of training, synthetic and held-out images.
-        cases: Which training cases the features are of.
+        sets: Training cases, synthetic pairs and held-out cases.
+        audit: Of the synthetic pairs.
+        ensemble: The networks.
+        features: Of the training cases that the first network has not seen, of the
+            synthetic pairs and of the held-out cases.
+        segmented_synthetic: Segmentations of the synthetic images, bool (m, S, S).
+        segmented_training: Those of the training images, bool (n, S, S).
     """
 
-    synthetic: MaskArray
-    training: MaskArray
+    sets: tuple[Pairs, Pairs, Pairs]
+    audit: Audit
+    ensemble: CrossFittedEnsemble
     features: tuple[FloatArray, FloatArray, FloatArray]
-    cases: Indices
-
-    @classmethod
-    def of(
-        cls,
-        ensemble: CrossFittedEnsemble,
-        training: Pairs,
-        synthetic: Pairs,
-        held_out: Pairs,
-        nearest: Indices,
-    ) -> "_Predictions":
-        unseen = ensemble.parts[0]
-        images = training[0][unseen], synthetic[0], held_out[0]
-        first, second, third = map(ensemble.features, images)
-        return cls(
-            synthetic=ensemble.segment(synthetic[0], nearest),
-            training=ensemble.segment(training[0], np.arange(len(training[0]))),
-            features=(first, second, third),
-            cases=unseen,
-        )
+    segmented_synthetic: MaskArray
+    segmented_training: MaskArray
 
 
 def _record(
     experiment: Experiment,
     fold: FoldCases,
     source: Path,
-    sets: tuple[Pairs, Pairs, Pairs],
-    predictions: _Predictions,
-    found: Audit,
-    ensemble: CrossFittedEnsemble,
+    found: _Findings,
+    shapes: _Shapes,
 ) -> Assessment:
-    config = experiment.config
-    training, synthetic, held_out = sets
-    first, second, third = (shape_table(masks, config.lungs) for _, masks in sets)
-    shapes = first, second, third
+    training, synthetic, held_out = found.sets
+    root, folder = experiment.run.root.resolve(), source.resolve()
+    inside = folder.is_relative_to(root)
+    hashes, parts = found.ensemble.hashes, found.ensemble.parts
+    agreements = agreement(training[1], found.segmented_training)
+    held_out_words = f"{len(fold.validation)} validation cases"
+    if fold.unused:
+        held_out_words += (
+            f" and {len(fold.unused)} training cases that the reduced set leaves out"
+        )
     return Assessment(
         fold=fold.number,
         synthetic_set=assessments.AssessedSet(
-            folder=_name(source, experiment.run.root),
+            folder=str(folder.relative_to(root) if inside else source),
             manifest_sha256=storage.hash_file(source / MANIFEST),
             n=len(synthetic[0]),
         ),
         n_training=len(training[0]),
         n_held_out=len(held_out[0]),
-        held_out=_held_out_words(fold),
-        cross_fit=_members(ensemble, training[1], predictions.training),
+        held_out=held_out_words,
+        cross_fit={
+            name: EnsembleMember(
+                model_sha256=sha256, agreement=float(agreements[part].mean())
+            )
+            for (name, sha256), part in zip(hashes.items(), parts, strict=True)
+        },
         quality=assessments.make_quality(
-            agreement(synthetic[1], predictions.synthetic),
-            agreement(training[1], predictions.training),
-            shapes,
+            agreement(synthetic[1], found.segmented_synthetic), agreements, shapes
         ),
         fidelity=assessments.make_fidelity(
-            features=predictions.features,
+            features=found.features,
             shapes=shapes,
             source=(
-                f"bottleneck of {next(iter(ensemble.hashes))}, averaged over the "
-                f"image ({predictions.features[0].shape[1]} features); training cases "
-                f"are the {len(predictions.cases)} of {len(training[0])} that it has "
-                "not seen"
+                f"bottleneck of {next(iter(hashes))}, averaged over the "
+                f"image ({found.features[0].shape[1]} features); training cases "
+                f"are the {len(parts[0])} of {len(training[0])} that it has not seen"
             ),
             diversity=assessments.Diversity(
                 synthetic=assessments.hash_diversity(synthetic[0]),
                 real=assessments.hash_diversity(training[0]),
             ),
-            seed=derive_seed(config.seed, "assessment", fold.number),
+            seed=derive_seed(experiment.config.seed, "assessment", fold.number),
         ),
-        memorization=assessments.make_memorization(found),
+        memorization=assessments.make_memorization(found.audit),
         files={},
     )
 
 
-def _members(
-    ensemble: CrossFittedEnsemble, masks: MaskArray, segmentations: MaskArray
-) -> dict[str, EnsembleMember]:
-    """Hash of each member, and its agreement on the cases that it has not seen."""
-    found = agreement(masks, segmentations)
-    return {
-        name: EnsembleMember(model_sha256=sha256, agreement=float(found[part].mean()))
-        for (name, sha256), part in zip(
-            ensemble.hashes.items(), ensemble.parts, strict=True
-        )
-    }
-
-
 def _arrays(
-    fold: FoldCases,
-    training: Pairs,
-    synthetic: Pairs,
-    predictions: _Predictions,
-    found: Audit,
+    fold: FoldCases, found: _Findings, shapes: _Shapes
 ) -> dict[str, NDArray[Any]]:
-    segmented = {
-        "synthetic": (synthetic[1], predictions.synthetic),
-        "real": (training[1], predictions.training),
-    }
+    training, synthetic, _ = found.sets
     arrays: dict[str, NDArray[Any]] = {}
-    for name, (masks, segmentations) in segmented.items():
-        arrays[f"agreement_{name}"] = agreement(masks, segmentations)
-        arrays[f"segmented_{name}"] = np.packbits(segmentations)
-        arrays[f"shape_{name}"] = np.array(segmentations.shape)
-    for name, features in zip(
-        ("training", "synthetic", "held_out"), predictions.features, strict=True
+    for name, masks, segmented in (
+        ("synthetic", synthetic[1], found.segmented_synthetic),
+        ("real", training[1], found.segmented_training),
     ):
+        arrays[f"agreement_{name}"] = agreement(masks, segmented)
+        arrays[f"segmented_{name}"] = np.packbits(segmented)
+        arrays[f"shape_{name}"] = np.array(segmented.shape)
+    names = ("training", "synthetic", "held_out")
+    for name, features in zip(names, found.features, strict=True):
         arrays[f"features_{name}"] = features
-    ids = [fold.training[index].case_id for index in predictions.cases]
+    ids = [fold.training[index].case_id for index in found.ensemble.parts[0]]
     arrays["features_training_case_ids"] = np.array(ids)
-    for name, part in found.parts.items():
+    for name, part in found.audit.parts.items():
         arrays[f"null_{name}"] = part.null
         arrays[f"nearest_distances_{name}"] = part.distances
         arrays[f"nearest_cases_{name}"] = part.cases
     return {
         **arrays,
-        **_gallery(found, fold),
+        **_gallery(found.audit, fold),
         **_shown("real", fold.training[:_SHOWN]),
+        "shapes_training": np.stack([*shapes[0].values()], axis=1),
+        "shapes_held_out": np.stack([*shapes[2].values()], axis=1),
     }
-
-
-def _shapes(training: Pairs, held_out: Pairs, lungs: Lungs) -> dict[str, Values]:
-    """What real masks measure, a column for each of `shape_figures`."""
-    masks = {"training": training[1], "held_out": held_out[1]}
-    return {
-        f"shapes_{name}": np.stack([*shape_table(each, lungs).values()], axis=1)
-        for name, each in masks.items()
-    }
-
-
-def _name(source: Path, root: Path) -> str:
-    inside = source.resolve().is_relative_to(root.resolve())
-    return str(source.resolve().relative_to(root.resolve()) if inside else source)
-
-
-def _held_out_words(fold: FoldCases) -> str:
-    words = f"{len(fold.validation)} validation cases"
-    if fold.unused:
-        words += (
-            f" and {len(fold.unused)} training cases that the reduced set leaves out"
-        )
-    return words
 
 
 def _gallery(found: Audit, fold: FoldCases) -> dict[str, NDArray[Any]]:
@@ -337,7 +297,7 @@ def _gallery(found: Audit, fold: FoldCases) -> dict[str, NDArray[Any]]:
     }
 
 
-def _shown(name: str, cases: list[Case] | tuple[Case, ...]) -> dict[str, NDArray[Any]]:
+def _shown(name: str, cases: Sequence[Case]) -> dict[str, NDArray[Any]]:
     images, masks = images_and_masks(cases)
     return {f"{name}_images": np.rint(images).astype(np.uint8), f"{name}_masks": masks}
 

@@ -36,11 +36,7 @@ from tfgansynth.synthesis.sampling import MANIFEST, ModeCollapseError
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a stage.
-
-    `computed` says whether it was computed now; `failure` why it, or one it needs, has
-    no result.
-    """
+    """Whether a stage was computed now, or why it, or one it needs, has no result."""
 
     stage: PlannedStage
     computed: bool
@@ -65,13 +61,12 @@ def execute(
     for planned in plan.stages:
         computed = False
         failure = next((failures[n] for n in planned.needs if n in failures), None)
-        if failure is None:
-            try:
-                computed = run_stage(experiment, planned)
-            except ModeCollapseError as fault:
-                if not tolerant:
-                    raise
-                failure = fault
+        try:
+            computed = failure is None and run_stage(experiment, planned)
+        except ModeCollapseError as fault:
+            if not tolerant:
+                raise
+            failure = fault
         if failure:
             failures[planned.name] = failure
         yield Outcome(planned, computed, failure)
@@ -160,12 +155,9 @@ def _require_same(
     ours: Mapping[str, Any], theirs: Mapping[str, Any], path: Path
 ) -> None:
     """Refuse what is of another run; name settings before hashes."""
-    for hashes in (("identity", "inputs"), ()):
-        require_same(
-            {name: value for name, value in ours.items() if name not in hashes},
-            {name: value for name, value in theirs.items() if name not in hashes},
-            path,
-        )
+    hashes = dict.fromkeys(("identity", "inputs"))
+    require_same({**ours, **hashes}, {**theirs, **hashes}, path)
+    require_same(ours, theirs, path)
 
 
 def _is_assessed(planned: PlannedStage, root: Path) -> bool:
@@ -198,16 +190,14 @@ def timed(run: Run, stage: str) -> Iterator[Timer]:
 
 def _record_machine(run: Run, planned: PlannedStage) -> None:
     """Record on which machine and in which number format a stage is computed."""
-    config = run.config
-    if planned.kind == Kind.ASSESSMENT:
-        return
+    gan, unet = run.config.gan.precision, run.config.unet.precision
     if planned.kind == Kind.SET:
-        precision = resolve_precision(config.gan.precision)
+        precision = resolve_precision(gan)
         run.add_machine(planned.name, describe_machine(), precision=precision, done=0)
     elif planned.kind == Kind.GAN:
-        report_precision(run, planned.name, "GAN", config.gan.precision)
-    else:
-        report_precision(run, planned.name, "U-Net", config.unet.precision)
+        report_precision(run, planned.name, "GAN", gan)
+    elif planned.kind != Kind.ASSESSMENT:
+        report_precision(run, planned.name, "U-Net", unet)
 
 
 def report_precision(run: Run, stage: str, network: str, precision: Precision) -> None:

@@ -1,10 +1,11 @@
-"""What an experiment works on: cases, their split, and the run folder.
+"""What a command runs: cases, their split and run folder, and the plan of each seed.
 
-Paper: IV-A. No TensorFlow, so that errors here are reported before it is imported.
+Paper: IV-A. All is planned, and thereby checked, before the first training starts; the
+data are loaded once. No TensorFlow, so that errors are reported before it is imported.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.config import Config
@@ -20,7 +21,7 @@ from tfgansynth.data.loading import load_directory, load_phantoms
 from tfgansynth.data.splits import Fold, make_folds
 from tfgansynth.errors import InputError
 from tfgansynth.experiment import superseded
-from tfgansynth.experiment.graph import Plan, Splits
+from tfgansynth.experiment.graph import Kind, Plan, Splits
 from tfgansynth.experiment.plan import RequestOf, plan
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.records import converter
@@ -31,11 +32,7 @@ from tfgansynth.records.runs import Split
 class Experiment:
     """A run on a data set, split into folds.
 
-    Attributes:
-        run: The run folder and its configuration.
-        splits: Its cases, split.
-        ids: The same split by case id.
-        cases: Hash of each case's content by case id.
+    `ids` is the split by case id; `cases` has the hash of each case's content.
     """
 
     run: Run
@@ -87,13 +84,7 @@ class Experiment:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ExperimentData:
-    """A data set, loaded and searched for duplicates, for one experiment or several.
-
-    Attributes:
-        dataset: Its cases.
-        cases: Hash of each case's content by case id.
-        duplicates: Those of the same picture.
-    """
+    """A data set, loaded, hashed case by case, and searched for duplicates."""
 
     dataset: Dataset
     cases: Mapping[str, str]
@@ -184,3 +175,78 @@ def _record_split(run: Run, folds: tuple[Fold, ...]) -> None:
             f"{run.splits_path}: is not the split of this seed and these cases, or "
             "was altered: name another --out"
         )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """One experiment of a study, its stages, and how records name its run."""
+
+    experiment: Experiment
+    plan: Plan
+    name: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Study:
+    """Planned experiments on one data set; `folder` takes what they show together."""
+
+    folder: Path
+    parts: tuple[Part, ...]
+
+    def open(self) -> "Study":
+        """Open all run folders, as the only process that works in them.
+
+        Raises:
+            InputError: One belongs to other data, or another process works in it.
+        """
+        parts = [
+            dataclasses.replace(part, experiment=part.experiment.open())
+            for part in self.parts
+        ]
+        return dataclasses.replace(self, parts=tuple(parts))
+
+
+def prepare(
+    data: ExperimentData,
+    config: Config,
+    out: Path,
+    *,
+    n_seeds: int,
+    folds: Sequence[int] | None,
+    request: RequestOf,
+    kinds: Collection[Kind] | None = None,
+) -> Study:
+    """Plan the same request for one seed or several; touches no file.
+
+    Args:
+        data: The data set.
+        config: The experiment's numbers, with the first seed.
+        out: Holds the run folders.
+        n_seeds: Seeds.
+        folds: Numbers of the folds; None for all.
+        request: What is wanted of each fold.
+        kinds: Stages of all other kinds are left to other commands; None for none.
+
+    Raises:
+        InputError: Something of it is impossible with these settings and cases.
+    """
+    parts = []
+    for each in each_seed(config, n_seeds):
+        experiment = data.experiment(each, out)
+        plan = experiment.plan(folds, request)
+        plan = plan.only(kinds) if kinds else plan
+        parts.append(Part(experiment, plan, experiment.run.root.name))
+    name = Run.folder_name(data.dataset.name, config, n_seeds)
+    return Study(out / name, tuple(parts))
+
+
+def each_seed(config: Config, n_seeds: int) -> list[Config]:
+    """Repeat settings with several seeds, their own being the first.
+
+    Raises:
+        InputError: There would be none.
+    """
+    if n_seeds < 1:
+        raise InputError(f"--seeds {n_seeds}: expected 1 or more")
+    seeds = range(config.seed, config.seed + n_seeds)
+    return [dataclasses.replace(config, seed=seed) for seed in seeds]

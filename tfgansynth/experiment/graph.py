@@ -4,7 +4,7 @@ import dataclasses
 import enum
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfgansynth.config import NETWORK_VERSIONS, Config, UNetConfig
@@ -15,7 +15,6 @@ from tfgansynth.errors import InputError
 from tfgansynth.records import files
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.regimes import (
-    Indices,
     Regime,
     SetKind,
     assessment_name,
@@ -48,13 +47,7 @@ class Kind(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Splits:
-    """A data set, split into folds.
-
-    Attributes:
-        data: Which data set it is.
-        folds: Its cases, split; the test cases held out.
-        duplicates: Cases of the same picture that lie across the split, as allowed.
-    """
+    """A data set, split into folds, and the duplicates across the split, as allowed."""
 
     data: Identity
     folds: tuple[FoldCases, ...]
@@ -66,13 +59,13 @@ class Splits:
         Raises:
             InputError: There is no such fold.
         """
-        most = len(self.folds)
-        for number in numbers or ():
+        if not numbers:
+            return list(self.folds)
+        most, option = len(self.folds), "--fold" if len(numbers) == 1 else "--folds"
+        for number in numbers:
             if not 1 <= number <= most:
-                option = "--fold" if len(numbers or ()) == 1 else "--folds"
                 raise InputError(f"{option} {number}: expected 1 to {most}")
-        wanted = set(numbers or range(1, most + 1))
-        return [fold for fold in self.folds if fold.number in wanted]
+        return [fold for fold in self.folds if fold.number in numbers]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +115,11 @@ class Plan:
     def only(self, kinds: Collection[Kind]) -> "Plan":
         """Leave out the stages of all other kinds."""
         return Plan(tuple(stage for stage in self.stages if stage.kind in kinds))
+
+    def by_fold(self) -> Iterator["Plan"]:
+        """Split the plan into one for each fold."""
+        for number in dict.fromkeys(stage.fold for stage in self.stages):
+            yield Plan(tuple(stage for stage in self.stages if stage.fold == number))
 
 
 class FoldPlanner:
@@ -189,31 +187,29 @@ class FoldPlanner:
                 f"--evaluation.cross-fit-splits {splits}: fold {self._fold.number} has "
                 f"only {n_cases} real training cases"
             )
-        parts = cross_fit_parts(config, self._fold.number, n_cases)
-        return [
-            self._cross_fit_member(member, part)
-            for member, part in enumerate(parts, start=1)
-        ]
-
-    def _cross_fit_member(self, member: int, part: Indices) -> str:
         items = list(self._training.items())
-        unseen = dict(items[index] for index in part)
-        seen = {name: each for name, each in items if name not in unseen}
-        return self._add(
-            Kind.CROSS_FIT,
-            files.cross_fit_name(member),
-            {
-                **self._unet(cross_fit_config(self._config)),
+        names = []
+        parts = cross_fit_parts(config, self._fold.number, n_cases)
+        for member, part in enumerate(parts, start=1):
+            unseen = dict(items[index] for index in part)
+            record = {
+                **self._unet(cross_fit_config(config)),
                 "member": member,
-                "training_cases": seen,
+                "training_cases": {k: v for k, v in items if k not in unseen},
                 "out_of_fold_cases": unseen,
                 "validation_cases": self._validation,
                 "synthetic_set": None,
-            },
-            # The label of a seed is part of the numbers and keeps its old word.
-            seed=self._seed("judge", member),
-            label=f"cross-fitted ensemble, member {member}",
-        )
+            }
+            name = self._add(
+                Kind.CROSS_FIT,
+                files.cross_fit_name(member),
+                record,
+                # The label of a seed is part of the numbers and keeps its old word.
+                seed=self._seed("judge", member),
+                label=f"cross-fitted ensemble, member {member}",
+            )
+            names.append(name)
+        return names
 
     def set(self, kind: SetKind) -> str:
         """Plan a set; all of them are drawn from the same noise."""

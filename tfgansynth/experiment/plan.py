@@ -43,8 +43,19 @@ def table_request(
 ) -> RequestOf:
     """What the tables need, with regimes of a control and assessments if wanted.
 
-    The request raises InputError where there can be no control.
+    Raises:
+        InputError: There can be no control of such a set, or of the paper's regimes.
     """
+    if control and which == "paper":
+        raise InputError(
+            "--control: adds to the fixed-budget regimes: expected --regimes "
+            "fixed_budget or all"
+        )
+    if control and config.synthesis.augment == "none":
+        raise InputError(
+            "--control: expected --synthesis.augment: training cases that are not "
+            "augmented are the same pairs that the real regimes train on"
+        )
 
     def request(fold: FoldCases) -> Request:
         n_real = len(fold.training)
@@ -127,52 +138,17 @@ def drawn_kinds(config: Config) -> list[SetKind]:
     return ["plain", "filtered"] if config.synthesis.min_agreement else ["plain"]
 
 
-def require_control(config: Config, which: RegimeSet) -> None:
-    """Refuse a control where there can be none.
-
-    Raises:
-        InputError: The set is not augmented, or there are the paper's regimes only.
-    """
-    if which == "paper":
-        raise InputError(
-            "--control: adds to the fixed-budget regimes: expected --regimes "
-            "fixed_budget or all"
-        )
-    if config.synthesis.augment == "none":
-        raise InputError(
-            "--control: expected --synthesis.augment: training cases that are not "
-            "augmented are the same pairs that the real regimes train on"
-        )
-
-
-def paper_regimes(n_real: int, n_synthetic: int) -> list[Regime]:
-    """The regimes of the paper's tables. Paper: IV-C."""
-    return [Regime(n_real, 0), Regime(n_real, n_synthetic), Regime(0, n_synthetic)]
-
-
 def planned_regimes(
     config: Config, n_real: int, which: RegimeSet, *, control: bool = False
 ) -> list[list[Regime]]:
-    """The regimes of each table, in the order in which they are trained.
+    """The regimes of each table of a fold, in the order in which they are trained.
 
-    Regimes of one table are comparable: trained by one rule. The fixed-budget ones are
-    real pairs and real with synthetic ones, each with and without classical
-    augmentation, and synthetic pairs alone.
-
-    Args:
-        config: The experiment's numbers.
-        n_real: The fold's real training cases.
-        which: Which tables.
-        control: Each fixed-budget regime with synthetic pairs is preceded by its like
-            with as many pairs of the control.
-
-    Raises:
-        InputError: There can be no control of such a set, or of the paper's regimes.
+    Regimes of one table are comparable: trained by one rule. With a control, each
+    fixed-budget regime with synthetic pairs is preceded by its like with as many pairs
+    of the control. Paper: IV-C.
     """
-    if control:
-        require_control(config, which)
     n_synthetic = config.synthesis.count
-    paper = paper_regimes(n_real, n_synthetic)
+    paper = [Regime(n_real, 0), Regime(n_real, n_synthetic), Regime(0, n_synthetic)]
     fixed_budget = [
         Regime(n_real, 0, "fixed_budget"),
         Regime(n_real, n_synthetic, "fixed_budget"),

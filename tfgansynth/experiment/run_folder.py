@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,15 @@ from tfgansynth.config_checks import differences
 from tfgansynth.data.dataset import CaseHashes
 from tfgansynth.errors import FULL, InputError, name_few
 from tfgansynth.records import converter, files
-from tfgansynth.records.regimes import SetKind, assessment_name, set_name
-from tfgansynth.records.runs import Settings
+from tfgansynth.records.regimes import SetKind, set_name
+from tfgansynth.records.runs import CaseList, Settings
 from tfgansynth.runtime import storage
 
-_MIXABLE = tuple(
-    f"config.{name}"
-    for name in (
-        *("gan.", "augmentation.", "synthesis.", "unet.", "evaluation."),
-        "allow_duplicates",
-    )
+_MIXABLE = (
+    *("config.gan.", "config.augmentation.", "config.synthesis.", "config.unet."),
+    *("config.evaluation.", "config.allow_duplicates"),
 )
 """Settings that bear on some stages and not on others."""
-
-_Record = Mapping[str, Any]
-_Claim = tuple[Path, str, _Record, Callable[[_Record, _Record], list[str]]]
-"""A file that says whose the folder is, what it is about, its content, and how to name
-what differs."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,9 +66,10 @@ class Run:
             self.root.mkdir(parents=True, exist_ok=True)
             lock = _lock(self.root)
             self.check(cases)
-            for path, _, record, _ in self._claims(cases):
-                if not path.exists():
-                    storage.write_record(path, record)
+            if not (path := self.root / files.CASE_LIST).exists():
+                converter.write(path, CaseList(cases))
+            if not self.config_path.exists():
+                converter.write(self.config_path, self.settings)
         except OSError as fault:
             if fault.errno in FULL:
                 raise
@@ -92,25 +85,20 @@ class Run:
             InputError: It is of other data, of settings that it cannot hold beside
                 its own, or of other networks.
         """
-        for path, what, record, changes in self._claims(cases):
-            found = changes(record, storage.read_record(path)) if path.exists() else []
-            if found:
+        found: dict[str, list[str]] = {}
+        path = self.root / files.CASE_LIST
+        if path.exists():
+            found["data"] = _changed_cases(cases, storage.read_record(path)["cases"])
+        if self.config_path.exists():
+            ours = converter.to_json(self.settings)
+            found["settings"] = _unmixable(ours, storage.read_record(self.config_path))
+        for what, changes in found.items():
+            if changes:
                 raise InputError(
                     f"{self.root}: holds a run with other {what} "
-                    f"({name_few(found, '; ', most=12)}): name another --out or --seed"
+                    f"({name_few(changes, '; ', most=12)}): name another --out or "
+                    "--seed"
                 )
-
-    def _claims(self, cases: CaseHashes) -> list[_Claim]:
-        cases_path = self.root / "cases.json"
-        return [
-            (cases_path, "data", {"cases": dict(cases)}, _changed_cases),
-            (
-                self.config_path,
-                "settings",
-                converter.to_json(self.settings),
-                _unmixable,
-            ),
-        ]
 
     @property
     def settings(self) -> Settings:
@@ -120,12 +108,12 @@ class Run:
     @property
     def config_path(self) -> Path:
         """The settings whose results the folder holds."""
-        return self.root / "config.json"
+        return self.root / files.CONFIG
 
     @property
     def splits_path(self) -> Path:
         """The split of the cases into folds."""
-        return self.root / "splits.json"
+        return self.root / files.SPLITS
 
     def fold(self, number: int) -> Path:
         """Folder of one fold."""
@@ -139,18 +127,9 @@ class Run:
         """Folder of one of a fold's sets."""
         return self.fold(number) / set_name(kind)
 
-    def assessment(self, number: int, kind: SetKind = "plain") -> Path:
-        """Folder of the assessment of one of a fold's sets."""
-        return self.fold(number) / assessment_name(kind)
-
-    @property
-    def timings_path(self) -> Path:
-        """The wall time of each stage and its parts, in seconds."""
-        return self.root / "timings.json"
-
     def seconds(self) -> dict[str, float]:
         """Return the wall times of stages and their parts so far."""
-        return _read_notes(self.timings_path) or {}
+        return _read_notes(self.root / files.TIMINGS) or {}
 
     def add_seconds(self, seconds: Mapping[str, float]) -> None:
         """Add to the wall times of stages and their parts in `timings.json`.
@@ -160,7 +139,7 @@ class Run:
         timings = self.seconds()
         for name, spent in seconds.items():
             timings[name] = round(timings.get(name, 0.0) + spent, 2)
-        storage.write_record(self.timings_path, timings)
+        storage.write_record(self.root / files.TIMINGS, timings)
 
     def add_memory(self, stage: str, mib: float) -> None:
         """Note in `memory.json` the largest memory of the process of a stage, in MiB.
@@ -184,9 +163,9 @@ class Run:
         seconds = {name: times.pop(name) for name in own}
         attempts = machines["stages"].pop(stage, [])
         if seconds:
-            storage.write_record(self.timings_path, times)
+            storage.write_record(self.root / files.TIMINGS, times)
         if attempts:
-            storage.write_record(self._machines_path, machines)
+            storage.write_record(self.root / files.MACHINES, machines)
         named = [{**e, "machine": machines["machines"][e["machine"]]} for e in attempts]
         return {"seconds": seconds, "attempts": named}
 
@@ -198,12 +177,8 @@ class Run:
             machine, done = attempt["machine"], attempt["after"]
             self.add_machine(stage, machine, precision=attempt["precision"], done=done)
 
-    @property
-    def _machines_path(self) -> Path:
-        return self.root / "machine.json"
-
     def _machines_record(self) -> dict[str, Any]:
-        return _read_notes(self._machines_path) or {"machines": [], "stages": {}}
+        return _read_notes(self.root / files.MACHINES) or {"machines": [], "stages": {}}
 
     def add_machine(
         self, stage: str, machine: Mapping[str, Any], *, precision: str, done: int
@@ -215,7 +190,7 @@ class Run:
 
         Args:
             stage: Its name, as in `timings.json`.
-            machine: The machine, plain for JSON; named once for all stages.
+            machine: The machine, plain for JSON.
             precision: Number format of the convolutions.
             done: Steps or epochs that earlier attempts of this stage have left.
 
@@ -232,7 +207,7 @@ class Run:
         earlier = [old for old in stages.get(stage, []) if old["after"] < done]
         same = earlier and {**entry, "after": earlier[-1]["after"]} == earlier[-1]
         stages[stage] = earlier if same else [*earlier, entry]
-        storage.write_record(self._machines_path, record)
+        storage.write_record(self.root / files.MACHINES, record)
         return earlier
 
 
@@ -283,12 +258,10 @@ def _unmixable(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     that only one of two versions of this program has. Others bear on some stages only.
     """
     ours, theirs = _flat(ours), _flat(theirs)
-    return [
-        line
-        for name in sorted({*ours, *theirs})
-        for line in differences({name: ours.get(name)}, {name: theirs.get(name)})
-        if not (name.startswith(_MIXABLE) and name in ours and name in theirs)
-    ]
+    for name in ours.keys() & theirs.keys():
+        if name.startswith(_MIXABLE):
+            del ours[name], theirs[name]
+    return list(differences(ours, theirs))
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -302,15 +275,13 @@ def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _changed_cases(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+def _changed_cases(now: CaseHashes, then: CaseHashes) -> list[str]:
     """Say which cases two data sets do not share."""
-    now, then = ours["cases"], theirs["cases"]
+    both = now.keys() & then.keys()
     changes = {
-        "new": now.keys() - then.keys(),
-        "missing": then.keys() - now.keys(),
-        "changed": {
-            name for name in now.keys() & then.keys() if now[name] != then[name]
-        },
+        "new": now.keys() - both,
+        "missing": then.keys() - both,
+        "changed": {name for name in both if now[name] != then[name]},
     }
     return [
         f"{kind}: {name_few(sorted(names))}" for kind, names in changes.items() if names

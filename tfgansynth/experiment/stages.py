@@ -5,6 +5,7 @@ sees. It leaves its results in the stage's folder.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,18 +31,10 @@ from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.experiment.assessment import write_assessment
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.synthetic_sets import (
-    Provenance,
-    draw_fold_set,
-    synthetic_pairs,
-)
+from tfgansynth.experiment.synthetic_sets import draw_fold_set, synthetic_pairs
 from tfgansynth.gan.training import train_gan
 from tfgansynth.records.files import HISTORY, MODEL
-from tfgansynth.records.regimes import (
-    cross_fit_config,
-    pseudo_label_config,
-    real_indices,
-)
+from tfgansynth.records.regimes import cross_fit_config, pseudo_label_config
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, RECORDS
@@ -56,11 +49,7 @@ Compute = Callable[[Experiment, PlannedStage, Stage], Files]
 
 
 def compute_gan(experiment: Experiment, planned: PlannedStage, stage: Stage) -> Files:
-    """Train the fold's GAN on its real training pairs. Paper: III, IV-B.
-
-    Its validation cases only watch: what is trained does not depend on them, and they
-    are no part of its provenance.
-    """
+    """Train the fold's GAN on its real training pairs. Paper: III, IV-B."""
     config, fold = experiment.config, experiment.fold(planned.fold)
     print(f"FOLD {fold.number}: training the GAN on {len(fold.training)} real pairs")
     train_gan(
@@ -87,20 +76,30 @@ def compute_member(
 ) -> Files:
     """Train a member of an ensemble on real cases."""
     fold, config = experiment.fold(planned.fold), experiment.config
-    known = planned.record["training_cases"]
-    seen = [case for case in fold.training if case.case_id in known]
-    make = (
-        pseudo_label_config if planned.kind == Kind.PSEUDO_LABELS else cross_fit_config
-    )
-    training = LabelledImages(*images_and_masks(seen))
-    train_in_folder(experiment, fold, training, make(config), stage)
+    is_pseudo_label = planned.kind == Kind.PSEUDO_LABELS
+    unet = (pseudo_label_config if is_pseudo_label else cross_fit_config)(config)
+    training = LabelledImages(*images_and_masks(_learned(fold, planned)))
+    train_in_folder(experiment, fold, training, unet, stage)
     return [HISTORY, MODEL]
+
+
+def _learned(fold: FoldCases, planned: PlannedStage) -> list[Case]:
+    """The real training cases of a stage, in the order of its plan."""
+    by_id = {case.case_id: case for case in fold.training}
+    return [by_id[name] for name in planned.record["training_cases"]]
 
 
 def compute_segmentation(
     experiment: Experiment, planned: PlannedStage, stage: Stage
 ) -> Files:
-    """Train a U-Net and evaluate it. Paper: IV-B, IV-C."""
+    """Train a U-Net and evaluate it. Paper: IV-B, IV-C.
+
+    This is the one place where test cases are opened. The stage's provenance names all
+    that went into the U-Net.
+
+    Raises:
+        InputError: One of the test cases went into the U-Net or its generator.
+    """
     regime, fold = planned.regime, experiment.fold(planned.fold)
     assert regime is not None
     training = training_pairs(experiment, planned)
@@ -111,7 +110,16 @@ def compute_segmentation(
         rows = evaluate(fold.unused, predictions)
         storage.write_text(stage.folder / CASES, cases_file(rows, planned))
         return [HISTORY, MODEL, CASES]
-    evaluate_on_test_cases(experiment, planned, unet, stage)
+    test = fold.test.release(
+        seen_cases(stage.provenance),
+        to=str(stage.folder),
+        allow_duplicates=experiment.config.allow_duplicates,
+    )
+    with stage.timer.part(PREDICTION):
+        predictions = predict_masks(unet, images_and_masks(test)[0])
+    with stage.timer.part(EVALUATION):
+        rows = write_results(test, predictions, planned, stage.folder)
+    print(summary(rows))
     return [HISTORY, MODEL, CASES, PREDICTIONS, PICTURE]
 
 
@@ -157,9 +165,7 @@ def training_pairs(experiment: Experiment, planned: PlannedStage) -> LabelledIma
     assert regime is not None
     parts = []
     if regime.n_real:
-        n_cases = len(fold.training)
-        chosen = real_indices(experiment.config, fold.number, n_cases, regime.n_real)
-        parts.append(images_and_masks([fold.training[index] for index in chosen]))
+        parts.append(images_and_masks(_learned(fold, planned)))
     if regime.n_synthetic:
         images, masks, _ = synthetic_pairs(
             experiment, fold, regime.n_synthetic, regime.kind
@@ -167,9 +173,6 @@ def training_pairs(experiment: Experiment, planned: PlannedStage) -> LabelledIma
         parts.append((images, masks))
     images, masks = map(np.concatenate, zip(*parts, strict=True))
     return LabelledImages(images, masks, regime.n_real)
-
-
-# The final evaluation: the one place where test cases are opened. Paper: IV-C.
 
 
 def seen_cases(unet: Mapping[str, Any]) -> CaseHashes:
@@ -180,34 +183,6 @@ def seen_cases(unet: Mapping[str, Any]) -> CaseHashes:
         **unet["validation_cases"],
         **unet["training_cases"],
     }
-
-
-def evaluate_on_test_cases(
-    experiment: Experiment, planned: PlannedStage, unet: Any, stage: Stage
-) -> None:
-    """Open the fold's test cases to a trained U-Net and measure its predictions.
-
-    The stage's folder takes `cases.csv`, `predictions.npz` and `predictions.png`. Its
-    provenance names all that went into the U-Net.
-
-    Raises:
-        InputError: One of the test cases went into the U-Net or its generator.
-    """
-    test = experiment.fold(planned.fold).test.release(
-        seen_cases(stage.provenance),
-        to=str(stage.folder),
-        allow_duplicates=experiment.config.allow_duplicates,
-    )
-    with stage.timer.part(PREDICTION):
-        predictions = predict_masks(unet, images_and_masks(test)[0])
-    with stage.timer.part(EVALUATION):
-        rows = evaluate(test, predictions)
-        kept = collect(test, predictions, rows)
-        write_predictions(stage.folder / PREDICTIONS, kept)
-        picture = predictions_picture(kept, rows)
-        storage.write_png(stage.folder / PICTURE, picture)
-        storage.write_text(stage.folder / CASES, cases_file(rows, planned))
-    print(summary(rows))
 
 
 def evaluate(cases: Sequence[Case], predictions: MaskArray) -> list[CaseRow]:
@@ -223,12 +198,16 @@ def cases_file(rows: Sequence[CaseRow], planned: PlannedStage) -> str:
     return cases_to_csv(rows, planned.fold, regime.n_real, regime.n_synthetic)
 
 
-def collect(
-    test: Sequence[Case], predictions: MaskArray, rows: Sequence[CaseRow]
-) -> Predictions:
-    """Put predictions together with what they are measured and shown against."""
+def write_results(
+    test: Sequence[Case], predictions: MaskArray, planned: PlannedStage, folder: Path
+) -> list[CaseRow]:
+    """Write `cases.csv`, `predictions.npz` and `predictions.png` of n test cases.
+
+    The predictions are bool (n, S, S).
+    """
+    rows = evaluate(test, predictions)
     shown = best_median_worst(rows)
-    return Predictions(
+    kept = Predictions(
         case_ids=tuple(case.case_id for case in test),
         predictions=predictions,
         truths=np.stack([case.mask for case in test]),
@@ -237,6 +216,10 @@ def collect(
             [np.rint(test[index].image).astype(np.uint8) for index in shown]
         ),
     )
+    write_predictions(folder / PREDICTIONS, kept)
+    storage.write_png(folder / PICTURE, predictions_picture(kept, rows))
+    storage.write_text(folder / CASES, cases_file(rows, planned))
+    return rows
 
 
 def predictions_picture(kept: Predictions, rows: Sequence[CaseRow]) -> ByteArray:
@@ -268,7 +251,7 @@ def summary(rows: Sequence[CaseRow]) -> str:
     return f"TEST: {len(rows)} cases, mean {', '.join(means)}"
 
 
-def full_provenance(experiment: Experiment, planned: PlannedStage) -> Provenance:
+def full_provenance(experiment: Experiment, planned: PlannedStage) -> dict[str, Any]:
     """All that bears on a stage, and the very set that a U-Net learns from.
 
     Raises:

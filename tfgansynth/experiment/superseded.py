@@ -27,7 +27,7 @@ from tfgansynth.runtime import storage
 FOLDER = "superseded"
 _INDEX = "stages.json"
 _OWN = {
-    *("cases.json", "config.json", "splits.json", "timings.json", "machine.json"),
+    *(files.CASE_LIST, files.CONFIG, files.SPLITS, files.TIMINGS, files.MACHINES),
     *("memory.json", "run.lock"),
 }
 """Files of a run folder that show no results."""
@@ -37,12 +37,7 @@ _RECORDS = (files.PROVENANCE, "manifest.json", files.ASSESSMENT)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Changes:
-    """What other settings than a run folder's mean for it.
-
-    Attributes:
-        settings: `unet.maps: 8 against 64` and so on.
-        stages: Names of the stages with work that these bear on.
-    """
+    """Settings that changed, `unet.maps: 8 against 64`, and stages they bear on."""
 
     settings: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
@@ -56,7 +51,7 @@ def changes(run: Run, splits: Splits) -> Changes:
     """
     if not run.config_path.exists():
         return Changes()
-    earlier = _config(run.config_path)
+    earlier = converter.read(run.config_path, Settings).config
     if earlier == run.config:
         return Changes()
     others = _other_unets(run, splits)
@@ -76,7 +71,7 @@ def bring_up_to_date(run: Run, splits: Splits) -> None:
     """
     found = changes(run, splits)
     if found.settings:
-        earlier = _config(run.config_path)
+        earlier = converter.read(run.config_path, Settings).config
         if found.stages:
             _keep_aside(run, found.stages, earlier)
             print(
@@ -86,10 +81,6 @@ def bring_up_to_date(run: Run, splits: Splits) -> None:
             )
         converter.write(run.config_path, run.settings)
     _bring_back(run, splits)
-
-
-def _config(path: Path) -> Config:
-    return converter.read(path, Settings).config
 
 
 def _short(config: Config) -> str:
@@ -148,7 +139,7 @@ def _keep_aside(run: Run, names: tuple[str, ...], earlier: Config) -> None:
     index_path = target / _INDEX
     index = storage.read_record(index_path)["stages"] if index_path.exists() else {}
     old = dataclasses.replace(run, config=earlier)
-    converter.write(target / "config.json", old.settings)
+    converter.write(target / files.CONFIG, old.settings)
     for name in names:
         if (target / name).exists():
             raise InputError(f"{target / name}: exists already: remove or rename it")
@@ -164,23 +155,22 @@ def _bring_back(run: Run, splits: Splits) -> None:
     asides = _asides(run)
     if not asides:
         return
-    planned = possible_stages(run.config, splits, _other_unets(run, splits))
+    others = _other_unets(run, splits)
+    planned = possible_stages(run.config, splits, others)
     for aside in asides:
         index = storage.read_record(aside / _INDEX)["stages"]
-        config = _config(aside / "config.json")
-        then = possible_stages(config, splits, _other_unets(run, splits)).identities()
+        config = converter.read(aside / files.CONFIG, Settings).config
+        then = possible_stages(config, splits, others).identities()
         for stage in planned.stages:
             source, target = aside / stage.name, run.root / stage.name
             same = then.get(stage.name) == stage.identity
             if not (same and source.exists() and not target.exists()):
                 continue
             _move(source, target)
-            run.put_records(stage.name, index.pop(stage.name, _NOTHING))
+            nothing: dict[str, Any] = {"seconds": {}, "attempts": []}
+            run.put_records(stage.name, index.pop(stage.name, nothing))
             storage.write_record(aside / _INDEX, {"stages": index})
             print(f"SETTINGS: {target} is restored from {aside}")
-
-
-_NOTHING: dict[str, Any] = {"seconds": {}, "attempts": []}
 
 
 def _move(source: Path, target: Path) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.assessment.quality import agreement
+from tfgansynth.config import UNetConfig
 from tfgansynth.config_checks import differences
 from tfgansynth.data.augmentation import augment_set, switched
 from tfgansynth.data.copies import distances, shared_cases
@@ -21,8 +22,7 @@ from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
 from tfgansynth.experiment.plan import Request
-from tfgansynth.gan.dcgan import DCGAN
-from tfgansynth.gan.exchange.exported import open_exported
+from tfgansynth.gan.exchange.exported import Provenance, open_exported
 from tfgansynth.gan.training import load_gan
 from tfgansynth.records import files
 from tfgansynth.records.regimes import (
@@ -49,12 +49,6 @@ from tfgansynth.synthesis.sampling import (
 )
 from tfgansynth.synthesis.substitutes import case_sampler, is_control, relabel
 
-Provenance = dict[str, Any]
-"""All that something came from, plain for JSON."""
-
-_NOT_OF_A_GENERATOR = ("stage", "inputs", "identity")
-"""Parts of a GAN's record that what is drawn from it has of its own."""
-
 
 def draw_fold_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -> None:
     """Draw one of the fold's own sets. Paper: IV-B.
@@ -69,15 +63,8 @@ def draw_fold_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -
             cross_fitted = load_cross_fitted_ensemble(experiment, fold)
         make = _case_source if kind == "control" else _own_source
         source = make(experiment, fold)
-    _write_set(
-        experiment,
-        fold,
-        source,
-        experiment.config.synthesis.count,
-        stage.folder,
-        dict(stage.provenance),
-        cross_fitted,
-    )
+    count, record = experiment.config.synthesis.count, dict(stage.provenance)
+    _write_set(experiment, fold, source, count, stage.folder, record, cross_fitted)
 
 
 def draw_separate_set(
@@ -120,14 +107,16 @@ class _Source:
     provenance: Provenance
 
 
-def trained_gan(experiment: Experiment, fold: FoldCases) -> DCGAN:
-    """Load the fold's fully trained GAN.
+def trained_generator(
+    experiment: Experiment, fold: FoldCases
+) -> tuple[Any, Provenance]:
+    """Load the fold's fully trained generator, and what all that it draws came from.
 
     Raises:
-        InputError: Its training is not finished.
+        InputError: The training of its GAN is not finished.
     """
     config, planned = experiment.config, planned_gan(experiment, fold)
-    return load_gan(
+    gan = load_gan(
         config.gan,
         size=config.data.size,
         n_cases=len(fold.training),
@@ -135,6 +124,13 @@ def trained_gan(experiment: Experiment, fold: FoldCases) -> DCGAN:
         folder=experiment.run.root / planned.name,
         provenance=planned.record,
     )
+    generator = gan.sampling_generator()
+    provenance = {
+        **_generator_record(experiment, fold),
+        "step": config.gan.steps,
+        "generator_sha256": storage.hash_arrays(generator.get_weights()),
+    }
+    return generator, provenance
 
 
 def planned_gan(experiment: Experiment, fold: FoldCases) -> PlannedStage:
@@ -143,27 +139,15 @@ def planned_gan(experiment: Experiment, fold: FoldCases) -> PlannedStage:
     return plan.stages[0]
 
 
-def generator_provenance(
-    experiment: Experiment, fold: FoldCases, weights: Sequence[NDArray[Any]]
-) -> Provenance:
-    """What a generator, and all that is drawn from it, came from."""
-    return {
-        **_generator_record(experiment, fold),
-        "step": experiment.config.gan.steps,
-        "generator_sha256": storage.hash_arrays(weights),
-    }
-
-
 def _generator_record(experiment: Experiment, fold: FoldCases) -> Provenance:
-    record = dict(planned_gan(experiment, fold).record)
-    for name in _NOT_OF_A_GENERATOR:
-        del record[name]
-    return record
+    """The GAN's record, but for what all that is drawn from it has of its own."""
+    record = planned_gan(experiment, fold).record
+    own = ("stage", "inputs", "identity")
+    return {name: value for name, value in record.items() if name not in own}
 
 
 def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
-    generator = trained_gan(experiment, fold).sampling_generator()
-    provenance = generator_provenance(experiment, fold, generator.get_weights())
+    generator, provenance = trained_generator(experiment, fold)
     return _Source(generator.sample, experiment.config.gan.z_dim, provenance)
 
 
@@ -182,21 +166,24 @@ def _write_set(
     record: Provenance,
     cross_fitted: CrossFittedEnsemble | None = None,
 ) -> None:
-    config = experiment.config
-    pseudo = _load_pseudo_label_ensemble(experiment, fold)
+    config, sampler, agrees = experiment.config, source.sampler, None
     synthesis = dataclasses.replace(config.synthesis, count=count)
+    manifest = {**source.provenance, **record}
+    pseudo = _load_pseudo_label_ensemble(experiment, fold)
+    if pseudo:
+        sampler = relabel(sampler, pseudo.segment)
+        manifest["pseudo_labels"] = pseudo.hashes
+    if cross_fitted:
+        agrees = _filter(fold, cross_fitted, synthesis.min_agreement)
     synthetic = draw_set(
-        relabel(source.sampler, pseudo.segment) if pseudo else source.sampler,
+        sampler,
         synthesis,
         z_dim=source.z_dim,
         z_seed=record["z_seed"],
         components=config.mask_components,
         augment=switched(augment_set, synthesis.augment, config.augmentation),
-        agrees=_filter(fold, cross_fitted, synthesis.min_agreement),
+        agrees=agrees,
     )
-    manifest = {**source.provenance, **record}
-    if pseudo:
-        manifest["pseudo_labels"] = pseudo.hashes
     dropped = (
         f"{synthetic.n_similar} almost identical, {synthetic.n_empty} with an empty "
         "mask"
@@ -214,11 +201,7 @@ def _write_set(
     )
 
 
-def _filter(
-    fold: FoldCases, ensemble: CrossFittedEnsemble | None, least: float
-) -> Filter | None:
-    if ensemble is None:
-        return None
+def _filter(fold: FoldCases, ensemble: CrossFittedEnsemble, least: float) -> Filter:
     training = images_and_masks(fold.training)
 
     def agrees(images: NDArray[Any], masks: MaskArray) -> MaskArray:
@@ -233,37 +216,29 @@ def _load_pseudo_label_ensemble(
     experiment: Experiment, fold: FoldCases
 ) -> PseudoLabelEnsemble | None:
     """Load a fold's trained pseudo-label ensemble; None where the run has none."""
-    config = experiment.config
-    members = range(1, config.synthesis.pseudo_label_members + 1)
+    members = range(1, experiment.config.synthesis.pseudo_label_members + 1)
     if not members:
         return None
-    return PseudoLabelEnsemble(
-        *load_networks(
-            experiment.run.fold(fold.number),
-            [files.pseudo_label_name(member) for member in members],
-            files.MODEL,
-            pseudo_label_config(config),
-            config.data.size,
-        )
-    )
+    names = [files.pseudo_label_name(member) for member in members]
+    unet = pseudo_label_config(experiment.config)
+    return PseudoLabelEnsemble(*_load_networks(experiment, fold, names, unet))
 
 
 def load_cross_fitted_ensemble(
     experiment: Experiment, fold: FoldCases
 ) -> CrossFittedEnsemble:
     """Load a fold's trained cross-fitted ensemble."""
-    config = experiment.config
-    parts = cross_fit_parts(config, fold.number, len(fold.training))
-    return CrossFittedEnsemble(
-        parts,
-        *load_networks(
-            experiment.run.fold(fold.number),
-            [files.cross_fit_name(member) for member, _ in enumerate(parts, start=1)],
-            files.MODEL,
-            cross_fit_config(config),
-            config.data.size,
-        ),
-    )
+    parts = cross_fit_parts(experiment.config, fold.number, len(fold.training))
+    names = [files.cross_fit_name(member) for member in range(1, len(parts) + 1)]
+    unet = cross_fit_config(experiment.config)
+    return CrossFittedEnsemble(parts, *_load_networks(experiment, fold, names, unet))
+
+
+def _load_networks(
+    experiment: Experiment, fold: FoldCases, names: Sequence[str], unet: UNetConfig
+) -> tuple[tuple[Any, ...], dict[str, str]]:
+    size, root = experiment.config.data.size, experiment.run.fold(fold.number)
+    return load_networks(root, names, files.MODEL, unet, size)
 
 
 def require_fold_set(
@@ -281,12 +256,9 @@ def require_fold_set(
         raise InputError(
             f"{path}: does not say which cases its generator was trained on: {remedy}"
         )
-    held_out = {
-        "test": fold.test.hashes,
-        "validation": case_hashes(fold.validation),
-    }
+    by_content = not experiment.config.allow_duplicates
+    held_out = {"test": fold.test.hashes, "validation": case_hashes(fold.validation)}
     for part, hashes in held_out.items():
-        by_content = not experiment.config.allow_duplicates
         leaked = shared_cases(hashes, learned, by_content=by_content)
         if leaked:
             raise InputError(
