@@ -1,8 +1,12 @@
 """Options that choose the long forms of tests; CI takes the short ones."""
 
+import os
 import signal
 
 import pytest
+
+# What the tools set before they import TensorFlow; they also run in this process.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

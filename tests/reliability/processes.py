@@ -71,8 +71,6 @@ class Warm:
 
 @functools.cache
 def _context() -> multiprocessing.context.ForkServerContext:
-    # What the tools set before they import TensorFlow; here that is done already.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_LIBRARIES)
     return context

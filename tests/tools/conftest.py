@@ -1,12 +1,21 @@
-"""Runs the real scripts, as a user does, from outside the repository."""
+"""Runs the scripts on tiny experiments: in this process, or as a user does."""
 
+import contextlib
+import functools
 import os
+import runpy
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
+
+from tfgansynth.data.phantoms import phantom
+from tfgansynth.data.phantoms.phantom import make_phantom
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
@@ -29,21 +38,53 @@ SMALL_NETWORKS = (
 )
 """Added to `TINY`: networks that are built in no time."""
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def environment() -> dict[str, str]:
     """The environment of a user who has set no data folder."""
-    return {k: v for k, v in os.environ.items() if k != "TFGANSYNTH_DATA"}
+    ours = {"TFGANSYNTH_DATA", "TF_CPP_MIN_LOG_LEVEL"}
+    return {k: v for k, v in os.environ.items() if k not in ours}
 
 
 @pytest.fixture(scope="session")
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    """Run `tools/NAME.py ARGUMENTS` in an empty folder."""
+    """Run `tools/NAME.py ARGUMENTS` in an empty folder, inside this process.
+
+    A process of its own would spend most of its time on imports: one test of each
+    script takes `cold_tool` instead. `cwd` names another folder.
+    """
     folder = tmp_path_factory.mktemp("elsewhere")
 
-    def run(name: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    def run(
+        name: str, *arguments: str | Path, cwd: Path = folder
+    ) -> "subprocess.CompletedProcess[str]":
+        command = [str(TOOLS / f"{name}.py"), *map(str, arguments)]
+        with (
+            tempfile.TemporaryFile("w+") as stdout,
+            tempfile.TemporaryFile("w+") as stderr,
+        ):
+            with _as_a_program(cwd, command), _written_to(stdout, stderr):
+                code = _exit_code(command[0])
+            stdout.seek(0)
+            stderr.seek(0)
+            printed = stdout.read(), stderr.read()
+        return subprocess.CompletedProcess(command, code, *printed)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def cold_tool(tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    """Run `tools/NAME.py ARGUMENTS` as a user does, from outside the repository."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+
+    def run(
+        name: str, *arguments: str | Path, cwd: Path = folder
+    ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, TOOLS / f"{name}.py", *arguments],
-            cwd=folder,
+            cwd=cwd,
             env=environment(),
             capture_output=True,
             text=True,
@@ -51,3 +92,54 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Runner:
         )
 
     return run
+
+
+def _exit_code(script: str) -> int:
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@contextlib.contextmanager
+def _as_a_program(folder: Path, command: list[str]) -> Iterator[None]:
+    """Let this process be like a new one, and afterwards as it was."""
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", command)
+        patch.setattr(sys, "path", [*sys.path])
+        patch.delenv("TFGANSYNTH_DATA", raising=False)
+        patch.setattr(phantom, "make_phantom", _same_phantom)
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+_same_phantom = functools.cache(make_phantom)
+"""The phantoms are those of a few seeds again and again."""
+
+
+@contextlib.contextmanager
+def _written_to(stdout: TextIO, stderr: TextIO) -> Iterator[None]:
+    """Redirect what Python and native code print."""
+    files = {1: stdout, 2: stderr}
+    ours = {number: os.dup(number) for number in files}
+    with pytest.MonkeyPatch.context() as patch:
+        for number, file in files.items():
+            os.dup2(file.fileno(), number)
+        try:
+            with (
+                open(1, "w", closefd=False) as out,
+                open(2, "w", closefd=False, errors="backslashreplace") as err,
+            ):
+                patch.setattr(sys, "stdout", out)
+                patch.setattr(sys, "stderr", err)
+                yield
+        finally:
+            for number, copy in ours.items():
+                os.dup2(copy, number)
+                os.close(copy)

@@ -11,14 +11,14 @@ Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.mark.slow
-def test_one_command_measures_both_networks(tool: Runner, tmp_path: Path) -> None:
+def test_one_command_measures_both_networks(cold_tool: Runner, tmp_path: Path) -> None:
     found = tmp_path / "found.json"
     small = (
         *("--preset", "smoke", "--data.size", "32", "--gan.batch", "4"),
         *("--gan.augment-cutout", "16"),
     )
 
-    done = tool("benchmark", *small, "--repeats", "2", "--json", found)
+    done = cold_tool("benchmark", *small, "--repeats", "2", "--json", found)
 
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -196,9 +196,9 @@ def test_another_setting_of_the_u_nets_keeps_the_gan_and_its_set(
     assert (copy / "table.json").read_bytes() == (run / "table.json").read_bytes()
 
 
-def test_one_unet_of_other_numbers(tool: Runner, out: Path, run: Path) -> None:
+def test_one_unet_of_other_numbers(cold_tool: Runner, out: Path, run: Path) -> None:
     numbers = ["--fold", "1", "--real", "4", "--synthetic", "3"]
-    done = tool("train_unet", *TINY, *numbers, "--out", out)
+    done = cold_tool("train_unet", *TINY, *numbers, "--out", out)
 
     assert done.returncode == 0, done.stderr
     assert "TEST: 10 cases, mean Dice" in done.stdout
@@ -217,9 +217,9 @@ def test_more_pairs_than_there_are_are_refused(tool: Runner, out: Path) -> None:
 
 
 def test_a_generator_is_exported_and_sampled_from(
-    tool: Runner, out: Path, run: Path
+    tool: Runner, cold_tool: Runner, out: Path, run: Path
 ) -> None:
-    done = tool("export_generator", *TINY, "--fold", "1", "--out", out)
+    done = cold_tool("export_generator", *TINY, "--fold", "1", "--out", out)
     assert done.returncode == 0, done.stderr
     assert "FROZEN MOMENTS" in done.stdout
     model = run / "fold-1/gan/generator"
@@ -244,11 +244,13 @@ def test_a_generator_is_exported_and_sampled_from(
 
 
 def test_a_set_is_handed_over_once_with_what_was_found(
-    tool: Runner, out: Path, run: Path, tmp_path: Path
+    cold_tool: Runner, out: Path, run: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "given"
     for code in (0, 2):
-        done = tool("export_set", *TINY, "--fold", "1", "--out", out, "--to", target)
+        done = cold_tool(
+            "export_set", *TINY, "--fold", "1", "--out", out, "--to", target
+        )
         assert done.returncode == code, done.stderr
 
     assert done.stderr.startswith(f"error: {target}: exists already: ")

@@ -178,10 +178,10 @@ def test_a_control_is_not_taken_for_a_synthetic_set(
 
 
 def test_real_rows_of_an_earlier_trial_are_taken(
-    tool: Runner, out: Path, tmp_path: Path
+    cold_tool: Runner, out: Path, tmp_path: Path
 ) -> None:
     # Rows of real pairs do not depend on their share in a mini-batch either.
-    told = tried(tool, tmp_path, "--baseline", out / RUN)
+    told = tried(cold_tool, tmp_path, "--baseline", out / RUN)
 
     row = f"{RUN}/fold-1/development/unet-r6-s0-fixed-budget/provenance.json"
     assert (tmp_path / row).read_bytes() == (out / row).read_bytes()

@@ -46,8 +46,8 @@ def run(original: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(original, tmp_path / original.name))
 
 
-def test_an_untouched_run_is_verified(tool: Runner, original: Path) -> None:
-    done = tool("verify", original)
+def test_an_untouched_run_is_verified(cold_tool: Runner, original: Path) -> None:
+    done = cold_tool("verify", original)
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = done.stdout.splitlines()
     found = re.fullmatch(
