@@ -174,6 +174,18 @@ def test_the_longer_tail_gets_the_longer_side() -> None:
     assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
 
 
+@pytest.mark.parametrize("n_cases", [2, 9, 13, 14])
+@pytest.mark.parametrize("shift", [0.3, -0.3])
+def test_wilcoxon_is_that_of_scipy(n_cases: int, shift: float) -> None:
+    """With ties and zeros, and without."""
+    rng = np.random.default_rng(n_cases)
+    for decimals in (0, 8):
+        values = rng.normal(shift, 2, size=(n_cases, 1)).round(decimals)
+        side = "greater" if values.mean() > 0 else "less"
+        expected = stats.wilcoxon(values[:, 0], alternative=side).pvalue
+        assert estimate(values).p_wilcoxon == min(1, 2 * expected)
+
+
 def test_wilcoxon_takes_each_case_once() -> None:
     differences = RNG.normal(0.3, 1, size=(25, 4))
     expected = stats.wilcoxon(differences.mean(axis=1)).pvalue

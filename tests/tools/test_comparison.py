@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.conftest import TINY
+from tests.tools.conftest import SMALL_NETWORKS, TINY
 from tfgansynth.reporting.verification.verify import verify
 from tfgansynth.runtime import storage
 
@@ -16,7 +16,10 @@ Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
 pytestmark = pytest.mark.slow
 
-SHORT = (*TINY, "--evaluation.budget-steps", "4", "--evaluation.budget-epoch", "2")
+SHORT = (
+    *(*TINY, *SMALL_NETWORKS),
+    *("--evaluation.budget-steps", "4", "--evaluation.budget-epoch", "2"),
+)
 STUDY = (*SHORT, "--folds", "1", "--seeds", "2", "--regimes", "all")
 
 
