@@ -2,8 +2,12 @@
 
 import os
 import signal
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
 
 # What the tools set before they import TensorFlow; they also run in this process.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -66,6 +70,45 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="K",
         help="chooses the moments and bytes of the options above",
     )
+
+
+LONGEST = (
+    "tests/reliability/",
+    "tests/tools/test_assess.py",
+    "tests/tools/test_chain.py",
+    "tests/tools/",
+    "tests/test_style.py",
+    "tests/docs/",
+)
+"""Where tests begin with, so that all processes of pytest-xdist end together."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Any
+) -> "LoadScopeScheduling":
+    """Give each process of pytest-xdist whole files, since tests in one share runs."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            # All of these compare with one run.
+            together = "tests/reliability/"
+            return together if nodeid.startswith(together) else nodeid.split("::")[0]
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    def place(item: pytest.Item) -> int:
+        starts = (n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path))
+        return next(starts, len(LONGEST))
+
+    if hasattr(config, "workerinput"):
+        items.sort(key=place)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from tests.tools.conftest import TOOLS, environment
 
-_LIBRARIES = ["keras", "tensorflow", "cv2", "imagehash", "scipy.interpolate", "tyro"]
 _LONGEST_SECONDS = 300.0
 
 Preparation = Callable[[], None]
@@ -72,7 +71,7 @@ class Warm:
 @functools.cache
 def _context() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_LIBRARIES)
+    context.set_forkserver_preload(["tests.reliability.preloaded"])
     return context
 
 
@@ -86,10 +85,6 @@ def _run_script(
     prepare()
     sys.argv = [script, *arguments]
     runpy.run_path(script, run_name="__main__")
-
-
-def unprepared() -> None:
-    """Do nothing before the script."""
 
 
 @contextmanager

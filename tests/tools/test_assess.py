@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from tests.reliability.comparison import differences
-from tests.reliability.faults import checkpoint_every_epoch, kill_after
-from tests.reliability.processes import Ended, Preparation, Warm, unprepared
+from tests.reliability.faults import kill_after
+from tests.reliability.processes import Ended, Preparation, Warm, cold, finish
 from tests.reliability.settings import FOLDER, MICRO
+from tests.tools.conftest import Runner
 from tfgansynth.assessment.fidelity import compare_features, expected_coverage
 from tfgansynth.assessment.quality import QUANTILES
 from tfgansynth.data.copies import PARTS
@@ -24,6 +25,7 @@ from tfgansynth.data.dataset import Case
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.evaluation.metrics import dice
 from tfgansynth.runtime import storage
+from tfgansynth.segmentation import callbacks
 from tfgansynth.synthesis.sampling import read_set
 
 pytestmark = pytest.mark.slow
@@ -45,19 +47,21 @@ Tool = Callable[..., Ended]
 
 
 @pytest.fixture(scope="session")
-def tool(tmp_path_factory: pytest.TempPathFactory) -> Tool:
+def tool(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Tool:
     """Run `tools/NAME.py` on the small experiment in `out`."""
     logs = tmp_path_factory.mktemp("logs")
     numbers = itertools.count()
 
     def run(
-        name: str,
-        out: Path,
-        *arguments: str | Path,
-        prepare: Preparation = unprepared,
+        name: str, out: Path, *arguments: str | Path, kill: Preparation | None = None
     ) -> Ended:
-        log = logs / str(next(numbers))
-        return Warm(log, prepare, name, *SETTINGS, *arguments, "--out", out).wait()
+        command = *SETTINGS, *arguments, "--out", out
+        if kill:
+            return Warm(logs / str(next(numbers)), kill, name, *command).wait()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(callbacks, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+            done = tool(name, *command)
+        return Ended(done.returncode, done.stdout, done.stderr)
 
     return run
 
@@ -66,9 +70,7 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Tool:
 def done(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     """A finished run with an assessment, and what it said."""
     out = tmp_path_factory.mktemp("assessed")
-    ended = tool(
-        "run_table", out, "--folds", "1", "--assess", prepare=checkpoint_every_epoch
-    )
+    ended = tool("run_table", out, "--folds", "1", "--assess")
     assert ended.code == 0, ended.stderr
     return out / FOLDER, ended
 
@@ -247,11 +249,12 @@ def test_pictures_are_those_of_the_named_cases(
     assert [training_ids(run)[index] for index in nearest] == names["gallery"]
 
 
-def test_what_is_done_is_not_done_again(tool: Tool, copy: Path) -> None:
+def test_what_is_done_is_not_done_again(copy: Path) -> None:
     paths = [*copy.rglob("fold-1/cross-fit/**/*"), *copy.rglob("fold-1/assessment/*")]
     before = {path: path.stat().st_mtime_ns for path in paths}
 
-    ended = tool("assess", copy.parent, *FOLD)
+    with cold("assess", *SETTINGS, *FOLD, "--out", copy.parent) as process:
+        ended = finish(process)
 
     assert ended.code == 0, ended.stderr
     assert "cross-fitted ensemble, member 1:" not in ended.stdout
@@ -416,11 +419,11 @@ def test_killed_after_a_write_it_goes_on(
     if name.startswith("member-2"):
         shutil.rmtree(copy / "fold-1/cross-fit/member-2")
     kill = functools.partial(kill_after, name)
-    killed = tool("assess", copy.parent, *FOLD, prepare=kill)
+    killed = tool("assess", copy.parent, *FOLD, kill=kill)
     assert killed.code == -signal.SIGKILL, killed.stderr
     assert not (copy / "fold-1/assessment").exists()
 
-    ended = tool("assess", copy.parent, *FOLD, prepare=checkpoint_every_epoch)
+    ended = tool("assess", copy.parent, *FOLD)
 
     assert ended.code == 0, ended.stderr
     assert not differences(copy, run)
