@@ -81,6 +81,7 @@ def test_every_command_is_documented() -> None:
         assert command == script.removesuffix(".py").replace("_", "-")
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     """A broken link, a page out of the navigation, a missing anchor: all are errors."""
     done = subprocess.run(

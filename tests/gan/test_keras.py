@@ -17,6 +17,8 @@ from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.losses import minimax
 from tfgansynth.presets import PRESETS
 
+pytestmark = pytest.mark.slow
+
 SIZE, BATCH = 16, 4
 # All that has a state: averages, singular vectors, codes with their cases.
 ALL = GANConfig(

@@ -29,6 +29,8 @@ from tfgansynth.runtime.progress import Progress
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import Timer
 
+pytestmark = pytest.mark.slow
+
 SIZE = 8
 STEPS = 6
 # The best preset's path, where the state is largest: averages, singular vectors, codes.

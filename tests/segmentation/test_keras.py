@@ -162,13 +162,14 @@ LOAD = """
 import sys
 import keras, numpy as np
 import tfgansynth
+
+pytestmark = pytest.mark.slow
 folder = sys.argv[1]
 unet = keras.saving.load_model(f"{folder}/unet.keras")
 np.save(f"{folder}/out.npy", unet.predict(np.load(f"{folder}/in.npy"), verbose=0))
 """
 
 
-@pytest.mark.slow
 def test_another_process_loads_a_saved_model(tmp_path: Path) -> None:
     unet = compiled()
     unet.save(tmp_path / "unet.keras")

@@ -29,6 +29,8 @@ from tfgansynth.segmentation import callbacks, training
 from tfgansynth.segmentation.history import Epoch
 from tfgansynth.segmentation.unet import build_unet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("optimizer", "between"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.synthesis.test_nnunet import verify
-from tests.tools.conftest import TINY, TOOLS, environment
+from tests.tools.conftest import SMALL_NETWORKS, TINY, TOOLS, environment
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.progress import duration
 
@@ -269,11 +269,12 @@ def test_an_untrained_fold_cannot_be_sampled(tool: Runner, out: Path) -> None:
 
 
 def test_mode_collapse_says_how_many_were_distinct(tool: Runner, out: Path) -> None:
-    options = ["--count", "7", "--synthesis.hash-distance", "64"]
+    settings = *TINY, *SMALL_NETWORKS, "--synthesis.hash-distance", "64"
     other = out.with_name("collapse")
-    tool("train_gan", *TINY, *options[2:], "--fold", "1", "--out", other)
+    tool("train_gan", *settings, "--fold", "1", "--out", other)
 
-    done = tool("synthesize", *TINY, *options, "--fold", "1", "--out", other)
+    options = "--count", "7", "--fold", "1", "--out", other
+    done = tool("synthesize", *settings, *options)
 
     assert done.returncode == 2
     assert "mode collapse: only 1 of" in done.stderr

@@ -275,6 +275,8 @@ import sys
 from pathlib import Path
 from tests.gan.small import PROVENANCE, CARD, SEED, make_generator
 from tfgansynth.gan.exchange.export import export_generator, freeze_moments
+
+pytestmark = pytest.mark.slow
 generator = make_generator()
 freeze_moments(generator, seed=SEED)
 export_generator(generator, PROVENANCE, CARD, Path(sys.argv[1]))

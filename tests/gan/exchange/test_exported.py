@@ -15,6 +15,8 @@ from tfgansynth.gan.exchange.exported import open_exported
 from tfgansynth.gan.networks import Generator
 from tfgansynth.runtime import isolation, storage
 
+pytestmark = pytest.mark.slow
+
 UNKNOWN = {"dataset": None, "fold": None, "training_cases": None}
 
 
@@ -133,7 +135,6 @@ def test_a_record_without_the_files_hashes_is_refused(folder: Path, files: Any) 
         open_exported(folder / "saved_model")
 
 
-@pytest.mark.slow
 def test_a_model_of_unknown_provenance_is_announced_probed_and_drawn_from(
     folder: Path, frozen: Generator, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,7 +156,6 @@ def test_a_model_of_unknown_provenance_is_announced_probed_and_drawn_from(
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("length", [0, 100, 20_000])
 def test_a_damaged_model_of_unknown_provenance_is_refused_by_the_probe(
     folder: Path, monkeypatch: pytest.MonkeyPatch, length: int
