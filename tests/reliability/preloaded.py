@@ -8,7 +8,7 @@ from tfgansynth.data.phantoms import phantom
 for _name in (
     *("keras", "tensorflow", "cv2", "imagehash", "scipy.interpolate", "tyro"),
     *("tfgansynth.cli.command", "tfgansynth.experiment.studies"),
-    *("tfgansynth.experiment.executors", "tfgansynth.reporting.screen"),
+    *("tfgansynth.experiment.executors", "tfgansynth.reporting.outputs"),
 ):
     importlib.import_module(_name)
 
