@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="simulated experiments for each scenario in test_verdict_rates.py (50; "
         "the long form is 2000)",
+    )
+    parser.addoption(
+        "--copies",
+        type=Path,
+        metavar="DIR",
+        help="search copies of the images in DIR/*/**/images/*.png too, and print the "
+        "rates (tests/data/test_registration.py)",
     )
     group = parser.getgroup("reliability")
     group.addoption(

@@ -6,7 +6,8 @@ Reading order:
 - `importers`, `phantoms`: where cases come from.
 - `lungs`: selects the target in a mask.
 - `checks`: finds every fault of a data set; `loading`: loads it.
-- `copies`: the engine that finds copies; `duplicates`: cases that show one picture.
+- `copies`: the engine that finds copies, with `registration` and `keypoints`;
+  `duplicates`: cases that show one picture.
 - `similarity`: perceptual hashes of generated images.
 - `splits`: cross-validation; `held_out`: the leakage guard of the test cases.
 - `augmentation`: classical augmentation; `pipelines`: `tf.data` mini-batches.

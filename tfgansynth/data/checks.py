@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray, resize_area
-from tfgansynth.data.copies import SIDE, content_key
+from tfgansynth.data.copies import content_key
 from tfgansynth.data.duplicates import find_duplicates
 from tfgansynth.data.importers import folder, jsrt
 from tfgansynth.data.importers.sources import (
@@ -23,6 +23,7 @@ from tfgansynth.data.importers.sources import (
     read_image,
     read_lungs,
 )
+from tfgansynth.data.keypoints import SIDE
 from tfgansynth.data.lungs import Lungs, find_regions
 from tfgansynth.errors import Fault, FileError, printable
 

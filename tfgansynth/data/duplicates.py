@@ -1,12 +1,9 @@
 """Which cases show the same picture, and does the split separate them?
 
 If a copy of a training case is in the test part, the measurement is worthless. The copy
-may have been compressed, resized, re-exposed, shifted, cropped, turned a little, marked
-or mirrored. Films of two patients that merely look alike are not copies.
-
-Among 247 radiographs and 988 phantoms,
-no two have a correlation above 0.74 (0.83 in images under 64 pixels). Altered copies of
-them have at least 0.82. See `copies` for how they are compared.
+may have been compressed, resized, re-exposed, inverted, mirrored, turned, shifted,
+cropped, framed or marked. Films of two patients that merely look alike are not copies.
+See `registration` for how they are compared.
 """
 
 import dataclasses
@@ -14,13 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from tfgansynth.arrays import FloatArray
-from tfgansynth.data.copies import SIDE, content_key, registered
+from tfgansynth.data.copies import content_key
+from tfgansynth.data.registration import find_copies
 from tfgansynth.data.splits import Fold
-
-_SIMILARITY = 0.8
-_SMALL_SIMILARITY = 0.85
-"""The least correlation of two copies. It is higher for images under `SIDE` pixels,
-which have little fine detail."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,24 +24,22 @@ class DuplicatePair:
         first: Id of one case.
         second: Id of the other.
         kind: `exact` if every pixel is equal.
-        similarity: Correlation of their fine detail once registered, [-1, 1].
-        mirrored: Whether one is the mirror image of the other.
+        similarity: The score of the registration, [0, 1].
+        alterations: How one differs from the other, in words, such as `inverted`.
     """
 
     first: str
     second: str
     kind: Literal["exact", "near"]
     similarity: float = 1.0
-    mirrored: bool = False
+    alterations: tuple[str, ...] = ()
 
     @property
     def relation(self) -> str:
         """How the first is related to the second, as in "a is ... b"."""
         if self.kind == "exact":
             return "the same image as"
-        likeness = f"similarity {self.similarity:.2f}"
-        if self.mirrored:
-            likeness += ", mirrored"
+        likeness = ", ".join([f"similarity {self.similarity:.2f}", *self.alterations])
         return f"nearly the same image ({likeness}) as"
 
     def __str__(self) -> str:
@@ -83,7 +74,7 @@ def find_duplicates(images: Mapping[str, FloatArray]) -> tuple[DuplicatePair, ..
     copies of one picture with the closest ones. The pairs thus connect all copies, but
     are not all pairs of copies.
 
-    This takes a second for 250 images and ten for 2000.
+    This takes about 40 ms of a processor for each image.
 
     Args:
         images: By case id: float32 (S, S), [0, 255]; sizes may differ.
@@ -99,12 +90,12 @@ def find_duplicates(images: Mapping[str, FloatArray]) -> tuple[DuplicatePair, ..
         if first != case_id:
             exact.append(DuplicatePair(first, case_id, "exact"))
     ids = list(first_with.values())
-    near = []
-    for one, other, similarity, mirrored in registered([images[name] for name in ids]):
-        first, second = ids[one], ids[other]
-        is_small = min(images[first].shape + images[second].shape) < SIDE
-        if similarity >= (_SMALL_SIMILARITY if is_small else _SIMILARITY):
-            near.append(DuplicatePair(first, second, "near", similarity, mirrored))
+    near = (
+        DuplicatePair(
+            ids[copy.first], ids[copy.second], "near", copy.score, copy.alterations
+        )
+        for copy in find_copies([images[name] for name in ids])
+    )
     return (*exact, *near)
 
 
