@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tfgansynth import config as config_module
 from tfgansynth.config import Config
 from tfgansynth.presets import PRESETS
-from tfgansynth.ranges import Range
+from tfgansynth.ranges import range_of
 
 PAGE = Path(__file__).with_name("reference") / "configuration.md"
 
@@ -205,18 +205,7 @@ def _allowed(annotation: Any) -> str:
         return ", ".join(f"`{choice}`" for choice in typing.get_args(annotation))
     if annotation is bool:
         return "on, off"
-    limits = [each for each in getattr(annotation, "__metadata__", ()) if _is(each)]
-    words = []
-    for limit in limits:
-        words.append(f"{'more than ' if limit.open else ''}{limit.least:g}")
-        words[-1] += "" if limit.open else " or more"
-        if limit.below != float("inf"):
-            words[-1] = f"{limit.least:g} to less than {limit.below:g}"
-    return ", ".join(words)
-
-
-def _is(limit: Any) -> bool:
-    return isinstance(limit, Range)
+    return str(range_of(annotation) or "")
 
 
 def _cell(text: str) -> str:

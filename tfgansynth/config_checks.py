@@ -1,15 +1,20 @@
 """Whether the numbers of a configuration are possible, and whether two are the same."""
 
 import dataclasses
-import math
+import itertools
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
-from tfgansynth.config import Config
+from tfgansynth.config import Config, GANConfig
 from tfgansynth.errors import InputError, name_few
-from tfgansynth.ranges import Range
+from tfgansynth.ranges import range_of
+
+_Settings = TypeVar("_Settings")
+_MOST_GIB = 64
+"""Memory that one thing may need by a low estimate, which is 1 for the paper's step: a
+refusal by the machine would come after hours."""
 
 
 def check(config: Config) -> None:
@@ -18,21 +23,28 @@ def check(config: Config) -> None:
     Raises:
         InputError: Names the option, its value and what is expected.
     """
-    for option, value, values in _settings(config):
-        if values is not None:
-            _check_range(option, value, values)
+    check_ranges(config)
     size = config.data.size
-    levels = {
+    halvings = {
         "gan.generator-maps": len(config.gan.generator_maps),
         "gan.discriminator-maps": len(config.gan.discriminator_maps),
         "unet.depth": config.unet.depth,
     }
-    cutout = config.gan.augment_cutout
-    if config.gan.augment == "differentiable" and cutout >= size:
-        raise InputError(
-            f"--gan.augment-cutout {cutout}: expected less than --data.size {size}, "
-            "or the discriminator sees nothing"
-        )
+    for option, count in halvings.items():
+        check_halvings(size, count, "--data.size", f"--{option}")
+    for what, numbers, options in _largest(config):
+        if (gib := numbers / 2**28) > _MOST_GIB:
+            raise InputError(
+                f"--{', --'.join(options.split())}: {what} would take {gib:,.0f} GiB "
+                f"of memory or more: expected at most {_MOST_GIB}"
+            )
+    if config.gan.augment == "differentiable":
+        for name in ("augment_cutout", "augment_shift"):
+            if (pixels := getattr(config.gan, name)) >= size:
+                raise InputError(
+                    f"--gan.{name.replace('_', '-')} {pixels}: expected less than "
+                    f"--data.size {size}, or the discriminator sees nothing"
+                )
     steps, epoch = config.evaluation.budget_steps, config.evaluation.budget_epoch
     if steps % epoch:
         raise InputError(
@@ -49,56 +61,128 @@ def check(config: Config) -> None:
             f"--unet.batch {config.unet.batch}: expected 2 or more, so that "
             f"--unet.real-share {config.unet.real_share} leaves room for both kinds"
         )
-    for option, halvings in levels.items():
-        if not halvings and option != "unet.depth":
-            raise InputError(f"--{option}: expected one number of maps or more")
-        if size % (1 << halvings):
-            raise InputError(
-                f"--data.size {size}: expected a multiple of {1 << halvings}, as "
-                f"--{option} halves it {halvings} times"
-            )
 
 
-def check_halvings(size: int, halvings: int) -> None:
+def generator_weights(config: GANConfig, size: int) -> int:
+    """How many weights a generator's kernels have, before any is made."""
+    base = size >> len(config.generator_maps)
+    maps = [*config.generator_maps, 2]
+    return config.z_dim * base**2 * maps[0] + _kernels(maps, config.kernel_size)
+
+
+def _kernels(maps: Sequence[int], side: int) -> int:
+    return side**2 * sum(a * b for a, b in itertools.pairwise(maps))
+
+
+def _largest(config: Config) -> Iterator[tuple[str, int, str]]:
+    """Yield what takes much memory, its least count of numbers, and its options.
+
+    A network in training has weights, their gradients and Adam's two moments, and the
+    maps of a mini-batch.
+    """
+    gan, unet, pixels = config.gan, config.unet, config.data.size**2
+    coarse_to_fine = [2, *reversed(gan.generator_maps)]
+    generator = sum(maps * pixels >> 2 * n for n, maps in enumerate(coarse_to_fine))
+    last = 2 * gan.discriminator_maps[-1] * pixels >> 2 * len(gan.discriminator_maps)
+    weights = _kernels([2, *gan.discriminator_maps], gan.kernel_size) + last
+    maps = sum(
+        maps * pixels >> 2 * n for n, maps in enumerate(gan.discriminator_maps, 1)
+    )
+    shared = "gan.kernel-size gan.batch data.size"
+    yield (
+        "a training step of the generator",
+        4 * generator_weights(gan, config.data.size) + gan.batch * generator,
+        f"gan.z-dim gan.generator-maps {shared}",
+    )
+    yield (
+        "a training step of the discriminator",
+        # Of real and of synthetic pairs.
+        4 * weights + 2 * gan.batch * maps,
+        f"gan.discriminator-maps {shared}",
+    )
+    yield (
+        "a training step of a U-Net",
+        # Two convolutions on each level, down and up; one up takes joined maps.
+        4 * (5 * unet.depth + 1) * (unet.kernel_size * unet.maps) ** 2
+        + 2 * unet.batch * unet.maps * pixels,
+        "unet.maps unet.kernel-size unet.batch data.size",
+    )
+    yield (
+        "a batch of synthetic pairs",
+        config.synthesis.batch * generator,
+        "synthesis.batch gan.generator-maps data.size",
+    )
+    yield (
+        "the synthetic set",
+        2 * config.synthesis.count * pixels,
+        ("synthesis.count data.size"),
+    )
+    yield "the phantoms", 2 * config.data.phantoms * pixels, "data.phantoms data.size"
+
+
+def check_ranges(settings: Any, prefix: str = "--") -> None:
+    """Refuse a number outside the range that its field states.
+
+    Args:
+        settings: A dataclass; settings within it are checked too.
+        prefix: What the names of its options begin with.
+
+    Raises:
+        InputError: Names the option, its value and what is expected.
+    """
+    hints = typing.get_type_hints(type(settings), include_extras=True)
+    for field in dataclasses.fields(settings):
+        value, values = getattr(settings, field.name), range_of(hints[field.name])
+        option = f"{prefix}{field.name.replace('_', '-')}"
+        if dataclasses.is_dataclass(value):
+            # A command's settings stand among its other options.
+            check_ranges(value, prefix if type(value) is Config else f"{option}.")
+        elif values and value is not None:
+            numbers = value if isinstance(value, tuple) else (value,)
+            if not numbers:
+                raise InputError(f"{option}: expected one number or more")
+            if not all(number in values for number in numbers):
+                raise InputError(f"{option} {value}: expected {values}")
+
+
+def settings_from(kind: type[_Settings], entries: Mapping[str, Any]) -> _Settings:
+    """Make settings of plain values that may come from anyone.
+
+    Raises:
+        InputError: A value is of another type, or outside its range.
+    """
+    hints = typing.get_type_hints(kind)
+    for name, value in entries.items():
+        if name not in hints or not _fits(value, hints[name]):
+            raise InputError(f"{name} {value!r}: is no value of {kind.__name__}")
+    made = kind(
+        **{name: tuple(v) if type(v) is list else v for name, v in entries.items()}
+    )
+    check_ranges(made)
+    return made
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if typing.get_origin(kind) is Literal:
+        return isinstance(value, str) and value in typing.get_args(kind)
+    if typing.get_origin(kind) is tuple:
+        return type(value) in (list, tuple) and all(type(i) is int for i in value)
+    return type(value) in ({int, float} if kind is float else {kind})
+
+
+def check_halvings(
+    size: int, halvings: int, name: str = "size", network: str = "the network"
+) -> None:
     """Refuse a side in pixels that a network cannot halve so often.
 
     Raises:
         InputError: It leaves a remainder.
     """
-    if size < 1 or size % (1 << halvings):
+    if size < 1 or halvings >= size.bit_length() or size % (1 << halvings):
         raise InputError(
-            f"size {size}: expected a multiple of {1 << halvings}: the network halves "
-            f"it {halvings} times"
+            f"{name} {size}: expected a multiple of 2 to the power of {halvings}, as "
+            f"{network} halves it {halvings} times"
         )
-
-
-def _settings(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, Range | None]]:
-    """Yield each setting: its option, its value and its range, if it has one."""
-    hints = typing.get_type_hints(type(config), include_extras=True)
-    for name, hint in hints.items():
-        value = getattr(config, name)
-        if dataclasses.is_dataclass(value):
-            yield from _settings(value, f"{prefix}{name}.")
-            continue
-        marks = [mark for mark in typing.get_args(hint) if isinstance(mark, Range)]
-        option = f"--{prefix}{name.replace('_', '-')}"
-        yield option, value, marks[0] if marks else None
-
-
-def _check_range(option: str, value: Any, values: Range) -> None:
-    numbers = value if isinstance(value, tuple) else (value,)
-    for number in numbers:
-        inside = values.least <= number < values.below
-        if not inside or (values.open and number == values.least):
-            raise InputError(f"{option} {value}: expected {_words(values)}")
-
-
-def _words(values: Range) -> str:
-    if values.open:
-        return f"more than {values.least:g}"
-    if values.below < math.inf:
-        return f"at least {values.least:g} and less than {values.below:g}"
-    return f"{values.least:g} or more"
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:

@@ -1,8 +1,13 @@
-"""The ranges of values that settings may have, as types to annotate them with."""
+"""The ranges of values that settings may have, as types to annotate them with.
+
+No value of a range breaks a run by its size alone. What several settings cost together
+is checked in `config_checks`.
+"""
 
 import dataclasses
 import math
-from typing import Annotated
+import typing
+from typing import Annotated, Any
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -19,13 +24,60 @@ class Range:
     below: float = math.inf
     open: bool = False
 
+    def __contains__(self, number: float) -> bool:
+        """Whether a setting may have this value; never for NaN."""
+        inside = self.least <= number < self.below
+        return inside and not (self.open and number == self.least)
 
-Count = Annotated[int, Range(1)]
-CountOrZero = Annotated[int, Range(0)]
-AtLeastTwo = Annotated[int, Range(2)]
-Counts = Annotated[tuple[int, ...], Range(1)]
-Amount = Annotated[float, Range(0)]
-Positive = Annotated[float, Range(0, open=True)]
+    def __str__(self) -> str:
+        """Return it in words: `1 or more`."""
+        least = f"more than {self.least:g}" if self.open else f"{self.least:g} or more"
+        return least if self.below == math.inf else f"{least}, less than {self.below}"
+
+
+def range_of(hint: Any) -> Range | None:
+    """Return the range in an annotation, also of a tuple's numbers or beside None."""
+    for part in typing.get_args(hint):
+        found = part if isinstance(part, Range) else range_of(part)
+        if found:
+            return found
+    return None
+
+
+_INTS = 2**31
+"""TensorFlow counts in 32 bits."""
+MOST_SIDE_PX = 2048
+"""Side of the largest images, those of JSRT."""
+MOST_HALVINGS = 11
+"""Halvings of such a side until one pixel is left."""
+
+Count = Annotated[int, Range(1, below=_INTS)]
+CountOrZero = Annotated[int, Range(0, below=_INTS)]
+AtLeastTwo = Annotated[int, Range(2, below=_INTS)]
+Counts = Annotated[tuple[int, ...], Range(1, below=_INTS)]
+Cases = Annotated[int, Range(1, below=10_001)]
+"""All pairs of cases are compared. A set of so many pairs has files of five digits."""
+FewOrNone = Annotated[int, Range(0, below=101)]
+"""Networks, each trained for itself."""
+Few = Annotated[int, Range(1, below=101)]
+"""Runs, rounds or updates, one after the other."""
+Side = Annotated[int, Range(1, below=MOST_SIDE_PX + 1)]
+Halvings = Annotated[int, Range(0, below=MOST_HALVINGS + 1)]
+Kernel = Annotated[int, Range(1, below=65)]
+"""Convolutions pad their maps by half of it."""
+Nodes = Annotated[int, Range(2, below=65)]
+"""A finer grid displaces single pixels."""
+Seed = Annotated[int, Range(0, below=2**63)]
+"""Of 64 bits in JSON, and part of a folder's name."""
+Amount = Annotated[float, Range(0, below=1_000_000)]
+"""Far from what float32 cannot hold, in sums over a mini-batch too."""
+Pixels = Annotated[float, Range(0, below=MOST_SIDE_PX + 1)]
+Degrees = Annotated[float, Range(0, below=181)]
+Temperature = Annotated[float, Range(0.01, below=101)]
+"""Below, all of a mixture is one code; above, all codes have equal shares."""
+Margin = Annotated[float, Range(0, below=1, open=True)]
+"""Of differences of Dice."""
 GreyLevel = Annotated[int, Range(1, below=256)]
-HashDistance = Annotated[int, Range(0, below=65)]
+HashDistance = Annotated[int, Range(0, below=32)]
+"""Hashes of unlike images differ in 32 bits of 64, on average."""
 Share = Annotated[float, Range(0, below=1)]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tyro
 
+from tfgansynth import ranges
 from tfgansynth.cli.command import Options
 from tfgansynth.cli.failures import DONE, WRONG_USE
 from tfgansynth.data.lungs import Lungs
@@ -47,7 +48,7 @@ class Benchmark(Options):
     and how long a fold will take.
     """
 
-    repeats: int = 5
+    repeats: ranges.Count = 5
     """Rounds to time, after a warm-up; their median counts."""
     peer: bool = False
     """Also time the same networks in plain Keras and, where it is installed,

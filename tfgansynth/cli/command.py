@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import itertools
 import json
 import os
 import re
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 
+from tfgansynth import ranges
 from tfgansynth.cli.failures import DONE, explain
 from tfgansynth.cli.help_texts import describe_fields
 from tfgansynth.config import Config
-from tfgansynth.config_checks import check
+from tfgansynth.config_checks import check, check_ranges
 from tfgansynth.errors import InputError
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import signals
@@ -64,7 +66,7 @@ class Options:
 class FoldOptions(Options):
     """Options of every command that works on one fold."""
 
-    fold: int
+    fold: ranges.Count
     """Number of the fold, from 1."""
 
 
@@ -229,6 +231,9 @@ def parse(
     """
     if {"-h", "--help"} & set(arguments):
         describe_fields(options_type)
+    for name, value in itertools.pairwise(["argument", *arguments]):
+        if not value or (value[:2] == "--" and value.partition("=")[1:] == ("=", "")):
+            raise InputError(f"{value or name}: expected a value, not an empty one")
     default = _defaults(options_type, arguments)
     complaint = io.StringIO()
     try:
@@ -240,6 +245,7 @@ def parse(
         if end.code in (0, None):
             raise
         raise InputError(_one_line(complaint.getvalue())) from end
+    check_ranges(options)
     if isinstance(options, Options):
         check(options.config)
     return options
@@ -272,10 +278,11 @@ def _preset(arguments: Sequence[str]) -> Config:
 def _one_line(box: str) -> str:
     """Unwrap the parser's boxed complaint and drop its hint at --help."""
     text: list[str] = []
-    for line in (line.strip("│ \n") for line in box.splitlines()):
-        if re.fullmatch(r"[╭╰─╮╯ ]+|╭.*╮", line):
+    for line in box.splitlines():
+        # A frame, or the title; where the screen has ASCII only, a title is indented.
+        if re.fullmatch(r"[╭╰│─╮╯ -]*|╭.*╮| \S.*", line):
             if text:
                 break
             continue
-        text.append(line)
+        text.append(line.strip("│ "))
     return f"{' '.join(text)} (--help lists all options)"

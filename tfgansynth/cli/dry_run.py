@@ -94,7 +94,7 @@ def _total(seconds: float, unknown: int, memory: float, n_open: int) -> str:
 def _steps(record: Mapping[str, Any]) -> int:
     """Mini-batches of a training of fixed length; 1 for anything else."""
     if record.get("stage") == Kind.GAN:
-        return int(record["gan"]["steps"])
+        return int(record["gan"]["steps"]) or 1
     return int(record.get("unet", {}).get("fixed_steps") or 1)
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import tyro
 
+from tfgansynth import ranges
 from tfgansynth.cli.failures import DONE, FAILED
-from tfgansynth.errors import InputError
 
 _MOST_LINES = 20
 
@@ -41,7 +41,7 @@ class Verify:
     run: tyro.conf.Positional[Path]
     """Folder of a run, of a study of several seeds, of a learning curve, or of merged
     results; of these only the verdicts and means are recomputed."""
-    rounding: float = 0.0
+    rounding: ranges.Share = 0.0
     """Largest relative difference that counts as equal. Another kind of processor
     may round sums otherwise, in their last digits: 1e-9 allows for that."""
 
@@ -51,8 +51,6 @@ def verify(options: Verify) -> int:
     from tfgansynth.reporting.merging import is_merged, verify_merged
     from tfgansynth.reporting.verification import verify as verification
 
-    if not 0 <= options.rounding < 1:
-        raise InputError(f"--rounding {options.rounding}: expected 0 to 1")
     recompute = verify_merged if is_merged(options.run) else verification.verify
     found = recompute(options.run, options.rounding)
     for line in found.lines[:_MOST_LINES]:

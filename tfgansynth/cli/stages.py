@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
+from tfgansynth import ranges
 from tfgansynth.cli.command import FoldOptions, load
 from tfgansynth.cli.failures import DONE, FAILED
 from tfgansynth.errors import InputError
@@ -35,9 +36,9 @@ def train_gan(options: TrainGAN) -> None:
 class TrainUNet(FoldOptions):
     """Train one U-Net and evaluate it on the fold's test cases."""
 
-    real: int
+    real: ranges.CountOrZero
     """Real training pairs."""
-    synthetic: int
+    synthetic: ranges.CountOrZero
     """Synthetic training pairs, from the fold's synthetic set."""
     schedule: Literal["paper", "fixed_budget", "augmented"] = "paper"
     """The paper's stopping rule; the fixed-budget regimes' number of steps; the same
@@ -70,7 +71,7 @@ def train_unet(options: TrainUNet) -> None:
 class Synthesize(FoldOptions):
     """Draw a synthetic set: images/, masks/, manifest.json, contact_sheet.png."""
 
-    count: int | None = None
+    count: ranges.Cases | None = None
     """Pairs to draw. Without it, --synthesis.count pairs: the run's own set, which
     the table trains on, and with --synthesis.min-agreement the filtered one too. Sets
     of another size lie beside it."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tfgansynth import ranges
 from tfgansynth.cli.command import FoldOptions, Options, load
 from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.plan import table_request
@@ -22,9 +23,9 @@ class RunTable(Options):
     What is done already is not done again.
     """
 
-    folds: tuple[int, ...] | None = None
+    folds: ranges.Counts | None = None
     """Numbers of the folds, from 1; all without it."""
-    seeds: int = 1
+    seeds: ranges.Few = 1
     """Seeds to repeat everything with, --seed being the first: each has a split, a
     run folder and networks of its own."""
     regimes: Literal["paper", "fixed_budget", "all"] = "paper"
@@ -104,14 +105,14 @@ class RunCurve(Options):
     not done again.
     """
 
-    counts: tuple[int, ...] = (5, 10, 20, 30, 60, 145)
+    counts: ranges.Counts = (5, 10, 20, 30, 60, 145)
     """Numbers of real training cases; each has its own generator, trained on those
     alone."""
-    folds: tuple[int, ...] | None = None
+    folds: ranges.Counts | None = None
     """Numbers of the folds, from 1; all without it."""
-    seeds: int = 1
+    seeds: ranges.Few = 1
     """Seeds to repeat everything with, --seed being the first."""
-    generator_of: int | None = None
+    generator_of: ranges.Count | None = None
     """Train one generator on this many cases and use it for all numbers up to that:
     how does a generator that is there help where fewer cases are labelled?"""
 

@@ -44,16 +44,16 @@ def make_folds(
     Raises:
         InputError: There are too few cases for the split.
     """
+    n_cases, n_folds = len(case_ids), config.folds
+    if n_cases < n_folds or n_cases - -(-n_cases // n_folds) <= config.n_validation:
+        raise InputError(
+            f"{n_cases} cases are too few for {n_folds} folds with "
+            f"{config.n_validation} validation cases each: add cases (of phantoms by "
+            "--data.phantoms), or lower --data.folds or --data.n-validation"
+        )
     rng = np.random.default_rng(derive_seed(seed, "folds"))
     shuffled = [str(case_id) for case_id in rng.permutation(sorted(case_ids))]
-    tests = [list(part) for part in np.array_split(np.array(shuffled), config.folds)]
-    n_training = len(shuffled) - max(map(len, tests)) - config.n_validation
-    if n_training < 1 or not all(tests):
-        raise InputError(
-            f"{len(shuffled)} cases are too few for {config.folds} folds with "
-            f"{config.n_validation} validation cases each: add cases, or lower "
-            "--data.n-validation"
-        )
+    tests = [list(part) for part in np.array_split(np.array(shuffled), n_folds)]
     folds = []
     for number, test in enumerate(tests, start=1):
         rest = [case_id for case_id in shuffled if case_id not in set(test)]

@@ -135,8 +135,17 @@ class FoldPlanner:
         self._validation = case_hashes(fold.validation)
 
     def gan(self) -> str:
-        """Plan the GAN; its validation cases only watch and are no part of it."""
-        config = self._config
+        """Plan the GAN; its validation cases only watch and are no part of it.
+
+        Raises:
+            InputError: There are more training cases than latent codes can mix.
+        """
+        config, n_cases = self._config, len(self._training)
+        if config.gan.latent_codes and n_cases > config.gan.z_dim:
+            raise InputError(
+                f"--gan.z-dim {config.gan.z_dim}: expected {n_cases} or more with "
+                "--gan.latent-codes, a number for each training case"
+            )
         return self._add(
             Kind.GAN,
             files.GAN,
@@ -181,12 +190,6 @@ class FoldPlanner:
             InputError: There are fewer training cases than splits.
         """
         config, n_cases = self._config, len(self._training)
-        splits = config.evaluation.cross_fit_splits
-        if n_cases < splits:
-            raise InputError(
-                f"--evaluation.cross-fit-splits {splits}: fold {self._fold.number} has "
-                f"only {n_cases} real training cases"
-            )
         items = list(self._training.items())
         names = []
         parts = cross_fit_parts(config, self._fold.number, n_cases)
@@ -289,7 +292,8 @@ class FoldPlanner:
         if len(self._training) < _FEWEST_CASES:
             raise InputError(
                 f"fold {self._fold.number} has {len(self._training)} training cases: "
-                f"an assessment needs {_FEWEST_CASES} or more"
+                f"an assessment needs {_FEWEST_CASES} or more: add cases, or raise "
+                "--data.n-reduced"
             )
         return self._add(
             Kind.ASSESSMENT,

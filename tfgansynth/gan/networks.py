@@ -15,6 +15,7 @@ from keras import ops
 
 from tfgansynth.arrays import ByteArray, FloatArray, split_pair
 from tfgansynth.config import GANConfig
+from tfgansynth.config_checks import settings_from
 from tfgansynth.gan.layers import LatentCodes, SpectralConv, with_stddev
 from tfgansynth.keras_classes import PACKAGE
 from tfgansynth.runtime.kernels.convolution import Convolution, TransposedConvolution
@@ -22,11 +23,7 @@ from tfgansynth.runtime.kernels.convolution import Convolution, TransposedConvol
 
 def config_of(settings: Mapping[str, Any]) -> GANConfig:
     """Turn the plain values of a file back into a configuration."""
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in settings.items()
-    }
-    return GANConfig(**values)
+    return settings_from(GANConfig, settings)
 
 
 class Configured(keras.Model):

@@ -1,8 +1,9 @@
 """The one converter between records, which are frozen dataclasses, and JSON.
 
 Strict: a file has all fields of its record and no others, each of the type that the
-record names. Numbers are not converted, so that a record that is read and written again
-gives the same bytes; an integer may stand for a float, as in JSON.
+record names, and settings within their ranges. Numbers are not converted, so that a
+record that is read and written again gives the same bytes; an integer may stand for a
+float, as in JSON.
 """
 
 import dataclasses
@@ -16,6 +17,8 @@ from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from tfgansynth.config import Config
+from tfgansynth.config_checks import check_ranges
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import storage
 
@@ -51,7 +54,7 @@ def from_json(kind: type[_Record], content: Any, path: Path) -> _Record:
         path: The file that it was read from, for the message.
 
     Raises:
-        InputError: A field is missing, unknown, or of another type.
+        InputError: A field is missing, unknown, of another type or outside its range.
     """
     try:
         return _CONVERTER.structure(content, kind)
@@ -81,7 +84,8 @@ def _other_form(path: Path, reason: str) -> InputError:
 
 
 def _words(fault: BaseException, _: type | None) -> str:
-    return f"{type(fault).__name__} {fault}"
+    name = "" if isinstance(fault, InputError) else f"{type(fault).__name__} "
+    return f"{name}{fault}"
 
 
 def _exactly(*kinds: type) -> Callable[[Any, Any], Any]:
@@ -142,7 +146,10 @@ def _record_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
         missing = sorted(required - value.keys())
         if missing:
             raise LookupError(f"without {', '.join(missing)}")
-        return structure(value, kind)
+        made = structure(value, kind)
+        if kind.__module__ == Config.__module__:
+            check_ranges(made)
+        return made
 
     return checked
 

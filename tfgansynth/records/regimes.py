@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.config import AugmentationConfig, Config, SynthesisConfig, UNetConfig
+from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import TrainingSet, training_set_of
 from tfgansynth.records.converter import json_name
 from tfgansynth.seeds import derive_seed
@@ -165,11 +166,20 @@ def cross_fit_parts(config: Config, fold: int, n_cases: int) -> tuple[Indices, .
 
     Returns:
         For each member the indices of the cases that it does not learn from, ascending.
+
+    Raises:
+        InputError: There are fewer cases than members.
     """
+    splits = config.evaluation.cross_fit_splits
+    if n_cases < splits:
+        raise InputError(
+            f"--evaluation.cross-fit-splits {splits}: fold {fold} has only {n_cases} "
+            "real training cases"
+        )
     # The label of a seed is part of the numbers and keeps its old word.
     rng = np.random.default_rng(derive_seed(config.seed, "judges", fold))
     shuffled = rng.permutation(n_cases)
-    parts = np.array_split(shuffled, config.evaluation.cross_fit_splits)
+    parts = np.array_split(shuffled, splits)
     return tuple(np.sort(part) for part in parts)
 
 

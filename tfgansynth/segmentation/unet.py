@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from tfgansynth.arrays import FloatArray, MaskArray, to_signed
 from tfgansynth.config import UNetConfig
-from tfgansynth.config_checks import check_halvings
+from tfgansynth.config_checks import check_halvings, settings_from
 from tfgansynth.keras_classes import PACKAGE
 from tfgansynth.runtime.checkpoints import numbered, restore
 from tfgansynth.runtime.devices import layer_policy
@@ -89,7 +89,8 @@ class UNet(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         """Build a U-Net from what `get_config` returns."""
-        return cls(**{**config, "config": UNetConfig(**config["config"])})
+        own = settings_from(UNetConfig, config["config"])
+        return cls(**{**config, "config": own})
 
     def compile(
         self,

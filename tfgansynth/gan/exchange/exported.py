@@ -8,22 +8,20 @@ does the latter.
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import re
 import sys
-import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray, FloatArray, split_pair
-from tfgansynth.config import Config, DataConfig, GANConfig, UNetConfig
-from tfgansynth.config_checks import check
+from tfgansynth.config import Config, DataConfig, UNetConfig
+from tfgansynth.config_checks import check, generator_weights
 from tfgansynth.errors import InputError
 from tfgansynth.gan.exchange.export import PROVENANCE, WEIGHTS, named_weights
 from tfgansynth.gan.networks import Generator, config_of
@@ -37,8 +35,6 @@ MOST_BYTES = 2 << 30
 """A larger SavedModel is refused before it is read."""
 MOST_FILES = 1000
 """A SavedModel of more files is refused before it is read."""
-MOST_SIDE_PX = 2048
-"""Side of the largest pairs."""
 
 _PROGRAM = "tfgansynth.gan.exchange.exported"
 _MOST_SECONDS = 60
@@ -116,41 +112,16 @@ def _open_weights(path: Path) -> Exported:
 def _build(config: dict[str, Any], weights: dict[str, NDArray[Any]]) -> Generator:
     """Build a generator from numbers, each of which is checked first."""
     size, policy = config["size"], config["policy"]
-    numbers = _gan_config(config["gan"])
+    numbers = config_of(config["gan"])
     if type(size) is not int or policy not in _POLICIES:
         raise TypeError(f"size {size!r}, policy {policy!r}")
     check(Config(gan=numbers, data=DataConfig(size=size), unet=UNetConfig(depth=0)))
     n_weights = sum(array.size for array in weights.values())
-    if size > MOST_SIDE_PX or _least_weights(numbers, size) > n_weights:
+    if generator_weights(numbers, size) > n_weights:
         raise ValueError(f"its {n_weights} weights do not fit its sizes")
     generator = Generator(numbers, size=size, seed=0, policy=policy, name="generator")
     _set_weights(generator, weights)
     return generator
-
-
-def _gan_config(entries: dict[str, Any]) -> GANConfig:
-    """Take numbers of the documented kinds, and no others."""
-    kinds = typing.get_type_hints(GANConfig)
-    for name, value in entries.items():
-        if not _fits(value, kinds[name]):
-            raise TypeError(f"{name} {value!r}")
-    return config_of(entries)
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    if typing.get_origin(kind) is Literal:
-        return isinstance(value, str) and value in typing.get_args(kind)
-    if typing.get_origin(kind) is tuple:
-        return isinstance(value, list) and all(type(item) is int for item in value)
-    return type(value) in ({int, float} if kind is float else {kind})
-
-
-def _least_weights(config: GANConfig, size: int) -> int:
-    """How many weights the kernels have, before any is made."""
-    maps = [*config.generator_maps, 2]
-    base = size >> len(config.generator_maps)
-    kernels = sum(a * b for a, b in itertools.pairwise(maps))
-    return config.z_dim * base**2 * maps[0] + config.kernel_size**2 * kernels
 
 
 def _set_weights(generator: Generator, weights: dict[str, NDArray[Any]]) -> None:
