@@ -53,16 +53,6 @@ def test_peers_run_in_the_useful_formats(
         assert config.gan.precision == config.unet.precision == peer.precision
 
 
-@pytest.mark.parametrize("repeats", [0, -1])
-def test_no_rounds_are_refused_before_anything_starts(repeats: int) -> None:
-    said: list[Any] = []
-
-    with pytest.raises(InputError, match=f"--repeats {repeats}: expected 1 or more"):
-        measure(PRESETS["smoke"], repeats=repeats, say=said.append)
-
-    assert said == []
-
-
 WARM = (9.0, 1.0)
 """Seconds of the two steps that warm up."""
 

@@ -269,7 +269,7 @@ def test_an_untrained_fold_cannot_be_sampled(tool: Runner, out: Path) -> None:
 
 
 def test_mode_collapse_says_how_many_were_distinct(tool: Runner, out: Path) -> None:
-    settings = *TINY, *SMALL_NETWORKS, "--synthesis.hash-distance", "64"
+    settings = *TINY, *SMALL_NETWORKS, "--synthesis.hash-distance", "31"
     other = out.with_name("collapse")
     tool("train_gan", *settings, "--fold", "1", "--out", other)
 

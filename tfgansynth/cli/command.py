@@ -203,6 +203,17 @@ class Loaded:
         return opened.parts[0] if opened else None
 
 
+def require_there(**paths: Path | None) -> None:
+    """Refuse options that name what is not there, before anything runs.
+
+    Raises:
+        InputError: Names the option.
+    """
+    for name, path in paths.items():
+        if path and not path.exists():
+            raise InputError(f"--{name} {path}: there is no such file or folder")
+
+
 def load(options: Options) -> Loaded:
     """Load the data that the options name.
 

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from tfgansynth.cli.command import FoldOptions, load
+from tfgansynth.cli.command import FoldOptions, load, require_there
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.plan import Request
 from tfgansynth.seeds import derive_seed
@@ -81,6 +81,7 @@ class ExportSet(FoldOptions):
 
 def export_set(options: ExportSet) -> None:
     """Export."""
+    require_there(set=options.set)
     part = load(options).start_one(lambda _: Request(sets=["plain"]), options.fold)
     if part:
         from tfgansynth.reporting.cards import set_export

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from tfgansynth import ranges
-from tfgansynth.cli.command import FoldOptions, load
+from tfgansynth.cli.command import FoldOptions, load, require_there
 from tfgansynth.cli.failures import DONE, FAILED
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.graph import Kind
@@ -84,6 +84,7 @@ class Synthesize(FoldOptions):
 
 def synthesize(options: Synthesize) -> None:
     """Draw."""
+    require_there(generator=options.generator)
     own = options.config.synthesis.count
     count = own if options.count is None else options.count
     is_own = options.generator is None and count == own
@@ -124,6 +125,7 @@ class Assess(FoldOptions):
 
 def assess(options: Assess) -> int:
     """Assess."""
+    require_there(set=options.set)
     if options.set and options.drop:
         raise InputError("--drop: works on the run's own set: leave out --set")
     kinds = {Kind.CROSS_FIT} if options.set else {Kind.CROSS_FIT, Kind.ASSESSMENT}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tfgansynth import ranges
-from tfgansynth.cli.command import FoldOptions, Options, load
+from tfgansynth.cli.command import FoldOptions, Options, load, require_there
 from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.plan import table_request
 
@@ -213,6 +213,7 @@ def try_recipe(options: TryRecipe) -> None:
     """Try."""
     from tfgansynth.experiment import studies
 
+    require_there(baseline=options.baseline)
     loaded = load(options)
     request = studies.trial_request(
         options.config,
