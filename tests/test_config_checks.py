@@ -96,7 +96,8 @@ def test_plain_settings_have_types_and_ranges(
         ({"synthesis.batch": 2**20}, "--synthesis.batch, .*would take"),
         ({"data.size": 2048, "synthesis.count": 9000}, "--synthesis.count, .*take"),
         ({"data.size": 2048, "data.phantoms": 9000}, "--data.phantoms, .*take"),
-        ({"data.size": 72}, "--data.size 72: .* 2 to the power of 5, as --gan.gener"),
+        ({"data.size": 72}, "--data.size 72: expected a multiple of 32, as --gan.gen"),
+        ({"data.size": 16}, "--data.size 16: expected more, as --gan.generator-maps"),
     ],
 )
 def test_what_cannot_be_held_is_refused_before_it_is_built(

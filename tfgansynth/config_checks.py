@@ -178,10 +178,14 @@ def check_halvings(
     Raises:
         InputError: It leaves a remainder.
     """
-    if size < 1 or halvings >= size.bit_length() or size % (1 << halvings):
+    if size < 1 or halvings >= size.bit_length():
         raise InputError(
-            f"{name} {size}: expected a multiple of 2 to the power of {halvings}, as "
-            f"{network} halves it {halvings} times"
+            f"{name} {size}: expected more, as {network} halves it {halvings} times"
+        )
+    if size % (1 << halvings):
+        raise InputError(
+            f"{name} {size}: expected a multiple of {1 << halvings}, as {network} "
+            f"halves it {halvings} times"
         )
 
 

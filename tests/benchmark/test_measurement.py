@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -8,7 +7,6 @@ from tfgansynth.benchmark.measurement import (
     Implementation,
     _peers,
     compare,
-    measure,
 )
 from tfgansynth.benchmark.results import GAN, BenchmarkPair, Machine, Timing
 from tfgansynth.config import Precision

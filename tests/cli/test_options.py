@@ -47,7 +47,7 @@ def settings(kind: type[Any] = Config, prefix: str = "--") -> Iterator[str]:
 
 
 def own_options() -> Iterator[tuple[str, str]]:
-    """Name the options that have values, of each subcommand; "" for what has no name."""
+    """Name the options that have values, of each subcommand; "" for a place."""
     for name in console._SUBCOMMANDS:
         for field, hint in typing.get_type_hints(options_type(name)).items():
             if field == "config" or hint is bool:
@@ -78,7 +78,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def check(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], *words: str
 ) -> None:
-    """Run a command, which succeeds or refuses in one line that has one of the words."""
+    """Run a command, which succeeds or refuses in one line with one of the words."""
     start = time.process_time()
     with pytest.raises(SystemExit) as end:
         console.main(arguments)

@@ -158,3 +158,11 @@ def test_a_full_disk_is_an_oserror_and_loses_nothing_from_before(
     with EventLog(tmp_path, size) as events:
         write_steps(events, range(4, 6))
     assert points(tmp_path) == expected(range(1, 6))
+
+
+def test_nearly_equal_weights_have_a_histogram(tmp_path: Path) -> None:
+    one = np.float32(1)
+    weights = np.array([one, np.nextafter(one, np.float32(2))])
+    with EventLog(tmp_path, 0, "train") as events:
+        events.histogram("weights/a", weights, 1)
+        assert events.size >= 0

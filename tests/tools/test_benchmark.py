@@ -54,6 +54,5 @@ def test_no_rounds_are_refused(tool: Runner) -> None:
     done = tool("benchmark", "--repeats", "0")
 
     assert done.returncode == 2
-    assert (
-        done.stderr == "error: --repeats 0: expected 1 or more, less than 2147483648\n"
-    )
+    assert done.stderr.startswith("error: --repeats 0: expected 1 or more")
+    assert done.stderr.count("\n") == 1

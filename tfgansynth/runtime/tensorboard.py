@@ -83,7 +83,9 @@ class EventLog:
     def histogram(self, tag: str, values: NDArray[Any], step: int) -> None:
         """Add a histogram of finite numbers."""
         metadata = histogram_metadata.create_summary_metadata(None, None)
-        counts, edges = np.histogram(values, bins=_HISTOGRAM_BINS)
+        # float32 may have fewer numbers than bins between nearly equal values.
+        doubles = np.asarray(values, np.float64)
+        counts, edges = np.histogram(doubles, bins=_HISTOGRAM_BINS)
         buckets = np.stack([edges[:-1], edges[1:], counts], axis=1)
         self._summary(tag, buckets, metadata, step)
 
