@@ -116,9 +116,9 @@ class GANConfig:
     init: Literal["normal", "truncated_normal"] = "normal"
     """Distribution of the initial weights, with zero mean. [paper IV-B]; truncated
     in [authors' code]"""
-    init_stddev: ranges.Amount = 0.05
+    init_stddev: ranges.Positive = 0.05
     """Standard deviation of the initial weights. [paper IV-B]"""
-    logits_init_stddev: ranges.Amount = 0.05
+    logits_init_stddev: ranges.Positive = 0.05
     """The same for the dense layer of the discriminator's logits: as for all others
     [paper IV-B]; 0.02 in [authors' code]"""
     pixel_scaling: Literal["paper", "authors"] = "paper"
@@ -127,7 +127,7 @@ class GANConfig:
     pixel_rounding: Literal["nearest", "down"] = "nearest"
     """How generated values become whole grey values: to the nearest [choice];
     truncated, so that half of all grey values are one lower, in [authors' code]"""
-    batch_norm_epsilon: ranges.Amount = 1e-5
+    batch_norm_epsilon: ranges.Positive = 1e-5
     """Added to the variance in batch normalization. [tf-dcgan]"""
     batch_norm_scale: bool = False
     """Learn a scale besides the offset after batch normalization. Off in
@@ -179,7 +179,7 @@ class GANConfig:
     """Decay of Adam's first moment. [paper IV-B]"""
     beta_2: ranges.Share = 0.999
     """Decay of Adam's second moment. [paper IV-B]"""
-    epsilon: ranges.Amount = 1e-8
+    epsilon: ranges.Positive = 1e-8
     """Adam's epsilon: the default of TensorFlow 1. [tf-dcgan]"""
     generator_updates: ranges.Few = 1
     """Generator updates in a step. Those after the first draw new z. 1 in

@@ -71,6 +71,8 @@ Seed = Annotated[int, Range(0, below=2**63)]
 """Of 64 bits in JSON, and part of a folder's name."""
 Amount = Annotated[float, Range(0, below=1_000_000)]
 """Far from what float32 cannot hold, in sums over a mini-batch too."""
+Positive = Annotated[float, Range(1e-30, below=1_000_000)]
+"""Smaller numbers are 0 in float32."""
 Pixels = Annotated[float, Range(0, below=MOST_SIDE_PX + 1)]
 Degrees = Annotated[float, Range(0, below=181)]
 Temperature = Annotated[float, Range(0.01, below=101)]
