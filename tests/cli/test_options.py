@@ -22,7 +22,7 @@ HUGE = "1" + 30 * "0"
 EXTREMES = ("0", "-1", "1", HUGE, "nan", "inf", "", "text")
 SMALL = (
     *("--preset", "smoke", "--reduced", "--dry-run", *SMALL_NETWORKS),
-    *("--data.phantoms", "30", "--data.n-validation", "2", "--data.n-reduced", "4"),
+    *("--data.phantoms", "12", "--data.n-validation", "2", "--data.n-reduced", "4"),
 )
 MANDATORY = {"fold": "1", "real": "4", "synthetic": "0"}
 WITHOUT_PLAN = {"check-data", "report", "verify", "merge-results"}
@@ -136,7 +136,7 @@ def test_every_option_of_a_subcommand(
         (("--unet.depth", "20000"), "expected 0 or more, less than 12"),
         (("--data.size", "1048576"), "expected 1 or more, less than 2049"),
         (("--gan.generator-maps", *5 * ["15000"]), "would take 336 GiB of memory"),
-        (("--data.folds", "1000000000"), "30 cases are too few for 1000000000 folds"),
+        (("--data.folds", "1000000000"), "12 cases are too few for 1000000000 folds"),
         (("--evaluation.cross-fit-splits", "5"), "fold 1 has only 4 real training"),
         (("--gan.z-dim", "3", "--gan.latent-codes"), "expected 4 or more with"),
         (("--folds",), "expected one number or more"),
