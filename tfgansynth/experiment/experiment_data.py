@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.config import Config
+from tfgansynth.config_checks import check_ranges
 from tfgansynth.data.dataset import Dataset, Identity, case_hashes
 from tfgansynth.data.duplicates import (
     Crossing,
@@ -244,9 +245,8 @@ def each_seed(config: Config, n_seeds: int) -> list[Config]:
     """Repeat settings with several seeds, their own being the first.
 
     Raises:
-        InputError: There would be none.
+        InputError: The last is too large.
     """
-    if n_seeds < 1:
-        raise InputError(f"--seeds {n_seeds}: expected 1 or more")
     seeds = range(config.seed, config.seed + n_seeds)
+    check_ranges(dataclasses.replace(config, seed=seeds[-1]))
     return [dataclasses.replace(config, seed=seed) for seed in seeds]

@@ -56,16 +56,13 @@ def fit_counts(
     split = make_folds(case_ids, config.data, config.seed)
     most = min(len(fold.training) for fold in split)
     why = f"the {most} training cases that each fold has"
-    if min(counts, default=0) < 1:
-        shown = " ".join(map(str, counts))
-        raise InputError(f"--counts {shown}: expected numbers from 1 on")
     if folds and not all(1 <= each <= len(split) for each in folds):
         shown = " ".join(map(str, folds))
         raise InputError(f"--folds {shown}: expected 1 to {len(split)}")
     if min(len(fold.test) for fold in split) < 2:
         raise InputError(f"{len(case_ids)} cases leave a fold one test case: add cases")
     if generator_of is not None:
-        if not 1 <= generator_of <= most:
+        if generator_of > most:
             raise InputError(
                 f"--generator-of {generator_of}: expected 1 to {most}, {why}"
             )
