@@ -1,6 +1,7 @@
 """The whole chain through the real scripts, from phantoms to a table."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -277,7 +278,7 @@ def test_mode_collapse_says_how_many_were_distinct(tool: Runner, out: Path) -> N
     done = tool("synthesize", *settings, *options)
 
     assert done.returncode == 2
-    assert "mode collapse: only 1 of" in done.stderr
+    assert re.search(r"mode collapse: only \d of", done.stderr)
     assert not list((other).rglob("synthetic*"))
 
 
