@@ -1,7 +1,9 @@
 import dataclasses
 import errno
+import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -167,28 +169,83 @@ def test_full_disk_is_no_wrong_use(
         open_run(tmp_path)
 
 
-def test_folder_in_which_another_process_works_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("removed", [False, True])
+def test_folder_in_which_another_process_works_is_refused(
+    tmp_path: Path, removed: bool
+) -> None:
     """The lock is the system's, so only another process can show that it holds."""
     run = open_run(tmp_path)  # holds the lock as long as it is there
-    other = "\n".join(
-        [
-            "from tfgansynth.experiment import run_folder",
-            "from tests.experiment.test_run_folder import open_run",
-            "from pathlib import Path",
-            f"try: open_run(Path({str(tmp_path)!r}))",
-            "except run_folder.InputError as refusal: print(refusal)",
-        ]
+    if removed:
+        (run.root / "run.lock").unlink()
+    done = elsewhere(
+        f"try: open_run(Path({str(tmp_path)!r}))",
+        "except run_folder.InputError as refusal: print(refusal)",
     )
-    done = subprocess.run(
-        [sys.executable, "-c", other],
+    assert done.stdout.startswith(f"{run.root}: process {os.getpid()} on ")
+    assert "works in this folder: wait until it is done, or name" in done.stdout
+    assert "a second GPU can run other --folds there" in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
+def test_a_killed_run_is_not_locked_where_the_system_has_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_locks = (
+        "import errno, fcntl, os, signal",
+        "def refuse(*_): raise OSError(errno.ENOSYS, 'Function not implemented')",
+        "fcntl.flock = refuse",
+    )
+    opening = f"run = open_run(Path({str(tmp_path)!r}))"
+    killed = elsewhere(*without_locks, opening, "os.kill(os.getpid(), signal.SIGKILL)")
+    assert (killed.returncode, killed.stderr) == (-signal.SIGKILL, "")
+    assert list(tmp_path.glob("*/run.lock"))
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    run = open_run(tmp_path)
+
+    # While it is open, another process is refused.
+    refused = elsewhere(*without_locks, opening)
+    assert f"{run.root}: process {os.getpid()} on " in refused.stderr
+
+
+def elsewhere(*lines: str) -> "subprocess.CompletedProcess[str]":
+    """Run lines of Python in a process of its own."""
+    imports = (
+        "from tfgansynth.experiment import run_folder",
+        "from tests.experiment.test_run_folder import open_run",
+        "from pathlib import Path",
+    )
+    return subprocess.run(
+        [sys.executable, "-c", "\n".join([*imports, *lines])],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
-    assert done.stdout.startswith(f"{run.root}: process {os.getpid()} on ")
-    assert "works in this run folder: wait until it is done, or" in done.stdout
-    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["fold-1", "fold-1/cross-fit/member-1", "run.lock"])
+def test_a_run_with_a_link_is_refused(tmp_path: Path, name: str) -> None:
+    root = open_run(tmp_path / "out").root
+    (tmp_path / "victim").mkdir()
+    link = root / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(tmp_path / "victim")
+    with pytest.raises(InputError, match="symbolic link"):
+        open_run(tmp_path / "out")
+
+
+def test_out_and_the_run_folder_may_be_links(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    root = open_run(tmp_path / "out").root
+    root.rename(tmp_path / "larger-disk")
+    root.symlink_to(tmp_path / "larger-disk")
+    assert open_run(tmp_path / "out").root == root
 
 
 def test_unreadable_timings_are_begun_anew(

@@ -1,13 +1,18 @@
 """What a folder shows is all that its runs have, whatever command came last."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.reporting.html.made import N_SYNTHETIC, REGIMES, SIZE, write_run, write_unet
+from tfgansynth.cli.tables import _run_and_show
 from tfgansynth.data.splits import Fold
 from tfgansynth.evaluation.tables import TrainingSet
+from tfgansynth.experiment import executors
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter
@@ -152,3 +157,35 @@ def test_a_curve_has_the_points_of_all_runs_below_it(tmp_path: Path) -> None:
     of_six = write_curve(tmp_path, 6, plot=False)
     assert of_six
     assert (of_six.generator_of, len(of_six.points)) == (6, 2)
+
+
+def test_a_rerun_that_is_ended_early_leaves_no_less(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study of two seeds is finished; its rerun is ended in the second."""
+    other = write_run(root.parent, dataclasses.replace(CONFIG, seed=1), PAPER)
+    folder = root.with_name("study")
+    write_outputs([root, other], folder)
+    paths = [*folder.glob("comparison*"), *root.glob("table*"), *other.glob("table*")]
+    before = {path: path.read_bytes() for path in paths}
+    parts = [
+        SimpleNamespace(
+            experiment=SimpleNamespace(run=opened(each)),
+            plan=SimpleNamespace(by_fold=lambda each=each: [each]),
+        )
+        for each in (root, other)
+    ]
+
+    def execute(_: Any, plan: Path) -> Iterator[Any]:
+        if plan == other:
+            raise KeyboardInterrupt
+        yield from ()
+
+    monkeypatch.setattr(executors, "execute", execute)
+    study: Any = SimpleNamespace(folder=folder, parts=parts)
+
+    with pytest.raises(KeyboardInterrupt):
+        _run_and_show(study)
+
+    assert len(before) == 8
+    assert {path: path.read_bytes() for path in paths} == before

@@ -115,3 +115,15 @@ def test_a_failed_save_leaves_the_old_file(
 
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_link_in_the_place_of_the_partial_file_is_not_followed(
+    path: Path, model: keras.Model
+) -> None:
+    victim = path.with_name("victim")
+    victim.write_text("precious")
+    path.with_name("model.keras.partial.keras").symlink_to(victim)
+
+    save_keras(model, path, PROVENANCE)
+
+    assert victim.read_text() == "precious"

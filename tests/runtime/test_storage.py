@@ -311,3 +311,57 @@ def test_huge_json_is_refused_before_it_is_read(tmp_path: Path) -> None:
         file.truncate(1 << 40)  # sparse: takes no room on the disk
     with pytest.raises(InputError, match="more than 16 MiB"):
         storage.read_json(path)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.npz"])
+def test_a_link_in_the_place_of_a_partial_file_is_not_followed(
+    tmp_path: Path, name: str
+) -> None:
+    victim, path = tmp_path / "victim", tmp_path / "run" / name
+    victim.write_text("precious")
+    path.parent.mkdir()
+    for link in (path, path.with_name(f"{name}.partial")):
+        link.symlink_to(victim)
+
+    if name.endswith("npz"):
+        storage.write_arrays(path, {"a": np.arange(3)})
+    else:
+        storage.write_text(path, "ours")
+
+    assert victim.read_text() == "precious"
+    assert [file.name for file in path.parent.iterdir()] == [name]
+    assert not path.is_symlink()
+
+
+def test_a_link_in_the_place_of_a_partial_folder_is_not_followed(
+    tmp_path: Path,
+) -> None:
+    victim, path = tmp_path / "victim", tmp_path / "run" / "set"
+    victim.mkdir()
+    (victim / "a.txt").write_text("precious")
+    path.parent.mkdir()
+    for link in (path, path.with_name("set.partial")):
+        link.symlink_to(victim)
+
+    with storage.whole_folder(path) as partial:
+        (partial / "a.txt").write_text("ours")
+
+    assert (victim / "a.txt").read_text() == "precious"
+    assert (path / "a.txt").read_text() == "ours"
+    assert [file.name for file in path.parent.iterdir()] == ["set"]
+
+
+@pytest.mark.parametrize("target", ["file", "folder", "nothing"])
+def test_links_below_a_folder_are_refused(tmp_path: Path, target: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    run = tmp_path / "disk" / "run"
+    (run / "fold-1").mkdir(parents=True)
+    # A user may keep the run itself on another disk.
+    (tmp_path / "run").symlink_to(run)
+    storage.require_own_files(tmp_path / "run")
+
+    (run / "fold-1" / "x").symlink_to(tmp_path / target)
+
+    with pytest.raises(InputError, match="run/fold-1/x: is a symbolic link: "):
+        storage.require_own_files(tmp_path / "run")

@@ -166,3 +166,17 @@ def test_nearly_equal_weights_have_a_histogram(tmp_path: Path) -> None:
     with EventLog(tmp_path, 0, "train") as events:
         events.histogram("weights/a", weights, 1)
         assert events.size >= 0
+
+
+@pytest.mark.parametrize("size", [0, 4])
+def test_a_link_in_the_place_of_the_file_is_not_followed(
+    tmp_path: Path, size: int
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / FILE_NAME).symlink_to(victim)
+
+    with pytest.raises(OSError, match=FILE_NAME):
+        EventLog(tmp_path, size)
+
+    assert victim.read_text() == "precious"

@@ -64,10 +64,10 @@ def _run_and_show(study: "Study") -> None:
     from tfgansynth.reporting.tables import table_to_text
     from tfgansynth.runtime.timing import stages_table
 
-    roots = []
+    # All from the first on: a rerun that is ended early shows no less than before.
+    roots = [part.experiment.run.root for part in study.parts]
     for part in study.parts:
         experiment, root = part.experiment, part.experiment.run.root
-        roots.append(root)
         trained = False
         for plan in part.plan.by_fold():
             for outcome in execute(experiment, plan):
@@ -76,7 +76,7 @@ def _run_and_show(study: "Study") -> None:
                 if stage.kind == Kind.SEGMENTATION and regime:
                     if outcome.computed:
                         trained = True
-                        table, _ = write_outputs(roots, study.folder)
+                        table, _ = write_outputs(roots, study.folder, root)
                         tabled = regime.schedule == "paper" and regime.kind == "plain"
                         if table and tabled:
                             print(f"\n{table_to_text(table)}")
@@ -84,7 +84,7 @@ def _run_and_show(study: "Study") -> None:
                     fold = experiment.fold(stage.fold)
                     found = read_assessment(root / stage.name, fold)
                     print(assessment_to_text(found.record, found.flagged))
-        table, comparison = write_outputs(roots, study.folder)
+        table, comparison = write_outputs(roots, study.folder, root)
         if table and not trained:
             print(f"\n{table_to_text(table)}")
         if comparison:

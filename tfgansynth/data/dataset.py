@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -79,16 +80,24 @@ class Identity:
     """Which data set it is: what every result says about its data.
 
     Attributes:
-        name: Short and safe as part of a folder name: `phantoms`, `shenzhen247`.
+        name: Part of a folder's name, of `[a-z0-9-]`: `phantoms`, `shenzhen247`.
         layout: Where it came from; see `Dataset`.
         n_cases: How many cases it has.
         sha256: Over the ids and contents of all cases.
+
+    Raises:
+        ValueError: The name has other characters, as it may in a record from others.
     """
 
     name: str
     layout: Layout
     n_cases: int
     sha256: str
+
+    def __post_init__(self) -> None:
+        """Check the name."""
+        if not re.fullmatch("[a-z0-9-]+", self.name):
+            raise ValueError(f"the data set's name {self.name!r}: expected [a-z0-9-]")
 
     @property
     def is_phantom(self) -> bool:

@@ -1,9 +1,13 @@
 """One run folder: its files, whose results it holds, and which process writes in it."""
 
+import contextlib
 import dataclasses
+import fcntl
 import os
 import socket
-from collections.abc import Mapping
+import warnings
+import weakref
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,14 @@ _MIXABLE = (
     *("config.evaluation.", "config.allow_duplicates"),
 )
 """Settings that bear on some stages and not on others."""
+
+LOCK, HOLDER = "run.lock", "run.holder"
+"""Files of a locked folder: the lock, and a note of the process that holds it."""
+
+_WHERE_ELSE = (
+    ", or name another --out: a second GPU can run other --folds there, or another "
+    "--seed (merge-results joins the results)"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,7 +76,7 @@ class Run:
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = _lock(self.root)
+            lock = lock_folder(self.root, _WHERE_ELSE)
             self.check(cases)
             if not (path := self.root / files.CASE_LIST).exists():
                 converter.write(path, CaseList(cases))
@@ -83,8 +95,9 @@ class Run:
 
         Raises:
             InputError: It is of other data, of settings that it cannot hold beside
-                its own, or of other networks.
+                its own, or of other networks; or has links.
         """
+        storage.require_own_files(self.root)
         found: dict[str, list[str]] = {}
         path = self.root / files.CASE_LIST
         if path.exists():
@@ -222,31 +235,76 @@ def _read_notes(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _lock(root: Path) -> FileLock:
-    """Lock a run folder for this process.
+def lock_folder(folder: Path, instead: str = "") -> FileLock:
+    """Lock a folder for this process, for as long as the lock is referred to.
 
-    The system itself releases the lock when a process ends, however it does: there
-    is nothing to clean up after a kill.
+    The system itself releases the lock when a process ends, however it does. Where the
+    system has no locks, as on some network drives, `run.lock` names the process, and
+    counts for nothing once that process has ended.
+
+    Args:
+        folder: The folder, which exists.
+        instead: What a user can do besides waiting, for the message.
+
+    Raises:
+        InputError: Another process holds it.
     """
-    path = root / "run.lock"
     # One for each path: whoever opens a run twice in one process may.
-    lock = FileLock(path, is_singleton=True)
+    lock = FileLock(folder / LOCK, is_singleton=True)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        # It warns where it has to do without locks of the system.
+        with warnings.catch_warnings(action="ignore"):
+            lock.acquire(timeout=0)
+        if lock.lock_counter == 1:
+            _lock_itself(folder, lock)
+            note = f"process {os.getpid()} on {socket.gethostname()}\n"
+            storage.write_text(folder / HOLDER, note)
+    except (BlockingIOError, Timeout):
+        lock.release()
         raise InputError(
-            f"{root}: {_holder(path)} works in this run folder: wait until it is "
-            "done, or name another --out"
+            f"{folder}: {_holder(folder)} works in this folder: wait until it is "
+            f"done{instead}"
         ) from None
-    path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
     return lock
 
 
-def _holder(path: Path) -> str:
-    """Say who holds a lock, as it has noted itself."""
+@contextlib.contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder for a while, and leave no trace of that in it.
+
+    Raises:
+        InputError: Another process holds it.
+    """
+    lock = lock_folder(folder)
     try:
-        words = path.read_text().strip()
-    except (OSError, ValueError):
+        yield
+    finally:
+        for name in (HOLDER, LOCK):
+            (folder / name).unlink(missing_ok=True)
+        lock.release()
+
+
+def _lock_itself(folder: Path, lock: FileLock) -> None:
+    """Hold the folder's own lock as long as the file's, which could be removed.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    weakref.finalize(lock, os.close, handle)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass  # Not every file system can lock folders: then the file has to do.
+
+
+def _holder(folder: Path) -> str:
+    """Say who holds a folder's lock, as it has noted itself."""
+    try:
+        words = storage.read_bytes(folder / HOLDER, 1 << 10).decode().strip()
+    except ValueError:
         words = ""
     return words if words.isprintable() and words else "another process"
 

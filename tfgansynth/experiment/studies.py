@@ -162,8 +162,10 @@ def adopt_baseline(part: Part, baseline: Path) -> None:
     """Copy finished U-Nets of real pairs alone from an earlier trial's run folder.
 
     Raises:
-        InputError: Such a U-Net was trained otherwise, or was altered.
+        InputError: Such a U-Net was trained otherwise, or was altered; or the folder
+            has links.
     """
+    storage.require_own_files(baseline)
     for planned in part.plan.only({Kind.SEGMENTATION}).stages:
         source = baseline / planned.name
         target = part.experiment.run.root / planned.name

@@ -61,8 +61,9 @@ def read_identity(root: Path) -> RunRecord:
     """Read what a run folder says of itself, without its results.
 
     Raises:
-        InputError: It is no run folder, or a file was altered.
+        InputError: It is no run folder, has links, or a file was altered.
     """
+    storage.require_own_files(root)
     machines, timings = root / MACHINES, root / TIMINGS
     return RunRecord(
         root=root,

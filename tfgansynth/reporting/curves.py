@@ -78,8 +78,8 @@ def write_plot(curve: LearningCurve, folder: Path, stem: str) -> None:
     with matplotlib.rc_context(_STYLE):
         figure = _figure(curve)
         for kind, unstable in (("svg", {"Date": None}), ("png", {"Software": None})):
-            with storage.whole_file(folder / f"{stem}.{kind}") as beside:
-                figure.savefig(beside, format=kind, dpi=160, metadata=unstable)
+            with storage.whole_file(folder / f"{stem}.{kind}") as file:
+                figure.savefig(file, format=kind, dpi=160, metadata=unstable)
 
 
 def _figure(curve: LearningCurve) -> Figure:

@@ -8,7 +8,7 @@ from typing import Any
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import cases_to_csv, read_cases
-from tfgansynth.experiment.run_folder import Run
+from tfgansynth.experiment.run_folder import Run, locked_folder
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, make_comparison
@@ -54,24 +54,27 @@ def merge(roots: Sequence[Path], to: Path) -> tuple[list[FoldResults], Compariso
 
     Raises:
         InputError: A run is not what its predictions give, differs from the others in
-            more than its seed, or has results of a fold that has others; or the
-            merged results were altered. Nothing is written then.
+            more than its seed, or has results of a fold that has others; the merged
+            results were altered; or another process merges into them. Nothing is
+            written then.
     """
-    folds = {fold.place: fold for fold in read_merged(to)}
-    for root in roots:
-        for run in verified_runs(root):
-            for fold in _fold_results(run):
-                held = folds.get(fold.place)
-                folds[fold.place] = _joined(held, fold, to) if held else fold
-    if not folds:
+    runs = [run for root in roots for run in verified_runs(root)]
+    new = [fold for run in runs for fold in _fold_results(run)]
+    if not new and not is_merged(to):
         raise InputError(f"{to}: holds no results yet: name runs to take them from")
-    ordered = sorted(folds.values(), key=lambda fold: fold.order)
-    comparison = _compare(ordered, to)
-    for fold in ordered:
-        _write(fold, to / fold.place)
-    write_comparison(to, comparison)
-    if sets := sets_to_markdown(ordered):
-        storage.write_text(to / SETS_TEXT, sets)
+    to.mkdir(parents=True, exist_ok=True)
+    with locked_folder(to):
+        folds = {fold.place: fold for fold in read_merged(to)}
+        for fold in new:
+            held = folds.get(fold.place)
+            folds[fold.place] = _joined(held, fold, to) if held else fold
+        ordered = sorted(folds.values(), key=lambda fold: fold.order)
+        comparison = _compare(ordered, to)
+        for fold in ordered:
+            _write(fold, to / fold.place)
+        write_comparison(to, comparison)
+        if sets := sets_to_markdown(ordered):
+            storage.write_text(to / SETS_TEXT, sets)
     return ordered, comparison
 
 
@@ -145,10 +148,16 @@ def read_merged(folder: Path) -> list[FoldResults]:
     """Read all folds of merged results, by seed and number; none where there are none.
 
     Raises:
-        InputError: A file is missing, was altered, or is of another version.
+        InputError: A file is missing, was altered, is of another version, or lies
+            elsewhere than its record says; or the folder has links.
     """
-    paths = sorted(folder.glob(_FOLDS))
-    return sorted(map(_read, paths), key=lambda fold: fold.order)
+    storage.require_own_files(folder)
+    folds = []
+    for path in sorted(folder.glob(_FOLDS)):
+        folds.append(fold := _read(path))
+        if path.parent != folder / fold.place:
+            raise InputError(f"{path}: is of {fold.place}: move its folder there")
+    return sorted(folds, key=lambda fold: fold.order)
 
 
 def _fold_results(run: RunRecord) -> Iterator[FoldResults]:

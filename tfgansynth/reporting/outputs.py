@@ -16,38 +16,40 @@ from tfgansynth.runtime import storage
 
 
 def write_outputs(
-    roots: Sequence[Path], folder: Path
+    roots: Sequence[Path], folder: Path, grown: Path | None = None
 ) -> tuple[Table | None, Comparison | None]:
     """Write the tables of some runs, and what they show together.
 
     Args:
         roots: The run folders, each of a seed; all of one data set and one
             configuration but for the seed.
-        folder: Takes `comparison.json` and `comparison.md` of all of them. The last
-            run's folder has its own.
+        folder: Takes `comparison.json` and `comparison.md` of all of them.
+        grown: The run that has more than before, which takes its own; without it the
+            last.
 
     Returns:
-        The table of the last run; None while it has none of the paper's regimes. And
-        the comparison of all runs; None while no U-Net is finished.
+        The table of that run; None while it has none of the paper's regimes. And the
+        comparison of all runs; None while no U-Net is finished.
 
     Raises:
         InputError: A file of a run is missing, altered or damaged.
     """
     runs = [read_run(root) for root in roots]
-    table, comparison = None, None
-    for run in runs:
-        table = table_of(run)
+    tables = [table_of(run) for run in runs]
+    index = roots.index(grown or roots[-1])
+    comparison = None
+    for run, table in zip(runs, tables, strict=True):
         if table:
             converter.write(run.root / files.TABLE, table)
             storage.write_text(run.root / files.TABLE_SHEET, table_to_csv(table))
             storage.write_text(run.root / files.TABLE_TEXT, table_to_markdown(table))
-    # The last run is the one that has grown; a study's folder shows all of them.
-    for place, shown in {runs[-1].root: runs[-1:], folder: runs}.items():
+    own = runs[index : index + 1]
+    for place, shown in {roots[index]: own, folder: runs}.items():
         comparison = comparison_of(shown)
         if comparison:
             place.mkdir(exist_ok=True)
             write_comparison(place, comparison)
-    return table, comparison
+    return tables[index], comparison
 
 
 def write_comparison(folder: Path, comparison: Comparison) -> None:

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,8 @@ _DIGEST = "sha256"
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; the file appears as `path` once it is complete.
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write to, which appears as `path` once it is complete.
 
     Whatever stops the program or the machine in between leaves the old file or the
     new one.
@@ -39,8 +39,12 @@ def whole_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + PARTIAL)
     with named(path):
-        yield beside
-        _flush(beside)
+        # In a folder from others the name may be a link, which is not to be followed.
+        _remove(beside)
+        with beside.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         beside.replace(path)
         _flush(path.parent)
 
@@ -62,17 +66,41 @@ def whole_folder(path: Path) -> Iterator[Path]:
     An unfinished one from before is removed.
     """
     beside = path.with_name(path.name + PARTIAL)
-    shutil.rmtree(beside, ignore_errors=True)
+    _remove(beside)
     beside.mkdir(parents=True)
     yield beside
     for folder, _, names in os.walk(beside):
         for name in names:
             _flush(Path(folder, name))
         _flush(Path(folder))
-    if path.exists():
-        shutil.rmtree(path)
+    _remove(path)
     beside.replace(path)
     _flush(path.parent)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def require_own_files(folder: Path) -> None:
+    """Refuse links below a folder, which a sender can point at files of the user.
+
+    The folder itself may be a link, as to a larger disk.
+
+    Raises:
+        InputError: There is a link.
+    """
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            if (path := Path(parent, name)).is_symlink():
+                raise InputError(
+                    f"{path}: is a symbolic link: results must lie in their folder "
+                    "themselves: put in its place what it points to"
+                )
 
 
 def _flush(path: Path) -> None:
@@ -86,8 +114,8 @@ def _flush(path: Path) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all."""
-    with whole_file(path) as beside:
-        beside.write_bytes(content)
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -248,7 +276,7 @@ def encode_png(pixels: ByteArray) -> bytes:
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays as an uncompressed `.npz` that carries their hash."""
     content = {**arrays, _DIGEST: np.array(_hash_named(arrays))}
-    with whole_file(path) as beside, beside.open("wb") as file:
+    with whole_file(path) as file:
         np.savez(file, allow_pickle=False, **content)
 
 

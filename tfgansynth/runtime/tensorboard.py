@@ -47,7 +47,8 @@ class EventLog:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / name
-        self._file = self._path.open("ab")
+        # A link would have another file cut off.
+        self._file = open(self._path, "ab", opener=_open_itself)  # noqa: SIM115
         if self.size < size:
             print(
                 f"{self._path}: is missing or shorter than at the last checkpoint: "
@@ -115,3 +116,7 @@ class EventLog:
         event = Event(wall_time=time.time(), **content)
         with storage.named(self._path):
             self._records.write(event.SerializeToString())
+
+
+def _open_itself(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)

@@ -138,6 +138,8 @@ def save_keras(
     path.parent.mkdir(parents=True, exist_ok=True)
     # Keras writes in place and requires the ending.
     beside = path.with_name(f"{path.name}{storage.PARTIAL}.keras")
+    # And it follows a link of this name.
+    beside.unlink(missing_ok=True)
     try:
         model.save(beside)
         with zipfile.ZipFile(beside) as archive:

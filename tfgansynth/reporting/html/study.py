@@ -114,6 +114,7 @@ def read_study(folder: Path) -> Study:
     Raises:
         InputError: It is neither, or a file is missing or damaged.
     """
+    storage.require_own_files(folder)
     path = folder / COMPARISON
     if not path.is_file():
         raise InputError(

@@ -41,9 +41,10 @@ def verify(root: Path, rounding: float = 0.0) -> Differences:
     relative difference is at most `rounding` are equal.
 
     Raises:
-        InputError: It is no such folder.
+        InputError: It is no such folder, or has links.
     """
     root = root.resolve()
+    storage.require_own_files(root)
     curves = sorted(root.glob(f"{files.CURVE}*.json"))
     has_comparison = (root / files.COMPARISON).is_file()
     if not has_comparison and not curves:

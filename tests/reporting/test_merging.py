@@ -1,0 +1,131 @@
+"""What a merge makes of results that someone else has sent."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reporting.html.conftest import run
+from tfgansynth.errors import InputError
+from tfgansynth.records.reading import read_run
+from tfgansynth.reporting import merging
+from tfgansynth.reporting.merging import merge, verify_merged
+from tfgansynth.runtime import storage
+
+__all__ = ["run"]
+
+
+@pytest.fixture(autouse=True)
+def _believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the numbers of runs as they are: these have been made up."""
+    monkeypatch.setattr(merging, "verified_runs", lambda root: [read_run(root)])
+
+
+@pytest.fixture
+def merged(run: Path, tmp_path: Path) -> Path:
+    merge([run], tmp_path / "shared" / "merged")
+    return tmp_path / "shared" / "merged"
+
+
+def reseal(path: Path, change: Callable[[Any], None]) -> None:
+    record = json.loads(path.read_text())
+    del record["sha256"]
+    change(record)
+    storage.write_record(path, record)
+
+
+def tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+NAMES = ["../outside", "../../outside", "/outside", "a/b", "Phantoms", "", "phantoms\n"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_cannot_name_another_place(run: Path, tmp_path: Path, name: str) -> None:
+    sent = Path(shutil.copytree(run, tmp_path / "sent"))
+    for path in sent.glob("fold-1/unet*/provenance.json"):
+        reseal(path, lambda record: record["dataset"].update(name=name))
+    to = tmp_path / "shared" / "merged"
+    before = tree(tmp_path)
+
+    with pytest.raises(InputError, match=r"provenance\.json: .*expected \[a-z0-9-\]"):
+        merge([sent], to)
+
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_merged_fold_cannot_name_another_place(merged: Path, name: str) -> None:
+    (path,) = merged.glob("*/fold-1/fold.json")
+    reseal(path, lambda record: record["dataset"].update(name=name))
+    before = tree(merged.parents[1])
+
+    with pytest.raises(InputError, match=r"fold\.json: .*expected \[a-z0-9-\]"):
+        merge([], merged)
+
+    assert tree(merged.parents[1]) == before
+
+
+@pytest.mark.parametrize("use", [verify_merged, lambda to: merge([], to)])
+def test_a_fold_is_where_its_record_says(
+    merged: Path, use: Callable[[Path], Any]
+) -> None:
+    """A second copy would count twice, or instead of the first."""
+    (path,) = merged.glob("*/fold-1")
+    shutil.copytree(path, merged / "again" / "fold-1")
+
+    with pytest.raises(InputError, match=r"again/fold-1/fold\.json: is of phantoms-"):
+        use(merged)
+
+
+@pytest.mark.parametrize("use", [verify_merged, lambda to: merge([], to)])
+def test_merged_results_with_a_link_are_refused(
+    merged: Path, tmp_path: Path, use: Callable[[Path], Any]
+) -> None:
+    (path,) = merged.glob("*/fold-1")
+    path.rename(tmp_path / "victim")
+    path.symlink_to(tmp_path / "victim")
+
+    with pytest.raises(InputError, match="fold-1: is a symbolic link"):
+        use(merged)
+
+
+def test_two_merges_at_once_do_not_lose_each_others_folds(
+    merged: Path, run: Path
+) -> None:
+    before = tree(merged)
+    # As another process has it.
+    handle = os.open(merged, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+
+    with pytest.raises(InputError, match="merged: another process works in"):
+        merge([run], merged)
+
+    os.close(handle)
+    merge([run], merged)
+    assert tree(merged) == before
+
+
+def test_a_merge_holds_its_folder(
+    merged: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, seen = merging._write, []
+
+    def look(*arguments: Any) -> None:
+        handle = os.open(merged, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(handle)
+        seen.append((merged / "run.holder").read_text())
+        write(*arguments)
+
+    monkeypatch.setattr(merging, "_write", look)
+    merge([run], merged)
+
+    assert seen[0].startswith(f"process {os.getpid()} on ")
