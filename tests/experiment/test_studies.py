@@ -17,7 +17,7 @@ from tfgansynth.experiment.experiment_data import (
     prepare,
 )
 from tfgansynth.experiment.plan import Request
-from tfgansynth.experiment.studies import fit_counts, prepare_curve
+from tfgansynth.experiment.studies import adopt_baseline, fit_counts, prepare_curve
 from tfgansynth.presets import PRESETS
 
 CONFIG = PRESETS["paper"]
@@ -154,3 +154,13 @@ def test_each_number_of_a_curve_has_its_run(tmp_path: Path) -> None:
     ]
     names = [part.name for part in curve(4).parts]
     assert names == [f"n004/{run}"] * 2
+
+
+def test_a_baseline_with_a_link_is_refused(tmp_path: Path) -> None:
+    """Its target would be copied into the run."""
+    root = tmp_path / "runs"
+    root.mkdir()
+    (root / "fold-1").symlink_to(tmp_path)
+    nothing: Any = None
+    with pytest.raises(InputError, match="fold-1: is a symbolic link"):
+        adopt_baseline(nothing, root)

@@ -11,7 +11,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.util.tensor_util import make_ndarray
 
 MAY_DIFFER = {
-    "run.lock": "names the process",
+    "run.holder": "names the process",
     "timings.json": "wall times",
     "memory.json": "memory of the process",
 }

@@ -28,7 +28,7 @@ OUTCOMES = {
     "machine.json": {MADE_AGAIN, UNUSED},
     "timings.json": {MADE_AGAIN},
     "memory.json": {MADE_AGAIN},
-    "run.lock": {MADE_AGAIN},
+    "run.holder": {MADE_AGAIN},
     "table.json": {MADE_AGAIN},
     "table.csv": {MADE_AGAIN},
     "table.md": {MADE_AGAIN},

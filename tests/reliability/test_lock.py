@@ -30,5 +30,5 @@ def test_a_second_process_is_turned_away_and_the_first_goes_on(
     assert second.code == 2
     (line,) = second.stderr.splitlines()
     assert f"process {holder} on " in line
-    assert "works in this run folder" in line
+    assert "works in this folder" in line
     assert_same(first.wait(), tmp_path, reference)

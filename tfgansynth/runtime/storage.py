@@ -98,8 +98,8 @@ def require_own_files(folder: Path) -> None:
         for name in (*folders, *names):
             if (path := Path(parent, name)).is_symlink():
                 raise InputError(
-                    f"{path}: is a symbolic link: results must lie in their folder "
-                    "themselves: put in its place what it points to"
+                    f"{path}: is a symbolic link: a folder of results must hold its "
+                    "files itself: put in its place what it points to"
                 )
 
 
