@@ -235,7 +235,7 @@ def test_a_run_with_a_link_is_refused(tmp_path: Path, name: str) -> None:
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(tmp_path / "victim")
-    with pytest.raises(InputError, match="symbolic link"):
+    with pytest.raises(InputError, match=r"symbolic link|is a link"):
         open_run(tmp_path / "out")
 
 

@@ -33,7 +33,7 @@ def linked(run: Path, tmp_path: Path) -> Path:
     [read_run, verify, write_report, lambda run: merge([run], run.with_name("to"))],
 )
 def test_a_run_with_a_link_is_refused(use: Callable[[Path], Any], linked: Path) -> None:
-    with pytest.raises(InputError, match=r"report\.html\.partial: is a symbolic link"):
+    with pytest.raises(InputError, match=r"report\.html\.partial: is a link or"):
         use(linked)
 
     assert (linked.parents[1] / "victim").read_text() == "precious"
@@ -43,7 +43,7 @@ def test_a_run_with_a_link_is_refused(use: Callable[[Path], Any], linked: Path) 
 def test_a_study_with_a_link_is_refused(own_study: Path) -> None:
     (own_study / "report.html.partial").symlink_to(own_study)
 
-    with pytest.raises(InputError, match=r"report\.html\.partial: is a symbolic link"):
+    with pytest.raises(InputError, match=r"report\.html\.partial: is a link or"):
         write_report(own_study)
 
 
@@ -57,7 +57,7 @@ def test_a_command_refuses_it_in_one_line(
 
     (line,) = capsys.readouterr().err.splitlines()
     assert end.value.code == 2
-    assert line.startswith(f"error: {linked}/report.html.partial: is a symbolic link")
+    assert line.startswith(f"error: {linked}/report.html.partial: is a link or")
 
 
 def test_the_folder_of_a_run_may_be_a_link(run: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import errno
 import hashlib
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -351,17 +352,25 @@ def test_a_link_in_the_place_of_a_partial_folder_is_not_followed(
     assert [file.name for file in path.parent.iterdir()] == ["set"]
 
 
-@pytest.mark.parametrize("target", ["file", "folder", "nothing"])
-def test_links_below_a_folder_are_refused(tmp_path: Path, target: str) -> None:
-    (tmp_path / "file").write_text("")
-    (tmp_path / "folder").mkdir()
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.symlink_to("/etc/hostname"),
+        lambda path: path.symlink_to("/etc"),
+        lambda path: path.symlink_to("nowhere"),
+        os.mkfifo,
+    ],
+)
+def test_links_and_pipes_below_a_folder_are_refused(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     run = tmp_path / "disk" / "run"
     (run / "fold-1").mkdir(parents=True)
     # A user may keep the run itself on another disk.
     (tmp_path / "run").symlink_to(run)
     storage.require_own_files(tmp_path / "run")
 
-    (run / "fold-1" / "x").symlink_to(tmp_path / target)
+    make(run / "fold-1" / "x")
 
-    with pytest.raises(InputError, match="run/fold-1/x: is a symbolic link: "):
+    with pytest.raises(InputError, match="run/fold-1/x: is a link or a special file: "):
         storage.require_own_files(tmp_path / "run")

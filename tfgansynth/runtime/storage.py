@@ -87,19 +87,20 @@ def _remove(path: Path) -> None:
 
 
 def require_own_files(folder: Path) -> None:
-    """Refuse links below a folder, which a sender can point at files of the user.
+    """Refuse a folder with anything but files and folders in it.
 
+    A sender can point links at files of the user, and pipes keep their reader waiting.
     The folder itself may be a link, as to a larger disk.
 
     Raises:
-        InputError: There is a link.
+        InputError: There is a link or a special file.
     """
     for parent, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            if (path := Path(parent, name)).is_symlink():
+        for path in (Path(parent, name) for name in (*folders, *names)):
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 raise InputError(
-                    f"{path}: is a symbolic link: a folder of results must hold its "
-                    "files itself: put in its place what it points to"
+                    f"{path}: is a link or a special file: put a copy of the file or "
+                    "folder itself in its place"
                 )
 
 

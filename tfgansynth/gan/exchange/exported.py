@@ -162,11 +162,8 @@ def _hash_plain(folder: Path) -> dict[str, str]:
     """Hash all files of a folder that has nothing but files and folders."""
     n_bytes = n_files = 0
     try:
+        storage.require_own_files(folder)
         for path in folder.rglob("*"):
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise InputError(
-                    f"{path}: is a link or a special file: copy the model whole"
-                )
             n_files += 1
             n_bytes += path.stat().st_size
             if n_files > MOST_FILES or n_bytes > MOST_BYTES:
