@@ -23,6 +23,10 @@ def main() -> None:
         os.abort()
     elif way == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif way == "kill once":
+        if not os.path.exists(rest[0]):
+            open(rest[0], "x").close()
+            os.kill(os.getpid(), signal.SIGKILL)
     elif way == "hang":
         time.sleep(600)
     elif way == "allocate":

@@ -80,6 +80,22 @@ def test_memory_that_numpy_lacks_is_told_too() -> None:
     assert explained[1].startswith("error: out of memory")
 
 
+def test_the_file_that_filled_the_disk_is_named_and_not_what_failed_after_it() -> None:
+    def fill(name: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", name)
+
+    def fill_both() -> None:
+        try:
+            fill("checkpoint")
+        finally:
+            fill("events")
+
+    with pytest.raises(OSError, match="events") as caught:
+        fill_both()
+    explained = explain(caught.value, resumes=False)
+    assert explained == (FAILED, "error: checkpoint: the disk is full: free some space")
+
+
 def test_a_tool_that_does_not_resume_does_not_say_so() -> None:
     assert explain(KeyboardInterrupt(), resumes=False) == (INTERRUPTED, "interrupted")
     explained = explain(OSError(errno.ENOSPC, "No space"), resumes=False)

@@ -1,11 +1,15 @@
 """What the chain says and records besides its results, and how long it takes."""
 
+import errno
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, RunError
 from tfgansynth.experiment import executors, stages
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, PlannedStage
@@ -16,7 +20,7 @@ from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import checkpoints, devices, storage
 from tfgansynth.synthesis.sampling import ModeCollapseError
 
-FLOAT32 = "float32 throughout (nothing for bfloat16 found)"
+FLOAT32 = "on the CPU (X), float32 throughout (nothing for bfloat16 found)"
 
 
 @pytest.fixture
@@ -32,6 +36,7 @@ def tell(
 ) -> list[str]:
     """Begin, or go on with, a GAN on a machine with such units; what is said."""
     monkeypatch.setattr(devices, "bfloat16_units", lambda: units)
+    monkeypatch.setattr(executors, "explain_device", lambda: "on the CPU (X)")
     monkeypatch.setattr(executors, "describe_machine", lambda: {"units": list(units)})
     executors.report_precision(run, "fold-1/gan", "GAN", "auto")
     return capsys.readouterr().out.splitlines()
@@ -45,7 +50,8 @@ def test_what_auto_chose_is_said_and_recorded(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tell(run, monkeypatch, capsys, "AMX") == [
-        "GAN: bfloat16 convolutions (AMX found); weights, moments and losses float32"
+        "GAN: on the CPU (X), bfloat16 convolutions (AMX found); "
+        "weights, moments and losses float32"
     ]
     assert storage.read_record(run.root / "machine.json") == {
         "machines": [{"units": ["AMX"]}],
@@ -95,6 +101,49 @@ def test_a_stage_says_and_records_where_its_time_went(
         "fold-1/gan",
         "fold-1/gan/steps",
     ]
+
+
+def test_what_ended_a_stage_is_not_hidden_by_times_that_cannot_be_written(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Run, seconds: dict[str, float]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "timings.json")
+
+    monkeypatch.setattr(Run, "add_seconds", full)
+    with pytest.raises(RunError, match="diverged"), executors.timed(run, "fold-1/gan"):
+        raise RunError("diverged")
+    with pytest.raises(OSError, match=r"timings\.json"), executors.timed(run, "x"):
+        pass
+
+
+def test_the_networks_of_a_finished_stage_are_released(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow alone keeps them for ever; see `networks_released`."""
+    graphs: list[Any] = []
+
+    def train(*_: object) -> None:
+        weights = tf.Variable([1.0])
+
+        @tf.custom_gradient
+        def doubled(x: Any) -> Any:
+            return 2 * x, lambda upstream: 2 * upstream
+
+        @tf.function
+        def step() -> Any:
+            with tf.GradientTape() as tape:
+                loss = doubled(weights + 0.0)
+            return tape.gradient(loss, weights)
+
+        assert step() == 2
+        graphs.append(weakref.ref(step.get_concrete_function().graph))
+
+    monkeypatch.setattr(stages, "COMPUTE", dict.fromkeys(Kind, train))
+    (planned,) = experiment.plan([2], lambda _: Request(gan=True)).stages
+    executors.run_stage(experiment, planned)
+
+    (graph,) = graphs
+    assert graph() is None
 
 
 def collapsing(_: Experiment, planned: PlannedStage) -> None:

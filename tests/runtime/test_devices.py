@@ -174,6 +174,43 @@ def test_tensor_cores_have_a_compute_capability(
     assert devices._has_tensor_cores(capabilities) is expected
 
 
+@pytest.mark.parametrize(
+    ("found", "present", "visible", "line"),
+    [
+        (["GPU:0"], True, "0", "on the GPU (A GPU)"),
+        ([], False, "0", "on the CPU (A CPU)"),
+        (
+            [],
+            True,
+            "0",
+            "on the CPU (A CPU; TensorFlow cannot load the libraries of the NVIDIA "
+            "GPU: pip install 'tensorflow[and-cuda]')",
+        ),
+        (
+            [],
+            True,
+            "-1",
+            "on the CPU (A CPU; CUDA_VISIBLE_DEVICES hides the NVIDIA GPU)",
+        ),
+    ],
+)
+def test_the_device_is_named_and_a_gpu_that_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    found: list[str],
+    present: bool,
+    visible: str,
+    line: str,
+) -> None:
+    monkeypatch.setattr(devices, "gpus", lambda: found)
+    monkeypatch.setattr(devices, "gpu_details", lambda _: [{"device_name": "A GPU"}])
+    monkeypatch.setattr(devices, "processor_name", lambda: "A CPU")
+    monkeypatch.setattr(devices, "_NVIDIA", (str(tmp_path),) if present else ())
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert devices.explain_device() == line
+    assert devices.has_unused_gpu() is (present and not found)
+
+
 @pytest.mark.parametrize("named", ["float32", "bfloat16"])
 @pytest.mark.parametrize("flags", [(), ("amx_bf16",)])
 def test_a_named_format_is_taken_on_any_machine(
@@ -243,6 +280,7 @@ def test_a_description_is_plain_and_complete() -> None:
         "processor",
         "cpu_features",
         "gpus",
+        "has_unused_gpu",
         "bfloat16_units",
         "threads",
         "kernels",

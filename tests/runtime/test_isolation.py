@@ -29,10 +29,17 @@ def test_a_program_that_ends_well_is_silent(capfd: pytest.CaptureFixture[str]) -
 def test_a_crash_becomes_a_line(
     way: str, reason: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(isolation.Failure, match=f"^{reason}$"):
+    with pytest.raises(isolation.Failure, match=f"^{reason}$") as caught:
         isolation.run_isolated(FAKE, way, seconds=30)
+    assert caught.value.from_outside is (way == "kill")
 
     assert capfd.readouterr() == ("", "")
+
+
+def test_one_end_from_outside_is_made_good(tmp_path: Path) -> None:
+    isolation.run_isolated(FAKE, "kill once", str(tmp_path / "killed"), seconds=30)
+
+    assert (tmp_path / "killed").exists()
 
 
 def test_a_hang_is_ended() -> None:

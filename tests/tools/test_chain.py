@@ -29,8 +29,9 @@ def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     assert "PHANTOMS: procedural images, not patients" in done.stdout
     assert "synthetic only: 0 real, 6 synthetic; 10 of 10 test cases" in done.stdout
-    assert done.stdout.count("GAN: float32 throughout (as configured; ") == 1
-    assert done.stdout.count("U-Net: float32 throughout (as configured; ") == 3
+    assert done.stdout.count("GAN: on the ") == 1
+    assert done.stdout.count("U-Net: on the ") == 3
+    assert done.stdout.count("), float32 throughout (as configured; ") == 4
     assert "\nSECONDS " in done.stdout
     return folder
 

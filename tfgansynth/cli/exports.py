@@ -53,6 +53,8 @@ def export_generator(options: ExportGenerator) -> None:
     facts = GeneratorFacts(
         provenance=from_json(GeneratorProvenance, provenance, folder),
         size=config.data.size,
+        mask_threshold=config.synthesis.mask_threshold,
+        mask_components=config.mask_components,
         freezing=report,
         seconds=run.timings.get(stage),
         machines=run.attempts(stage),

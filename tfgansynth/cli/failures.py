@@ -32,6 +32,9 @@ def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
     if isinstance(fault, KeyboardInterrupt):
         return INTERRUPTED, f"interrupted: {again}" if resumes else "interrupted"
     hint = f": {again}" if resumes else ""
+    # What closes a file behind a full disk fails too: the first failure is told.
+    while fault.__context__ and _is_full(fault.__context__):
+        fault = fault.__context__
     if _is_full(fault):
         return FAILED, f"error: {_place(fault)}the disk is full: free some space{hint}"
     if _is_out_of_memory(fault):

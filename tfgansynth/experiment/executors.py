@@ -24,7 +24,9 @@ from tfgansynth.records.files import ASSESSMENT, PROVENANCE
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.devices import (
     describe_machine,
+    explain_device,
     explain_precision,
+    networks_released,
     resident_peak,
     resolve_precision,
 )
@@ -91,7 +93,7 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> bool:
     provenance = stages.full_provenance(experiment, planned)
     if is_done(experiment, planned, provenance):
         return False
-    with timed(run, planned.name) as timer:
+    with networks_released(), timed(run, planned.name) as timer:
         stage = Stage(
             folder=folder,
             provenance=provenance,
@@ -181,11 +183,19 @@ def timed(run: Run, stage: str) -> Iterator[Timer]:
     timer = Timer()
     try:
         yield timer
-    finally:
-        timings = timer.timings(stage)
-        run.add_seconds(timings)
-        parts = shares(timings[stage], timer.seconds)
-        print(f"TIME: {stage} {duration(timings[stage])}{parts and f': {parts}'}")
+    except BaseException:
+        # What has ended the stage is told, and not that its time has no room either.
+        with contextlib.suppress(OSError):
+            _tell_time(run, stage, timer)
+        raise
+    _tell_time(run, stage, timer)
+
+
+def _tell_time(run: Run, stage: str, timer: Timer) -> None:
+    timings = timer.timings(stage)
+    run.add_seconds(timings)
+    parts = shares(timings[stage], timer.seconds)
+    print(f"TIME: {stage} {duration(timings[stage])}{parts and f': {parts}'}")
 
 
 def _record_machine(run: Run, planned: PlannedStage) -> None:
@@ -201,8 +211,8 @@ def _record_machine(run: Run, planned: PlannedStage) -> None:
 
 
 def report_precision(run: Run, stage: str, network: str, precision: Precision) -> None:
-    """Print and record in which number format a network is trained from here on."""
-    print(f"{network}: {explain_precision(precision)}")
+    """Print and record where, and in which number format, a network is trained."""
+    print(f"{network}: {explain_device()}, {explain_precision(precision)}")
     resolved = resolve_precision(precision)
     done = checkpoints.newest_step(run.root / stage / "checkpoints")
     earlier = run.add_machine(stage, describe_machine(), precision=resolved, done=done)

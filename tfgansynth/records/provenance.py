@@ -174,6 +174,8 @@ class GeneratorFacts:
 
     Attributes:
         size: Side of the images in pixels.
+        mask_threshold: Grey value from which the run takes a mask pixel for foreground.
+        mask_components: Components that a clean mask keeps at most.
         freezing: What freezing its moments changed.
         seconds: What its training took, over all attempts; None if unknown.
         machines: On what it was trained, attempt by attempt.
@@ -181,6 +183,8 @@ class GeneratorFacts:
 
     provenance: GeneratorProvenance
     size: int
+    mask_threshold: int
+    mask_components: int
     freezing: "FreezingReport"
     seconds: float | None = None
     machines: Sequence[tuple[Attempt, MachineFacts]] = ()

@@ -11,6 +11,7 @@ from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.records.assessments import Assessment
+from tfgansynth.records.converter import optional
 from tfgansynth.records.files import SPLITS
 from tfgansynth.records.regimes import Regime, SetKind
 from tfgansynth.segmentation.history import Epoch
@@ -79,6 +80,7 @@ class MachineFacts:
     cpu_features: tuple[str, ...]
     gpus: tuple[str, ...]
     bfloat16_units: tuple[str, ...]
+    has_unused_gpu: bool = optional(False)
     threads: int
     kernels: str
     versions: Mapping[str, str]

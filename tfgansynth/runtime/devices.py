@@ -3,13 +3,15 @@
 This module imports TensorFlow inside its functions only.
 """
 
+import contextlib
 import functools
+import gc
 import os
 import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ _PACKAGES = ("tensorflow", "keras", "numpy")
 _CPU_UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
 _TENSOR_CORES = (8, 0)
 """The first compute capability whose tensor cores support bfloat16."""
+_NVIDIA = ("/proc/driver/nvidia", "/dev/nvidia0")
+"""Where Linux shows a GPU of NVIDIA's whose driver is loaded."""
 
 
 def import_tensorflow_quietly() -> None:
@@ -50,11 +54,54 @@ def gpus() -> list[Any]:
     return list(tf.config.list_physical_devices("GPU"))
 
 
+def has_unused_gpu() -> bool:
+    """Whether an NVIDIA GPU is present that TensorFlow does not see."""
+    return not gpus() and any(map(os.path.exists, _NVIDIA))
+
+
+def explain_device() -> str:
+    """Say in a few words where TensorFlow computes, and why not on an idle GPU."""
+    found = gpus()
+    if found:
+        return f"on the GPU ({gpu_details(found)[0].get('device_name', 'unnamed')})"
+    name = processor_name()
+    if not has_unused_gpu():
+        return f"on the CPU ({name})"
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    reason = (
+        "CUDA_VISIBLE_DEVICES hides the NVIDIA GPU"
+        if hidden
+        else "TensorFlow cannot load the libraries of the NVIDIA GPU: "
+        "pip install 'tensorflow[and-cuda]'"
+    )
+    return f"on the CPU ({name}; {reason})"
+
+
 def gpu_details(devices: Sequence[Any]) -> list[dict[str, Any]]:
     """What TensorFlow knows of GPUs: `device_name`, `compute_capability` or less."""
     import tensorflow as tf
 
     return [tf.config.experimental.get_device_details(each) for each in devices]
+
+
+@contextlib.contextmanager
+def networks_released() -> Iterator[None]:
+    """Free the networks that the block has made, once nothing else uses them.
+
+    TensorFlow keeps each custom gradient of a compiled function by a name of its own
+    for ever, and with it the function's graph and all variables.
+    """
+    from tensorflow.python.framework import ops
+
+    registered = ops.gradient_registry._registry
+    earlier = set(registered)
+    try:
+        yield
+    finally:
+        for name in registered.keys() - earlier:
+            if name.startswith("CustomGradient-"):
+                del registered[name]
+        gc.collect()
 
 
 def compile_step(step: Callable[..., Any]) -> Any:
@@ -123,8 +170,9 @@ def describe_machine() -> dict[str, Any]:
     """Describe this machine and this program as plain values for JSON.
 
     Returns:
-        `processor`, `cpu_features`, `gpus`, `bfloat16_units`, `threads`, `kernels`,
-        `versions`, and `commit` of this program, None if it is not a git checkout.
+        `processor`, `cpu_features`, `gpus`, `has_unused_gpu`, `bfloat16_units`,
+        `threads`, `kernels`, `versions`, and `commit` of this program, None if it is
+        not a git checkout.
     """
     import tensorflow as tf
 
@@ -135,6 +183,7 @@ def describe_machine() -> dict[str, Any]:
         "processor": processor_name(),
         "cpu_features": sorted(cpu_flags()),
         "gpus": [each.get("device_name", "unnamed") for each in gpu_details(gpus())],
+        "has_unused_gpu": has_unused_gpu(),
         "bfloat16_units": list(bfloat16_units()),
         "threads": _threads(tf),
         "kernels": library.load()[1],

@@ -13,8 +13,22 @@ MOST_MEMORY_BYTES = 8 << 30
 _ROOT = Path(__file__).resolve().parents[2]
 
 
+CRASHES = frozenset(
+    (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+)
+"""Signals by which a process ends through its own doing."""
+
+
 class Failure(Exception):
-    """The process failed; the message is one line that says why."""
+    """The process failed; the message is one line that says why.
+
+    Attributes:
+        from_outside: It was ended by a signal of the system or of a user, twice.
+    """
+
+    def __init__(self, why: str, *, from_outside: bool = False) -> None:
+        super().__init__(why)
+        self.from_outside = from_outside
 
 
 def run_isolated(
@@ -24,6 +38,8 @@ def run_isolated(
     variables: Mapping[str, str] | None = None,
 ) -> None:
     """Run a module of this package as a program, without input or output.
+
+    A process that is ended from outside is started again, once.
 
     Args:
         module: Its full name. It should call `limit_memory` first.
@@ -35,25 +51,29 @@ def run_isolated(
         Failure: It crashed, ended with an error, or took too long.
     """
     paths = [str(_ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    try:
-        done = subprocess.run(
-            # Without -P, Python imports modules of the current folder first.
-            [sys.executable, "-P", "-m", module, *arguments],
-            env={
-                **os.environ,
-                **(variables or {}),
-                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as fault:
-        raise Failure(f"it took longer than {seconds} s") from fault
+    for _ in range(2):
+        try:
+            done = subprocess.run(
+                # Without -P, Python imports modules of the current folder first.
+                [sys.executable, "-P", "-m", module, *arguments],
+                env={
+                    **os.environ,
+                    **(variables or {}),
+                    "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as fault:
+            raise Failure(f"it took longer than {seconds} s") from fault
+        from_outside = done.returncode < 0 and -done.returncode not in CRASHES
+        if not from_outside:
+            break
     if done.returncode:
-        raise Failure(why_it_ended(done.returncode))
+        raise Failure(why_it_ended(done.returncode), from_outside=from_outside)
 
 
 def why_it_ended(exit_code: int | None) -> str:

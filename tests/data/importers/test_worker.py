@@ -99,6 +99,33 @@ def test_memory_is_bounded() -> None:
     assert f"Max address space         {decoding.MAX_BYTES} " in limits
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("mebibytes", [50, 100])
+def test_a_machine_without_memory_is_no_fault_of_the_file(
+    decoder: Callable[..., Path], kind: str, mebibytes: int
+) -> None:
+    sound = encoded(np.zeros((8000, 8000), np.uint8), kind)
+    assert worker.decode(sound).shape == (8000, 8000)
+    decoder(
+        "import resource\n"
+        f"resource.setrlimit(resource.RLIMIT_DATA, ({mebibytes} << 20,) * 2)\n"
+        f"runpy.run_path({decoding.__file__!r}, run_name='__main__')",
+        starts_up=False,
+    )
+
+    with pytest.raises(DecoderFailure, match="close other programs"):
+        worker.decode(sound)
+
+
+def test_a_stopped_process_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker.decode(encoded(RAMP))
+    os.kill(pid(), signal.SIGSTOP)
+    monkeypatch.setattr(worker, "ANSWER_SECONDS", 1.0)
+
+    np.testing.assert_array_equal(worker.decode(encoded(RAMP)), RAMP)
+
+
 @pytest.mark.parametrize("name", ["SIGABRT", "SIGSEGV", "SIGBUS"])
 def test_a_crash_in_two_processes_is_a_fault_of_the_file(
     decoder: Callable[..., Path], name: str

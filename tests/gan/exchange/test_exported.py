@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.gan.small import PROVENANCE, Z_DIM, noise, rewrite_weights
 from tfgansynth.arrays import split_pair
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, RunError
 from tfgansynth.gan.exchange import exported as exported_module
 from tfgansynth.gan.exchange.exported import open_exported
 from tfgansynth.gan.networks import Generator
@@ -204,6 +204,18 @@ def save_nan(folder: Path) -> None:
     tf.saved_model.save(
         module, str(folder), signatures={"serving_default": module.pairs}
     )
+
+
+def test_a_probe_that_is_killed_from_outside_is_no_fault_of_the_model(
+    original: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any, **__: Any) -> None:
+        raise isolation.Failure("killed by the system", from_outside=True)
+
+    monkeypatch.setattr(isolation, "run_isolated", killed)
+    path = original / "saved_model"
+    with pytest.raises(RunError, match=r"cannot be tested: .* twice killed by"):
+        exported_module._probe_isolated(path)
 
 
 def test_a_model_of_something_else_is_refused(

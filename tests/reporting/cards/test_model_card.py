@@ -39,6 +39,8 @@ OTHER = dataclasses.replace(MACHINE, gpus=("X",), commit="abc")
 FACTS = GeneratorFacts(
     provenance=GENERATOR,
     size=SIZE,
+    mask_threshold=100,
+    mask_components=2,
     freezing=REPORT,
     seconds=3725.4,
     machines=[
@@ -101,7 +103,7 @@ def test_the_card_says_what_the_model_came_from_and_its_limits() -> None:
         "1024 noise vectors",
         "3.46 of 255 grey",
         "98.76% of mask pixels agree",
-        "threshold them at 150, keep the largest components, fill holes",
+        "threshold them at 100, keep the largest components (at most 2), fill holes",
         "no basis for a diagnosis",
         "A SavedModel is a program: load only those from people you trust",
         "has the same weights and no program",

@@ -5,6 +5,7 @@
 
 import contextlib
 import io
+import mmap
 import os
 import resource
 import signal
@@ -30,6 +31,9 @@ MAX_BYTES = 2 << 30
 
 READY = b"ready"
 """The first bytes that the process writes, once its imports are done."""
+
+_ENOUGH_BYTES = 1 << 30
+"""A machine that has so much memory left has enough for the largest sound image."""
 
 LENGTH = struct.Struct(">Q")
 """Precedes the bytes of a file."""
@@ -161,11 +165,24 @@ def _answer(content: bytes) -> tuple[bytes, int, int, bytes]:
         image = decode(content)
         return _DTYPES[image.mode], image.height, image.width, image.tobytes()
     except Refusal as refusal:
-        return REFUSED, 0, 0, str(refusal).encode()
+        fault = refusal
     except MemoryError:
-        return REFUSED, 0, 0, str(_too_costly()).encode()
+        fault = _too_costly()
     except ImportError as error:
-        return FAILED, 0, 0, str(error).encode()
+        return FAILED, 0, 0, f"{error}; check the installation of Pillow".encode()
+    if _lacks_memory():
+        return FAILED, 0, 0, b"out of memory; close other programs, or raise its limit"
+    return REFUSED, 0, 0, str(fault).encode()
+
+
+def _lacks_memory() -> bool:
+    """Whether memory is short here, for which Pillow's decoders blame the image."""
+    try:
+        # A shared one, the default, is left out of some limits.
+        mmap.mmap(-1, _ENOUGH_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError:
+        return True
+    return False
 
 
 def _import_formats() -> None:

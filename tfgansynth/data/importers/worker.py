@@ -9,6 +9,8 @@ Why a process ended decides who is to blame:
 - Its processor time is used up (SIGPROF): the image takes too long to decode.
 - It crashed (SIGSEGV, SIGABRT, ...): the image is damaged, if it crashes a second
   process too.
+- Memory is short on this machine, so that it could not decode any image: the machine
+  is at fault.
 - Anything else (killed by the system, a library that is missing, no answer in time):
   the machine is at fault, if a second process fails too. The image may be sound.
 """
@@ -28,7 +30,7 @@ from numpy.typing import NDArray
 from tfgansynth.data.importers import decoding
 from tfgansynth.data.importers.decoding import Refusal
 from tfgansynth.errors import one_line
-from tfgansynth.runtime.isolation import why_it_ended
+from tfgansynth.runtime.isolation import CRASHES, why_it_ended
 
 ANSWER_SECONDS = 60.0
 """Wall-clock time for one file. Only a machine that is overloaded, out of memory or
@@ -36,10 +38,6 @@ suspended needs more: processor time is limited to `decoding.MAX_SECONDS`."""
 
 _EXIT_SECONDS = 5.0
 """Time from the end of the output to the end of the process."""
-
-_CRASHES = frozenset(
-    (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
-)
 
 
 class DecoderFailure(Exception):
@@ -147,8 +145,7 @@ def decode(content: bytes) -> NDArray[np.uint8 | np.uint16]:
         raise Refusal(body.decode())
     if dtype == decoding.FAILED:
         raise DecoderFailure(
-            f"the image decoder does not work: {one_line(body.decode())}; check the "
-            "installation of Pillow"
+            f"the image decoder does not work: {one_line(body.decode())}"
         )
     return np.frombuffer(body, dtype.decode()).reshape(height, width)
 
@@ -189,16 +186,17 @@ def _exchange(content: bytes) -> tuple[bytes, int, int, bytes]:
 
 def _verdict(ended: _Ended) -> Exception:
     """Blame the image for a crash, and the machine for any other end."""
-    if ended.while_decoding and -ended.exit_code in _CRASHES:
+    if ended.while_decoding and -ended.exit_code in CRASHES:
         name = signal.Signals(-ended.exit_code).name
         return Refusal(
             f"is damaged: it crashes the image decoder ({name}); copy or export it "
             "again"
         )
-    # A positive exit code comes from an exception of Python, such as a failed import.
+    # A positive exit code comes from an exception of Python: a failed import, or no
+    # memory for the content of a file.
     advice = (
         "check the installation of Pillow"
-        if ended.exit_code > 0
+        if ended.exit_code > 0 and not ended.while_decoding
         else "close other programs and run the command again"
     )
     return DecoderFailure(f"the image decoder failed twice ({ended}); {advice}")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import ByteArray, FloatArray, split_pair
 from tfgansynth.config import Config, DataConfig, UNetConfig
 from tfgansynth.config_checks import check, generator_weights
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, RunError
 from tfgansynth.gan.exchange.export import PROVENANCE, WEIGHTS, named_weights
 from tfgansynth.gan.networks import Generator, config_of
 from tfgansynth.runtime import isolation, storage
@@ -202,6 +202,12 @@ def _probe_isolated(path: Path) -> None:
             _PROGRAM, str(path), seconds=_MOST_SECONDS, variables=quiet
         )
     except isolation.Failure as fault:
+        if fault.from_outside:
+            raise RunError(
+                f"{path}: cannot be tested: the process that loads it was twice "
+                f"{fault}: close other programs and run the "
+                "command again"
+            ) from fault
         raise InputError(
             f"{path}: is not a SavedModel of a generator, z -> pairs, or is damaged "
             f"({fault})"
