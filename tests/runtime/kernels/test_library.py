@@ -1,3 +1,4 @@
+import os
 import platform
 import shutil
 import subprocess
@@ -82,6 +83,57 @@ def test_kernels_are_compiled_once(
     monkeypatch.setattr(subprocess, "run", note)
     assert library._compiled(compiler) == first
     assert [command[1:] for command in calls] == [["--version"]]
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeroed", "empty"])
+def test_a_damaged_library_is_compiled_again(
+    tmp_path: Path, compiler: str, damage: str
+) -> None:
+    first = library._compiled(compiler)
+    content = first.read_bytes()
+    half = len(content) // 2
+    damaged = {"cut": content[:half], "zeroed": bytes(len(content)), "empty": b""}
+    first.write_bytes(damaged[damage])
+
+    again = library._compiled(compiler)
+
+    assert compiled(tmp_path) == [again]
+    kernels, words = library.load()
+    assert kernels is not None, words
+
+
+def test_a_library_that_cannot_be_loaded_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compiler: str
+) -> None:
+    text = tmp_path / "text.so"
+    text.write_text("no library")
+    monkeypatch.setattr(library, "_compiled", lambda compiler: text)
+    kernels, words = library.load()
+    assert kernels is None
+    assert words.startswith(f"TensorFlow's own (ours cannot be loaded: {text}: ")
+
+
+@pytest.mark.parametrize("place", ["no home", "a file in the way"])
+def test_without_a_place_for_them_there_are_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compiler: str, place: str
+) -> None:
+    if place == "no home":
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+        reason = "no home folder to keep ours in: set XDG_CACHE_HOME"
+    else:
+        (tmp_path / "tfgansynth").write_text("")
+        reason = f"[Errno 20] Not a directory: '{tmp_path}/tfgansynth/kernels'"
+    assert library.load() == (None, f"TensorFlow's own ({reason})")
+
+
+def test_a_compiler_that_takes_too_long_is_told(
+    monkeypatch: pytest.MonkeyPatch, compiler: str
+) -> None:
+    monkeypatch.setattr(library, "_SECONDS_TO_COMPILE", 0.001)
+    kernels, words = library.load()
+    assert kernels is None
+    assert words == "TensorFlow's own (ours took more than 0.001 s to compile)"
 
 
 def test_a_changed_source_is_another_library(

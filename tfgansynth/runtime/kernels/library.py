@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfgansynth.runtime import storage
 from tfgansynth.runtime.devices import cpu_flags
 
 _SOURCE = Path(__file__).with_name("filter_gradient.cc")
@@ -40,11 +41,12 @@ def load() -> tuple[Any, str]:
     try:
         operations = tf.load_op_library(str(_compiled(compiler)))
     except (OSError, subprocess.SubprocessError, tf.errors.OpError) as error:
-        return None, f"TensorFlow's own (ours did not compile: {_first_line(error)})"
+        return None, f"TensorFlow's own ({_reason(error)})"
     return operations, f"ours, compiled by {Path(compiler).name}"
 
 
 def _compiled(compiler: str) -> Path:
+    """Return the library, compiled now unless a whole one is in the cache."""
     command = [
         compiler,
         *tf.sysconfig.get_compile_flags(),
@@ -59,23 +61,32 @@ def _compiled(compiler: str) -> Path:
         str(_SOURCE),
         *tf.sysconfig.get_link_flags(),
     ]
-    folder = _cache_folder()
-    library = folder / f"{_fingerprint(command)}.so"
-    if library.exists():
-        return library
+    folder, fingerprint = _cache_folder(), _fingerprint(command)
+    # The name has the hash of the content: the system would end a process that runs
+    # code of a file that was cut short.
+    for library in folder.glob(f"{fingerprint}-*.so"):
+        if library.name == _name(fingerprint, library):
+            return library
+        library.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     # Compiled elsewhere and renamed, because two processes may compile at once.
     with tempfile.TemporaryDirectory(dir=folder) as beside:
-        output = Path(beside) / library.name
-        subprocess.run(
-            [*command, "-o", str(output)],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS_TO_COMPILE,
-        )
-        output.replace(library)
-    return library
+        whole = Path(beside) / "kernels.so"
+        with storage.whole_file(whole) as output:
+            subprocess.run(
+                [*command, "-o", str(output)],
+                # For the compiler's own files: the usual folder may be read-only.
+                env={**os.environ, "TMPDIR": beside},
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS_TO_COMPILE,
+            )
+        return whole.replace(folder / _name(fingerprint, whole))
+
+
+def _name(fingerprint: str, library: Path) -> str:
+    return f"{fingerprint}-{storage.hash_file(library)[:16]}.so"
 
 
 def _fingerprint(command: list[str]) -> str:
@@ -87,10 +98,19 @@ def _fingerprint(command: list[str]) -> str:
 
 
 def _cache_folder() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if not os.path.isabs(home):
+        raise FileNotFoundError("no home folder to keep ours in: set XDG_CACHE_HOME")
     return Path(home) / "tfgansynth" / "kernels"
 
 
-def _first_line(error: Exception) -> str:
-    text = getattr(error, "stderr", None) or str(error)
-    return next((line for line in text.splitlines() if "error" in line), str(error))
+def _reason(error: Exception) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"ours took more than {error.timeout} s to compile"
+    if isinstance(error, subprocess.CalledProcessError):
+        lines = error.stderr.splitlines()
+        first = next((line for line in lines if "error" in line), str(error))
+        return f"ours did not compile: {first}"
+    if isinstance(error, tf.errors.OpError):
+        return f"ours cannot be loaded: {error.message}"
+    return str(error)
