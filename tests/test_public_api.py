@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 import tfgansynth
@@ -116,6 +117,48 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved")
     run(SAVE.replace("{folder}", str(folder)))
     return folder
+
+
+def test_keras_is_set_to_what_our_networks_depend_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in keras_classes.SETTINGS:
+        monkeypatch.setattr(keras.config, name, lambda: "other")
+    set_to: dict[str, object] = {}
+    for name in keras_classes.SETTINGS:
+        monkeypatch.setattr(
+            keras.config,
+            f"set_{name}",
+            lambda value, name=name: set_to.update({name: value}),
+        )
+    with pytest.warns(UserWarning, match="set Keras to floatx float32, eps"):
+        keras_classes.register()
+    assert set_to == keras_classes.SETTINGS
+
+
+def test_keras_with_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(ImportError, match=r"imported with jax: set KERAS_BACKEND="):
+        keras_classes.register()
+
+
+@pytest.mark.slow
+def test_the_environment_does_not_change_keras(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "keras.json").write_text(
+        '{"floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1}'
+    )
+    found = run(
+        "import warnings, tfgansynth; warnings.simplefilter('ignore'); import keras;"
+        "print(keras.config.backend(), keras.config.floatx(), keras.config.epsilon(),"
+        "keras.config.image_data_format(), keras.config.max_epochs(),"
+        "keras.layers.Dense(1).compute_dtype)"
+    )
+    assert found == "tensorflow float32 1e-07 channels_last None float32"
 
 
 @pytest.mark.slow

@@ -284,10 +284,19 @@ def test_a_description_is_plain_and_complete() -> None:
         "bfloat16_units",
         "threads",
         "kernels",
+        "keras",
         "versions",
         "commit",
     }
     assert set(found["versions"]) == {"python", "tensorflow", "keras", "numpy"}
+    assert found["keras"] == {
+        "backend": "tensorflow",
+        "floatx": "float32",
+        "epsilon": "1e-07",
+        "image_data_format": "channels_last",
+        "max_epochs": "None",
+        "max_steps_per_epoch": "None",
+    }
     assert found["processor"]
     assert 1 <= found["threads"] <= (os.cpu_count() or 1)
 

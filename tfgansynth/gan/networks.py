@@ -61,7 +61,7 @@ class BatchNorm(keras.layers.Layer):
     Args:
         epsilon: Added to the variance.
         scale: Learn a factor for each map besides the offset.
-        fused: Use TensorFlow's fused kernel where the backend has it.
+        fused: Use TensorFlow's fused kernel.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class BatchNorm(keras.layers.Layer):
         super().__init__(**kwargs)
         self.epsilon = epsilon
         self.scale = scale
-        self.fused = fused and keras.backend.backend() == "tensorflow"
+        self.fused = fused
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create offset, factor and population moments of each map."""

@@ -83,6 +83,7 @@ class MachineFacts:
     has_unused_gpu: bool = optional(False)
     threads: int
     kernels: str
+    keras: Mapping[str, str] = dataclasses.field(default_factory=dict)
     versions: Mapping[str, str]
     commit: str | None
 

@@ -10,13 +10,13 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from tfgansynth.config import Precision
+from tfgansynth.keras_classes import SETTINGS
 from tfgansynth.runtime import signals
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
@@ -36,7 +36,7 @@ def import_tensorflow_quietly() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     stderr = os.dup(2)
-    with signals.deferred_signals(), tempfile.TemporaryFile() as sink:
+    with signals.deferred_signals(), open(os.devnull, "wb") as sink:
         os.dup2(sink.fileno(), 2)
         try:
             import keras  # noqa: F401
@@ -171,9 +171,10 @@ def describe_machine() -> dict[str, Any]:
 
     Returns:
         `processor`, `cpu_features`, `gpus`, `has_unused_gpu`, `bfloat16_units`,
-        `threads`, `kernels`, `versions`, and `commit` of this program, None if it is
-        not a git checkout.
+        `threads`, `kernels`, `keras` (its backend and settings), `versions`, and
+        `commit` of this program, None if it is not a git checkout.
     """
+    import keras
     import tensorflow as tf
 
     from tfgansynth.runtime.kernels import library
@@ -187,6 +188,9 @@ def describe_machine() -> dict[str, Any]:
         "bfloat16_units": list(bfloat16_units()),
         "threads": _threads(tf),
         "kernels": library.load()[1],
+        "keras": {
+            name: str(getattr(keras.config, name)()) for name in ("backend", *SETTINGS)
+        },
         "versions": {"python": platform.python_version(), **versions},
         "commit": _commit(Path(__file__).resolve().parents[2]),
     }

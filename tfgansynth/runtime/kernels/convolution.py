@@ -112,7 +112,7 @@ def transposed_convolution(maps: Any, kernel: Any, *, stride: int) -> Any:
 
 def _is_ours() -> bool:
     # The library of a GPU has fast filter gradients.
-    return keras.backend.backend() == "tensorflow" and not gpus()
+    return not gpus()
 
 
 def _transposed(maps: Any, kernel: Any, stride: int, shape: Any) -> Any:
