@@ -17,10 +17,13 @@ The names below are the public Python API. They are loaded when they are first u
 `keras.saving.load_model(FILE)` loads models that were saved here.
 """
 
+from __future__ import annotations
+
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from tfgansynth import keras_classes
+from tfgansynth.systems import unsupported
 
 if TYPE_CHECKING:
     from tfgansynth.api import (
@@ -88,6 +91,8 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first used."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if why := unsupported():
+        raise ImportError(why)
     value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value

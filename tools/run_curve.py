@@ -1,11 +1,11 @@
 """`tfgansynth run-curve`, from a clone without installation."""
 
+import os
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from tfgansynth.cli.main import run_tool
+from tfgansynth.cli import start
 
 if __name__ == "__main__":
-    run_tool("run-curve")
+    start("run-curve")

@@ -60,6 +60,12 @@ class ResourceExhaustedError(Exception):
             f"error: out of memory: use a smaller batch: {AGAIN}",
         ),
         (
+            FileNotFoundError(errno.ENOENT, "No usable temporary directory found in x"),
+            FAILED,
+            "error: no folder for temporary files can be written: set TMPDIR to one: "
+            f"{AGAIN}",
+        ),
+        (
             OSError(errno.EACCES, "Permission denied", "run"),
             FAILED,
             f"error: run: Permission denied: {AGAIN}",

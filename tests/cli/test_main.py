@@ -1,6 +1,10 @@
 """One command, whose subcommands are found and imported when they are called."""
 
 import importlib
+import io
+import json
+import os
+import signal
 import subprocess
 import sys
 import typing
@@ -8,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+import tfgansynth
+from tfgansynth import cli
 from tfgansynth.cli import main as console
+from tfgansynth.cli.command import in_home
+from tfgansynth.errors import InputError
 from tfgansynth.runtime import signals
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +44,7 @@ def test_every_subcommand_is_there_and_has_its_tool() -> None:
         command = getattr(module, name.replace("-", "_"))
         assert typing.get_type_hints(command)["options"].__doc__
         tool = ROOT / "tools" / f"{name.replace('-', '_')}.py"
-        assert f'run_tool("{name}")' in tool.read_text()
+        assert f'start("{name}")' in tool.read_text()
     assert len(list((ROOT / "tools").glob("*.py"))) == len(console._SUBCOMMANDS)
 
 
@@ -76,16 +84,145 @@ def test_a_subcommand_gets_its_arguments(capsys: pytest.CaptureFixture[str]) -> 
     assert '"steps": 7' in out
 
 
+def python(
+    code: str, *arguments: str, stdout: int = subprocess.PIPE, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
 def test_the_module_starts_without_tensorflow() -> None:
     code = (
         "import sys, tfgansynth.cli.main; from tfgansynth.cli import tables, stages;"
         "print('tensorflow' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
+    assert python(code).stdout == "False\n"
+
+
+def test_signals_are_handled_before_anything_heavy_is_imported() -> None:
+    code = "import sys, tfgansynth.cli, tfgansynth.runtime.signals; print(*sys.modules)"
+    loaded = set(python(code).stdout.split())
+    assert "tfgansynth.runtime.signals" in loaded
+    heavy = {"dataclasses", "importlib.metadata", "inspect", "numpy", "pathlib", "tyro"}
+    assert not heavy & loaded
+
+
+SIGNALLED = """
+import signal, sys
+from tfgansynth.cli import start
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == {name!r}:
+            signal.raise_signal({number})
+
+sys.meta_path.insert(0, Finder())
+start("check-data")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "name", ["tfgansynth.cli.main", "tyro", "tfgansynth.cli.checks", "cv2"]
+)
+def test_a_signal_in_the_start_ends_it_with_one_line(name: str, number: int) -> None:
+    done = python(SIGNALLED.format(name=name, number=int(number)), "nowhere")
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+START = "from tfgansynth.cli import start; start()"
+PLAN = ("--preset", "smoke", "--data.phantoms", "30", "--data.n-validation", "4")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("run-table", "--help"),
+        ("run-table", "--print-config"),
+        ("run-table", "--dry-run", *PLAN),
+    ],
+)
+def test_a_reader_of_what_is_only_shown_may_leave(arguments: tuple[str, ...]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = python(START, *arguments, stdout=write, TFGANSYNTH_DATA="")
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("backend", ["inline", "module://nothing.backend", "nonsense"])
+def test_the_plotting_backend_of_a_notebook_is_not_taken(backend: str) -> None:
+    code = f"try: {START}\nfinally: import matplotlib; print(matplotlib.get_backend())"
+    done = python(code, "--version", MPLBACKEND=backend)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].lower() == "agg"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("platform", "win32"),
+        ("version_info", (3, 10, 9, "final", 0)),
+        ("version_info", (3, 14, 0, "final", 0)),
+    ],
+)
+def test_another_system_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: object,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, name, value)
+        with pytest.raises(SystemExit) as end:
+            cli.start("run-table")
+        with pytest.raises(ImportError, match=r"Python 3.11 to 3.13"):
+            tfgansynth.__getattr__("DCGAN")
+    _, err = capsys.readouterr()
+    assert end.value.code == 2
+    assert err.startswith("error: tfgansynth runs on Linux and macOS with Python 3.11")
+    assert err.count("\n") == 1
+
+
+def test_a_home_folder_is_expanded_in_every_path(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = ("--out=~/runs", "--generator", "~/g", "--data=~")
+    _, out, _ = ended(capsys, "synthesize", "--fold=1", *paths, "--print-config")
+    options = json.loads(out)
+    assert options["out"] == f"{tmp_path}/runs"
+    assert options["generator"] == f"{tmp_path}/g"
+    assert options["data"] == str(tmp_path)
+    assert ended(capsys, "verify", "~/nowhere")[2].startswith(
+        f"error: {tmp_path}/nowhere: "
     )
-    assert done.stdout == "False\n"
+    monkeypatch.setenv("TFGANSYNTH_DATA", "~/elsewhere")
+    assert ended(capsys, "run-table", "--dry-run")[2].startswith(
+        f"error: {tmp_path}/elsewhere: "
+    )
+
+
+@pytest.mark.parametrize("path", ["~nobody-at-all/x", "--out=~nobody-at-all/x"])
+def test_a_home_folder_that_is_none_is_refused(path: str) -> None:
+    with pytest.raises(InputError, match=r"no such home folder \(\./~nobody-at-all/x"):
+        in_home(path)
+
+
+def test_a_stream_of_a_notebook_is_printed_to(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    code, _, _ = ended(capsys, "run-table", "--print-config")
+    assert code == 0
+    assert '"preset": "paper"' in stream.getvalue()

@@ -1,4 +1,5 @@
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -120,6 +121,14 @@ def test_a_hangup_that_the_user_ignores_stays_ignored() -> None:
     signal.raise_signal(signal.SIGHUP)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_notebook_keeps_its_own_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
+    install_handlers()
+    ignore_signals()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.usefixtures("handlers")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import tyro
 
 from tfgansynth import ranges
-from tfgansynth.cli.failures import DONE, explain
+from tfgansynth.cli.failures import DONE, close_stdout, explain
 from tfgansynth.cli.help_texts import describe_fields
 from tfgansynth.config import Config
 from tfgansynth.config_checks import check, check_ranges
@@ -59,7 +59,7 @@ class Options:
     def data_folder(self) -> Path | None:
         """The data set that the options or the environment name."""
         named = os.environ.get(DATA_VARIABLE)
-        return self.data or (Path(named) if named else None)
+        return self.data or (Path(in_home(named)) if named else None)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,24 +97,27 @@ def run_command(
         The exit code.
     """
     _prepare_streams()
-    started = False
+    does_work = False
     try:
         options = parse(options_type, arguments, program=program)
-        started = True
+        signals.install_handlers()
         if isinstance(options, Options) and options.print_config:
             print(json.dumps(dataclasses.asdict(options), indent=2, default=str))
             code = DONE
         else:
+            does_work = not getattr(options, "dry_run", False)
             code = command(options) or DONE
         signals.ignore_signals()
     except (Exception, KeyboardInterrupt) as fault:
         signals.ignore_signals()
-        explained = explain(fault, resumes=resumes and started)
+        explained = explain(fault, resumes=resumes and does_work)
         if explained is None:
             raise
         code, line = explained
-        print(line, file=sys.stderr)
-    _close_stdout()
+        # Whoever reads help or a plan and leaves early has seen enough.
+        if does_work or not isinstance(fault, BrokenPipeError):
+            print(line, file=sys.stderr)
+    close_stdout()
     return code
 
 
@@ -126,14 +129,6 @@ def _prepare_streams() -> None:
     # notebook's stream does so by itself.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-
-
-def _close_stdout() -> None:
-    """Drop lines whose reader is gone: the interpreter would report them."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -240,6 +235,7 @@ def parse(
     Raises:
         InputError: An option is unknown or its value is not possible.
     """
+    arguments = [in_home(argument) for argument in arguments]
     if {"-h", "--help"} & set(arguments):
         describe_fields(options_type)
     for name, value in itertools.pairwise(["argument", *arguments]):
@@ -260,6 +256,19 @@ def parse(
     if isinstance(options, Options):
         check(options.config)
     return options
+
+
+def in_home(argument: str) -> str:
+    """Expand a home folder, `~` or `~user`, which a shell does not after `--out=`.
+
+    Raises:
+        InputError: There is no such home folder.
+    """
+    option, path = re.fullmatch(r"(--[\w.-]+=)?(.*)", argument, re.DOTALL).groups("")  # type: ignore[union-attr]
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
+        raise InputError(f"{argument}: no such home folder (./{path} is a plain name)")
+    return f"{option}{expanded}"
 
 
 def _defaults(options_type: type[OptionsType], arguments: Sequence[str]) -> Any:

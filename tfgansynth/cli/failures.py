@@ -1,5 +1,7 @@
 """How a command ends: its exit code, and one line that says why and what to do."""
 
+import os
+import sys
 import traceback
 
 from tfgansynth.errors import FULL, InputError, RunError, one_line
@@ -41,12 +43,23 @@ def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
         return FAILED, f"error: out of memory: use a smaller batch{hint}"
     if isinstance(fault, BrokenPipeError):
         return FAILED, f"error: the output was closed by its reader{hint}"
+    if "No usable temporary directory" in str(fault):
+        place = "no folder for temporary files can be written: set TMPDIR to one"
+        return FAILED, f"error: {place}{hint}"
     if isinstance(fault, OSError):
         return (
             FAILED,
             f"error: {_place(fault)}{fault.strerror or one_line(str(fault))}{hint}",
         )
     return None
+
+
+def close_stdout() -> None:
+    """Drop lines whose reader is gone: the interpreter would report them."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_out_of_memory(fault: BaseException) -> bool:

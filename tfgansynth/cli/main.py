@@ -9,8 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
-from tfgansynth.cli.failures import DONE, WRONG_USE
-from tfgansynth.runtime import signals
+from tfgansynth.cli.failures import DONE, FAILED, WRONG_USE, close_stdout
 
 _PROGRAM = "tfgansynth"
 _SOURCE = Path(__file__).resolve().parents[2] / "pyproject.toml"
@@ -55,16 +54,13 @@ _SUBCOMMANDS: Mapping[str, _Subcommand] = {
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the subcommand that the command line names, and exit."""
-    signals.install_handlers()
     name, *rest = [*(sys.argv[1:] if arguments is None else arguments), ""]
     if name in _SUBCOMMANDS:
         run(name, rest[:-1], program=f"{_PROGRAM} {name}")
     if name in ("--version", "-V"):
-        print(f"{_PROGRAM} {version()}")
-        sys.exit(DONE)
+        _show(f"{_PROGRAM} {version()}")
     if name in ("--help", "-h"):
-        print(_help())
-        sys.exit(DONE)
+        _show(_help())
     wrong = f"{name}: is no subcommand" if name else "expected a subcommand"
     print(f"error: {wrong} ({_PROGRAM} --help lists all)", file=sys.stderr)
     sys.exit(WRONG_USE)
@@ -72,7 +68,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run_tool(name: str) -> NoReturn:
     """Run a subcommand with the arguments of this process, as `tools/` does."""
-    signals.install_handlers()
     run(name, sys.argv[1:], program=Path(sys.argv[0]).name)
 
 
@@ -91,6 +86,16 @@ def run(name: str, arguments: Sequence[str], *, program: str) -> NoReturn:
         resumes=subcommand.resumes,
     )
     sys.exit(code)
+
+
+def _show(text: str) -> NoReturn:
+    """Print and exit. A reader who leaves early has seen enough."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        close_stdout()
+        sys.exit(FAILED)
+    sys.exit(DONE)
 
 
 def version() -> str:

@@ -2,14 +2,36 @@
 
 import contextlib
 import math
+import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import NoReturn
 
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SECONDS_APART = 1.0
+
+
+def is_interactive() -> bool:
+    """Whether this process is a notebook, which lives on and has its own handlers."""
+    return hasattr(sys, "ps1")
+
+
+def end_at_once() -> None:
+    """Make signals that ask to stop end this process with one line.
+
+    For a start, which has nothing to lose: an exception that is raised in an import
+    may be swallowed or turned into another one there.
+    """
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        os.write(2, b"interrupted\n")
+        os._exit(130)
+
+    _install(end)
 
 
 def install_handlers() -> None:
@@ -27,16 +49,23 @@ def install_handlers() -> None:
         if last - before > _SECONDS_APART:
             raise KeyboardInterrupt
 
+    _install(interrupt)
+
+
+def _install(handler: Callable[[int, FrameType | None], None]) -> None:
+    if is_interactive():
+        return
     # A tool that a script starts in the background ignores SIGINT by default.
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, interrupt)
-    # A closed terminal, unless the user ignores it (nohup).
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, interrupt)
+    for stop in _STOPS:
+        # A closed terminal, unless the user ignores it (nohup).
+        if stop != signal.SIGHUP or signal.getsignal(stop) is not signal.SIG_IGN:
+            signal.signal(stop, handler)
 
 
 def ignore_signals() -> None:
     """Ignore signals while the last line is printed and the interpreter ends."""
+    if is_interactive():
+        return
     for stop in _STOPS:
         signal.signal(stop, signal.SIG_IGN)
 
