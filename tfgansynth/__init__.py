@@ -20,12 +20,15 @@ The names below are the public Python API. They are loaded when they are first u
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from tfgansynth import keras_classes
 from tfgansynth.systems import unsupported
 
+# `typing` takes as long to import as everything else until signals are handled.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from tfgansynth.api import (
         draw_set,
         evaluate,

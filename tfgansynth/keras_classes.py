@@ -16,12 +16,13 @@ import importlib
 import os
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
+    from typing import Any
 
 PACKAGE = "tfgansynth"
 """Under which the classes are registered: `tfgansynth>Generator`."""

@@ -1,5 +1,7 @@
 """Signals that ask a program to stop: handlers, and blocks that defer them."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 import os
@@ -9,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import NoReturn
 
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SECONDS_APART = 1.0
@@ -27,7 +28,7 @@ def end_at_once() -> None:
     may be swallowed or turned into another one there.
     """
 
-    def end(number: int, frame: FrameType | None) -> NoReturn:
+    def end(number: int, frame: FrameType | None) -> None:
         os.write(2, b"interrupted\n")
         os._exit(130)
 
