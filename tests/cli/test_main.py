@@ -130,7 +130,7 @@ start("check-data")
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
-    "name", ["tfgansynth.cli.main", "tyro", "tfgansynth.cli.checks", "cv2"]
+    "name", ["tfgansynth.cli.main", "tyro", "tfgansynth.cli.checks"]
 )
 def test_a_signal_in_the_start_ends_it_with_one_line(name: str, number: int) -> None:
     done = python(SIGNALLED.format(name=name, number=int(number)), "nowhere")

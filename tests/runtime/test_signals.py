@@ -1,7 +1,10 @@
+import importlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -94,7 +97,8 @@ def test_other_threads_defer_nothing() -> None:
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """Put the handlers back afterwards."""
-    before = {number: signal.getsignal(number) for number in STOPS}
+    numbers = (*STOPS, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -129,6 +133,27 @@ def test_a_notebook_keeps_its_own_handlers(monkeypatch: pytest.MonkeyPatch) -> N
     install_handlers()
     ignore_signals()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+NATIVE = """
+import signal
+try:
+    signal.raise_signal(signal.SIGTERM)
+except BaseException as fault:
+    raise ImportError("initialization failed") from fault
+"""
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_signal_waits_for_the_end_of_an_import(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "like_a_native_module.py").write_text(NATIVE)
+    monkeypatch.syspath_prepend(tmp_path)
+    install_handlers()
+    assert importlib.import_module("like_a_native_module")
+    with pytest.raises(KeyboardInterrupt):
+        time.sleep(5)
 
 
 @pytest.mark.usefixtures("handlers")

@@ -14,6 +14,7 @@ from types import FrameType
 
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SECONDS_APART = 1.0
+_SECONDS_UNTIL_AGAIN = 0.02
 
 
 def is_interactive() -> bool:
@@ -40,12 +41,17 @@ def install_handlers() -> None:
 
     Of several signals within a second, only the first one does. People press Ctrl-C
     twice and a terminal that closes sends two signals; the second one must not
-    interrupt the handling of the first.
+    interrupt the handling of the first. A signal during an import waits for its end:
+    native modules take an exception for an error of their own.
     """
     last = -math.inf
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal last
+        if _is_importing(frame):
+            signal.signal(signal.SIGALRM, interrupt)
+            signal.setitimer(signal.ITIMER_REAL, _SECONDS_UNTIL_AGAIN)
+            return
         before, last = last, time.monotonic()
         if last - before > _SECONDS_APART:
             raise KeyboardInterrupt
@@ -63,10 +69,17 @@ def _install(handler: Callable[[int, FrameType | None], None]) -> None:
             signal.signal(stop, handler)
 
 
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
+
+
 def ignore_signals() -> None:
     """Ignore signals while the last line is printed and the interpreter ends."""
     if is_interactive():
         return
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for stop in _STOPS:
         signal.signal(stop, signal.SIG_IGN)
 
