@@ -43,7 +43,7 @@ def test_reduced_training_takes_the_reduced_cases(tmp_path: Path) -> None:
 
     assert len(full.fold(1).training) == 6
     assert len(reduced.fold(1).training) == 3
-    for ours, theirs in zip(full.splits.folds, reduced.splits.folds, strict=True):
+    for ours, theirs in zip(full.folds, reduced.folds, strict=True):
         assert ids(theirs.training) < ids(ours.training)
         assert ids(theirs.validation) == ids(ours.validation)
         assert theirs.test.hashes == ours.test.hashes
@@ -129,7 +129,7 @@ def test_duplicates_on_one_side_of_the_split_are_no_matter(
             )
         except InputError:
             continue
-        for fold in experiment.splits.folds:
+        for fold in experiment.folds:
             parts = ids(fold.training), ids(fold.validation), fold.test.hashes.keys()
             together = [part >= {"phantom-002", "phantom-003"} for part in parts]
             assert together.count(True) == 1

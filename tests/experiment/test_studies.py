@@ -121,7 +121,7 @@ def test_the_seeds_of_a_study_share_the_cases(tmp_path: Path) -> None:
     arrays = {
         id(case.image)
         for part in study.parts
-        for fold in part.experiment.splits.folds
+        for fold in part.experiment.folds
         for case in (*fold.training, *fold.validation)
     }
     assert len(arrays) == 12

@@ -15,6 +15,7 @@ from tfgansynth.records.reading import read_identity
 from tfgansynth.reporting.html.page import write_report
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.recompute import recount
+from tfgansynth.reporting.verification.stages import plan_again
 from tfgansynth.reporting.verification.verify import verify
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import read_set
@@ -262,12 +263,15 @@ def test_a_synthetic_set_in_the_control_s_place_is_found(
     run = Path(shutil.copytree(out, tmp_path / "out")) / RUN
     control = run / "fold-1/synthetic-control"
     differences = Differences(run)
-    recount(read_identity(run), 1, "control", control, differences)
+    record = read_identity(run)
+    stages = plan_again(record)
+    again = record, stages, stages["fold-1/synthetic-control"], differences
+    recount(*again)
     assert differences.lines == []
     shutil.rmtree(control)
     shutil.copytree(run / "fold-1/synthetic", control)
 
-    recount(read_identity(run), 1, "control", control, differences)
+    recount(*again)
 
     (line,) = differences.lines
     assert line.startswith("fold-1/synthetic-control/manifest.json: kind: ")

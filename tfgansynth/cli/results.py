@@ -53,6 +53,8 @@ def verify(options: Verify) -> int:
 
     recompute = verify_merged if is_merged(options.run) else verification.verify
     found = recompute(options.run, options.rounding)
+    for note in found.notes[:_MOST_LINES]:
+        print(f"NOTE: {note}")
     for line in found.lines[:_MOST_LINES]:
         print(line)
     n_files, n_wrong = len(found.files), len(found.lines)

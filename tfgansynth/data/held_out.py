@@ -45,6 +45,27 @@ class HeldOutTestSet:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class FoldHashes:
+    """The cases of one fold by the hashes of their content; see `FoldCases`."""
+
+    number: int
+    training: CaseHashes
+    validation: CaseHashes
+    unused: CaseHashes
+
+
+def hash_fold(fold: Fold, cases: CaseHashes, *, reduced: bool) -> FoldHashes:
+    """Name the cases of a fold by the hashes of all cases."""
+    training = fold.training_ids(reduced=reduced)
+    unused = [name for name in fold.training if name not in training]
+    parts = (
+        {name: cases[name] for name in part}
+        for part in (training, fold.validation, unused)
+    )
+    return FoldHashes(fold.number, *parts)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class FoldCases:
     """The cases of one fold of the experiment. Paper: IV-A.
 

@@ -212,11 +212,6 @@ def _record(
     inside = folder.is_relative_to(root)
     hashes, parts = found.ensemble.hashes, found.ensemble.parts
     agreements = agreement(training[1], found.segmented_training)
-    held_out_words = f"{len(fold.validation)} validation cases"
-    if fold.unused:
-        held_out_words += (
-            f" and {len(fold.unused)} training cases that the reduced set leaves out"
-        )
     return Assessment(
         fold=fold.number,
         synthetic_set=assessments.AssessedSet(
@@ -226,7 +221,7 @@ def _record(
         ),
         n_training=len(training[0]),
         n_held_out=len(held_out[0]),
-        held_out=held_out_words,
+        held_out=assessments.held_out_words(len(fold.validation), len(fold.unused)),
         cross_fit={
             name: EnsembleMember(
                 model_sha256=sha256, agreement=float(agreements[part].mean())
@@ -239,10 +234,11 @@ def _record(
         fidelity=assessments.make_fidelity(
             features=found.features,
             shapes=shapes,
-            source=(
-                f"bottleneck of {next(iter(hashes))}, averaged over the "
-                f"image ({found.features[0].shape[1]} features); training cases "
-                f"are the {len(parts[0])} of {len(training[0])} that it has not seen"
+            source=assessments.features_words(
+                next(iter(hashes)),
+                found.features[0].shape[1],
+                len(parts[0]),
+                len(training[0]),
             ),
             diversity=assessments.Diversity(
                 synthetic=assessments.hash_diversity(synthetic[0]),

@@ -17,7 +17,7 @@ from tfgansynth.data.duplicates import (
     across_split,
     find_duplicates,
 )
-from tfgansynth.data.held_out import FoldCases, select_fold
+from tfgansynth.data.held_out import FoldCases, hash_fold, select_fold
 from tfgansynth.data.loading import load_directory, load_phantoms
 from tfgansynth.data.splits import Fold, make_folds
 from tfgansynth.errors import InputError
@@ -33,11 +33,13 @@ from tfgansynth.records.runs import Split
 class Experiment:
     """A run on a data set, split into folds.
 
-    `ids` is the split by case id; `cases` has the hash of each case's content.
+    `splits` has hashes of cases only, `folds` the cases, `ids` their ids; `cases` has
+    the hash of each case's content.
     """
 
     run: Run
     splits: Splits
+    folds: tuple[FoldCases, ...]
     ids: tuple[Fold, ...]
     cases: Mapping[str, str]
 
@@ -57,7 +59,8 @@ class Experiment:
         Raises:
             InputError: There is no such fold.
         """
-        return self.splits.some([number])[0]
+        self.splits.some([number])
+        return self.folds[number - 1]
 
     def plan(self, numbers: Sequence[int] | None, request: RequestOf) -> Plan:
         """Plan what is wanted of some folds, all for None; see `plan.plan`."""
@@ -108,10 +111,13 @@ class ExperimentData:
             )
         crossings = _crossings(self.duplicates, folds, config)
         root = out / Run.folder_name(dataset.name, config)
-        opened = [select_fold(dataset, fold, reduced=config.reduced) for fold in folds]
+        reduced = config.reduced
+        hashes = [hash_fold(fold, self.cases, reduced=reduced) for fold in folds]
+        opened = [select_fold(dataset, fold, reduced=reduced) for fold in folds]
         return Experiment(
             run=Run(root, config),
-            splits=Splits(dataset.identity, tuple(opened), crossings),
+            splits=Splits(dataset.identity, tuple(hashes), crossings),
+            folds=tuple(opened),
             ids=folds,
             cases=self.cases,
         )

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfgansynth.config import NETWORK_VERSIONS, Config, UNetConfig
-from tfgansynth.data.dataset import Identity, case_hashes
+from tfgansynth.data.dataset import Identity
 from tfgansynth.data.duplicates import Crossing
-from tfgansynth.data.held_out import FoldCases
+from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
 from tfgansynth.records import files
 from tfgansynth.records.converter import to_json
@@ -50,10 +50,10 @@ class Splits:
     """A data set, split into folds, and the duplicates across the split, as allowed."""
 
     data: Identity
-    folds: tuple[FoldCases, ...]
+    folds: tuple[FoldHashes, ...]
     duplicates: tuple[Crossing, ...] = ()
 
-    def some(self, numbers: Sequence[int] | None) -> list[FoldCases]:
+    def some(self, numbers: Sequence[int] | None) -> list[FoldHashes]:
         """Return the folds of these numbers, each once, ascending; all for none.
 
         Raises:
@@ -125,14 +125,20 @@ class Plan:
 class FoldPlanner:
     """Plans the stages of one fold, each once, after what it needs."""
 
-    def __init__(self, config: Config, splits: Splits, fold: FoldCases) -> None:
-        """Start without stages."""
+    def __init__(
+        self,
+        config: Config,
+        splits: Splits,
+        fold: FoldHashes,
+        networks: Mapping[str, int] = NETWORK_VERSIONS,
+    ) -> None:
+        """Start without stages, of networks of some versions."""
         self.stages: dict[str, PlannedStage] = {}
         self._config = config
         self._splits = splits
         self._fold = fold
-        self._training = case_hashes(fold.training)
-        self._validation = case_hashes(fold.validation)
+        self._networks = networks
+        self._training, self._validation = fold.training, fold.validation
 
     def gan(self) -> str:
         """Plan the GAN; its validation cases only watch and are no part of it.
@@ -150,7 +156,7 @@ class FoldPlanner:
             Kind.GAN,
             files.GAN,
             {
-                "network_version": NETWORK_VERSIONS["gan"],
+                "network_version": self._networks["gan"],
                 "gan": dataclasses.asdict(config.gan),
                 **self._augmentation(config.gan.augment_real),
                 "training_cases": self._training,
@@ -302,7 +308,7 @@ class FoldPlanner:
                 "kind": kind,
                 "training_cases": self._training,
                 "validation_cases": self._validation,
-                "unused_cases": case_hashes(self._fold.unused),
+                "unused_cases": self._fold.unused,
             },
             needs=[self.set(kind), *self.cross_fit()],
             seed=self._seed("assessment"),
@@ -353,7 +359,7 @@ class FoldPlanner:
 
     def _unet(self, unet: UNetConfig) -> dict[str, Any]:
         return {
-            "network_version": NETWORK_VERSIONS["unet"],
+            "network_version": self._networks["unet"],
             "unet": dataclasses.asdict(unet),
             **self._augmentation(unet.augment),
         }

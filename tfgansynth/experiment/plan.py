@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
-from tfgansynth.config import Config
-from tfgansynth.data.held_out import FoldCases
+from tfgansynth.config import NETWORK_VERSIONS, Config
+from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.graph import FoldPlanner, Plan, PlannedStage, Splits
 from tfgansynth.records.regimes import Regime, SetKind
@@ -34,7 +34,7 @@ class Request:
 RegimeSet = Literal["paper", "fixed_budget", "all"]
 """The paper's three regimes, the fixed-budget ones, or both."""
 
-RequestOf = Callable[[FoldCases], Request]
+RequestOf = Callable[[FoldHashes], Request]
 """What is wanted of each fold."""
 
 
@@ -57,7 +57,7 @@ def table_request(
             "augmented are the same pairs that the real regimes train on"
         )
 
-    def request(fold: FoldCases) -> Request:
+    def request(fold: FoldHashes) -> Request:
         n_real = len(fold.training)
         tables = planned_regimes(config, n_real, which, control=control)
         regimes = [regime for table in tables for regime in table]
@@ -91,15 +91,16 @@ def possible_stages(
     config: Config,
     splits: Splits,
     others: Mapping[int, Collection[tuple[Regime, bool]]],
+    networks: Mapping[str, int] = NETWORK_VERSIONS,
 ) -> Plan:
     """Plan all stages that a run folder of these settings may have.
 
     `others` are, by fold, U-Nets beside the tables' own, and whether each is evaluated
-    on cases that the reduced experiment leaves out.
+    on cases that the reduced experiment leaves out; `networks` the networks' versions.
     """
     stages: list[PlannedStage] = []
     for fold in splits.folds:
-        planner = FoldPlanner(config, splits, fold)
+        planner = FoldPlanner(config, splits, fold, networks)
         n_real, control = len(fold.training), config.synthesis.augment != "none"
         tables = planned_regimes(config, n_real, "all", control=control)
         regimes = [(regime, False) for table in tables for regime in table]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfgansynth.config import Config
 from tfgansynth.config_checks import differences, require_same
-from tfgansynth.data.held_out import FoldCases
+from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import read_cases
@@ -144,7 +144,7 @@ def trial_request(
     """
     whole = table_request(config, "fixed_budget", control=control, assessed=False)
 
-    def request(fold: FoldCases) -> Request:
+    def request(fold: FoldHashes) -> Request:
         found = whole(fold)
         return dataclasses.replace(
             found,

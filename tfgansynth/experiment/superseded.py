@@ -9,7 +9,7 @@ the earlier settings they come back. Nothing is removed.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def changes(run: Run, splits: Splits) -> Changes:
     earlier = converter.read(run.config_path, Settings).config
     if earlier == run.config:
         return Changes()
-    others = _other_unets(run, splits)
+    others = other_unets([run.root, *_asides(run)], splits)
     old = possible_stages(earlier, splits, others)
     new = possible_stages(run.config, splits, others)
     settings = differences(*map(dataclasses.asdict, (run.config, earlier)))
@@ -88,16 +88,26 @@ def _short(config: Config) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _other_unets(run: Run, splits: Splits) -> dict[int, list[tuple[Regime, bool]]]:
-    """Find U-Nets in the folders, whichever command made them."""
+def other_unets(
+    roots: Sequence[Path], splits: Splits
+) -> dict[int, list[tuple[Regime, bool]]]:
+    """Find the U-Nets in some folders, whichever command made them, by fold.
+
+    Returns:
+        Their regimes, and whether each is evaluated on cases that the reduced
+        experiment leaves out.
+
+    Raises:
+        InputError: A record of provenance was altered.
+    """
     found: dict[int, list[tuple[Regime, bool]]] = {}
     for fold in splits.folds:
-        for root in (run.root, *_asides(run)):
+        for root in roots:
             base = root / files.fold_name(fold.number)
             for path in sorted(base.rglob(f"unet-*/{files.PROVENANCE}")):
                 record = storage.read_record(path)
                 development = record.get("evaluated_on") == "unused"
-                regime = converter.from_json(Regime, record["regime"], path)
+                regime = converter.from_json(Regime, record.get("regime"), path)
                 found.setdefault(fold.number, []).append((regime, development))
     return found
 
@@ -155,7 +165,7 @@ def _bring_back(run: Run, splits: Splits) -> None:
     asides = _asides(run)
     if not asides:
         return
-    others = _other_unets(run, splits)
+    others = other_unets([run.root, *_asides(run)], splits)
     planned = possible_stages(run.config, splits, others)
     for aside in asides:
         index = storage.read_record(aside / _INDEX)["stages"]

@@ -174,6 +174,22 @@ class Assessment:
     identity: str = optional("")
 
 
+def held_out_words(n_validation: int, n_unused: int) -> str:
+    """Say which real cases neither generator nor ensemble have learned from."""
+    words = f"{n_validation} validation cases"
+    if n_unused:
+        words += f" and {n_unused} training cases that the reduced set leaves out"
+    return words
+
+
+def features_words(member: str, n_features: int, n_unseen: int, n_training: int) -> str:
+    """Say where features come from, and of which training cases they are."""
+    return (
+        f"bottleneck of {member}, averaged over the image ({n_features} features); "
+        f"training cases are the {n_unseen} of {n_training} that it has not seen"
+    )
+
+
 def make_quality(synthetic: Values, real: Values, shapes: ShapeTables) -> Quality:
     """Say whether masks have plausible shapes and agree with their images.
 

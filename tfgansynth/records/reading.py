@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -167,6 +168,30 @@ def read_gan_history(folder: Path) -> History | None:
         return None
     path = checkpoints.path_of(checkpoint_folder, step)
     return _history_of(path, path.stat().st_mtime_ns)
+
+
+def generator_hash(folder: Path) -> str:
+    """SHA-256 of the weights that a trained GAN samples from, from its checkpoint.
+
+    Where weights are averaged, the averages stand in the place of what is trained.
+    Moments of the population are not: while training, they are all 0 and all 1.
+
+    Raises:
+        InputError: There is no checkpoint, or it is damaged.
+    """
+    newest = checkpoints.newest_step(folder / "checkpoints")
+    path = checkpoints.path_of(folder / "checkpoints", newest)
+    generator = [*weights.read_weights(path, prefix="generator/")[0].values()]
+    averages = [*weights.read_weights(path, prefix="average/")[0].values()]
+    if averages:
+        fixed = set()
+        for place, pair in enumerate(itertools.pairwise(generator)):
+            if not pair[0].any() and (pair[1] == 1).all():
+                fixed |= {place, place + 1}
+        trained = [place for place in range(len(generator)) if place not in fixed]
+        for place, average in zip(trained, averages, strict=True):
+            generator[place] = average
+    return storage.hash_arrays(generator)
 
 
 @functools.lru_cache(maxsize=64)

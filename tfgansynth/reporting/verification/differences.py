@@ -33,6 +33,8 @@ class Differences:
         self._rounding = rounding
         self.lines: list[str] = []
         """One line for each difference."""
+        self.notes: list[str] = []
+        """What to know beside: a line for each network that is not compared."""
         self.n_numbers = 0
         """Numbers that were recomputed, equal or not."""
         self.files: set[Path] = set()

@@ -19,29 +19,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.assessment.memorization import Audit, PartAudit
 from tfgansynth.assessment.quality import Values, agreement, shape_table
 from tfgansynth.data.copies import PARTS, Pairs
-from tfgansynth.data.dataset import Identity, hash_of_all
 from tfgansynth.data.similarity import perceptual_hash
-from tfgansynth.errors import name_few
 from tfgansynth.evaluation import predictions
 from tfgansynth.evaluation.case_rows import cases_to_csv
+from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.records import assessments, converter, files, regimes
 from tfgansynth.records.converter import to_json
-from tfgansynth.records.provenance import (
-    NetworkProvenance,
-    SetManifest,
-    SetReference,
-    UNetProvenance,
-)
-from tfgansynth.records.reading import read_epochs
-from tfgansynth.records.regimes import SetKind
+from tfgansynth.records.provenance import SetManifest, UNetProvenance
+from tfgansynth.records.reading import generator_hash, read_epochs
 from tfgansynth.records.runs import FinishedUNet, RunRecord
 from tfgansynth.reporting.verification.differences import Differences
+from tfgansynth.reporting.verification.stages import Stages, identity_of
 from tfgansynth.runtime import storage
 from tfgansynth.seeds import derive_seed
+from tfgansynth.segmentation import history
 from tfgansynth.synthesis.sampling import MANIFEST, pair_name, read_set
 
 Truths = dict[tuple[str, str], str]
@@ -51,7 +45,7 @@ Truths = dict[tuple[str, str], str]
 def remeasure(
     run: RunRecord, name: str, folder: Path, truths: Truths, differences: Differences
 ) -> FinishedUNet:
-    """Measure the predictions of a U-Net again, and check what its folder says of it.
+    """Measure the predictions of a U-Net again.
 
     Args:
         run: Its run.
@@ -66,12 +60,8 @@ def remeasure(
     Raises:
         InputError: A file is missing, damaged or of another form.
     """
-    path = folder / files.PROVENANCE
-    provenance = converter.read(path, UNetProvenance)
+    provenance = converter.read(folder / files.PROVENANCE, UNetProvenance)
     fold, regime = provenance.fold, provenance.regime
-    place = run.fold_folder(fold).name, regime.folder_name
-    differences.compare(path, "folder", (folder.parent.name, folder.name), place)
-    _compare_provenance(run, provenance, path, differences)
     path = folder / predictions.PREDICTIONS
     stored = predictions.read_predictions(path)
     test = list(run.fold(fold).test)
@@ -86,6 +76,10 @@ def remeasure(
             differences.fault(path, f"truths, {case_id}: not the mask of other U-Nets")
     made = cases_to_csv(rows, fold, regime.n_real, regime.n_synthetic)
     differences.compare_csv(folder / predictions.CASES, made)
+    path = folder / files.HISTORY
+    epochs, unet = read_epochs(path), regime.unet_config(run.config)
+    if not history.is_over(epochs, unet, regime.n_real + regime.n_synthetic):
+        differences.fault(path, f"ends after {len(epochs)} epochs, before the training")
     return FinishedUNet(
         run=name,
         settings=run.settings,
@@ -94,22 +88,14 @@ def remeasure(
         regime=regime,
         cases=tuple(rows),
         folder=folder,
-        epochs=tuple(read_epochs(folder / files.HISTORY)),
+        epochs=tuple(epochs),
         duplicates=provenance.duplicates,
     )
 
 
-def identity_of(run: RunRecord, recorded: Identity) -> Identity:
-    """Which data set a run is on: by its cases, and by name as recorded."""
-    hashes = dict(sorted(run.cases.items()))
-    return dataclasses.replace(
-        recorded, n_cases=len(hashes), sha256=hash_of_all(hashes)
-    )
-
-
 def recount(
-    run: RunRecord, fold: int, kind: SetKind, folder: Path, differences: Differences
-) -> tuple[FloatArray, MaskArray]:
+    run: RunRecord, stages: Stages, stage: PlannedStage, differences: Differences
+) -> Pairs:
     """Read a set, hash by hash, and count it again.
 
     Returns:
@@ -118,41 +104,48 @@ def recount(
     Raises:
         InputError: A file is missing, altered, or of another form.
     """
-    path, config = folder / MANIFEST, run.config
+    folder, config = run.root / stage.name, run.config
+    path, root = folder / MANIFEST, run.fold_folder(stage.fold)
     manifest = converter.read(path, SetManifest)
     images, masks = read_set(folder)
-    members = range(1, config.synthesis.pseudo_label_members + 1)
-    root = run.fold_folder(fold)
     hashes = [perceptual_hash(np.rint(image).astype(np.uint8)) for image in images]
     n_dropped = (
         manifest.dropped_as_almost_identical
         + manifest.dropped_for_an_empty_mask
         + manifest.dropped_for_disagreement
     )
+    is_filtered = stage.set_kind == "filtered"
     expected = dataclasses.replace(
         manifest,
-        **_of_run(run, manifest),
-        fold=fold,
-        augmentation=regimes.augmentation_config(config, config.synthesis.augment),
-        gan=manifest.gan if kind == "control" else config.gan,
-        z_seed=derive_seed(config.seed, "synthesis", fold),
-        mask_components=config.mask_components,
-        synthesis=regimes.synthesis_config(config, kind),
-        training_cases={name: run.cases[name] for name in run.training_ids(fold)},
         drawn=len(images) + n_dropped,
-        kind=kind,
-        pseudo_labels={
-            name: storage.hash_file(root / name / files.MODEL)
-            for name in map(files.pseudo_label_name, members)
-        }
-        or None,
+        pseudo_labels=_ensemble(stages, stage, Kind.PSEUDO_LABELS, root) or None,
+        cross_fit=_ensemble(stages, stage, Kind.CROSS_FIT, root) or None,
+        min_agreement=config.synthesis.min_agreement if is_filtered else None,
+        audited_manifest_sha256=None,
+        dropped_by_the_audit=(),
         pairs=tuple(
             dataclasses.replace(entry, perceptual_hash=found)
             for entry, found in zip(manifest.pairs, hashes, strict=True)
         ),
     )
-    differences.compare(path, "", to_json(manifest), to_json(expected))
+    if stage.set_kind == "control":
+        # A control stays when the GAN's settings change.
+        expected = dataclasses.replace(expected, generator_sha256=None, step=None)
+    else:
+        gan = stages[f"{root.name}/{files.GAN}"]
+        expected = dataclasses.replace(
+            expected,
+            gan=config.gan,
+            network_version=run.settings.networks["gan"],
+            generator_sha256=generator_hash(run.root / gan.name),
+            step=config.gan.steps,
+        )
+    made = {**to_json(expected), **stage.record}
+    differences.compare(path, "", to_json(manifest), made)
     differences.compare(path, "pairs", len(manifest.pairs), config.synthesis.count)
+    last = manifest.pairs[-1]
+    n_drawn = last.batch * config.synthesis.batch + last.index + 1
+    differences.compare(path, "drawn", manifest.drawn, n_drawn)
     names = {f"{pair_name(index)}.png" for index in range(len(images))}
     for part in ("images", "masks"):
         for extra in sorted({path.name for path in (folder / part).iterdir()} - names):
@@ -162,20 +155,40 @@ def recount(
     return images, masks
 
 
-def reassess(
-    run: RunRecord,
-    fold: int,
-    folder: Path,
-    source: Path,
-    pairs: Pairs,
-    differences: Differences,
+def compare_with_tests(
+    run: RunRecord, folder: Path, pairs: Pairs, differences: Differences
 ) -> None:
-    """Make the assessment in a folder again, of the set in the folder `source`.
+    """Find pairs that are test cases: by all true masks, and by the images shown."""
+    masks: dict[bytes, str] = {}
+    images: dict[bytes, str] = {}
+    for unet in run.unets:
+        if unet.folder and unet.folder.parent == folder.parent:
+            tests = predictions.read_predictions(unet.folder / predictions.PREDICTIONS)
+            for name, mask in zip(tests.case_ids, tests.truths, strict=True):
+                # A mask of one value has no shape that could be a case's own.
+                if mask.any() and not mask.all():
+                    masks[mask.tobytes()] = name
+            for index, image in zip(tests.shown, tests.shown_images, strict=True):
+                images[image.tobytes()] = tests.case_ids[index]
+    for index, (image, mask) in enumerate(zip(*pairs, strict=True)):
+        pixels = np.rint(image).astype(np.uint8).tobytes()
+        found = images.get(pixels) or masks.get(mask.tobytes())
+        if found:
+            words = f"is image or mask of the test case {found}"
+            differences.fault(folder / f"{pair_name(index)}.png", words)
+
+
+def reassess(
+    run: RunRecord, stage: PlannedStage, pairs: Pairs, differences: Differences
+) -> None:
+    """Make an assessment again, of the pairs of its set.
 
     Raises:
         InputError: A file is missing, damaged or of another form.
         LookupError: An array is missing.
     """
+    folder, fold = run.root / stage.name, stage.fold
+    source = run.root / stage.needs[0]
     path, arrays_path = folder / files.ASSESSMENT, folder / files.ARRAYS
     arrays = storage.read_arrays(arrays_path)
     record = converter.read(path, assessments.Assessment)
@@ -191,6 +204,9 @@ def reassess(
         for name in ("training", "held_out")
     )
     shapes = learned, drawn, held_out
+    unseen = regimes.cross_fit_parts(run.config, fold, len(training))[0]
+    unseen_ids = np.array([training[case] for case in unseen])
+    n_unused = len(split.training) - len(training)
     fidelity = assessments.make_fidelity(
         features=(
             arrays["features_training"],
@@ -198,7 +214,12 @@ def reassess(
             arrays["features_held_out"],
         ),
         shapes=shapes,
-        source=record.fidelity.features,
+        source=assessments.features_words(
+            files.cross_fit_name(1),
+            arrays["features_training"].shape[1],
+            len(unseen),
+            len(training),
+        ),
         diversity=dataclasses.replace(
             record.fidelity.hash_diversity, synthetic=assessments.hash_diversity(images)
         ),
@@ -208,16 +229,19 @@ def reassess(
     expected = dataclasses.replace(
         record,
         fold=fold,
-        synthetic_set=dataclasses.replace(
-            record.synthetic_set,
+        inputs=stage.record["inputs"],
+        identity=stage.identity,
+        synthetic_set=assessments.AssessedSet(
+            folder=stage.needs[0],
             manifest_sha256=storage.hash_file(source / MANIFEST),
             n=len(images),
         ),
         n_training=len(training),
-        n_held_out=len(split.validation) + len(split.training) - len(training),
+        n_held_out=len(split.validation) + n_unused,
+        held_out=assessments.held_out_words(len(split.validation), n_unused),
         cross_fit=_members(run, fold, agreed_real),
         quality=assessments.make_quality(agreed, agreed_real, shapes),
-        fidelity=dataclasses.replace(fidelity, features=record.fidelity.features),
+        fidelity=fidelity,
         memorization=assessments.make_memorization(audit),
         files=storage.hash_files(folder, [files.ARRAYS]),
     )
@@ -226,6 +250,7 @@ def reassess(
     closest = pair.closest(len(arrays["gallery_synthetic"]))
     recomputed = {
         "agreement_synthetic": agreed,
+        "features_training_case_ids": unseen_ids,
         "gallery_synthetic": closest,
         "gallery_distances": pair.distances[closest],
         "gallery_case_ids": np.array([training[case] for case in pair.cases[closest]]),
@@ -234,55 +259,17 @@ def reassess(
         differences.compare_array(arrays_path, name, arrays[name], values)
 
 
-def _of_run(run: RunRecord, recorded: NetworkProvenance) -> dict[str, Any]:
-    """What any provenance says of its run, as the run has it."""
-    config = run.config
+def _ensemble(
+    stages: Stages, stage: PlannedStage, kind: Kind, root: Path
+) -> dict[str, str]:
+    """The hash of each network of an ensemble that a set was made with."""
+    names = [name for name in stage.needs if stages[name].kind == kind]
     return {
-        "dataset": identity_of(run, recorded.dataset),
-        "preset": config.preset,
-        "reduced": config.reduced,
-        "lungs": config.lungs,
-        "seed": config.seed,
-        "data": config.data,
-    }
-
-
-def _compare_provenance(
-    run: RunRecord, provenance: UNetProvenance, path: Path, differences: Differences
-) -> None:
-    config, folder = run.config, path.parent
-    fold, regime = run.fold(provenance.fold), provenance.regime
-    unet = regime.unet_config(config)
-    learned = provenance.training_cases
-    reference = None
-    if regime.n_synthetic:
-        source = run.fold_folder(fold.number) / regimes.set_name(regime.kind)
-        manifest = source / MANIFEST
-        content = converter.read(manifest, SetManifest)
-        reference = SetReference(
-            manifest_sha256=storage.hash_file(manifest),
-            generator_sha256=content.generator_sha256,
-            training_cases=content.training_cases,
+        name.removeprefix(f"{root.name}/"): storage.hash_file(
+            root.parent / name / files.MODEL
         )
-    expected = dataclasses.replace(
-        provenance,
-        **_of_run(run, provenance),
-        augmentation=regimes.augmentation_config(config, unet.augment),
-        unet=unet,
-        training_cases={name: run.cases.get(name, "") for name in learned},
-        validation_cases={name: run.cases[name] for name in fold.validation},
-        synthetic_set=reference,
-        files={
-            name: storage.hash_file(folder / name) if (folder / name).is_file() else ""
-            for name in provenance.files
-        },
-    )
-    differences.compare(path, "", to_json(provenance), to_json(expected))
-    differences.compare(path, "regime.n_real", regime.n_real, len(learned))
-    foreign = sorted(set(learned) - set(run.training_ids(fold.number)))
-    if foreign:
-        words = f"training_cases: not of fold {fold.number} ({name_few(foreign)})"
-        differences.fault(path, words)
+        for name in names
+    }
 
 
 def _members(

@@ -1,17 +1,19 @@
 """Making all that a folder shows again: tables, verdicts, sets, audits, page."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
+from tfgansynth.experiment.graph import Kind
+from tfgansynth.experiment.run_folder import Run
 from tfgansynth.records import files
 from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.curves import MissingPoint
 from tfgansynth.records.reading import complete, read_identity, unet_folders
-from tfgansynth.records.regimes import assessment_name, set_names
 from tfgansynth.records.runs import RunRecord, Split
 from tfgansynth.reporting.comparisons import comparison_to_markdown
 from tfgansynth.reporting.html.page import render
@@ -26,12 +28,21 @@ from tfgansynth.reporting.tables import table_to_csv, table_to_markdown
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.recompute import (
     Truths,
-    identity_of,
+    compare_with_tests,
     reassess,
     recount,
     remeasure,
 )
+from tfgansynth.reporting.verification.stages import (
+    Stages,
+    compare_stages,
+    identity_of,
+    plan_again,
+)
 from tfgansynth.runtime import storage
+
+_SEEDS = re.compile(r"-seeds(\d+)-(\d+)")
+_MOST_SEEDS = 1000
 
 
 def verify(root: Path, rounding: float = 0.0) -> Differences:
@@ -58,7 +69,7 @@ def verify(root: Path, rounding: float = 0.0) -> Differences:
     for path in curves:
         verification.curve(path)
     verification.tables()
-    verification.sets()
+    verification.stages()
     if (root / files.REPORT).is_file():
         verification.page(root / files.REPORT)
     return verification.differences
@@ -79,7 +90,7 @@ def verified_runs(root: Path) -> list[RunRecord]:
     verification = _Verification(root, rounding=0.0)
     runs = verification.comparison(root / files.COMPARISON)
     verification.tables()
-    verification.sets()
+    verification.stages()
     if lines := verification.differences.lines:
         raise InputError(
             f"{root}: is not what its predictions give ({lines[0]}): "
@@ -107,6 +118,7 @@ class _Verification:
             stored = storage.read_record(path)
             runs = [self._named_run(name) for name in stored["runs"]]
             self._compare_settings(runs)
+            self._name_left_out(runs, path)
             made = comparison_of(runs)
             if made is None:
                 raise InputError("without any finished U-Net")
@@ -115,6 +127,32 @@ class _Verification:
             self.differences.compare_text(path.with_name(files.COMPARISON_TEXT), text)
             return runs
         return []
+
+    def _name_left_out(self, runs: Sequence[RunRecord], path: Path) -> None:
+        """Name finished runs, U-Nets and folds that a comparison is without."""
+        roots = {run.root for run in runs}
+        if not self._is_run and runs and runs[0].unets:
+            name, config = runs[0].unets[0].dataset.name, runs[0].config
+            found = _SEEDS.search(self._root.name)
+            seeds = [*map(int, found.groups())] if found else []
+            seeds += [run.config.seed for run in runs]
+            for seed in range(min(seeds), max(seeds) + 1)[:_MOST_SEEDS]:
+                each = dataclasses.replace(config, seed=seed)
+                root = self._base / Run.folder_name(name, each)
+                if root not in roots and (root / files.COMPARISON).exists():
+                    self.differences.fault(path, f"is without the run {root.name}")
+        for run in runs:
+            others = {unet.folder for unet in run.unets}
+            others -= {unet.folder for unet in run.regime_unets}
+            places = [folder.relative_to(run.root) for folder in others if folder]
+            left_out = {place.as_posix(): "other counts" for place in places}
+            for name in run.timings:
+                stage = "/".join(name.split("/")[:2])
+                if "/unet-" in stage and not (run.root / stage).exists():
+                    left_out[stage] = "trained, and gone since"
+            for stage, why in sorted(left_out.items()):
+                place = f"{run.root.name}/{stage}"
+                self.differences.notes.append(f"{place}: is not compared ({why})")
 
     def curve(self, path: Path) -> None:
         """Make all points, lines and differences of a learning curve again."""
@@ -143,13 +181,15 @@ class _Verification:
                 self.differences.compare_csv(sheet, table_to_csv(made))
                 self.differences.compare_text(text, table_to_markdown(made))
 
-    def sets(self) -> None:
-        """Check the sets and assessments of all folds that have U-Nets."""
+    def stages(self) -> None:
+        """Compare all stages with the plan made again; make sets and assessments."""
         for root, run in sorted(self._runs.items()):
-            folders = {path.parent for path in unet_folders(root)}
-            for fold in run.folds:
-                if run.fold_folder(fold.number) in folders:
-                    self._sets(run, fold.number)
+            with self.differences.reading(root / files.CONFIG):
+                stages = plan_again(run)
+                compare_stages(run, stages, self.differences)
+                for stage in stages.values():
+                    if stage.kind == Kind.SET and (root / stage.name).exists():
+                        self._set(run, stages, stage.name)
 
     def page(self, path: Path) -> None:
         """Write the report's page once more."""
@@ -172,6 +212,7 @@ class _Verification:
             folds = make_folds(sorted(run.cases), run.config.data, run.config.seed)
             stored = storage.read_record(path)
             self.differences.compare(path, "", stored, to_json(Split(folds)))
+            run = dataclasses.replace(run, folds=folds)
             unets = []
             for folder in unet_folders(root):
                 with self.differences.reading(folder):
@@ -195,17 +236,17 @@ class _Verification:
                 own = identity_of(run, data)
                 self.differences.compare(path, "dataset", to_json(own), to_json(data))
 
-    def _sets(self, run: RunRecord, fold: int) -> None:
-        folder = run.fold_folder(fold)
-        for kind, name in set_names().items():
-            source, assessment = folder / name, folder / assessment_name(kind)
-            if not source.exists():
-                continue
-            with self.differences.reading(source):
-                pairs = recount(run, fold, kind, source, self.differences)
-                if assessment.exists():
-                    with self.differences.reading(assessment):
-                        reassess(run, fold, assessment, source, pairs, self.differences)
+    def _set(self, run: RunRecord, stages: Stages, name: str) -> None:
+        """Count a set again, and make its assessment again."""
+        with self.differences.reading(run.root / name):
+            pairs = recount(run, stages, stages[name], self.differences)
+            compare_with_tests(run, run.root / name, pairs, self.differences)
+            for stage in stages.values():
+                folder = run.root / stage.name
+                is_its_own = stage.kind == Kind.ASSESSMENT and stage.needs[0] == name
+                if is_its_own and folder.exists():
+                    with self.differences.reading(folder):
+                        reassess(run, stage, pairs, self.differences)
 
 
 def _require_complete(run: RunRecord) -> None:
