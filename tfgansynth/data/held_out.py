@@ -3,6 +3,9 @@
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
+
+from tfgansynth.arrays import FloatArray
 from tfgansynth.data.copies import shared_cases
 from tfgansynth.data.dataset import Case, CaseHashes, Dataset, case_hashes
 from tfgansynth.data.splits import Fold
@@ -42,6 +45,11 @@ class HeldOutTestSet:
                 "results mean nothing; remove it and train it again"
             )
         return self.__cases
+
+    def found_in(self, images: FloatArray) -> list[str]:
+        """Return the ids of the cases whose image is one of (n, S, S) in [0, 255]."""
+        given = {image.tobytes() for image in np.rint(images)}
+        return [c.case_id for c in self.__cases if np.rint(c.image).tobytes() in given]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from typing import Any
 
 from tfgansynth.config import Precision
 from tfgansynth.config_checks import require_same
-from tfgansynth.errors import InputError
+from tfgansynth.data.copies import shared_cases
+from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment import stages
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, Plan, PlannedStage
@@ -59,6 +60,10 @@ def execute(
     Raises:
         InputError: A stage cannot be computed, or a finished result was altered.
     """
+    for planned in plan.others:
+        # An assessment is of a set, and no network is of it.
+        if planned.kind not in (Kind.SEGMENTATION, Kind.ASSESSMENT):
+            is_done(experiment, planned, dict(planned.record))
     failures: dict[str, ModeCollapseError] = {}
     for planned in plan.stages:
         computed = False
@@ -125,7 +130,7 @@ def is_done(
     the checkpoint before. An assessment of an earlier set is made again.
 
     Raises:
-        InputError: It was altered, or is another one.
+        InputError: It was altered, is another one, or was made from test cases.
     """
     folder = experiment.run.root / planned.name
     if planned.kind == Kind.SET:
@@ -142,6 +147,7 @@ def is_done(
     if not path.exists():
         return False
     saved = storage.read_record(path)
+    _refuse_leakage(experiment, planned, saved, path)
     files = saved.pop("files")
     _require_same(provenance, saved, path)
     try:
@@ -151,6 +157,22 @@ def is_done(
             raise
         return False
     return True
+
+
+def _refuse_leakage(
+    experiment: Experiment, planned: PlannedStage, saved: Mapping[str, Any], path: Path
+) -> None:
+    """Refuse a network that a test case went into, whatever its plan says."""
+    by_content = not experiment.config.allow_duplicates
+    tests = experiment.fold(planned.fold).test.hashes
+    learned = saved.get("training_cases")
+    if not isinstance(learned, Mapping):
+        return
+    if leaked := shared_cases(tests, learned, by_content=by_content):
+        raise InputError(
+            f"{path}: was trained on test cases of fold {planned.fold} "
+            f"({name_few(leaked)}): remove {path.parent}, and all that was made from it"
+        )
 
 
 def _require_same(

@@ -104,9 +104,14 @@ class PlannedStage:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """Stages in an order in which each comes after what it needs."""
+    """Stages in an order in which each comes after what it needs.
+
+    `others` are left to other commands: they are not run, but what is there of them
+    must be as planned.
+    """
 
     stages: tuple[PlannedStage, ...]
+    others: tuple[PlannedStage, ...] = ()
 
     def identities(self) -> dict[str, str]:
         """Identity of each stage by its name."""
@@ -114,7 +119,8 @@ class Plan:
 
     def only(self, kinds: Collection[Kind]) -> "Plan":
         """Leave out the stages of all other kinds."""
-        return Plan(tuple(stage for stage in self.stages if stage.kind in kinds))
+        own = tuple(stage for stage in self.stages if stage.kind in kinds)
+        return Plan(own, tuple(stage for stage in self.stages if stage not in own))
 
     def by_fold(self) -> Iterator["Plan"]:
         """Split the plan into one for each fold."""

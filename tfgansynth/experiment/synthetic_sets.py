@@ -299,7 +299,14 @@ def read_fold_set(
         )
     manifest = storage.read_record(folder / MANIFEST)
     require_fold_set(experiment, fold, manifest, folder)
-    return *read_set(folder), manifest
+    images, masks = read_set(folder)
+    found = fold.test.found_in(images)
+    if found and not experiment.config.allow_duplicates:
+        raise InputError(
+            f"{folder}: has images of test cases of fold {fold.number} "
+            f"({name_few(found)}): remove it to have it drawn again"
+        )
+    return images, masks, manifest
 
 
 def synthetic_pairs(

@@ -100,7 +100,27 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
     if sets := sets_to_markdown(folds):
         with found.reading(path := root / SETS_TEXT):
             found.compare_text(path, sets)
+    _name_foreign(root, folds, found)
     return found
+
+
+def _name_foreign(root: Path, folds: Sequence[FoldResults], found: Differences) -> None:
+    """Name files of no fold, or in the place of another; and networks left out."""
+    own = {root / name for name in (files.COMPARISON, files.COMPARISON_TEXT, SETS_TEXT)}
+    for fold in folds:
+        folder, unets = root / fold.place, {unet.stage for unet in fold.unets}
+        own.add(folder / files.MERGED_FOLD)
+        own |= {folder / f"{unet.regime.folder_name}.csv" for unet in fold.unets}
+        for stage in fold.record.seconds:
+            if "/unet-" in stage and stage.count("/") == 1 and stage not in unets:
+                place = f"{fold.unets[0].run}/{stage}"
+                found.notes.append(
+                    f"{place}: was trained, and is not among the results"
+                )
+    for path in sorted(root.rglob("*")):
+        is_ours = path in own or path.suffix == ".lock" or path.name.startswith(".")
+        if path.is_file() and not is_ours:
+            found.fault(path, "is no file of these results: move it elsewhere")
 
 
 def is_merged(root: Path) -> bool:

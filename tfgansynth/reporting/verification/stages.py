@@ -113,7 +113,7 @@ def compare_stages(run: RunRecord, stages: Stages, differences: Differences) -> 
             differences.fault(run.root / name, words)
     for path in sorted(run.root.rglob("*")):
         if not path.is_dir() and not _belongs(path.relative_to(run.root), stages):
-            differences.fault(path, "is no file of this run: remove it")
+            differences.fault(path, "is no file of this run: move it elsewhere")
 
 
 def _record(run: RunRecord, stage: PlannedStage) -> Path:
