@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
+from tfgansynth.reporting.outputs import write_outputs
 from tfgansynth.reporting.verification.verify import verify
 from tfgansynth.runtime import storage
 
@@ -53,6 +54,17 @@ def test_comparison_has_all_rows_and_pairs_of_both_tables(study: Path) -> None:
         folder = study.parent / unet["run"] / f"fold-{unet['fold']}" / unet["folder"]
         assert (folder / "predictions.npz").exists()
     assert "PHANTOMS" in (study / "comparison.md").read_text().splitlines()[0]
+
+
+def test_a_run_that_a_study_leaves_out_is_named(study: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(study.parent, tmp_path / "out"))
+    folder = out / study.name
+    write_outputs([out / "phantoms-reduced-smoke-seed0"], folder)
+
+    (line,) = verify(folder).lines
+
+    named = "is without the run phantoms-reduced-smoke-seed1"
+    assert line == f"{study.name}/comparison.json: {named}"
 
 
 def test_each_seed_has_a_split_of_its_own(out: Path) -> None:

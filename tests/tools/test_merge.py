@@ -13,7 +13,7 @@ from tests.tools.conftest import SMALL_NETWORKS, TINY
 from tfgansynth.errors import InputError
 from tfgansynth.records import converter
 from tfgansynth.records.assessments import Assessment
-from tfgansynth.reporting.merging import merge, read_merged
+from tfgansynth.reporting.merging import merge, read_merged, verify_merged
 from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -110,6 +110,26 @@ def test_the_same_again_changes_nothing(merged: Path, runs: dict[str, Path]) -> 
     merge([runs["one"]], merged)
 
     assert contents(merged) == before
+
+
+def test_what_is_not_of_merged_results_is_named(merged: Path) -> None:
+    fold = merged / NAME / "fold-1"
+    (fold / "better.csv").touch()
+    assert verify_merged(merged).lines == [
+        f"{NAME}/fold-1/better.csv: is no file of these results: move it elsewhere"
+    ]
+    (fold / "better.csv").unlink()
+    fold.rename(merged / NAME / "fold-2")
+    assert (
+        f"{NAME}/fold-2/fold.json: is no file of these results: move it elsewhere"
+        in (verify_merged(merged).lines)
+    )
+
+
+def test_a_regime_taken_from_merged_results_is_noted(merged: Path) -> None:
+    reseal(merged / NAME / "fold-1/fold.json", lambda record: record["unets"].pop())
+    (note,) = verify_merged(merged).notes
+    assert note.endswith(": is not compared (trained, not merged)")
 
 
 def test_a_renamed_run_is_the_same(

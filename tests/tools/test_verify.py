@@ -143,7 +143,6 @@ RECORDS = {
 
 ELSEWHERE = {
     "dropped_for_an_empty_mask": "fold-1/synthetic/manifest.json: drawn: ",
-    "regime.n_synthetic": f"{UNET}/provenance.json: folder[1]: ",
 }
 """Numbers that others are checked against: it is these that are named."""
 

@@ -139,7 +139,7 @@ class _Verification:
             for seed in range(min(seeds), max(seeds) + 1)[:_MOST_SEEDS]:
                 each = dataclasses.replace(config, seed=seed)
                 root = self._base / Run.folder_name(name, each)
-                if root not in roots and (root / files.COMPARISON).exists():
+                if root not in roots and any(unet_folders(root)):
                     self.differences.fault(path, f"is without the run {root.name}")
         for run in runs:
             others = {unet.folder for unet in run.unets}
