@@ -120,10 +120,8 @@ def test_what_is_not_of_merged_results_is_named(merged: Path) -> None:
     ]
     (fold / "better.csv").unlink()
     fold.rename(merged / NAME / "fold-2")
-    assert (
-        f"{NAME}/fold-2/fold.json: is no file of these results: move it elsewhere"
-        in (verify_merged(merged).lines)
-    )
+    named = f"{NAME}/fold-2/fold.json: is no file of these results"
+    assert any(line.startswith(named) for line in verify_merged(merged).lines)
 
 
 def test_a_regime_taken_from_merged_results_is_noted(merged: Path) -> None:

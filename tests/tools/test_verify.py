@@ -165,6 +165,16 @@ def test_one_altered_digit_of_a_record_is_named(
     assert any(line.startswith(expected) for line in verify(run).lines)
 
 
+@pytest.mark.parametrize("name", ["held_out", "features", "identity"])
+def test_other_words_of_an_assessment_are_named(run: Path, name: str) -> None:
+    def change(record: Any) -> None:
+        (record["fidelity"] if name == "features" else record)[name] = "others"
+
+    reseal(run / "fold-1/assessment/assessment.json", change)
+    (line,) = verify(run).lines
+    assert f"{name}: stored others, " in line
+
+
 @pytest.mark.parametrize(
     "name", ["table.csv", "table.md", "comparison.md", f"{UNET}/cases.csv"]
 )
@@ -260,21 +270,21 @@ def test_a_damaged_file_is_named_once(run: Path) -> None:
     path = run / UNET / "predictions.npz"
     path.write_bytes(path.read_bytes()[:-30])
     lines = verify(run).lines
-    assert lines[0].startswith(
-        f"{UNET}/provenance.json: files.predictions.npz: stored "
-    )
-    assert lines[1].startswith(f"{UNET}: cannot be recomputed (")
-    assert [line.partition(": ")[0] for line in lines[2:]] == [
+    assert lines[0].startswith(f"{UNET}: cannot be recomputed (")
+    assert [line.partition(": ")[0] for line in lines[1:]] == [
         "comparison.json",
         "table.json",
+        f"{UNET}/provenance.json",
     ]
+    assert "files.predictions.npz: stored " in lines[-1]
 
 
 def test_a_missing_network_of_an_ensemble_is_named(run: Path) -> None:
     path = run / "fold-1" / cross_fit_name(2) / MODEL
     path.unlink()
-    (line,) = verify(run).lines
+    *others, line = verify(run).lines
     assert line == f"fold-1/assessment: cannot be recomputed ({path}: is missing)"
+    assert all(other.startswith(f"fold-1/{cross_fit_name(2)}") for other in others)
 
 
 def test_a_changed_synthetic_image_is_named(run: Path) -> None:
