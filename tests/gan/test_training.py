@@ -22,9 +22,9 @@ from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.health import faults
 from tfgansynth.gan.recording import fidelity_figures, fixed_latent_vectors
 from tfgansynth.gan.training import load_gan, train_gan
-from tfgansynth.records.reading import read_gan_history
+from tfgansynth.records.reading import generator_hash, read_gan_history
 from tfgansynth.runtime import checkpoints as checkpoint_files
-from tfgansynth.runtime import weights
+from tfgansynth.runtime import storage, weights
 from tfgansynth.runtime.progress import Progress
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import Timer
@@ -340,6 +340,30 @@ def test_a_checkpoint_of_other_networks_is_refused(
             use(finished.folder, config)
         assert str(finished.folder) in str(raised.value)
     assert_same(load(finished.folder), finished.state)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+@pytest.mark.parametrize("latent_codes", [False, True])
+def test_a_checkpoint_tells_the_hash_of_its_generator(
+    tmp_path: Path, decay: float, latent_codes: bool
+) -> None:
+    config = GANConfig(
+        generator_maps=(4, 6),
+        discriminator_maps=(4, 6),
+        z_dim=5,
+        average_decay=decay,
+        latent_codes=latent_codes,
+    )
+    gan = DCGAN(config, size=16, seed=1, n_cases=3)
+    gan.compile()
+    pairs = np.random.default_rng(0).uniform(-1, 1, (3, 16, 16, 2)).astype(np.float32)
+    gan.set_cases(pairs)
+    gan.fit(pairs, batch_size=3, verbose=0)
+    checkpoint_files.save(tmp_path / "checkpoints", 1, gan.state(), {})
+
+    sampled = gan.sampling_generator().get_weights()
+
+    assert generator_hash(tmp_path) == storage.hash_arrays(sampled)
 
 
 def test_unfinished_training_is_not_taken_for_a_trained_gan(
