@@ -127,7 +127,7 @@ def test_what_is_not_of_merged_results_is_named(merged: Path) -> None:
 def test_a_regime_taken_from_merged_results_is_noted(merged: Path) -> None:
     reseal(merged / NAME / "fold-1/fold.json", lambda record: record["unets"].pop())
     (note,) = verify_merged(merged).notes
-    assert note.endswith(": is not compared (trained, not merged)")
+    assert note.endswith(": was trained, and is not among the results")
 
 
 def test_a_renamed_run_is_the_same(
