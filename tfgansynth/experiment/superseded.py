@@ -26,7 +26,7 @@ from tfgansynth.runtime import storage
 
 FOLDER = "superseded"
 _INDEX = "stages.json"
-_OWN = {
+OWN_FILES = {
     *(files.CASE_LIST, files.CONFIG, files.SPLITS, files.TIMINGS, files.MACHINES),
     *("memory.json", LOCK, HOLDER),
 }
@@ -157,7 +157,7 @@ def _keep_aside(run: Run, names: tuple[str, ...], earlier: Config) -> None:
         storage.write_record(index_path, {"stages": index})
         _move(run.root / name, target / name)
     for path in sorted(run.root.iterdir()):
-        if path.is_file() and path.name not in _OWN:
+        if path.is_file() and path.name not in OWN_FILES:
             path.replace(target / path.name)
 
 

@@ -17,7 +17,7 @@ from tfgansynth.data.held_out import hash_fold
 from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
 from tfgansynth.experiment.graph import Kind, PlannedStage, Splits
 from tfgansynth.experiment.plan import possible_stages
-from tfgansynth.experiment.superseded import FOLDER, other_unets
+from tfgansynth.experiment.superseded import FOLDER, OWN_FILES, other_unets
 from tfgansynth.records import files
 from tfgansynth.records.converter import from_json, read
 from tfgansynth.records.provenance import SetManifest
@@ -46,8 +46,8 @@ _CONTENTS: Mapping[Kind, Collection[str]] = {
     Kind.ASSESSMENT: (files.ASSESSMENT, files.ARRAYS),
 }
 _BESIDE = (
-    *(files.CONFIG, files.CASE_LIST, files.SPLITS, files.MACHINES, files.TIMINGS),
-    *("memory.json", "run.lock*", files.TABLE, files.TABLE_TEXT, files.TABLE_SHEET),
+    *OWN_FILES,
+    *(files.TABLE, files.TABLE_TEXT, files.TABLE_SHEET),
     *(files.COMPARISON, files.COMPARISON_TEXT, files.REPORT, f"{FOLDER}/*"),
     f"fold-*/{files.DEVELOPMENT}/{files.TRIAL}",
     # Sets of another size, of another generator, or without flagged pairs.
