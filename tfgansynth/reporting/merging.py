@@ -8,7 +8,7 @@ from typing import Any
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import cases_to_csv, read_cases
-from tfgansynth.experiment.run_folder import Run, locked_folder
+from tfgansynth.experiment.run_folder import HOLDER, LOCK, Run, locked_folder
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, make_comparison
@@ -106,7 +106,8 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
 
 def _name_foreign(root: Path, folds: Sequence[FoldResults], found: Differences) -> None:
     """Name files of no fold, or in the place of another; and networks left out."""
-    own = {root / name for name in (files.COMPARISON, files.COMPARISON_TEXT, SETS_TEXT)}
+    texts = files.COMPARISON, files.COMPARISON_TEXT, SETS_TEXT
+    own = {root / name for name in (*texts, LOCK, HOLDER)}
     for fold in folds:
         folder, unets = root / fold.place, {unet.stage for unet in fold.unets}
         own.add(folder / files.MERGED_FOLD)
@@ -118,7 +119,7 @@ def _name_foreign(root: Path, folds: Sequence[FoldResults], found: Differences) 
                     f"{place}: was trained, and is not among the results"
                 )
     for path in sorted(root.rglob("*")):
-        is_ours = path in own or path.suffix == ".lock" or path.name.startswith(".")
+        is_ours = path in own or path.name.startswith(".")
         if path.is_file() and not is_ours:
             found.fault(path, "is no file of these results: move it elsewhere")
 
