@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         metavar="DIR",
         help="search copies of the images in DIR/*/**/images/*.png too, and print the "
-        "rates (tests/data/test_registration.py)",
+        "rates (tests/data/copies/test_registration.py)",
     )
     group = parser.getgroup("reliability")
     group.addoption(

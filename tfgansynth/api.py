@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray
 from tfgansynth.config import Config
+from tfgansynth.data.copies.duplicates import across_split, find_duplicates
 from tfgansynth.data.dataset import Case, Dataset, case_hashes, images_and_masks
-from tfgansynth.data.duplicates import across_split, find_duplicates
 from tfgansynth.data.held_out import FoldCases, select_fold
 from tfgansynth.data.loading import load_directory, load_phantoms
 from tfgansynth.data.splits import make_folds

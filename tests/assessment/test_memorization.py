@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tfgansynth.assessment.memorization import Audit, PartAudit, audit, nearest
-from tfgansynth.data.copies import PARTS, Pairs, Part, distances
+from tfgansynth.data.copies.distances import PARTS, Pairs, Part, distances
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.loading import load_phantoms
 

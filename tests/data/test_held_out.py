@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfgansynth.data.dataset import Case, Dataset
+from tfgansynth.data.dataset import Case, Dataset, shared_cases
 from tfgansynth.data.held_out import HeldOutTestSet, select_fold
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
@@ -91,3 +91,10 @@ def test_only_final_evaluations_release_test_cases() -> None:
             ) or (isinstance(node, ast.Attribute) and "HeldOutTestSet__" in node.attr):
                 places.append(str(path.relative_to(PACKAGE)))
     assert sorted(places) == ["api.py", "experiment/stages.py"]
+
+
+def test_shared_cases_are_listed_by_our_ids() -> None:
+    ours = {"a": "1", "b": "2", "c": "3"}
+    theirs = {"a": "9", "x": "3"}
+    assert shared_cases(ours, theirs, by_content=True) == ["a", "c"]
+    assert shared_cases(ours, theirs, by_content=False) == ["a"]

@@ -13,7 +13,7 @@ from tfgansynth.arrays import MaskArray
 from tfgansynth.assessment.fidelity import compare_features
 from tfgansynth.assessment.memorization import audit
 from tfgansynth.assessment.quality import agreement, shape_table
-from tfgansynth.data.copies import Pairs
+from tfgansynth.data.copies.distances import Pairs
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray, FloatArray
-from tfgansynth.data.copies import Pairs, distances
+from tfgansynth.data.copies.distances import Pairs, distances
 from tfgansynth.segmentation.ensembles import CrossFittedEnsemble, PseudoLabelEnsemble
 from tfgansynth.synthesis.substitutes import relabel
 

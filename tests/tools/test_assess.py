@@ -20,7 +20,7 @@ from tests.reliability.settings import FOLDER, MICRO
 from tests.tools.conftest import Runner
 from tfgansynth.assessment.fidelity import compare_features, expected_coverage
 from tfgansynth.assessment.quality import QUANTILES
-from tfgansynth.data.copies import PARTS
+from tfgansynth.data.copies.distances import PARTS
 from tfgansynth.data.dataset import Case
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.evaluation.metrics import dice

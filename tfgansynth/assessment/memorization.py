@@ -54,7 +54,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tfgansynth.data.copies import PARTS, Matrix, Pairs, Part, distances
+from tfgansynth.data.copies.distances import PARTS, Matrix, Pairs, Part, distances
 
 NULL_SHARE = 0.01
 """The share of the null that the threshold estimates."""

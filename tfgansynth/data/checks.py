@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray, resize_area
-from tfgansynth.data.copies import content_key
-from tfgansynth.data.duplicates import find_duplicates
+from tfgansynth.data.copies.duplicates import content_key, find_duplicates
+from tfgansynth.data.copies.keypoints import SIDE
 from tfgansynth.data.importers import folder, jsrt
 from tfgansynth.data.importers.sources import (
     Layout,
@@ -23,7 +23,6 @@ from tfgansynth.data.importers.sources import (
     read_image,
     read_lungs,
 )
-from tfgansynth.data.keypoints import SIDE
 from tfgansynth.data.lungs import Lungs, find_regions
 from tfgansynth.errors import Fault, FileError, printable
 

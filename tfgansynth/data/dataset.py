@@ -75,6 +75,18 @@ def hash_of_all(hashes: CaseHashes) -> str:
     return digest.hexdigest()
 
 
+def shared_cases(
+    cases: CaseHashes, others: CaseHashes, *, by_content: bool
+) -> list[str]:
+    """Return the ids of `cases` that are among `others`, by id or also by content."""
+    contents = set(others.values()) if by_content else set()
+    return [
+        case_id
+        for case_id, content in cases.items()
+        if case_id in others or content in contents
+    ]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Identity:
     """Which data set it is: what every result says about its data.

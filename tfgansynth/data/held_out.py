@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfgansynth.arrays import FloatArray
-from tfgansynth.data.copies import shared_cases
-from tfgansynth.data.dataset import Case, CaseHashes, Dataset, case_hashes
+from tfgansynth.data.dataset import Case, CaseHashes, Dataset, case_hashes, shared_cases
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError, name_few
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import FloatArray, MaskArray
 from tfgansynth.assessment.memorization import Audit, audit
 from tfgansynth.assessment.quality import ShapeTable, agreement, shape_table
-from tfgansynth.data.copies import PARTS, Pairs
+from tfgansynth.data.copies.distances import PARTS, Pairs
 from tfgansynth.data.dataset import Case, images_and_masks
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError

@@ -14,7 +14,7 @@ from typing import Any
 
 from tfgansynth.config import Precision
 from tfgansynth.config_checks import require_same
-from tfgansynth.data.copies import shared_cases
+from tfgansynth.data.dataset import shared_cases
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment import stages
 from tfgansynth.experiment.experiment_data import Experiment

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from tfgansynth.config import Config
 from tfgansynth.config_checks import check_ranges
-from tfgansynth.data.dataset import Dataset, Identity, case_hashes
-from tfgansynth.data.duplicates import (
+from tfgansynth.data.copies.duplicates import (
     Crossing,
     DuplicatePair,
     across_split,
     find_duplicates,
 )
+from tfgansynth.data.dataset import Dataset, Identity, case_hashes
 from tfgansynth.data.held_out import FoldCases, hash_fold, select_fold
 from tfgansynth.data.loading import load_directory, load_phantoms
 from tfgansynth.data.splits import Fold, make_folds

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfgansynth.config import NETWORK_VERSIONS, Config, UNetConfig
+from tfgansynth.data.copies.duplicates import Crossing
 from tfgansynth.data.dataset import Identity
-from tfgansynth.data.duplicates import Crossing
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
 from tfgansynth.records import files

@@ -15,8 +15,8 @@ from tfgansynth.assessment.quality import agreement
 from tfgansynth.config import UNetConfig
 from tfgansynth.config_checks import differences
 from tfgansynth.data.augmentation import augment_set, switched
-from tfgansynth.data.copies import distances, shared_cases
-from tfgansynth.data.dataset import case_hashes, images_and_masks
+from tfgansynth.data.copies.distances import distances
+from tfgansynth.data.dataset import case_hashes, images_and_masks, shared_cases
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment.experiment_data import Experiment

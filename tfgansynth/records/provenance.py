@@ -11,8 +11,8 @@ from tfgansynth.config import (
     SynthesisConfig,
     UNetConfig,
 )
+from tfgansynth.data.copies.duplicates import Crossing
 from tfgansynth.data.dataset import Identity
-from tfgansynth.data.duplicates import Crossing
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.records.converter import optional
 from tfgansynth.records.regimes import Regime

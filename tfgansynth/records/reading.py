@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tfgansynth.data.duplicates import Crossing
+from tfgansynth.data.copies.duplicates import Crossing
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import read_cases
 from tfgansynth.evaluation.predictions import CASES

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfgansynth.config import Config
+from tfgansynth.data.copies.duplicates import Crossing
 from tfgansynth.data.dataset import CaseHashes, Identity
-from tfgansynth.data.duplicates import Crossing
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import CaseRow

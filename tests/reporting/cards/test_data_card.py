@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 from tests.reporting.made import MANIFEST
+from tfgansynth.data.copies.duplicates import Crossing, DuplicatePair
 from tfgansynth.data.dataset import Identity
-from tfgansynth.data.duplicates import Crossing, DuplicatePair
 from tfgansynth.records.provenance import DroppedPair, SetManifest
 from tfgansynth.reporting.cards.cards import data_card, size_category
 from tfgansynth.reporting.cards.findings import CardFindings

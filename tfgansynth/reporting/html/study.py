@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray, MaskArray
 from tfgansynth.config import Config
-from tfgansynth.data.copies import PARTS
+from tfgansynth.data.copies.distances import PARTS
 from tfgansynth.data.dataset import Identity
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.predictions import PREDICTIONS, Predictions, read_predictions

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tfgansynth.assessment.memorization import Audit, PartAudit
 from tfgansynth.assessment.quality import Values, agreement, shape_table
-from tfgansynth.data.copies import PARTS, Pairs
+from tfgansynth.data.copies.distances import PARTS, Pairs
 from tfgansynth.data.similarity import perceptual_hash
 from tfgansynth.evaluation import predictions
 from tfgansynth.evaluation.case_rows import cases_to_csv

@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from tfgansynth.data.copies.duplicates import Crossing
 from tfgansynth.data.dataset import Identity, hash_of_all
-from tfgansynth.data.duplicates import Crossing
 from tfgansynth.data.held_out import hash_fold
 from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
 from tfgansynth.experiment.graph import Kind, PlannedStage, Splits

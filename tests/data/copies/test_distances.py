@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tfgansynth.assessment.memorization import nearest
-from tfgansynth.data.copies import Pairs, distances, shared_cases, unit_vectors
+from tfgansynth.data.copies.distances import Pairs, distances, unit_vectors
 from tfgansynth.data.dataset import images_and_masks
 from tfgansynth.data.loading import load_phantoms
 
@@ -130,13 +130,6 @@ def test_images_and_masks_must_fit(
 ) -> None:
     with pytest.raises(ValueError, match="of one size"):
         distances(phantoms, (np.zeros(images), np.zeros(masks, np.bool_)))
-
-
-def test_shared_cases_are_listed_by_our_ids() -> None:
-    ours = {"a": "1", "b": "2", "c": "3"}
-    theirs = {"a": "9", "x": "3"}
-    assert shared_cases(ours, theirs, by_content=True) == ["a", "c"]
-    assert shared_cases(ours, theirs, by_content=False) == ["a"]
 
 
 def test_products_of_unit_vectors_are_correlations() -> None:

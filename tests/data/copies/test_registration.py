@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.data.alterations import (
+from tests.data.copies.alterations import (
     ALTERATIONS,
     HARD_ALTERATIONS,
     TEXTURES,
@@ -25,8 +25,8 @@ from tests.data.alterations import (
     turned,
 )
 from tfgansynth.arrays import FloatArray, resize_area
+from tfgansynth.data.copies.registration import COPY_SCORE, compare, find_copies
 from tfgansynth.data.phantoms.phantom import make_phantoms
-from tfgansynth.data.registration import COPY_SCORE, compare, find_copies
 
 
 @functools.cache

@@ -7,12 +7,12 @@ See `registration` for how they are compared.
 """
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from tfgansynth.arrays import FloatArray
-from tfgansynth.data.copies import content_key
-from tfgansynth.data.registration import find_copies
+from tfgansynth.data.copies.registration import find_copies
 from tfgansynth.data.splits import Fold
 
 
@@ -97,6 +97,11 @@ def find_duplicates(images: Mapping[str, FloatArray]) -> tuple[DuplicatePair, ..
         for copy in find_copies([images[name] for name in ids])
     )
     return (*exact, *near)
+
+
+def content_key(image: FloatArray) -> bytes:
+    """Return what two images have in common only if every pixel is equal."""
+    return hashlib.sha256(str(image.shape).encode() + image.tobytes()).digest()
 
 
 def across_split(

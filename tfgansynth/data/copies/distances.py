@@ -1,18 +1,6 @@
-"""The engine that finds copies: equal, altered, and how near to being one.
+"""How near are two pairs to being copies? A distance for every pair of pairs.
 
-Three guards use it, each with bounds of its own:
-
-- The data check (`duplicates`) asks which *files* show one picture, perhaps inverted,
-  turned or cropped, and whether the split separates them. It needs a yes or no:
-  `registration` aligns the pairs whose keypoints agree and scores their fine details.
-- The leakage guard (`held_out`) asks whether something was made from a *test case*. It
-  has only hashes: `shared_cases` compares them.
-- The memorization audit (`assessment.memorization`) asks how near a *generated pair* is
-  to each training case. It needs a distance for every pair, which must be comparable
-  between real and generated images, so nothing is fitted: `distances` correlates at all
-  small shifts.
-
-`distances` compares two images so that noise, smoothing, exposure and a shift of a few
+Two images are compared so that noise, smoothing, exposure and a shift of a few
 pixels do not hide a copy:
 
 1. Both are reduced to at most 64 x 64 pixels by area and band-passed (the difference of
@@ -28,7 +16,6 @@ is the mean of the image's and the mask's correlation at the same shift.
 """
 
 import functools
-import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -38,7 +25,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tfgansynth.arrays import FloatArray, resize_area
-from tfgansynth.data.dataset import CaseHashes
 
 SIDE = 64
 """Images are correlated at this side in pixels, at most."""
@@ -60,23 +46,6 @@ _CONTRAST_FLOOR = 0.1
 """Share of an image's mean local contrast below which contrast is not evened out."""
 _ROUNDING = 1e-6
 """Contrast that rounding gives to a flat plane, as a share of its value."""
-
-
-def content_key(image: FloatArray) -> bytes:
-    """Return what two images have in common only if every pixel is equal."""
-    return hashlib.sha256(str(image.shape).encode() + image.tobytes()).digest()
-
-
-def shared_cases(
-    cases: CaseHashes, others: CaseHashes, *, by_content: bool
-) -> list[str]:
-    """Return the ids of `cases` that are among `others`, by id or also by content."""
-    contents = set(others.values()) if by_content else set()
-    return [
-        case_id
-        for case_id, content in cases.items()
-        if case_id in others or content in contents
-    ]
 
 
 def distances(training: Pairs, pairs: Pairs) -> dict[Part, Matrix]:

@@ -2,9 +2,9 @@ import time
 
 import pytest
 
-from tests.data.alterations import gamma, jpeg, mirrored, turned
+from tests.data.copies.alterations import gamma, jpeg, mirrored, turned
 from tfgansynth.arrays import FloatArray, resize_area
-from tfgansynth.data.duplicates import (
+from tfgansynth.data.copies.duplicates import (
     Crossing,
     DuplicatePair,
     across_split,

@@ -21,7 +21,7 @@ The steps are those of image retrieval, with OpenCV:
    textures that look alike.
 
 The images determine the result. `docs/explanation/reliability.md` says what is found,
-measured by `pytest tests/data/test_registration.py --copies DIR -s`.
+measured by `pytest tests/data/copies/test_registration.py --copies DIR -s`.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, resize_area
-from tfgansynth.data.keypoints import (
+from tfgansynth.data.copies.keypoints import (
     SIDE,
     Candidate,
     blur,
