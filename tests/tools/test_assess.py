@@ -344,7 +344,7 @@ def test_a_named_set_that_is_not_there_is_named(tool: Tool, copy: Path) -> None:
     ended = tool("assess", copy.parent, *FOLD, "--set", str(missing))
 
     assert ended.code == 2
-    assert ended.stderr == f"error: {missing}: there is no synthetic set (--set)\n"
+    assert ended.stderr == f"error: --set {missing}: there is no such file or folder\n"
 
 
 def test_without_a_set_the_next_step_is_told(tool: Tool, copy: Path) -> None:

@@ -291,8 +291,6 @@ def read_fold_set(
         InputError: There is no set, it was altered, or came from elsewhere.
     """
     if not folder.exists():
-        if not folder.resolve().is_relative_to(experiment.run.root.resolve()):
-            raise InputError(f"{folder}: there is no synthetic set (--set)")
         raise InputError(
             f"{folder}: there is no synthetic set yet: run synthesize with the same "
             "options first"
