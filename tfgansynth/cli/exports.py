@@ -5,7 +5,6 @@ from pathlib import Path
 
 from tfgansynth.cli.command import FoldOptions, load, require_there
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.plan import Request
 from tfgansynth.seeds import derive_seed
 
 
@@ -16,6 +15,8 @@ class ExportGenerator(FoldOptions):
 
 def export_generator(options: ExportGenerator) -> None:
     """Export."""
+    from tfgansynth.experiment.plan import Request
+
     if options.config.gan.latent_codes:
         raise InputError(
             "--gan.latent-codes: such a generator can give its training cases back and "
@@ -83,6 +84,8 @@ class ExportSet(FoldOptions):
 
 def export_set(options: ExportSet) -> None:
     """Export."""
+    from tfgansynth.experiment.plan import Request
+
     require_there(set=options.set)
     part = load(options).start_one(lambda _: Request(sets=["plain"]), options.fold)
     if part:

@@ -8,9 +8,6 @@ from tfgansynth import ranges
 from tfgansynth.cli.command import FoldOptions, load, require_there
 from tfgansynth.cli.failures import DONE, FAILED
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.graph import Kind
-from tfgansynth.experiment.plan import Request, drawn_kinds
-from tfgansynth.records.regimes import Regime
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +21,8 @@ class TrainGAN(FoldOptions):
 
 def train_gan(options: TrainGAN) -> None:
     """Train."""
+    from tfgansynth.experiment.plan import Request
+
     part = load(options).start_one(lambda _: Request(gan=True), options.fold)
     if part:
         from tfgansynth.experiment.executors import finish
@@ -47,6 +46,10 @@ class TrainUNet(FoldOptions):
 
 def train_unet(options: TrainUNet) -> None:
     """Train and evaluate."""
+    from tfgansynth.experiment.graph import Kind
+    from tfgansynth.experiment.plan import Request
+    from tfgansynth.records.regimes import Regime
+
     regime = Regime(options.real, options.synthetic, options.schedule)
     part = load(options).start_one(
         lambda _: Request(regimes=[regime]), options.fold, {Kind.SEGMENTATION}
@@ -84,6 +87,9 @@ class Synthesize(FoldOptions):
 
 def synthesize(options: Synthesize) -> None:
     """Draw."""
+    from tfgansynth.experiment.graph import Kind
+    from tfgansynth.experiment.plan import Request, drawn_kinds
+
     require_there(generator=options.generator)
     own = options.config.synthesis.count
     count = own if options.count is None else options.count
@@ -125,6 +131,9 @@ class Assess(FoldOptions):
 
 def assess(options: Assess) -> int:
     """Assess."""
+    from tfgansynth.experiment.graph import Kind
+    from tfgansynth.experiment.plan import Request, drawn_kinds
+
     require_there(set=options.set)
     if options.set and options.drop:
         raise InputError("--drop: works on the run's own set: leave out --set")

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from tfgansynth import ranges
 from tfgansynth.cli.command import FoldOptions, Options, load, require_there
-from tfgansynth.experiment.graph import Kind
-from tfgansynth.experiment.plan import table_request
 
 if TYPE_CHECKING:
     from tfgansynth.experiment.experiment_data import Study
@@ -41,6 +39,8 @@ class RunTable(Options):
 
 def run_table(options: RunTable) -> None:
     """Run."""
+    from tfgansynth.experiment.plan import table_request
+
     request = table_request(
         options.config,
         options.regimes,
@@ -58,6 +58,7 @@ def _run_and_show(study: "Study") -> None:
     """Run a study fold by fold; write and print what its folders have."""
     from tfgansynth.experiment.assessment import read_assessment
     from tfgansynth.experiment.executors import execute
+    from tfgansynth.experiment.graph import Kind
     from tfgansynth.reporting.assessments import assessment_to_text
     from tfgansynth.reporting.comparisons import comparison_to_text
     from tfgansynth.reporting.outputs import write_outputs
@@ -163,6 +164,7 @@ def _points(study: "Study") -> "Iterator[str | MissingPoint]":
     from tfgansynth.evaluation.case_rows import read_cases
     from tfgansynth.evaluation.predictions import CASES
     from tfgansynth.experiment.executors import execute
+    from tfgansynth.experiment.graph import Kind
     from tfgansynth.records.curves import MissingPoint
 
     for part in study.parts:
