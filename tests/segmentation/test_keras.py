@@ -26,6 +26,8 @@ from tfgansynth.segmentation.losses import DiceError, PixelCrossEntropy
 from tfgansynth.segmentation.optimizer import CaffeNesterov
 from tfgansynth.segmentation.unet import UNet, build_unet, predict_masks
 
+pytestmark = pytest.mark.slow
+
 SIDE = 16
 TINY = UNetConfig(depth=1, maps=4, optimizer="adam", learning_rate=0.02, batch=4)
 AVERAGED = dataclasses.replace(
@@ -162,8 +164,6 @@ LOAD = """
 import sys
 import keras, numpy as np
 import tfgansynth
-
-pytestmark = pytest.mark.slow
 folder = sys.argv[1]
 unet = keras.saving.load_model(f"{folder}/unet.keras")
 np.save(f"{folder}/out.npy", unet.predict(np.load(f"{folder}/in.npy"), verbose=0))

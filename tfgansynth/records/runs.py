@@ -11,7 +11,7 @@ from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.records.assessments import Assessment
-from tfgansynth.records.converter import optional
+from tfgansynth.records.converter import OPTIONAL, optional
 from tfgansynth.records.files import SPLITS
 from tfgansynth.records.regimes import Regime, SetKind
 from tfgansynth.segmentation.history import Epoch
@@ -83,7 +83,9 @@ class MachineFacts:
     has_unused_gpu: bool = optional(False)
     threads: int
     kernels: str
-    keras: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    keras: Mapping[str, str] = dataclasses.field(
+        default_factory=dict, metadata=OPTIONAL
+    )
     versions: Mapping[str, str]
     commit: str | None
 

@@ -46,7 +46,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        _flush(path.parent)
+        flush(path.parent)
 
 
 @contextlib.contextmanager
@@ -71,11 +71,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
     yield beside
     for folder, _, names in os.walk(beside):
         for name in names:
-            _flush(Path(folder, name))
-        _flush(Path(folder))
+            flush(Path(folder, name))
+        flush(Path(folder))
     _remove(path)
     beside.replace(path)
-    _flush(path.parent)
+    flush(path.parent)
 
 
 def _remove(path: Path) -> None:
@@ -104,7 +104,7 @@ def require_own_files(folder: Path) -> None:
                 )
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until a file's content, or a folder's list of names, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

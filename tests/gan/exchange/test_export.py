@@ -29,6 +29,8 @@ from tfgansynth.gan.exchange.export import (
 from tfgansynth.gan.networks import Generator
 from tfgansynth.runtime import storage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def exported(frozen: Generator, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -275,8 +277,6 @@ import sys
 from pathlib import Path
 from tests.gan.small import PROVENANCE, CARD, SEED, make_generator
 from tfgansynth.gan.exchange.export import export_generator, freeze_moments
-
-pytestmark = pytest.mark.slow
 generator = make_generator()
 freeze_moments(generator, seed=SEED)
 export_generator(generator, PROVENANCE, CARD, Path(sys.argv[1]))

@@ -72,16 +72,16 @@ def _compiled(compiler: str) -> Path:
     # Compiled elsewhere and renamed, because two processes may compile at once.
     with tempfile.TemporaryDirectory(dir=folder) as beside:
         whole = Path(beside) / "kernels.so"
-        with storage.whole_file(whole) as output:
-            subprocess.run(
-                [*command, "-o", str(output)],
-                # For the compiler's own files: the usual folder may be read-only.
-                env={**os.environ, "TMPDIR": beside},
-                check=True,
-                capture_output=True,
-                text=True,
-                timeout=_SECONDS_TO_COMPILE,
-            )
+        subprocess.run(
+            [*command, "-o", str(whole)],
+            # For the compiler's own files: the usual folder may be read-only.
+            env={**os.environ, "TMPDIR": beside},
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS_TO_COMPILE,
+        )
+        storage.flush(whole)
         return whole.replace(folder / _name(fingerprint, whole))
 
 
