@@ -154,7 +154,11 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
     ("name", "options", "complaint"),
     [
         ("export_set", ["--set", "control"], "is a control, made of the training"),
-        ("train_unet", ["--real", "6", "--synthetic", "6"], "set of another kind"),
+        (
+            "train_unet",
+            ["--real", "6", "--synthetic", "6"],
+            "(kind: plain against control)",
+        ),
     ],
 )
 def test_a_control_is_not_taken_for_a_synthetic_set(
@@ -251,10 +255,13 @@ def test_the_table_of_a_recipe_is_verified(
     shutil.copy(
         run / "fold-1/pseudo-labels/member-1/model.safetensors", run / "fold-1" / model
     )
-    for name, line in zip(
-        ("synthetic", "synthetic-control"), verify(run).lines, strict=True
-    ):
-        assert line.startswith(f"fold-1/{name}/manifest.json: pseudo_labels")
+    named = {line.split(": stored ")[0] for line in verify(run).lines}
+    expected = {
+        f"fold-1/{name}/manifest.json: pseudo_labels.pseudo-labels/member-2"
+        for name in ("synthetic", "synthetic-control")
+    }
+    expected.add("fold-1/pseudo-labels/member-2/model.safetensors: provenance.member")
+    assert expected <= named
 
 
 def test_a_synthetic_set_in_the_control_s_place_is_found(
@@ -273,5 +280,5 @@ def test_a_synthetic_set_in_the_control_s_place_is_found(
 
     recount(*again)
 
-    (line,) = differences.lines
-    assert line.startswith("fold-1/synthetic-control/manifest.json: kind: ")
+    manifest = "fold-1/synthetic-control/manifest.json"
+    assert f"{manifest}: kind: stored plain, recomputed control" in differences.lines

@@ -318,14 +318,10 @@ def synthetic_pairs(
 
     Raises:
         InputError: There is no set, it has fewer pairs, was altered, or came from
-            elsewhere; or a set of another kind is in its place.
+            elsewhere.
     """
     folder = experiment.run.synthetic(fold.number, kind)
     images, masks, manifest = read_fold_set(experiment, fold, folder)
-    if manifest.get("kind") != kind:
-        raise InputError(
-            f"{folder}: is a set of another kind: remove it to have it drawn again"
-        )
     if count > len(images):
         raise InputError(f"--synthetic {count}: the set in {folder} has {len(images)}")
     provenance = {
