@@ -26,7 +26,8 @@ SMALL = (
     *("--data.phantoms", "12", "--data.n-validation", "2", "--data.n-reduced", "4"),
 )
 MANDATORY = {"fold": "1", "real": "4", "synthetic": "0"}
-WITHOUT_PLAN = {"check-data", "report", "verify", "merge-results"}
+WITHOUT_PLAN = {"prepare-data", "check-data", "report", "verify", "merge-results"}
+PLACES = ("data", "run", "runs", "source")
 
 
 def options_type(name: str) -> type[Any]:
@@ -51,9 +52,9 @@ def own_options() -> Iterator[tuple[str, str]]:
     """Name the options that have values, of each subcommand; "" for a place."""
     for name in console._SUBCOMMANDS:
         for field, hint in typing.get_type_hints(options_type(name)).items():
-            if field == "config" or hint is bool:
+            if field in ("config", "destination") or hint is bool:
                 continue
-            if name in WITHOUT_PLAN and field in ("data", "run", "runs"):
+            if name in WITHOUT_PLAN and field in PLACES:
                 # Where faults are, check-data prints them as a report.
                 if name != "check-data":
                     yield name, ""
@@ -132,6 +133,8 @@ def test_every_option_of_a_subcommand(
     ]
     if name == "merge-results":
         needed = ["--to", "nowhere"]
+    elif name == "prepare-data":
+        needed = ["nowhere", "new"] if option else ["new"]
     elif name == "verify" and option:
         needed = ["nowhere"]
     elif name not in WITHOUT_PLAN:

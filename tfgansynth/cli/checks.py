@@ -1,4 +1,4 @@
-"""Commands that look at a data set and at this machine."""
+"""Commands that make or look at a data set, and look at this machine."""
 
 import dataclasses
 from pathlib import Path
@@ -9,7 +9,34 @@ from tfgansynth import ranges
 from tfgansynth.cli.command import Options
 from tfgansynth.cli.failures import DONE, WRONG_USE
 from tfgansynth.data.lungs import Lungs
+from tfgansynth.data.prepare.options import Options as Choices
 from tfgansynth.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class PrepareData(Choices):
+    """Make a data set for --data from images and masks as they are.
+
+    Says what it understood, and refuses what is ambiguous with the choices to make.
+    """
+
+    source: tyro.conf.Positional[Path]
+    """A folder of images and masks, or a CSV with columns image and mask."""
+    destination: tyro.conf.Positional[Path]
+    """The folder to make: images/, masks/, dataset.json, cases.csv and a contact
+    sheet."""
+
+
+def prepare_data(options: PrepareData) -> None:
+    """Import and print."""
+    from tfgansynth.data.prepare.importing import prepare
+
+    prepare(options.source, options.destination, options, print)
+    print(
+        f"WRITTEN: {options.destination}; look at "
+        f"{options.destination / 'contact-sheet.png'}, then: tfgansynth check-data "
+        f"{options.destination}"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

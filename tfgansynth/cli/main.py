@@ -47,6 +47,9 @@ _SUBCOMMANDS: Mapping[str, _Subcommand] = {
     "merge-results": _Subcommand(
         "results", "merge results of several machines", resumes=False
     ),
+    "prepare-data": _Subcommand(
+        "checks", "make a data set from images and masks", resumes=False
+    ),
     "check-data": _Subcommand("checks", "check a data set", resumes=False),
     "benchmark": _Subcommand("checks", "time training steps here", resumes=False),
 }

@@ -4,6 +4,7 @@ Reading order:
 
 - `dataset`: the canonical cases.
 - `importers`, `phantoms`: where cases come from.
+- `prepare`: makes a data set from images and masks as people have them.
 - `lungs`: selects the target in a mask.
 - `checks`: finds every fault of a data set; `loading`: loads it.
 - `copies`: the engine that finds copies, with `registration` and `keypoints`;

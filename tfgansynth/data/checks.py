@@ -2,11 +2,12 @@
 
 import dataclasses
 import os
+import shlex
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import numpy as np
@@ -16,15 +17,19 @@ from tfgansynth.arrays import FloatArray, MaskArray, resize_area
 from tfgansynth.data.copies.duplicates import content_key, find_duplicates
 from tfgansynth.data.copies.keypoints import SIDE
 from tfgansynth.data.importers import folder, jsrt
+from tfgansynth.data.importers.canonical import read_description
 from tfgansynth.data.importers.sources import (
     Layout,
     Scan,
     Source,
     read_image,
     read_lungs,
+    walk,
 )
 from tfgansynth.data.lungs import Lungs, find_regions
-from tfgansynth.errors import Fault, FileError, printable
+from tfgansynth.data.prepare.files.layouts import find
+from tfgansynth.data.prepare.options import Options
+from tfgansynth.errors import Fault, FileError, InputError, name_few, printable
 
 Size = tuple[int, int]
 """Width and height in pixels, in the order in which users name them."""
@@ -201,6 +206,7 @@ def find_cases(root: Path) -> Scan:
         raise FileError(root, "is not a folder")
     if not os.access(root, os.R_OK | os.X_OK):
         raise FileError(root, "cannot be read: permission denied")
+    _require_trainable(root)
     masks = root / folder.MASKS
     # os.path returns False where pathlib raises, as for a link into a closed folder.
     has_both = os.path.isdir(root / folder.IMAGES) and os.path.isdir(masks)
@@ -209,15 +215,49 @@ def find_cases(root: Path) -> Scan:
     elif jsrt.has_jsrt_names(root):
         scan = jsrt.scan(root)
     else:
-        raise FileError(
-            root,
-            "has no data set in a known layout: neither images/NAME.png beside "
-            "masks/NAME.png (also jpg, gif, tif, bmp) nor JSRT images (JPCLN001.IMG) "
-            "with SCR masks (left lung/JPCLN001.gif)",
-        )
+        raise FileError(root, _other_layout(root))
     if not scan.sources and not scan.faults:
         raise FileError(root, "has no cases: images/ and masks/ have no image files")
     return scan
+
+
+def _require_trainable(root: Path) -> None:
+    """Refuse a canonical data set of several classes, or with negatives."""
+    described = read_description(root)
+    if described is None:
+        return
+    if described.negatives:
+        raise FileError(
+            root,
+            f"has {len(described.negatives)} cases with an empty mask "
+            f"({name_few(described.negatives)}); training on these is not available "
+            "yet: leave them out with prepare-data --negatives drop",
+        )
+    if len(described.classes) > 1:
+        raise FileError(
+            root,
+            f"has {len(described.classes)} classes ({name_few(described.classes)}); "
+            "training on several classes is not available yet: make a data set of one "
+            "with prepare-data --foreground any, or of the one class with --classes "
+            "and --ignore",
+        )
+
+
+def _other_layout(root: Path) -> str:
+    """Say how to import what is neither of the two layouts."""
+    shown = shlex.quote(str(root))
+    command = f"tfgansynth prepare-data {shown} {shown.rstrip('/')}-prepared"
+    faults: list[Fault] = []
+    paths = [PurePosixPath(path.relative_to(root)) for path in walk(root, faults)]
+    try:
+        found = find(paths, Options())
+    except InputError as fault:
+        return (
+            "has no data set in a known layout: images/NAME.png beside masks/NAME.png, "
+            "or JSRT images (JPCLN001.IMG) with SCR masks (left lung/JPCLN001.gif); "
+            f"{command} imports others, but {fault}"
+        )
+    return f"has {found.layout} ({len(found.files)} images); import it: {command}"
 
 
 def examine(scan: Scan, lungs: Lungs) -> Iterator[Examined]:
@@ -251,7 +291,7 @@ def _faults(
         yield Fault(
             source.image_path,
             f"is {_size_text(_size(image))} px, images must be square; "
-            "crop or pad it (and its mask) first",
+            "crop or pad it and its mask, as prepare-data does with --fit",
         )
     if mask is not None and not mask.any():
         missing = "" if lungs == "both" else f" (no {lungs} lung in it)"

@@ -8,9 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from tfgansynth.data.importers.images import read_grey, read_jsrt_raw, read_mask
+from tfgansynth.data.importers.images import (
+    has_two_levels,
+    read_grey,
+    read_jsrt_raw,
+    read_mask,
+)
 from tfgansynth.errors import InputError
 
 RAMP = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
@@ -396,3 +401,33 @@ def test_jsrt_raw_missing_and_empty(tmp_path: Path) -> None:
     path.touch()
     with pytest.raises(InputError, match="is empty"):
         read_jsrt_raw(path)
+
+
+def edged(kind: str) -> np.ndarray:
+    """A disc and a line with the edges of a kind."""
+    y, x = np.mgrid[:128, :128]
+    drawn = ((y - 50) ** 2 + (x - 60) ** 2 < 30**2) | (x % 50 < 2)
+    mask = drawn.astype(np.uint8) * 255
+    name, _, number = kind.partition(" ")
+    if name == "jpeg":
+        buffer = io.BytesIO()
+        Image.fromarray(mask).save(buffer, "JPEG", quality=int(number))
+        return np.asarray(Image.open(buffer))
+    if name == "larger":
+        side = 128 * int(number)
+        larger = Image.fromarray(mask).resize((side, side), Image.Resampling.BICUBIC)
+        return np.asarray(larger)
+    return np.asarray(Image.fromarray(mask).filter(ImageFilter.GaussianBlur(3)))
+
+
+@pytest.mark.parametrize(
+    "kind", ["jpeg 5", "jpeg 30", "jpeg 75", "jpeg 100", "larger 3", "larger 8", "blur"]
+)
+def test_smoothed_edges_and_artifacts_are_no_classes(kind: str) -> None:
+    assert has_two_levels(edged(kind))
+
+
+def test_an_image_has_more_than_two_levels() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+
+    assert not has_two_levels(noise)

@@ -190,8 +190,7 @@ def test_more_files_than_a_data_set_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touch(tmp_path, "a/b.txt", "c/d.txt", "JPCLN001.IMG")
-    for module in (jsrt, sources):
-        monkeypatch.setattr(module, "MAX_FILES", 4)
+    monkeypatch.setattr(sources, "MAX_FILES", 4)
 
     with pytest.raises(
         InputError, match="has more than 4 files; name the folder of the data set"

@@ -4,6 +4,8 @@ Reading order:
 
 - `sources`: the files of a case, and the scan of a folder.
 - `folder`, `jsrt`: the layouts.
+- `canonical`: the description of a data set that `prepare` made.
 - `images`: reads one image file from an untrusted source.
-- `worker`, `decoding`: decode it in a process of its own.
+- `stored`: reads a file of more formats, for `prepare`.
+- `worker`: decodes in a process of its own, which runs `decoding` or `full_decoding`.
 """

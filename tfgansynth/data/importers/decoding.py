@@ -12,6 +12,7 @@ import signal
 import struct
 import sys
 import warnings
+from collections.abc import Callable
 from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
@@ -47,7 +48,8 @@ REFUSED = b"---"
 FAILED = b"!!!"
 """In place of the dtype: the bytes that follow say why the decoder does not work."""
 
-_DAMAGED = "is damaged or cut short; copy or export it again"
+DAMAGED = "is damaged or cut short; copy or export it again"
+"""What is wrong with most files that cannot be decoded."""
 
 _FORMATS = ("PNG", "JPEG", "GIF", "TIFF", "BMP")
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"II*\0", b"MM\0*", b"BM")
@@ -88,19 +90,19 @@ def decode(content: bytes) -> Image.Image:
         except UnidentifiedImageError:
             raise _unidentified(content) from None
         except Image.DecompressionBombError:
-            raise _too_large() from None
+            raise too_large() from None
         except MemoryError:
-            raise _too_costly() from None
+            raise too_costly() from None
         except Exception:
             # Pillow's decoders raise many kinds of exception on damaged files:
             # OSError, SyntaxError, struct.error, IndexError, ...
-            raise Refusal(_DAMAGED) from None
+            raise Refusal(DAMAGED) from None
 
 
 def _require_plain(image: Image.Image) -> None:
     """Refuse an image by its header, before any pixel is decoded."""
     if max(image.size) > MAX_SIDE_PX:
-        raise _too_large()
+        raise too_large()
     if min(image.size) < 1:
         raise Refusal("has no pixels; copy or export it again")
     if getattr(image, "is_animated", False):
@@ -120,11 +122,13 @@ def _unidentified(content: bytes) -> Refusal:
     return Refusal("is not a PNG, JPEG, GIF, TIFF or BMP image")
 
 
-def _too_large() -> Refusal:
+def too_large() -> Refusal:
+    """Return the refusal of an image with too many pixels."""
     return Refusal(f"is larger than {MAX_SIDE_PX} x {MAX_SIDE_PX} px; make it smaller")
 
 
-def _too_costly() -> Refusal:
+def too_costly() -> Refusal:
+    """Return the refusal of an image that takes too much memory."""
     return Refusal(
         f"takes more than {MAX_BYTES >> 30} GiB of memory to decode; export it again"
     )
@@ -139,40 +143,28 @@ def _to_grey(image: Image.Image) -> Image.Image:
     return image.convert("L")
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Decode file after file, until the other side closes or a limit ends the process.
-
-    Args:
-        requests: Gives `LENGTH` and the content of each file.
-        answers: Takes `READY`, then for each file `HEADER` and a body: pixels, or
-            what is wrong.
-    """
-    answers.write(READY)
-    answers.flush()
-    while head := requests.read(LENGTH.size):
-        content = requests.read(*LENGTH.unpack(head))
-        # The default action of the signal ends the process, native code included.
-        signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
-        dtype, height, width, body = _answer(content)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        answers.write(HEADER.pack(dtype, height, width, len(body)))
-        answers.write(body)
-        answers.flush()
+Answer = Callable[[bytes], tuple[bytes, int, int, bytes]]
+"""Decodes a file: the fields of `HEADER` up to the height and width, and the body."""
 
 
-def _answer(content: bytes) -> tuple[bytes, int, int, bytes]:
+def _pack(content: bytes) -> tuple[bytes, int, int, bytes]:
+    image = decode(content)
+    return _DTYPES[image.mode], image.height, image.width, image.tobytes()
+
+
+def _answer(content: bytes, pack: Answer = _pack) -> tuple[bytes, int, int, bytes]:
     try:
-        image = decode(content)
-        return _DTYPES[image.mode], image.height, image.width, image.tobytes()
+        return pack(content)
     except Refusal as refusal:
-        fault = refusal
+        # Not the refusal itself, which would keep the pixels decoded so far.
+        fault = str(refusal)
     except MemoryError:
-        fault = _too_costly()
+        fault = str(too_costly())
     except ImportError as error:
         return FAILED, 0, 0, f"{error}; check the installation of Pillow".encode()
     if _lacks_memory():
         return FAILED, 0, 0, b"out of memory; close other programs, or raise its limit"
-    return REFUSED, 0, 0, str(fault).encode()
+    return REFUSED, 0, 0, fault.encode()
 
 
 def _lacks_memory() -> bool:
@@ -183,6 +175,28 @@ def _lacks_memory() -> bool:
     except OSError:
         return True
     return False
+
+
+def serve(requests: BinaryIO, answers: BinaryIO, pack: Answer = _pack) -> None:
+    """Decode file after file, until the other side closes or a limit ends the process.
+
+    Args:
+        requests: Gives `LENGTH` and the content of each file.
+        answers: Takes `READY`, then for each file `HEADER` and a body: pixels, or
+            what is wrong.
+        pack: Decodes a file.
+    """
+    answers.write(READY)
+    answers.flush()
+    while head := requests.read(LENGTH.size):
+        content = requests.read(*LENGTH.unpack(head))
+        # The default action of the signal ends the process, native code included.
+        signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
+        dtype, height, width, body = _answer(content, pack)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        answers.write(HEADER.pack(dtype, height, width, len(body)))
+        answers.write(body)
+        answers.flush()
 
 
 def _import_formats() -> None:
@@ -203,11 +217,16 @@ def _discard_messages() -> None:
     os.close(sink)
 
 
-if __name__ == "__main__":
+def run(pack: Answer = _pack) -> None:
+    """Be the decoder process."""
     # Ctrl-C is for the program that started this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _import_formats()
     _discard_messages()
     with contextlib.suppress(ValueError, OSError):  # macOS has no such limit.
         resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    serve(sys.stdin.buffer, sys.stdout.buffer, pack)
+
+
+if __name__ == "__main__":
+    run()

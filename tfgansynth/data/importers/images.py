@@ -3,11 +3,15 @@
 import os
 import stat
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, MaskArray
-from tfgansynth.data.importers import worker
+from tfgansynth.data.importers import decoding, worker
 from tfgansynth.data.importers.decoding import Refusal
 from tfgansynth.data.importers.worker import DecoderFailure
 from tfgansynth.errors import FileError, RunError, printable
@@ -20,6 +24,15 @@ JSRT_SIDE_PX = 2048
 
 _MAX_BYTES = 256 << 20
 """Larger files are not read. The largest 16-bit grey image has half this size."""
+
+_LEAST_SPAN = 16
+"""Values closer together than this are classes, not black and white."""
+
+_AREA_PX = 5
+"""Side of a square of one value that makes an area."""
+
+_MANY_LEVELS = 16
+"""A JPEG file of a mask has more."""
 
 _16_TO_8_BIT = np.float32(257)
 _JSRT_MAX = 4095
@@ -41,9 +54,23 @@ def read_grey(path: Path) -> FloatArray:
             to decode, or has neither 8 nor 16 bits.
         RunError: The decoder fails for a reason other than the image.
     """
+    pixels = decode_file(path, decoding)
+    grey = pixels.astype(np.float32)
+    if pixels.itemsize == 2:
+        grey /= _16_TO_8_BIT
+    return grey
+
+
+def decode_file(path: Path, program: ModuleType) -> NDArray[np.uint8 | np.uint16]:
+    """Read a file and decode it in the process that runs `program`; see `worker`.
+
+    Raises:
+        InputError: The file cannot be read or decoded.
+        RunError: The decoder fails for a reason other than the image.
+    """
     content = _read(path)
     try:
-        pixels = worker.decode(content)
+        return worker.decode(content, program)
     except Refusal as refusal:
         raise FileError(path, str(refusal)) from None
     except DecoderFailure as failure:
@@ -52,10 +79,6 @@ def read_grey(path: Path) -> FloatArray:
         raise RunError(
             printable(f"{path}: the image decoder did not start ({error.strerror})")
         ) from None
-    grey = pixels.astype(np.float32)
-    if pixels.itemsize == 2:
-        grey /= _16_TO_8_BIT
-    return grey
 
 
 def read_mask(path: Path) -> MaskArray:
@@ -68,11 +91,45 @@ def read_mask(path: Path) -> MaskArray:
         bool (H, W); all False if the file is black.
 
     Raises:
-        InputError: As for `read_grey`.
+        InputError: As for `read_grey`, and if the mask has more than two levels, as
+            one of several classes has.
         RunError: As for `read_grey`.
     """
     grey = read_grey(path)
+    if not has_two_levels(grey):
+        raise FileError(
+            path,
+            "has more than two values, as a mask of several classes or objects has; "
+            "make a data set with tfgansynth prepare-data",
+        )
     return np.asarray((grey > 0) & (grey >= grey.max() / 2))
+
+
+def has_two_levels(values: NDArray[Any]) -> bool:
+    """Whether a mask has two levels, and other values only as edges and artifacts.
+
+    Classes and objects are areas of one value. Smoothed edges are none. A JPEG file
+    has such areas too, but all near black and white, and among many values.
+
+    Args:
+        values: (H, W) whole numbers or float32.
+    """
+    low, high = float(values.min()), float(values.max())
+    between = (values > low) & (values < high)
+    levels = np.unique(values[between])
+    if not levels.size:
+        return True
+    if high - low < _LEAST_SPAN or levels.size == 1:
+        return False
+    near = (high - low) / 8
+    middle = (values > low + near) & (values < high - near)
+    square = np.ones((_AREA_PX, _AREA_PX), np.uint8)
+    plain = values.astype(np.float32)
+    flat = between & (cv2.dilate(plain, square) == cv2.erode(plain, square))
+    if middle.mean() > 0.5 or (flat & middle).any():
+        return False
+    n_flat = np.unique(values[flat]).size
+    return n_flat == 0 or (levels.size > _MANY_LEVELS and n_flat < _MANY_LEVELS / 2)
 
 
 def read_jsrt_raw(path: Path) -> FloatArray:

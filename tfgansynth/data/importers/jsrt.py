@@ -9,18 +9,16 @@ SCR are not used.
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from tfgansynth.data.importers.images import EXTENSIONS
 from tfgansynth.data.importers.sources import (
-    MAX_FILES,
     Scan,
     Source,
     file_problem,
     list_folder,
-    too_many_files,
+    walk,
 )
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.errors import Fault
@@ -56,7 +54,7 @@ def scan(root: Path) -> Scan:
     """
     faults: list[Fault] = []
     found: dict[_Role, dict[str, Path]] = defaultdict(dict)
-    for path in _walk(root, faults):
+    for path in walk(root, faults):
         role = _role(path.relative_to(root))
         case_id = path.stem.upper()
         if role is None or role == "other organ":
@@ -92,7 +90,7 @@ def scan(root: Path) -> Scan:
 
 def has_jsrt_names(root: Path) -> bool:
     """Whether any file below `root` is named like a JSRT image or mask."""
-    return any(_role(path.relative_to(root)) for path in _walk(root, []))
+    return any(_role(path.relative_to(root)) for path in walk(root, []))
 
 
 def has_organ_folder(folder: Path) -> bool:
@@ -100,32 +98,6 @@ def has_organ_folder(folder: Path) -> bool:
     return any(
         _organ(path.name) for path in list_folder(folder, []) if os.path.isdir(path)
     )
-
-
-def _walk(root: Path, faults: list[Fault]) -> Iterator[Path]:
-    """Yield the files below `root` in order, without hidden ones.
-
-    Unlike `os.walk`, it works at any depth.
-    """
-    folders = [root]
-    n_files = 0
-    while folders:
-        paths = list_folder(folders.pop(), faults)
-        n_files += len(paths)
-        if n_files > MAX_FILES:
-            raise too_many_files(root)
-        subfolders = []
-        for path in paths:
-            if not os.path.isdir(path):
-                yield path
-            # Not followed: links may form a cycle.
-            elif os.path.islink(path):
-                faults.append(
-                    Fault(path, "is a link to a folder; put the folder itself here")
-                )
-            else:
-                subfolders.append(path)
-        folders += reversed(subfolders)
 
 
 def _role(relative: Path) -> _Role | None:

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -126,6 +126,32 @@ def list_folder(folder: Path, faults: list[Fault]) -> list[Path]:
     if len(names) > MAX_FILES:
         raise too_many_files(folder)
     return [folder / name for name in sorted(names) if not name.startswith(".")]
+
+
+def walk(root: Path, faults: list[Fault]) -> Iterator[Path]:
+    """Yield the files below `root` in order, without hidden ones.
+
+    Unlike `os.walk`, it works at any depth.
+    """
+    folders = [root]
+    n_files = 0
+    while folders:
+        paths = list_folder(folders.pop(), faults)
+        n_files += len(paths)
+        if n_files > MAX_FILES:
+            raise too_many_files(root)
+        subfolders = []
+        for path in paths:
+            if not os.path.isdir(path):
+                yield path
+            # Not followed: links may form a cycle.
+            elif os.path.islink(path):
+                faults.append(
+                    Fault(path, "is a link to a folder; put the folder itself here")
+                )
+            else:
+                subfolders.append(path)
+        folders += reversed(subfolders)
 
 
 def too_many_files(folder: Path) -> FileError:

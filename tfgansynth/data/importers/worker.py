@@ -22,6 +22,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from types import ModuleType
 from typing import IO
 
 import numpy as np
@@ -50,11 +51,12 @@ class DecoderFailure(Exception):
 class _Process:
     """A decoder process that is ready for files."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: ModuleType) -> None:
+        self.program = program
         self.timed_out = False
         self.popen = subprocess.Popen(
             # -P: a file in the current folder must not be imported as a library.
-            [sys.executable, "-P", decoding.__file__],
+            [sys.executable, "-P", str(program.__file__)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -119,7 +121,9 @@ _process: _Process | None = None
 """Serves file after file: starting it takes longer than decoding most of them."""
 
 
-def decode(content: bytes) -> NDArray[np.uint8 | np.uint16]:
+def decode(
+    content: bytes, program: ModuleType = decoding
+) -> NDArray[np.uint8 | np.uint16]:
     """Decode the bytes of an image file to grey; see `decoding.decode`.
 
     A process that ends before its answer is replaced once, unless the image used up
@@ -135,10 +139,10 @@ def decode(content: bytes) -> NDArray[np.uint8 | np.uint16]:
         OSError: The process cannot be started.
     """
     try:
-        dtype, height, width, body = _exchange(content)
+        dtype, height, width, body = _exchange(content, program)
     except _Ended:
         try:
-            dtype, height, width, body = _exchange(content)
+            dtype, height, width, body = _exchange(content, program)
         except _Ended as again:
             raise _verdict(again) from None
     if dtype == decoding.REFUSED:
@@ -159,9 +163,9 @@ class _Ended(Exception):
         self.while_decoding = while_decoding
 
 
-def _exchange(content: bytes) -> tuple[bytes, int, int, bytes]:
+def _exchange(content: bytes, program: ModuleType) -> tuple[bytes, int, int, bytes]:
     """Send a file's content; return what the answer's header and body say."""
-    process = _running()
+    process = _running(program)
     try:
         with process.time_limit():
             process.requests.write(decoding.LENGTH.pack(len(content)))
@@ -209,12 +213,14 @@ def _read_exactly(source: IO[bytes], n_bytes: int) -> bytes:
     return content
 
 
-def _running() -> _Process:
+def _running(program: ModuleType) -> _Process:
     global _process
-    if _process is not None and _process.popen.poll() is not None:
+    if _process is not None and (
+        _process.program is not program or _process.popen.poll() is not None
+    ):
         _end()
     if _process is None:
-        _process = _Process()
+        _process = _Process(program)
     return _process
 
 

@@ -1,0 +1,168 @@
+"""The canonical data set is complete, and the loader reads it right."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.data.prepare.inputs import SIDE, N, disc, noise, run, save, write_pairs
+from tfgansynth.cli.main import main
+from tfgansynth.data.checks import check
+from tfgansynth.data.importers.canonical import read_description
+from tfgansynth.data.loading import load_directory
+from tfgansynth.errors import InputError
+from tfgansynth.runtime import signals
+from tfgansynth.runtime.storage import hash_file
+
+ONE, TWO = disc(30, 30, 14), disc(64, 64, 10)
+
+
+def two_classes(index: int) -> np.ndarray:
+    return ONE.astype(np.uint8) + 2 * TWO.astype(np.uint8)
+
+
+def test_the_data_set_is_complete(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path / "in", two_classes)
+    described, lines = run(root, tmp_path / "out", classes=("a=1", "b=2"), target="t")
+
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("images", "masks", "dataset.json", "cases.csv", "contact-sheet.png")
+    }
+    again = read_description(tmp_path / "out")
+    assert again is not None
+    assert json.dumps(again.record()) == json.dumps(described.record())
+    assert described.target == "t"
+    assert described.made["source"] == "in"
+    assert described.made["understood"] == lines
+    assert f"class 2, b: in 12 of 12 cases, {N * TWO.sum()} px" in lines[-1]
+    assert set(described.files) == {
+        *("cases.csv", "contact-sheet.png"),
+        *(f"{part}/c{k:02d}.png" for part in ("images", "masks") for k in range(N)),
+    }
+    for name, digest in described.files.items():
+        assert hash_file(tmp_path / "out" / name) == digest
+    with (tmp_path / "out/cases.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows[3] == {"case": "c03", "image": "images/c03.png"}
+    sheet = np.asarray(Image.open(tmp_path / "out/contact-sheet.png"))
+    assert sheet.shape == (3 * 284 + 4, 4 * 260 + 4, 3)
+
+
+def test_the_same_source_gives_the_same_files(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path / "in", lambda i: ONE)
+
+    assert run(root, tmp_path / "a")[0] == run(root, tmp_path / "b")[0]
+
+
+def test_a_data_set_of_one_class_is_loaded(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path / "in", lambda i: ONE.astype(np.uint8) * 7)
+    run(root, tmp_path / "out")
+
+    dataset = load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
+
+    assert len(dataset.cases) == N
+    assert {int(case.mask.sum()) for case in dataset.cases} == {int(ONE.sum())}
+    np.testing.assert_array_equal(dataset.cases[2].image, noise(2))
+
+
+def test_12_bits_are_loaded_over_the_whole_range(tmp_path: Path) -> None:
+    root = write_pairs(
+        tmp_path / "in", lambda i: ONE, lambda i: noise(i).astype(np.uint16) * 16
+    )
+    run(root, tmp_path / "out")
+
+    dataset = load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
+
+    assert dataset.cases[0].image.max() == pytest.approx(4080 / 4095 * 255, abs=0.01)
+
+
+def test_several_classes_are_not_trained_yet(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path / "in", two_classes)
+    run(root, tmp_path / "out", classes=("a=1", "b=2"))
+
+    with pytest.raises(InputError, match=r"2 classes \(a, b\); training on several"):
+        load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
+    assert "not available yet" in check(tmp_path / "out", "both").text()
+
+
+def test_negatives_are_not_trained_yet(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path / "in", lambda i: ONE if i else ONE & False)
+    run(root, tmp_path / "out", negatives="keep")
+
+    with pytest.raises(InputError, match=r"1 cases with an empty mask \(c00\); train"):
+        load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": 2}, "has version 2"),
+        ({"classes": {"background": 0, "a": 2}}, "was altered"),
+        ({"classes": 3}, "was altered"),
+        ({"channels": 2}, "was altered"),
+        ({"target": None}, "was altered"),
+        ({"spacing_mm": [1]}, "was altered"),
+    ],
+)
+def test_an_altered_description_is_refused(
+    tmp_path: Path, change: dict[str, object], words: str
+) -> None:
+    run(write_pairs(tmp_path / "in", lambda i: ONE), tmp_path / "out")
+    path = tmp_path / "out/dataset.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+
+    with pytest.raises(InputError, match=words):
+        load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
+
+
+def test_another_layout_is_answered_with_the_command(tmp_path: Path) -> None:
+    for name in "ab":
+        save(tmp_path / f"in/{name}.png", noise(0))
+        save(tmp_path / f"in/{name}_mask.png", ONE)
+
+    with pytest.raises(InputError, match=r"tfgansynth prepare-data \S+/in \S+/in-prep"):
+        load_directory(tmp_path / "in", "both", SIDE, soft_masks=False)
+
+
+def test_the_command(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signals, "install_handlers", lambda: None)
+    monkeypatch.setattr(signals, "ignore_signals", lambda: None)
+    root = write_pairs(tmp_path / "in", two_classes)
+    arguments = ["prepare-data", str(root), str(tmp_path / "out")]
+
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    said = capsys.readouterr()
+    assert ended.value.code == 2
+    assert said.err.startswith("error: the masks have more than two values")
+    assert len(said.err.splitlines()) == 1
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--classes", "a=1", "b=2"])
+    assert ended.value.code == 0
+    assert "WRITTEN: " in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--classes", "a=1", "b=2"])
+    assert ended.value.code == 2
+    assert "exists already; name a new folder" in capsys.readouterr().err
+
+
+def test_places_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path / "in", lambda i: ONE)
+
+    with pytest.raises(InputError, match="lies in the source"):
+        run(root, root / "out")
+    with pytest.raises(InputError, match="no such file or folder"):
+        run(tmp_path / "nowhere", tmp_path / "out")
+    with pytest.raises(InputError, match="neither a folder nor a CSV"):
+        run(root / "images/c00.png", tmp_path / "out")
+    (root / "images/c01.png").unlink()
+    (root / "images/c01.png").symlink_to("/etc/hostname")
+    with pytest.raises(InputError, match="is a link that leaves the data folder"):
+        run(root, tmp_path / "out")

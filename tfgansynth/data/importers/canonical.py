@@ -1,0 +1,102 @@
+"""The description of a canonical data set: its file `dataset.json`.
+
+A canonical data set has PNG files of equal names in `images/` (8 or 16 bits, grey or
+RGB) and `masks/` (class indices, 0 is the background). `prepare` writes it.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfgansynth.errors import FileError
+from tfgansynth.runtime.storage import MOST_JSON_BYTES, parse_json, read_bytes
+
+FILE_NAME = "dataset.json"
+CASES_NAME = "cases.csv"
+FORMAT = "tfgansynth-dataset"
+VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Description:
+    """What `dataset.json` says.
+
+    Attributes:
+        target: What the masks show, in a word or two.
+        classes: Their names, in the order of the indices from 1.
+        channels: 1 for grey, 3 for RGB.
+        spacing_mm: Distances of rows and columns, if they are the same in all images.
+        negatives: Cases whose mask is empty, on purpose.
+        made: How it was made: source, layout, options, what was understood.
+        files: SHA-256 by relative path.
+    """
+
+    target: str
+    classes: tuple[str, ...]
+    channels: int
+    spacing_mm: tuple[float, float] | None
+    negatives: tuple[str, ...]
+    made: Mapping[str, Any]
+    files: Mapping[str, str]
+
+    def record(self) -> dict[str, Any]:
+        """Render as plain values for JSON."""
+        classes = {"background": 0} | {n: i + 1 for i, n in enumerate(self.classes)}
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            **dataclasses.asdict(self),
+            "classes": classes,
+        }
+
+
+def read_description(root: Path) -> Description | None:
+    """Read the description of a data set; None if it is not a canonical one.
+
+    Raises:
+        InputError: It cannot be read, or is not one that this version writes.
+    """
+    path = root / FILE_NAME
+    if not path.is_file():
+        return None
+    try:
+        content = parse_json(read_bytes(path, MOST_JSON_BYTES))
+    except ValueError as fault:
+        raise FileError(path, f"cannot be read as JSON ({fault})") from fault
+    if content.get("format") != FORMAT:
+        return None
+    if content.get("version") != VERSION:
+        raise FileError(
+            path,
+            f"has version {content.get('version')!r}, this program reads {VERSION}; "
+            "run prepare-data again",
+        )
+    try:
+        return _description(content)
+    except (LookupError, TypeError, ValueError, AttributeError) as fault:
+        raise FileError(
+            path, f"was altered ({fault}); run prepare-data again"
+        ) from fault
+
+
+def _description(content: Mapping[str, Any]) -> Description:
+    spacing = content["spacing_mm"]
+    classes = content["classes"]
+    names = list(classes)
+    if list(classes.values()) != list(range(len(names))) or len(names) < 2:
+        raise ValueError("classes")
+    for name in (content["target"], *names, *content["negatives"]):
+        if not isinstance(name, str) or not name:
+            raise TypeError("a name is no text")
+    if content["channels"] not in (1, 3):
+        raise ValueError("channels")
+    return Description(
+        target=content["target"],
+        classes=tuple(names[1:]),
+        channels=content["channels"],
+        spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+        negatives=tuple(content["negatives"]),
+        made=dict(content["made"]),
+        files=dict(content["files"]),
+    )

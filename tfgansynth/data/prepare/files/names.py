@@ -1,0 +1,137 @@
+"""What file names say: image or mask, of which case, of which class."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from tfgansynth.data.importers.stored import EXTENSIONS
+
+Key = tuple[str, ...]
+"""Folders, without those that only say image or mask, and the case's own name."""
+
+_IMAGE = (
+    "images?|imagestr|imgs?|im|originals?|pictures?|photos?|scans?|inputs?|raw|"
+    "jpegimages|xrays?|radiographs?"
+)
+_MASK = (
+    "masks?|labels?|labelstr|labelmaps?|segs?|segmentations?|segmentationclass|gts?|"
+    "ground_?truths?|annotations?|manual|truth|lesions?"
+)
+_SPLITS = re.compile("train|training|val|valid|validation|test|testing|data")
+_BETWEEN = r"[ _.-]"
+_WORD = f"{_IMAGE}|{_MASK}"
+_AT_END = re.compile(
+    rf"(?P<base>.*\S){_BETWEEN}(?P<word>{_WORD})(?:{_BETWEEN}?(?P<tag>[0-9]+)"
+    rf"|{_BETWEEN}(?P<name>[a-z0-9]+))?",
+    re.IGNORECASE,
+)
+_AT_START = re.compile(
+    rf"(?P<word>{_WORD})(?:{_BETWEEN}?(?P<tag>[0-9]+)|{_BETWEEN}(?P<name>.+))?",
+    re.IGNORECASE,
+)
+_CHANNEL = re.compile(r"(?P<base>.+)_(?P<channel>[0-9]{4})")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Name:
+    """A file, by its name alone.
+
+    Attributes:
+        path: Below the folder that was listed.
+        is_mask: Whether it is a mask.
+        folders: The folders above it, without the one that says image or mask.
+        below: Index in `folders` of the first one below that folder.
+        stem: Its name without the extension.
+        base: The same without the word that says image or mask.
+        tag: What follows that word: a number, or a class.
+    """
+
+    path: PurePosixPath
+    is_mask: bool
+    folders: Key
+    below: int
+    stem: str
+    base: str
+    tag: str = ""
+
+    @property
+    def is_in_folder(self) -> bool:
+        """Whether a folder says that it is an image or a mask."""
+        return len(self.folders) < len(self.path.parts) - 1
+
+    @property
+    def keys(self) -> Iterator[tuple[Key, str]]:
+        """The cases it may belong to, with the tag that remains; best first."""
+        yield (*self.folders, self.stem), ""
+        if not self.base:
+            yield (*self.folders, self.tag), ""
+        yield (*self.folders, self.base), self.tag
+        if self.is_mask and self.below < len(self.folders):
+            tag = self.folders[self.below]
+            folders = (*self.folders[: self.below], *self.folders[self.below + 1 :])
+            yield (*folders, self.stem), tag
+            yield (*folders, self.base), tag
+
+
+def parse(path: PurePosixPath, *, nnunet: bool) -> Name | None:
+    """Read a path; None if it is not a file that may be an image.
+
+    Args:
+        path: Below the folder that was listed.
+        nnunet: Whether image names end in the number of a channel.
+    """
+    stem = _stem(path)
+    if stem is None:
+        return None
+    folders = path.parts[:-1]
+    role, below = None, len(folders)
+    for index, folder in enumerate(folders):
+        if (found := role_of(folder)) is not None:
+            role, below = found, index
+    if role is not None:
+        folders = (*folders[:below], *folders[below + 1 :])
+    base, tag = stem, ""
+    if nnunet and role == "image" and (match := _CHANNEL.fullmatch(stem)):
+        base, tag = match["base"], "" if match["channel"] == "0000" else match[2]
+    elif match := _AT_END.fullmatch(stem):
+        word_role = role_of(match["word"])
+        if role in (None, word_role):
+            role, base = word_role, match["base"]
+            tag = match["tag"] or match["name"] or ""
+    elif match := _AT_START.fullmatch(stem):
+        word_role = role_of(match["word"])
+        if role in (None, word_role):
+            role, base, tag = word_role, "", match["tag"] or match["name"] or ""
+    return Name(path, role == "mask", folders, below, stem, base, tag)
+
+
+def role_of(word: str) -> str | None:
+    """Whether a folder or a part of a name says `image` or `mask`; else None."""
+    plain = re.sub(r"[ _-]", "", word).lower()
+    if re.fullmatch(_IMAGE, plain):
+        return "image"
+    return "mask" if re.fullmatch(_MASK, plain) else None
+
+
+def is_split(folder: str) -> bool:
+    """Whether a folder's name says a part of a data set, and no patient."""
+    return bool(_SPLITS.fullmatch(folder.lower()))
+
+
+def _stem(path: PurePosixPath) -> str | None:
+    name = path.name.lower()
+    for extension in EXTENSIONS:
+        if name.endswith(extension) and len(name) > len(extension):
+            return path.name[: -len(extension)]
+    # DICOM files often have no extension: IM000001, 1.2.840.113619.2.
+    return path.name if re.fullmatch(r"(i|im|img)?[0-9][0-9._-]*", name) else None
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Sort key that has 2 before 10."""
+    return [
+        (0, int(part), "") if part.isdecimal() else (1, 0, part.casefold())
+        for part in re.split(r"([0-9]{1,18})", text)
+        if part
+    ]

@@ -1,0 +1,230 @@
+"""The second pass over the files: the canonical data set is written."""
+
+import csv
+import dataclasses
+import io
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tfgansynth.arrays import ByteArray
+from tfgansynth.data.importers.canonical import CASES_NAME
+from tfgansynth.data.prepare.files.layouts import Files
+from tfgansynth.data.prepare.files.reading import Content, Slice, read
+from tfgansynth.data.prepare.intensities import squared
+from tfgansynth.data.prepare.options import Options
+from tfgansynth.data.prepare.planning import Plan
+from tfgansynth.errors import InputError
+from tfgansynth.pictures import caption, grid
+from tfgansynth.runtime.storage import encode_png
+
+CONTACT_SHEET = "contact-sheet.png"
+
+Spacing = tuple[float, float]
+
+_SHEET_CASES = 12
+_SHEET_COLUMNS = 4
+_TILE_PX = 256
+_COLORS = (
+    (64, 220, 120),
+    (255, 92, 92),
+    (90, 160, 255),
+    (255, 200, 60),
+    (220, 120, 255),
+    (80, 230, 230),
+)
+_OWN_COLUMNS = ("case", "patient", "group", "image", "row_mm", "column_mm")
+
+
+@dataclasses.dataclass(slots=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        rows: Those of the table of cases.
+        pixels: Number of pixels of each class, by case.
+        spacings: Distances of rows and columns that occur.
+    """
+
+    rows: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    pixels: dict[str, Counter[int]] = dataclasses.field(default_factory=dict)
+    spacings: set[Spacing | None] = dataclasses.field(default_factory=set)
+
+    def lines(self, classes: Sequence[str]) -> Iterator[str]:
+        """Say how often and how large each class is."""
+        for index, name in enumerate(classes, start=1):
+            shares = [
+                100 * counts[index] / sum(counts.values())
+                for counts in self.pixels.values()
+                if counts[index]
+            ]
+            median = statistics.median(shares) if shares else 0
+            yield (
+                f"class {index}, {name}: in {len(shares)} of {len(self.pixels)} cases, "
+                f"{sum(counts[index] for counts in self.pixels.values())} px; where it "
+                f"is, {median:.1f} % of the image (median)"
+            )
+        for noun in ("patient", "group"):
+            found = {row[noun] for row in self.rows if row[noun]}
+            if found:
+                yield f"{len(found)} {noun}s"
+
+
+def write(folder: Path, root: Path, plan: Plan, options: Options) -> Written:
+    """Write images, masks, the table of cases and the contact sheet.
+
+    Args:
+        folder: An empty folder.
+        root: The folder of the source.
+        plan: How the cases are written.
+        options: What was stated.
+
+    Raises:
+        InputError: Classes overlap, a case has no patient where a pattern was stated,
+            or a file has changed.
+    """
+    written = Written()
+    tiles: list[ByteArray] = []
+    patients: dict[str, str] = {}
+    overlap = 0
+    for part in ("images", "masks"):
+        (folder / part).mkdir()
+    for files, content, each in _slices(root, plan, options):
+        case = files.case + each.suffix
+        labels, doubly = _labels(each, plan)
+        overlap += doubly
+        image = plan.scale.apply(each.pixels, inverted=content.image.inverted)
+        spacing = _spacing(each, options)
+        image = squared(image, options.fit, is_mask=False)
+        labels = squared(labels, options.fit, is_mask=True)
+        for part, pixels in (("images", image), ("masks", labels)):
+            (folder / part / f"{case}.png").write_bytes(encode_png(pixels))
+        values, counts = np.unique(labels, return_counts=True)
+        written.pixels[case] = Counter(
+            dict(zip(values.tolist(), counts.tolist(), strict=True))
+        )
+        written.spacings.add(spacing)
+        patient = _patient(files, content, each, patients, options)
+        written.rows.append(_row(case, patient, files, spacing))
+        if len(tiles) < _SHEET_CASES:
+            tiles.append(_tile(case, image, labels))
+    if overlap:
+        raise InputError(
+            f"masks of different classes overlap in {overlap} px: name classes that do "
+            "not with --classes NAME=VALUE ..., or take all as one with --foreground "
+            "any"
+        )
+    (folder / CASES_NAME).write_bytes(_table(written.rows))
+    sheet = grid(tiles, min(_SHEET_COLUMNS, len(tiles)))
+    (folder / CONTACT_SHEET).write_bytes(encode_png(sheet))
+    return written
+
+
+def _slices(
+    root: Path, plan: Plan, options: Options
+) -> Iterator[tuple[Files, Content, Slice]]:
+    for files in plan.found.files:
+        content = read(root, files, options, scales=plan.found.is_jsrt)
+        for each in content.slices:
+            if files.case + each.suffix not in plan.left_out:
+                yield files, content, each
+
+
+def _labels(each: Slice, plan: Plan) -> tuple[ByteArray, int]:
+    """Return class indices of a slice, and how many pixels have two classes."""
+    first, *others = (
+        (plan.rule.labels(mask.values, mask.kind), plan.tags.get(mask.tag, 0))
+        if plan.tags
+        else (plan.rule.labels(mask.values, mask.kind), 1)
+        for mask in each.masks
+    )
+    if not others and not plan.tags:
+        return first[0], 0
+    labels = np.zeros(each.pixels.shape[:2], np.uint8)
+    overlap = 0
+    for mask, index in (first, *others):
+        inside = (mask > 0) & (index > 0)
+        taken = labels[inside]
+        overlap += int(np.count_nonzero((taken > 0) & (taken != index)))
+        labels[inside] = index
+    return labels, overlap
+
+
+def _spacing(each: Slice, options: Options) -> Spacing | None:
+    if each.spacing is None or options.fit != "stretch":
+        return each.spacing
+    height, width = each.pixels.shape[:2]
+    side = max(height, width)
+    return each.spacing[0] * height / side, each.spacing[1] * width / side
+
+
+def _patient(
+    files: Files,
+    content: Content,
+    each: Slice,
+    patients: dict[str, str],
+    options: Options,
+) -> str:
+    """Return whose image it is. Ids of DICOM files are replaced by numbers."""
+    if options.patient_pattern is not None:
+        match = re.search(options.patient_pattern, files.case)
+        found = match and match[min(1, match.re.groups)]
+        if not found:
+            raise InputError(
+                f"--patient-pattern {options.patient_pattern}: finds no patient in "
+                f"the case {files.case}"
+            )
+        return str(found)
+    if files.patient:
+        return files.patient
+    if content.image.patient:
+        number = f"patient-{len(patients) + 1:03d}"
+        return patients.setdefault(content.image.patient, number)
+    return files.case if each.suffix else ""
+
+
+def _row(
+    case: str, patient: str, files: Files, spacing: Spacing | None
+) -> dict[str, str]:
+    own = {
+        "case": case,
+        "patient": patient,
+        "group": files.group,
+        "image": str(files.image),
+        "row_mm": f"{spacing[0]:.6g}" if spacing else "",
+        "column_mm": f"{spacing[1]:.6g}" if spacing else "",
+    }
+    return {**own, **{n: v for n, v in files.columns.items() if n not in own}}
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> bytes:
+    """Render the table of cases; columns without any value are left out."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    used = [name for name in names if any(row.get(name) for row in rows)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, used, restval="", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _tile(case: str, image: NDArray[Any], labels: ByteArray) -> ByteArray:
+    """Draw an image with the outlines of its classes, small."""
+    shown = (image >> (8 * image.dtype.itemsize - 8)).astype(np.uint8)
+    if shown.ndim == 2:
+        shown = np.repeat(shown[..., None], 3, axis=2)
+    size = (_TILE_PX, _TILE_PX)
+    canvas = np.asarray(cv2.resize(shown, size, interpolation=cv2.INTER_AREA), np.uint8)
+    small = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    for index in range(1, int(labels.max()) + 1):
+        inside = (small == index).astype(np.uint8)
+        contours, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(canvas, contours, -1, _COLORS[(index - 1) % len(_COLORS)], 1)
+    return caption(canvas, case)
