@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,10 +122,22 @@ def pytest_collection_modifyitems(
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.import_plugin("tests.skip_gate")
+    _handle_signals()
+
+
+def _handle_signals() -> None:
     # A shell ignores the first of these signals for background jobs, nohup the second.
     # The tests of interrupts need both.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def own_signal_handlers() -> Iterator[None]:
+    """Take back the handlers that a command in this process has installed."""
+    yield
+    _handle_signals()
 
 
 @pytest.fixture(scope="session")
