@@ -25,8 +25,9 @@ OUTCOMES = {
     "config.json": {REFUSED},
     "cases.json": {REFUSED},
     "splits.json": {REFUSED},
-    "machine.json": {MADE_AGAIN, UNUSED},
-    "timings.json": {MADE_AGAIN},
+    # Nothing is added to them in a finished run, and tables are made of them.
+    "machine.json": {REFUSED},
+    "timings.json": {REFUSED},
     "memory.json": {MADE_AGAIN},
     "run.holder": {MADE_AGAIN},
     "table.json": {MADE_AGAIN},
@@ -62,6 +63,8 @@ HALF_DONE = {
     IN_THE_MIDDLE: {MADE_AGAIN},
     "fold-1/unet-r6-s3/checkpoints/step-000001.safetensors": {MADE_AGAIN},
     **{name: OUTCOMES[name] for name in OUTCOMES if name != "table.json"},
+    "machine.json": {MADE_AGAIN, UNUSED},
+    "timings.json": {MADE_AGAIN},
 }
 """By file of a run that was killed in its second U-Net."""
 
