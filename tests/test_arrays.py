@@ -5,6 +5,7 @@ import pytest
 
 from tfgansynth.arrays import (
     FloatArray,
+    one_hot,
     resize_area,
     resize_bilinear,
     split_pair,
@@ -108,7 +109,7 @@ def test_resize_takes_transposed_planes() -> None:
 
 def test_pair_has_the_image_first_and_the_mask_second() -> None:
     image = np.array([[0, 255]], np.uint8)
-    pair = stack_pair(image, np.array([[True, False]]))
+    pair = stack_pair(image, np.array([[[True], [False]]]))
     assert pair.dtype == np.float32
     assert pair.shape == (1, 2, 2)
     assert pair[..., 0].tolist() == [[-1, 1]]
@@ -116,14 +117,14 @@ def test_pair_has_the_image_first_and_the_mask_second() -> None:
 
 
 def test_half_covered_mask_pixel_lies_in_the_middle_of_the_range() -> None:
-    pair = stack_pair(np.zeros((1, 3)), np.array([[0, 0.5, 1]]))
+    pair = stack_pair(np.zeros((1, 3)), np.array([[[0], [0.5], [1]]]))
     assert pair[..., 1].tolist() == [[-1, 0, 1]]
 
 
 def test_stacks_of_pairs_split_into_what_they_were_stacked_from() -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (3, 4, 5), np.uint8)
-    masks = rng.random((3, 4, 5)) < 0.5
+    masks = rng.random((3, 4, 5, 1)) < 0.5
     pairs = stack_pair(images, masks)
     assert pairs.shape == (3, 4, 5, 2)
     split_images, grey = split_pair(pairs)
@@ -131,3 +132,14 @@ def test_stacks_of_pairs_split_into_what_they_were_stacked_from() -> None:
     np.testing.assert_array_equal(grey, np.where(masks, 255, 0))
     assert split_images.dtype == np.uint8
     assert grey.dtype == np.uint8
+
+
+def test_pairs_in_color_with_several_classes_come_apart_again() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (4, 5, 3), np.uint8)
+    planes = one_hot(rng.integers(0, 3, (4, 5), np.uint8), 2)
+    pair = stack_pair(image, planes)
+    assert pair.shape == (4, 5, 5)
+    color, grey = split_pair(pair, channels=3)
+    np.testing.assert_array_equal(color, image)
+    np.testing.assert_array_equal(grey, np.where(planes, 255, 0))

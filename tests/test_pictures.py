@@ -55,7 +55,7 @@ def test_second_outline_goes_over_the_first_one() -> None:
     image = np.zeros((16, 16), np.uint8)
     truth = pictures.outline(image, square(), TRUTH, scale=4)
     moved = np.roll(square(), 2, axis=0)
-    both = pictures.outline(truth, moved, PREDICTION)
+    both = pictures.outline(truth, moved, PREDICTION, scale=4)
     assert both.shape == (64, 64, 3)
     large = np.kron(moved, np.ones((4, 4), np.bool_))
     np.testing.assert_array_equal(colored(both, PREDICTION), ring(large))
@@ -126,7 +126,9 @@ def cell(sheet: ByteArray, row: int, column: int) -> ByteArray:
 @pytest.mark.parametrize("count", [1, 3, 4, 5])
 def test_sheet_of_pairs_shows_images_and_their_outlines(count: int) -> None:
     images = np.stack([np.full((16, 16), 20 * (i + 1), np.uint8) for i in range(count)])
-    masks = np.stack([np.roll(square(), i, axis=1) for i in range(count)])
+    masks = np.stack(
+        [np.roll(square(), i, axis=1).astype(np.uint8) for i in range(count)]
+    )
     sheet = pictures.pairs_sheet(images, masks, columns=3)
     rows = -(-count // 3)
     assert sheet.shape == (rows * (2 * 36 + 4), 3 * 36 + 4, 3)

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import FloatArray
 from tfgansynth.config import Config
 from tfgansynth.data.copies.duplicates import across_split, find_duplicates
-from tfgansynth.data.dataset import Case, Dataset, case_hashes, images_and_masks
+from tfgansynth.data.dataset import Case, Dataset, case_hashes, images_and_labels
 from tfgansynth.data.held_out import FoldCases, select_fold
 from tfgansynth.data.loading import load_directory, load_phantoms
 from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.comparisons import CaseResult
-from tfgansynth.evaluation.metrics import measure
+from tfgansynth.evaluation.metrics import mean_metrics, measure_classes
 from tfgansynth.synthesis import sampling
 from tfgansynth.synthesis.sampling import SyntheticSet
 
@@ -93,7 +93,7 @@ def real_pairs(cases: Sequence[Case], config: Config) -> FloatArray:
         config: Its `data.soft_masks` and `gan.pixel_scaling` say how.
 
     Returns:
-        float32 (n, S, S, 2) in [-1, 1]; channel 0 image, channel 1 mask.
+        float32 (n, S, S, C + K) in [-1, 1]; first the image's channels.
     """
     from tfgansynth.data import pipelines
 
@@ -109,12 +109,12 @@ def pair_batches(pairs: FloatArray, *, batch: int, seed: int = 0) -> Any:
     of pairs.
 
     Args:
-        pairs: float32 (n, S, S, 2) in [-1, 1], as `real_pairs` gives them.
+        pairs: float32 (n, S, S, C + K) in [-1, 1], as `real_pairs` gives them.
         batch: Pairs in a mini-batch.
         seed: Determines the order.
 
     Returns:
-        A `tf.data.Dataset` of float32 (batch, S, S, 2).
+        A `tf.data.Dataset` of float32 (batch, S, S, C + K).
     """
     from tfgansynth.data.pipelines import gan_pairs
 
@@ -134,7 +134,8 @@ def draw_set(
         seed: Determines the noise.
 
     Returns:
-        The set: `images`, uint8 (n, S, S), and `masks`, bool (n, S, S).
+        The set: `images`, uint8 (n, S, S[, 3]), and `masks`, uint8 (n, S, S), class
+        indices.
 
     Raises:
         ModeCollapseError: Too few of the drawn pairs are distinct.
@@ -158,8 +159,8 @@ def unet_arrays(
     """Make arrays to fit a U-Net on: real cases, a synthetic set, or both.
 
     Returns:
-        Images, float32 (n, S, S, 1) in [-1, 1], and classes, int32 (n, S, S): 0 for
-        the background and 1 for the target.
+        Images, float32 (n, S, S, C) in [-1, 1], and classes, int32 (n, S, S): 0 for
+        the background.
 
     Raises:
         ValueError: Neither cases nor a set are given.
@@ -168,7 +169,7 @@ def unet_arrays(
 
     parts = []
     if cases:
-        parts.append(network_inputs(*images_and_masks(cases)))
+        parts.append(network_inputs(*images_and_labels(cases)))
     if synthetic is not None:
         images = synthetic.images.astype(np.float32)
         parts.append(network_inputs(images, synthetic.masks))
@@ -192,7 +193,7 @@ def evaluate(
 
     Returns:
         For each test case Dice, Hausdorff distance, its 95th percentile, and average
-        symmetric surface distance.
+        symmetric surface distance; of several classes their means.
 
     Raises:
         InputError: A test case is among the training or validation cases.
@@ -201,15 +202,15 @@ def evaluate(
 
     used = case_hashes([*fold.training, *fold.validation])
     test = fold.test.release(used, to=regime, allow_duplicates=False)
-    images, truths = images_and_masks(test)
-    predictions = predict_masks(unet, images)
+    images, truths = images_and_labels(test)
+    predictions, n_classes = predict_masks(unet, images), unet.output_shape[-1] - 1
     return [
         CaseResult(
             seed=seed,
             fold=fold.number,
             case_id=case.case_id,
             regime=regime,
-            metrics=measure(prediction, truth),
+            metrics=mean_metrics(measure_classes(prediction, truth, n_classes)),
         )
         for case, prediction, truth in zip(test, predictions, truths, strict=True)
     ]

@@ -1,4 +1,8 @@
-"""Pixel ranges, resizing, and the two-channel pairs that the GAN learns."""
+"""Pixel ranges, resizing, label maps, and the pairs that the GAN learns.
+
+An image is (H, W) if it is grey and (H, W, 3) if it is in color. A label map has the
+index of each pixel's class, and 0 for the background.
+"""
 
 import cv2
 import numpy as np
@@ -7,11 +11,15 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 MaskArray = NDArray[np.bool_]
 ByteArray = NDArray[np.uint8]
+Labels = NDArray[np.uint8]
+"""Label maps: 0 for the background, k for the k-th class."""
 
 HALF_RANGES = {"paper": 127.5, "authors": 128.0}
 """Grey values x of [0, 255] become x / half range - 1, by `gan.pixel_scaling`.
 
 Paper: IV-B, "in the range of [-1, 1]". The authors' code: (x - 128) / 128."""
+
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 ROUNDINGS = {"nearest": np.rint, "down": np.trunc}
 """How grey values become whole numbers, by `gan.pixel_rounding`."""
@@ -43,51 +51,113 @@ def to_bytes(
     return clipped
 
 
+def one_hot(labels: Labels | MaskArray, n_classes: int) -> MaskArray:
+    """Make a plane for each class but the background.
+
+    Args:
+        labels: (..., H, W), also bool of one class.
+        n_classes: Classes, without the background.
+
+    Returns:
+        bool (..., H, W, n_classes).
+    """
+    return np.asarray(labels[..., None] == np.arange(1, n_classes + 1, dtype=np.uint8))
+
+
+def most_covered(coverage: FloatArray) -> Labels:
+    """Label each pixel that classes cover by half or more with the largest of them.
+
+    Args:
+        coverage: float32 (..., H, W, K), [0, 1], the share of a pixel that each class
+            covers.
+
+    Returns:
+        (..., H, W). Of classes that cover a pixel equally, the first counts.
+    """
+    largest = np.argmax(coverage, axis=-1) + 1
+    return np.where(coverage.sum(axis=-1) >= 0.5, largest, 0).astype(np.uint8)
+
+
+def luminance(image: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Turn images in color, (..., H, W, 3), into grey ones of the same type.
+
+    Grey images, (..., H, W) with W other than 3, are returned as they are.
+    Source of the weights: ITU-R BT.601.
+    """
+    if image.shape[-1] != len(_LUMINANCE):
+        return image
+    grey = np.asarray(image, np.float32) @ _LUMINANCE
+    return (grey if image.dtype.kind == "f" else np.rint(grey)).astype(image.dtype)
+
+
 def resize_area(plane: NDArray[np.generic], size: int) -> FloatArray:
-    """Resize an (H, W) plane to float32 (size, size).
+    """Resize an (H, W) or (H, W, C) plane to float32 (size, size[, C]).
 
     A smaller plane gets the average over the area that each new pixel covers. If
     either side grows, the resize is bilinear, because area averaging only shrinks.
     """
     source = np.ascontiguousarray(plane, dtype=np.float32)
-    height, width = source.shape
+    height, width = source.shape[:2]
     if (height, width) == (size, size):
         return source.copy()
     shrinks = height >= size and width >= size
     mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(source, (size, size), interpolation=mode), np.float32)
+    return _resized(source, size, mode)
 
 
 def resize_bilinear(plane: NDArray[np.generic], size: int) -> FloatArray:
-    """Resize an (H, W) plane to float32 (size, size), bilinearly, unsmoothed."""
+    """Resize (H, W) or (H, W, C) to (size, size[, C]), bilinearly, unsmoothed."""
     source = np.ascontiguousarray(plane, dtype=np.float32)
-    resized = cv2.resize(source, (size, size), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(resized, np.float32)
+    return _resized(source, size, cv2.INTER_LINEAR)
+
+
+def _resized(source: FloatArray, size: int, mode: int) -> FloatArray:
+    resized = cv2.resize(source, (size, size), interpolation=mode)
+    # OpenCV drops a last axis of 1.
+    return np.asarray(resized, np.float32).reshape(size, size, *source.shape[2:])
 
 
 def stack_pair(
     image: NDArray[np.generic], coverage: NDArray[np.generic], scaling: str = "paper"
 ) -> FloatArray:
-    """Stack an image and its mask into the pair the GAN sees. Paper: III.
+    """Stack an image and the planes of its mask into the pair the GAN sees.
+
+    Paper: III, with one channel of each.
 
     Args:
-        image: (..., H, W) in [0, 255].
-        coverage: (..., H, W) in [0, 1], or bool: the mask.
+        image: (..., H, W) or (..., H, W, 3) in [0, 255].
+        coverage: (..., H, W, K) in [0, 1], or bool: a plane for each class.
         scaling: A name in `HALF_RANGES`.
 
     Returns:
-        float32 (..., H, W, 2) in [-1, 1]; channel 0 image, channel 1 mask.
+        float32 (..., H, W, C + K) in [-1, 1]; first the channels of the image.
     """
-    mask = np.asarray(coverage, np.float32) * np.float32(255)
-    return np.stack([to_signed(image, scaling), to_signed(mask, scaling)], axis=-1)
+    if image.ndim < coverage.ndim:
+        image = image[..., None]
+    planes = np.asarray(coverage, np.float32) * np.float32(255)
+    return np.concatenate(
+        [to_signed(image, scaling), to_signed(planes, scaling)], axis=-1
+    )
 
 
 def split_pair(
-    pair: NDArray[np.generic], scaling: str = "paper", rounding: str = "nearest"
+    pair: NDArray[np.generic],
+    scaling: str = "paper",
+    rounding: str = "nearest",
+    *,
+    channels: int = 1,
 ) -> tuple[ByteArray, ByteArray]:
-    """Split pairs (..., H, W, 2) in [-1, 1] into uint8 images and grey masks.
+    """Split pairs (..., H, W, C + K) in [-1, 1] into images and grey masks.
 
-    See `to_bytes`.
+    Args:
+        pair: The pairs.
+        scaling: See `to_bytes`.
+        rounding: See `to_bytes`.
+        channels: C, 1 or 3.
+
+    Returns:
+        uint8 (..., H, W), or (..., H, W, 3) in color; and uint8 (..., H, W, K).
     """
     pixels = to_bytes(pair, scaling, rounding)
-    return pixels[..., 0], pixels[..., 1]
+    image, planes = pixels[..., :channels], pixels[..., channels:]
+    return (image[..., 0] if channels == 1 else image), planes

@@ -6,12 +6,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import ByteArray
+from tfgansynth.arrays import ByteArray, Labels
 
 Color = tuple[int, int, int]
 
 TRUTH: Color = (64, 220, 120)
 """Outline of a mask that belongs to the image, as RGB."""
+CLASS_COLORS: tuple[Color, ...] = (
+    TRUTH,
+    (255, 92, 92),
+    (90, 160, 255),
+    (255, 200, 60),
+    (220, 120, 255),
+    (80, 230, 230),
+)
+"""Outlines of the classes of a mask that belongs to the image."""
 PREDICTION: Color = (255, 92, 92)
 """Outline of a prediction, as RGB."""
 _PAPER_WHITE: Color = (245, 245, 245)
@@ -19,32 +28,45 @@ _INK: Color = (30, 30, 30)
 
 
 def outline(
-    image: ByteArray, mask: NDArray[np.bool_], color: Color = TRUTH, scale: int = 2
+    image: ByteArray,
+    labels: Labels | NDArray[np.bool_],
+    color: Color | None = None,
+    scale: int = 2,
 ) -> ByteArray:
-    """Draw the contour of a mask on an enlarged image.
+    """Draw the contours of a label map's classes on an enlarged image.
 
     Args:
-        image: uint8 (H, W) grey or (H', W', 3) already enlarged by `scale`.
-        mask: bool (H, W).
-        color: RGB.
+        image: uint8 (H, W) or (H, W, 3), or (H', W', 3) already enlarged by `scale`.
+        labels: uint8 (H, W), or bool of one class.
+        color: RGB of all contours; None for one of `CLASS_COLORS` a class.
         scale: Enlargement, so that the line hides only a little of the image.
 
     Returns:
         uint8 (H * scale, W * scale, 3).
     """
-    canvas = enlarge(image, scale) if image.ndim == 2 else image.copy()
-    size = (canvas.shape[1], canvas.shape[0])
-    large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    contours, _ = cv2.findContours(large, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(canvas, contours, -1, color, 1)
+    sides = tuple(scale * side for side in labels.shape)
+    is_large = image.ndim == 3 and image.shape[:2] == sides
+    canvas = image.copy() if is_large else enlarge(image, scale)
+    large = cv2.resize(
+        labels.astype(np.uint8), sides[::-1], interpolation=cv2.INTER_NEAREST
+    )
+    for index in range(1, int(large.max(initial=0)) + 1):
+        inside = np.asarray(large == index, np.uint8)
+        contours, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(canvas, contours, -1, color or class_color(index), 1)
     return canvas
 
 
+def class_color(index: int) -> Color:
+    """Color of the outline of a class, from 1."""
+    return CLASS_COLORS[(index - 1) % len(CLASS_COLORS)]
+
+
 def enlarge(image: ByteArray, scale: int) -> ByteArray:
-    """Enlarge a uint8 (H, W) image to RGB (H * scale, W * scale, 3)."""
+    """Enlarge a uint8 (H, W[, 3]) image to RGB (H * scale, W * scale, 3)."""
     size = (image.shape[1] * scale, image.shape[0] * scale)
-    large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
-    return np.repeat(np.asarray(large, np.uint8)[..., None], 3, axis=2)
+    large = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    return large if large.ndim == 3 else np.repeat(large[..., None], 3, axis=2)
 
 
 def grid(pictures: Sequence[ByteArray], columns: int, gap: int = 4) -> ByteArray:
@@ -70,14 +92,12 @@ def caption(picture: ByteArray, text: str) -> ByteArray:
     return np.concatenate([bar, picture])
 
 
-def pairs_sheet(
-    images: ByteArray, masks: NDArray[np.bool_], *, columns: int = 8
-) -> ByteArray:
+def pairs_sheet(images: ByteArray, masks: Labels, *, columns: int = 8) -> ByteArray:
     """Show pairs: rows of images alternate with rows of the same images outlined.
 
     Args:
-        images: uint8 (n, H, W).
-        masks: bool (n, H, W).
+        images: uint8 (n, H, W[, 3]).
+        masks: uint8 (n, H, W), class indices.
         columns: Pairs side by side.
 
     Returns:

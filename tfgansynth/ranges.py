@@ -9,6 +9,15 @@ import math
 import typing
 from typing import Annotated, Any
 
+IS_OPTIONAL = "is_optional"
+OPTIONAL = {IS_OPTIONAL: True}
+"""Metadata of a field that is left out in JSON where it has its default."""
+
+
+def optional(default: Any) -> Any:
+    """A field that is left out in JSON where it has its default."""
+    return dataclasses.field(default=default, metadata=OPTIONAL)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Range:

@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 
 from tfgansynth.assessment.memorization import Audit, PartAudit, audit, nearest
 from tfgansynth.data.copies.distances import PARTS, Pairs, Part, distances
-from tfgansynth.data.dataset import images_and_masks
+from tfgansynth.data.dataset import images_and_labels
 from tfgansynth.data.loading import load_phantoms
 
 N_TRAINING, N_SYNTHETIC = 30, 30
@@ -17,7 +17,7 @@ def take(pairs: Pairs, indices: NDArray[np.int64]) -> Pairs:
 @pytest.fixture(scope="module")
 def phantoms() -> Pairs:
     cases = load_phantoms(110, 5, "both", 128, soft_masks=False).cases
-    return images_and_masks(cases)
+    return images_and_labels(cases)
 
 
 @pytest.fixture(scope="module")

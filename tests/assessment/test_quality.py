@@ -11,7 +11,7 @@ from tfgansynth.assessment.quality import (
     shape_table,
     spread,
 )
-from tfgansynth.data.dataset import images_and_masks
+from tfgansynth.data.dataset import images_and_labels
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.data.lungs import Lungs
 
@@ -27,7 +27,7 @@ def boxes(*corners: tuple[int, int, int, int], size: int = 40) -> MaskArray:
 @pytest.fixture(scope="module")
 def phantom_masks() -> NDArray[np.bool_]:
     cases = load_phantoms(60, 3, "both", 128, soft_masks=False).cases
-    return images_and_masks(cases)[1]
+    return images_and_labels(cases)[1] > 0
 
 
 def test_figures_of_two_boxes_are_as_computed_by_hand() -> None:
@@ -170,15 +170,16 @@ def test_unseen_phantoms_are_plausible_and_faulty_ones_are_not(
 
 
 def test_agreement_is_dice_by_case() -> None:
-    masks = np.stack([boxes((0, 10, 0, 10)), boxes((0, 10, 0, 10))])
-    found = np.stack([boxes((0, 10, 0, 10)), boxes((0, 10, 5, 15))])
+    box = boxes((0, 10, 0, 10))
+    masks = np.stack([box, box]).astype(np.uint8)
+    found = np.stack([box, boxes((0, 10, 5, 15))]).astype(np.uint8)
 
     assert agreement(masks, found).tolist() == [1.0, 0.5]
     assert agreement(masks[:0], found[:0]).shape == (0,)
 
 
 def test_agreement_needs_one_shape() -> None:
-    masks = np.zeros((2, 4, 4), np.bool_)
+    masks = np.zeros((2, 4, 4), np.uint8)
     with pytest.raises(ValueError, match="one shape"):
         agreement(masks, masks[:1])
 

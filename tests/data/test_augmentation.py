@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tfgansynth.arrays import FloatArray, MaskArray, stack_pair
+from tfgansynth.arrays import FloatArray, Labels, one_hot, stack_pair
 from tfgansynth.config import AugmentationConfig
 from tfgansynth.data.augmentation import augment, augment_pair, augment_set
 
@@ -21,18 +21,18 @@ STILL = dataclasses.replace(
 )
 
 
-def blob() -> tuple[FloatArray, MaskArray]:
+def blob() -> tuple[FloatArray, Labels]:
     rows, columns = np.mgrid[:SIDE, :SIDE]
     mask = (rows - 28) ** 2 + ((columns - 34) / 0.7) ** 2 < 15**2
     smooth = ndimage.gaussian_filter(mask.astype(np.float64), 0.6)
-    return np.asarray(20 + 200 * smooth, np.float32), mask
+    return np.asarray(20 + 200 * smooth, np.float32), mask.astype(np.uint8)
 
 
-def drawn(config: AugmentationConfig, seed: int) -> tuple[FloatArray, MaskArray]:
+def drawn(config: AugmentationConfig, seed: int) -> tuple[FloatArray, Labels]:
     return augment(*blob(), np.random.default_rng(seed), config)
 
 
-def center(mask: MaskArray) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def center(mask: Labels) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.array([np.mean(places) for places in np.nonzero(mask)])
 
 
@@ -47,7 +47,7 @@ def test_types_and_range() -> None:
     for seed in range(20):
         image, mask = drawn(strong, seed)
         assert image.dtype == np.float32
-        assert mask.dtype == np.bool_
+        assert mask.dtype == np.uint8
         assert image.shape == mask.shape == (SIDE, SIDE)
         assert 0 <= image.min() <= image.max() <= 255
 
@@ -98,9 +98,25 @@ def test_seed_determines_the_draw() -> None:
 
 def test_a_pair_is_changed_as_its_image_and_mask_are() -> None:
     image, mask = drawn(ELASTIC, 5)
-    pair = augment_pair(stack_pair(*blob()), np.random.default_rng(5), ELASTIC)
-    assert pair.dtype == np.float32
-    np.testing.assert_allclose(pair, stack_pair(image, mask), atol=1e-5)
+    still, own = blob()
+    pair = stack_pair(still, one_hot(own, 1))
+    moved = augment_pair(pair, np.random.default_rng(5), ELASTIC)
+    assert moved.dtype == np.float32
+    expected = stack_pair(image, one_hot(mask, 1))
+    np.testing.assert_allclose(moved, expected, atol=1e-5)
+
+
+def test_all_channels_and_classes_move_as_one() -> None:
+    grey, mask = blob()
+    color = np.stack([grey, 0.5 * grey, 255 - grey], axis=-1)
+    labels = np.where(np.arange(SIDE) < 34, mask, 2 * mask).astype(np.uint8)
+    pair = stack_pair(color, one_hot(labels, 2))
+    moved = augment_pair(pair, np.random.default_rng(5), ELASTIC, channels=3)
+    image, found = augment(color, labels, np.random.default_rng(5), ELASTIC)
+    assert moved.shape == (SIDE, SIDE, 5)
+    np.testing.assert_allclose(moved, stack_pair(image, one_hot(found, 2)), atol=1e-5)
+    assert [*np.unique(found)] == [0, 1, 2]
+    np.testing.assert_array_equal(found > 0, drawn(ELASTIC, 5)[1] > 0)
 
 
 def test_each_pair_of_a_set_is_changed_in_its_own_way() -> None:
@@ -109,7 +125,7 @@ def test_each_pair_of_a_set_is_changed_in_its_own_way() -> None:
     rng = np.random.default_rng(6)
     changed, moved = augment_set(images, np.stack([mask] * 3), rng, ELASTIC)
     assert changed.dtype == np.uint8
-    assert moved.dtype == np.bool_
+    assert moved.dtype == np.uint8
     assert changed.shape == moved.shape == images.shape
     for first, second in ((0, 1), (1, 2), (0, 2)):
         assert not np.array_equal(changed[first], changed[second])

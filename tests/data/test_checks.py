@@ -81,7 +81,7 @@ def test_sound_jsrt_data(jsrt_data: Path) -> None:
     assert check(jsrt_data, "left").mask_areas == (12.5, 12.5)
 
 
-def test_jsrt_below_images_and_masks(jsrt_data: Path) -> None:
+def test_jsrt_below_images_and_labels(jsrt_data: Path) -> None:
     (jsrt_data / "images").mkdir()
     for path in jsrt_data.glob("*.png"):
         path.rename(jsrt_data / "images" / path.name)

@@ -129,7 +129,9 @@ def cases() -> list[Case]:
         Case(
             case_id=f"case-{index}",
             image=rng.uniform(0, 255, (4, 4)).astype(np.float32),
-            coverage=np.tile(np.array([0, 0.25, 0.5, 1], np.float32), (4, 1)),
+            coverage=np.tile(
+                np.array([[0], [0.25], [0.5], [1]], np.float32), (4, 1, 1)
+            ),
         )
         for index in range(3)
     ]

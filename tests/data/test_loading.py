@@ -44,10 +44,12 @@ def test_cases_are_sorted_and_have_the_requested_size(data: Path) -> None:
     assert not dataset.identity.is_phantom
     assert dataset.case_ids == ("B2", "a", "b")
     case = dataset.cases[2]
-    assert case.image.shape == case.coverage.shape == (16, 16)
+    assert case.image.shape == (16, 16)
+    assert case.coverage.shape == (16, 16, 1)
     assert case.image.dtype == case.coverage.dtype == np.float32
     np.testing.assert_array_equal(case.image, resize_area(noise(0, 48), 16))
-    np.testing.assert_array_equal(case.coverage, resize_area(lungs_mask(48) > 0, 16))
+    covered = resize_area(lungs_mask(48) > 0, 16)
+    np.testing.assert_array_equal(case.coverage[..., 0], covered)
     assert 0 < case.coverage[8, 6] < 1
 
 
@@ -55,7 +57,7 @@ def test_soft_masks_are_bilinear(data: Path) -> None:
     dataset = load_directory(data, "both", 20, soft_masks=True)
 
     np.testing.assert_allclose(
-        dataset.cases[0].coverage,
+        dataset.cases[0].coverage[..., 0],
         resize_bilinear(lungs_mask(48) > 0, 20),
         atol=1e-6,
     )
@@ -89,7 +91,7 @@ def test_jsrt_layout(tmp_path: Path) -> None:
 
     assert dataset.case_ids == ("JPCLN001",)
     np.testing.assert_allclose(
-        dataset.cases[0].coverage, resize_area(lungs_mask(1024) > 0, 128)
+        dataset.cases[0].coverage[..., 0], resize_area(lungs_mask(1024) > 0, 128)
     )
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tests.data.test_gan_pairs import numbered_pairs
-from tfgansynth.arrays import FloatArray, MaskArray
+from tfgansynth.arrays import FloatArray, Labels
 from tfgansynth.data.pipelines import (
     LabelledImages,
     gan_pairs,
@@ -18,11 +18,11 @@ from tfgansynth.data.pipelines import (
 )
 
 
-def numbered_images(n: int) -> tuple[FloatArray, MaskArray]:
+def numbered_images(n: int) -> tuple[FloatArray, Labels]:
     """Images and masks of 8 bits that both hold their number."""
     images = np.broadcast_to(np.arange(n, dtype=np.float32)[:, None, None], (n, 8, 8))
     bits = np.arange(n)[:, None] >> np.arange(8) & 1
-    masks = np.broadcast_to(bits[:, None, :] == 1, (n, 8, 8))
+    masks = np.broadcast_to(bits[:, None, :].astype(np.uint8), (n, 8, 8))
     return images, masks
 
 
@@ -151,9 +151,9 @@ def test_pairs_of_one_kind_have_no_share(n_real: int) -> None:
 
 
 def shift_by_one(
-    image: FloatArray, mask: MaskArray, rng: np.random.Generator
-) -> tuple[FloatArray, MaskArray]:
-    return image + np.float32(rng.integers(1, 100)), ~mask
+    image: FloatArray, mask: Labels, rng: np.random.Generator
+) -> tuple[FloatArray, Labels]:
+    return image + np.float32(rng.integers(1, 100)), np.asarray(1 - mask, np.uint8)
 
 
 def augmented(first_batch: int, *, seed: int = 0) -> list[list[NDArray[Any]]]:
@@ -190,7 +190,7 @@ def test_augmentation_goes_on_where_it_was() -> None:
 
 def test_labelled_images_are_signed_and_masks_are_classes() -> None:
     images = np.array([[[0, 127.5], [255, 51]]], np.float32)
-    masks = np.array([[[False, True], [True, False]]])
+    masks = np.array([[[0, 1], [1, 0]]], np.uint8)
     inputs, targets = network_inputs(images, masks)
     assert inputs.dtype == np.float32
     assert inputs.shape == (1, 2, 2, 1)

@@ -43,7 +43,7 @@ def write(experiment: Experiment, folder: Path, n: int, **more: Any) -> None:
     }
     synthetic = SyntheticSet(
         images=rng.integers(0, 256, (n, 32, 32), np.uint8),
-        masks=rng.random((n, 32, 32)) < 0.5,
+        masks=rng.integers(0, 2, (n, 32, 32), np.uint8),
         draws=tuple(Draw(0, index, f"{index:016x}") for index in range(n)),
         n_drawn=n,
         n_similar=0,

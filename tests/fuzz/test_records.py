@@ -109,7 +109,7 @@ def set_check(folder: Path) -> Check:
     rng = np.random.default_rng(0)
     original = SyntheticSet(
         images=rng.integers(0, 256, (3, 12, 12), np.uint8),
-        masks=rng.random((3, 12, 12)) < 0.5,
+        masks=rng.integers(0, 2, (3, 12, 12), np.uint8),
         draws=tuple(Draw(0, index, "0" * 16) for index in range(3)),
         n_drawn=3,
         n_similar=0,
@@ -125,7 +125,7 @@ def set_check(folder: Path) -> Check:
     def read() -> None:
         images, masks = read_set(path)
         assert images.dtype == np.float32
-        assert masks.dtype == np.bool_
+        assert masks.dtype == np.uint8
         assert images.shape == masks.shape
         assert images.ndim == 3
 

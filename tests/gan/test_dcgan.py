@@ -365,8 +365,9 @@ def test_real_and_synthetic_pairs_are_augmented_by_draws_of_their_own(
 ) -> None:
     seen: list[tuple[Any, NDArray[np.float32]]] = []
 
-    def spy(pairs: Any, draws: Any, config: GANConfig) -> Any:
+    def spy(pairs: Any, draws: Any, config: GANConfig, channels: int) -> Any:
         assert config is FAST
+        assert channels == 1
         seen.append((np.asarray(pairs), np.asarray(draws)))
         # Both networks' pairs come out as one: D cannot tell them apart.
         return 0 * pairs

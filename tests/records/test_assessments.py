@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfgansynth.arrays import MaskArray
+from tfgansynth.arrays import Labels
 from tfgansynth.assessment.fidelity import compare_features
 from tfgansynth.assessment.memorization import audit
 from tfgansynth.assessment.quality import agreement, shape_table
 from tfgansynth.data.copies.distances import Pairs
-from tfgansynth.data.dataset import images_and_masks
+from tfgansynth.data.dataset import images_and_labels
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS
 from tfgansynth.records.assessments import (
@@ -38,7 +38,7 @@ N_TRAINING, N_SYNTHETIC, N_HELD_OUT = 24, 12, 24
 
 @pytest.fixture(scope="module")
 def phantoms() -> Pairs:
-    return images_and_masks(load_phantoms(60, 2, "both", 32, soft_masks=False).cases)
+    return images_and_labels(load_phantoms(60, 2, "both", 32, soft_masks=False).cases)
 
 
 def part(phantoms: Pairs, start: int, count: int) -> Pairs:
@@ -76,8 +76,8 @@ def test_quality_tells_wrong_masks_from_right_ones(
     assert all(plausibility.misfits.values())
 
 
-def shape_tables(*masks: MaskArray) -> ShapeTables:
-    training, synthetic, held_out = (shape_table(each, "both") for each in masks)
+def shape_tables(*masks: Labels) -> ShapeTables:
+    training, synthetic, held_out = (shape_table(each > 0, "both") for each in masks)
     return training, synthetic, held_out
 
 

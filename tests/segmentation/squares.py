@@ -36,7 +36,7 @@ def squares(count: int, seed: int) -> LabelledImages:
         top, left = rng.integers(1, 9, 2)
         mask[top : top + 6, left : left + 6] = True
     images[masks] += 180
-    return LabelledImages(images, masks)
+    return LabelledImages(images, masks.astype(np.uint8))
 
 
 TRAINING, VALIDATION = squares(10, seed=1), squares(4, seed=2)

@@ -30,7 +30,7 @@ class Marker:
 def training() -> Pairs:
     rng = np.random.default_rng(0)
     images = np.kron(rng.uniform(0, 255, (6, 8, 8)), np.ones((4, 4)))
-    return images.astype(np.float32), images > 128
+    return images.astype(np.float32), (images > 128).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,8 @@ def test_a_pair_is_segmented_by_who_has_not_seen_its_nearest_case(
     # Nearly cases 5, 2, 0 and 1, whose networks mark rows 1, 2, 0 and 1.
     noise = rng.normal(0, 3, (4, SIDE, SIDE))
     nearly: NDArray[Any] = images[[5, 2, 0, 1]] * 0.9 + noise
-    rows = np.zeros((4, SIDE, SIDE), np.bool_)
-    rows[np.arange(4), [1, 2, 0, 2]] = True
+    rows = np.zeros((4, SIDE, SIDE), np.uint8)
+    rows[np.arange(4), [1, 2, 0, 2]] = 1
     nearest = distances(training, (nearly, rows))["image"].argmin(axis=1)
     assert row_found(ensemble.segment(nearly, nearest)) == [1, 2, 0, 1]
 
@@ -108,9 +108,9 @@ def test_relabelled_pairs_keep_their_images() -> None:
         return stack(10, 200, 30), stack(0, 0, 0)
 
     z = np.zeros((3, 2), np.float32)
-    images, masks = relabel(sampler, pseudo_labels(1).segment)(z)
+    images, masks = relabel(sampler, pseudo_labels(1).segment, 1)(z)
 
     assert noise[0] is z
     np.testing.assert_array_equal(images, stack(10, 200, 30))
-    np.testing.assert_array_equal(masks, stack(255, 0, 255))
+    np.testing.assert_array_equal(masks[..., 0], stack(255, 0, 255))
     assert masks.dtype == np.uint8

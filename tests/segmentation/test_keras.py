@@ -39,7 +39,7 @@ STEPS_AN_EPOCH = 3
 def noise(count: int, seed: int) -> LabelledImages:
     rng = np.random.default_rng(seed)
     images = rng.uniform(0, 255, (count, SIDE, SIDE)).astype(np.float32)
-    return LabelledImages(images, images > 140)
+    return LabelledImages(images, (images > 140).astype(np.uint8))
 
 
 TRAINING, VALIDATION = noise(10, seed=1), noise(4, seed=2)
@@ -271,11 +271,11 @@ def test_dice_error_is_one_minus_the_mean_dice_of_the_cases() -> None:
     unet = build_unet(TINY, size=SIDE, seed=3)
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (5, SIDE, SIDE)).astype(np.float32)
-    truths = rng.random((5, SIDE, SIDE)) < 0.4
+    truths = (rng.random((5, SIDE, SIDE)) < 0.4).astype(np.uint8)
     inputs, targets = network_inputs(images, truths)
     predictions = predict_masks(unet, images)
     assert predictions.any()
-    each = [dice(a, b) for a, b in zip(predictions, truths, strict=True)]
+    each = [dice(a > 0, b > 0) for a, b in zip(predictions, truths, strict=True)]
 
     for sizes in ((5,), (3, 2), (1, 1, 1, 1, 1)):
         error = DiceError()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
+from tfgansynth.arrays import ByteArray, FloatArray, Labels, MaskArray
 from tfgansynth.config import SynthesisConfig
 from tfgansynth.data.similarity import perceptual_hash
 from tfgansynth.errors import InputError
@@ -48,7 +48,8 @@ def seed_of(z: FloatArray) -> int:
 def sampler(z: FloatArray) -> tuple[ByteArray, ByteArray]:
     """A generator all of whose images differ."""
     seeds = [seed_of(row) for row in z]
-    return np.stack([*map(smooth_image, seeds)]), np.stack([*map(grey_mask, seeds)])
+    masks = np.stack([*map(grey_mask, seeds)])
+    return np.stack([*map(smooth_image, seeds)]), masks[..., None]
 
 
 class Scripted:
@@ -69,7 +70,7 @@ class Scripted:
         images = np.stack([smooth_image(abs(number)) for number in part])
         masks = np.stack([grey_mask(abs(number)) for number in part])
         masks[np.array(part) < 0] = 149
-        return images, masks
+        return images, masks[..., None]
 
 
 def draw(
@@ -101,7 +102,7 @@ def test_as_many_pairs_come_as_asked_for(count: int) -> None:
     assert found.images.shape == (count, SIDE, SIDE)
     assert found.images.dtype == np.uint8
     assert found.masks.shape == (count, SIDE, SIDE)
-    assert found.masks.dtype == np.bool_
+    assert found.masks.dtype == np.uint8
     assert len(found.draws) == found.n_drawn == count
     assert (found.n_similar, found.n_empty) == (0, 0)
     # Batches of 4, always drawn whole: their moments normalize the maps.
@@ -114,12 +115,12 @@ def test_image_and_mask_are_deformed_as_one_and_before_they_are_filtered() -> No
     seen: list[ByteArray] = []
 
     def turn(
-        images: ByteArray, masks: MaskArray, rng: np.random.Generator
-    ) -> tuple[ByteArray, MaskArray]:
+        images: ByteArray, masks: Labels, rng: np.random.Generator
+    ) -> tuple[ByteArray, Labels]:
         times = int(rng.integers(1, 4))
         return np.rot90(images, times, (1, 2)), np.rot90(masks, times, (1, 2))
 
-    def agrees(images: ByteArray, masks: MaskArray) -> MaskArray:
+    def agrees(images: ByteArray, masks: Labels) -> MaskArray:
         seen.append(images)
         return np.ones(len(images), np.bool_)
 
@@ -264,7 +265,7 @@ def folder(tmp_path: Path) -> Path:
 def test_set_is_read_back_as_it_was_written(folder: Path) -> None:
     images, masks = read_set(folder)
     assert images.dtype == np.float32
-    assert masks.dtype == np.bool_
+    assert masks.dtype == np.uint8
     np.testing.assert_array_equal(images, draw().images)
     np.testing.assert_array_equal(masks, draw().masks)
 
@@ -376,6 +377,8 @@ def test_manifest_is_read_back(folder: Path) -> None:
         {"pairs": [{"name": "synthetic-00002.png"}]},
         {"pairs": [{"name": "../masks/synthetic-00001.png"}]},
         {"pairs": [{"name": "/etc/passwd"}]},
+        {"pairs": [{"name": "synthetic-00001.png"}], "dataset": "phantoms"},
+        {"pairs": [{"name": "synthetic-00001.png"}], "dataset": {"classes": 2}},
     ],
 )
 def test_manifest_of_another_form_is_refused(
@@ -452,7 +455,7 @@ def test_crash_while_writing_leaves_no_set(
 def test_only_agreeing_pairs_are_taken_and_others_do_not_stand_in_their_way() -> None:
     asked: list[int] = []
 
-    def agrees(images: ByteArray, masks: MaskArray) -> MaskArray:
+    def agrees(images: ByteArray, masks: Labels) -> MaskArray:
         asked.append(len(images))
         # Disagree: the first image, and of the second batch the last.
         return np.asarray(np.arange(4) != (0 if len(asked) == 1 else 3))
@@ -468,9 +471,25 @@ def test_only_agreeing_pairs_are_taken_and_others_do_not_stand_in_their_way() ->
 
 
 def test_too_few_that_agree_end_the_drawing() -> None:
-    def agrees(images: ByteArray, masks: MaskArray) -> MaskArray:
+    def agrees(images: ByteArray, masks: Labels) -> MaskArray:
         return np.zeros(len(images), np.bool_)
 
     config = dataclasses.replace(CONFIG, min_agreement=0.9)
     with pytest.raises(InputError, match=r"only 0 of 20 .* \(20 disagree, 0 almost"):
         draw_set(sampler, config, z_dim=Z_DIM, z_seed=0, components=2, agrees=agrees)
+
+
+def test_a_set_of_several_classes_in_color_comes_back(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    found = dataclasses.replace(
+        draw(),
+        images=rng.integers(0, 256, (5, SIDE, SIDE, 3), np.uint8),
+        masks=rng.integers(0, 3, (5, SIDE, SIDE), np.uint8),
+    )
+    dataset = {"classes": ["nerve", "vessel"], "channels": 3}
+    write_set(found, {"dataset": dataset}, tmp_path / "set")
+    images, masks = read_set(tmp_path / "set")
+    np.testing.assert_array_equal(images, found.images)
+    np.testing.assert_array_equal(masks, found.masks)
+    assert images.dtype == np.float32
+    assert masks.dtype == np.uint8

@@ -15,16 +15,16 @@ reference, because no figure means anything without the values that real cases h
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import euler_number, regionprops
 
-from tfgansynth.arrays import MaskArray
+from tfgansynth.arrays import Labels, MaskArray
 from tfgansynth.data.lungs import Lungs, select_lungs
-from tfgansynth.evaluation.metrics import dice
+from tfgansynth.evaluation.metrics import mean_dice
 
 Values = NDArray[np.float64]
 ShapeTable = Mapping[str, Values]
@@ -100,6 +100,24 @@ def shape_table(masks: NDArray[np.bool_], lungs: Lungs) -> dict[str, Values]:
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
+def class_shapes(
+    masks: Labels, classes: Sequence[str], lungs: Lungs
+) -> dict[str, Values]:
+    """Measure the shapes of each class of masks, uint8 (n, H, W), n >= 1.
+
+    Returns:
+        The figures of `shape_figures`, float64 (n,) each; of several classes with the
+        name of the class before each: `nerve, area_share`.
+    """
+    if len(classes) == 1:
+        return shape_table(masks > 0, lungs)
+    return {
+        f"{name}, {figure}": values
+        for index, name in enumerate(classes, start=1)
+        for figure, values in shape_table(masks == index, lungs).items()
+    }
+
+
 Ranges = Mapping[str, tuple[float, float]]
 
 
@@ -128,28 +146,31 @@ def misfits(table: ShapeTable, ranges: Ranges) -> dict[str, NDArray[np.bool_]]:
 
 
 def agreement(
-    masks: NDArray[np.bool_], segmentations: NDArray[np.bool_]
+    masks: Labels, segmentations: Labels, n_classes: int = 1
 ) -> NDArray[np.float64]:
     """Return the Dice coefficient of each mask with the segmentation of its image.
 
+    Of several classes it is the mean of theirs.
+
     Args:
-        masks: bool (n, H, W), generated, or drawn by hand for real cases.
-        segmentations: bool (n, H, W), of the images of these masks, by a network
+        masks: uint8 (n, H, W), generated, or drawn by hand for real cases.
+        segmentations: uint8 (n, H, W), of the images of these masks, by a network
             that was trained on none of them.
+        n_classes: Without the background.
 
     Returns:
         float64 (n,), [0, 1].
 
     Raises:
-        ValueError: They are not bool (n, H, W) of one shape.
+        ValueError: They are not (n, H, W) of one shape.
     """
     if masks.shape != segmentations.shape or masks.ndim != 3:
         raise ValueError(
             "expected masks and segmentations (n, H, W) of one shape, got "
             f"{masks.shape} and {segmentations.shape}"
         )
-    pairs = zip(masks, segmentations, strict=True)
-    return np.array([dice(segmentation, mask) for mask, segmentation in pairs], float)
+    pairs = zip(segmentations, masks, strict=True)
+    return np.array([mean_dice(*pair, n_classes) for pair in pairs], float)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

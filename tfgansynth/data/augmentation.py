@@ -12,7 +12,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from tfgansynth.arrays import ByteArray, FloatArray, MaskArray, stack_pair
+from tfgansynth.arrays import ByteArray, FloatArray, Labels, one_hot, stack_pair
 from tfgansynth.config import AugmentationConfig
 
 _Changed = TypeVar("_Changed")
@@ -20,30 +20,30 @@ _Changed = TypeVar("_Changed")
 
 def augment(
     image: FloatArray,
-    mask: MaskArray,
+    labels: Labels,
     rng: np.random.Generator,
     config: AugmentationConfig,
-) -> tuple[FloatArray, MaskArray]:
+) -> tuple[FloatArray, Labels]:
     """Shift, rotate and deform a labelled image at random, and change its contrast.
 
     The deformation displaces the nodes of a coarse grid by Gaussian vectors and
     interpolates bicubically between them. Beyond the border the image is mirrored.
 
     Args:
-        image: float32 (S, S), [0, 255].
-        mask: bool (S, S).
+        image: float32 (S, S) or (S, S, 3), [0, 255].
+        labels: uint8 (S, S).
         rng: The source of all randomness.
         config: The strength of each change.
 
     Returns:
-        float32 (S, S) in [0, 255] and bool (S, S).
+        Both, augmented alike, as they came.
     """
     columns, rows = _source_of_each_pixel(len(image), config, rng)
     moved = cv2.remap(
         image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
-    moved_mask = cv2.remap(
-        mask.astype(np.uint8),
+    moved_labels = cv2.remap(
+        labels,
         columns,
         rows,
         cv2.INTER_NEAREST,
@@ -52,7 +52,7 @@ def augment(
     factor, offset = rng.uniform(-config.grey, config.grey, 2)
     middle = 127.5
     grey = (moved - middle) * (1 + factor) + middle * (1 + offset)
-    return np.clip(grey, 0, 255).astype(np.float32), moved_mask > 0
+    return np.clip(grey, 0, 255).astype(np.float32), np.asarray(moved_labels, np.uint8)
 
 
 def _source_of_each_pixel(
@@ -76,30 +76,46 @@ def _source_of_each_pixel(
 
 
 def switched(
-    change: Callable[..., _Changed], switch: str, config: AugmentationConfig
+    change: Callable[..., _Changed],
+    switch: str,
+    config: AugmentationConfig,
+    **more: int,
 ) -> Callable[..., _Changed] | None:
     """Bind a function of this module to its strength; None for the switch `none`."""
-    return None if switch == "none" else functools.partial(change, config=config)
+    if switch == "none":
+        return None
+    return functools.partial(change, config=config, **more)
 
 
 def augment_pair(
-    pair: FloatArray, rng: np.random.Generator, config: AugmentationConfig
+    pair: FloatArray,
+    rng: np.random.Generator,
+    config: AugmentationConfig,
+    channels: int = 1,
 ) -> FloatArray:
-    """Augment image and mask of a pair, float32 (S, S, 2) in [-1, 1], in the same way.
+    """Augment image and mask of a pair in the same way.
 
-    A soft mask becomes a binary one.
+    Args:
+        pair: float32 (S, S, C + K) in [-1, 1]. Soft masks become binary ones.
+        rng: The source of all randomness.
+        config: The strength of each change.
+        channels: C.
     """
-    image = np.asarray((pair[..., 0] + 1) * 127.5, np.float32)
-    return stack_pair(*augment(image, pair[..., 1] > 0, rng, config))
+    image = np.asarray((pair[..., :channels] + 1) * 127.5, np.float32)
+    planes = pair[..., channels:]
+    labels = np.where(planes.max(axis=-1) > 0, planes.argmax(axis=-1) + 1, 0)
+    moved = image[..., 0] if channels == 1 else image
+    moved, labels = augment(moved, labels.astype(np.uint8), rng, config)
+    return stack_pair(moved, one_hot(labels, planes.shape[-1]))
 
 
 def augment_set(
     images: ByteArray,
-    masks: MaskArray,
+    masks: Labels,
     rng: np.random.Generator,
     config: AugmentationConfig,
-) -> tuple[ByteArray, MaskArray]:
-    """Augment images, uint8 (n, S, S), and their masks, bool, each in its own way."""
+) -> tuple[ByteArray, Labels]:
+    """Augment images, uint8 (n, S, S[, 3]), and their masks, uint8, each on its own."""
     augmented = [
         augment(image.astype(np.float32), mask, rng, config)
         for image, mask in zip(images, masks, strict=True)

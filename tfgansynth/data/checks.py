@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, MaskArray, resize_area
+from tfgansynth.arrays import FloatArray, Labels, MaskArray, luminance, resize_area
 from tfgansynth.data.copies.duplicates import content_key, find_duplicates
 from tfgansynth.data.copies.keypoints import SIDE
 from tfgansynth.data.importers import folder, jsrt
@@ -23,13 +23,13 @@ from tfgansynth.data.importers.sources import (
     Scan,
     Source,
     read_image,
-    read_lungs,
+    read_labels,
     walk,
 )
 from tfgansynth.data.lungs import Lungs, find_regions
 from tfgansynth.data.prepare.files.layouts import find
 from tfgansynth.data.prepare.options import Options
-from tfgansynth.errors import Fault, FileError, InputError, name_few, printable
+from tfgansynth.errors import Fault, FileError, InputError, printable
 
 Size = tuple[int, int]
 """Width and height in pixels, in the order in which users name them."""
@@ -112,15 +112,15 @@ class Examined:
 
     Attributes:
         source: Its files.
-        image: float32 (H, W), [0, 255]; None if it cannot be read.
-        mask: bool (h, w); None if it cannot be read.
+        image: float32 (H, W) or (H, W, 3), [0, 255]; None if it cannot be read.
+        labels: uint8 (h, w), or bool of one class; None if it cannot be read.
         faults: Everything that is wrong with it.
         duplicate_of: The first case with exactly the same image, if there is one.
     """
 
     source: Source
     image: FloatArray | None
-    mask: MaskArray | None
+    labels: Labels | MaskArray | None
     faults: tuple[Fault, ...]
     duplicate_of: Source | None = None
 
@@ -158,13 +158,13 @@ def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report
             duplicates.append(same_image(case.source, case.duplicate_of))
         elif case.image is not None:
             # All images at full size may not fit in memory.
-            side = min(SIDE, *case.image.shape)
-            small[case.source.case_id] = resize_area(case.image, side)
+            grey = luminance(case.image)
+            small[case.source.case_id] = resize_area(grey, min(SIDE, *grey.shape))
         if case.image is not None:
             image_sizes[_size(case.image)] += 1
-        if case.mask is not None:
-            mask_sizes[_size(case.mask)] += 1
-            mask_areas.append(100 * float(case.mask.mean()))
+        if case.labels is not None:
+            mask_sizes[_size(case.labels)] += 1
+            mask_areas.append(100 * float((case.labels > 0).mean()))
         if not case.faults:
             notes += _oddities(case, lungs)
     sources = {source.case_id: source for source in scan.sources}
@@ -206,12 +206,11 @@ def find_cases(root: Path) -> Scan:
         raise FileError(root, "is not a folder")
     if not os.access(root, os.R_OK | os.X_OK):
         raise FileError(root, "cannot be read: permission denied")
-    _require_trainable(root)
     masks = root / folder.MASKS
     # os.path returns False where pathlib raises, as for a link into a closed folder.
     has_both = os.path.isdir(root / folder.IMAGES) and os.path.isdir(masks)
     if has_both and not jsrt.has_organ_folder(masks):
-        scan = folder.scan(root)
+        scan = dataclasses.replace(folder.scan(root), described=read_description(root))
     elif jsrt.has_jsrt_names(root):
         scan = jsrt.scan(root)
     else:
@@ -219,28 +218,6 @@ def find_cases(root: Path) -> Scan:
     if not scan.sources and not scan.faults:
         raise FileError(root, "has no cases: images/ and masks/ have no image files")
     return scan
-
-
-def _require_trainable(root: Path) -> None:
-    """Refuse a canonical data set of several classes, or with negatives."""
-    described = read_description(root)
-    if described is None:
-        return
-    if described.negatives:
-        raise FileError(
-            root,
-            f"has {len(described.negatives)} cases with an empty mask "
-            f"({name_few(described.negatives)}); training on these is not available "
-            "yet: leave them out with prepare-data --negatives drop",
-        )
-    if len(described.classes) > 1:
-        raise FileError(
-            root,
-            f"has {len(described.classes)} classes ({name_few(described.classes)}); "
-            "training on several classes is not available yet: make a data set of one "
-            "with prepare-data --foreground any, or of the one class with --classes "
-            "and --ignore",
-        )
 
 
 def _other_layout(root: Path) -> str:
@@ -267,22 +244,28 @@ def examine(scan: Scan, lungs: Lungs) -> Iterator[Examined]:
     that is a fault is up to the caller.
     """
     first_with: dict[bytes, Source] = {}
+    described = scan.described
+    channels = described.channels if described else 1
     for source in scan.sources:
         faults: list[Fault] = []
-        image = _collect(partial(read_image, source), faults)
-        mask = _collect(partial(read_lungs, source, lungs), faults)
-        faults += _faults(source, image, mask, lungs)
-        if image is not None and mask is not None:
-            faults += _size_faults(source, image, mask, scan.layout)
+        image = _collect(partial(read_image, source, channels), faults)
+        labels = _collect(partial(read_labels, source, lungs, described), faults)
+        is_negative = described is not None and source.case_id in described.negatives
+        faults += _faults(source, image, None if is_negative else labels, lungs)
+        if image is not None and labels is not None:
+            faults += _size_faults(source, image, labels, scan.layout)
         first = source
         if image is not None:
             first = first_with.setdefault(content_key(image), source)
         earlier = None if first is source else first
-        yield Examined(source, image, mask, tuple(faults), earlier)
+        yield Examined(source, image, labels, tuple(faults), earlier)
 
 
 def _faults(
-    source: Source, image: FloatArray | None, mask: MaskArray | None, lungs: Lungs
+    source: Source,
+    image: FloatArray | None,
+    mask: Labels | MaskArray | None,
+    lungs: Lungs,
 ) -> Iterator[Fault]:
     """Yield what is wrong with an image and with a mask."""
     if image is not None and image.min() == image.max():
@@ -301,14 +284,14 @@ def _faults(
 
 
 def _size_faults(
-    source: Source, image: FloatArray, mask: MaskArray, layout: Layout
+    source: Source, image: FloatArray, mask: Labels | MaskArray, layout: Layout
 ) -> Iterator[Fault]:
     """Yield a fault if a mask does not fit its image.
 
     In the folder layout the sizes must be equal. In the JSRT layout one may be the
     other times a whole number (images of 2048 px, masks of 1024 px).
     """
-    small, large = sorted((image.shape, mask.shape))
+    small, large = sorted((image.shape[:2], mask.shape))
     factor = large[0] // small[0] if layout == "jsrt" else 1
     if large != tuple(factor * side for side in small):
         yield Fault(
@@ -339,7 +322,7 @@ def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:
     """Return what a person should look at in a case without faults."""
     notes = []
     assert case.image is not None
-    assert case.mask is not None
+    assert case.labels is not None
     span = float(case.image.max() - case.image.min())
     if span < _NARROW_SPAN:
         notes.append(
@@ -349,7 +332,7 @@ def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:
                 "16 bits, stretch them first",
             )
         )
-    if lungs == "both" and len(find_regions(case.mask)) == 1:
+    if lungs == "both" and len(find_regions(case.labels > 0)) == 1:
         notes.append(
             Fault(
                 case.source.mask_path,
@@ -360,7 +343,7 @@ def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:
 
 
 def _size(plane: NDArray[np.generic]) -> Size:
-    height, width = plane.shape
+    height, width = plane.shape[:2]
     return width, height
 
 

@@ -4,14 +4,17 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, MaskArray
+from tfgansynth.arrays import FloatArray, Labels, MaskArray, most_covered
+from tfgansynth.ranges import optional
 
 Layout = Literal["phantom", "folder", "jsrt"]
+
+LUNGS = ("lungs",)
+"""The one class of the built-in phantoms and of JSRT."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,14 +23,19 @@ class RawCase:
 
     Attributes:
         case_id: Unique within the data set; safe as a file name.
-        image: float32 (H, W), [0, 255], bones bright.
-        mask: bool (h, w), the target structures; h, w may differ from H, W only
+        image: float32 (H, W) or (H, W, 3), [0, 255]; bones of radiographs bright.
+        labels: uint8 (h, w), or bool of one class; h, w may differ from H, W only
             by a common factor (JSRT: 2048 against SCR's 1024).
     """
 
     case_id: str
     image: FloatArray
-    mask: MaskArray
+    labels: Labels | MaskArray
+
+    @property
+    def mask(self) -> MaskArray:
+        """Bool (h, w): pixels of any class."""
+        return self.labels > 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,9 +44,9 @@ class Case:
 
     Attributes:
         case_id: Unique within the data set.
-        image: float32 (S, S), [0, 255], bones bright.
-        coverage: float32 (S, S), [0, 1], the share of each pixel that the
-            target covers.
+        image: float32 (S, S) or (S, S, 3), [0, 255]; bones of radiographs bright.
+        coverage: float32 (S, S, K), [0, 1], the share of each pixel that each class
+            covers.
     """
 
     case_id: str
@@ -46,9 +54,14 @@ class Case:
     coverage: FloatArray
 
     @property
+    def labels(self) -> Labels:
+        """The label map, uint8 (S, S); see `arrays.most_covered`."""
+        return most_covered(self.coverage)
+
+    @property
     def mask(self) -> MaskArray:
         """Bool (S, S): pixels of which the target covers at least half."""
-        return np.asarray(self.coverage >= 0.5)
+        return self.labels > 0
 
     @property
     def content_hash(self) -> str:
@@ -96,6 +109,8 @@ class Identity:
         layout: Where it came from; see `Dataset`.
         n_cases: How many cases it has.
         sha256: Over the ids and contents of all cases.
+        classes: Names of the classes, without the background.
+        channels: Of the images: 1 for grey, 3 for RGB.
 
     Raises:
         ValueError: The name has other characters, as it may in a record from others.
@@ -105,6 +120,8 @@ class Identity:
     layout: Layout
     n_cases: int
     sha256: str
+    classes: tuple[str, ...] = optional(LUNGS)
+    channels: Literal[1, 3] = optional(1)
 
     def __post_init__(self) -> None:
         """Check the name."""
@@ -121,9 +138,14 @@ class Identity:
         """Whether these are the paper's radiographs, JSRT with SCR masks."""
         return self.layout == "jsrt"
 
-    def record(self) -> dict[str, str | int]:
-        """Render as plain values for JSON."""
-        return dataclasses.asdict(self)
+    def record(self) -> dict[str, Any]:
+        """Render as plain values for JSON; what has its default is left out."""
+        values = dataclasses.asdict(self) | {"classes": list(self.classes)}
+        if self.classes == LUNGS:
+            del values["classes"]
+        if self.channels == 1:
+            del values["channels"]
+        return values
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -135,11 +157,15 @@ class Dataset:
         layout: Where it came from: built-in phantoms, a folder of images and
             masks, or the paper's own JSRT/SCR files.
         cases: All cases, in order of their ids.
+        classes: Names of the classes, without the background.
+        channels: Of the images: 1 for grey, 3 for RGB.
     """
 
     name: str
     layout: Layout
     cases: tuple[Case, ...]
+    classes: tuple[str, ...] = LUNGS
+    channels: Literal[1, 3] = 1
 
     def __post_init__(self) -> None:
         """Check that ids are unique and in order."""
@@ -155,7 +181,14 @@ class Dataset:
     def identity(self) -> Identity:
         """Which data set this is, by the ids and contents of all its cases."""
         hashes = case_hashes(self.cases)
-        return Identity(self.name, self.layout, len(hashes), hash_of_all(hashes))
+        return Identity(
+            self.name,
+            self.layout,
+            len(hashes),
+            hash_of_all(hashes),
+            self.classes,
+            self.channels,
+        )
 
     def select(self, case_ids: Sequence[str]) -> tuple[Case, ...]:
         """Return the cases with these ids, in the order asked for.
@@ -167,7 +200,12 @@ class Dataset:
         return tuple(by_id[case_id] for case_id in case_ids)
 
 
-def images_and_masks(cases: Sequence[Case]) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Stack cases: float32 (n, S, S) images in [0, 255] and bool (n, S, S) masks."""
+def images_and_labels(cases: Sequence[Case]) -> tuple[FloatArray, Labels]:
+    """Stack cases.
+
+    Returns:
+        float32 (n, S, S) or (n, S, S, 3) images in [0, 255], and uint8 (n, S, S) label
+        maps.
+    """
     images = np.stack([case.image for case in cases])
-    return images, np.stack([case.mask for case in cases])
+    return images, np.stack([case.labels for case in cases])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgansynth.arrays import resize_area, resize_bilinear
+from tfgansynth.arrays import one_hot, resize_area, resize_bilinear
 from tfgansynth.data.checks import Examined, examine, find_cases, same_image
-from tfgansynth.data.dataset import Case, Dataset, RawCase
+from tfgansynth.data.dataset import LUNGS, Case, Dataset, RawCase
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.phantoms.phantom import make_phantoms
 from tfgansynth.errors import FileError, InputError, printable
@@ -42,13 +42,29 @@ def load_directory(
     if scan.faults:
         first, *others = scan.faults
         raise InputError(f"{first}{_more(root, len(others))}")
+    described = scan.described
+    classes = described.classes if described else LUNGS
+    negatives = described.negatives if described else ()
     cases = []
     for examined in examine(scan, lungs):
         if examined.duplicate_of is not None and not allow_duplicates:
             fault = same_image(examined.source, examined.duplicate_of)
             raise InputError(f"{fault}{_more(root)}")
-        cases.append(_to_case(examined, root, size, soft_masks=soft_masks))
-    return Dataset(name=_short_name(root), layout=scan.layout, cases=tuple(cases))
+        case = _to_case(examined, root, size, len(classes), soft_masks=soft_masks)
+        if not case.mask.any() and case.case_id not in negatives:
+            raise FileError(
+                examined.source.mask_path,
+                f"is a mask so small that it vanishes at {size} x {size} px; remove "
+                "the case or raise --data.size",
+            )
+        cases.append(case)
+    return Dataset(
+        name=_short_name(root),
+        layout=scan.layout,
+        cases=tuple(cases),
+        classes=classes,
+        channels=described.channels if described else 1,
+    )
 
 
 def load_phantoms(
@@ -56,36 +72,31 @@ def load_phantoms(
 ) -> Dataset:
     """Make the built-in phantoms of a seed; the other arguments: `load_directory`."""
     cases = tuple(
-        _downsample(raw, size, soft_masks=soft_masks)
+        _downsample(raw, size, 1, soft_masks=soft_masks)
         for raw in make_phantoms(count, seed=seed, lungs=lungs)
     )
     return Dataset(name="phantoms", layout="phantom", cases=cases)
 
 
-def _to_case(examined: Examined, root: Path, size: int, *, soft_masks: bool) -> Case:
+def _to_case(
+    examined: Examined, root: Path, size: int, n_classes: int, *, soft_masks: bool
+) -> Case:
     """Resize a case to the size of the experiment; raise its first fault."""
     if examined.faults:
         raise InputError(f"{examined.faults[0]}{_more(root)}")
     assert examined.image is not None
-    assert examined.mask is not None
-    raw = RawCase(examined.source.case_id, examined.image, examined.mask)
-    case = _downsample(raw, size, soft_masks=soft_masks)
-    if not case.mask.any():
-        raise FileError(
-            examined.source.mask_path,
-            f"is a mask so small that it vanishes at {size} x {size} px; remove the "
-            "case or raise --data.size",
-        )
-    return case
+    assert examined.labels is not None
+    raw = RawCase(examined.source.case_id, examined.image, examined.labels)
+    return _downsample(raw, size, n_classes, soft_masks=soft_masks)
 
 
-def _downsample(raw: RawCase, size: int, *, soft_masks: bool) -> Case:
+def _downsample(raw: RawCase, size: int, n_classes: int, *, soft_masks: bool) -> Case:
     resize = resize_bilinear if soft_masks else resize_area
     # Averages in float32 can exceed the range by rounding.
     return Case(
         case_id=raw.case_id,
         image=np.clip(resize_area(raw.image, size), 0, 255),
-        coverage=np.clip(resize(raw.mask, size), 0, 1),
+        coverage=np.clip(resize(one_hot(raw.labels, n_classes), size), 0, 1),
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, MaskArray, stack_pair, to_signed
+from tfgansynth.arrays import FloatArray, Labels, one_hot, stack_pair, to_signed
 from tfgansynth.data.dataset import Case
 from tfgansynth.seeds import derive_seed
 
@@ -33,14 +33,14 @@ class LabelledImages:
     """Images with masks, real or synthetic.
 
     Attributes:
-        images: float32 (n, S, S) in [0, 255].
-        masks: bool (n, S, S).
+        images: float32 (n, S, S) or (n, S, S, 3) in [0, 255].
+        masks: uint8 (n, S, S), class indices.
         n_real: Number of real ones, which come first. They are told from synthetic
             ones where a mini-batch has a share of them.
     """
 
     images: FloatArray
-    masks: MaskArray
+    masks: Labels
     n_real: int = 0
 
 
@@ -55,18 +55,19 @@ def real_pairs(
         scaling: How the pairs hold grey values: `gan.pixel_scaling`.
 
     Returns:
-        float32 (n, S, S, 2) in [-1, 1]; channel 0 image, channel 1 mask.
+        float32 (n, S, S, C + K) in [-1, 1]; first the channels of the image.
     """
-    return np.stack(
-        [
-            stack_pair(case.image, case.coverage if soft_masks else case.mask, scaling)
-            for case in cases
-        ]
-    )
+
+    def planes(case: Case) -> NDArray[Any]:
+        if soft_masks:
+            return case.coverage
+        return one_hot(case.labels, case.coverage.shape[-1])
+
+    return np.stack([stack_pair(case.image, planes(case), scaling) for case in cases])
 
 
 AugmentPair = Callable[[FloatArray, np.random.Generator], FloatArray]
-"""Augments one pair, float32 (S, S, 2) in [-1, 1], at random."""
+"""Augments one pair, float32 (S, S, C + K) in [-1, 1], at random."""
 
 
 def gan_pairs(
@@ -83,14 +84,14 @@ def gan_pairs(
     set: the paper's 128 against 30 cases.
 
     Args:
-        pairs: float32 (n, S, S, 2).
+        pairs: float32 (n, S, S, C + K).
         batch: Pairs a mini-batch.
         seed: Determines the order of every pass, and all augmentation.
         first_step: Mini-batches to leave out.
         augment: Augments each pair each time it is served.
 
     Returns:
-        A `tf.data.Dataset` of float32 (batch, S, S, 2).
+        A `tf.data.Dataset` of float32 (batch, S, S, C + K).
     """
     n = len(pairs)
     table = tf.constant(pairs)
@@ -151,23 +152,22 @@ def _ahead(batches: Any) -> Any:
     return batches.apply(endless).prefetch(2).with_options(options)
 
 
-def network_inputs(images: FloatArray, masks: MaskArray) -> tuple[FloatArray, Any]:
+def network_inputs(images: FloatArray, masks: Labels) -> tuple[FloatArray, Any]:
     """Convert images and masks to what the U-Net takes.
 
     Args:
-        images: (n, S, S) in [0, 255].
-        masks: bool (n, S, S).
+        images: (n, S, S) or (n, S, S, 3) in [0, 255].
+        masks: uint8 (n, S, S), class indices.
 
     Returns:
-        float32 (n, S, S, 1) in [-1, 1] and int32 (n, S, S) class indices.
+        float32 (n, S, S, C) in [-1, 1] and int32 (n, S, S).
     """
-    return to_signed(images)[..., None], np.asarray(masks, np.int32)
+    channels = images if images.ndim == 4 else images[..., None]
+    return to_signed(channels), np.asarray(masks, np.int32)
 
 
-Augment = Callable[
-    [FloatArray, MaskArray, np.random.Generator], tuple[FloatArray, MaskArray]
-]
-"""Augments one image, float32 (S, S) in [0, 255], and its mask, bool, at random."""
+Augment = Callable[[FloatArray, Labels, np.random.Generator], tuple[FloatArray, Labels]]
+"""Augments one image, float32 (S, S[, 3]) in [0, 255], and its mask at random."""
 
 
 def labelled_pairs(
@@ -197,10 +197,11 @@ def labelled_pairs(
         augment: Augments each pair each time it is served.
 
     Returns:
-        A `tf.data.Dataset` of (float32 (b, S, S, 1), int32 (b, S, S)).
+        A `tf.data.Dataset` of (float32 (b, S, S, C), int32 (b, S, S)).
     """
     images, masks = pairs.images, pairs.masks
     side, n = images.shape[1], len(images)
+    channels = images.shape[-1] if images.ndim == 4 else 1
     size: int | None = batch
     if real_share and 0 < pairs.n_real < n:
         members = _shared_members(n, pairs.n_real, batch, real_share, seed)
@@ -220,7 +221,7 @@ def labelled_pairs(
             yield network_inputs(*map(np.stack, zip(*served, strict=True)))
 
     specs = (
-        tf.TensorSpec((size, side, side, 1), tf.float32),
+        tf.TensorSpec((size, side, side, channels), tf.float32),
         tf.TensorSpec((size, side, side), tf.int32),
     )
     return _ahead(tf.data.Dataset.from_generator(batches, output_signature=specs))
@@ -230,7 +231,7 @@ def whole_set(pairs: LabelledImages) -> Any:
     """Serve all pairs once, as one mini-batch: for validation.
 
     Returns:
-        A `tf.data.Dataset` of one (float32 (n, S, S, 1), int32 (n, S, S)).
+        A `tf.data.Dataset` of one (float32 (n, S, S, C), int32 (n, S, S)).
     """
     options = tf.data.Options()
     options.autotune.enabled = False

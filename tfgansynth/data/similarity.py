@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tfgansynth.arrays import ByteArray
+from tfgansynth.arrays import ByteArray, luminance
 
 _HASH_SIDE = 8
 HASH_BITS = _HASH_SIDE**2
@@ -25,7 +25,8 @@ def perceptual_hash(image: ByteArray) -> str:
     """Hash an image so that images that look alike have hashes that differ little.
 
     Args:
-        image: uint8 (H, W), [0, 255]. Hash the image of a pair, not its mask.
+        image: uint8 (H, W) or, of whose luminance the hash is, (H, W, 3). Hash the
+            image of a pair, not its mask.
 
     Returns:
         64 bits as 16 hexadecimal digits.
@@ -35,9 +36,10 @@ def perceptual_hash(image: ByteArray) -> str:
     """
     if image.dtype != np.uint8:
         raise ValueError(f"expected an image of uint8, got {image.dtype}")
-    if image.ndim != 2 or image.size == 0:
+    grey = luminance(image)
+    if grey.ndim != 2 or grey.size == 0:
         raise ValueError(f"expected an image (H, W), got shape {image.shape}")
-    return str(imagehash.phash(Image.fromarray(image), hash_size=_HASH_SIDE))
+    return str(imagehash.phash(Image.fromarray(grey), hash_size=_HASH_SIDE))
 
 
 def mean_pairwise_distance(hashes: Sequence[str]) -> float:

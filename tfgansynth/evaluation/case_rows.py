@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.errors import InputError
@@ -11,17 +11,26 @@ from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary, summarize
 from tfgansynth.runtime import storage
 
-_COLUMNS = ("fold", "case_id", "n_real", "n_synthetic", *METRIC_HEADINGS)
+_FIRST = ("fold", "case_id", "n_real", "n_synthetic")
+_CLASS, _MEAN = "class", "mean"
+"""The column of several classes, and what it says of their mean, which comes first."""
 _MOST_CSV_BYTES = 16 << 20
 _MOST_PX = 1e6
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CaseRow:
-    """The metrics of one test case, unique within the data set, under one U-Net."""
+    """The metrics of one test case, unique within the data set, under one U-Net.
+
+    Attributes:
+        case_id: The case.
+        metrics: Of its class, or the means over classes.
+        by_class: Those of each class by name, where there are several.
+    """
 
     case_id: str
     metrics: CaseMetrics
+    by_class: Mapping[str, CaseMetrics] = dataclasses.field(default_factory=dict)
 
 
 def summarize_rows(rows: Sequence[CaseRow]) -> dict[str, Summary]:
@@ -32,12 +41,21 @@ def summarize_rows(rows: Sequence[CaseRow]) -> dict[str, Summary]:
     }
 
 
+def summarize_classes(rows: Sequence[CaseRow]) -> dict[str, dict[str, Summary]]:
+    """Summarize each metric of each class, where there are several."""
+    return {
+        name: summarize_rows([CaseRow(row.case_id, row.by_class[name]) for row in rows])
+        for name in rows[0].by_class
+    }
+
+
 def cases_to_csv(
     rows: Sequence[CaseRow], fold: int, n_real: int, n_synthetic: int
 ) -> str:
     """Write the metrics of a U-Net's test cases as CSV, one line per case.
 
-    Floats are written exactly: `cases_from_csv` gives the same rows back.
+    Of several classes, there is a line of the means and one for each class. Floats are
+    written exactly: `cases_from_csv` gives the same rows back.
 
     Args:
         rows: The cases.
@@ -47,8 +65,9 @@ def cases_to_csv(
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows(_fields(row, fold, n_real, n_synthetic) for row in rows)
+    writer.writerow(_columns(bool(rows and rows[0].by_class)))
+    for row in rows:
+        writer.writerows(_lines(row, fold, n_real, n_synthetic))
     return stream.getvalue()
 
 
@@ -81,17 +100,27 @@ def cases_from_csv(
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: dict[str, CaseRow] = {}
     try:
-        header = next(reader, [])
-        if tuple(header) != _COLUMNS:
-            raise ValueError(f"expected the columns {_COLUMNS}, got {header}")
+        header = tuple(next(reader, []))
+        several = _CLASS in header
+        if header != (columns := _columns(several)):
+            raise ValueError(f"expected the columns {columns}, got {[*header]}")
         for fields in reader:
-            row = _row(fields)
+            case_id, name, found = _parsed(fields, columns)
+            if name == _MEAN or not several:
+                if case_id in rows:
+                    raise ValueError(f"case {case_id} is there twice")
+                rows[case_id] = CaseRow(case_id, found)
+            elif not rows or case_id != [*rows][-1] or name in rows[case_id].by_class:
+                raise ValueError(f"expected each class of a case once, got {fields}")
+            else:
+                by_class = {**rows[case_id].by_class, name: found}
+                rows[case_id] = dataclasses.replace(rows[case_id], by_class=by_class)
             # Python takes more for a number than is written here: `1_0`, ` 1`, `0.50`.
-            if (expected := _fields(row, fold, n_real, n_synthetic)) != fields:
+            expected = _fields(case_id, name, found, fold, n_real, n_synthetic)
+            if expected != fields:
                 raise ValueError(f"expected {expected}, got {fields}")
-            if row.case_id in rows:
-                raise ValueError(f"case {row.case_id} is there twice")
-            rows[row.case_id] = row
+        if len({tuple(row.by_class) for row in rows.values()}) > 1:
+            raise ValueError("cases have different classes")
     except (csv.Error, ValueError) as fault:
         line = max(reader.line_num, 1)
         raise ValueError(f"cases, line {line}: {fault}") from fault
@@ -100,16 +129,40 @@ def cases_from_csv(
     return [*rows.values()]
 
 
-def _fields(row: CaseRow, fold: int, n_real: int, n_synthetic: int) -> list[str]:
-    values = [float(getattr(row.metrics, name)) for name in METRIC_HEADINGS]
-    counts = str(n_real), str(n_synthetic)
-    return [str(fold), row.case_id, *counts, *map(repr, values)]
+def _columns(several: bool) -> tuple[str, ...]:
+    return (*_FIRST, *([_CLASS] if several else []), *METRIC_HEADINGS)
 
 
-def _row(fields: Sequence[str]) -> CaseRow:
-    if len(fields) != len(_COLUMNS):
-        raise ValueError(f"expected {len(_COLUMNS)} fields, got {len(fields)}")
-    _, case_id, _, _, *texts = fields
+def _lines(
+    row: CaseRow, fold: int, n_real: int, n_synthetic: int
+) -> Iterator[list[str]]:
+    counts = fold, n_real, n_synthetic
+    yield _fields(row.case_id, _MEAN if row.by_class else "", row.metrics, *counts)
+    for name, found in row.by_class.items():
+        yield _fields(row.case_id, name, found, *counts)
+
+
+def _fields(
+    case_id: str,
+    name: str,
+    found: CaseMetrics,
+    fold: int,
+    n_real: int,
+    n_synthetic: int,
+) -> list[str]:
+    values = [float(getattr(found, metric)) for metric in METRIC_HEADINGS]
+    first = [str(fold), case_id, str(n_real), str(n_synthetic)]
+    return [*first, *([name] if name else []), *map(repr, values)]
+
+
+def _parsed(
+    fields: Sequence[str], columns: Sequence[str]
+) -> tuple[str, str, CaseMetrics]:
+    """Read the case, the class and the metrics of a line."""
+    if len(fields) != len(columns):
+        raise ValueError(f"expected {len(columns)} fields, got {len(fields)}")
+    named = dict(zip(columns, fields, strict=True))
+    case_id, texts = named["case_id"], [named[metric] for metric in METRIC_HEADINGS]
     dice, *distances = map(float, texts)
     if not (0 <= dice <= 1 and all(0 <= pixels <= _MOST_PX for pixels in distances)):
         raise ValueError(
@@ -117,4 +170,4 @@ def _row(fields: Sequence[str]) -> CaseRow:
         )
     if not case_id or not case_id.isprintable():
         raise ValueError(f"expected a case id, got {case_id!r}")
-    return CaseRow(case_id, CaseMetrics(dice, *distances))
+    return case_id, named.get(_CLASS, ""), CaseMetrics(dice, *distances)

@@ -43,19 +43,21 @@ neither percentiles nor a finite value for one empty mask.
 
 import dataclasses
 import math
+from collections.abc import Sequence
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tfgansynth.arrays import MaskArray
+from tfgansynth.arrays import Labels, MaskArray, one_hot
 
 _Distances = NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CaseMetrics:
-    """The metrics of one test case; see the module for the definitions.
+    """The metrics of one class of one test case; see the module for the definitions.
 
     Attributes:
         dice: Dice coefficient, [0, 1].
@@ -88,6 +90,41 @@ def measure(prediction: MaskArray, truth: MaskArray) -> CaseMetrics:
         hausdorff_95_px=float(max(np.percentile(each, 95) for each in both_ways)),
         mean_surface_distance_px=float(np.concatenate(both_ways).mean()),
     )
+
+
+def measure_classes(
+    prediction: Labels, truth: Labels, n_classes: int
+) -> tuple[CaseMetrics, ...]:
+    """Compute all metrics of one case for each class.
+
+    A class that is in neither label map has a Dice coefficient of 1 and distances of 0.
+
+    Args:
+        prediction: uint8 (H, W), class indices.
+        truth: uint8 (H, W).
+        n_classes: Without the background.
+
+    Raises:
+        ValueError: As for `measure`.
+    """
+    planes = np.moveaxis(one_hot(np.stack([prediction, truth]), n_classes), -1, 0)
+    return tuple(measure(predicted, true) for predicted, true in planes)
+
+
+def mean_metrics(classes: Sequence[CaseMetrics]) -> CaseMetrics:
+    """Take the mean of each metric over classes; of one class it is its own."""
+    if len(classes) == 1:
+        return classes[0]
+    names = [field.name for field in dataclasses.fields(CaseMetrics)]
+    return CaseMetrics(
+        **{name: fmean(getattr(each, name) for each in classes) for name in names}
+    )
+
+
+def mean_dice(prediction: Labels, truth: Labels, n_classes: int) -> float:
+    """Return the mean Dice coefficient over classes, of label maps uint8 (H, W)."""
+    planes = np.moveaxis(one_hot(np.stack([prediction, truth]), n_classes), -1, 0)
+    return fmean(dice(predicted, true) for predicted, true in planes)
 
 
 def dice(prediction: MaskArray, truth: MaskArray) -> float:

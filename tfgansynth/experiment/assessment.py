@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, MaskArray
+from tfgansynth.arrays import FloatArray, Labels
 from tfgansynth.assessment.memorization import Audit, audit
-from tfgansynth.assessment.quality import ShapeTable, agreement, shape_table
+from tfgansynth.assessment.quality import ShapeTable, agreement, class_shapes
 from tfgansynth.data.copies.distances import PARTS, Pairs
-from tfgansynth.data.dataset import Case, images_and_masks
+from tfgansynth.data.dataset import Case, images_and_labels
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
+from tfgansynth.evaluation.predictions import pack_labels
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
 from tfgansynth.experiment.synthetic_sets import (
@@ -147,8 +148,8 @@ def assess(
         InputError: There is no set, or it is not the fold's own.
     """
     images, masks, _ = read_fold_set(experiment, fold, source)
-    training, synthetic = images_and_masks(fold.training), (images, masks)
-    held_out = images_and_masks([*fold.validation, *fold.unused])
+    training, synthetic = images_and_labels(fold.training), (images, masks)
+    held_out = images_and_labels([*fold.validation, *fold.unused])
     sets = training, synthetic, held_out
     ensemble = load_cross_fitted_ensemble(experiment, fold)
     with timer.part(EVALUATION):
@@ -170,11 +171,11 @@ def assess(
             ),
         )
     with timer.part(EVALUATION):
-        lungs = experiment.config.lungs
-        first, second, third = (shape_table(each, lungs) for _, each in sets)
+        classes, lungs = experiment.data.classes, experiment.config.lungs
+        first, second, third = (class_shapes(each, classes, lungs) for _, each in sets)
         shapes = first, second, third
         record = _record(experiment, fold, source, findings, shapes)
-        arrays = _arrays(fold, findings, shapes)
+        arrays = _arrays(fold, findings, shapes, len(classes))
     return FinishedAssessment(record, arrays, fold)
 
 
@@ -188,16 +189,16 @@ class _Findings:
         ensemble: The networks.
         features: Of the training cases that the first network has not seen, of the
             synthetic pairs and of the held-out cases.
-        segmented_synthetic: Segmentations of the synthetic images, bool (m, S, S).
-        segmented_training: Those of the training images, bool (n, S, S).
+        segmented_synthetic: Segmentations of the synthetic images, uint8 (m, S, S).
+        segmented_training: Those of the training images, uint8 (n, S, S).
     """
 
     sets: tuple[Pairs, Pairs, Pairs]
     audit: Audit
     ensemble: CrossFittedEnsemble
     features: tuple[FloatArray, FloatArray, FloatArray]
-    segmented_synthetic: MaskArray
-    segmented_training: MaskArray
+    segmented_synthetic: Labels
+    segmented_training: Labels
 
 
 def _record(
@@ -211,7 +212,8 @@ def _record(
     root, folder = experiment.run.root.resolve(), source.resolve()
     inside = folder.is_relative_to(root)
     hashes, parts = found.ensemble.hashes, found.ensemble.parts
-    agreements = agreement(training[1], found.segmented_training)
+    n_classes = len(experiment.data.classes)
+    agreements = agreement(training[1], found.segmented_training, n_classes)
     return Assessment(
         fold=fold.number,
         synthetic_set=assessments.AssessedSet(
@@ -229,7 +231,9 @@ def _record(
             for (name, sha256), part in zip(hashes.items(), parts, strict=True)
         },
         quality=assessments.make_quality(
-            agreement(synthetic[1], found.segmented_synthetic), agreements, shapes
+            agreement(synthetic[1], found.segmented_synthetic, n_classes),
+            agreements,
+            shapes,
         ),
         fidelity=assessments.make_fidelity(
             features=found.features,
@@ -252,7 +256,7 @@ def _record(
 
 
 def _arrays(
-    fold: FoldCases, found: _Findings, shapes: _Shapes
+    fold: FoldCases, found: _Findings, shapes: _Shapes, n_classes: int
 ) -> dict[str, NDArray[Any]]:
     training, synthetic, _ = found.sets
     arrays: dict[str, NDArray[Any]] = {}
@@ -260,9 +264,9 @@ def _arrays(
         ("synthetic", synthetic[1], found.segmented_synthetic),
         ("real", training[1], found.segmented_training),
     ):
-        arrays[f"agreement_{name}"] = agreement(masks, segmented)
-        arrays[f"segmented_{name}"] = np.packbits(segmented)
-        arrays[f"shape_{name}"] = np.array(segmented.shape)
+        arrays[f"agreement_{name}"] = agreement(masks, segmented, n_classes)
+        bits, shape = pack_labels(segmented, n_classes)
+        arrays[f"segmented_{name}"], arrays[f"shape_{name}"] = bits, shape
     names = ("training", "synthetic", "held_out")
     for name, features in zip(names, found.features, strict=True):
         arrays[f"features_{name}"] = features
@@ -294,7 +298,7 @@ def _gallery(found: Audit, fold: FoldCases) -> dict[str, NDArray[Any]]:
 
 
 def _shown(name: str, cases: Sequence[Case]) -> dict[str, NDArray[Any]]:
-    images, masks = images_and_masks(cases)
+    images, masks = images_and_labels(cases)
     return {f"{name}_images": np.rint(images).astype(np.uint8), f"{name}_masks": masks}
 
 

@@ -11,13 +11,18 @@ from typing import Any
 import numpy as np
 
 from tfgansynth import pictures
-from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
+from tfgansynth.arrays import ByteArray, FloatArray, Labels
 from tfgansynth.config import UNetConfig
 from tfgansynth.data.augmentation import augment, augment_pair, switched
-from tfgansynth.data.dataset import Case, CaseHashes, images_and_masks
+from tfgansynth.data.dataset import Case, CaseHashes, images_and_labels
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.pipelines import LabelledImages, real_pairs
-from tfgansynth.evaluation.case_rows import CaseRow, cases_to_csv, summarize_rows
+from tfgansynth.evaluation.case_rows import (
+    CaseRow,
+    cases_to_csv,
+    summarize_classes,
+    summarize_rows,
+)
 from tfgansynth.evaluation.predictions import (
     CASES,
     PICTURE,
@@ -58,7 +63,13 @@ def compute_gan(experiment: Experiment, planned: PlannedStage, stage: Stage) -> 
         config.gan,
         stage,
         mask_threshold=config.synthesis.mask_threshold,
-        augment=switched(augment_pair, config.gan.augment_real, config.augmentation),
+        channels=experiment.data.channels,
+        augment=switched(
+            augment_pair,
+            config.gan.augment_real,
+            config.augmentation,
+            channels=experiment.data.channels,
+        ),
     )
     newest = checkpoints.path_of(stage.folder / "checkpoints", config.gan.steps)
     return [newest.relative_to(stage.folder).as_posix()]
@@ -78,7 +89,7 @@ def compute_member(
     fold, config = experiment.fold(planned.fold), experiment.config
     is_pseudo_label = planned.kind == Kind.PSEUDO_LABELS
     unet = (pseudo_label_config if is_pseudo_label else cross_fit_config)(config)
-    training = LabelledImages(*images_and_masks(_learned(fold, planned)))
+    training = LabelledImages(*images_and_labels(_learned(fold, planned)))
     train_in_folder(experiment, fold, training, unet, stage)
     return [HISTORY, MODEL]
 
@@ -105,9 +116,10 @@ def compute_segmentation(
     training = training_pairs(experiment, planned)
     config = regime.unet_config(experiment.config)
     unet = train_in_folder(experiment, fold, training, config, stage)
+    classes = experiment.data.classes
     if planned.record["evaluated_on"] == "unused":
-        predictions = predict_masks(unet, images_and_masks(fold.unused)[0])
-        rows = evaluate(fold.unused, predictions)
+        predictions = predict_masks(unet, images_and_labels(fold.unused)[0])
+        rows = evaluate(fold.unused, predictions, classes)
         storage.write_text(stage.folder / CASES, cases_file(rows, planned))
         return [HISTORY, MODEL, CASES]
     test = fold.test.release(
@@ -116,9 +128,9 @@ def compute_segmentation(
         allow_duplicates=experiment.config.allow_duplicates,
     )
     with stage.timer.part(PREDICTION):
-        predictions = predict_masks(unet, images_and_masks(test)[0])
+        predictions = predict_masks(unet, images_and_labels(test)[0])
     with stage.timer.part(EVALUATION):
-        rows = write_results(test, predictions, planned, stage.folder)
+        rows = write_results(test, predictions, planned, stage.folder, classes)
     print(summary(rows))
     return [HISTORY, MODEL, CASES, PREDICTIONS, PICTURE]
 
@@ -143,9 +155,10 @@ def train_in_folder(
     """Train a U-Net on pairs and write its history and model; return it."""
     unet, history = train_unet(
         training,
-        LabelledImages(*images_and_masks(fold.validation)),
+        LabelledImages(*images_and_labels(fold.validation)),
         config,
         stage,
+        classes=len(experiment.data.classes),
         augment=switched(augment, config.augment, experiment.config.augmentation),
     )
     print(f"{stage.folder.name}: stopped after {len(history)} epochs")
@@ -165,7 +178,7 @@ def training_pairs(experiment: Experiment, planned: PlannedStage) -> LabelledIma
     assert regime is not None
     parts = []
     if regime.n_real:
-        parts.append(images_and_masks(_learned(fold, planned)))
+        parts.append(images_and_labels(_learned(fold, planned)))
     if regime.n_synthetic:
         images, masks, _ = synthetic_pairs(
             experiment, fold, regime.n_synthetic, regime.kind
@@ -185,10 +198,12 @@ def seen_cases(unet: Mapping[str, Any]) -> CaseHashes:
     }
 
 
-def evaluate(cases: Sequence[Case], predictions: MaskArray) -> list[CaseRow]:
-    """Measure a U-Net's predictions for n cases, bool (n, S, S)."""
+def evaluate(
+    cases: Sequence[Case], predictions: Labels, classes: Sequence[str]
+) -> list[CaseRow]:
+    """Measure a U-Net's predictions for n cases, uint8 (n, S, S), of these classes."""
     ids = [case.case_id for case in cases]
-    return measure_cases(ids, predictions, images_and_masks(cases)[1])
+    return measure_cases(ids, predictions, images_and_labels(cases)[1], classes)
 
 
 def cases_file(rows: Sequence[CaseRow], planned: PlannedStage) -> str:
@@ -199,18 +214,23 @@ def cases_file(rows: Sequence[CaseRow], planned: PlannedStage) -> str:
 
 
 def write_results(
-    test: Sequence[Case], predictions: MaskArray, planned: PlannedStage, folder: Path
+    test: Sequence[Case],
+    predictions: Labels,
+    planned: PlannedStage,
+    folder: Path,
+    classes: Sequence[str],
 ) -> list[CaseRow]:
     """Write `cases.csv`, `predictions.npz` and `predictions.png` of n test cases.
 
-    The predictions are bool (n, S, S).
+    The predictions are uint8 (n, S, S), indices of these classes.
     """
-    rows = evaluate(test, predictions)
+    rows = evaluate(test, predictions, classes)
     shown = best_median_worst(rows)
     kept = Predictions(
         case_ids=tuple(case.case_id for case in test),
         predictions=predictions,
-        truths=np.stack([case.mask for case in test]),
+        truths=images_and_labels(test)[1],
+        n_classes=len(classes),
         shown=shown,
         shown_images=np.stack(
             [np.rint(test[index].image).astype(np.uint8) for index in shown]
@@ -234,7 +254,7 @@ def predictions_picture(kept: Predictions, rows: Sequence[CaseRow]) -> ByteArray
     ):
         truth, prediction = kept.truths[index], kept.predictions[index]
         drawn = pictures.outline(image, truth, pictures.TRUTH, scale=4)
-        drawn = pictures.outline(drawn, prediction, pictures.PREDICTION)
+        drawn = pictures.outline(drawn, prediction, pictures.PREDICTION, scale=4)
         found = rows[index].metrics
         text = f"{name}: {kept.case_ids[index]}, Dice {found.dice:.4f}"
         text += f", HD {found.hausdorff_px:.1f} px (green truth, red U-Net)"
@@ -248,7 +268,12 @@ def summary(rows: Sequence[CaseRow]) -> str:
         f"{METRIC_HEADINGS[name]} {found.mean:.4f}"
         for name, found in summarize_rows(rows).items()
     ]
-    return f"TEST: {len(rows)} cases, mean {', '.join(means)}"
+    classes = [
+        f"{name} {found['dice'].mean:.4f}"
+        for name, found in summarize_classes(rows).items()
+    ]
+    shown = f"; Dice of {', '.join(classes)}" if classes else ""
+    return f"TEST: {len(rows)} cases, mean {', '.join(means)}{shown}"
 
 
 def full_provenance(experiment: Experiment, planned: PlannedStage) -> dict[str, Any]:

@@ -10,19 +10,19 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, MaskArray
+from tfgansynth.arrays import FloatArray, Labels, MaskArray
 from tfgansynth.assessment.quality import agreement
 from tfgansynth.config import UNetConfig
 from tfgansynth.config_checks import differences
 from tfgansynth.data.augmentation import augment_set, switched
 from tfgansynth.data.copies.distances import distances
-from tfgansynth.data.dataset import case_hashes, images_and_masks, shared_cases
+from tfgansynth.data.dataset import case_hashes, images_and_labels, shared_cases
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
 from tfgansynth.experiment.plan import Request
-from tfgansynth.gan.exchange.exported import Provenance, open_exported
+from tfgansynth.gan.exchange.exported import Exported, Provenance, open_exported
 from tfgansynth.gan.training import load_gan
 from tfgansynth.records import files
 from tfgansynth.records.regimes import (
@@ -80,6 +80,7 @@ def draw_separate_set(
         source = _own_source(experiment, fold)
     else:
         found = open_exported(exported)
+        _require_pairs_alike(found, experiment, exported)
         source = _Source(found.sample, found.z_dim, found.provenance)
         sha256 = found.provenance["generator_sha256"]
         folder = folder.with_name(f"{folder.name}-{sha256[:8]}")
@@ -96,6 +97,17 @@ def draw_separate_set(
         del record["inputs"]
         record = {**record, **source.provenance}
     _write_set(experiment, fold, source, count, folder, record)
+
+
+def _require_pairs_alike(found: Exported, experiment: Experiment, path: Path) -> None:
+    """Refuse a generator of other channels or classes."""
+    data = experiment.data
+    ours = data.channels, len(data.classes)
+    if (found.channels, found.classes) != ours:
+        raise InputError(
+            f"{path}: draws images of {found.channels} channels with masks of "
+            f"{found.classes} classes, the data set has {ours[0]} and {ours[1]}"
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,11 +130,13 @@ def trained_generator(
     config, planned = experiment.config, planned_gan(experiment, fold)
     gan = load_gan(
         config.gan,
-        size=config.data.size,
-        n_cases=len(fold.training),
         seed=planned.seed,
         folder=experiment.run.root / planned.name,
         provenance=planned.record,
+        size=config.data.size,
+        n_cases=len(fold.training),
+        channels=experiment.data.channels,
+        classes=len(experiment.data.classes),
     )
     generator = gan.sampling_generator()
     provenance = {
@@ -152,7 +166,8 @@ def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
 
 
 def _case_source(experiment: Experiment, fold: FoldCases) -> _Source:
-    sampler = case_sampler(*images_and_masks(fold.training))
+    n_classes = len(experiment.data.classes)
+    sampler = case_sampler(*images_and_labels(fold.training), n_classes)
     provenance = {**_generator_record(experiment, fold), "generator_sha256": None}
     return _Source(sampler, experiment.config.gan.z_dim, provenance)
 
@@ -171,10 +186,10 @@ def _write_set(
     manifest = {**source.provenance, **record}
     pseudo = _load_pseudo_label_ensemble(experiment, fold)
     if pseudo:
-        sampler = relabel(sampler, pseudo.segment)
+        sampler = relabel(sampler, pseudo.segment, len(experiment.data.classes))
         manifest["pseudo_labels"] = pseudo.hashes
     if cross_fitted:
-        agrees = _filter(fold, cross_fitted, synthesis.min_agreement)
+        agrees = _filter(experiment, fold, cross_fitted, synthesis.min_agreement)
     synthetic = draw_set(
         sampler,
         synthesis,
@@ -201,13 +216,18 @@ def _write_set(
     )
 
 
-def _filter(fold: FoldCases, ensemble: CrossFittedEnsemble, least: float) -> Filter:
-    training = images_and_masks(fold.training)
+def _filter(
+    experiment: Experiment,
+    fold: FoldCases,
+    ensemble: CrossFittedEnsemble,
+    least: float,
+) -> Filter:
+    training, n_classes = images_and_labels(fold.training), len(experiment.data.classes)
 
-    def agrees(images: NDArray[Any], masks: MaskArray) -> MaskArray:
+    def agrees(images: NDArray[Any], masks: Labels) -> MaskArray:
         # Networks that have not seen the nearest case know no copy of it either.
         nearest = distances(training, (images, masks))["image"].argmin(axis=1)
-        return agreement(masks, ensemble.segment(images, nearest)) >= least
+        return agreement(masks, ensemble.segment(images, nearest), n_classes) >= least
 
     return agrees
 
@@ -237,8 +257,15 @@ def load_cross_fitted_ensemble(
 def _load_networks(
     experiment: Experiment, fold: FoldCases, names: Sequence[str], unet: UNetConfig
 ) -> tuple[tuple[Any, ...], dict[str, str]]:
-    size, root = experiment.config.data.size, experiment.run.fold(fold.number)
-    return load_networks(root, names, files.MODEL, unet, size)
+    return load_networks(
+        experiment.run.fold(fold.number),
+        names,
+        files.MODEL,
+        unet,
+        size=experiment.config.data.size,
+        channels=experiment.data.channels,
+        classes=len(experiment.data.classes),
+    )
 
 
 def require_fold_set(
@@ -281,11 +308,12 @@ def require_fold_set(
 
 def read_fold_set(
     experiment: Experiment, fold: FoldCases, folder: Path
-) -> tuple[FloatArray, MaskArray, Provenance]:
+) -> tuple[FloatArray, Labels, Provenance]:
     """Read a synthetic set, if it is the fold's own.
 
     Returns:
-        float32 (n, S, S) images in [0, 255], bool (n, S, S) masks, and the manifest.
+        float32 (n, S, S[, 3]) images in [0, 255], uint8 (n, S, S) masks of class
+        indices, and the manifest.
 
     Raises:
         InputError: There is no set, it was altered, or came from elsewhere.
@@ -309,12 +337,12 @@ def read_fold_set(
 
 def synthetic_pairs(
     experiment: Experiment, fold: FoldCases, count: int, kind: SetKind = "plain"
-) -> tuple[FloatArray, MaskArray, Provenance]:
+) -> tuple[FloatArray, Labels, Provenance]:
     """Read the first pairs of one of the fold's sets, if it is the fold's own.
 
     Returns:
-        float32 (count, S, S) images in [0, 255], bool (count, S, S) masks, and
-        what they came from.
+        float32 (count, S, S[, 3]) images in [0, 255], uint8 (count, S, S) masks of
+        class indices, and what they came from.
 
     Raises:
         InputError: There is no set, it has fewer pairs, was altered, or came from

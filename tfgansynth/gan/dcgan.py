@@ -1,4 +1,4 @@
-"""The 2-channel DCGAN as a Keras model: both networks and their training step."""
+"""The DCGAN of pairs as a Keras model: both networks and their training step."""
 
 from typing import Any
 
@@ -23,6 +23,9 @@ from tfgansynth.seeds import derive_seed
 class DCGAN(Configured):
     """Generator and discriminator of image-mask pairs. Paper: III.
 
+    A pair has C channels of the image and K of the mask, one a class; both are 1 in the
+    paper.
+
     Use it as any Keras model: `compile`, `fit` on mini-batches of pairs, `gan(z)` to
     draw pairs, `save`. Its whole state is in variables that Keras tracks. All
     randomness of a step is a function of (seed, step), so that a training which is
@@ -33,6 +36,7 @@ class DCGAN(Configured):
         size: Side of the pairs in pixels.
         seed: Seed of initial weights, noise and augmentation.
         n_cases: Number of training cases. Needed with latent codes, one a case.
+        **kwargs: `channels` (C), `classes` (K), and arguments of `keras.Model`.
 
     Raises:
         InputError: The networks cannot halve a side of `size` pixels; or with latent
@@ -63,6 +67,7 @@ class DCGAN(Configured):
         super().__init__(config, size, seed, **kwargs)
         self.n_cases = n_cases
         policy = layer_policy(config.precision)
+        shape: dict[str, Any] = {"channels": self.channels, "classes": self.classes}
         self.generator = Generator(
             config,
             size=size,
@@ -70,6 +75,7 @@ class DCGAN(Configured):
             policy=policy,
             n_codes=n_codes,
             name="generator",
+            **shape,
         )
         self.discriminator = Discriminator(
             config,
@@ -77,6 +83,7 @@ class DCGAN(Configured):
             seed=derive_seed(seed, "discriminator"),
             policy=policy,
             name="discriminator",
+            **shape,
         )
         self.noise_seed = derive_seed(seed, "noise")
         self.step = keras.Variable(0, dtype="int64", trainable=False, name="step")
@@ -88,7 +95,7 @@ class DCGAN(Configured):
         ]
         self.cases = (
             self.add_weight(
-                shape=(n_codes, size, size, 2),
+                shape=(n_codes, *self.pair_shape),
                 initializer="zeros",
                 trainable=False,
                 name="cases",
@@ -133,7 +140,7 @@ class DCGAN(Configured):
         """Set the training cases that the latent codes must reproduce, in their order.
 
         Args:
-            pairs: float32 (n_cases, S, S, 2) in [-1, 1]. Ignored without codes.
+            pairs: float32 (n_cases, S, S, C + K) in [-1, 1]. Ignored without codes.
         """
         if self.cases is not None:
             self.cases.assign(pairs)
@@ -142,7 +149,7 @@ class DCGAN(Configured):
         """Train on mini-batches of pairs; the arguments are those of any Keras model.
 
         `x` is a batched `tf.data.Dataset` of pairs, also with a last mini-batch that is
-        smaller, or an array (n, S, S, 2) with `batch_size`. A mini-batch must be a
+        smaller, or an array (n, S, S, C + K) with `batch_size`. A mini-batch must be a
         multiple of `minibatch_stddev` where that is on.
 
         Raises:
@@ -164,7 +171,7 @@ class DCGAN(Configured):
             z: float32 (m, z_dim) in [-1, 1].
 
         Returns:
-            float32 (m, size, size, 2) in [-1, 1]; channel 0 image, 1 mask.
+            float32 (m, size, size, C + K) in [-1, 1]; first the image's channels.
         """
         if not self.averages:
             return self.generator(z, training=True)
@@ -184,7 +191,7 @@ class DCGAN(Configured):
         is normalized by its own moments.
 
         Args:
-            data: float32 (m, S, S, 2) in [-1, 1], real pairs; alone or in a tuple.
+            data: float32 (m, S, S, C + K) in [-1, 1], real pairs; alone or in a tuple.
 
         Returns:
             Scalars by name: losses, probabilities, gradient norms.
@@ -276,8 +283,8 @@ class DCGAN(Configured):
         pairs, target, _ = keras.utils.unpack_x_y_sample_weight(data)
         if target is not None:
             raise ValueError(
-                "DCGAN.fit: expected mini-batches of pairs (m, S, S, 2) alone, got a "
-                "target with them"
+                "DCGAN.fit: expected mini-batches of pairs (m, S, S, C + K) alone, got "
+                "a target with them"
             )
         pairs = tf.convert_to_tensor(pairs)
         if not pairs.dtype.is_floating:
@@ -285,11 +292,12 @@ class DCGAN(Configured):
                 "DCGAN.fit: expected float pairs in [-1, 1], got pairs of "
                 f"{pairs.dtype.name}"
             )
-        shape = (None, self.size, self.size, 2)
+        shape = (None, *self.pair_shape)
         if not pairs.shape.is_compatible_with(shape):
+            sides = ", ".join(map(str, self.pair_shape))
             raise ValueError(
-                f"DCGAN.fit: expected mini-batches of pairs (m, {self.size}, "
-                f"{self.size}, 2), got {tuple(pairs.shape)}"
+                f"DCGAN.fit: expected mini-batches of pairs (m, {sides}), got "
+                f"{tuple(pairs.shape)}"
             )
         return tf.ensure_shape(tf.cast(pairs, tf.float32), shape)
 
@@ -302,7 +310,8 @@ class DCGAN(Configured):
     def _discriminate(self, pairs: Any, stream: int) -> Any:
         if self.config.augment == "differentiable":
             count = pairs.shape[0] or tf.shape(pairs)[0]
-            pairs = augment(pairs, self._uniform((count, DRAWS), stream), self.config)
+            draws = self._uniform((count, DRAWS), stream)
+            pairs = augment(pairs, draws, self.config, self.channels)
         return self.discriminator(pairs, training=True)
 
     def _with_latent_loss(

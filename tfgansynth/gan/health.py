@@ -87,7 +87,7 @@ def diversity(images: ByteArray) -> float:
     """Mean distance of the perceptual hashes of two of the images, in bits of 64.
 
     Args:
-        images: uint8 (n, H, W).
+        images: uint8 (n, H, W[, 3]).
     """
     return mean_pairwise_distance([perceptual_hash(image) for image in images])
 

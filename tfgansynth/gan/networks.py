@@ -27,13 +27,37 @@ def config_of(settings: Mapping[str, Any]) -> GANConfig:
 
 
 class Configured(keras.Model):
-    """A model that Keras saves by its GAN's settings."""
+    """A model that Keras saves by its GAN's settings.
 
-    def __init__(self, config: GANConfig, size: int, seed: int, **kwargs: Any) -> None:
+    Args:
+        config: The GAN's settings.
+        size: Side of the pairs in pixels.
+        seed: Of all its randomness.
+        channels: C, those of the image in a pair: 1 for grey, 3 for color.
+        classes: K, the channels of the mask in a pair.
+    """
+
+    def __init__(
+        self,
+        config: GANConfig,
+        size: int,
+        seed: int,
+        *,
+        channels: int = 1,
+        classes: int = 1,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.config = config
         self.size = size
         self.seed = seed
+        self.channels = channels
+        self.classes = classes
+
+    @property
+    def pair_shape(self) -> tuple[int, int, int]:
+        """Shape of one pair, (S, S, C + K)."""
+        return self.size, self.size, self.channels + self.classes
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` takes, as plain values."""
@@ -42,6 +66,8 @@ class Configured(keras.Model):
             for name, value in dataclasses.asdict(self.config).items()
         }
         own = {"config": settings, "size": self.size, "seed": self.seed}
+        if self.pair_shape[-1] > 2:
+            own |= {"channels": self.channels, "classes": self.classes}
         return {"name": self.name, **own}
 
     @classmethod
@@ -190,7 +216,7 @@ class Generator(Configured):
                 dtype=policy,
                 name=f"upsampling_{level}",
             )
-            for level, filters in enumerate([*rest, 2])
+            for level, filters in enumerate([*rest, self.pair_shape[-1]])
         ]
         # A symbolic call creates the weights.
         self(keras.KerasTensor((None, config.z_dim)))
@@ -204,7 +230,7 @@ class Generator(Configured):
                 population's.
 
         Returns:
-            float32 (m, size, size, 2) in [-1, 1]; channel 0 image, 1 mask.
+            float32 (m, size, size, C + K) in [-1, 1]; first the image's channels.
         """
         return self._pairs(self.codes(z) if self.codes else z, training)
 
@@ -226,7 +252,7 @@ class Generator(Configured):
             z: float32 (m, z_dim) in [-1, 1].
 
         Returns:
-            uint8 images and uint8 grey masks, each (m, S, S).
+            uint8 images (m, S, S[, 3]) and uint8 grey masks (m, S, S, K).
         """
         return self.split(np.asarray(self(z, training=True)))
 
@@ -235,7 +261,12 @@ class Generator(Configured):
 
         Scaling and rounding are those of the configuration.
         """
-        return split_pair(pairs, self.config.pixel_scaling, self.config.pixel_rounding)
+        return split_pair(
+            pairs,
+            self.config.pixel_scaling,
+            self.config.pixel_rounding,
+            channels=self.channels,
+        )
 
     def before_norm(self, z: Any, level: int, training: bool) -> Any:
         """Compute the maps that enter the batch normalization of one level."""
@@ -249,7 +280,7 @@ class Generator(Configured):
             z: float32 (m, z_dim) in [-1, 1], the noise that is added to the codes.
 
         Returns:
-            float32 (m, size, size, 2) in [-1, 1].
+            float32 (m, size, size, C + K) in [-1, 1].
         """
         assert self.codes
         return self._pairs(self.codes.of_cases(cases, z), training=True)
@@ -323,10 +354,10 @@ class Discriminator(Configured):
         )
         self.flatten = keras.layers.Flatten(dtype="float32", name="flatten")
         # A symbolic call creates the weights.
-        self(keras.KerasTensor((None, size, size, 2)))
+        self(keras.KerasTensor((None, *self.pair_shape)))
 
     def call(self, pairs: Any, training: bool = False) -> Any:
-        """Discriminate pairs: float32 (m, S, S, 2) -> float32 (m, 2) logits."""
+        """Discriminate pairs: float32 (m, S, S, C + K) -> float32 (m, 2) logits."""
         x = pairs
         for level, layer in enumerate(self.convolutions):
             if self.norms:

@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth import pictures
-from tfgansynth.arrays import ByteArray, FloatArray, resize_area, split_pair
+from tfgansynth.arrays import (
+    ByteArray,
+    FloatArray,
+    Labels,
+    resize_area,
+    split_pair,
+)
 from tfgansynth.config import GANConfig
 from tfgansynth.errors import RunError
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS, feature_figures
@@ -199,8 +205,8 @@ class SampleGrid(StepCallback):
 
     Args:
         log: The training's log; the sheets go to `samples/` in its folder.
-        pairs: float32 (n, S, S, 2) in [-1, 1], the real training pairs, whose diversity
-            is 1.
+        pairs: float32 (n, S, S, C + K) in [-1, 1], the real training pairs, whose
+            diversity is 1.
         mask_threshold: Grey value from which a mask pixel is drawn as foreground.
     """
 
@@ -217,11 +223,11 @@ class SampleGrid(StepCallback):
         z = fixed_latent_vectors(self.config.z_dim)
         pairs = _finite_pairs(self.model, self._log, step, z)
         images, grey = self.model.generator.split(pairs)
-        masks = grey >= self._mask_threshold
+        masks = _labelled(grey, self._mask_threshold)
         self._log.add(step, {health.DIVERSITY: self._diversity(images)})
         drawn = {
             "image": [pictures.enlarge(image, 1) for image in images],
-            "mask": [pictures.enlarge(mask, 1) for mask in grey],
+            "mask": [pictures.enlarge(planes.max(axis=-1), 1) for planes in grey],
             "outline": list(map(pictures.outline, images, masks)),
         }
         for name, tiles in drawn.items():
@@ -238,7 +244,8 @@ class SampleGrid(StepCallback):
 
     @functools.cached_property
     def _real_diversity(self) -> float:
-        real, _ = split_pair(self._pairs, self.config.pixel_scaling)
+        channels = self.model.generator.channels
+        real, _ = split_pair(self._pairs, self.config.pixel_scaling, channels=channels)
         return health.diversity(real)
 
     def _diversity(self, images: ByteArray) -> float:
@@ -253,7 +260,7 @@ class Fidelity(StepCallback):
 
     Args:
         log: The training's log.
-        validation: float32 (n, S, S, 2) in [-1, 1]; see `fidelity_figures`.
+        validation: float32 (n, S, S, C + K) in [-1, 1]; see `fidelity_figures`.
     """
 
     def __init__(self, log: TrainingLog, validation: FloatArray) -> None:
@@ -288,9 +295,9 @@ def fidelity_figures(
     the GAN is trained. So its figures are others than these.
 
     Args:
-        validation: float32 (n, S, S, 2) in [-1, 1].
-        draw: Takes float32 (b, z_dim), returns pairs float32 (b, S, S, 2) in [-1, 1],
-            finite. Called with at most 64 z, to limit its memory.
+        validation: float32 (n, S, S, C + K) in [-1, 1].
+        draw: Takes float32 (b, z_dim), returns pairs float32 (b, S, S, C + K) in [-1,
+            1], finite. Called with at most 64 z, to limit its memory.
         config: Gives the length of z, the least number of pairs, and the blocks.
 
     Returns:
@@ -318,16 +325,22 @@ def block_means(pairs: FloatArray, blocks: int) -> FloatArray:
     """Average image and mask over the blocks of a grid.
 
     Args:
-        pairs: float32 (n, S, S, 2) in [-1, 1].
+        pairs: float32 (n, S, S, C + K) in [-1, 1].
         blocks: Side of the grid; at most S are taken.
 
     Returns:
-        float32 (n, 2 b^2) in [-1, 1], where b is the smaller of `blocks` and S.
+        float32 (n, (C + K) b^2) in [-1, 1], where b is the smaller of `blocks` and S.
     """
     side = min(blocks, pairs.shape[1])
     planes = np.moveaxis(pairs, -1, 1).reshape(-1, *pairs.shape[1:3])
     small = np.stack([resize_area(plane, side) for plane in planes])
     return small.reshape(len(pairs), -1)
+
+
+def _labelled(grey: ByteArray, threshold: int) -> Labels:
+    """Label pixels with the brightest class, where it reaches the threshold."""
+    brightest = grey.argmax(axis=-1) + 1
+    return np.where(grey.max(axis=-1) >= threshold, brightest, 0).astype(np.uint8)
 
 
 def _finite_pairs(gan: DCGAN, log: TrainingLog, step: int, z: FloatArray) -> FloatArray:

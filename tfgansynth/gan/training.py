@@ -24,18 +24,20 @@ def train_gan(
     stage: Stage,
     *,
     mask_threshold: int,
+    channels: int = 1,
     augment: AugmentPair | None = None,
 ) -> DCGAN:
     """Train a GAN to its last step, or resume its training from its newest checkpoint.
 
     Args:
-        pairs: float32 (n, S, S, 2) in [-1, 1], the real training pairs.
-        validation: float32 (n, S, S, 2) in [-1, 1], the fold's validation pairs. Only
-            the curves of fidelity depend on them: no weight, sample or stop does.
+        pairs: float32 (n, S, S, C + K) in [-1, 1], the real training pairs.
+        validation: float32 (n, S, S, C + K) in [-1, 1], the fold's validation pairs.
+            Only the curves of fidelity depend on them: no weight, sample or stop does.
         config: The GAN's settings.
         stage: Its folder gets `checkpoints/`, `samples/`, `tensorboard/` and
             `history.csv`.
         mask_threshold: Grey value from which a mask pixel is drawn as foreground.
+        channels: C, those of the images.
         augment: Augments each training pair each time it is served.
 
     Returns:
@@ -48,8 +50,15 @@ def train_gan(
     log = recording.TrainingLog(stage.folder)
     checkpoint = callbacks.ExactCheckpoint(log, stage.provenance)
     with stage.timer.part(START_UP):
-        size, n_cases = pairs.shape[1], len(pairs)
-        gan = DCGAN(config, size=size, seed=stage.seed, n_cases=n_cases)
+        n_cases, size, _, in_all = pairs.shape
+        gan = DCGAN(
+            config,
+            size=size,
+            seed=stage.seed,
+            n_cases=n_cases,
+            channels=channels,
+            classes=in_all - channels,
+        )
         gan.compile()
         gan.set_cases(pairs)
         checkpoint.restore(gan)
@@ -87,18 +96,19 @@ def train_gan(
 def load_gan(
     config: GANConfig,
     *,
-    size: int,
-    n_cases: int,
     seed: int,
     folder: Path,
     provenance: Mapping[str, Any],
+    **shape: int,
 ) -> DCGAN:
-    """Load a GAN that has been trained to its last step on `n_cases` cases.
+    """Load a GAN that has been trained to its last step.
+
+    The shape is `size`, `n_cases`, `channels` and `classes`, as for `DCGAN`.
 
     Raises:
         InputError: Its training in this folder is not finished.
     """
-    gan = DCGAN(config, size=size, seed=seed, n_cases=n_cases)
+    gan = DCGAN(config, seed=seed, **shape)
     gan.compile()
     load_checkpoint(gan, folder, provenance)
     step = int(gan.step)

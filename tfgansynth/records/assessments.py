@@ -27,7 +27,7 @@ from tfgansynth.assessment.quality import (
 )
 from tfgansynth.data.similarity import mean_pairwise_distance, perceptual_hash
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS, Features
-from tfgansynth.records.converter import OPTIONAL, optional
+from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.seeds import derive_seed
 
 ShapeTables = tuple[ShapeTable, ShapeTable, ShapeTable]

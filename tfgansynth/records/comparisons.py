@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tfgansynth.data.dataset import Identity
-from tfgansynth.evaluation.case_rows import summarize_rows
+from tfgansynth.evaluation.case_rows import summarize_classes, summarize_rows
 from tfgansynth.evaluation.comparisons import CaseResult, compare
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE
 from tfgansynth.evaluation.tables import (
@@ -14,6 +14,7 @@ from tfgansynth.evaluation.tables import (
     TrainingSet,
 )
 from tfgansynth.evaluation.verdicts import PairComparison
+from tfgansynth.ranges import OPTIONAL
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.regimes import Schedule, SetKind
 from tfgansynth.records.runs import FinishedUNet, Remark
@@ -31,6 +32,8 @@ class RegimeRow:
         n_unets: Trained U-Nets, one a fold and seed.
         n_results: Test cases of all of them; a case comes once a seed at most.
         dice_by_seed: Mean Dice of each seed.
+        by_class: The metrics of each class by name, where there are several; then
+            `metrics` are those of the means over classes.
     """
 
     name: str
@@ -43,6 +46,9 @@ class RegimeRow:
     n_results: int
     metrics: Mapping[str, Summary]
     dice_by_seed: Mapping[str, float]
+    by_class: Mapping[str, Mapping[str, Summary]] = dataclasses.field(
+        default_factory=dict, metadata=OPTIONAL
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +208,7 @@ def _row(name: str, unets: Sequence[FinishedUNet]) -> RegimeRow:
             )
             for seed in sorted({unet.seed for unet in unets})
         },
+        by_class=summarize_classes(rows),
     )
 
 

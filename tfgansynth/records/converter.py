@@ -20,19 +20,12 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from tfgansynth.config import Config
 from tfgansynth.config_checks import check_ranges
 from tfgansynth.errors import InputError
+from tfgansynth.ranges import IS_OPTIONAL
 from tfgansynth.runtime import storage
 
 _Record = TypeVar("_Record")
-_JSON_NAME, _IS_OPTIONAL = "json_name", "is_optional"
+_JSON_NAME = "json_name"
 _NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
-
-OPTIONAL = {_IS_OPTIONAL: True}
-"""Metadata of a field that is left out in JSON where it has its default."""
-
-
-def optional(default: Any) -> Any:
-    """A field that is left out in JSON where it has its default."""
-    return dataclasses.field(default=default, metadata=OPTIONAL)
 
 
 def json_name(name: str) -> dict[str, str]:
@@ -124,7 +117,7 @@ def _overrides(kind: type) -> dict[str, Any]:
     return {
         field.name: override(
             rename=field.metadata.get(_JSON_NAME),
-            omit_if_default=_IS_OPTIONAL in field.metadata,
+            omit_if_default=IS_OPTIONAL in field.metadata,
         )
         for field in dataclasses.fields(kind)
     }
@@ -137,7 +130,7 @@ def _record_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     required = {
         field.metadata.get(_JSON_NAME, field.name)
         for field in dataclasses.fields(kind)
-        if _IS_OPTIONAL not in field.metadata
+        if IS_OPTIONAL not in field.metadata
     }
 
     def checked(value: Any, _: Any) -> Any:

@@ -14,7 +14,7 @@ from tfgansynth.config import (
 from tfgansynth.data.copies.duplicates import Crossing
 from tfgansynth.data.dataset import Identity
 from tfgansynth.data.lungs import Lungs
-from tfgansynth.records.converter import optional
+from tfgansynth.ranges import optional
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Attempt, MachineFacts
 

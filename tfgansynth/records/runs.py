@@ -10,8 +10,8 @@ from tfgansynth.data.dataset import CaseHashes, Identity
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import CaseRow
+from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.records.assessments import Assessment
-from tfgansynth.records.converter import OPTIONAL, optional
 from tfgansynth.records.files import SPLITS
 from tfgansynth.records.regimes import Regime, SetKind
 from tfgansynth.segmentation.history import Epoch

@@ -16,13 +16,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tfgansynth.config import Config
 from tfgansynth.data.dataset import Identity
-from tfgansynth.evaluation.case_rows import summarize_rows
+from tfgansynth.evaluation.case_rows import summarize_classes, summarize_rows
 from tfgansynth.evaluation.tables import (
     PHANTOM_WARNING,
     Summary,
     TrainingSet,
     training_set_of,
 )
+from tfgansynth.ranges import OPTIONAL
 from tfgansynth.records.runs import FinishedUNet, Remark
 
 PAPER_IMAGE_SIZE = 128
@@ -81,6 +82,8 @@ class TableRow:
         n_real: Real training pairs, one number per fold in `folds`.
         n_synthetic: Synthetic training pairs, one number per fold in `folds`.
         n_cases: Test cases of all `folds`.
+        by_class: The metrics of each class by name, where there are several; then the
+            others are those of the means over classes.
     """
 
     folds: tuple[int, ...]
@@ -91,6 +94,9 @@ class TableRow:
     hausdorff_px: Summary
     hausdorff_95_px: Summary
     mean_surface_distance_px: Summary
+    by_class: Mapping[str, Mapping[str, Summary]] = dataclasses.field(
+        default_factory=dict, metadata=OPTIONAL
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,4 +279,5 @@ def _row(training_set: TrainingSet, unets: Sequence[FinishedUNet]) -> TableRow:
         n_synthetic=tuple(pairs_by_fold[fold][1] for fold in folds),
         n_cases=len(rows),
         **summarize_rows(rows),
+        by_class=summarize_classes(rows),
     )

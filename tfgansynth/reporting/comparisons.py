@@ -1,7 +1,7 @@
 """Comparisons of regimes, and trials of recipes, as text and Markdown."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE
 from tfgansynth.evaluation.tables import METRIC_HEADINGS
@@ -34,7 +34,7 @@ def comparison_to_text(comparison: Comparison) -> str:
     lines = [comparison.warning] if comparison.warning else []
     lines.append(f"Comparison: {comparison.context}")
     for table in comparison.tables:
-        rows = map(_row, table.rows)
+        rows = _rows(table.rows)
         lines += ["", table.title, *grids.to_text(_ROW_HEADINGS, rows)]
     lines += ["", _TITLE]
     if not comparison.comparisons:
@@ -52,7 +52,7 @@ def comparison_to_markdown(comparison: Comparison) -> str:
     parts = [f"**{comparison.warning}**"] if comparison.warning else []
     parts.append(comparison.context)
     for table in comparison.tables:
-        rows = map(_row, table.rows)
+        rows = _rows(table.rows)
         parts += [f"### {table.title}", grids.to_markdown(_ROW_HEADINGS, rows)]
     parts.append(f"### {_TITLE}")
     lines = [pair.sentence for pair in comparison.comparisons]
@@ -87,9 +87,14 @@ def _remarks(comparison: Comparison) -> list[str]:
     return remark_lines(comparison.remarks, n_seeds=len(comparison.seeds))
 
 
-def _row(row: RegimeRow) -> list[object]:
-    counts = [span(row.n_real), span(row.n_synthetic), row.n_unets, row.n_results]
-    return [row.name, *counts, *map(mean_sd, row.metrics.values())]
+def _rows(rows: Sequence[RegimeRow]) -> Iterator[list[object]]:
+    """Show each regime, and each class below it where there are several."""
+    for row in rows:
+        counts = [span(row.n_real), span(row.n_synthetic), row.n_unets, row.n_results]
+        yield [row.name, *counts, *map(mean_sd, row.metrics.values())]
+        for name, metrics in row.by_class.items():
+            blank = [""] * len(counts)
+            yield [f"  {name}", *blank, *map(mean_sd, metrics.values())]
 
 
 def _verdicts(pairs: Sequence[PairComparison]) -> list[list[str]]:

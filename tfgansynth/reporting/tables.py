@@ -1,6 +1,6 @@
 """The paper's tables, ours beside the paper's, as text, Markdown and CSV."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary
 from tfgansynth.records.runs import remark_lines
@@ -26,6 +26,7 @@ def table_to_text(table: Table) -> str:
             [f"{entry.training_set}: {_progress(table, entry)}"],
             ["  ours, mean ± sd", *_cells(entry.ours, mean_sd)],
             ["  ours, median", *_cells(entry.ours, _median)],
+            *([f"  {name}, mean ± sd", *cells] for name, cells in _classes(entry.ours)),
             [f"  paper ({counts})", *_cells(paper, mean_sd)],
         ]
     headings, *lines = grids.to_text(["", *METRIC_HEADINGS.values()], rows)
@@ -48,6 +49,10 @@ def table_to_markdown(table: Table) -> str:
         name = entry.training_set
         rows += [
             [f"{name}, ours", *counts, n_cases, *_cells(ours, _mean_sd_median)],
+            *(
+                [f"{name}, {each}", "", "", "", *cells]
+                for each, cells in _classes(ours)
+            ),
             [
                 f"{name}, paper",
                 *(str(paper.n_real), str(paper.n_synthetic), ""),
@@ -67,11 +72,12 @@ def table_to_csv(table: Table) -> str:
     """Render a table as CSV, one line per training set.
 
     What names the table (data set, phantoms, preset, seed) stands in every line, so
-    that no line can be taken for something else. Counts that differ between folds
-    are listed, one per fold: `145 145 144`. What is pending, or the paper does not
-    give, is empty. Floats are written exactly.
+    that no line can be taken for something else. Of several classes, there is a line
+    of the means and one for each, without the paper's figures. Counts that differ
+    between folds are listed, one per fold: `145 145 144`. What is pending, or the paper
+    does not give, is empty. Floats are written exactly.
     """
-    return grids.to_csv([_csv_row(table, entry) for entry in table.rows])
+    return grids.to_csv([line for row in table.rows for line in _csv_rows(table, row)])
 
 
 def mean_sd(summary: Summary) -> str:
@@ -91,6 +97,12 @@ def _cells(
         return [_PENDING] * len(METRIC_HEADINGS)
     summaries = [getattr(row, name, None) for name in METRIC_HEADINGS]
     return [show(summary) if summary else _NONE for summary in summaries]
+
+
+def _classes(row: TableRow | None) -> Iterator[tuple[str, list[str]]]:
+    """Show the metrics of each class, where there are several."""
+    for name, metrics in (row.by_class if row else {}).items():
+        yield name, [mean_sd(metrics[metric]) for metric in METRIC_HEADINGS]
 
 
 def _number(value: float | None) -> str:
@@ -131,6 +143,17 @@ def _folds(folds: Sequence[int]) -> str:
     return "folds " + ", ".join(map(str, folds))
 
 
+def _csv_rows(table: Table, entry: TableEntry) -> Iterator[dict[str, object]]:
+    own = _csv_row(table, entry)
+    if len(table.dataset.classes) == 1:
+        yield own
+        return
+    yield {"class": "mean", **own}
+    for name, metrics in (entry.ours.by_class if entry.ours else {}).items():
+        blank = {column: "" for column in own if column.startswith("paper_")}
+        yield {"class": name, **own, **_csv_metrics(metrics), **blank}
+
+
 def _csv_row(table: Table, entry: TableEntry) -> dict[str, object]:
     ours, paper = entry.ours, entry.paper
     record: dict[str, object] = {
@@ -151,11 +174,8 @@ def _csv_row(table: Table, entry: TableEntry) -> dict[str, object]:
         "n_cases": ours.n_cases if ours else 0,
         "n_test_cases": table.n_test_cases,
     }
-    for name in METRIC_HEADINGS:
-        summary = getattr(ours, name) if ours else None
-        for statistic in ("mean", "sd", "median"):
-            value = getattr(summary, statistic) if summary else None
-            record[f"{name}_{statistic}"] = "" if value is None else repr(value)
+    found = {name: getattr(ours, name) for name in METRIC_HEADINGS} if ours else {}
+    record |= _csv_metrics(found)
     record["paper_n_real"] = paper.n_real
     record["paper_n_synthetic"] = paper.n_synthetic
     for name in METRIC_HEADINGS:
@@ -163,6 +183,16 @@ def _csv_row(table: Table, entry: TableEntry) -> dict[str, object]:
         if printed:
             record[f"paper_{name}_mean"] = repr(printed.mean)
             record[f"paper_{name}_sd"] = repr(printed.sd)
+    return record
+
+
+def _csv_metrics(metrics: Mapping[str, Summary]) -> dict[str, object]:
+    record: dict[str, object] = {}
+    for name in METRIC_HEADINGS:
+        summary = metrics.get(name)
+        for statistic in ("mean", "sd", "median"):
+            value = getattr(summary, statistic) if summary else None
+            record[f"{name}_{statistic}"] = "" if value is None else repr(value)
     return record
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, MaskArray
+from tfgansynth.arrays import FloatArray, Labels
 from tfgansynth.config import UNetConfig
 from tfgansynth.runtime import storage
 from tfgansynth.segmentation.unet import (
@@ -46,17 +46,20 @@ class PseudoLabelEnsemble:
     networks: tuple[Any, ...]
     hashes: dict[str, str]
 
-    def segment(self, images: NDArray[Any]) -> MaskArray:
+    def segment(self, images: NDArray[Any]) -> Labels:
         """Segment images by the mean of all predictions.
 
         Args:
-            images: (n, S, S) in [0, 255].
+            images: (n, S, S) or (n, S, S, 3) in [0, 255].
 
         Returns:
-            Bool (n, S, S): where foreground is the more probable.
+            uint8 (n, S, S): the most probable class; the background wins a tie.
         """
         predictions = [predict_probabilities(each, images) for each in self.networks]
-        return np.asarray(np.mean(predictions, axis=0) > 0.5)
+        mean = np.mean(predictions, axis=0)
+        background = 1 - mean.sum(axis=-1)
+        is_class = mean.max(axis=-1) > background
+        return np.where(is_class, mean.argmax(axis=-1) + 1, 0).astype(np.uint8)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,17 +77,17 @@ class CrossFittedEnsemble:
     networks: tuple[Any, ...]
     hashes: dict[str, str]
 
-    def segment(self, images: FloatArray, cases: NDArray[np.int64]) -> MaskArray:
+    def segment(self, images: FloatArray, cases: NDArray[np.int64]) -> Labels:
         """Segment images, each by the network that has not seen a certain case.
 
         Args:
-            images: (n, S, S) in [0, 255].
+            images: (n, S, S) or (n, S, S, 3) in [0, 255].
             cases: (n,), indices of the training cases.
 
         Returns:
-            Bool (n, S, S).
+            uint8 (n, S, S), class indices.
         """
-        masks = np.zeros(images.shape, np.bool_)
+        masks = np.zeros(images.shape[:3], np.uint8)
         for part, network in zip(self.parts, self.networks, strict=True):
             chosen = np.isin(cases, part)
             if chosen.any():
@@ -97,13 +100,15 @@ class CrossFittedEnsemble:
 
 
 def load_networks(
-    root: Path, names: Sequence[str], model: str, config: UNetConfig, size: int
+    root: Path, names: Sequence[str], model: str, config: UNetConfig, **shape: int
 ) -> tuple[tuple[Any, ...], dict[str, str]]:
     """Load the networks of an ensemble from folders below that of their fold.
+
+    The shape is as for `load_unet`.
 
     Returns:
         The networks, and the SHA-256 of each one's file by its folder.
     """
     files = {name: root / name / model for name in names}
-    networks = tuple(load_unet(config, size=size, path=p) for p in files.values())
+    networks = tuple(load_unet(config, path=p, **shape) for p in files.values())
     return networks, {name: storage.hash_file(path) for name, path in files.items()}

@@ -59,9 +59,9 @@ class CaseMean(keras.metrics.Metric):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class DiceError(CaseMean):
-    """1 minus the mean Dice coefficient of the cases.
+    """1 minus the mean Dice coefficient of the cases, and of the classes of each.
 
-    A case whose mask and prediction are both empty has a coefficient of 1.
+    A class that is neither in mask nor in prediction has a coefficient of 1.
     """
 
     def __init__(self, name: str = "dice_error", dtype: Any = None) -> None:
@@ -71,14 +71,16 @@ class DiceError(CaseMean):
         """Take a mini-batch.
 
         Args:
-            y_true: Class indices (n, S, S), 0 or 1.
-            y_pred: Logits (n, S, S, 2).
+            y_true: Class indices (n, S, S).
+            y_pred: Logits (n, S, S, K + 1).
             sample_weight: Must be None.
         """
         if sample_weight is not None:
             raise ValueError("expected no sample weights: every case counts alike")
-        predicted = tf.cast(y_pred[..., 1] > y_pred[..., 0], tf.float32)
-        true = tf.cast(y_true, tf.float32)
+        # `argmax` takes the first of equal logits: the background.
+        depth = y_pred.shape[-1]
+        predicted = tf.one_hot(tf.argmax(y_pred, axis=-1), depth)[..., 1:]
+        true = tf.one_hot(tf.cast(y_true, tf.int32), depth)[..., 1:]
         overlap = tf.reduce_sum(predicted * true, axis=(1, 2))
         sizes = tf.reduce_sum(predicted + true, axis=(1, 2))
         dice = tf.where(sizes > 0, 2 * overlap / sizes, 1.0)

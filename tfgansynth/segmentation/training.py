@@ -45,6 +45,7 @@ def train_unet(
     config: UNetConfig,
     stage: Stage,
     *,
+    classes: int = 1,
     augment: Augment | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[UNet, list[Epoch]]:
@@ -55,6 +56,7 @@ def train_unet(
         validation: Real cases that decide when to stop.
         config: The network's and the training's numbers.
         stage: Its folder takes `checkpoints/` and `tensorboard/`.
+        classes: Without the background.
         augment: Augments each pair each time it is served.
         callbacks: More callbacks for `fit`; they come before the training's own.
 
@@ -65,9 +67,15 @@ def train_unet(
         RunError: An error or a weight is NaN or infinite. The last epoch without is
             saved and stays.
     """
-    size, n_pairs = training.images.shape[1], len(training.images)
+    n_pairs, size, _, *more = training.images.shape
     with stage.timer.part(START_UP):
-        unet = build_unet(config, size=size, seed=derive_seed(stage.seed, "weights"))
+        unet = build_unet(
+            config,
+            size=size,
+            seed=derive_seed(stage.seed, "weights"),
+            channels=more[0] if more else 1,
+            classes=classes,
+        )
         unet.compile()
         history, best, events_size = load_checkpoint(unet, stage)
     if not is_over(history, config, n_pairs):

@@ -13,11 +13,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, softmax
 
-from tfgansynth.arrays import FloatArray, MaskArray, to_signed
+from tfgansynth.arrays import FloatArray, Labels
 from tfgansynth.config import UNetConfig
 from tfgansynth.config_checks import check_halvings, settings_from
+from tfgansynth.data.pipelines import network_inputs
 from tfgansynth.keras_classes import PACKAGE
 from tfgansynth.runtime.checkpoints import numbered, restore
 from tfgansynth.runtime.devices import layer_policy
@@ -26,8 +27,6 @@ from tfgansynth.runtime.weights import read_weights, save_keras, write_weights
 from tfgansynth.segmentation.losses import CaseMean, DiceError, PixelCrossEntropy
 from tfgansynth.segmentation.optimizer import build_optimizer
 
-_CLASSES = 2
-"""Background and target."""
 _PREDICTION_BATCH = 32
 _VALIDATION_LOGS = {"cross_entropy": "val_loss", "dice": "val_dice_error"}
 
@@ -40,14 +39,16 @@ class UNet(keras.Model):
     the way up, where the maps of the way down are concatenated. Weights start from
     the MSRA distribution (He et al. 2015), biases from zero.
 
-    The model maps float32 (n, size, size, 1) in [-1, 1] to float32
-    (n, size, size, 2) logits. `fit` takes batches of such images and of class
-    indices, int32 (n, size, size).
+    The model maps float32 (n, size, size, channels) in [-1, 1] to float32
+    (n, size, size, classes + 1) logits, first that of the background. `fit` takes
+    batches of such images and of class indices, int32 (n, size, size).
 
     Args:
         config: The network's and its training's numbers.
         size: Side of the images in pixels, a multiple of 2 ** depth.
         seed: Of the initial weights.
+        channels: Of the images: 1 for grey, 3 for color.
+        classes: Without the background.
         **kwargs: Arguments of `keras.Model`.
 
     Raises:
@@ -66,17 +67,25 @@ class UNet(keras.Model):
         *,
         size: int,
         seed: int = 0,
+        channels: int = 1,
+        classes: int = 1,
         **kwargs: Any,
     ) -> None:
         check_halvings(size, config.depth)
+        shape = size, channels, classes
         inputs, logits = _connect(
-            config, size, seed, Convolution, TransposedConvolution
+            config, shape, seed, Convolution, TransposedConvolution
         )
         super().__init__(inputs=inputs, outputs=logits, **{"name": "unet", **kwargs})
         self.config = config
         self.loss_mean = CaseMean(name="loss")
         self.dice_error = DiceError()
-        self._arguments = {"size": size, "seed": seed}
+        self._arguments = {
+            "size": size,
+            "seed": seed,
+            "channels": channels,
+            "classes": classes,
+        }
 
     def get_config(self) -> dict[str, Any]:
         """Return what `__init__` takes."""
@@ -141,7 +150,7 @@ class UNet(keras.Model):
         """Update the weights on one mini-batch.
 
         Args:
-            data: Images float32 (n, S, S, 1) and classes int32 (n, S, S).
+            data: Images float32 (n, S, S, C) and classes int32 (n, S, S).
 
         Returns:
             `loss`, of this mini-batch and before the update, and the metrics that
@@ -203,15 +212,15 @@ class UNet(keras.Model):
         return results
 
 
-def build_unet(config: UNetConfig, *, size: int, seed: int) -> UNet:
-    """Build the U-Net.
+def build_unet(
+    config: UNetConfig, *, size: int, seed: int, channels: int = 1, classes: int = 1
+) -> UNet:
+    """Build the U-Net; the arguments are those of `UNet`."""
+    return UNet(config, size=size, seed=seed, channels=channels, classes=classes)
 
-    Args:
-        config: The network's and its training's numbers.
-        size: Side of the images in pixels, a multiple of 2 ** depth.
-        seed: Of the initial weights.
-    """
-    return UNet(config, size=size, seed=seed)
+
+Shape = tuple[int, int, int]
+"""Side and channels of a U-Net's images, and its classes without the background."""
 
 
 def _without_weights(data: Any) -> tuple[Any, Any]:
@@ -222,13 +231,14 @@ def _without_weights(data: Any) -> tuple[Any, Any]:
 
 
 def _connect(
-    config: UNetConfig, size: int, seed: int, convolution: type, transposed: type
+    config: UNetConfig, shape: Shape, seed: int, convolution: type, transposed: type
 ) -> tuple[Any, Any]:
     """Connect layers, each with a name and a random seed of its own: input and logits.
 
     Keras numbers names on from network to network: a file would depend on what else
     its program has built.
     """
+    size, channels, classes = shape
     policy = layer_policy(config.precision)
     counts: Counter[str] = Counter()
     seeds = itertools.count(seed + 1)
@@ -253,7 +263,7 @@ def _connect(
         own = {**msra(), **named("up_convolution")}
         return transposed(config.maps, 2, strides=2, activation="relu", **own)(x)
 
-    inputs = keras.Input((size, size, 1), name="image")
+    inputs = keras.Input((size, size, channels), name="image")
     x = inputs
     skips = []
     for _ in range(config.depth):
@@ -265,7 +275,7 @@ def _connect(
         x = keras.layers.Concatenate(**named("join"))([skip, enlarged(x)])
         x = convolved_twice(x)
     # Logits are float32 under any policy.
-    classify = convolution(_CLASSES, 1, **msra(), dtype="float32", name="logits")
+    classify = convolution(classes + 1, 1, **msra(), dtype="float32", name="logits")
     return inputs, classify(x)
 
 
@@ -273,7 +283,7 @@ def standard_layer_copy(unet: keras.Model, config: UNetConfig) -> keras.Model:
     """Copy a U-Net into Keras's own layers: its file loads without this package."""
     inputs, logits = _connect(
         config,
-        unet.input_shape[1],
+        shape_of(unet),
         0,
         keras.layers.Conv2D,
         keras.layers.Conv2DTranspose,
@@ -281,6 +291,11 @@ def standard_layer_copy(unet: keras.Model, config: UNetConfig) -> keras.Model:
     copy = keras.Model(inputs, logits, name="unet")
     copy.set_weights(unet.get_weights())
     return copy
+
+
+def shape_of(unet: keras.Model) -> Shape:
+    """Side and channels of its images, and its classes without the background."""
+    return unet.input_shape[1], unet.input_shape[-1], unet.output_shape[-1] - 1
 
 
 def save_unet(
@@ -304,19 +319,19 @@ def save_unet(
     save_keras(copy, path.with_suffix(".keras"), provenance)
 
 
-def load_unet(config: UNetConfig, *, size: int, path: Path) -> UNet:
+def load_unet(config: UNetConfig, *, path: Path, **shape: int) -> UNet:
     """Build a U-Net with the weights that `save_unet` wrote.
 
     Args:
         config: The network's numbers.
-        size: Side of the images in pixels.
         path: A `.safetensors` file.
+        **shape: `size`, `channels` and `classes`, as for `UNet`.
 
     Raises:
         InputError: The file was altered, or is of another network.
     """
     arrays, _ = read_weights(path)
-    unet = build_unet(config, size=size, seed=0)
+    unet = UNet(config, **shape)
     restore(_by_path(unet), arrays, path)
     return unet
 
@@ -325,32 +340,34 @@ def _by_path(unet: keras.Model) -> dict[str, Any]:
     return {weight.path: weight for weight in unet.weights}
 
 
-def predict_masks(unet: keras.Model, images: FloatArray) -> MaskArray:
-    """Segment images by the more probable class.
+def predict_masks(unet: keras.Model, images: FloatArray) -> Labels:
+    """Segment images by the most probable class; the background wins a tie.
 
     Args:
         unet: A trained U-Net.
-        images: (n, S, S) in [0, 255].
+        images: (n, S, S) or (n, S, S, 3) in [0, 255].
 
     Returns:
-        Bool (n, S, S).
+        uint8 (n, S, S), class indices.
     """
-    logits = _in_batches(unet, images)
-    return np.asarray(logits[..., 1] > logits[..., 0])
+    return np.asarray(np.argmax(_in_batches(unet, images), axis=-1), np.uint8)
 
 
 def predict_probabilities(unet: keras.Model, images: NDArray[Any]) -> FloatArray:
-    """Return the probability of each pixel to be foreground.
+    """Return the probability of each pixel to be of each class.
 
     Args:
         unet: A trained U-Net.
-        images: (n, S, S) in [0, 255].
+        images: (n, S, S) or (n, S, S, 3) in [0, 255].
 
     Returns:
-        float32 (n, S, S) in [0, 1].
+        float32 (n, S, S, K) in [0, 1], without the background.
     """
     logits = _in_batches(unet, images)
-    return np.asarray(expit(logits[..., 1] - logits[..., 0]), np.float32)
+    if logits.shape[-1] == 2:
+        # Of one class, exactly as ever; a softmax rounds in another way.
+        return np.asarray(expit(logits[..., 1:] - logits[..., :1]), np.float32)
+    return np.asarray(softmax(logits, axis=-1)[..., 1:], np.float32)
 
 
 def bottleneck_features(unet: keras.Model, images: FloatArray) -> FloatArray:
@@ -358,7 +375,7 @@ def bottleneck_features(unet: keras.Model, images: FloatArray) -> FloatArray:
 
     Args:
         unet: A trained U-Net.
-        images: (n, S, S) in [0, 255].
+        images: (n, S, S) or (n, S, S, 3) in [0, 255].
 
     Returns:
         float32 (n, maps): the last maps before the way up, averaged over all places.
@@ -371,8 +388,8 @@ def bottleneck_features(unet: keras.Model, images: FloatArray) -> FloatArray:
 
 
 def _in_batches(network: keras.Model, images: NDArray[Any]) -> FloatArray:
-    """Apply a network to images (n, S, S) in [0, 255], some at a time."""
-    inputs = to_signed(images)[..., None]
+    """Apply a network to images (n, S, S[, 3]) in [0, 255], some at a time."""
+    inputs, _ = network_inputs(images, np.empty(0, np.uint8))
     starts = range(0, len(inputs), _PREDICTION_BATCH)
     parts = (inputs[start : start + _PREDICTION_BATCH] for start in starts)
     outputs = [network(part, training=False) for part in parts]

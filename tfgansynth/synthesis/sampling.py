@@ -2,15 +2,17 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfgansynth import pictures
-from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
+from tfgansynth.arrays import ByteArray, FloatArray, Labels, MaskArray
 from tfgansynth.config import SynthesisConfig
+from tfgansynth.data.dataset import LUNGS
+from tfgansynth.data.importers.canonical import read_color, read_indices
 from tfgansynth.data.importers.images import read_grey, read_mask
 from tfgansynth.data.similarity import DistinctFilter
 from tfgansynth.errors import InputError
@@ -27,14 +29,15 @@ MANIFEST = "manifest.json"
 """What a set came from, with its pairs and their hashes."""
 
 Sampler = Callable[[FloatArray], tuple[ByteArray, ByteArray]]
-"""z, float32 (m, z_dim) in [-1, 1] -> uint8 images and grey masks (m, S, S)."""
+"""z, float32 (m, z_dim) in [-1, 1] -> uint8 images (m, S, S[, 3]) and grey masks, uint8
+(m, S, S, K)."""
 
 Augmentation = Callable[
-    [ByteArray, MaskArray, np.random.Generator], tuple[ByteArray, MaskArray]
+    [ByteArray, Labels, np.random.Generator], tuple[ByteArray, Labels]
 ]
-"""Changes images, uint8 (m, S, S), and their masks, bool, at random."""
+"""Changes images, uint8 (m, S, S[, 3]), and their masks, uint8 (m, S, S), at random."""
 
-Filter = Callable[[ByteArray, MaskArray], MaskArray]
+Filter = Callable[[ByteArray, Labels], MaskArray]
 """uint8 images and clean masks (m, S, S) -> bool (m,): which pairs may be taken."""
 
 
@@ -58,8 +61,8 @@ class SyntheticSet:
     """Synthetic pairs, ready to train on.
 
     Attributes:
-        images: uint8 (n, S, S).
-        masks: Bool (n, S, S), clean.
+        images: uint8 (n, S, S), or (n, S, S, 3) in color.
+        masks: uint8 (n, S, S), clean: class indices.
         draws: Where each pair came from.
         n_drawn: Pairs drawn in all.
         n_similar: Pairs dropped because they are almost identical to a kept one.
@@ -68,7 +71,7 @@ class SyntheticSet:
     """
 
     images: ByteArray
-    masks: MaskArray
+    masks: Labels
     draws: tuple[Draw, ...]
     n_drawn: int
     n_similar: int
@@ -116,7 +119,7 @@ def draw_set(
         raise InputError(f"count: expected at least 1 pair, got {config.count}")
     distinct = DistinctFilter(config.hash_distance)
     images: list[ByteArray] = []
-    masks: list[MaskArray] = []
+    masks: list[Labels] = []
     draws: list[Draw] = []
     n_drawn = n_similar = n_empty = n_disagreeing = 0
     batch = 0
@@ -137,8 +140,8 @@ def draw_set(
             )
         drawn, greys = sampler(draw_z(z_seed, batch, config.batch, z_dim))
         cleaned = clean_masks(
-            greys, threshold=config.mask_threshold, components=components
-        )
+            greys[..., 0], threshold=config.mask_threshold, components=components
+        ).astype(np.uint8)
         if augment:
             drawn, cleaned = augment(
                 drawn, cleaned, np.random.default_rng([z_seed, batch, _AUGMENTATION])
@@ -178,19 +181,22 @@ def pair_name(index: int) -> str:
 def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -> None:
     """Write images/, masks/, manifest.json and contact_sheet.png, all or nothing.
 
-    The contact sheet shows the first 120 pairs.
+    The contact sheet shows the first 120 pairs. Masks of one class are black and white;
+    those of several have class indices.
 
     Args:
         synthetic: The pairs.
-        manifest: What is known of their provenance; the pairs are added to it.
+        manifest: What is known of their provenance; the pairs are added to it. Its
+            `dataset` names the classes.
         folder: Where the set appears once it is complete.
     """
+    brightest = np.uint8(255 if n_classes(manifest) == 1 else 1)
     with storage.whole_folder(folder) as partial:
         entries = []
         for index, draw in enumerate(synthetic.draws):
             name = f"{pair_name(index)}.png"
             entry = {"name": name, **dataclasses.asdict(draw)}
-            bright = synthetic.masks[index].astype(np.uint8) * np.uint8(255)
+            bright = synthetic.masks[index] * brightest
             for kind, plane in (("image", synthetic.images[index]), ("mask", bright)):
                 path = partial / f"{kind}s" / name
                 storage.write_png(path, plane)
@@ -212,27 +218,51 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
         storage.write_png(partial / "contact_sheet.png", sheet)
 
 
-def read_set(folder: Path) -> tuple[FloatArray, MaskArray]:
+def n_classes(manifest: Mapping[str, Any]) -> int:
+    """The number of classes, without the background, of a set by its manifest."""
+    # A generator of unknown provenance has one class.
+    return len((manifest.get("dataset") or {}).get("classes", LUNGS))
+
+
+def read_set(folder: Path) -> tuple[FloatArray, Labels]:
     """Read the pairs of a set back.
 
     Returns:
-        float32 (n, S, S) images in [0, 255] and bool (n, S, S) masks.
+        float32 (n, S, S) or (n, S, S, 3) images in [0, 255] and uint8 (n, S, S) masks,
+        class indices.
 
     Raises:
         InputError: A file is missing or altered, or the set is empty.
     """
-    entries = storage.read_record(folder / MANIFEST).get("pairs")
-    if not isinstance(entries, list) or not entries:
+    manifest = storage.read_record(folder / MANIFEST)
+    entries, data = manifest.get("pairs"), manifest.get("dataset") or {}
+    if (
+        not isinstance(entries, list)
+        or not entries
+        or not isinstance(data, dict)
+        or not isinstance(data.get("classes", [*LUNGS]), list)
+    ):
         raise InputError(f"{folder / MANIFEST}: is not a manifest of this program")
-    pairs = [_read_pair(folder, index, entry) for index, entry in enumerate(entries)]
+    read = read_color if data.get("channels") == 3 else read_grey
+    classes = n_classes(manifest)
+    pairs = [
+        _read_pair(folder, index, entry, read, classes)
+        for index, entry in enumerate(entries)
+    ]
     images, masks = zip(*pairs, strict=True)
-    shapes = {plane.shape for plane in (*images, *masks)}
+    shapes = {plane.shape[:2] for plane in (*images, *masks)}
     if len(shapes) > 1:
         raise InputError(f"{folder}: images and masks differ in size: {sorted(shapes)}")
     return np.stack(images), np.stack(masks)
 
 
-def _read_pair(folder: Path, index: int, entry: Any) -> tuple[FloatArray, MaskArray]:
+def _read_pair(
+    folder: Path,
+    index: int,
+    entry: Any,
+    read: Callable[[Path], FloatArray],
+    classes: int,
+) -> tuple[FloatArray, Labels]:
     # The name is ours, so that no manifest leads to files elsewhere.
     name = f"{pair_name(index)}.png"
     if not isinstance(entry, dict) or entry.get("name") != name:
@@ -243,7 +273,9 @@ def _read_pair(folder: Path, index: int, entry: Any) -> tuple[FloatArray, MaskAr
     image_path, mask_path = folder / "images" / name, folder / "masks" / name
     _require_unaltered(image_path, entry.get("image_sha256"))
     _require_unaltered(mask_path, entry.get("mask_sha256"))
-    return read_grey(image_path), read_mask(mask_path)
+    if classes > 1:
+        return read(image_path), read_indices(mask_path, classes)
+    return read(image_path), read_mask(mask_path).astype(np.uint8)
 
 
 def _require_unaltered(path: Path, expected: Any) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from tfgansynth.arrays import ByteArray, FloatArray, MaskArray
+from tfgansynth.arrays import ByteArray, FloatArray, Labels, one_hot
 from tfgansynth.synthesis.sampling import Sampler
 
-Segment = Callable[[ByteArray], MaskArray]
-"""uint8 images (m, S, S) -> bool masks (m, S, S)."""
+Segment = Callable[[ByteArray], Labels]
+"""uint8 images (m, S, S[, 3]) -> uint8 masks (m, S, S), class indices."""
 
 
 def is_control(manifest: Mapping[str, Any]) -> bool:
@@ -17,7 +17,7 @@ def is_control(manifest: Mapping[str, Any]) -> bool:
     return manifest.get("kind") == "control"
 
 
-def case_sampler(images: FloatArray, masks: MaskArray) -> Sampler:
+def case_sampler(images: FloatArray, masks: Labels, n_classes: int) -> Sampler:
     """Return a sampler of whole training cases, each as probable as any other.
 
     A set of them is the control of a synthetic set. Pairs that are augmented, or whose
@@ -26,11 +26,12 @@ def case_sampler(images: FloatArray, masks: MaskArray) -> Sampler:
     training cases, is the contribution of the generator.
 
     Args:
-        images: float32 (n, S, S), [0, 255].
-        masks: bool (n, S, S).
+        images: float32 (n, S, S[, 3]), [0, 255].
+        masks: uint8 (n, S, S), class indices.
+        n_classes: Without the background.
     """
     greys = np.rint(images).astype(np.uint8)
-    bright = masks.astype(np.uint8) * np.uint8(255)
+    bright = _bright(masks, n_classes)
 
     def sampler(z: FloatArray) -> tuple[ByteArray, ByteArray]:
         # Rounding may bring a number just below 1 to 1.
@@ -41,11 +42,16 @@ def case_sampler(images: FloatArray, masks: MaskArray) -> Sampler:
     return sampler
 
 
-def relabel(sampler: Sampler, segment: Segment) -> Sampler:
+def relabel(sampler: Sampler, segment: Segment, n_classes: int) -> Sampler:
     """Return a generator of the same images with the masks that `segment` gives."""
 
     def relabelled(z: FloatArray) -> tuple[ByteArray, ByteArray]:
         images, _ = sampler(z)
-        return images, segment(images).astype(np.uint8) * np.uint8(255)
+        return images, _bright(segment(images), n_classes)
 
     return relabelled
+
+
+def _bright(masks: Labels, n_classes: int) -> ByteArray:
+    """Turn label maps (n, S, S) into grey masks (n, S, S, K) of 0 and 255."""
+    return one_hot(masks, n_classes).astype(np.uint8) * np.uint8(255)

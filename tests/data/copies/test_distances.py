@@ -5,14 +5,14 @@ from scipy import ndimage
 
 from tfgansynth.assessment.memorization import nearest
 from tfgansynth.data.copies.distances import Pairs, distances, unit_vectors
-from tfgansynth.data.dataset import images_and_masks
+from tfgansynth.data.dataset import images_and_labels
 from tfgansynth.data.loading import load_phantoms
 
 
 @pytest.fixture(scope="module")
 def phantoms() -> Pairs:
     cases = load_phantoms(24, 11, "both", 128, soft_masks=False).cases
-    return images_and_masks(cases)
+    return images_and_labels(cases)
 
 
 def moved(pairs: Pairs, rows: int, columns: int) -> Pairs:
@@ -108,7 +108,7 @@ def test_small_and_empty_pairs_have_distances() -> None:
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (4, 16, 16))
     images[3] = 80
-    masks = images > 127
+    masks = (images > 127).astype(np.uint8)
     for matrix in distances((images, masks), (images, masks)).values():
         assert np.isfinite(matrix).all()
         np.testing.assert_allclose(np.diag(matrix)[:3], 0, atol=2e-3)
@@ -125,11 +125,11 @@ def test_small_and_empty_pairs_have_distances() -> None:
         ((0, 128, 128),) * 2,
     ],
 )
-def test_images_and_masks_must_fit(
+def test_images_and_labels_must_fit(
     phantoms: Pairs, images: tuple[int, ...], masks: tuple[int, ...]
 ) -> None:
     with pytest.raises(ValueError, match="of one size"):
-        distances(phantoms, (np.zeros(images), np.zeros(masks, np.bool_)))
+        distances(phantoms, (np.zeros(images), np.zeros(masks, np.uint8)))
 
 
 def test_products_of_unit_vectors_are_correlations() -> None:

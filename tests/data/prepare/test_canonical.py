@@ -79,20 +79,46 @@ def test_12_bits_are_loaded_over_the_whole_range(tmp_path: Path) -> None:
     assert dataset.cases[0].image.max() == pytest.approx(4080 / 4095 * 255, abs=0.01)
 
 
-def test_several_classes_are_not_trained_yet(tmp_path: Path) -> None:
+def test_several_classes_in_color_are_loaded(tmp_path: Path) -> None:
+    root = write_pairs(
+        tmp_path / "in", two_classes, lambda i: noise(i, (SIDE, SIDE, 3))
+    )
+    described, _ = run(root, tmp_path / "out", classes=("a=1", "b=2"))
+    dataset = load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
+
+    assert described.channels == dataset.channels == 3
+    assert dataset.classes == ("a", "b")
+    for index, case in enumerate(dataset.cases):
+        assert case.image.shape == (SIDE, SIDE, 3)
+        assert case.coverage.shape == (SIDE, SIDE, 2)
+        np.testing.assert_array_equal(case.labels, two_classes(index))
+    half = load_directory(tmp_path / "out", "both", SIDE // 2, soft_masks=False)
+    for small, case in zip(half.cases, dataset.cases, strict=True):
+        for index in (1, 2):
+            whole = np.count_nonzero(case.labels == index) / 4
+            assert np.count_nonzero(small.labels == index) == pytest.approx(
+                whole, rel=0.2
+            )
+    assert check(tmp_path / "out", "both").text().endswith("no faults")
+
+
+def test_another_class_in_a_mask_is_refused(tmp_path: Path) -> None:
     root = write_pairs(tmp_path / "in", two_classes)
     run(root, tmp_path / "out", classes=("a=1", "b=2"))
+    save(tmp_path / "out/masks/c01.png", two_classes(1) + 1)
 
-    with pytest.raises(InputError, match=r"2 classes \(a, b\); training on several"):
+    with pytest.raises(InputError, match=r"c01\.png: has other values than the cla"):
         load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
-    assert "not available yet" in check(tmp_path / "out", "both").text()
 
 
-def test_negatives_are_not_trained_yet(tmp_path: Path) -> None:
+def test_negatives_are_loaded_if_they_are_listed(tmp_path: Path) -> None:
     root = write_pairs(tmp_path / "in", lambda i: ONE if i else ONE & False)
     run(root, tmp_path / "out", negatives="keep")
+    dataset = load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
 
-    with pytest.raises(InputError, match=r"1 cases with an empty mask \(c00\); train"):
+    assert [int(case.labels.sum()) for case in dataset.cases][:2] == [0, int(ONE.sum())]
+    save(tmp_path / "out/masks/c01.png", ONE & False)
+    with pytest.raises(InputError, match=r"c01\.png: is an empty mask"):
         load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
 
 

@@ -38,7 +38,7 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
     images, masks = read_set(fold / "synthetic")
     cases = make_phantoms(N_TRAINING + N_HELD_OUT, seed=5, size=images.shape[-1])
     planes = np.stack([case.image for case in cases])
-    drawn = np.stack([case.mask for case in cases])
+    drawn = np.stack([case.labels for case in cases]).astype(np.uint8)
     training = planes[:N_TRAINING], drawn[:N_TRAINING]
     held_out = planes[N_TRAINING:], drawn[N_TRAINING:]
     # One planted copy, which the gallery must show first.
@@ -46,7 +46,8 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
 
     rng = np.random.default_rng(0)
     features = rng.normal(0, 1, (3, N_TRAINING, 4))
-    shapes = [shape_table(each, "both") for each in (training[1], masks, held_out[1])]
+    labels = training[1], masks, held_out[1]
+    shapes = [shape_table(each > 0, "both") for each in labels]
     agreed = {
         "synthetic": rng.beta(20, 3, len(images)),
         "real": rng.beta(40, 2, N_HELD_OUT),

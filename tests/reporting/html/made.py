@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfgansynth import pictures
-from tfgansynth.arrays import ByteArray, MaskArray
+from tfgansynth.arrays import ByteArray, Labels
 from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.data.dataset import Identity
 from tfgansynth.data.phantoms.phantom import make_phantoms
@@ -116,7 +116,7 @@ def write_unet(run: Run, regime: Regime, fold: int = 1) -> None:
     images, truths = _pairs(0, N_CASES)
     predictions = np.roll(truths, REGIMES.get(regime, 1), 1)
     rows = [
-        CaseRow(name, measure(prediction, truth))
+        CaseRow(name, measure(prediction > 0, truth > 0))
         for name, prediction, truth in zip(TEST, predictions, truths, strict=True)
     ]
     folder = run.fold(fold) / regime.folder_name
@@ -124,7 +124,7 @@ def write_unet(run: Run, regime: Regime, fold: int = 1) -> None:
     shown = 0, 5, 9
     write_predictions(
         folder / "predictions.npz",
-        Predictions(TEST, predictions, truths, shown, images[list(shown)]),
+        Predictions(TEST, predictions, truths, 1, shown, images[list(shown)]),
     )
     counts = regime.n_real, regime.n_synthetic
     storage.write_text(folder / "cases.csv", cases_to_csv(rows, fold, *counts))
@@ -160,7 +160,7 @@ def write_unet(run: Run, regime: Regime, fold: int = 1) -> None:
 
 
 @functools.cache
-def _pairs(seed: int, count: int = N_SYNTHETIC) -> tuple[ByteArray, MaskArray]:
+def _pairs(seed: int, count: int = N_SYNTHETIC) -> tuple[ByteArray, Labels]:
     cases = make_phantoms(count, seed=seed, size=SIZE)
     images = np.stack([np.rint(case.image) for case in cases]).astype(np.uint8)
-    return images, np.stack([case.mask for case in cases])
+    return images, np.stack([case.labels for case in cases]).astype(np.uint8)

@@ -51,13 +51,13 @@ def test_pixels_come_back() -> None:
 
 
 def test_a_mask_is_black_and_white() -> None:
-    mask = np.eye(SIZE, dtype=np.bool_)
+    mask = np.eye(SIZE, dtype=np.uint8)
 
     np.testing.assert_array_equal(decoded(mask_thumbnail(mask, alt="").src), 255 * mask)
 
 
 def test_an_outline_encloses_its_mask() -> None:
-    mask = np.zeros((SIZE, SIZE), np.bool_)
+    mask = np.zeros((SIZE, SIZE), np.uint8)
     mask[2:6, 3:10] = True
     mask[10:16, 0:4] = True
 
@@ -72,14 +72,14 @@ def test_an_outline_encloses_its_mask() -> None:
 
 
 def test_an_empty_mask_has_no_outline() -> None:
-    assert outline_path(np.zeros((SIZE, SIZE), np.bool_)) == ""
+    assert outline_path(np.zeros((SIZE, SIZE), np.uint8)) == ""
 
 
 def test_samples_are_cut_out_of_their_sheet(tmp_path: Path) -> None:
     images = np.arange(16, dtype=np.uint8).repeat(SIZE * SIZE).reshape(-1, SIZE, SIZE)
     images *= 12
-    masks = np.zeros(images.shape, np.bool_)
-    masks[1, 4:8, 4:8] = True
+    masks = np.zeros(images.shape, np.uint8)
+    masks[1, 4:8, 4:8] = 1
     sheet = pictures.pairs_sheet(images, masks, columns=8)
     storage.write_png(tmp_path / "step-000020.png", sheet)
 

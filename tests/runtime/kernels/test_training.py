@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth.config import Precision
-from tfgansynth.data.dataset import images_and_masks
+from tfgansynth.data.dataset import images_and_labels
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.data.pipelines import LabelledImages, gan_pairs, real_pairs
 from tfgansynth.gan.dcgan import DCGAN
@@ -36,7 +36,7 @@ def phantoms(count: int) -> Any:
 
 def dice_on_test_cases(precision: Precision, seed: int, folder: Path) -> float:
     """Mean Dice on 14 phantoms of a U-Net of the paper's width, trained on 24."""
-    images, masks = images_and_masks(phantoms(44).cases)
+    images, masks = images_and_labels(phantoms(44).cases)
     config = dataclasses.replace(
         PRESETS["fast"].unet,
         depth=2,

@@ -11,7 +11,8 @@ pixels do not hide a copy:
    size in the other image, up to a 16th of the side away in each direction (8 of 128
    pixels), in steps of half a pixel (one pixel of 128).
 
-Masks are compared in the same way; the band-pass leaves their outlines. For a pair, r
+Images in color are compared by their luminance. Masks are compared in the same way as
+images; the band-pass leaves their outlines. For a pair, r
 is the mean of the image's and the mask's correlation at the same shift.
 """
 
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tfgansynth.arrays import FloatArray, resize_area
+from tfgansynth.arrays import FloatArray, Labels, luminance, resize_area
 
 SIDE = 64
 """Images are correlated at this side in pixels, at most."""
@@ -33,8 +34,9 @@ Part = Literal["image", "mask", "pair"]
 PARTS: tuple[Part, ...] = ("image", "mask", "pair")
 """What is compared: images alone, masks alone, or both at once."""
 
-Pairs = tuple[NDArray[Any], NDArray[np.bool_]]
-"""Images (n, S, S) of any number type, [0, 255], and their masks, bool (n, S, S)."""
+Pairs = tuple[NDArray[Any], Labels]
+"""Images (n, S, S) or (n, S, S, 3) of any number type, [0, 255], and their masks, uint8
+(n, S, S), class indices."""
 
 Matrix = NDArray[np.float64]
 
@@ -61,6 +63,9 @@ def distances(training: Pairs, pairs: Pairs) -> dict[Part, Matrix]:
     Raises:
         ValueError: Images and masks are not (n, S, S), n >= 1, of one size and number.
     """
+    training, pairs = (
+        (luminance(images), labels) for images, labels in (training, pairs)
+    )
     shapes = [array.shape for array in (*training, *pairs)]
     sizes = {shape[1:] for shape in shapes}
     squares = all(len(size) == 2 and size[0] == size[1] > 0 for size in sizes)

@@ -77,7 +77,7 @@ def find_duplicates(images: Mapping[str, FloatArray]) -> tuple[DuplicatePair, ..
     This takes about 40 ms of a processor for each image.
 
     Args:
-        images: By case id: float32 (S, S), [0, 255]; sizes may differ.
+        images: By case id: float32 (S, S) or (S, S, 3), [0, 255]; sizes may differ.
 
     Returns:
         The exact pairs, then the near ones; the case named first comes first in

@@ -33,7 +33,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, resize_area
+from tfgansynth.arrays import FloatArray, luminance, resize_area
 from tfgansynth.data.copies.keypoints import (
     SIDE,
     Candidate,
@@ -123,13 +123,13 @@ def compare(images: Sequence[FloatArray]) -> list[Copy]:
     pairs thus connect all copies, but are not all pairs of copies.
 
     Args:
-        images: float32 (H, W), [0, 255]; sizes may differ.
+        images: float32 (H, W) or (H, W, 3), [0, 255]; sizes may differ.
 
     Returns:
         A pair at most once, in order. Pairs that are missing have a score of 0: their
         keypoints agree on no map.
     """
-    planes = [resize_area(image, SIDE) for image in images]
+    planes = [resize_area(luminance(image), SIDE) for image in images]
     candidates = find_candidates(planes)
 
     @functools.lru_cache(maxsize=512)

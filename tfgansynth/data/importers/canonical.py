@@ -7,8 +7,12 @@ RGB) and `masks/` (class indices, 0 is the background). `prepare` writes it.
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+
+from tfgansynth.arrays import FloatArray, Labels
+from tfgansynth.data.importers.stored import read_stored
 from tfgansynth.errors import FileError
 from tfgansynth.runtime.storage import MOST_JSON_BYTES, parse_json, read_bytes
 
@@ -25,7 +29,7 @@ class Description:
     Attributes:
         target: What the masks show, in a word or two.
         classes: Their names, in the order of the indices from 1.
-        channels: 1 for grey, 3 for RGB.
+        channels: Of the images: 1 for grey, 3 for RGB.
         spacing_mm: Distances of rows and columns, if they are the same in all images.
         negatives: Cases whose mask is empty, on purpose.
         made: How it was made: source, layout, options, what was understood.
@@ -34,7 +38,7 @@ class Description:
 
     target: str
     classes: tuple[str, ...]
-    channels: int
+    channels: Literal[1, 3]
     spacing_mm: tuple[float, float] | None
     negatives: tuple[str, ...]
     made: Mapping[str, Any]
@@ -100,3 +104,32 @@ def _description(content: Mapping[str, Any]) -> Description:
         made=dict(content["made"]),
         files=dict(content["files"]),
     )
+
+
+def read_color(path: Path) -> FloatArray:
+    """Read an image of a canonical data set in color: float32 (H, W, 3), [0, 255].
+
+    Raises:
+        InputError: It cannot be read, or is not in color.
+    """
+    stored = read_stored(path)
+    if stored.kind != "color" or stored.pixels.ndim != 3:
+        raise FileError(path, "is not in color, as dataset.json says")
+    most = np.float32(np.iinfo(stored.pixels.dtype).max / 255)
+    return np.asarray(stored.pixels, np.float32) / most
+
+
+def read_indices(path: Path, n_classes: int) -> Labels:
+    """Read a mask of a canonical data set: uint8 (H, W), 0 to `n_classes`.
+
+    Raises:
+        InputError: It cannot be read, or has other values.
+    """
+    pixels = read_stored(path).pixels
+    if pixels.ndim != 2 or pixels.min() < 0 or pixels.max() > n_classes:
+        raise FileError(
+            path,
+            f"has other values than the classes of dataset.json, 0 to {n_classes}; run "
+            "prepare-data again",
+        )
+    return np.asarray(pixels, np.uint8)

@@ -10,7 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from tfgansynth.arrays import FloatArray, MaskArray
+from tfgansynth.arrays import FloatArray, Labels, MaskArray
+from tfgansynth.data.importers.canonical import (
+    Description,
+    read_color,
+    read_indices,
+)
 from tfgansynth.data.importers.images import read_grey, read_jsrt_raw, read_mask
 from tfgansynth.data.lungs import Lungs, select_lungs
 from tfgansynth.errors import Fault, FileError
@@ -52,22 +57,39 @@ class Scan:
         sources: The cases that have an image and a mask, sorted by id.
         faults: Everything that is wrong with names, pairs and links.
         ignored: Files that are not part of the layout.
+        described: What `dataset.json` says, where the data set is canonical.
     """
 
     layout: Layout
     sources: tuple[Source, ...]
     faults: tuple[Fault, ...]
     ignored: tuple[Path, ...] = ()
+    described: Description | None = None
 
 
-def read_image(source: Source) -> FloatArray:
-    """Read the image of a case: float32 (H, W), [0, 255], bones bright.
+def read_image(source: Source, channels: int = 1) -> FloatArray:
+    """Read the image of a case: float32 (H, W), or (H, W, 3) in color, [0, 255].
 
     Raises:
         InputError: The file cannot be read.
     """
+    if channels > 1:
+        return read_color(source.image_path)
     is_raw = source.image_path.suffix.lower() == ".img"
     return read_jsrt_raw(source.image_path) if is_raw else read_grey(source.image_path)
+
+
+def read_labels(
+    source: Source, lungs: Lungs, described: Description | None
+) -> Labels | MaskArray:
+    """Read the mask of a case: the label map of a canonical data set, or one class.
+
+    Raises:
+        InputError: A file cannot be read, or see `read_lungs`.
+    """
+    if described is None:
+        return read_lungs(source, lungs)
+    return read_indices(source.mask_path, len(described.classes))
 
 
 def read_lungs(source: Source, lungs: Lungs) -> MaskArray:

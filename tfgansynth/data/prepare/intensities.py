@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -58,7 +58,7 @@ class Scale:
     low: float
     high: float
     bits: int
-    channels: int
+    channels: Literal[1, 3]
     lines: tuple[str, ...]
 
     def apply(self, pixels: NDArray[Any], *, inverted: bool) -> NDArray[Any]:

@@ -22,7 +22,7 @@ from tfgansynth.data.prepare.intensities import squared
 from tfgansynth.data.prepare.options import Options
 from tfgansynth.data.prepare.planning import Plan
 from tfgansynth.errors import InputError
-from tfgansynth.pictures import caption, grid
+from tfgansynth.pictures import caption, grid, outline
 from tfgansynth.runtime.storage import encode_png
 
 CONTACT_SHEET = "contact-sheet.png"
@@ -32,14 +32,6 @@ Spacing = tuple[float, float]
 _SHEET_CASES = 12
 _SHEET_COLUMNS = 4
 _TILE_PX = 256
-_COLORS = (
-    (64, 220, 120),
-    (255, 92, 92),
-    (90, 160, 255),
-    (255, 200, 60),
-    (220, 120, 255),
-    (80, 230, 230),
-)
 _OWN_COLUMNS = ("case", "patient", "group", "image", "row_mm", "column_mm")
 
 
@@ -223,8 +215,5 @@ def _tile(case: str, image: NDArray[Any], labels: ByteArray) -> ByteArray:
     size = (_TILE_PX, _TILE_PX)
     canvas = np.asarray(cv2.resize(shown, size, interpolation=cv2.INTER_AREA), np.uint8)
     small = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
-    for index in range(1, int(labels.max()) + 1):
-        inside = (small == index).astype(np.uint8)
-        contours, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(canvas, contours, -1, _COLORS[(index - 1) % len(_COLORS)], 1)
-    return caption(canvas, case)
+    drawn = outline(canvas, np.asarray(small, np.uint8), scale=1)
+    return caption(drawn, case)

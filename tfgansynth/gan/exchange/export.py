@@ -125,7 +125,13 @@ class _SampledGenerator(tf.Module):
         rounded = {"nearest": tf.round, "down": tf.floor}[config.pixel_rounding]
         grey = rounded((pairs + 1) * HALF_RANGES[config.pixel_scaling])
         pixels = tf.cast(tf.clip_by_value(grey, 0, 255), tf.uint8)
-        return {"images": pixels[..., 0], "masks": pixels[..., 1]}
+        channels = self._generator.channels
+        images, masks = pixels[..., :channels], pixels[..., channels:]
+        # A single channel or class has no axis of its own.
+        return {
+            name: planes[..., 0] if planes.shape[-1] == 1 else planes
+            for name, planes in (("images", images), ("masks", masks))
+        }
 
 
 def named_weights(generator: Generator) -> dict[str, Any]:
@@ -158,6 +164,8 @@ def export_generator(
         "size": generator.size,
         "policy": generator.policy,
     }
+    if generator.pair_shape[-1] > 2:
+        config |= {"channels": generator.channels, "classes": generator.classes}
     # What is exported runs without our kernels.
     module = _SampledGenerator(generator.standard_layer_copy())
     with storage.whole_folder(folder / "generator") as partial:

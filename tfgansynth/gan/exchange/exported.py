@@ -7,6 +7,7 @@ does the latter.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
@@ -52,15 +53,19 @@ class Exported:
     """A generator to draw from.
 
     Attributes:
-        sample: z, float32 (m, z_dim) in [-1, 1] -> uint8 images and grey masks
-            (m, S, S).
+        sample: z, float32 (m, z_dim) in [-1, 1] -> uint8 images (m, S, S[, 3]) and
+            grey masks (m, S, S, K).
         z_dim: Length of the noise vector.
+        channels: Of the images; those of a SavedModel of unknown provenance are grey.
+        classes: K.
         provenance: What it came from. `generator_sha256` is always there; `dataset`,
             `fold` and `training_cases` are None if it does not say.
     """
 
     sample: Sampler
     z_dim: int
+    channels: int
+    classes: int
     provenance: Provenance
 
 
@@ -106,20 +111,37 @@ def _open_weights(path: Path) -> Exported:
         return generator(z, training=False)
 
     sample = _sampler(pairs, generator.split, path)
-    return Exported(sample, generator.config.z_dim, _checked(provenance, path))
+    return Exported(
+        sample,
+        generator.config.z_dim,
+        generator.channels,
+        generator.classes,
+        _checked(provenance, path),
+    )
 
 
 def _build(config: dict[str, Any], weights: dict[str, NDArray[Any]]) -> Generator:
     """Build a generator from numbers, each of which is checked first."""
     size, policy = config["size"], config["policy"]
+    channels, classes = config.get("channels", 1), config.get("classes", 1)
     numbers = config_of(config["gan"])
     if type(size) is not int or policy not in _POLICIES:
         raise TypeError(f"size {size!r}, policy {policy!r}")
+    if channels not in (1, 3) or type(classes) is not int or not 0 < classes < 256:
+        raise TypeError(f"channels {channels!r}, classes {classes!r}")
     check(Config(gan=numbers, data=DataConfig(size=size), unet=UNetConfig(depth=0)))
     n_weights = sum(array.size for array in weights.values())
     if generator_weights(numbers, size) > n_weights:
         raise ValueError(f"its {n_weights} weights do not fit its sizes")
-    generator = Generator(numbers, size=size, seed=0, policy=policy, name="generator")
+    generator = Generator(
+        numbers,
+        size=size,
+        seed=0,
+        policy=policy,
+        channels=channels,
+        classes=classes,
+        name="generator",
+    )
     _set_weights(generator, weights)
     return generator
 
@@ -154,8 +176,9 @@ def _open_saved_model(path: Path) -> Exported:
         provenance = {**unknown, "generator_sha256": whole}
     else:
         _checked(provenance, path)
-    sample, z_dim = load_saved_model(path)
-    return Exported(sample, z_dim, provenance)
+    channels = (provenance["dataset"] or {}).get("channels", 1)
+    sample, z_dim, classes = load_saved_model(path, channels)
+    return Exported(sample, z_dim, channels, classes, provenance)
 
 
 def _hash_plain(folder: Path) -> dict[str, str]:
@@ -214,12 +237,16 @@ def _probe_isolated(path: Path) -> None:
         ) from fault
 
 
-def load_saved_model(path: Path) -> tuple[Sampler, int]:
+def load_saved_model(path: Path, channels: int = 1) -> tuple[Sampler, int, int]:
     """Load a SavedModel, which is a program, and run what it runs on loading.
 
+    Args:
+        path: Its folder.
+        channels: Of the images in its pairs; all others are classes.
+
     Returns:
-        A function from z, float32 (m, z_dim), to uint8 images and grey masks
-        (m, S, S); and z_dim.
+        A function from z, float32 (m, z_dim), to uint8 images (m, S, S[, 3]) and grey
+        masks (m, S, S, K); z_dim; and K.
 
     Raises:
         InputError: There is none, or it does not have the signature z -> pairs.
@@ -229,6 +256,9 @@ def load_saved_model(path: Path) -> tuple[Sampler, int]:
         function = module.signatures["serving_default"]
         (_, arguments) = function.structured_input_signature
         z_dim = int(arguments["z"].shape[1])
+        classes = int(function.structured_outputs["pairs"].shape[-1]) - channels
+        if classes < 1:
+            raise ValueError("no mask")
     except Exception as fault:  # TensorFlow raises many kinds
         raise InputError(
             f"{path}: is not a SavedModel of a generator, z -> pairs"
@@ -237,14 +267,15 @@ def load_saved_model(path: Path) -> tuple[Sampler, int]:
     def pairs(z: FloatArray) -> Any:
         return function(z=tf.constant(z))["pairs"]
 
-    return _sampler(pairs, split_pair, path), z_dim
+    split = functools.partial(split_pair, channels=channels)
+    return _sampler(pairs, split, path), z_dim, classes
 
 
 def main() -> None:
     """Probe the SavedModel that the command line names: load it and draw once."""
     isolation.limit_memory()
     try:
-        sample, z_dim = load_saved_model(Path(sys.argv[1]))
+        sample, z_dim, _ = load_saved_model(Path(sys.argv[1]))
         sample(np.zeros((2, z_dim), np.float32))
     except (InputError, MemoryError):
         sys.exit(_REFUSED)
@@ -262,7 +293,7 @@ def _sampler(pairs: Callable[[FloatArray], Any], split: Sampler, path: Path) -> 
         except Exception as fault:  # TensorFlow raises many kinds
             raise InputError(f"{path}: cannot be run ({fault})") from fault
         side = drawn.shape[1] if drawn.ndim == 4 else 0
-        if drawn.shape != (len(z), side, side, 2) or not np.isfinite(drawn).all():
+        if drawn.shape[:3] != (len(z), side, side) or not np.isfinite(drawn).all():
             raise InputError(f"{path}: does not give pairs of finite values")
         return split(drawn)
 

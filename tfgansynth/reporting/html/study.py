@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import ByteArray, MaskArray
+from tfgansynth.arrays import ByteArray, Labels
 from tfgansynth.config import Config
 from tfgansynth.data.copies.distances import PARTS
 from tfgansynth.data.dataset import Identity
@@ -71,13 +71,13 @@ class DrawnSet:
 
     Attributes:
         name: Its run and fold, and which set it is.
-        images: uint8 (n, S, S).
-        masks: bool (n, S, S).
+        images: uint8 (n, S, S[, 3]).
+        masks: uint8 (n, S, S), class indices.
     """
 
     name: str
     images: ByteArray
-    masks: MaskArray
+    masks: Labels
     assessment: ShownAssessment | None
 
 

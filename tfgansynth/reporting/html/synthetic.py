@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from tfgansynth.arrays import ByteArray, MaskArray
+from tfgansynth.arrays import ByteArray, Labels
 from tfgansynth.reporting.html.figures import beside_reference
 from tfgansynth.reporting.html.study import DrawnSet, ShownAssessment, ShownFold
 from tfgansynth.reporting.html.thumbnails import (
@@ -75,12 +75,12 @@ def outlined(drawn: DrawnSet) -> list[Thumbnail]:
 
 
 def image_and_mask(
-    pairs: tuple[ByteArray, MaskArray], kind: str
+    pairs: tuple[ByteArray, Labels], kind: str
 ) -> list[tuple[Thumbnail, Thumbnail]]:
     """Show the first images and their masks, in pairs.
 
     Args:
-        pairs: uint8 and bool (n, S, S).
+        pairs: uint8 (n, S, S[, 3]) and masks, uint8 (n, S, S).
         kind: What they are, in words.
     """
     planes = zip(*(each[:_PAIRS_BESIDE] for each in pairs), strict=True)
@@ -109,5 +109,5 @@ def early_and_last(fold: ShownFold) -> tuple[Samples, Samples]:
 def _samples(fold: ShownFold, step: int) -> Samples:
     if step not in fold.samples:
         return 0, []
-    side = fold.synthetic.images.shape[-1]
+    side = fold.synthetic.images.shape[1]
     return step, sample_thumbnails(fold.samples[step], side, _PAIRS_BESIDE)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from skimage.measure import approximate_polygon, find_contours
 
-from tfgansynth.arrays import ByteArray, MaskArray
+from tfgansynth.arrays import ByteArray, Labels, MaskArray
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import storage
 
@@ -44,10 +44,10 @@ def thumbnail(
     *,
     alt: str,
     caption: str = "",
-    truth: MaskArray | None = None,
-    prediction: MaskArray | None = None,
+    truth: Labels | None = None,
+    prediction: Labels | None = None,
 ) -> Thumbnail:
-    """Make a thumbnail of uint8 (S, S) pixels, and outlines of masks bool (S, S)."""
+    """Make a thumbnail of uint8 (S, S[, 3]) pixels, and outlines of masks (S, S)."""
     return Thumbnail(
         src=png_address(storage.encode_png(pixels)),
         side=len(pixels),
@@ -58,9 +58,10 @@ def thumbnail(
     )
 
 
-def mask_thumbnail(mask: MaskArray, *, alt: str) -> Thumbnail:
-    """Make a thumbnail of a mask, bool (S, S)."""
-    return thumbnail(mask.astype(np.uint8) * np.uint8(255), alt=alt)
+def mask_thumbnail(mask: Labels, *, alt: str) -> Thumbnail:
+    """Make a thumbnail of a mask, uint8 (S, S), each class in a grey of its own."""
+    step = 255 // max(int(mask.max()), 1)
+    return thumbnail(mask.astype(np.uint8) * np.uint8(step), alt=alt)
 
 
 def png_address(content: bytes) -> str:
@@ -68,8 +69,17 @@ def png_address(content: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
-def outline_path(mask: MaskArray) -> str:
-    """Draw around a mask, bool (S, S), as the path of an SVG of S x S units."""
+def outline_path(mask: Labels) -> str:
+    """Draw around each class of a mask as the path of an SVG of S x S units.
+
+    Args:
+        mask: uint8 (S, S), class indices, or bool of one class.
+    """
+    indices = range(1, int(mask.max()) + 1)
+    return "".join(_path_around(np.asarray(mask == index)) for index in indices)
+
+
+def _path_around(mask: MaskArray) -> str:
     # A frame of background closes the contours of masks that touch the border.
     around = np.pad(mask, 1).astype(np.float64)
     contours = [

@@ -11,7 +11,6 @@ images.
 
 import dataclasses
 import hashlib
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.assessment.memorization import Audit, PartAudit
-from tfgansynth.assessment.quality import Values, agreement, shape_table
+from tfgansynth.assessment.quality import Values, agreement, class_shapes
 from tfgansynth.data.copies.distances import PARTS, Pairs
+from tfgansynth.data.dataset import LUNGS
 from tfgansynth.data.similarity import perceptual_hash
 from tfgansynth.evaluation import predictions
 from tfgansynth.evaluation.case_rows import cases_to_csv
@@ -66,7 +66,11 @@ def remeasure(
     stored = predictions.read_predictions(path)
     test = list(run.fold(fold).test)
     differences.compare(path, "case_ids", list(stored.case_ids), test)
-    rows = predictions.measure_cases(stored.case_ids, stored.predictions, stored.truths)
+    classes = provenance.dataset.classes
+    differences.compare(path, "classes", stored.n_classes, len(classes))
+    rows = predictions.measure_cases(
+        stored.case_ids, stored.predictions, stored.truths, classes
+    )
     shown = predictions.best_median_worst(rows)
     differences.compare(path, "shown", list(stored.shown), shown)
     for case_id, truth in zip(stored.case_ids, stored.truths, strict=True):
@@ -99,7 +103,8 @@ def recount(
     """Read a set, hash by hash, and count it again.
 
     Returns:
-        float32 (n, S, S) images in [0, 255] and bool (n, S, S) masks.
+        float32 (n, S, S[, 3]) images in [0, 255] and uint8 (n, S, S) masks, class
+        indices.
 
     Raises:
         InputError: A file is missing, altered, or of another form.
@@ -166,7 +171,7 @@ def compare_with_tests(
             tests = predictions.read_predictions(unet.folder / predictions.PREDICTIONS)
             for name, mask in zip(tests.case_ids, tests.truths, strict=True):
                 # A mask of one value has no shape that could be a case's own.
-                if mask.any() and not mask.all():
+                if np.ptp(mask):
                     masks[mask.tobytes()] = name
             for index, image in zip(tests.shown, tests.shown_images, strict=True):
                 images[image.tobytes()] = tests.case_ids[index]
@@ -195,10 +200,12 @@ def reassess(
     images, masks = pairs
     split, training = run.fold(fold), run.training_ids(fold)
     agreed_real = arrays["agreement_real"]
-    shape = tuple(int(side) for side in arrays["shape_synthetic"])
-    bits = np.unpackbits(arrays["segmented_synthetic"], count=math.prod(shape))
-    agreed = agreement(masks, bits.reshape(shape).astype(np.bool_))
-    drawn = shape_table(masks, run.config.lungs)
+    segmented = predictions.unpack_labels(
+        arrays["segmented_synthetic"], arrays["shape_synthetic"]
+    )
+    classes = stage.record["dataset"].get("classes", LUNGS)
+    agreed = agreement(masks, segmented, len(classes))
+    drawn = class_shapes(masks, classes, run.config.lungs)
     learned, held_out = (
         dict(zip(drawn, arrays[f"shapes_{name}"].T, strict=True))
         for name in ("training", "held_out")

@@ -5,6 +5,7 @@ settings, the cases and the identity of each stage, and the identities of what i
 made from: what one file says cannot differ from what the others say.
 """
 
+import dataclasses
 import fnmatch
 import json
 from collections.abc import Collection, Mapping
@@ -89,8 +90,8 @@ def plan_again(run: RunRecord) -> Stages:
 def identity_of(run: RunRecord, recorded: Identity) -> Identity:
     """Which data set a run is on: by its cases, and by name as recorded."""
     hashes = dict(sorted(run.cases.items()))
-    return Identity(
-        recorded.name, recorded.layout, len(hashes), sha256=hash_of_all(hashes)
+    return dataclasses.replace(
+        recorded, n_cases=len(hashes), sha256=hash_of_all(hashes)
     )
 
 
