@@ -26,6 +26,8 @@ from tfgansynth.gan.networks import Discriminator, Generator
 from tfgansynth.presets import PRESETS
 from tfgansynth.segmentation.optimizer import CaffeNesterov, build_optimizer
 from tfgansynth.segmentation.unet import build_unet
+from tfgansynth.synthesis.masks import ClassRule
+from tfgansynth.synthesis.rules import lung_rules
 
 PAPER: dict[str, Any] = {
     "preset": "paper",
@@ -100,6 +102,8 @@ PAPER: dict[str, Any] = {
         "hash_distance": 2,
         "max_draws": 40,
         "mask_threshold": 150,
+        "components": "auto",
+        "fill_holes": "auto",
         "pseudo_label_members": 0,
         "pseudo_label_steps": 20000,
         "augment": "none",
@@ -233,9 +237,7 @@ def test_the_smoke_preset_takes_the_same_path_as_the_fast_one() -> None:
     ("lungs", "components"), [("both", 2), ("left", 1), ("right", 1)]
 )
 def test_a_mask_keeps_one_component_a_lung(lungs: Any, components: int) -> None:
-    config = dataclasses.replace(PRESETS["paper"], lungs=lungs)
-
-    assert config.mask_components == components
+    assert lung_rules(lungs, 1) == (ClassRule(components, 1, fill_holes=True),)
 
 
 def test_the_papers_split_is_83_82_82_test_cases_and_144_145_145_training() -> None:

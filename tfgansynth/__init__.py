@@ -11,7 +11,7 @@ The names below are the public Python API. They are loaded when they are first u
     gan.compile()
     pairs = tgs.real_pairs(fold.training, config)
     gan.fit(tgs.pair_batches(pairs, batch=16), steps_per_epoch=config.gan.steps)
-    synthetic = tgs.draw_set(gan, config)
+    synthetic = tgs.draw_set(gan, config, fold)
 
 `import tfgansynth` also makes our Keras classes known, so that
 `keras.saving.load_model(FILE)` loads models that were saved here.

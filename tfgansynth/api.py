@@ -23,6 +23,7 @@ from tfgansynth.errors import InputError
 from tfgansynth.evaluation.comparisons import CaseResult
 from tfgansynth.evaluation.metrics import mean_metrics, measure_classes
 from tfgansynth.synthesis import sampling
+from tfgansynth.synthesis.rules import fold_rules
 from tfgansynth.synthesis.sampling import SyntheticSet
 
 if TYPE_CHECKING:
@@ -122,7 +123,12 @@ def pair_batches(pairs: FloatArray, *, batch: int, seed: int = 0) -> Any:
 
 
 def draw_set(
-    gan: "DCGAN", config: Config, *, count: int | None = None, seed: int = 0
+    gan: "DCGAN",
+    config: Config,
+    fold: FoldCases,
+    *,
+    count: int | None = None,
+    seed: int = 0,
 ) -> SyntheticSet:
     """Draw a synthetic set: distinct images with clean masks. Paper: IV-B.
 
@@ -130,6 +136,8 @@ def draw_set(
         gan: A trained GAN.
         config: Its `synthesis` says how near-duplicates are found and masks are
             cleaned. Its pseudo-labels and augmentation are not applied.
+        fold: The fold that the GAN was trained on: where the settings say `auto`, masks
+            are cleaned as its training masks are.
         count: Number of pairs; `config.synthesis.count` without it.
         seed: Determines the noise.
 
@@ -149,7 +157,7 @@ def draw_set(
         numbers,
         z_dim=config.gan.z_dim,
         z_seed=seed,
-        components=config.mask_components,
+        rules=fold_rules(config, fold),
     )
 
 

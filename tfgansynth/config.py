@@ -7,6 +7,7 @@ ours. `docs/reference/configuration.md` is made from them.
 """
 
 import dataclasses
+from dataclasses import field
 from typing import Literal
 
 from tfgansynth import ranges
@@ -233,9 +234,8 @@ class SynthesisConfig:
     """From generator to synthetic set.
 
     Also [choice], because the paper does not say: each generated image is compared
-    with all that the set has so far. A pair whose mask is empty is dropped. Of a mask
-    the largest 8-connected components are kept, and holes are background that is not
-    4-connected to the border.
+    with all that the set has so far. A pair whose mask is empty is dropped. Components
+    are 8-connected; holes are background that is not 4-connected to the border.
     """
 
     count: ranges.Cases = 120
@@ -253,6 +253,15 @@ class SynthesisConfig:
     mask_threshold: ranges.GreyLevel = 150
     """Grey value in [1, 255] from which a mask pixel is foreground [paper IV-B]; that
     a pixel of exactly this value is foreground is a [choice]"""
+    components: ranges.Components = field(default="auto", metadata=ranges.OPTIONAL)
+    """Largest components that a mask keeps of a class: `all`, a number, or `auto`: of
+    lungs one a lung [paper IV-B]; of others as many as a training mask of the fold has
+    at most, none smaller than their smallest [choice]"""
+    fill_holes: Literal["auto", "yes", "no"] = field(
+        default="auto", metadata=ranges.OPTIONAL
+    )
+    """Whether holes of a mask are filled. `auto`: of lungs [paper IV-B]; of others,
+    where no training mask of the fold has a hole [choice]"""
     pseudo_label_members: ranges.FewOrNone = 0
     """U-Nets in the pseudo-label ensemble. They are trained on the real cases of
     the fold with classical augmentation, and their mean prediction replaces the
@@ -383,12 +392,3 @@ class Config:
     synthesis: SynthesisConfig = SynthesisConfig()
     unet: UNetConfig = UNetConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-
-    @property
-    def mask_components(self) -> int:
-        """Connected components a clean mask keeps: one a lung.
-
-        The paper keeps "the largest component"; both lungs are two. [paper IV-B,
-        choice]
-        """
-        return 2 if self.lungs == "both" else 1

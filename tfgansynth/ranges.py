@@ -6,6 +6,7 @@ is checked in `config_checks`.
 
 import dataclasses
 import math
+import re
 import typing
 from typing import Annotated, Any
 
@@ -44,10 +45,31 @@ class Range:
         return least if self.below == math.inf else f"{least}, less than {self.below}"
 
 
-def range_of(hint: Any) -> Range | None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Form:
+    """The texts that a setting may have.
+
+    Attributes:
+        pattern: A regular expression of all of them.
+        words: The same in words.
+    """
+
+    pattern: str
+    words: str
+
+    def __contains__(self, text: str) -> bool:
+        """Whether a setting may have this value."""
+        return bool(re.fullmatch(self.pattern, text))
+
+    def __str__(self) -> str:
+        """Return it in words: `auto, or a number`."""
+        return self.words
+
+
+def range_of(hint: Any) -> Range | Form | None:
     """Return the range in an annotation, also of a tuple's numbers or beside None."""
     for part in typing.get_args(hint):
-        found = part if isinstance(part, Range) else range_of(part)
+        found = part if isinstance(part, Range | Form) else range_of(part)
         if found:
             return found
     return None
@@ -88,6 +110,9 @@ Temperature = Annotated[float, Range(0.01, below=101)]
 """Below, all of a mixture is one code; above, all codes have equal shares."""
 Margin = Annotated[float, Range(0, below=1, open=True)]
 """Of differences of Dice."""
+Components = Annotated[
+    str, Form("auto|all|[1-9][0-9]{0,8}", "`auto`, `all`, or a number, 1 or more")
+]
 GreyLevel = Annotated[int, Range(1, below=256)]
 HashDistance = Annotated[int, Range(0, below=32)]
 """Hashes of unlike images differ in 32 bits of 64, on average."""

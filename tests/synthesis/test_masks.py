@@ -3,26 +3,45 @@ import pytest
 from scipy import ndimage
 
 from tfgansynth.arrays import ByteArray, MaskArray
-from tfgansynth.synthesis.masks import (
-    clean_mask,
-    clean_masks,
-    fill_holes,
-    largest_components,
-)
+from tfgansynth.synthesis import masks
+from tfgansynth.synthesis.masks import ClassRule, clean_labels, clean_masks
+
+ALL = ClassRule(None, fill_holes=False)
 
 
 def mask_of(*rows: str) -> MaskArray:
     return np.array([[pixel == "#" for pixel in row] for row in rows])
 
 
+def labels_of(*rows: str) -> ByteArray:
+    return np.array([[int(pixel) for pixel in row] for row in rows], np.uint8)
+
+
 def grey_of(mask: MaskArray) -> ByteArray:
     return np.where(mask, 255, 0).astype(np.uint8)
+
+
+def clean_mask(grey: ByteArray, *, threshold: int, components: int) -> MaskArray:
+    """Clean the mask of one class by the paper's rule."""
+    rules = [ClassRule(components)]
+    return clean_masks(grey[None, ..., None], rules, threshold=threshold)[0] > 0
+
+
+def clean(labels: ByteArray, *rules: ClassRule) -> ByteArray:
+    return clean_labels(labels[None], rules)[0]
+
+
+def largest_components(mask: MaskArray, components: int) -> MaskArray:
+    return masks.largest_components(mask, ClassRule(components))
+
+
+def fill_holes(mask: MaskArray) -> MaskArray:
+    return clean(mask.astype(np.uint8), ClassRule(None)) > 0
 
 
 def test_pixel_equal_to_the_threshold_belongs_to_the_mask() -> None:
     grey = np.array([[149, 150, 151]], dtype=np.uint8)
     cleaned = clean_mask(grey, threshold=150, components=1)
-    assert cleaned.dtype == np.bool_
     assert cleaned.tolist() == [[False, True, True]]
 
 
@@ -152,35 +171,115 @@ def test_input_is_left_as_it_was() -> None:
     np.testing.assert_array_equal(grey, before)
 
 
-def test_stack_is_cleaned_mask_by_mask() -> None:
+def test_masks_of_one_class_are_those_of_earlier_versions_to_the_bit() -> None:
     rng = np.random.default_rng(5)
-    greys = rng.integers(0, 256, size=(4, 12, 10), dtype=np.uint8)
+    greys = np.stack(
+        [
+            ndimage.gaussian_filter(rng.random((48, 40)) * 255, spread).astype(np.uint8)
+            for spread in (0.0, 0.5, 1.0, 1.5, 2.0) * 8
+        ]
+    )
     greys[2] = 0
-    cleaned = clean_masks(greys, threshold=120, components=2)
-    assert cleaned.shape == greys.shape
-    assert cleaned.dtype == np.bool_
-    assert cleaned.any(axis=(1, 2)).tolist() == [True, True, False, True]
-    for grey, mask in zip(greys, cleaned, strict=True):
-        alone = clean_mask(grey, threshold=120, components=2)
-        np.testing.assert_array_equal(mask, alone)
+    for components in (1, 2, 5):
+        cleaned = clean_masks(greys[..., None], [ClassRule(components)], threshold=126)
+        assert cleaned.shape == greys.shape
+        assert cleaned.dtype == np.uint8
+        assert not cleaned[2].any()
+        for grey, labels in zip(greys, cleaned, strict=True):
+            # What `clean_mask` did before there were rules.
+            numbers, count = ndimage.label(grey >= 126, np.ones((3, 3)))
+            sizes = np.bincount(numbers.ravel(), minlength=count + 1)[1:]
+            by_size = np.argsort(-sizes, kind="stable") + 1
+            kept = np.isin(numbers, by_size[:components])
+            expected = ndimage.binary_fill_holes(kept)
+            np.testing.assert_array_equal(labels, expected.astype(np.uint8))
+
+
+def test_the_class_of_the_largest_grey_value_wins_a_pixel() -> None:
+    greys = np.array([[[[200, 190], [170, 220], [180, 180], [149, 140]]]], np.uint8)
+    cleaned = clean_masks(greys, [ALL, ALL], threshold=150)
+    # Of equal values the first counts; below the threshold the background stays.
+    assert cleaned.tolist() == [[[1, 2, 1, 0]]]
+
+
+def test_each_class_has_its_own_rule() -> None:
+    labels = labels_of(
+        "1110222",
+        "1010002",
+        "1110030",
+        "0000000",
+        "1022033",
+    )
+    rules = ClassRule(1), ClassRule(None, least_px=3, fill_holes=False), ClassRule(1)
+    # The second component of class 1 goes, the small one of class 2, the single pixel
+    # of class 3; and the hole of class 1 is filled.
+    expected = labels_of(
+        "1110222",
+        "1110002",
+        "1110000",
+        "0000000",
+        "0000033",
+    )
+    np.testing.assert_array_equal(clean(labels, *rules), expected)
+    np.testing.assert_array_equal(clean(expected, *rules), expected)
+
+
+def test_a_filled_hole_takes_no_pixel_of_another_class() -> None:
+    labels = labels_of(
+        "111111",
+        "100001",
+        "102201",
+        "102201",
+        "111111",
+    )
+    filled = labels_of(
+        "111111",
+        "111111",
+        "112211",
+        "112211",
+        "111111",
+    )
+    np.testing.assert_array_equal(clean(labels, ClassRule(1), ClassRule(1)), filled)
+    np.testing.assert_array_equal(clean(labels, ALL, ClassRule(1)), labels)
+
+
+@pytest.mark.parametrize(("outer", "inner"), [("1", "2"), ("2", "1")])
+def test_a_hole_in_two_classes_goes_to_the_inner_one(outer: str, inner: str) -> None:
+    rings = ["ooooooo", "oiiiiio", "oi   io", "oiiiiio", "ooooooo"]
+
+    def drawn(hole: str) -> ByteArray:
+        made = str.maketrans({"o": outer, "i": inner, " ": hole})
+        return labels_of(*(row.translate(made) for row in rings))
+
+    both = ClassRule(1), ClassRule(1)
+    np.testing.assert_array_equal(clean(drawn("0"), *both), drawn(inner))
+
+
+def test_specks_are_dropped_below_the_least_area() -> None:
+    mask = mask_of("###.#", "....#", ".....", "#....")
+    kept = masks.largest_components(mask, ClassRule(None, least_px=2))
+    np.testing.assert_array_equal(kept, mask_of("###.#", "....#", ".....", "....."))
+    one = masks.largest_components(mask, ClassRule(1, least_px=4))
+    assert not one.any()
 
 
 def test_empty_stack_gives_an_empty_stack() -> None:
-    greys = np.zeros((0, 12, 10), dtype=np.uint8)
-    assert clean_masks(greys, threshold=120, components=2).shape == (0, 12, 10)
+    greys = np.zeros((0, 12, 10, 1), dtype=np.uint8)
+    assert clean_masks(greys, [ALL], threshold=120).shape == (0, 12, 10)
 
 
 def test_wrong_use_is_named() -> None:
-    grey = np.zeros((4, 4), dtype=np.uint8)
+    grey = np.zeros((1, 4, 4, 2), dtype=np.uint8)
+    rules = [ALL, ALL]
     with pytest.raises(ValueError, match="uint8, got float32"):
-        clean_mask(grey.astype(np.float32), threshold=150, components=1)
-    with pytest.raises(ValueError, match=r"\(H, W\), got shape \(1, 4, 4\)"):
-        clean_mask(grey[None], threshold=150, components=1)
-    with pytest.raises(ValueError, match=r"\(n, H, W\), got shape \(4, 4\)"):
-        clean_masks(grey, threshold=150, components=1)
+        clean_masks(grey.astype(np.float32), rules, threshold=150)
+    with pytest.raises(ValueError, match=r"H, W, 2\), got shape \(4, 4, 2\)"):
+        clean_masks(grey[0], rules, threshold=150)
+    with pytest.raises(ValueError, match=r"H, W, 1\), got shape \(1, 4, 4, 2\)"):
+        clean_masks(grey, [ALL], threshold=150)
     with pytest.raises(ValueError, match="got 0"):
-        clean_mask(grey, threshold=0, components=1)
+        clean_masks(grey, rules, threshold=0)
     with pytest.raises(ValueError, match="got 256"):
-        clean_mask(grey, threshold=256, components=1)
-    with pytest.raises(ValueError, match="at least 1 component to keep, got 0"):
-        clean_mask(grey, threshold=150, components=0)
+        clean_masks(grey, rules, threshold=256)
+    with pytest.raises(ValueError, match="at least 1 component, got 0"):
+        clean_masks(grey, [ALL, ClassRule(0)], threshold=150)

@@ -11,6 +11,7 @@ from tfgansynth.config import SynthesisConfig
 from tfgansynth.data.similarity import perceptual_hash
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import storage
+from tfgansynth.synthesis.masks import ClassRule
 from tfgansynth.synthesis.sampling import (
     SyntheticSet,
     draw_set,
@@ -23,6 +24,7 @@ from tfgansynth.synthesis.sampling import (
 SIDE = 32
 Z_DIM = 6
 CONFIG = SynthesisConfig(count=5, batch=4, max_draws=4)
+RULES = [ClassRule(2)]
 
 
 def smooth_image(seed: int) -> ByteArray:
@@ -32,7 +34,7 @@ def smooth_image(seed: int) -> ByteArray:
 
 
 def grey_mask(seed: int) -> ByteArray:
-    """Two blobs that clean_mask keeps and a speck that it drops."""
+    """Two blobs that are kept and a speck that it drops."""
     grey = np.full((SIDE, SIDE), 20, np.uint8)
     top = 4 + seed % 8
     grey[top : top + 16, 3:12] = 200
@@ -80,7 +82,8 @@ def draw(
     components: int = 2,
     config: SynthesisConfig = CONFIG,
 ) -> SyntheticSet:
-    return draw_set(source, config, z_dim=Z_DIM, z_seed=z_seed, components=components)
+    rules = [ClassRule(components)]
+    return draw_set(source, config, z_dim=Z_DIM, z_seed=z_seed, rules=rules)
 
 
 def test_noise_is_uniform_and_each_batch_a_stream_of_its_own() -> None:
@@ -130,7 +133,7 @@ def test_image_and_mask_are_deformed_as_one_and_before_they_are_filtered() -> No
         CONFIG,
         z_dim=Z_DIM,
         z_seed=0,
-        components=2,
+        rules=RULES,
         augment=turn,
         agrees=agrees,
     )
@@ -463,7 +466,7 @@ def test_only_agreeing_pairs_are_taken_and_others_do_not_stand_in_their_way() ->
     config = dataclasses.replace(CONFIG, count=4)
     # The first does not agree, the same image does when it comes again.
     source = Scripted([1, 2, -3, 4, 1, 2, 5, 6])
-    found = draw_set(source, config, z_dim=Z_DIM, z_seed=0, components=2, agrees=agrees)
+    found = draw_set(source, config, z_dim=Z_DIM, z_seed=0, rules=RULES, agrees=agrees)
     assert asked == [4, 4]
     assert [(d.batch, d.index) for d in found.draws] == [(0, 1), (0, 3), (1, 0), (1, 2)]
     assert (found.n_drawn, found.n_disagreeing) == (7, 1)
@@ -476,7 +479,7 @@ def test_too_few_that_agree_end_the_drawing() -> None:
 
     config = dataclasses.replace(CONFIG, min_agreement=0.9)
     with pytest.raises(InputError, match=r"only 0 of 20 .* \(20 disagree, 0 almost"):
-        draw_set(sampler, config, z_dim=Z_DIM, z_seed=0, components=2, agrees=agrees)
+        draw_set(sampler, config, z_dim=Z_DIM, z_seed=0, rules=RULES, agrees=agrees)
 
 
 def test_a_set_of_several_classes_in_color_comes_back(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def export_generator(options: ExportGenerator) -> None:
     from tfgansynth.records.reading import read_identity
     from tfgansynth.reporting.cards.cards import model_card
     from tfgansynth.reporting.cards.findings import findings_of_generator
+    from tfgansynth.synthesis.rules import fold_rules
 
     experiment, config = part.experiment, part.experiment.config
     fold = experiment.fold(options.fold)
@@ -55,7 +56,7 @@ def export_generator(options: ExportGenerator) -> None:
         provenance=from_json(GeneratorProvenance, provenance, folder),
         size=config.data.size,
         mask_threshold=config.synthesis.mask_threshold,
-        mask_components=config.mask_components,
+        mask_rules=fold_rules(config, fold),
         freezing=report,
         seconds=run.timings.get(stage),
         machines=run.attempts(stage),

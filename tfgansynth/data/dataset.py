@@ -138,6 +138,11 @@ class Identity:
         """Whether these are the paper's radiographs, JSRT with SCR masks."""
         return self.layout == "jsrt"
 
+    @property
+    def is_lungs(self) -> bool:
+        """Whether the masks show lungs."""
+        return self.layout != "folder"
+
     def record(self) -> dict[str, Any]:
         """Render as plain values for JSON; what has its default is left out."""
         values = dataclasses.asdict(self) | {"classes": list(self.classes)}
@@ -176,6 +181,11 @@ class Dataset:
     def case_ids(self) -> tuple[str, ...]:
         """The ids of all cases, sorted."""
         return tuple(case.case_id for case in self.cases)
+
+    @property
+    def is_lungs(self) -> bool:
+        """Whether the masks show lungs."""
+        return self.layout != "folder"
 
     @property
     def identity(self) -> Identity:

@@ -83,6 +83,7 @@ class FoldCases:
         test: Cases for the final evaluation only.
         unused: Training cases that the reduced data set leaves out, which no network
             uses. There are none in the full data set.
+        is_lungs: Whether the masks show lungs.
     """
 
     number: int
@@ -90,6 +91,7 @@ class FoldCases:
     validation: tuple[Case, ...]
     test: HeldOutTestSet
     unused: tuple[Case, ...] = ()
+    is_lungs: bool = False
 
 
 def select_fold(dataset: Dataset, fold: Fold, *, reduced: bool) -> FoldCases:
@@ -102,4 +104,5 @@ def select_fold(dataset: Dataset, fold: Fold, *, reduced: bool) -> FoldCases:
         validation=dataset.select(fold.validation),
         test=HeldOutTestSet(dataset.select(fold.test)),
         unused=dataset.select(left_out),
+        is_lungs=dataset.is_lungs,
     )

@@ -27,6 +27,7 @@ from tfgansynth.experiment.plan import RequestOf, plan
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.records import converter
 from tfgansynth.records.runs import Split
+from tfgansynth.synthesis.rules import require_recovery
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ class ExperimentData:
         Data and target of the configuration must be those loaded.
 
         Raises:
-            InputError: There are too few cases, or duplicates across the split.
+            InputError: There are too few cases, duplicates across the split, or
+                masks would be cleaned by a rule that harms real ones.
         """
         dataset = self.dataset
         folds = make_folds(dataset.case_ids, config.data, config.seed)
@@ -114,6 +116,8 @@ class ExperimentData:
         reduced = config.reduced
         hashes = [hash_fold(fold, self.cases, reduced=reduced) for fold in folds]
         opened = [select_fold(dataset, fold, reduced=reduced) for fold in folds]
+        for each in opened:
+            require_recovery(config, each)
         return Experiment(
             run=Run(root, config),
             splits=Splits(dataset.identity, tuple(hashes), crossings),

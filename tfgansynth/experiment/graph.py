@@ -27,6 +27,7 @@ from tfgansynth.records.regimes import (
     synthesis_config,
 )
 from tfgansynth.seeds import derive_seed
+from tfgansynth.synthesis.rules import planned_components
 
 _FEWEST_CASES = 3
 """Training cases that an audit for copies needs: fewer have no distances to compare."""
@@ -234,6 +235,7 @@ class FoldPlanner:
             needs += self.cross_fit()
         needs += self.pseudo_labels()
         seed = self._seed("synthesis")
+        components = planned_components(config, self._splits.data)
         return self._add(
             Kind.SET,
             set_name(kind),
@@ -241,8 +243,8 @@ class FoldPlanner:
                 "kind": kind,
                 "z_dim": config.gan.z_dim,
                 "z_seed": seed,
-                "mask_components": config.mask_components,
-                "synthesis": dataclasses.asdict(synthesis_config(config, kind)),
+                **({"mask_components": components} if components else {}),
+                "synthesis": to_json(synthesis_config(config, kind)),
                 **self._augmentation(config.synthesis.augment),
                 "training_cases": self._training,
             },

@@ -316,9 +316,10 @@ def _unmixable(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     that only one of two versions of this program has. Others bear on some stages only.
     """
     ours, theirs = _flat(ours), _flat(theirs)
-    for name in ours.keys() & theirs.keys():
+    for name in (ours.keys() & theirs.keys()) | _LEFT_OUT:
         if name.startswith(_MIXABLE):
-            del ours[name], theirs[name]
+            ours.pop(name, None)
+            theirs.pop(name, None)
     return list(differences(ours, theirs))
 
 
@@ -331,6 +332,14 @@ def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{name}"] = value
     return found
+
+
+_LEFT_OUT = frozenset(
+    f"config.{name}"
+    for name in _flat(dataclasses.asdict(Config())).keys()
+    - _flat(converter.to_json(Config())).keys()
+)
+"""Settings that `config.json` leaves out where they have their default."""
 
 
 def _changed_cases(now: CaseHashes, then: CaseHashes) -> list[str]:

@@ -25,6 +25,7 @@ from tfgansynth.experiment.plan import Request
 from tfgansynth.gan.exchange.exported import Exported, Provenance, open_exported
 from tfgansynth.gan.training import load_gan
 from tfgansynth.records import files
+from tfgansynth.records.converter import to_json
 from tfgansynth.records.regimes import (
     SetKind,
     cross_fit_config,
@@ -39,6 +40,7 @@ from tfgansynth.segmentation.ensembles import (
     PseudoLabelEnsemble,
     load_networks,
 )
+from tfgansynth.synthesis.rules import fold_rules, rules_to_text
 from tfgansynth.synthesis.sampling import (
     MANIFEST,
     Filter,
@@ -183,7 +185,9 @@ def _write_set(
 ) -> None:
     config, sampler, agrees = experiment.config, source.sampler, None
     synthesis = dataclasses.replace(config.synthesis, count=count)
-    manifest = {**source.provenance, **record}
+    manifest, rules = {**source.provenance, **record}, fold_rules(config, fold)
+    if "mask_components" not in manifest:
+        manifest["mask_rules"] = to_json(rules)
     pseudo = _load_pseudo_label_ensemble(experiment, fold)
     if pseudo:
         sampler = relabel(sampler, pseudo.segment, len(experiment.data.classes))
@@ -195,7 +199,7 @@ def _write_set(
         synthesis,
         z_dim=source.z_dim,
         z_seed=record["z_seed"],
-        components=config.mask_components,
+        rules=rules,
         augment=switched(augment_set, synthesis.augment, config.augmentation),
         agrees=agrees,
     )
@@ -209,6 +213,7 @@ def _write_set(
         manifest["cross_fit"] = cross_fitted.hashes
         dropped += f", {synthetic.n_disagreeing} that disagree"
     write_set(synthetic, manifest, folder)
+    print(f"MASKS: {rules_to_text(rules)}")
     heading = "CONTROL" if is_control(manifest) else "SYNTHETIC SET"
     print(
         f"{heading}: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "

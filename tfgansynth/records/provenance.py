@@ -17,6 +17,7 @@ from tfgansynth.data.lungs import Lungs
 from tfgansynth.ranges import optional
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Attempt, MachineFacts
+from tfgansynth.synthesis.masks import ClassRule
 
 if TYPE_CHECKING:
     from tfgansynth.gan.exchange.export import FreezingReport
@@ -130,7 +131,6 @@ class SetManifest(GeneratorProvenance):
 
     Attributes:
         z_seed: Determines all noise.
-        mask_components: Components that a clean mask keeps at most.
         drawn: Pairs drawn in all.
         dropped_as_almost_identical: Pairs dropped by their perceptual hash.
         dropped_for_an_empty_mask: Pairs dropped as nothing of their mask was left.
@@ -146,10 +146,11 @@ class SetManifest(GeneratorProvenance):
         dropped_for_disagreement: Pairs dropped by it.
         audited_manifest_sha256: Of the set that this one is what is left of.
         dropped_by_the_audit: Pairs that the audit has dropped.
+        mask_components: By the paper's rule: components that a clean mask keeps.
+        mask_rules: By any other: what it keeps, by class.
     """
 
     z_seed: int
-    mask_components: int
     synthesis: SynthesisConfig
     drawn: int
     dropped_as_almost_identical: int
@@ -166,6 +167,13 @@ class SetManifest(GeneratorProvenance):
     dropped_for_disagreement: int = optional(0)
     audited_manifest_sha256: str | None = optional(None)
     dropped_by_the_audit: tuple[DroppedPair, ...] = optional(())
+    mask_components: int | None = optional(None)
+    mask_rules: tuple[ClassRule, ...] = optional(())
+
+    @property
+    def rules(self) -> tuple[ClassRule, ...]:
+        """What a clean mask keeps, by class."""
+        return self.mask_rules or (ClassRule(self.mask_components),)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +183,7 @@ class GeneratorFacts:
     Attributes:
         size: Side of the images in pixels.
         mask_threshold: Grey value from which the run takes a mask pixel for foreground.
-        mask_components: Components that a clean mask keeps at most.
+        mask_rules: What a clean mask keeps, by class.
         freezing: What freezing its moments changed.
         seconds: What its training took, over all attempts; None if unknown.
         machines: On what it was trained, attempt by attempt.
@@ -184,7 +192,7 @@ class GeneratorFacts:
     provenance: GeneratorProvenance
     size: int
     mask_threshold: int
-    mask_components: int
+    mask_rules: tuple[ClassRule, ...]
     freezing: "FreezingReport"
     seconds: float | None = None
     machines: Sequence[tuple[Attempt, MachineFacts]] = ()

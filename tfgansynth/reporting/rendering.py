@@ -8,6 +8,7 @@ from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
 from tfgansynth.reporting.grids import escaped, passed, span, to_text
 from tfgansynth.reporting.tables import mean_sd
 from tfgansynth.runtime.progress import duration
+from tfgansynth.synthesis.rules import rules_to_text
 
 # No HTML: only the cells of Markdown are escaped, by `cell`.
 _ENVIRONMENT = Environment(
@@ -24,6 +25,7 @@ _ENVIRONMENT.globals |= {
     "mean_sd": mean_sd,
     "passed": passed,
     "phantom_warning": PHANTOM_WARNING,
+    "rules_to_text": rules_to_text,
     "span": span,
     "to_text": to_text,
 }

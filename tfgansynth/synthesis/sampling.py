@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tfgansynth.data.importers.images import read_grey, read_mask
 from tfgansynth.data.similarity import DistinctFilter
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import storage
-from tfgansynth.synthesis.masks import clean_masks
+from tfgansynth.synthesis.masks import ClassRule, clean_masks
 
 _SHEET_COLUMNS = 15
 _SHEET_PAIRS = 120
@@ -95,7 +95,7 @@ def draw_set(
     *,
     z_dim: int,
     z_seed: int,
-    components: int,
+    rules: Sequence[ClassRule],
     augment: Augmentation | None = None,
     agrees: Filter | None = None,
 ) -> SyntheticSet:
@@ -106,7 +106,7 @@ def draw_set(
         config: The synthetic set's numbers.
         z_dim: Length of the noise vector.
         z_seed: Determines all noise.
-        components: Connected components that a clean mask keeps.
+        rules: What a clean mask keeps of each class.
         augment: Changes a batch of images and masks at random.
         agrees: Tells whose image and mask agree; only those are taken, and a pair
             that is not taken does not stand in the way of one almost identical.
@@ -139,9 +139,7 @@ def draw_set(
                 "--seed, or ask for fewer"
             )
         drawn, greys = sampler(draw_z(z_seed, batch, config.batch, z_dim))
-        cleaned = clean_masks(
-            greys[..., 0], threshold=config.mask_threshold, components=components
-        ).astype(np.uint8)
+        cleaned = clean_masks(greys, rules, threshold=config.mask_threshold)
         if augment:
             drawn, cleaned = augment(
                 drawn, cleaned, np.random.default_rng([z_seed, batch, _AUGMENTATION])

@@ -24,6 +24,7 @@ from tfgansynth.records.provenance import GeneratorFacts
 from tfgansynth.records.runs import Attempt, MachineFacts
 from tfgansynth.reporting.cards.cards import model_card
 from tfgansynth.reporting.cards.findings import CardFindings
+from tfgansynth.synthesis.masks import ClassRule
 
 MACHINE = MachineFacts(
     processor="A Processor",
@@ -40,7 +41,7 @@ FACTS = GeneratorFacts(
     provenance=GENERATOR,
     size=SIZE,
     mask_threshold=100,
-    mask_components=2,
+    mask_rules=(ClassRule(2),),
     freezing=REPORT,
     seconds=3725.4,
     machines=[
@@ -103,7 +104,7 @@ def test_the_card_says_what_the_model_came_from_and_its_limits() -> None:
         "1024 noise vectors",
         "3.46 of 255 grey",
         "98.76% of mask pixels agree",
-        "threshold them at 100, keep the largest components (at most 2), fill holes",
+        "threshold them at 100, keep the 2 largest components, fill holes",
         "no basis for a diagnosis",
         "A SavedModel is a program: load only those from people you trust",
         "has the same weights and no program",

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from tfgansynth.assessment.memorization import Audit, PartAudit
 from tfgansynth.assessment.quality import Values, agreement, class_shapes
+from tfgansynth.config import Config
 from tfgansynth.data.copies.distances import PARTS, Pairs
 from tfgansynth.data.dataset import LUNGS
 from tfgansynth.data.similarity import perceptual_hash
@@ -36,6 +37,8 @@ from tfgansynth.reporting.verification.stages import Stages, identity_of
 from tfgansynth.runtime import storage
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation import history
+from tfgansynth.synthesis.masks import clean_labels
+from tfgansynth.synthesis.rules import Rules, lung_rules, rules_to_text, with_settings
 from tfgansynth.synthesis.sampling import MANIFEST, pair_name, read_set
 
 Truths = dict[tuple[str, str], str]
@@ -128,6 +131,7 @@ def recount(
         min_agreement=config.synthesis.min_agreement if is_filtered else None,
         audited_manifest_sha256=None,
         dropped_by_the_audit=(),
+        mask_rules=_rules(manifest, stage, config),
         pairs=tuple(
             dataclasses.replace(entry, perceptual_hash=found)
             for entry, found in zip(manifest.pairs, hashes, strict=True)
@@ -152,12 +156,30 @@ def recount(
     n_drawn = last.batch * config.synthesis.batch + last.index + 1
     differences.compare(path, "drawn", manifest.drawn, n_drawn)
     names = {f"{pair_name(index)}.png" for index in range(len(images))}
+    if config.synthesis.augment == "none":
+        labels = masks.astype(np.uint8)
+        altered = clean_labels(labels, manifest.rules) != labels
+        for index in np.flatnonzero(altered.any(axis=(1, 2))).tolist():
+            words = f"is no mask that was cleaned ({rules_to_text(manifest.rules)})"
+            differences.fault(folder / f"masks/{pair_name(index)}.png", words)
     for part in ("images", "masks"):
         for extra in sorted({path.name for path in (folder / part).iterdir()} - names):
             differences.fault(folder / part / extra, "is not in the manifest")
         # Each file has a hash, and so has the manifest.
         differences.files.update(folder / part / name for name in names)
     return images, masks
+
+
+def _rules(manifest: SetManifest, stage: PlannedStage, config: Config) -> Rules:
+    """The rules of a set that its manifest should have, beside the planned ones.
+
+    What was learned from training masks is taken as the manifest has it.
+    """
+    if "mask_components" in stage.record:
+        return ()
+    is_lungs = manifest.dataset.is_lungs
+    auto = lung_rules(config.lungs, 1) if is_lungs else manifest.mask_rules[:1]
+    return with_settings(auto, config.synthesis)
 
 
 def compare_with_tests(
