@@ -24,11 +24,13 @@ def grey_of(mask: MaskArray) -> ByteArray:
 def clean_mask(grey: ByteArray, *, threshold: int, components: int) -> MaskArray:
     """Clean the mask of one class by the paper's rule."""
     rules = [ClassRule(components)]
-    return clean_masks(grey[None, ..., None], rules, threshold=threshold)[0] > 0
+    cleaned = clean_masks(grey[None, ..., None], rules, threshold=threshold)
+    return cleaned[0] > 0
 
 
 def clean(labels: ByteArray, *rules: ClassRule) -> ByteArray:
-    return clean_labels(labels[None], rules)[0]
+    (cleaned,) = clean_labels(labels[None], rules)
+    return np.asarray(cleaned)
 
 
 def largest_components(mask: MaskArray, components: int) -> MaskArray:
