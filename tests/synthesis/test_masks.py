@@ -25,7 +25,7 @@ def clean_mask(grey: ByteArray, *, threshold: int, components: int) -> MaskArray
     """Clean the mask of one class by the paper's rule."""
     rules = [ClassRule(components)]
     cleaned = clean_masks(grey[None, ..., None], rules, threshold=threshold)
-    return cleaned[0] > 0
+    return np.asarray(cleaned[0] > 0)
 
 
 def clean(labels: ByteArray, *rules: ClassRule) -> ByteArray:

@@ -177,8 +177,9 @@ def _rules(manifest: SetManifest, stage: PlannedStage, config: Config) -> Rules:
     """
     if "mask_components" in stage.record:
         return ()
-    is_lungs = manifest.dataset.is_lungs
-    auto = lung_rules(config.lungs, 1) if is_lungs else manifest.mask_rules[:1]
+    auto = lung_rules(config.lungs, 1)
+    if not manifest.dataset.is_lungs:
+        auto = manifest.mask_rules or auto
     return with_settings(auto, config.synthesis)
 
 
