@@ -33,6 +33,7 @@ def test_presets_are_possible_and_read_back(preset: str) -> None:
     [
         ("synthesis", "pseudo_label_members", HUGE),
         ("synthesis", "mask_threshold", 300),
+        ("synthesis", "components", "0"),
         ("data", "size", HUGE),
         ("data", "folds", 2**40),
         ("evaluation", "cross_fit_splits", 0),
