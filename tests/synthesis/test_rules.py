@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from tfgansynth.arrays import ByteArray, MaskArray
 from tfgansynth.config import Config, SynthesisConfig
-from tfgansynth.data.dataset import Case
+from tfgansynth.data.dataset import Case, Identity, Layout
 from tfgansynth.data.held_out import FoldCases, HeldOutTestSet
 from tfgansynth.errors import InputError
 from tfgansynth.synthesis.masks import ClassRule, clean_masks
@@ -74,7 +74,7 @@ def maps(*masks: MaskArray) -> ByteArray:
 
 
 def fold_of(
-    training: list[MaskArray], validation: list[MaskArray], **more: Any
+    training: list[MaskArray], validation: list[MaskArray], layout: Layout = "folder"
 ) -> FoldCases:
     def cases(name: str, masks: list[MaskArray]) -> tuple[Case, ...]:
         return tuple(
@@ -87,7 +87,8 @@ def fold_of(
         )
 
     parts = cases("training", training), cases("validation", validation)
-    return FoldCases(1, *parts, HeldOutTestSet([]), **more)
+    data = Identity("made", layout, len(training) + len(validation), "")
+    return FoldCases(1, *parts, HeldOutTestSet([]), (), data)
 
 
 def settings(**changes: Any) -> Config:
@@ -198,7 +199,7 @@ def test_validation_and_test_cases_bear_on_no_rule() -> None:
 )
 def test_lungs_keep_the_papers_rule(lungs: Any, expected: int) -> None:
     config = dataclasses.replace(Config(), lungs=lungs)
-    fold = fold_of([discs(seed) for seed in range(4)], [], is_lungs=True)
+    fold = fold_of([discs(seed) for seed in range(4)], [], "jsrt")
     assert fold_rules(config, fold) == (ClassRule(expected, 1, fill_holes=True),)
 
 

@@ -183,11 +183,6 @@ class Dataset:
         return tuple(case.case_id for case in self.cases)
 
     @property
-    def is_lungs(self) -> bool:
-        """Whether the masks show lungs."""
-        return self.layout != "folder"
-
-    @property
     def identity(self) -> Identity:
         """Which data set this is, by the ids and contents of all its cases."""
         hashes = case_hashes(self.cases)

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfgansynth.arrays import FloatArray
-from tfgansynth.data.dataset import Case, CaseHashes, Dataset, case_hashes, shared_cases
+from tfgansynth.data.dataset import (
+    Case,
+    CaseHashes,
+    Dataset,
+    Identity,
+    case_hashes,
+    shared_cases,
+)
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError, name_few
 
@@ -83,15 +90,15 @@ class FoldCases:
         test: Cases for the final evaluation only.
         unused: Training cases that the reduced data set leaves out, which no network
             uses. There are none in the full data set.
-        is_lungs: Whether the masks show lungs.
+        data: The data set that they are of.
     """
 
     number: int
     training: tuple[Case, ...]
     validation: tuple[Case, ...]
     test: HeldOutTestSet
-    unused: tuple[Case, ...] = ()
-    is_lungs: bool = False
+    unused: tuple[Case, ...]
+    data: Identity
 
 
 def select_fold(dataset: Dataset, fold: Fold, *, reduced: bool) -> FoldCases:
@@ -104,5 +111,5 @@ def select_fold(dataset: Dataset, fold: Fold, *, reduced: bool) -> FoldCases:
         validation=dataset.select(fold.validation),
         test=HeldOutTestSet(dataset.select(fold.test)),
         unused=dataset.select(left_out),
-        is_lungs=dataset.is_lungs,
+        data=dataset.identity,
     )

@@ -43,7 +43,7 @@ def fold_rules(config: Config, fold: FoldCases) -> Rules:
 
     No validation or test case bears on them.
     """
-    if fold.is_lungs:
+    if fold.data.is_lungs:
         auto = lung_rules(config.lungs, _N_CLASSES)
     else:
         auto = learn_rules(_labels(fold.training), _N_CLASSES)
