@@ -11,7 +11,8 @@ from PIL import Image
 from tests.experiment.made_sets import open_experiment
 from tfgansynth.cli.main import main
 from tfgansynth.config import Config, DataConfig, SynthesisConfig
-from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.data.dataset import Case, Dataset, case_hashes
+from tfgansynth.experiment.experiment_data import Experiment, ExperimentData
 from tfgansynth.experiment.graph import FoldPlanner, PlannedStage
 from tfgansynth.experiment.synthetic_sets import draw_fold_set
 from tfgansynth.presets import PRESETS
@@ -103,6 +104,38 @@ def test_real_masks_come_out_as_they_went_in(
     real = {np.rint(case.image).tobytes(): case.mask for case in fold.training}
     for image, mask in zip(*read_set(folder), strict=True):
         np.testing.assert_array_equal(mask, real[image.tobytes()])
+    assert verified(experiment, planned) == []
+
+
+def test_each_class_comes_out_as_it_went_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(1)
+    cases = []
+    for number in range(12):
+        ring, dots = np.zeros((2, 32, 32), np.float32)
+        row, column = rng.integers(1, 8, 2)
+        ring[row : row + 16, column : column + 18] = 1
+        ring[row + 4 : row + 12, column + 4 : column + 13] = 0
+        # They lie in the hole of the ring too, and outside.
+        dots[row + 6 : row + 9, column + 6 : column + 8] = 1
+        dots[28:31, 2:30:6] = dots[28:31, 3:30:6] = 1
+        image = rng.uniform(0, 255, (32, 32)).astype(np.float32)
+        cases.append(Case(f"{number:02d}", image, np.stack([ring, dots], axis=-1)))
+    dataset = Dataset("made", "folder", tuple(cases), classes=("ring", "dots"))
+    data = ExperimentData(dataset, case_hashes(cases), ())
+    experiment = data.experiment(SMALL, tmp_path).open()
+    planned = draw_control(experiment)
+
+    folder = experiment.run.root / planned.name
+    of_rings, of_dots = converter.read(folder / MANIFEST, SetManifest).rules
+    assert (of_rings.components, of_rings.fill_holes) == (1, False)
+    assert of_dots == ClassRule(6, 6, fill_holes=True)
+    said = "; dots: keep the 6 largest components of 6 px or more, fill holes"
+    assert said in capsys.readouterr().out
+    real = {np.rint(each.image).tobytes(): each.labels for each in cases}
+    for image, labels in zip(*read_set(folder), strict=True):
+        np.testing.assert_array_equal(labels, real[image.tobytes()])
     assert verified(experiment, planned) == []
 
 

@@ -81,7 +81,7 @@ def fold_of(
             Case(
                 f"{name}{index}",
                 np.zeros(mask.shape, np.float32),
-                mask.astype(np.float32),
+                mask.astype(np.float32)[..., None],
             )
             for index, mask in enumerate(masks)
         )
@@ -277,12 +277,31 @@ def test_validation_masks_that_come_to_harm_are_found_too() -> None:
         require_recovery(Config(), fold)
 
 
+def test_the_class_that_comes_to_harm_is_named() -> None:
+    planes = [np.stack([discs(seed, 3), rings(seed + 9)], axis=-1) for seed in range(8)]
+    for each in planes:
+        each[..., 0] &= ~ndimage.binary_fill_holes(each[..., 1])
+    cases = tuple(
+        Case(str(index), np.zeros((SIDE, SIDE), np.float32), each.astype(np.float32))
+        for index, each in enumerate(planes)
+    )
+    data = Identity("made", "folder", 8, "", classes=("disc", "ring"))
+    fold = FoldCases(1, cases[:5], cases[5:], HeldOutTestSet([]), (), data)
+
+    disc_rule, ring_rule = fold_rules(Config(), fold)
+    assert disc_rule.fill_holes
+    assert (ring_rule.components, ring_rule.fill_holes) == (6, False)
+    with pytest.raises(InputError, match=r"real masks of class ring of fold 1 "):
+        require_recovery(settings(fill_holes="yes"), fold)
+
+
 def test_rules_are_said_in_words() -> None:
     lungs, vessels = ClassRule(2), ClassRule(None, 12, fill_holes=False)
     one = ClassRule(1, 3)
-    assert rules_to_text((lungs,)) == "keep the 2 largest components, fill holes"
-    assert rules_to_text((lungs, lungs)) == rules_to_text((lungs,))
-    assert rules_to_text((one, vessels)) == (
-        "class 1: keep the largest component of 3 px or more, fill holes; "
-        "class 2: keep all components of 12 px or more, leave holes"
+    text = "keep the 2 largest components, fill holes"
+    assert rules_to_text((lungs,), ["lungs"]) == text
+    assert rules_to_text((lungs, lungs), ["a", "b"]) == text
+    assert rules_to_text((one, vessels), ["nerve", "vessel"]) == (
+        "nerve: keep the largest component of 3 px or more, fill holes; "
+        "vessel: keep all components of 12 px or more, leave holes"
     )

@@ -213,7 +213,7 @@ def _write_set(
         manifest["cross_fit"] = cross_fitted.hashes
         dropped += f", {synthetic.n_disagreeing} that disagree"
     write_set(synthetic, manifest, folder)
-    print(f"MASKS: {rules_to_text(rules)}")
+    print(f"MASKS: {rules_to_text(rules, experiment.data.classes)}")
     heading = "CONTROL" if is_control(manifest) else "SYNTHETIC SET"
     print(
         f"{heading}: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "

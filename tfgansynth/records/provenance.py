@@ -173,7 +173,8 @@ class SetManifest(GeneratorProvenance):
     @property
     def rules(self) -> tuple[ClassRule, ...]:
         """What a clean mask keeps, by class."""
-        return self.mask_rules or (ClassRule(self.mask_components),)
+        paper = (ClassRule(self.mask_components),) * len(self.dataset.classes)
+        return self.mask_rules or paper
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

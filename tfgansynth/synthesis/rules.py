@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray
 from tfgansynth.config import Config, SynthesisConfig
-from tfgansynth.data.dataset import Case, Identity, images_and_masks
+from tfgansynth.data.dataset import Identity, images_and_labels
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.errors import InputError
@@ -32,8 +32,6 @@ _LEAST_DICE = 0.98
 """Mean Dice of real masks with their cleaned selves, below which a rule is refused: no
 generator could make up for it. [choice]"""
 
-_N_CLASSES = 1
-
 Rules = tuple[ClassRule, ...]
 """One for each class."""
 
@@ -43,10 +41,11 @@ def fold_rules(config: Config, fold: FoldCases) -> Rules:
 
     No validation or test case bears on them.
     """
+    n_classes = len(fold.data.classes)
     if fold.data.is_lungs:
-        auto = lung_rules(config.lungs, _N_CLASSES)
+        auto = lung_rules(config.lungs, n_classes)
     else:
-        auto = learn_rules(_labels(fold.training), _N_CLASSES)
+        auto = learn_rules(images_and_labels(fold.training)[1], n_classes)
     return with_settings(auto, config.synthesis)
 
 
@@ -105,7 +104,7 @@ def planned_components(config: Config, data: Identity) -> int | None:
     settings = config.synthesis.components, config.synthesis.fill_holes
     if not data.is_lungs or settings != ("auto", "auto"):
         return None
-    return lung_rules(config.lungs, _N_CLASSES)[0].components
+    return lung_rules(config.lungs, len(data.classes))[0].components
 
 
 def recovery(labels: ByteArray, rules: Rules) -> list[float]:
@@ -133,27 +132,29 @@ def require_recovery(config: Config, fold: FoldCases) -> None:
     Raises:
         InputError: Names the figure, and the options with which they do.
     """
-    labels = _labels([*fold.training, *fold.validation])
-    rules = fold_rules(config, fold)
+    _, labels = images_and_labels([*fold.training, *fold.validation])
+    rules, classes = fold_rules(config, fold), fold.data.classes
     means = recovery(labels, rules)
     worst = int(np.argmin(means))
     if means[worst] >= _LEAST_DICE:
         return
-    of_class = f" of class {worst + 1}" if len(rules) > 1 else ""
+    of_class = f" of class {classes[worst]}" if len(rules) > 1 else ""
     raise InputError(
-        f"{_options(config.synthesis)}: cleaned by this rule ({rules_to_text(rules)}), "
+        f"{_options(config.synthesis)}: cleaned by this rule "
+        f"({rules_to_text(rules, classes)}), "
         f"real masks{of_class} of fold {fold.number} have a mean Dice of "
         f"{means[worst]:.2f} with themselves, less than {_LEAST_DICE}: set "
         f"{_remedy(labels, rules, config.synthesis)}"
     )
 
 
-def rules_to_text(rules: Rules) -> str:
-    """Say what is done to masks after they are thresholded."""
+def rules_to_text(rules: Rules, classes: Sequence[str]) -> str:
+    """Say what is done to masks after they are thresholded, for each class by name."""
     texts = [_rule_to_text(rule) for rule in rules]
     if len(set(texts)) == 1:
         return texts[0]
-    return "; ".join(f"class {n}: {text}" for n, text in enumerate(texts, start=1))
+    named = zip(classes, texts, strict=False)
+    return "; ".join(f"{name}: {text}" for name, text in named)
 
 
 def _rule_to_text(rule: ClassRule) -> str:
@@ -181,7 +182,3 @@ def _options(config: SynthesisConfig, *names: str) -> str:
         f"--synthesis.{name.replace('_', '-')} {getattr(config, name)}"
         for name in names or ("components", "fill_holes")
     )
-
-
-def _labels(cases: Sequence[Case]) -> ByteArray:
-    return images_and_masks(cases)[1].astype(np.uint8)

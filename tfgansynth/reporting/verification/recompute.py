@@ -157,11 +157,11 @@ def recount(
     differences.compare(path, "drawn", manifest.drawn, n_drawn)
     names = {f"{pair_name(index)}.png" for index in range(len(images))}
     if config.synthesis.augment == "none":
-        labels = masks.astype(np.uint8)
-        altered = clean_labels(labels, manifest.rules) != labels
+        words = rules_to_text(manifest.rules, manifest.dataset.classes)
+        altered = clean_labels(masks, manifest.rules) != masks
         for index in np.flatnonzero(altered.any(axis=(1, 2))).tolist():
-            words = f"is no mask that was cleaned ({rules_to_text(manifest.rules)})"
-            differences.fault(folder / f"masks/{pair_name(index)}.png", words)
+            place = folder / f"masks/{pair_name(index)}.png"
+            differences.fault(place, f"is no mask that was cleaned ({words})")
     for part in ("images", "masks"):
         for extra in sorted({path.name for path in (folder / part).iterdir()} - names):
             differences.fault(folder / part / extra, "is not in the manifest")
@@ -177,9 +177,9 @@ def _rules(manifest: SetManifest, stage: PlannedStage, config: Config) -> Rules:
     """
     if "mask_components" in stage.record:
         return ()
-    auto = lung_rules(config.lungs, 1)
-    if not manifest.dataset.is_lungs:
-        auto = manifest.mask_rules or auto
+    auto = lung_rules(config.lungs, len(manifest.dataset.classes))
+    if not manifest.dataset.is_lungs and len(manifest.mask_rules) == len(auto):
+        auto = manifest.mask_rules
     return with_settings(auto, config.synthesis)
 
 
