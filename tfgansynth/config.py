@@ -247,6 +247,12 @@ class SynthesisConfig:
     """Images whose 64-bit perceptual hashes (the signs of the lowest 8 x 8 cosine
     frequencies) differ in at most this many bits count as near-duplicates. The paper
     names no hash and no threshold. No two phantoms are this close. [choice]"""
+    near_duplicates: Literal["hash", "pixels"] = dataclasses.field(
+        default="hash", metadata={"is_optional": True}
+    )
+    """What makes images near-duplicates: their hashes alone [paper IV-B]; or also
+    pixels with a correlation of 0.995, as noise decides the hashes of textured
+    images [choice, fast]"""
     max_draws: ranges.Count = 40
     """Stop with an error after this many times `count` pairs were drawn: this is
     mode collapse. [choice]"""

@@ -15,11 +15,12 @@ from tests.event_files import points
 from tests.gan.small import state_of
 from tfgansynth.arrays import ByteArray, FloatArray, to_signed
 from tfgansynth.config import GANConfig
+from tfgansynth.data.similarity import diversity
 from tfgansynth.errors import InputError
 from tfgansynth.gan import callbacks
 from tfgansynth.gan.callbacks import Callbacks, ExactCheckpoint, StepTimer
 from tfgansynth.gan.dcgan import DCGAN
-from tfgansynth.gan.health import DIVERSITY, History, diversity
+from tfgansynth.gan.health import DIVERSITY, History
 from tfgansynth.gan.recording import (
     RATE,
     Fidelity,

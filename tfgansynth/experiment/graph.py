@@ -242,7 +242,7 @@ class FoldPlanner:
                 "z_dim": config.gan.z_dim,
                 "z_seed": seed,
                 "mask_components": config.mask_components,
-                "synthesis": dataclasses.asdict(synthesis_config(config, kind)),
+                "synthesis": to_json(synthesis_config(config, kind)),
                 **self._augmentation(config.synthesis.augment),
                 "training_cases": self._training,
             },
