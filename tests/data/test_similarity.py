@@ -143,7 +143,8 @@ def grid(count: int, correlation: float = 0.999, size: int = 128) -> ByteArray:
     texture = (texture - texture.mean()) / texture.std()
     noise = np.random.default_rng(0).normal(size=(count, size, size))
     pixels = 100 + 50 * (texture + np.sqrt(1 / correlation - 1) * noise)
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    grey: ByteArray = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    return grey
 
 
 def kept_of(images: ByteArray, *, by_pixels: bool) -> int:
@@ -155,7 +156,7 @@ def kept_of(images: ByteArray, *, by_pixels: bool) -> int:
 def test_textured_images_are_told_alike_by_their_pixels(size: int) -> None:
     """The hash of a texture is that of its noise."""
     images = grid(30, size=size)
-    pairs = np.corrcoef(images.reshape(30, -1))[np.triu_indices(30, 1)]
+    pairs = np.asarray(np.corrcoef(images.reshape(30, -1)))[np.triu_indices(30, 1)]
     assert 0.9985 < pairs.min() < pairs.max() < 0.9995
     assert kept_of(images, by_pixels=False) == 30
     assert kept_of(images, by_pixels=True) == 1
@@ -185,8 +186,7 @@ def test_images_of_one_stain_are_not_alike() -> None:
     """Their channels differ, and most in their means."""
     cells = np.random.default_rng(0).integers(0, 20, (5, 64, 64, 1), np.uint8)
     stained = np.array([200, 120, 180], np.uint8) + cells
-    flat = np.corrcoef(stained.reshape(5, -1))[np.triu_indices(5, 1)]
-    assert flat.min() > 0.95
+    assert np.min(np.corrcoef(stained.reshape(5, -1))) > 0.95
     assert count_alike(stained) == 0
     assert count_alike(stained[[0, 1, 0, 0]]) == 2
 
