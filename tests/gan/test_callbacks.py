@@ -43,6 +43,10 @@ CONFIG = GANConfig(
 )
 NOISE = np.random.default_rng(0).integers(0, 256, (16, SIDE, SIDE), np.uint8)
 EQUAL = np.stack([NOISE[0]] * 16)
+LINES = np.full_like(NOISE, 20)
+LINES[:, ::2] = 200
+LINES += NOISE % 9
+"""One image of fine lines, whose hashes are those of a little noise."""
 
 
 def pairs_of(images: ByteArray) -> FloatArray:
@@ -89,6 +93,7 @@ class Drawing:
     [
         (NOISE[:5], NOISE, diversity(NOISE) / diversity(NOISE[:5])),
         (NOISE, EQUAL, 0.0),
+        (NOISE, LINES, 0.0),
         # Nothing can be less diverse than real images that are all equal.
         (EQUAL, EQUAL, 1.0),
     ],
