@@ -248,7 +248,7 @@ class SynthesisConfig:
     frequencies) differ in at most this many bits count as near-duplicates. The paper
     names no hash and no threshold. No two phantoms are this close. [choice]"""
     near_duplicates: Literal["hash", "pixels"] = dataclasses.field(
-        default="hash", metadata={"is_optional": True}
+        default="hash", metadata=ranges.OPTIONAL
     )
     """What else makes near-duplicates: nothing [paper IV-B]; a correlation of their
     pixels of 0.995, as noise makes the hashes of textured images [choice, fast]"""

@@ -126,7 +126,7 @@ def blocks(z: FloatArray) -> tuple[ByteArray, ByteArray]:
     )
     masks = np.full_like(images, 60)
     masks[z[:, 0] >= 0, 8:16, 8:16] = 200
-    return images, masks
+    return images, masks[..., None]
 
 
 @pytest.fixture
