@@ -100,6 +100,7 @@ PAPER: dict[str, Any] = {
         "count": 120,
         "batch": 128,
         "hash_distance": 2,
+        "near_duplicates": "hash",
         "max_draws": 40,
         "mask_threshold": 150,
         "components": "auto",
@@ -189,7 +190,7 @@ FAST = changed(
         "keep": "best",
         "precision": "auto",
     },
-    synthesis={"pseudo_label_steps": 600},
+    synthesis={"near_duplicates": "pixels", "pseudo_label_steps": 600},
     evaluation={"budget_steps": 600, "budget_epoch": 10, "cross_fit_steps": 300},
 )
 

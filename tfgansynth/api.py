@@ -147,6 +147,7 @@ def draw_set(
 
     Raises:
         ModeCollapseError: Too few of the drawn pairs are distinct.
+        EmptyMasksError: Most of their masks are empty.
     """
     generator = gan.sampling_generator()
     numbers = config.synthesis

@@ -212,10 +212,10 @@ class GANConfig:
     saturation_steps: ranges.Count = 500
     """Mini-batches over which this median is taken. [choice]"""
     mode_collapse_share: ranges.Amount = 0.4
-    """Samples count as collapsed if the mean distance of their perceptual hashes is
-    less than this share of that of the real training images. In the same small
-    networks the share was 0.5 to 0.7 while `fast` learns, and 0.1 to 0.4 where
-    samples look alike; for 16 real radiographs it varies by 0.06. [choice]"""
+    """Samples count as collapsed if their perceptual hashes differ, on average, by
+    less than this share of what those of the training images do. In the same small
+    networks it was 0.5 to 0.7 while `fast` learns, and 0.1 to 0.4 where samples look
+    alike; for 16 real radiographs it varies by 0.06. [choice]"""
     fidelity_pairs: ranges.Cases = 16
     """Least number of generated pairs that are compared with the validation cases
     while the GAN is trained: as many as there are cases, but at least this many.
@@ -234,8 +234,9 @@ class SynthesisConfig:
     """From generator to synthetic set.
 
     Also [choice], because the paper does not say: each generated image is compared
-    with all that the set has so far. A pair whose mask is empty is dropped. Components
-    are 8-connected; holes are background that is not 4-connected to the border.
+    with all that the set has so far. A pair whose mask is empty is dropped, unless
+    training cases have empty ones. Components are 8-connected; holes are background
+    that is not 4-connected to the border.
     """
 
     count: ranges.Cases = 120
@@ -247,9 +248,13 @@ class SynthesisConfig:
     """Images whose 64-bit perceptual hashes (the signs of the lowest 8 x 8 cosine
     frequencies) differ in at most this many bits count as near-duplicates. The paper
     names no hash and no threshold. No two phantoms are this close. [choice]"""
+    near_duplicates: Literal["hash", "pixels"] = dataclasses.field(
+        default="hash", metadata=ranges.OPTIONAL
+    )
+    """What else makes near-duplicates: nothing [paper IV-B]; a correlation of their
+    pixels of 0.995, as noise makes the hashes of textured images [choice, fast]"""
     max_draws: ranges.Count = 40
-    """Stop with an error after this many times `count` pairs were drawn: this is
-    mode collapse. [choice]"""
+    """Stop with an error after drawing this many times `count` pairs. [choice]"""
     mask_threshold: ranges.GreyLevel = 150
     """Grey value in [1, 255] from which a mask pixel is foreground [paper IV-B]; that
     a pixel of exactly this value is foreground is a [choice]"""

@@ -51,7 +51,9 @@ _FAST = dataclasses.replace(
         keep="best",
         precision="auto",
     ),
-    synthesis=dataclasses.replace(_PAPER.synthesis, pseudo_label_steps=600),
+    synthesis=dataclasses.replace(
+        _PAPER.synthesis, near_duplicates="pixels", pseudo_label_steps=600
+    ),
     evaluation=dataclasses.replace(
         _PAPER.evaluation, budget_steps=600, budget_epoch=10, cross_fit_steps=300
     ),

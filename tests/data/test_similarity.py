@@ -6,9 +6,13 @@ import pytest
 from PIL import Image
 
 from tfgansynth.arrays import ByteArray
+from tfgansynth.data import similarity
+from tfgansynth.data.loading import load_phantoms
 from tfgansynth.data.similarity import (
     HASH_BITS,
     DistinctFilter,
+    count_alike,
+    diversity,
     mean_pairwise_distance,
     perceptual_hash,
 )
@@ -130,6 +134,93 @@ def test_mean_pairwise_distance_is_the_mean_over_all_pairs() -> None:
 @pytest.mark.parametrize("hashes", [[], ["f" * 16]])
 def test_without_a_pair_there_is_no_diversity(hashes: list[str]) -> None:
     assert mean_pairwise_distance(hashes) == 0
+
+
+def grid(count: int, correlation: float = 0.999, size: int = 128) -> ByteArray:
+    """Images of one grid of lines, two of which have this correlation by noise."""
+    rows, columns = np.indices((size, size)) % 8
+    texture = ((rows == 0) | (columns == 0)).astype(float)
+    texture = (texture - texture.mean()) / texture.std()
+    noise = np.random.default_rng(0).normal(size=(count, size, size))
+    pixels = 100 + 50 * (texture + np.sqrt(1 / correlation - 1) * noise)
+    grey: ByteArray = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    return grey
+
+
+def kept_of(images: ByteArray, *, by_pixels: bool) -> int:
+    distinct = DistinctFilter(2, by_pixels=by_pixels)
+    return sum(distinct.add(image) is not None for image in images)
+
+
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_textured_images_are_told_alike_by_their_pixels(size: int) -> None:
+    """The hash of a texture is that of its noise."""
+    images = grid(30, size=size)
+    pairs = np.asarray(np.corrcoef(images.reshape(30, -1)))[np.triu_indices(30, 1)]
+    assert 0.9985 < pairs.min() < pairs.max() < 0.9995
+    assert kept_of(images, by_pixels=False) == 30
+    assert kept_of(images, by_pixels=True) == 1
+    assert count_alike(images) == 29
+
+
+@pytest.mark.parametrize(("correlation", "kept"), [(0.99, 10), (0.998, 1)])
+def test_images_are_almost_identical_from_a_correlation_on(
+    correlation: float, kept: int
+) -> None:
+    assert kept_of(grid(10, correlation), by_pixels=True) == kept
+    assert count_alike(grid(10, correlation)) == 10 - kept
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_pixels_tell_different_images_apart(size: int) -> None:
+    cases = load_phantoms(60, 0, "both", size, soft_masks=False).cases
+    images = np.stack([np.rint(case.image).astype(np.uint8) for case in cases])
+    noise = np.random.default_rng(0).integers(0, 256, (9, size, size), np.uint8)
+    smooth = np.stack([smooth_image(seed) for seed in range(40)])
+    for each in (images, noise, smooth):
+        assert kept_of(each, by_pixels=True) == len(each)
+        assert count_alike(each) == 0
+
+
+def test_images_of_one_stain_are_not_alike() -> None:
+    """Their channels differ, and most in their means."""
+    cells = np.random.default_rng(0).integers(0, 20, (5, 64, 64, 1), np.uint8)
+    stained = np.array([200, 120, 180], np.uint8) + cells
+    assert np.min(np.corrcoef(stained.reshape(5, -1))) > 0.95
+    assert count_alike(stained) == 0
+    assert count_alike(stained[[0, 1, 0, 0]]) == 2
+
+
+def test_images_are_counted_once_in_blocks_of_any_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = np.stack([smooth_image(seed) for seed in range(4)])
+    images = np.concatenate([grid(3), others, grid(3), others[:2]])
+    for block in (1, 2, 5, 12, 100):
+        monkeypatch.setattr(similarity, "_BLOCK", block)
+        assert count_alike(images) == 2 + 3 + 2
+    assert count_alike(np.full((3, 64, 64), 7, np.uint8)) == 0  # no contrast
+
+
+def test_diversity_is_the_mean_distance_of_hashes_in_bits() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (6, 32, 32), np.uint8)
+
+    assert diversity(np.stack([noise[0]] * 4)) == 0
+    # The signs of noise agree in half of 64 bits.
+    assert 28 < diversity(noise) < 36
+    assert diversity(noise) == mean_pairwise_distance([*map(perceptual_hash, noise)])
+    assert diversity(noise[:1]) == 0
+
+
+def test_textured_images_that_are_almost_identical_have_no_diversity() -> None:
+    images = grid(16)
+    assert mean_pairwise_distance([*map(perceptual_hash, images)]) > 16
+    assert diversity(images) == 0
+    # Of three pairs, two have different images.
+    other = smooth_image(0)
+    far = [hamming(perceptual_hash(each), perceptual_hash(other)) for each in images]
+    found = diversity(np.stack([*images[:2], other]))
+    assert found == pytest.approx((far[0] + far[1]) / 3)
 
 
 def test_wrong_use_is_named() -> None:

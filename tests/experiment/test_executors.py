@@ -18,7 +18,11 @@ from tfgansynth.experiment.run_folder import Run
 from tfgansynth.experiment.studies import curve_request
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import checkpoints, devices, storage
-from tfgansynth.synthesis.sampling import ModeCollapseError
+from tfgansynth.synthesis.sampling import (
+    EmptyMasksError,
+    ModeCollapseError,
+    UnusableGeneratorError,
+)
 
 FLOAT32 = "on the CPU (X), float32 throughout (nothing for bfloat16 found)"
 
@@ -146,15 +150,18 @@ def test_the_networks_of_a_finished_stage_are_released(
     assert graph() is None
 
 
-def collapsing(_: Experiment, planned: PlannedStage) -> None:
-    if planned.kind == Kind.SET:
-        raise ModeCollapseError("mode collapse: only 1 of 9")
-
-
+@pytest.mark.parametrize("fault", [ModeCollapseError, EmptyMasksError])
 def test_a_collapse_leaves_what_needs_the_set_without_result(
-    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+    experiment: Experiment,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: type[UnusableGeneratorError],
 ) -> None:
     """A generator that collapses on few cases is a gap in the curve, not its end."""
+
+    def collapsing(_: Experiment, planned: PlannedStage) -> None:
+        if planned.kind == Kind.SET:
+            raise fault("mode collapse: only 1 of 9")
+
     monkeypatch.setattr(executors, "run_stage", collapsing)
     plan = experiment.plan([2], curve_request(experiment.config, 3))
 
@@ -167,7 +174,7 @@ def test_a_collapse_leaves_what_needs_the_set_without_result(
         ("fold-2/unet-r3-s30-fixed-budget", False),
     ]
     assert str(found[-1].failure) == "mode collapse: only 1 of 9"
-    with pytest.raises(ModeCollapseError):
+    with pytest.raises(fault):
         list(executors.execute(experiment, plan))
 
 

@@ -2,21 +2,28 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.experiment.made_sets import open_experiment
-from tfgansynth.config import DataConfig
+from tfgansynth.arrays import ByteArray, FloatArray
+from tfgansynth.config import DataConfig, SynthesisConfig
 from tfgansynth.data.dataset import case_hashes
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
+from tfgansynth.experiment import executors, synthetic_sets
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.plan import Request
 from tfgansynth.experiment.stages import seen_cases
 from tfgansynth.experiment.synthetic_sets import planned_gan, require_fold_set
+from tfgansynth.gan.health import DIVERSITY, History
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.regimes import Regime
+from tfgansynth.runtime import checkpoints, storage
+from tfgansynth.synthesis.sampling import MANIFEST, EmptyMasksError
 
 SMALL = dataclasses.replace(
     PRESETS["smoke"],
@@ -97,3 +104,111 @@ def test_all_that_a_unet_has_seen(experiment: Experiment, fold: FoldCases) -> No
     synthetic = {"training_cases": {"of the generator": "1"}}
     mixed = {**record, "synthetic_set": synthetic}
     assert seen_cases(mixed) == {**seen_cases(alone), "of the generator": "1"}
+
+
+LEFT = dataclasses.replace(
+    PRESETS["smoke"],
+    lungs="left",
+    data=DataConfig(size=32, phantoms=12, n_validation=2, n_reduced=3),
+    synthesis=SynthesisConfig(count=4, batch=4, max_draws=2, mask_threshold=100),
+)
+COLLAPSE = (
+    "GAN of 6 cases: mode collapse: the samples are 0.10 times as diverse as the real "
+    "images, less than 0.4 (--gan.mode-collapse-share)"
+)
+
+
+def blocks(z: FloatArray) -> tuple[ByteArray, ByteArray]:
+    """Distinct images, whose masks have a square, or none where z begins below 0."""
+    rng = np.random.default_rng(abs(int(z.view(np.int32)[0, 0])))
+    images = np.kron(
+        rng.integers(0, 256, (len(z), 8, 8), np.uint8), np.ones((1, 4, 4), np.uint8)
+    )
+    masks = np.full_like(images, 60)
+    masks[z[:, 0] >= 0, 8:16, 8:16] = 200
+    return images, masks[..., None]
+
+
+@pytest.fixture
+def drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
+    """A run whose generator is made up, and whose training has ended in a collapse."""
+    opened = open_experiment(LEFT, None, tmp_path)
+    history = History({DIVERSITY: {0: 0.9, 100: 0.1}})
+    folder = opened.run.gan(1) / "checkpoints"
+    checkpoints.save(folder, 100, history.arrays(), gan_record(opened, 1))
+
+    def made_up(experiment: Experiment, fold: FoldCases) -> tuple[Any, dict[str, Any]]:
+        own = ("stage", "inputs", "identity")
+        record = planned_gan(experiment, fold).record
+        record = {name: value for name, value in record.items() if name not in own}
+        record |= {"step": LEFT.gan.steps, "generator_sha256": "00ff"}
+        return SimpleNamespace(sample=blocks), record
+
+    monkeypatch.setattr(synthetic_sets, "trained_generator", made_up)
+    return opened
+
+
+def drawn(experiment: Experiment) -> dict[str, Any]:
+    """Draw the set of the first fold; return its manifest."""
+    *_, planned = experiment.plan([1], lambda _: Request(sets=["plain"])).stages
+    executors.run_stage(experiment, planned)
+    return storage.read_record(experiment.run.synthetic(1) / MANIFEST)
+
+
+def with_negatives(experiment: Experiment, n_cases: int) -> Experiment:
+    """The same run, with training cases in the first fold that have no target."""
+    first, *others = experiment.folds
+    training = [
+        dataclasses.replace(case, coverage=0 * case.coverage)
+        for case in first.training[:n_cases]
+    ]
+    first = dataclasses.replace(first, training=(*training, *first.training[n_cases:]))
+    return dataclasses.replace(experiment, folds=(first, *others))
+
+
+def test_a_collapse_in_training_is_repeated_at_the_set(
+    drawing: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = drawn(drawing)
+    assert manifest["remarks"] == [COLLAPSE]
+    assert manifest["dropped_for_an_empty_mask"] > 0
+    assert "kept_with_an_empty_mask" not in manifest
+    told = capsys.readouterr().out.splitlines()
+    place = told.index(f"REMARK: {COLLAPSE}")
+    assert told[place - 1].startswith("SYNTHETIC SET: 4 pairs of ")
+    assert "drops them" not in "".join(told)
+
+
+def test_a_sound_training_leaves_no_remark(drawing: Experiment) -> None:
+    folder = drawing.run.gan(1) / "checkpoints"
+    history = History({DIVERSITY: {0: 0.9, 200: 0.8}})
+    checkpoints.save(folder, 200, history.arrays(), gan_record(drawing, 1))
+    assert "remarks" not in drawn(drawing)
+
+
+def test_empty_masks_are_kept_where_training_cases_have_no_target(
+    drawing: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = drawn(with_negatives(drawing, 2))
+    assert manifest["dropped_for_an_empty_mask"] == 0
+    kept = manifest["kept_with_an_empty_mask"]
+    assert 0 < kept < 4
+    words = f"REMARK: {kept} of 4 masks are empty, and those of 2 of 6 training cases\n"
+    assert words in capsys.readouterr().out
+
+
+def test_a_set_of_empty_masks_names_the_area_of_the_real_ones(
+    drawing: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = blocks
+
+    def grey(z: FloatArray) -> tuple[ByteArray, ByteArray]:
+        images, masks = source(z)
+        return images, np.minimum(masks, 60)
+
+    area = np.mean([case.coverage.mean() for case in drawing.fold(1).training])
+    monkeypatch.setattr(f"{__name__}.blocks", grey)
+    with pytest.raises(EmptyMasksError) as empty:
+        drawn(drawing)
+    assert f"the target covers {area:.2%} of the training masks" in str(empty.value)
+    assert not drawing.run.synthetic(1).exists()

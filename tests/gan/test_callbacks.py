@@ -15,11 +15,12 @@ from tests.event_files import points
 from tests.gan.small import state_of
 from tfgansynth.arrays import ByteArray, FloatArray, to_signed
 from tfgansynth.config import GANConfig
+from tfgansynth.data.similarity import diversity
 from tfgansynth.errors import InputError
 from tfgansynth.gan import callbacks
 from tfgansynth.gan.callbacks import Callbacks, ExactCheckpoint, StepTimer
 from tfgansynth.gan.dcgan import DCGAN
-from tfgansynth.gan.health import DIVERSITY, History, diversity
+from tfgansynth.gan.health import DIVERSITY, History
 from tfgansynth.gan.recording import (
     RATE,
     Fidelity,
@@ -42,6 +43,10 @@ CONFIG = GANConfig(
 )
 NOISE = np.random.default_rng(0).integers(0, 256, (16, SIDE, SIDE), np.uint8)
 EQUAL = np.stack([NOISE[0]] * 16)
+LINES = np.full_like(NOISE, 20)
+LINES[:, ::2] = 200
+LINES += NOISE % 9
+"""One image of fine lines, whose hashes are those of a little noise."""
 
 
 def pairs_of(images: ByteArray) -> FloatArray:
@@ -88,6 +93,7 @@ class Drawing:
     [
         (NOISE[:5], NOISE, diversity(NOISE) / diversity(NOISE[:5])),
         (NOISE, EQUAL, 0.0),
+        (NOISE, LINES, 0.0),
         # Nothing can be less diverse than real images that are all equal.
         (EQUAL, EQUAL, 1.0),
     ],

@@ -152,15 +152,6 @@ def test_weights_that_are_not_finite_are_faults(name: str, network: str) -> None
         assert health.fault_of_weights(state) == fault
 
 
-def test_diversity_is_the_mean_distance_of_hashes_in_bits() -> None:
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (6, 32, 32), np.uint8)
-
-    assert health.diversity(np.stack([images[0]] * 4)) == 0
-    # The signs of noise agree in half of 64 bits.
-    assert 28 < health.diversity(images) < 36
-
-
 # History
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from tfgansynth.errors import InputError
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.masks import ClassRule
 from tfgansynth.synthesis.sampling import (
+    EmptyMasksError,
+    ModeCollapseError,
     SyntheticSet,
     draw_set,
     draw_z,
@@ -24,7 +27,7 @@ from tfgansynth.synthesis.sampling import (
 SIDE = 32
 Z_DIM = 6
 CONFIG = SynthesisConfig(count=5, batch=4, max_draws=4)
-RULES = [ClassRule(2)]
+RULE, RULES = [ClassRule(1)], [ClassRule(2)]
 
 
 def smooth_image(seed: int) -> ByteArray:
@@ -222,9 +225,116 @@ def test_collapse_is_found_after_so_many_draws_and_not_before() -> None:
     assert len(source.batches) == 5
 
 
-def test_generator_of_empty_masks_is_a_collapse() -> None:
-    with pytest.raises(InputError, match=r"only 0 of 20 .* 20 with an empty mask"):
-        draw(Scripted([-number for number in range(1, 21)]))
+def textured(z: FloatArray) -> tuple[ByteArray, ByteArray]:
+    """A collapsed generator: one image of fine lines, and noise of 1/30 of it."""
+    images = np.zeros((len(z), SIDE, SIDE))
+    images[:, ::4], images[:, :, ::4] = 150, 150
+    for image, row in zip(images, z, strict=True):
+        image += np.random.default_rng(seed_of(row)).normal(50, 2, image.shape)
+    masks = np.stack([grey_mask(0)] * len(z))
+    return np.rint(images).astype(np.uint8), masks[..., None]
+
+
+def test_collapse_of_textured_images_is_found_by_their_pixels() -> None:
+    """Noise decides the hash of a texture."""
+    config = dataclasses.replace(CONFIG, count=30, batch=30, hash_distance=2)
+    found = draw(textured, config=config)
+    assert np.min(np.corrcoef(found.images.reshape(30, -1))) > 0.998
+    assert (found.n_drawn, found.n_similar, found.n_alike) == (30, 0, 29)
+    config = dataclasses.replace(config, near_duplicates="pixels", max_draws=2)
+    with pytest.raises(ModeCollapseError, match=r"only 1 of 60 .*\(59 almost ident"):
+        draw(textured, config=config)
+    assert draw(config=config).n_similar == 0
+
+
+def test_what_the_hash_alone_has_kept_is_counted(tmp_path: Path) -> None:
+    write_set(draw(textured), {}, tmp_path / "set")
+    manifest = storage.read_record(tmp_path / "set/manifest.json")
+    assert manifest["dropped_as_almost_identical"] == 0
+    assert manifest["kept_by_hash_alone"] == 4
+
+
+def discs(grey: int, z: FloatArray) -> tuple[ByteArray, ByteArray]:
+    """Sparse masks: a disc of 2 % of the area, `grey` in its middle, less outside."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    images, masks = sampler(z)
+    for mask, row in zip(masks, z, strict=True):
+        top, left = np.random.default_rng(seed_of(row)).integers(4, 28, 2)
+        squares = (y - top) ** 2 + (x - left) ** 2
+        mask[..., 0] = np.where(squares <= 6, grey, np.where(squares <= 25, 10, 1))
+    return images, masks
+
+
+def test_masks_that_stay_grey_name_the_threshold_and_the_area() -> None:
+    source = functools.partial(discs, 97)
+    with pytest.raises(EmptyMasksError) as empty:
+        draw_set(source, CONFIG, z_dim=Z_DIM, z_seed=0, rules=RULE, real_area=0.02)
+    assert str(empty.value) == (
+        "empty masks: 20 of 20 generated masks have nothing at "
+        "--synthesis.mask-threshold 150: their largest value is 97, and 0.00% of their "
+        "pixels reach the threshold, while the target covers 2.00% of the training "
+        "masks: lower the threshold, or train the GAN longer; at 97 they would cover "
+        "as much"
+    )
+    lower = dataclasses.replace(CONFIG, mask_threshold=97)
+    found = draw(source, config=lower, components=1)
+    np.testing.assert_allclose((found.masks > 0).mean(axis=(1, 2)), 21 / 1024)
+    # Where nobody knows the real area.
+    with pytest.raises(EmptyMasksError, match=r"threshold: lower .* longer$"):
+        draw(source)
+
+
+def test_most_masks_are_empty_before_the_images_are_called_alike() -> None:
+    script = [1, *[-2] * 10, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    with pytest.raises(EmptyMasksError, match="10 of 20 generated masks have nothing"):
+        draw(Scripted(script))
+    script[1] = 1
+    with pytest.raises(ModeCollapseError, match="10 almost identical, 9 with an empty"):
+        draw(Scripted(script))
+
+
+def test_no_threshold_helps_masks_without_grey() -> None:
+    """Those of a pseudo-label ensemble are black or white."""
+
+    def black(z: FloatArray) -> tuple[ByteArray, ByteArray]:
+        images, masks = sampler(z)
+        return images, np.zeros_like(masks)
+
+    with pytest.raises(EmptyMasksError, match=r"largest value is 0.*: train the GAN l"):
+        draw_set(black, CONFIG, z_dim=Z_DIM, z_seed=0, rules=RULE, real_area=0.1)
+
+
+def test_pairs_without_target_are_kept_where_training_cases_have_none(
+    tmp_path: Path,
+) -> None:
+    script = [1, 1, 2, -3, 4, 2, -3, -5, 6, 7, 8, 9]
+    found = draw_set(
+        Scripted(script), CONFIG, z_dim=Z_DIM, z_seed=0, rules=RULES, keep_empty=True
+    )
+    np.testing.assert_array_equal(
+        found.images, [smooth_image(k) for k in (1, 2, 3, 4, 5)]
+    )
+    assert [mask.any() for mask in found.masks] == [True, True, False, True, False]
+    assert (found.n_drawn, found.n_similar, found.n_empty) == (8, 3, 0)
+    assert found.n_kept_empty == 2
+    write_set(found, {}, tmp_path / "set")
+    manifest = storage.read_record(tmp_path / "set/manifest.json")
+    assert manifest["dropped_for_an_empty_mask"] == 0
+    assert manifest["kept_with_an_empty_mask"] == 2
+    _, masks = read_set(tmp_path / "set")
+    np.testing.assert_array_equal(masks, found.masks)
+
+
+def test_set_without_any_target_is_refused_even_with_negatives() -> None:
+    with pytest.raises(EmptyMasksError, match="5 of 5 generated masks have nothing"):
+        draw_set(
+            Scripted([-number for number in range(1, 21)]),
+            CONFIG,
+            z_dim=Z_DIM,
+            z_seed=0,
+            rules=RULES,
+            keep_empty=True,
+        )
 
 
 def same(a: SyntheticSet, b: SyntheticSet) -> bool:

@@ -27,7 +27,8 @@ pytestmark = pytest.mark.slow
 SHORT = (
     *(*TINY, *SMALL_NETWORKS),
     *("--evaluation.budget-steps", "4", "--evaluation.budget-epoch", "2"),
-    *("--evaluation.cross-fit-steps", "4"),
+    # Any diversity of samples counts as a mode collapse.
+    *("--evaluation.cross-fit-steps", "4", "--gan.mode-collapse-share", "9"),
 )
 RECIPE = (
     *("--gan.augment-real", "elastic", "--synthesis.augment", "elastic"),
@@ -88,6 +89,16 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
     parts = ("gan", "pseudo-labels/member-1", "pseudo-labels/member-2", "synthetic")
     seconds = [trial["seconds"][f"fold-1/{part}"] for part in parts]
     assert trial["set_seconds"] == pytest.approx(sum(seconds))
+
+
+def test_a_trial_says_what_was_wrong_in_the_training_of_the_gan(
+    out: Path, trial: dict[str, Any]
+) -> None:
+    (remark,) = trial["comparison"]["remarks"]
+    assert remark["stage"] == "fold-1/gan"
+    assert remark["text"].startswith("GAN of 6 cases: mode collapse: the samples are ")
+    manifest = storage.read_record(out / RUN / "fold-1/synthetic/manifest.json")
+    assert manifest["remarks"] == [remark["text"]]
 
 
 def test_a_trial_is_evaluated_on_training_cases_left_out(out: Path) -> None:

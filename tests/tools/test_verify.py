@@ -28,6 +28,8 @@ SETTINGS = (
     *SMALL_NETWORKS,
     # As many as features of halves can be compared.
     *("--data.n-reduced", "12", "--evaluation.cross-fit-steps", "4"),
+    # Any diversity of samples counts as a mode collapse.
+    *("--gan.mode-collapse-share", "9"),
 )
 UNET = "fold-1/unet-r12-s6"
 
@@ -163,6 +165,25 @@ def test_one_altered_digit_of_a_record_is_named(
 
     expected = ELSEWHERE.get(place, f"{name}: {place}: stored ")
     assert any(line.startswith(expected) for line in verify(run).lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("remarks", ["GAN of 12 cases: all is well"]),
+        ("kept_by_hash_alone", 2),
+        ("kept_with_an_empty_mask", 1),
+    ],
+)
+def test_other_problems_of_a_set_are_named(run: Path, name: str, value: Any) -> None:
+    path = run / "fold-1/synthetic/manifest.json"
+    (remark,) = storage.read_record(path)["remarks"]
+    assert remark.startswith("GAN of 12 cases: mode collapse: ")
+    assert f"REMARK: fold 1, {remark}" in (run / "table.md").read_text()
+    reseal(path, lambda record: record.update({name: value}))
+
+    words = f"fold-1/synthetic/manifest.json: {name}"
+    assert any(line.startswith(words) for line in verify(run).lines)
 
 
 @pytest.mark.parametrize("name", ["held_out", "features", "identity"])

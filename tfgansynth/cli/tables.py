@@ -155,8 +155,8 @@ def run_curve(options: RunCurve) -> None:
 def _points(study: "Study") -> "Iterator[str | MissingPoint]":
     """Do what is not done yet, point by point.
 
-    Few cases may well be too few for a generator: a mode collapse is a result, and a
-    gap in the curve.
+    Few cases may well be too few for a generator: a mode collapse, or masks that are
+    empty, are a result, and a gap in the curve.
 
     Yields:
         A line about each finished U-Net; or the point that could not be made.

@@ -1,12 +1,15 @@
-"""Perceptual hashes: do two generated images look almost the same?
+"""Do two generated images look almost the same? Perceptual hashes, and pixels.
 
 Paper: IV-B, "The resulting GAN images were checked for similarity by using a
 perceptual image hash, which removes images that are almost identical in a batch of
 samples." The paper names neither the hash nor its tolerance. Here it is ImageHash's
 `phash` with 64 bits: the signs of an image's lowest 8 x 8 cosine frequencies relative
-to their median. `copies` has the measures for images of a data set.
+to their median. In textured images these frequencies are weak, and noise decides their
+signs: two images that the eye cannot tell apart differ in many bits. So pixels are
+compared too. `copies` has the measures for images of a data set.
 """
 
+import functools
 from collections.abc import Sequence
 
 import imagehash
@@ -14,11 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tfgansynth.arrays import ByteArray, luminance
+from tfgansynth.arrays import ByteArray, FloatArray, luminance
 
 _HASH_SIDE = 8
 HASH_BITS = _HASH_SIDE**2
 """Bits of a hash, which is the largest distance between two: 64."""
+PIXEL_CORRELATION = 0.995
+"""Correlation from which the pixels of two images count as almost identical."""
+_PIXELS = 4096
+"""Pixels at random places by which larger images are compared. Means over areas would
+lose fine texture."""
+_BLOCK = 512
 
 
 def perceptual_hash(image: ByteArray) -> str:
@@ -65,18 +74,22 @@ class DistinctFilter:
     Paper: IV-B.
     """
 
-    def __init__(self, max_distance: int) -> None:
+    def __init__(self, max_distance: int, *, by_pixels: bool = False) -> None:
         """Start without any image.
 
         Args:
             max_distance: Images whose hashes differ in at most this number of bits
                 are near-duplicates, [0, 64].
+            by_pixels: Whether images whose pixels are almost identical are
+                near-duplicates too, whatever their hashes.
         """
         self._max_distance = max_distance
+        self._by_pixels = by_pixels
         self._kept: NDArray[np.uint64] = np.zeros(0, dtype=np.uint64)
+        self._pixels: list[FloatArray] = []
 
     def add(self, image: ByteArray) -> str | None:
-        """Keep an image if it is farther than `max_distance` from every kept one.
+        """Keep an image if it is no near-duplicate of a kept one.
 
         Args:
             image: uint8 (H, W), [0, 255].
@@ -91,5 +104,70 @@ class DistinctFilter:
         value = np.uint64(int(text, 16))
         if np.any(np.bitwise_count(self._kept ^ value) <= self._max_distance):
             return None
+        if self._by_pixels:
+            pixels = _unit_vector(image)
+            if any(pixels @ kept >= PIXEL_CORRELATION for kept in self._pixels):
+                return None
+            self._pixels.append(pixels)
         self._kept = np.append(self._kept, value)
         return text
+
+
+def count_alike(images: ByteArray) -> int:
+    """Count the images whose pixels are almost identical to those of an earlier one.
+
+    Args:
+        images: uint8 (n, H, W).
+    """
+    return len(np.unique(_alike_pairs(images)[0]))
+
+
+def diversity(images: ByteArray) -> float:
+    """Return the mean distance of two images, in bits of their perceptual hashes.
+
+    It is 0 for two whose pixels are almost identical, whatever their hashes.
+
+    Args:
+        images: uint8 (n, H, W).
+    """
+    hashes = [perceptual_hash(image) for image in images]
+    values = np.array([int(text, 16) for text in hashes], dtype=np.uint64)
+    later, earlier = _alike_pairs(images)
+    n_hidden = int(np.bitwise_count(values[later] ^ values[earlier]).sum())
+    n_pairs = len(values) * (len(values) - 1) // 2
+    return mean_pairwise_distance(hashes) - n_hidden / max(n_pairs, 1)
+
+
+def _alike_pairs(images: ByteArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Find the pairs with almost the same pixels: the later's index, the earlier's."""
+    vectors = np.stack([_unit_vector(image) for image in images])
+    pairs = []
+    for start in range(0, len(vectors), _BLOCK):
+        block = vectors[start : start + _BLOCK]
+        alike = block @ vectors[: start + _BLOCK].T >= PIXEL_CORRELATION
+        later, earlier = np.nonzero(np.tril(alike, start - 1))
+        pairs.append((later + start, earlier))
+    later, earlier = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return later, earlier
+
+
+def _unit_vector(image: ByteArray) -> FloatArray:
+    """Take pixels as a vector of mean 0 and length 1; all 0 without contrast.
+
+    Each channel of an image in color has mean 0, or all images of one stain would be
+    alike.
+    """
+    n_pixels = image.shape[0] * image.shape[1]
+    pixels = image.reshape(n_pixels, -1)[_places(n_pixels)].astype(np.float32)
+    vector = (pixels - pixels.mean(axis=0)).ravel()
+    length = np.linalg.norm(vector)
+    return np.asarray(vector / length if length else vector, np.float32)
+
+
+@functools.cache
+def _places(n_pixels: int) -> NDArray[np.intp]:
+    """The pixels by which images of so many are compared: all, or some at random."""
+    places = np.arange(n_pixels)
+    if n_pixels > _PIXELS:
+        places = np.random.default_rng(0).choice(places, _PIXELS, replace=False)
+    return np.sort(places)

@@ -34,7 +34,7 @@ from tfgansynth.runtime.devices import (
 from tfgansynth.runtime.progress import duration
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import START_UP, Timer, shares
-from tfgansynth.synthesis.sampling import MANIFEST, ModeCollapseError
+from tfgansynth.synthesis.sampling import MANIFEST, UnusableGeneratorError
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Outcome:
 
     stage: PlannedStage
     computed: bool
-    failure: ModeCollapseError | None = None
+    failure: UnusableGeneratorError | None = None
 
 
 def execute(
@@ -51,8 +51,8 @@ def execute(
 ) -> Iterator[Outcome]:
     """Run the stages of an opened experiment that are not done, in order.
 
-    If `tolerant`, continue after a mode collapse with the stages that do not need the
-    set.
+    If `tolerant`, continue without a set whose generator has collapsed or draws empty
+    masks, with the stages that do not need it.
 
     Yields:
         Each stage once it is done, or known to have no result.
@@ -64,13 +64,13 @@ def execute(
         # An assessment is of a set, and no network is of it.
         if planned.kind not in (Kind.SEGMENTATION, Kind.ASSESSMENT):
             is_done(experiment, planned, dict(planned.record))
-    failures: dict[str, ModeCollapseError] = {}
+    failures: dict[str, UnusableGeneratorError] = {}
     for planned in plan.stages:
         computed = False
         failure = next((failures[n] for n in planned.needs if n in failures), None)
         try:
             computed = failure is None and run_stage(experiment, planned)
-        except ModeCollapseError as fault:
+        except UnusableGeneratorError as fault:
             if not tolerant:
                 raise
             failure = fault

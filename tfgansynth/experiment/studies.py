@@ -24,6 +24,7 @@ from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Trial, make_comparison
+from tfgansynth.records.reading import data_remarks, gan_remarks, read_identity
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet
 from tfgansynth.runtime import storage
@@ -223,6 +224,10 @@ def write_trial(part: Part) -> Trial:
         assessment=assessment,
         comparison=make_comparison(
             unets,
+            [
+                *data_remarks(experiment.splits.duplicates),
+                *gan_remarks(read_identity(run.root), number),
+            ],
             context=f"{n_cases} training cases that the reduced set leaves out",
             title_of=lambda unet: (
                 "Augmented" if unet.regime.schedule == "augmented" else "Not augmented"

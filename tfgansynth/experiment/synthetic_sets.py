@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, Labels, MaskArray
@@ -26,6 +27,7 @@ from tfgansynth.gan.exchange.exported import Exported, Provenance, open_exported
 from tfgansynth.gan.training import load_gan
 from tfgansynth.records import files
 from tfgansynth.records.converter import to_json
+from tfgansynth.records.reading import gan_remarks, read_identity
 from tfgansynth.records.regimes import (
     SetKind,
     cross_fit_config,
@@ -164,6 +166,10 @@ def _generator_record(experiment: Experiment, fold: FoldCases) -> Provenance:
 
 def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
     generator, provenance = trained_generator(experiment, fold)
+    root = experiment.run.root
+    remarks = [each.text for each in gan_remarks(read_identity(root), fold.number)]
+    if remarks:
+        provenance["remarks"] = remarks
     return _Source(generator.sample, experiment.config.gan.z_dim, provenance)
 
 
@@ -192,6 +198,7 @@ def _write_set(
     if pseudo:
         sampler = relabel(sampler, pseudo.segment, len(experiment.data.classes))
         manifest["pseudo_labels"] = pseudo.hashes
+    n_negatives = sum(not case.mask.any() for case in fold.training)
     if cross_fitted:
         agrees = _filter(experiment, fold, cross_fitted, synthesis.min_agreement)
     synthetic = draw_set(
@@ -202,6 +209,8 @@ def _write_set(
         rules=rules,
         augment=switched(augment_set, synthesis.augment, config.augmentation),
         agrees=agrees,
+        real_area=float(np.mean([case.coverage.mean() for case in fold.training])),
+        keep_empty=n_negatives > 0,
     )
     dropped = (
         f"{synthetic.n_similar} almost identical, {synthetic.n_empty} with an empty "
@@ -219,6 +228,20 @@ def _write_set(
         f"{heading}: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "
         f"({dropped}), in {folder}"
     )
+    remarks = [*manifest.get("remarks", ())]
+    if n_negatives:
+        remarks.append(
+            f"{synthetic.n_kept_empty} of {count} masks are empty, and those of "
+            f"{n_negatives} of {len(fold.training)} training cases"
+        )
+    if synthetic.n_alike:
+        remarks.append(
+            f"{synthetic.n_alike} of {count} images are almost identical to earlier "
+            "ones, though their hashes are not: --synthesis.near-duplicates pixels "
+            "drops them"
+        )
+    for remark in remarks:
+        print(f"REMARK: {remark}")
 
 
 def _filter(

@@ -15,9 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import ByteArray
 from tfgansynth.config import GANConfig
-from tfgansynth.data.similarity import mean_pairwise_distance, perceptual_hash
 
 PREFIX = "history/"
 """Begins the names of a history's arrays in a checkpoint."""
@@ -81,15 +79,6 @@ class History:
             values = [self.series[name].get(step, "") for name in names]
             writer.writerow([step, *values])
         return buffer.getvalue()
-
-
-def diversity(images: ByteArray) -> float:
-    """Mean distance of the perceptual hashes of two of the images, in bits of 64.
-
-    Args:
-        images: uint8 (n, H, W[, 3]).
-    """
-    return mean_pairwise_distance([perceptual_hash(image) for image in images])
 
 
 def fault_of_losses(scalars: Mapping[str, float]) -> str:

@@ -23,6 +23,7 @@ from tfgansynth.arrays import (
     split_pair,
 )
 from tfgansynth.config import GANConfig
+from tfgansynth.data.similarity import diversity
 from tfgansynth.errors import RunError
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS, feature_figures
 from tfgansynth.gan import health
@@ -246,13 +247,13 @@ class SampleGrid(StepCallback):
     def _real_diversity(self) -> float:
         channels = self.model.generator.channels
         real, _ = split_pair(self._pairs, self.config.pixel_scaling, channels=channels)
-        return health.diversity(real)
+        return diversity(real)
 
     def _diversity(self, images: ByteArray) -> float:
         # Where the real images are all equal, no sample can be less diverse.
         if not self._real_diversity:
             return 1.0
-        return health.diversity(images) / self._real_diversity
+        return diversity(images) / self._real_diversity
 
 
 class Fidelity(StepCallback):

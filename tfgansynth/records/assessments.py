@@ -25,7 +25,7 @@ from tfgansynth.assessment.quality import (
     shape_ranges,
     spread,
 )
-from tfgansynth.data.similarity import mean_pairwise_distance, perceptual_hash
+from tfgansynth.data.similarity import diversity
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS, Features
 from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.seeds import derive_seed
@@ -262,13 +262,12 @@ def make_fidelity(
 
 
 def hash_diversity(images: NDArray[Any]) -> float:
-    """Return the mean distance of the perceptual hashes of images, in bits.
+    """Return the mean distance of images, in bits of their perceptual hashes.
 
     Args:
         images: (n, S, S) in [0, 255].
     """
-    whole = np.rint(images).astype(np.uint8)
-    return mean_pairwise_distance([perceptual_hash(image) for image in whole])
+    return diversity(np.rint(images).astype(np.uint8))
 
 
 def make_memorization(audit: Audit) -> Memorization:

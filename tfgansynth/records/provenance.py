@@ -132,8 +132,12 @@ class SetManifest(GeneratorProvenance):
     Attributes:
         z_seed: Determines all noise.
         drawn: Pairs drawn in all.
-        dropped_as_almost_identical: Pairs dropped by their perceptual hash.
+        dropped_as_almost_identical: Pairs dropped as near-duplicates.
         dropped_for_an_empty_mask: Pairs dropped as nothing of their mask was left.
+        kept_by_hash_alone: Pairs kept by the hash of their image although its pixels
+            are almost identical to those of a pair before.
+        kept_with_an_empty_mask: Pairs kept with an empty mask, as training cases have.
+        remarks: Problems in the training of its generator.
         kind: `plain`, `filtered`, `control` with training cases in the place of
             generated images, or `separate`: of another size or another generator.
         stage: What kind of stage has made it.
@@ -165,6 +169,9 @@ class SetManifest(GeneratorProvenance):
     cross_fit: Mapping[str, str] | None = optional(None)
     min_agreement: float | None = optional(None)
     dropped_for_disagreement: int = optional(0)
+    kept_by_hash_alone: int = optional(0)
+    kept_with_an_empty_mask: int = optional(0)
+    remarks: tuple[str, ...] = optional(())
     audited_manifest_sha256: str | None = optional(None)
     dropped_by_the_audit: tuple[DroppedPair, ...] = optional(())
     mask_components: int | None = optional(None)

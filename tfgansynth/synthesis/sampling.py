@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfgansynth import pictures
 from tfgansynth.arrays import ByteArray, FloatArray, Labels, MaskArray
@@ -14,7 +15,7 @@ from tfgansynth.config import SynthesisConfig
 from tfgansynth.data.dataset import LUNGS
 from tfgansynth.data.importers.canonical import read_color, read_indices
 from tfgansynth.data.importers.images import read_grey, read_mask
-from tfgansynth.data.similarity import DistinctFilter
+from tfgansynth.data.similarity import DistinctFilter, count_alike
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.masks import ClassRule, clean_masks
@@ -78,9 +79,27 @@ class SyntheticSet:
     n_empty: int
     n_disagreeing: int = 0
 
+    @property
+    def n_alike(self) -> int:
+        """Pairs kept by their hashes, with almost the pixels of an earlier image."""
+        return count_alike(self.images)
 
-class ModeCollapseError(InputError):
+    @property
+    def n_kept_empty(self) -> int:
+        """Pairs whose mask is empty, as there are training cases with an empty one."""
+        return int((~self.masks.any(axis=(1, 2))).sum())
+
+
+class UnusableGeneratorError(InputError):
+    """Too few of a generator's pairs make a set."""
+
+
+class ModeCollapseError(UnusableGeneratorError):
     """Too few of a generator's pairs were distinct."""
+
+
+class EmptyMasksError(UnusableGeneratorError):
+    """Too few of a generator's masks show the target."""
 
 
 def draw_z(seed: int, batch: int, count: int, z_dim: int) -> FloatArray:
@@ -98,6 +117,8 @@ def draw_set(
     rules: Sequence[ClassRule],
     augment: Augmentation | None = None,
     agrees: Filter | None = None,
+    real_area: float | None = None,
+    keep_empty: bool = False,
 ) -> SyntheticSet:
     """Draw pairs until enough distinct ones are there. Paper: IV-B.
 
@@ -110,21 +131,30 @@ def draw_set(
         augment: Changes a batch of images and masks at random.
         agrees: Tells whose image and mask agree; only those are taken, and a pair
             that is not taken does not stand in the way of one almost identical.
+        real_area: Share of the pixels that the target covers in the training masks, for
+            messages.
+        keep_empty: Keep pairs with an empty mask, as there are training cases with one.
 
     Raises:
         ModeCollapseError: Too few of the drawn pairs were distinct.
+        EmptyMasksError: Most of their masks were empty, or all that were kept.
         InputError: Too few agreed, or no pair was asked for.
     """
     if config.count < 1:
         raise InputError(f"count: expected at least 1 pair, got {config.count}")
-    distinct = DistinctFilter(config.hash_distance)
+    distinct = DistinctFilter(
+        config.hash_distance, by_pixels=config.near_duplicates == "pixels"
+    )
     images: list[ByteArray] = []
     masks: list[Labels] = []
     draws: list[Draw] = []
+    levels = np.zeros(256, np.int64)
     n_drawn = n_similar = n_empty = n_disagreeing = 0
     batch = 0
     while len(images) < config.count:
         if n_drawn >= config.max_draws * config.count:
+            if n_empty > n_similar + n_disagreeing:
+                raise _empty_masks(n_empty, n_drawn, levels, config, real_area)
             found = f"only {len(images)} of {n_drawn} generated pairs"
             dropped = f"{n_similar} almost identical, {n_empty} with an empty mask"
             if agrees:
@@ -139,6 +169,7 @@ def draw_set(
                 "--seed, or ask for fewer"
             )
         drawn, greys = sampler(draw_z(z_seed, batch, config.batch, z_dim))
+        levels += np.bincount(greys.ravel(), minlength=len(levels))
         cleaned = clean_masks(greys, rules, threshold=config.mask_threshold)
         if augment:
             drawn, cleaned = augment(
@@ -149,7 +180,7 @@ def draw_set(
             if len(images) == config.count:
                 break
             n_drawn += 1
-            if not mask.any():
+            if not mask.any() and not keep_empty:
                 n_empty += 1
             elif not agreeing[index]:
                 n_disagreeing += 1
@@ -160,6 +191,8 @@ def draw_set(
                 masks.append(mask)
                 draws.append(Draw(batch, index, text))
         batch += 1
+    if not any(mask.any() for mask in masks):
+        raise _empty_masks(len(masks), len(masks), levels, config, real_area)
     return SyntheticSet(
         images=np.stack(images),
         masks=np.stack(masks),
@@ -169,6 +202,42 @@ def draw_set(
         n_empty=n_empty,
         n_disagreeing=n_disagreeing,
     )
+
+
+def _empty_masks(
+    n_empty: int,
+    n_drawn: int,
+    levels: NDArray[np.int64],
+    config: SynthesisConfig,
+    real_area: float | None,
+) -> EmptyMasksError:
+    """Say how grey the generated masks are, and at which threshold they have an area.
+
+    Args:
+        n_empty: Empty masks.
+        n_drawn: Masks.
+        levels: int64 (256,), how many pixels of the generated masks have each value.
+        config: The synthetic set's numbers.
+        real_area: Share of the pixels that the target covers in the training masks.
+    """
+    threshold = config.mask_threshold
+    # Share of the pixels at each value or above.
+    shares = levels[::-1].cumsum()[::-1] / levels.sum()
+    found = (
+        f"empty masks: {n_empty} of {n_drawn} generated masks have nothing at "
+        f"--synthesis.mask-threshold {threshold}: their largest value is "
+        f"{np.flatnonzero(levels)[-1]}, and {shares[threshold]:.2%} of their pixels "
+        "reach the threshold"
+    )
+    remedy = "train the GAN longer"
+    if levels[1:threshold].any():
+        remedy = f"lower the threshold, or {remedy}"
+    if real_area is not None:
+        found += f", while the target covers {real_area:.2%} of the training masks"
+        as_real = np.flatnonzero(shares >= real_area)[-1]
+        if 0 < as_real < threshold:
+            remedy = f"{remedy}; at {as_real} they would cover as much"
+    return EmptyMasksError(f"{found}: {remedy}")
 
 
 def pair_name(index: int) -> str:
@@ -189,6 +258,10 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
         folder: Where the set appears once it is complete.
     """
     brightest = np.uint8(255 if n_classes(manifest) == 1 else 1)
+    kept = {
+        "kept_by_hash_alone": synthetic.n_alike,
+        "kept_with_an_empty_mask": synthetic.n_kept_empty,
+    }
     with storage.whole_folder(folder) as partial:
         entries = []
         for index, draw in enumerate(synthetic.draws):
@@ -205,6 +278,7 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
             "drawn": synthetic.n_drawn,
             "dropped_as_almost_identical": synthetic.n_similar,
             "dropped_for_an_empty_mask": synthetic.n_empty,
+            **{name: number for name, number in kept.items() if number},
             "pairs": entries,
         }
         storage.write_record(partial / MANIFEST, content)

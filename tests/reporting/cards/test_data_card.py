@@ -112,7 +112,11 @@ def test_what_was_done_besides_the_papers_steps_is_told() -> None:
         MANIFEST,
         gan=dataclasses.replace(MANIFEST.gan, latent_codes=True),
         pseudo_labels={"pseudo-labels/member-1": "00", "pseudo-labels/member-2": "11"},
-        synthesis=dataclasses.replace(MANIFEST.synthesis, augment="elastic"),
+        synthesis=dataclasses.replace(
+            MANIFEST.synthesis, augment="elastic", near_duplicates="pixels"
+        ),
+        kept_with_an_empty_mask=11,
+        kept_by_hash_alone=12,
     )
     card = card_of(manifest)
 
@@ -120,6 +124,10 @@ def test_what_was_done_besides_the_papers_steps_is_told() -> None:
         "mean prediction of 2 U-Nets",
         "Each pair was augmented once",
         "a latent code for each training case",
+        "of 64 bits or whose pixels are almost identical",
+        "Pairs with an empty mask were kept",
+        "| Kept with an empty mask | 11 |",
+        "almost identical to an earlier image's | 12 |",
     ):
         assert words in card
         assert words not in plain

@@ -23,14 +23,14 @@ from tfgansynth.assessment.quality import Values, agreement, class_shapes
 from tfgansynth.config import Config
 from tfgansynth.data.copies.distances import PARTS, Pairs
 from tfgansynth.data.dataset import LUNGS
-from tfgansynth.data.similarity import perceptual_hash
+from tfgansynth.data.similarity import count_alike, perceptual_hash
 from tfgansynth.evaluation import predictions
 from tfgansynth.evaluation.case_rows import cases_to_csv
 from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.records import assessments, converter, files, regimes
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.provenance import SetManifest, UNetProvenance
-from tfgansynth.records.reading import generator_hash, read_epochs
+from tfgansynth.records.reading import gan_remarks, generator_hash, read_epochs
 from tfgansynth.records.runs import FinishedUNet, RunRecord
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.stages import Stages, identity_of
@@ -116,7 +116,8 @@ def recount(
     path, root = folder / MANIFEST, run.fold_folder(stage.fold)
     manifest = converter.read(path, SetManifest)
     images, masks = read_set(folder)
-    hashes = [perceptual_hash(np.rint(image).astype(np.uint8)) for image in images]
+    pictures = np.rint(images).astype(np.uint8)
+    hashes = [perceptual_hash(picture) for picture in pictures]
     n_dropped = (
         manifest.dropped_as_almost_identical
         + manifest.dropped_for_an_empty_mask
@@ -129,6 +130,9 @@ def recount(
         pseudo_labels=_ensemble(stages, stage, Kind.PSEUDO_LABELS, root) or None,
         cross_fit=_ensemble(stages, stage, Kind.CROSS_FIT, root) or None,
         min_agreement=config.synthesis.min_agreement if is_filtered else None,
+        kept_by_hash_alone=count_alike(pictures),
+        kept_with_an_empty_mask=int((~masks.any(axis=(1, 2))).sum()),
+        remarks=(),
         audited_manifest_sha256=None,
         dropped_by_the_audit=(),
         mask_rules=_rules(manifest, stage, config),
@@ -148,6 +152,7 @@ def recount(
             network_version=run.settings.networks["gan"],
             generator_sha256=generator_hash(run.root / gan.name),
             step=config.gan.steps,
+            remarks=tuple(each.text for each in gan_remarks(run, stage.fold)),
         )
     made = {**to_json(expected), **stage.record}
     differences.compare(path, "", to_json(manifest), made)
