@@ -320,6 +320,10 @@ class UNetConfig:
     stop_window: ranges.Count = 10
     """Epochs in the average of the validation error. Training stops when this
     average rises. [paper IV-B]"""
+    go_on_while_falling: bool = ranges.optional(False)
+    """Do not stop while the error falls, as where that of a lucky first epoch leaves
+    the average: its mean over the last third of the window is below each error before
+    in it. Off [paper IV-B]; on in [choice, fast]"""
     min_steps: ranges.CountOrZero = 0
     """Mini-batches before which the rule does not stop. The paper names none [paper
     IV-B]; Adam's validation error is too noisy at first, so more in [choice,

@@ -45,6 +45,7 @@ _FAST = dataclasses.replace(
         learning_rate=5e-4,
         weight_decay=0.0,
         validation_error="dice",
+        go_on_while_falling=True,
         min_steps=300,
         max_epochs=400,
         average_decay=0.98,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.data.dataset import Identity, Layout
 from tfgansynth.evaluation.case_rows import CaseRow
+from tfgansynth.evaluation.learning import ValidationDice
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet, Settings
@@ -29,6 +30,7 @@ def finished(
     fold: int = 1,
     layout: Layout = "folder",
     run: str = "",
+    validation: ValidationDice | None = None,
 ) -> FinishedUNet:
     return FinishedUNet(
         run=run or f"run-seed{seed}",
@@ -37,4 +39,5 @@ def finished(
         fold=fold,
         regime=regime,
         cases=tuple(cases),
+        validation=validation,
     )

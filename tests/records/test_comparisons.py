@@ -1,6 +1,7 @@
 """Regimes over folds and seeds, with the verdicts between regimes of one table."""
 
 import dataclasses
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from tests.records.made import finished
 from tfgansynth.data.dataset import Layout
 from tfgansynth.evaluation.case_rows import CaseRow
+from tfgansynth.evaluation.learning import ValidationDice
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
-from tfgansynth.evaluation.verdicts import Verdict
+from tfgansynth.evaluation.verdicts import PairComparison, Verdict
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet, Remark
@@ -26,7 +28,12 @@ REMARK = Remark(seed=0, fold=1, stage="fold-1/gan", kind="x", text="mode collaps
 
 
 def unet(
-    seed: int, fold: int, regime: Regime, shift: float, layout: Layout = "folder"
+    seed: int,
+    fold: int,
+    regime: Regime,
+    shift: float,
+    layout: Layout = "folder",
+    validation: ValidationDice | None = None,
 ) -> FinishedUNet:
     # The same noise for each regime, as of cases, and a little of its own.
     of_case = np.random.default_rng([seed, fold]).normal(0.94, 0.015, 40)
@@ -38,7 +45,9 @@ def unet(
         )
         for number, dice in enumerate(of_case + own)
     ]
-    return finished(regime, rows, seed=seed, fold=fold, layout=layout)
+    return finished(
+        regime, rows, seed=seed, fold=fold, layout=layout, validation=validation
+    )
 
 
 def comparison(layout: Layout = "folder") -> Comparison:
@@ -58,6 +67,88 @@ def test_planted_harm_is_called_harm() -> None:
     assert pair.metrics["dice"].mean == pytest.approx(-0.03, abs=0.002)
     # Regimes of different tables are trained by different rules: not compared.
     assert pair.n_pairs == 1
+
+
+def verdicts(
+    failed: Collection[tuple[Regime, int]], regimes: Sequence[Regime], n_folds: int = 2
+) -> dict[tuple[str, str], PairComparison]:
+    """The verdicts where the U-Nets of some regimes and folds have not learned."""
+    unets = [
+        unet(
+            0,
+            fold,
+            regime,
+            SHIFTS.get(regime, -0.05),
+            validation=ValidationDice(
+                network=0.0912 if (regime, fold) in failed else 0.9,
+                all_foreground=0.1104,
+                mean_mask=0.1,
+            ),
+        )
+        for fold in range(1, n_folds + 1)
+        for regime in regimes
+    ]
+    found = make_comparison(unets).comparisons
+    return {(pair.first, pair.second): pair for pair in found}
+
+
+REAL, MIXED, SYNTHETIC = Regime(30, 0), Regime(30, 120), Regime(0, 120)
+PAPERS = (REAL, MIXED, SYNTHETIC)
+
+
+def test_a_real_only_network_that_has_not_learned_withholds_its_table() -> None:
+    fixed = [dataclasses.replace(regime, schedule="fixed_budget") for regime in PAPERS]
+    found = verdicts([(REAL, 2)], [*PAPERS, *fixed])
+    words = {names: pair.verdict for names, pair in found.items()}
+    assert words["real only", "mixed"] is Verdict.WITHHELD
+    assert words["real only", "synthetic only"] is Verdict.WITHHELD
+    assert words["mixed", "synthetic only"] is Verdict.WITHHELD
+    others = {v for names, v in words.items() if "fixed budget" in names[0]}
+    assert others == {Verdict.HARMS, Verdict.EQUIVALENT}
+    pair = found["real only", "mixed"]
+    assert pair.sentence == (
+        "No verdict on mixed against real only: real only has not learned in fold 2 of "
+        "seed 0 (Dice 0.0912 on validation cases against 0.1104 of the best constant "
+        "mask, all foreground)."
+    )
+    assert pair.more_seeds is None
+    # The figures are what they would be otherwise.
+    learned = verdicts([], PAPERS)["real only", "mixed"]
+    assert learned.verdict is Verdict.HARMS
+    assert learned.primary.mean == pair.primary.mean
+
+
+def test_a_synthetic_network_that_has_not_learned_is_a_result() -> None:
+    found = verdicts([(SYNTHETIC, 1), (SYNTHETIC, 2)], PAPERS)
+    assert {pair.verdict for pair in found.values()} == {Verdict.HARMS}
+
+
+def test_two_networks_that_have_not_learned_are_not_compared() -> None:
+    failed = [(MIXED, 1), (SYNTHETIC, 1)]
+    found = verdicts(failed, PAPERS)
+    assert found["real only", "mixed"].verdict is Verdict.HARMS
+    assert found["real only", "synthetic only"].verdict is Verdict.HARMS
+    pair = found["mixed", "synthetic only"]
+    assert pair.verdict is Verdict.WITHHELD
+    assert "mixed has not learned in fold 1 of seed 0 (" in pair.sentence
+    assert "; synthetic only has not learned in fold 1 of seed 0 (" in pair.sentence
+    # Nor without a real-only network beside them.
+    (pair,) = verdicts(failed, PAPERS[1:]).values()
+    assert pair.verdict is Verdict.WITHHELD
+
+
+def test_each_schedule_of_a_table_has_a_network_of_its_own_to_rest_on() -> None:
+    regimes = [
+        Regime(30, count, schedule)
+        for schedule in ("fixed_budget", "augmented")
+        for count in (0, 120)
+    ]
+    found = verdicts([(regimes[2], 1)], regimes)
+    withheld = {
+        names for names, pair in found.items() if pair.verdict is Verdict.WITHHELD
+    }
+    plain = ("real (fixed budget)", "real + synthetic (fixed budget)")
+    assert found.keys() - withheld == {plain}
 
 
 def test_pairs_with_a_control_are_corrected_separately() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tfgansynth.config import UNetConfig
 from tfgansynth.errors import InputError
+from tfgansynth.presets import PRESETS
 from tfgansynth.segmentation.history import (
     Epoch,
     history_from_csv,
@@ -50,16 +51,36 @@ def test_what_is_no_history_is_refused(text: str) -> None:
 
 
 def test_a_bound_reached_before_the_rule_is_named() -> None:
-    assert remarks(falling(20), CONFIG, 10) == (
-        "training ended at its bound of 20 epochs, before the stopping rule did "
-        "(--unet.max-epochs)",
-    )
+    assert remarks(falling(20), CONFIG, 10) == {
+        "bound_of_epochs": "training ended at its bound of 20 epochs, before the "
+        "stopping rule did (--unet.max-epochs)"
+    }
+
+
+LUCKY = [0.761, 0.984, 0.998, 0.999, 0.998, 0.997, 0.998, 0.998, 0.995, 0.957, 0.813]
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_lucky_first_epoch_ends_the_papers_training_only(preset: str) -> None:
+    config = dataclasses.replace(PRESETS[preset].unet, min_steps=0, batch=1)
+    history = [Epoch(n, error, error) for n, error in enumerate(LUCKY, start=1)]
+    assert is_over(history, config, 10) == (preset in ("paper", "authors"))
+
+
+def test_a_training_stopped_while_falling_is_named() -> None:
+    history = [Epoch(n, error, error) for n, error in enumerate(LUCKY, start=1)]
+    assert remarks(history, UNetConfig(), 10) == {
+        "stopped_while_falling": "training was stopped by the rule while its error was "
+        "falling (--unet.go-on-while-falling)"
+    }
+    rising = [Epoch(n, n, n) for n in range(1, 12)]
+    assert remarks(rising, UNetConfig(), 10) == {}
 
 
 def test_a_fixed_number_of_steps_needs_no_remark_and_no_rule() -> None:
     config = dataclasses.replace(CONFIG, fixed_steps=100, steps_an_epoch=7)
     rising = [Epoch(n, n, n) for n in range(1, 16)]
-    assert remarks(rising, config, 10) == ()
+    assert remarks(rising, config, 10) == {}
     assert most_epochs(config, 10) == 15
     assert [is_over(rising[:n], config, 10) for n in (14, 15)] == [False, True]
 

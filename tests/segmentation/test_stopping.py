@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from tfgansynth.segmentation.callbacks import StopOnRisingAverage
-from tfgansynth.segmentation.history import average_has_risen
+from tfgansynth.segmentation.history import (
+    average_has_risen,
+    is_falling,
+    rule_stops,
+)
 
 WINDOW = 10
 
@@ -105,6 +109,62 @@ def test_only_the_latest_two_averages_count() -> None:
     assert not average_has_risen(risen_earlier, 2)
 
 
+LUCKY = [0.761, 0.984, 0.998, 0.999, 0.998, 0.997, 0.998, 0.998, 0.995, 0.957, 0.813]
+"""The average rises at the end: a lucky first error leaves it as the error falls."""
+
+
+def test_a_falling_error_stops_the_papers_rule_only() -> None:
+    assert rule_stops(LUCKY, WINDOW, go_on_while_falling=False)
+    assert not rule_stops(LUCKY, WINDOW, go_on_while_falling=True)
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        # Slowly from the second epoch on, and with an epoch up at the end.
+        [0.761, *(1 - 0.02 * epoch for epoch in range(10))],
+        [*LUCKY[:8], 0.83, 0.765, 0.79],
+    ],
+)
+def test_other_falling_errors_go_on_too(errors: list[float]) -> None:
+    assert average_has_risen(errors, WINDOW)
+    assert is_falling(errors, WINDOW)
+    assert not rule_stops(errors, WINDOW, go_on_while_falling=True)
+
+
+@pytest.mark.parametrize("go_on", [True, False])
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [0.01 * epoch for epoch in range(11)],
+        [0.2, *[0.3] * 10],
+        # A plateau: the last epochs are no lower than others of the window.
+        [0.2, 0.24, 0.21, 0.23, 0.22, 0.25, 0.21, 0.24, 0.22, 0.23, 0.21],
+        # One low epoch at the end of a rise.
+        [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.5, 0.5, 0.5, 0.22],
+    ],
+)
+def test_an_error_that_does_not_fall_stops_all(
+    errors: list[float], go_on: bool
+) -> None:
+    assert rule_stops(errors, WINDOW, go_on_while_falling=go_on)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 4])
+def test_narrow_windows_stop_where_the_error_rises(window: int) -> None:
+    rising = [0.1 * epoch for epoch in range(window + 1)]
+    assert rule_stops(rising, window, go_on_while_falling=True)
+
+
+def test_plateaus_are_rarely_taken_for_falling() -> None:
+    rng = np.random.default_rng(0)
+    curves = rng.standard_normal((4000, WINDOW + 1))
+    stopped = [curve for curve in curves if average_has_risen(curve, WINDOW)]
+    falling = [is_falling(list(curve), WINDOW) for curve in stopped]
+    assert len(stopped) > 1500
+    assert 0 < np.mean(falling) < 0.05
+
+
 class MadeUpErrors(keras.callbacks.Callback):
     """Replaces the validation error of `fit` by a made-up curve."""
 
@@ -166,9 +226,16 @@ def test_callback_goes_on_from_earlier_epochs(done: int) -> None:
     assert fitted_epochs(rule, V_SHAPED, initial_epoch=done) == 8
 
 
-def test_callback_has_the_papers_window_as_its_default() -> None:
+@pytest.mark.parametrize(("go_on", "expected"), [(False, 11), (True, 13)])
+def test_callback_goes_on_while_the_error_falls(go_on: bool, expected: int) -> None:
+    rule = StopOnRisingAverage("val_error", go_on_while_falling=go_on)
+    assert fitted_epochs(rule, [*LUCKY, 0.7, 0.65]) == expected
+
+
+def test_callback_has_the_papers_rule_as_its_default() -> None:
     rule = StopOnRisingAverage()
     assert (rule.monitor, rule.window, rule.min_steps) == ("val_loss", 10, 0)
+    assert not rule.go_on_while_falling
 
 
 def test_an_error_that_is_not_in_the_logs_is_named() -> None:

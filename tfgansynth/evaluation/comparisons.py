@@ -12,6 +12,8 @@ its interval and the tests. The verdict is on the primary metric, Dice:
 - *helps*, *harms*: the interval excludes 0, and so do both tests after Holm's
   correction (Scandinavian J. Statistics 6, 1979) over all pairs of its family.
 - *inconclusive*: anything else.
+- *withheld*: there is no verdict, whatever the figures, where the caller says that the
+  networks cannot support one.
 
 The claim of help or harm asks for two tests at once, since either alone can mislead:
 Wilcoxon's takes the networks as given and knows nothing of the spread between runs,
@@ -26,6 +28,7 @@ corrected over the same families; they have no verdict.
 import dataclasses
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from scipy import stats
@@ -79,6 +82,7 @@ def compare(
     margin: float,
     tables: Sequence[Sequence[str]] | None = None,
     controls: Collection[str] = (),
+    withheld: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> tuple[PairComparison, ...]:
     """Compare each pair of regimes of a table on what both have.
 
@@ -88,6 +92,7 @@ def compare(
         margin: Differences of Dice smaller than this do not matter; above 0.
         tables: The regimes of each table; without, all regimes are one table's.
         controls: The regimes that are controls.
+        withheld: Pairs of regimes that get no verdict, and why.
 
     Returns:
         One comparison for each pair of regimes of a table with two cases or more in
@@ -110,7 +115,9 @@ def compare(
     families: dict[bool, list[_Pair]] = {True: [], False: []}
     for pair in pairs:
         families[_has_control(pair, controls)].append(pair)
-    decided = {kind: _decide(family, margin) for kind, family in families.items()}
+    decided = {
+        kind: _decide(family, margin, withheld) for kind, family in families.items()
+    }
     return tuple(next(decided[_has_control(pair, controls)]) for pair in pairs)
 
 
@@ -216,7 +223,9 @@ def _has_control(pair: _Pair, controls: Collection[str]) -> bool:
     return pair.first in controls or pair.second in controls
 
 
-def _decide(family: Sequence[_Pair], margin: float) -> Iterator[PairComparison]:
+def _decide(
+    family: Sequence[_Pair], margin: float, withheld: Mapping[tuple[str, str], str]
+) -> Iterator[PairComparison]:
     """Correct the p-values of a family of pairs, and give each its verdict."""
     corrected = {
         metric: holm([pair.estimates[metric].p for pair in family])
@@ -224,7 +233,10 @@ def _decide(family: Sequence[_Pair], margin: float) -> Iterator[PairComparison]:
     }
     for index, pair in enumerate(family):
         found = pair.estimates[PRIMARY]
+        why = withheld.get((pair.first, pair.second), "")
         verdict = decide(found, corrected[PRIMARY][index], margin)
+        if why:
+            verdict = Verdict.WITHHELD
         more_seeds = None
         if verdict is Verdict.INCONCLUSIVE:
             more_seeds = seeds_to_settle(
@@ -253,4 +265,4 @@ def _decide(family: Sequence[_Pair], margin: float) -> Iterator[PairComparison]:
                 for metric, each in pair.estimates.items()
             },
         )
-        yield dataclasses.replace(decided, sentence=sentence(decided))
+        yield dataclasses.replace(decided, sentence=sentence(decided, why))

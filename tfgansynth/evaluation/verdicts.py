@@ -30,6 +30,7 @@ class Verdict(enum.StrEnum):
     HARMS = "harms"
     EQUIVALENT = "equivalent"
     INCONCLUSIVE = "inconclusive"
+    WITHHELD = "withheld"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +113,15 @@ def _is_significant(found: Estimate | MetricDifference, p_holm: float) -> bool:
     return not found.low <= 0 <= found.high and p_holm < SIGNIFICANCE
 
 
-def sentence(pair: PairComparison) -> str:
-    """Say in one English sentence what the verdict is and what it rests on."""
+def sentence(pair: PairComparison, why: str = "") -> str:
+    """Say in one English sentence what the verdict is and what it rests on.
+
+    Args:
+        pair: The comparison.
+        why: Why its verdict is withheld.
+    """
+    if pair.verdict is Verdict.WITHHELD:
+        return f"No verdict on {pair.second} against {pair.first}: {why}."
     found, design = pair.primary, pair.design
     opening = {
         Verdict.HELPS: f"{pair.second} helps against {pair.first}",

@@ -368,7 +368,7 @@ class FoldPlanner:
     def _unet(self, unet: UNetConfig) -> dict[str, Any]:
         return {
             "network_version": self._networks["unet"],
-            "unet": dataclasses.asdict(unet),
+            "unet": to_json(unet),
             **self._augmentation(unet.augment),
         }
 

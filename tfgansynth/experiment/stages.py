@@ -23,6 +23,7 @@ from tfgansynth.evaluation.case_rows import (
     summarize_classes,
     summarize_rows,
 )
+from tfgansynth.evaluation.learning import validation_dice
 from tfgansynth.evaluation.predictions import (
     CASES,
     PICTURE,
@@ -38,7 +39,8 @@ from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.experiment.synthetic_sets import draw_fold_set, synthetic_pairs
 from tfgansynth.gan.training import train_gan
-from tfgansynth.records.files import HISTORY, MODEL
+from tfgansynth.records import converter
+from tfgansynth.records.files import HISTORY, MODEL, VALIDATION
 from tfgansynth.records.regimes import cross_fit_config, pseudo_label_config
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.stage import Stage
@@ -117,11 +119,12 @@ def compute_segmentation(
     config = regime.unet_config(experiment.config)
     unet = train_in_folder(experiment, fold, training, config, stage)
     classes = experiment.data.classes
+    write_validation(unet, fold, stage, len(classes))
     if planned.record["evaluated_on"] == "unused":
         predictions = predict_masks(unet, images_and_labels(fold.unused)[0])
         rows = evaluate(fold.unused, predictions, classes)
         storage.write_text(stage.folder / CASES, cases_file(rows, planned))
-        return [HISTORY, MODEL, CASES]
+        return [HISTORY, MODEL, VALIDATION, CASES]
     test = fold.test.release(
         seen_cases(stage.provenance),
         to=str(stage.folder),
@@ -132,7 +135,7 @@ def compute_segmentation(
     with stage.timer.part(EVALUATION):
         rows = write_results(test, predictions, planned, stage.folder, classes)
     print(summary(rows))
-    return [HISTORY, MODEL, CASES, PREDICTIONS, PICTURE]
+    return [HISTORY, MODEL, VALIDATION, CASES, PREDICTIONS, PICTURE]
 
 
 COMPUTE: Mapping[Kind, Compute] = {
@@ -166,6 +169,17 @@ def train_in_folder(
         storage.write_text(stage.folder / HISTORY, history_to_csv(history))
         save_unet(unet, config, stage.folder / MODEL, stage.provenance)
     return unet
+
+
+def write_validation(unet: Any, fold: FoldCases, stage: Stage, n_classes: int) -> None:
+    """Say and write whether a U-Net has learned, by the fold's validation cases."""
+    with stage.timer.part(PREDICTION):
+        images, truths = images_and_labels(fold.validation)
+        training = images_and_labels(fold.training)[1]
+        predictions = predict_masks(unet, images)
+        found = validation_dice(predictions, truths, training, n_classes)
+    converter.write(stage.folder / VALIDATION, found)
+    print(f"{'LEARNED' if found.has_learned else 'HAS NOT LEARNED'}: {found}")
 
 
 def training_pairs(experiment: Experiment, planned: PlannedStage) -> LabelledImages:

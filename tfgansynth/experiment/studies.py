@@ -24,7 +24,13 @@ from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Trial, make_comparison
-from tfgansynth.records.reading import data_remarks, gan_remarks, read_identity
+from tfgansynth.records.reading import (
+    data_remarks,
+    gan_remarks,
+    learning_remarks,
+    read_identity,
+    read_validation,
+)
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet
 from tfgansynth.runtime import storage
@@ -207,6 +213,10 @@ def write_trial(part: Part) -> Trial:
                     stage.regime.n_synthetic,
                 )
             ),
+            validation=read_validation(
+                run.root / stage.name,
+                storage.read_record(run.root / stage.name / files.PROVENANCE)["files"],
+            ),
         )
         for stage in part.plan.stages
         if stage.regime
@@ -227,6 +237,7 @@ def write_trial(part: Part) -> Trial:
             [
                 *data_remarks(experiment.splits.duplicates),
                 *gan_remarks(read_identity(run.root), number),
+                *(remark for unet in unets for remark in learning_remarks(unet)),
             ],
             context=f"{n_cases} training cases that the reduced set leaves out",
             title_of=lambda unet: (

@@ -1,10 +1,12 @@
 """All regimes of an experiment, over folds and seeds, and the verdicts between them."""
 
 import dataclasses
+import itertools
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tfgansynth.data.dataset import Identity
+from tfgansynth.errors import name_few
 from tfgansynth.evaluation.case_rows import summarize_classes, summarize_rows
 from tfgansynth.evaluation.comparisons import CaseResult, compare
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE
@@ -135,6 +137,9 @@ def make_comparison(
         margin=unets[0].config.evaluation.equivalence_margin,
         tables=[list(regimes) for regimes in tables.values()],
         controls={u.regime.name for u in unets if u.regime.kind == "control"},
+        withheld={
+            pair: why for regimes in tables.values() for pair, why in _withheld(regimes)
+        },
     )
     return Comparison(
         warning=PHANTOM_WARNING if dataset.is_phantom else None,
@@ -163,6 +168,43 @@ def make_comparison(
             for unet in unets
         ),
     )
+
+
+def _withheld(
+    regimes: Mapping[str, Sequence[FinishedUNet]],
+) -> Iterator[tuple[tuple[str, str], str]]:
+    """Say which pairs of a table's regimes get no verdict, and why.
+
+    A verdict rests on the networks of real pairs alone, where the table has them:
+    those of each rule that the two regimes are trained by must have learned in each
+    fold. A network that has not learned beside them is a result. Two of them are none.
+    """
+    by_run = {
+        name: {(unet.seed, unet.fold): unet for unet in members}
+        for name, members in regimes.items()
+    }
+    references = {
+        members[0].regime.schedule: by_run[name]
+        for name, members in regimes.items()
+        if members[0].regime.training_set is TrainingSet.REAL
+    }
+    for first, second in itertools.combinations(regimes, 2):
+        found: dict[str, None] = {}
+        for run in sorted(by_run[first].keys() & by_run[second].keys()):
+            pair = by_run[first][run], by_run[second][run]
+            behind = [
+                references.get(unet.regime.schedule, {}).get(run) for unet in pair
+            ]
+            failed = [unet for unet in behind if unet and not unet.has_learned]
+            if not failed and not any(unet.has_learned for unet in pair):
+                failed = [*pair]
+            for unet in failed:
+                found[
+                    f"{unet.regime.name} has not learned in fold {unet.fold} of seed "
+                    f"{unet.seed} ({unet.validation})"
+                ] = None
+        if found:
+            yield (first, second), name_few([*found], "; ")
 
 
 def table_title(unet: FinishedUNet) -> str:

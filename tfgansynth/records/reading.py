@@ -3,12 +3,13 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tfgansynth.data.copies.duplicates import Crossing
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import read_cases
+from tfgansynth.evaluation.learning import ValidationDice
 from tfgansynth.evaluation.predictions import CASES
 from tfgansynth.gan import health
 from tfgansynth.gan.health import PREFIX, History
@@ -21,6 +22,7 @@ from tfgansynth.records.files import (
     PROVENANCE,
     SPLITS,
     TIMINGS,
+    VALIDATION,
     gan_stage,
 )
 from tfgansynth.records.provenance import UNetProvenance
@@ -103,10 +105,27 @@ def _read_unet(run: RunRecord, folder: Path, name: str) -> FinishedUNet:
         cases=tuple(
             read_cases(folder / CASES, fold, regime.n_real, regime.n_synthetic)
         ),
+        validation=read_validation(folder, provenance.files),
         folder=folder,
         epochs=tuple(read_epochs(folder / HISTORY)),
         duplicates=provenance.duplicates,
     )
+
+
+def read_validation(folder: Path, files: Mapping[str, str]) -> ValidationDice | None:
+    """Read whether a U-Net has learned; None where an earlier version has trained it.
+
+    Args:
+        folder: The U-Net's.
+        files: Hashes of its files, as its provenance has them.
+
+    Raises:
+        InputError: The file is missing, altered or damaged.
+    """
+    if VALIDATION not in files:
+        return None
+    storage.require_files(folder, {VALIDATION: files[VALIDATION]})
+    return converter.read(folder / VALIDATION, ValidationDice)
 
 
 def complete(run: RunRecord, unets: list[FinishedUNet]) -> RunRecord:
@@ -134,6 +153,21 @@ def data_remarks(duplicates: Iterable[Crossing]) -> tuple[Remark, ...]:
         f"{name_few(pairs)}"
     )
     return (Remark(seed=None, fold=None, stage=DATA, kind="duplicates", text=text),)
+
+
+def learning_remarks(unet: FinishedUNet) -> tuple[Remark, ...]:
+    """Say of a U-Net that it has not learned."""
+    if unet.has_learned:
+        return ()
+    return (
+        Remark(
+            seed=unet.seed,
+            fold=unet.fold,
+            stage=unet.stage,
+            kind="not_learned",
+            text=f"{unet.regime.label}: has not learned: {unet.validation}",
+        ),
+    )
 
 
 def gan_remarks(run: RunRecord, fold: int) -> tuple[Remark, ...]:
@@ -222,11 +256,13 @@ def _remarks(run: RunRecord, unet: FinishedUNet) -> Iterator[Remark]:
     yield from gan_remarks(run, unet.fold)
     regime = unet.regime
     n_pairs = regime.n_real + regime.n_synthetic
-    for text in history.remarks(unet.epochs, regime.unet_config(run.config), n_pairs):
+    found = history.remarks(unet.epochs, regime.unet_config(run.config), n_pairs)
+    yield from learning_remarks(unet)
+    for kind, text in found.items():
         yield Remark(
             seed=run.config.seed,
             fold=unet.fold,
             stage=unet.stage,
-            kind="bound_of_epochs",
+            kind=kind,
             text=f"{regime.label}: {text}",
         )

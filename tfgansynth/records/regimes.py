@@ -120,6 +120,7 @@ def _fixed_length(
         fixed_steps=steps,
         steps_an_epoch=steps_an_epoch,
         stop_window=default.stop_window,
+        go_on_while_falling=default.go_on_while_falling,
         min_steps=default.min_steps,
         max_epochs=default.max_epochs,
         **changes,

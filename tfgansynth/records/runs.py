@@ -10,6 +10,7 @@ from tfgansynth.data.dataset import CaseHashes, Identity
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import CaseRow
+from tfgansynth.evaluation.learning import ValidationDice
 from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.files import SPLITS
@@ -126,6 +127,8 @@ class FinishedUNet:
 
     Attributes:
         run: What records call its run.
+        validation: Its Dice on validation cases beside that of constant masks; None
+            where an earlier version has trained it.
         folder: Where it lies; None of merged results.
         epochs: The history of its training; empty of merged results.
         duplicates: Duplicates across the split, as allowed; likewise.
@@ -137,6 +140,7 @@ class FinishedUNet:
     fold: int
     regime: Regime
     cases: tuple[CaseRow, ...]
+    validation: ValidationDice | None = None
     folder: Path | None = None
     epochs: tuple[Epoch, ...] = ()
     duplicates: tuple[Crossing, ...] = ()
@@ -150,6 +154,11 @@ class FinishedUNet:
     def seed(self) -> int:
         """Seed of its run."""
         return self.config.seed
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether it beats constant masks, as far as is known."""
+        return self.validation is None or self.validation.has_learned
 
     @property
     def stage(self) -> str:
@@ -226,6 +235,9 @@ class MergedUNet:
 
     regime: Regime
     cases_sha256: str
+    validation: ValidationDice | None = dataclasses.field(
+        default=None, metadata=OPTIONAL
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -227,7 +227,7 @@ def _joined(held: FoldResults, new: FoldResults, to: Path) -> FoldResults:
     unets = {unet.regime: unet for unet in held.unets}
     for unet in new.unets:
         same = unets.setdefault(unet.regime, unet)
-        if same.cases != unet.cases:
+        if (same.cases, same.validation) != (unet.cases, unet.validation):
             found.append(f"{unet.regime.label}: other results")
     for kind, name in set_names().items():
         pairs = (
@@ -274,7 +274,10 @@ def _write(fold: FoldResults, folder: Path) -> None:
         counts = unet.regime.n_real, unet.regime.n_synthetic
         storage.write_text(path, cases_to_csv(unet.cases, unet.fold, *counts))
         digest = storage.hash_file(path)
-        entries.append(MergedUNet(regime=unet.regime, cases_sha256=digest))
+        entry = MergedUNet(
+            regime=unet.regime, cases_sha256=digest, validation=unet.validation
+        )
+        entries.append(entry)
     record = dataclasses.replace(fold.record, unets=tuple(entries))
     converter.write(folder / files.MERGED_FOLD, record)
 
@@ -297,6 +300,7 @@ def _read(path: Path) -> FoldResults:
                 fold=record.fold,
                 regime=entry.regime,
                 cases=tuple(read_cases(cases, record.fold, *counts)),
+                validation=entry.validation,
             )
         )
     return FoldResults(record, tuple(unets))

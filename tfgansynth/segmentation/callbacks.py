@@ -17,7 +17,7 @@ from tfgansynth.runtime.progress import Progress
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.tensorboard import EventLog
 from tfgansynth.runtime.timing import INPUT, RECORDS, STEPS, VALIDATION, Timer
-from tfgansynth.segmentation.history import Epoch, average_has_risen
+from tfgansynth.segmentation.history import Epoch, rule_stops
 from tfgansynth.segmentation.unet import UNet
 
 CHECKPOINTS = "checkpoints"
@@ -44,6 +44,9 @@ class StopOnRisingAverage(keras.callbacks.Callback):
     Args:
         monitor: Name of the validation error in the logs of `fit`; lower is better.
         window: Epochs in the average.
+        go_on_while_falling: Whether not to stop while the error itself is falling, as
+            the paper's rule does where a low first error leaves the average; see
+            `history.is_falling`.
         min_steps: Mini-batches before which the rule does not stop training. The
             paper names none.
         earlier: Validation errors of the epochs before this `fit`, oldest first,
@@ -59,12 +62,14 @@ class StopOnRisingAverage(keras.callbacks.Callback):
         monitor: str = "val_loss",
         *,
         window: int = 10,
+        go_on_while_falling: bool = False,
         min_steps: int = 0,
         earlier: Sequence[float] = (),
     ) -> None:
         super().__init__()
         self.monitor = monitor
         self.window = window
+        self.go_on_while_falling = go_on_while_falling
         self.min_steps = min_steps
         self.earlier = tuple(earlier)
         self.errors: list[float] = []
@@ -87,7 +92,9 @@ class StopOnRisingAverage(keras.callbacks.Callback):
             )
         self.errors.append(float(logs[self.monitor]))
         steps = int(self.model.optimizer.iterations)
-        if steps >= self.min_steps and average_has_risen(self.errors, self.window):
+        if steps >= self.min_steps and rule_stops(
+            self.errors, self.window, go_on_while_falling=self.go_on_while_falling
+        ):
             self.model.stop_training = True
 
 

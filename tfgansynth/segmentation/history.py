@@ -7,6 +7,7 @@ import csv
 import dataclasses
 import io
 import math
+import statistics
 from collections.abc import Sequence
 
 from tfgansynth.config import UNetConfig
@@ -78,6 +79,37 @@ def average_has_risen(errors: Sequence[float], window: int) -> bool:
     return errors[-1] > errors[-1 - window]
 
 
+def is_falling(errors: Sequence[float], window: int) -> bool:
+    """Whether the validation error is falling, whatever its running average does.
+
+    Over the last third of the window its mean is below each error before in it. The
+    average rises all the same where a low error leaves it, as that of a lucky first
+    epoch.
+
+    Args:
+        errors: Validation error of every epoch so far, oldest first.
+        window: Epochs in the average.
+    """
+    recent = max(1, window // 3)
+    before = errors[-window:-recent]
+    return bool(before) and statistics.fmean(errors[-recent:]) < min(before)
+
+
+def rule_stops(
+    errors: Sequence[float], window: int, *, go_on_while_falling: bool
+) -> bool:
+    """Whether a training with these errors is stopped.
+
+    Args:
+        errors: Validation error of every epoch so far, oldest first.
+        window: Epochs in the average.
+        go_on_while_falling: Whether it goes on where the error is falling, unlike
+            under the paper's rule.
+    """
+    risen = average_has_risen(errors, window)
+    return risen and not (go_on_while_falling and is_falling(errors, window))
+
+
 def steps_per_epoch(config: UNetConfig, n_pairs: int) -> int:
     """Mini-batches between two validations of a training on so many pairs."""
     return config.steps_an_epoch or math.ceil(n_pairs / config.batch)
@@ -99,23 +131,35 @@ def is_over(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
 
 def remarks(
     history: Sequence[Epoch], config: UNetConfig, n_pairs: int
-) -> tuple[str, ...]:
+) -> dict[str, str]:
     """What a reader of results must know of how this training ended.
 
     Args:
         history: Of a training that has ended.
         config: The network's and the training's numbers.
         n_pairs: Training pairs, real and synthetic.
+
+    Returns:
+        Kind of the problem to the problem in words.
     """
-    if config.fixed_steps or _rule_stops(history, config, n_pairs):
-        return ()
-    return (
-        f"training ended at its bound of {config.max_epochs} epochs, before the "
-        "stopping rule did (--unet.max-epochs)",
-    )
+    if config.fixed_steps:
+        return {}
+    if not _rule_stops(history, config, n_pairs):
+        return {
+            "bound_of_epochs": f"training ended at its bound of {config.max_epochs} "
+            "epochs, before the stopping rule did (--unet.max-epochs)"
+        }
+    if is_falling([entry.validation_error for entry in history], config.stop_window):
+        return {
+            "stopped_while_falling": "training was stopped by the rule while its "
+            "error was falling (--unet.go-on-while-falling)"
+        }
+    return {}
 
 
 def _rule_stops(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
     errors = [entry.validation_error for entry in history]
     steps = len(errors) * steps_per_epoch(config, n_pairs)
-    return steps >= config.min_steps and average_has_risen(errors, config.stop_window)
+    return steps >= config.min_steps and rule_stops(
+        errors, config.stop_window, go_on_while_falling=config.go_on_while_falling
+    )

@@ -92,6 +92,7 @@ def train_unet(
         stopping = StopOnRisingAverage(
             unet.monitor,
             window=config.stop_window,
+            go_on_while_falling=config.go_on_while_falling,
             min_steps=config.min_steps,
             earlier=[entry.validation_error for entry in history],
         )

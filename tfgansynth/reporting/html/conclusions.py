@@ -47,6 +47,7 @@ STATEMENTS = {
 shows how much another would differ."""
 
 OPEN = "These results do not settle it."
+NOT_LEARNED = "No verdict: networks have not learned."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Conclusion:
     @property
     def statement(self) -> str:
         """The answer in one sentence."""
+        if self.pair.verdict is Verdict.WITHHELD:
+            return NOT_LEARNED
         key = self.question, self.pair.verdict
         if key not in STATEMENTS:
             return OPEN

@@ -10,14 +10,14 @@ images.
 """
 
 import dataclasses
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tfgansynth.arrays import Labels
 from tfgansynth.assessment.memorization import Audit, PartAudit
 from tfgansynth.assessment.quality import Values, agreement, class_shapes
 from tfgansynth.config import Config
@@ -26,11 +26,17 @@ from tfgansynth.data.dataset import LUNGS
 from tfgansynth.data.similarity import count_alike, perceptual_hash
 from tfgansynth.evaluation import predictions
 from tfgansynth.evaluation.case_rows import cases_to_csv
+from tfgansynth.evaluation.learning import constant_dice
 from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.records import assessments, converter, files, regimes
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.provenance import SetManifest, UNetProvenance
-from tfgansynth.records.reading import gan_remarks, generator_hash, read_epochs
+from tfgansynth.records.reading import (
+    gan_remarks,
+    generator_hash,
+    read_epochs,
+    read_validation,
+)
 from tfgansynth.records.runs import FinishedUNet, RunRecord
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.stages import Stages, identity_of
@@ -41,8 +47,11 @@ from tfgansynth.synthesis.masks import clean_labels
 from tfgansynth.synthesis.rules import Rules, lung_rules, rules_to_text, with_settings
 from tfgansynth.synthesis.sampling import MANIFEST, pair_name, read_set
 
-Truths = dict[tuple[str, str], str]
-"""Content hash and id of a test case -> hash of its true mask, as first met."""
+Truths = dict[tuple[str, str], Labels]
+"""Content hash and id of a test case -> its true mask, as first met."""
+
+_ROUNDING_DICE = 0.005
+"""Kernels of training and prediction may round a few pixels to another class."""
 
 
 def remeasure(
@@ -77,9 +86,8 @@ def remeasure(
     shown = predictions.best_median_worst(rows)
     differences.compare(path, "shown", list(stored.shown), shown)
     for case_id, truth in zip(stored.case_ids, stored.truths, strict=True):
-        found = hashlib.sha256(truth.tobytes()).hexdigest()
         key = run.cases.get(case_id, ""), case_id
-        if truths.setdefault(key, found) != found:
+        if not np.array_equal(truths.setdefault(key, truth), truth):
             differences.fault(path, f"truths, {case_id}: not the mask of other U-Nets")
     made = cases_to_csv(rows, fold, regime.n_real, regime.n_synthetic)
     differences.compare_csv(folder / predictions.CASES, made)
@@ -87,6 +95,13 @@ def remeasure(
     epochs, unet = read_epochs(path), regime.unet_config(run.config)
     if not history.is_over(epochs, unet, regime.n_real + regime.n_synthetic):
         differences.fault(path, f"ends after {len(epochs)} epochs, before the training")
+    validation = read_validation(folder, provenance.files)
+    if validation and unet.validation_error == "dice":
+        errors = [entry.validation_error for entry in epochs]
+        kept = 1 - (min(errors) if unet.keep == "best" else errors[-1])
+        if abs(validation.network - kept) > _ROUNDING_DICE:
+            path = folder / files.VALIDATION
+            differences.differ(path, "network", validation.network, kept)
     return FinishedUNet(
         run=name,
         settings=run.settings,
@@ -94,10 +109,52 @@ def remeasure(
         fold=fold,
         regime=regime,
         cases=tuple(rows),
+        validation=validation,
         folder=folder,
         epochs=tuple(epochs),
         duplicates=provenance.duplicates,
     )
+
+
+def compare_constants(
+    run: RunRecord, unets: Iterable[FinishedUNet], truths: Truths, found: Differences
+) -> None:
+    """Measure the constant masks again that a run's U-Nets are held against.
+
+    That takes the true masks of all training and validation cases of a fold, which
+    other folds have as those of their test cases. Without them the U-Nets of a fold
+    must agree.
+    """
+    expected: dict[int, Mapping[str, float]] = {}
+    cases = run.cases
+    for unet in unets:
+        assert unet.folder is not None
+        path = unet.folder / files.VALIDATION
+        if unet.validation is None:
+            found.notes.append(
+                f"{run.root.name}/{unet.stage}: does not say whether it has learned "
+                "(an earlier version has trained it)"
+            )
+            continue
+        stored = dataclasses.asdict(unet.validation)
+        network = stored.pop("network")
+        if unet.fold not in expected:
+            ids = run.training_ids(unet.fold), run.fold(unet.fold).validation
+            known = [
+                [
+                    truths[key]
+                    for each in group
+                    if (key := (cases[each], each)) in truths
+                ]
+                for group in ids
+            ]
+            expected[unet.fold] = stored
+            if [*map(len, known)] == [*map(len, ids)]:
+                training, validation = (np.stack(masks) for masks in known)
+                n_classes = len(unet.dataset.classes)
+                expected[unet.fold] = constant_dice(training, validation, n_classes)
+        made = {"network": network, **expected[unet.fold]}
+        found.compare(path, "", {"network": network, **stored}, made)
 
 
 def recount(

@@ -41,7 +41,7 @@ _CONTENTS: Mapping[Kind, Collection[str]] = {
     ),
     Kind.PSEUDO_LABELS: _UNET,
     Kind.CROSS_FIT: _UNET,
-    Kind.SEGMENTATION: (*_UNET, CASES, PREDICTIONS, PICTURE),
+    Kind.SEGMENTATION: (*_UNET, files.VALIDATION, CASES, PREDICTIONS, PICTURE),
     # Images and masks are compared with the manifest.
     Kind.SET: (MANIFEST, "contact_sheet.png", "images/*", "masks/*"),
     Kind.ASSESSMENT: (files.ASSESSMENT, files.ARRAYS),
@@ -149,6 +149,8 @@ def _compare_network(
         names.append(CASES)
         if expected["evaluated_on"] == "test":
             names += [PREDICTIONS, PICTURE]
+        if (folder / files.VALIDATION).exists():
+            names.append(files.VALIDATION)
     hashes = {
         name: storage.hash_file(folder / name) if (folder / name).is_file() else ""
         for name in names

@@ -28,6 +28,7 @@ from tfgansynth.reporting.tables import table_to_csv, table_to_markdown
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.recompute import (
     Truths,
+    compare_constants,
     compare_with_tests,
     reassess,
     recount,
@@ -220,6 +221,7 @@ class _Verification:
                         remeasure(run, name, folder, self._truths, self.differences)
                     )
             self._runs[root] = complete(run, unets)
+            compare_constants(run, unets, self._truths, self.differences)
         return self._runs[root]
 
     def _compare_settings(self, runs: Sequence[RunRecord]) -> None:
