@@ -201,11 +201,13 @@ def _plain(value: Any) -> str:
 
 
 def _allowed(annotation: Any) -> str:
-    if typing.get_origin(annotation) is typing.Literal:
-        return ", ".join(f"`{choice}`" for choice in typing.get_args(annotation))
     if annotation is bool:
         return "on, off"
-    return str(range_of(annotation) or "")
+    parts = (annotation, *typing.get_args(annotation))
+    kinds = [part for part in parts if typing.get_origin(part) is typing.Literal]
+    choices = [f"`{choice}`" for kind in kinds for choice in typing.get_args(kind)]
+    numbers = range_of(annotation)
+    return ", ".join([*choices, *([str(numbers)] if numbers else [])])
 
 
 def _cell(text: str) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tfgansynth.config import Config, GANConfig, UNetConfig
+from tfgansynth.config import Config, DataConfig, GANConfig, UNetConfig
 from tfgansynth.config_checks import check, check_ranges, settings_from
+from tfgansynth.data.dataset import CaseTable
 from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
 from tfgansynth.presets import PRESETS
@@ -54,9 +55,11 @@ def test_records_of_others_are_refused(section: str, name: str, value: Any) -> N
 
 
 def test_counts_are_bounded_by_the_cases_before_anything_is_made() -> None:
-    numbers = dataclasses.replace(Config().data, folds=HUGE)
-    with pytest.raises(InputError, match=f"9 cases are too few for {HUGE} folds"):
-        make_folds([*"abcdefghi"], numbers, 0)
+    config = Config(data=DataConfig(folds=HUGE))
+    with pytest.raises(
+        InputError, match=f"9 cases are too few .*--data.folds {HUGE} n"
+    ):
+        make_folds([*"abcdefghi"], config, CaseTable())
     evaluation = dataclasses.replace(Config().evaluation, cross_fit_splits=HUGE)
     config = dataclasses.replace(Config(), evaluation=evaluation)
     with pytest.raises(InputError, match=f"cross-fit-splits {HUGE}: fold 1 has only 9"):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tfgansynth import config as config_module
 from tfgansynth.arrays import to_signed
 from tfgansynth.config import Config, UNetConfig
+from tfgansynth.data.dataset import CaseTable
 from tfgansynth.data.splits import make_folds
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.networks import Discriminator, Generator
@@ -39,7 +40,7 @@ PAPER: dict[str, Any] = {
         "size": 128,
         "soft_masks": False,
         "folds": 3,
-        "n_validation": 20,
+        "n_validation": "auto",
         "n_reduced": 30,
         "phantoms": 247,
         "phantom_seed": 0,
@@ -246,7 +247,7 @@ def test_a_mask_keeps_one_component_a_lung(lungs: Any, components: int) -> None:
 def test_the_papers_split_is_83_82_82_test_cases_and_144_145_145_training() -> None:
     ids = [f"JPCLN{number:03d}" for number in range(247)]
 
-    folds = make_folds(ids, PRESETS["paper"].data, seed=0)
+    folds = make_folds(ids, PRESETS["paper"], CaseTable())
 
     assert [len(fold.test) for fold in folds] == [83, 82, 82]
     assert [len(fold.training) for fold in folds] == [144, 145, 145]

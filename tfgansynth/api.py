@@ -17,7 +17,7 @@ from tfgansynth.config import Config
 from tfgansynth.data.copies.duplicates import across_split, find_duplicates
 from tfgansynth.data.dataset import Case, Dataset, case_hashes, images_and_labels
 from tfgansynth.data.held_out import FoldCases, select_fold
-from tfgansynth.data.loading import load_directory, load_phantoms
+from tfgansynth.data.loading import load_directory, load_phantoms, with_patients
 from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.comparisons import CaseResult
@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from tfgansynth.gan.dcgan import DCGAN
 
 
-def load_cases(config: Config, folder: Path | str | None = None) -> Dataset:
+def load_cases(
+    config: Config,
+    folder: Path | str | None = None,
+    *,
+    patient_pattern: str | None = None,
+) -> Dataset:
     """Load a data set, or make the built-in phantoms.
 
     Args:
@@ -40,25 +45,32 @@ def load_cases(config: Config, folder: Path | str | None = None) -> Dataset:
             target.
         folder: Folder with `images/` and `masks/`, or with JSRT and SCR files. None
             makes phantoms, which are procedural images and not patients.
+        patient_pattern: Regular expression that finds the patient in the name of each
+            case: its first group, or all of its match. Without it, the column
+            `patient` of the folder's `cases.csv`, if there is one.
 
     Raises:
         InputError: A file is wrong; the message names it.
     """
     if folder is None:
-        return load_phantoms(
+        dataset = load_phantoms(
             config.data.phantoms,
             config.data.phantom_seed,
             config.lungs,
             config.data.size,
             soft_masks=config.data.soft_masks,
         )
-    return load_directory(
-        Path(folder),
-        config.lungs,
-        config.data.size,
-        soft_masks=config.data.soft_masks,
-        allow_duplicates=config.allow_duplicates,
-    )
+    else:
+        dataset = load_directory(
+            Path(folder),
+            config.lungs,
+            config.data.size,
+            soft_masks=config.data.soft_masks,
+            allow_duplicates=config.allow_duplicates,
+        )
+    if patient_pattern is not None:
+        dataset = with_patients(dataset, patient_pattern)
+    return dataset
 
 
 def split_cases(dataset: Dataset, config: Config) -> tuple[FoldCases, ...]:
@@ -66,7 +78,8 @@ def split_cases(dataset: Dataset, config: Config) -> tuple[FoldCases, ...]:
 
     Args:
         dataset: The cases.
-        config: Its `seed`, `data` and `reduced` determine the split.
+        config: Its `seed`, `data` and `reduced` determine the split. The cases of a
+            patient stay together.
 
     Returns:
         The folds. Each has `training` and `validation` cases, and a held-out `test` set
@@ -75,7 +88,7 @@ def split_cases(dataset: Dataset, config: Config) -> tuple[FoldCases, ...]:
     Raises:
         InputError: There are too few cases, or a picture is in two parts of the split.
     """
-    folds = make_folds(dataset.case_ids, config.data, config.seed)
+    folds = make_folds(dataset.case_ids, config, dataset.table)
     images = {case.case_id: case.image for case in dataset.cases}
     crossings = across_split(find_duplicates(images), folds)
     if crossings and not config.allow_duplicates:

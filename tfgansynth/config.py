@@ -21,6 +21,11 @@ variables or another computation. A run folder resumes only with its own version
 GAN 2: the start vectors of spectral normalization and the latent codes have random
 streams of their own. Networks without either have the weights of version 1."""
 
+FEWEST_CASES, FEW_TRAINING = 12, 10
+"""Cases of the smallest data set; training cases below which results warn. [choice]"""
+PAPER_VALIDATION, PAPER_REDUCED, VALIDATION_SHARE = 20, 30, 0.2
+"""What --data.n-validation auto is made of; see `DataConfig`. [paper IV-A, choice]"""
+
 EXPORT_POPULATION, EXPORT_BATCH = 1024, 64
 """Noise vectors whose moments an exported generator keeps, and how many of them are
 measured at once. The same in every run, so that exports can be compared. [choice]"""
@@ -39,10 +44,11 @@ class DataConfig:
     folds: ranges.AtLeastTwo = 3
     """Folds of the cross-validation. Each case is tested in exactly one. [paper
     IV-A]"""
-    n_validation: ranges.Count = 20
-    """Validation cases of each fold, drawn from the cases that it does not test.
-    [paper IV-A]"""
-    n_reduced: ranges.Count = 30
+    n_validation: ranges.CountOrAuto = "auto"
+    """Validation cases of each fold, drawn from those that it does not test. auto: 20
+    [paper IV-A]; where that leaves less than 30 for training, as many as leave 30, but
+    no less than a fifth of those not tested [choice]"""
+    n_reduced: ranges.Count = PAPER_REDUCED
     """Training cases of each fold in the reduced data set. [paper IV-A]"""
     phantoms: ranges.Cases = 247
     """Number of built-in phantoms, which replace missing data. [paper IV-A]"""

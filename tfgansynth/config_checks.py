@@ -137,7 +137,7 @@ def check_ranges(settings: Any, prefix: str = "--") -> None:
         if dataclasses.is_dataclass(value):
             # A command's settings stand among its other options.
             check_ranges(value, prefix if type(value) is Config else f"{option}.")
-        elif values and value is not None:
+        elif values and value not in (None, "auto"):
             numbers = value if isinstance(value, tuple) else (value,)
             if not numbers:
                 raise InputError(f"{option}: expected one number or more")

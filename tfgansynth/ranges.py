@@ -8,7 +8,7 @@ import dataclasses
 import math
 import re
 import typing
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 IS_OPTIONAL = "is_optional"
 OPTIONAL = {IS_OPTIONAL: True}
@@ -83,6 +83,7 @@ MOST_HALVINGS = 11
 """Halvings of such a side until one pixel is left."""
 
 Count = Annotated[int, Range(1, below=_INTS)]
+CountOrAuto = Literal["auto"] | Annotated[int, Range(1, below=_INTS)]
 CountOrZero = Annotated[int, Range(0, below=_INTS)]
 AtLeastTwo = Annotated[int, Range(2, below=_INTS)]
 Counts = Annotated[tuple[int, ...], Range(1, below=_INTS)]

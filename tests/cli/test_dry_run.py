@@ -1,11 +1,14 @@
 """A dry run shows the plan, what is done, and what earlier runs let expect."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from tfgansynth.cli import dry_run
+from tfgansynth.cli import dry_run, main
 from tfgansynth.config import Config, DataConfig
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import (
@@ -15,7 +18,7 @@ from tfgansynth.experiment.experiment_data import (
 )
 from tfgansynth.experiment.plan import table_request
 from tfgansynth.presets import PRESETS
-from tfgansynth.runtime import storage
+from tfgansynth.runtime import signals, storage
 
 CONFIG = dataclasses.replace(
     PRESETS["smoke"],
@@ -116,3 +119,106 @@ def test_several_runs_are_named(tmp_path: Path) -> None:
     assert lines[0] == "PLAN: 30 stages, 0 of them done"
     assert lines[1].split()[:2] == ["phantoms-reduced-smoke-seed0", "fold-1/gan"]
     assert lines[-2].split()[0] == "phantoms-reduced-smoke-seed1"
+
+
+def squares(folder: Path, n_cases: int) -> Path:
+    """A data set of noise, two cases a patient by name."""
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:24, 4:12] = mask[8:24, 20:28] = 255
+    for number in range(n_cases):
+        name = f"p{number // 2}-{number % 2}.png"
+        noise = np.random.default_rng(number).integers(0, 256, (32, 32), np.uint8)
+        Image.fromarray(noise).save(folder / "images" / name)
+        Image.fromarray(mask).save(folder / "masks" / name)
+    return folder
+
+
+SMALL = (
+    *("--preset", "smoke", "--dry-run", "--data.size", "32", "--unet.depth", "1"),
+    *("--gan.generator-maps", "8", "8", "--gan.discriminator-maps", "8", "8"),
+    *("--gan.augment-cutout", "8", "--gan.augment-shift", "2"),
+)
+
+
+@pytest.fixture
+def dry(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Run a command dry; return its code and what it printed."""
+    monkeypatch.setattr(signals, "install_handlers", lambda: None)
+    monkeypatch.setattr(signals, "ignore_signals", lambda: None)
+
+    def run(name: str, *arguments: str | Path) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as end:
+            main.main([name, *SMALL, *map(str, arguments)])
+        return int(end.value.code or 0), "".join(capsys.readouterr())
+
+    return run
+
+
+Dry = Callable[..., tuple[int, str]]
+
+
+@pytest.mark.parametrize("name", ["run-table", "benchmark", "run-curve"])
+def test_a_missing_folder_is_refused(dry: Dry, name: str, tmp_path: Path) -> None:
+    code, printed = dry(name, "--data", tmp_path / "nowhere")
+    assert code == 2
+    assert "nowhere: " in printed
+
+
+def test_few_cases_are_refused_with_all_that_is_missing(
+    dry: Dry, tmp_path: Path
+) -> None:
+    data = squares(tmp_path / "data", 5)
+    code, printed = dry("run-table", "--data", data, "--out", tmp_path)
+    assert code == 2
+    assert printed.splitlines()[1:] == [
+        "error: 5 cases are too few for this split: 12 are the least, add 7 (of "
+        "phantoms, by --data.phantoms): a fold would have 2 test, 1 validation and 2 "
+        "training cases"
+    ]
+    code, printed = dry("run-table", "--data", data, "--reduced", "--out", tmp_path)
+    assert code == 2
+    assert "add 7 " in printed
+    assert "; --reduced draws 30" in printed
+
+
+def test_thirty_cases_need_no_flag(dry: Dry, tmp_path: Path) -> None:
+    data = squares(tmp_path / "data", 30)
+    code, printed = dry("run-table", "--data", data, "--out", tmp_path)
+    assert code == 0
+    assert (
+        "SPLIT: 30 cases in 3 folds, each with 10 test, 4 validation (the paper's: 20) "
+        "and 16 training cases\nPLAN: 15 stages"
+    ) in printed
+    code, printed = dry(
+        *("run-table", "--data", data, "--patient-pattern", "p[0-9]+"),
+        *("--data.n-validation", "12", "--out", tmp_path),
+    )
+    assert code == 0
+    assert (
+        "SPLIT: 30 cases of 15 patients, none in two parts, in 3 folds, each with 10 "
+        "test, 12 validation (the paper's: 20) and 8 training cases\n"
+        "FEW CASES: a fold has only 8 training cases: "
+    ) in printed
+    code, printed = dry("run-table", "--data", data, "--patient-pattern", "p1")
+    assert code == 2
+    assert "--patient-pattern p1: finds no patient in the case p0-0" in printed
+
+
+def test_a_curve_of_patients_has_numbers_that_they_have(
+    dry: Dry, tmp_path: Path
+) -> None:
+    curve = (
+        *("run-curve", "--data", squares(tmp_path / "data", 30), "--out", tmp_path),
+        *("--patient-pattern", "p[0-9]+", "--counts"),
+    )
+    code, printed = dry(*curve, "4", "8")
+    assert code == 0
+    assert "4 of 16 training cases\n" in printed
+    assert "8 of 16 training cases\n" in printed
+    code, printed = dry(*curve, "5")
+    assert code == 2
+    assert "--counts 5: no draw of whole patients has so many" in printed

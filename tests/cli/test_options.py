@@ -153,7 +153,10 @@ def test_every_option_of_a_subcommand(
         (("--unet.depth", "20000"), "expected 0 or more, less than 12"),
         (("--data.size", "1048576"), "expected 1 or more, less than 2049"),
         (("--gan.generator-maps", *5 * ["15000"]), "would take 336 GiB of memory"),
-        (("--data.folds", "1000000000"), "12 cases are too few for 1000000000 folds"),
+        (
+            ("--data.folds", "1000000000"),
+            "split: --data.folds 1000000000 needs as many",
+        ),
         (("--evaluation.cross-fit-splits", "5"), "fold 1 has only 4 real training"),
         (("--gan.z-dim", "3", "--gan.latent-codes"), "expected 4 or more with"),
         (("--folds",), "expected one number or more"),

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from tfgansynth.arrays import resize_area, resize_bilinear
-from tfgansynth.data.loading import load_directory
+from tfgansynth.data.checks import check
+from tfgansynth.data.dataset import CaseTable
+from tfgansynth.data.loading import load_directory, with_patients
 from tfgansynth.errors import InputError
 
 
@@ -173,3 +175,91 @@ def test_needs_no_tensorflow() -> None:
     )
     root = Path(__file__).resolve().parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
+
+
+TABLE = """case,Patient ID,group,age
+a,ann,north,7
+b,bob,,8
+B2,bob,south,9
+gone,eve,north,1
+"""
+
+
+def test_patients_and_groups_are_read(data: Path) -> None:
+    bare = load_directory(data, "both", 16, soft_masks=False)
+    assert bare.table == CaseTable()
+    (data / "cases.csv").write_text(TABLE)
+    dataset = load_directory(data, "both", 16, soft_masks=False)
+    assert dataset.table.patients == {"b": "B2"}
+    assert dataset.table.groups == {"a": "north", "B2": "south"}
+    # It is other data: another column changes nothing, another patient does.
+    assert dataset.identity.sha256 != bare.identity.sha256
+    (data / "cases.csv").write_text(TABLE.replace(",7", ",70"))
+    same = load_directory(data, "both", 16, soft_masks=False)
+    assert same.identity == dataset.identity
+    (data / "cases.csv").write_text(TABLE.replace("ann", "bob"))
+    other = load_directory(data, "both", 16, soft_masks=False)
+    assert other.identity.sha256 != dataset.identity.sha256
+    (data / "cases.csv").write_text("name,age\nx,1\n")
+    none = load_directory(data, "both", 16, soft_masks=False)
+    assert none.identity == bare.identity
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (TABLE.replace("B2", "B3"), "has no row for B2: add it, or remove"),
+        (TABLE + "a,ann,north,7\n", "row 6: the case a has a row already"),
+        (TABLE.replace("case", "name"), "needs a column named case"),
+        (TABLE + "c,1\n", "row 6 has 2 fields, the header 4"),
+        ("", "is an empty table"),
+        ("case,patient\n", "has 0 rows"),
+        ("case,patient,patient\n", "has two columns of the same name"),
+        ('case,patient\na,"', "cannot be read as a CSV"),
+        ("case,patient\na,\udcff", "cannot be read as a CSV"),
+    ],
+)
+def test_a_faulty_table_of_cases_is_named(data: Path, text: str, words: str) -> None:
+    (data / "cases.csv").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=rf"cases\.csv: {words}"):
+        load_directory(data, "both", 16, soft_masks=False)
+    (fault,) = check(data, "both").faults
+    assert fault.path == data / "cases.csv"
+    assert fault.problem.startswith(words)
+
+
+def test_a_table_elsewhere_is_not_followed(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.csv").write_text(TABLE)
+    for target, words in {
+        "elsewhere.csv": "is a link that leaves the data folder",
+        "nowhere.csv": "is a link to nothing",
+    }.items():
+        (data / "cases.csv").symlink_to(tmp_path / target)
+        with pytest.raises(InputError, match=rf"cases\.csv: {words}"):
+            load_directory(data, "both", 16, soft_masks=False)
+        (data / "cases.csv").unlink()
+
+
+def test_patients_are_found_in_names(tmp_path: Path) -> None:
+    for seed, stem in enumerate(["p1-a", "p1-b", "p2-b", "p2-c"]):
+        save(tmp_path / f"images/{stem}.png", noise(seed, 48))
+        save(tmp_path / f"masks/{stem}.png", lungs_mask(48))
+    (tmp_path / "cases.csv").write_text(
+        "case,patient,group\np1-a,x,n\np1-b,y,n\np2-b,y,s\np2-c,z,s\n"
+    )
+    dataset = load_directory(tmp_path, "both", 16, soft_masks=False)
+    assert dataset.table.patients == {"p2-b": "p1-b"}
+    # The first group, or all of the match; in place of the column.
+    for pattern in ("^(p[0-9])-.", "p[0-9]"):
+        found = with_patients(dataset, pattern).table
+        assert found.patients == {"p1-b": "p1-a", "p2-c": "p2-b"}
+        assert found.groups == dataset.table.groups
+    for pattern, words in {
+        "p1": "finds no patient in the case p2-b",
+        "x": "finds no patient in the case p1-a",
+        "$": "finds no patient in the case p1-a",
+        "p1|p2(x)?": "finds no patient in the case p1-a",
+        "(": "is no regular expression",
+    }.items():
+        with pytest.raises(InputError, match="^--patient-pattern .*: " + words):
+            with_patients(dataset, pattern)

@@ -16,6 +16,7 @@ from tfgansynth.errors import InputError
 from tfgansynth.experiment import run_folder
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.presets import PRESETS
+from tfgansynth.records.runs import CaseList
 from tfgansynth.runtime import storage
 
 CASES = {f"case-{number}": f"{number:064}" for number in range(6)}
@@ -52,7 +53,7 @@ def test_a_study_is_named_by_its_parts(name: str) -> None:
 
 def open_run(out: Path, config: Config = SMOKE, cases: dict[str, str] = CASES) -> Run:
     root = out / Run.folder_name("phantoms", config)
-    return Run(root, config).open(cases)
+    return Run(root, config).open(CaseList(cases))
 
 
 def test_run_is_created_and_opened_again(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_settings_of_the_data_are_refused_and_named(tmp_path: Path) -> None:
     message = str(refusal.value)
     assert f"{run.root}: holds a run with other settings" in message
     assert "config.data.folds: 2 against 3" in message
-    assert "config.data.n_validation: 5 against 20" in message
+    assert "config.data.n_validation: 5 against auto" in message
     assert message.count(" against ") == 2
     assert "\n" not in message
     assert (run.root / "config.json").read_bytes() == before

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tfgansynth.config import DataConfig
+from tfgansynth.data.dataset import CaseTable
+from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import (
     ExperimentData,
@@ -29,7 +31,8 @@ def fitted(
     folds: Sequence[int] | None = None,
     generator_of: int | None = None,
 ) -> list[int]:
-    return fit_counts(counts, IDS, CONFIG, folds=folds, generator_of=generator_of)
+    split = make_folds(IDS, CONFIG, CaseTable())
+    return fit_counts(counts, split, folds=folds, generator_of=generator_of)
 
 
 def test_numbers_are_clipped_to_the_smallest_fold(
@@ -69,10 +72,10 @@ def test_the_last_seed_can_be_read_back() -> None:
 
 
 def test_an_interval_needs_two_test_cases() -> None:
-    data = dataclasses.replace(CONFIG.data, n_validation=1)
-    config = dataclasses.replace(CONFIG, data=data)
-    with pytest.raises(InputError, match="5 cases leave a fold one test case"):
-        fit_counts([1], IDS[:5], config, folds=None, generator_of=None)
+    config = dataclasses.replace(CONFIG, data=DataConfig(folds=10))
+    split = make_folds(IDS[:19], config, CaseTable())
+    with pytest.raises(InputError, match="19 cases leave a fold one test case"):
+        fit_counts([1], split, folds=None, generator_of=None)
 
 
 SMALL = dataclasses.replace(

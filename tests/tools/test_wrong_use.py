@@ -97,8 +97,9 @@ def test_a_data_folder_whose_name_is_no_text_does_not_matter(
     tool: Runner, data: Path
 ) -> None:
     odd = data.rename(data.parent / "odd\n\udcff")
+    many = ["--data.n-validation", "20"]
 
-    assert_refused(train(tool, odd), "30 cases are too few")
+    assert_refused(train(tool, odd, *many), "30 cases are too few")
 
 
 def test_an_empty_mask_is_named(tool: Runner, data: Path) -> None:
@@ -122,13 +123,14 @@ def test_a_fold_that_does_not_exist_is_refused(tool: Runner, data: Path) -> None
 
 
 def test_too_few_cases_are_refused(tool: Runner, data: Path) -> None:
-    assert_refused(train(tool, data), "30 cases are too few", "--data.n-validation")
+    many = ["--data.n-validation", "20"]
+    assert_refused(train(tool, data, *many), "30 cases are too few", "n-validation")
 
 
 def test_too_few_cases_to_reduce_are_refused(tool: Runner, data: Path) -> None:
     done = train(tool, data, "--reduced", "--data.n-validation", "4")
 
-    assert_refused(done, "--reduced", "16 training cases", "--data.n-reduced")
+    assert_refused(done, "--reduced", "which are 16", "--data.n-reduced")
     # No folder is left that would bind the next attempt to these settings.
     assert not (data.parent / "runs").exists()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import tyro
 
 from tfgansynth import ranges
-from tfgansynth.cli.command import Options
+from tfgansynth.cli.command import Options, require_there
 from tfgansynth.cli.failures import DONE, WRONG_USE
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.prepare.options import Options as Choices
@@ -88,6 +88,7 @@ def benchmark(options: Benchmark) -> None:
     """Measure and print."""
     if options.json and options.json.is_dir():
         raise InputError(f"--json {options.json}: expected a file, found a folder")
+    require_there(data=options.data)
     if options.dry_run:
         print(f"PLAN: {options.repeats} rounds of steps; no data, no run folder")
         return

@@ -46,6 +46,11 @@ class Options:
     with SCR masks. Without it, the environment variable TFGANSYNTH_DATA; without
     that, the built-in phantoms, which show that the program works and nothing
     about patients."""
+    patient_pattern: str | None = None
+    """Regular expression that finds the patient in the name of each case: its first
+    group, or all of its match. Without it, the column patient of the data set's
+    cases.csv, if there is one; no patient is in two parts of a split. Groups, in a
+    column group, are in all parts in proportion."""
     out: Path = Path("saved_models")
     """Folder that takes the run folder."""
     dry_run: bool = False
@@ -172,6 +177,9 @@ class Loaded:
         """
         from tfgansynth.cli.dry_run import describe, is_sealed
 
+        lines = (each.experiment.split_lines() for each in study.parts)
+        for line in dict.fromkeys(itertools.chain(*lines)):
+            print(line)
         if self.options.dry_run:
             print(describe(study, self.options.out))
             return None
@@ -221,7 +229,9 @@ def load(options: Options) -> Loaded:
 
     timer = Timer()
     with timer.part("cases"):
-        data = load_experiment_data(options.config, options.data_folder)
+        data = load_experiment_data(
+            options.config, options.data_folder, options.patient_pattern
+        )
     return Loaded(options, data, timer)
 
 

@@ -16,25 +16,28 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import FloatArray, Labels, MaskArray, luminance, resize_area
 from tfgansynth.data.copies.duplicates import content_key, find_duplicates
 from tfgansynth.data.copies.keypoints import SIDE
+from tfgansynth.data.dataset import CaseTable
 from tfgansynth.data.importers import folder, jsrt
-from tfgansynth.data.importers.canonical import read_description
+from tfgansynth.data.importers.canonical import CASES_NAME, read_description
 from tfgansynth.data.importers.sources import (
     Layout,
     Scan,
     Source,
+    file_problem,
     read_image,
     read_labels,
     walk,
 )
 from tfgansynth.data.lungs import Lungs, find_regions
 from tfgansynth.data.prepare.files.layouts import find
+from tfgansynth.data.prepare.files.tables import read_cases
 from tfgansynth.data.prepare.options import Options
 from tfgansynth.errors import Fault, FileError, InputError, printable
 
 Size = tuple[int, int]
 """Width and height in pixels, in the order in which users name them."""
 
-_Plane = TypeVar("_Plane", bound=NDArray[np.generic])
+_Read = TypeVar("_Read")
 
 _NARROW_SPAN = 32
 """Images with fewer grey levels get a note: 12 bits stored in 16 use 16 levels."""
@@ -149,6 +152,7 @@ def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report
     mask_sizes: Counter[Size] = Counter()
     mask_areas: list[float] = []
     faults = list(scan.faults)
+    _collect(partial(read_case_table, root, scan), faults)
     notes = [Fault(path, "is not an image file; ignored") for path in scan.ignored]
     duplicates: list[Fault] = []
     small: dict[str, FloatArray] = {}
@@ -218,6 +222,20 @@ def find_cases(root: Path) -> Scan:
     if not scan.sources and not scan.faults:
         raise FileError(root, "has no cases: images/ and masks/ have no image files")
     return scan
+
+
+def read_case_table(root: Path, scan: Scan) -> CaseTable:
+    """Read patients and groups of the cases from `cases.csv`, if there is one.
+
+    Raises:
+        InputError: It cannot be read, or is without one of the cases.
+    """
+    path = root / CASES_NAME
+    if not os.path.lexists(path):
+        return CaseTable()
+    if problem := file_problem(path, root):
+        raise FileError(path, problem)
+    return read_cases(path, [source.case_id for source in scan.sources])
 
 
 def _other_layout(root: Path) -> str:
@@ -310,7 +328,7 @@ def same_image(source: Source, earlier: Source) -> Fault:
     )
 
 
-def _collect(read: Callable[[], _Plane], faults: list[Fault]) -> _Plane | None:
+def _collect(read: Callable[[], _Read], faults: list[Fault]) -> _Read | None:
     try:
         return read()
     except FileError as error:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -80,11 +81,37 @@ def case_hashes(cases: Iterable[Case]) -> dict[str, str]:
     return {case.case_id: case.content_hash for case in cases}
 
 
-def hash_of_all(hashes: CaseHashes) -> str:
-    """SHA-256 over the ids and contents of cases, as hexadecimal digits."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class CaseTable:
+    """What is known of cases beside their files, by case id. A split depends on it.
+
+    Attributes:
+        patients: The first case of the same patient, for all but these first cases.
+            Names of patients are not kept.
+        groups: Folds have the same share of each: of a hospital, of a diagnosis.
+    """
+
+    patients: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    groups: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @staticmethod
+    def of(patients: Mapping[str, str], groups: Mapping[str, str]) -> "CaseTable":
+        """Make a table of the names of patients and groups by case id."""
+        first: dict[str, str] = {}
+        for case_id in sorted(patients):
+            first.setdefault(patients[case_id], case_id)
+        firsts = {case_id: first[name] for case_id, name in patients.items()}
+        return CaseTable({k: v for k, v in firsts.items() if k != v}, groups)
+
+
+def hash_of_all(hashes: CaseHashes, table: CaseTable) -> str:
+    """SHA-256 over ids and contents of cases, patients and groups, as hexadecimals."""
     digest = hashlib.sha256()
     for case_id, content_hash in hashes.items():
         digest.update(f"{case_id} {content_hash}\n".encode())
+    # Without patients and groups, the hash is that of the cases alone.
+    if table != CaseTable():
+        digest.update(json.dumps(dataclasses.asdict(table), sort_keys=True).encode())
     return digest.hexdigest()
 
 
@@ -108,7 +135,7 @@ class Identity:
         name: Part of a folder's name, of `[a-z0-9-]`: `phantoms`, `shenzhen247`.
         layout: Where it came from; see `Dataset`.
         n_cases: How many cases it has.
-        sha256: Over the ids and contents of all cases.
+        sha256: Over the ids and contents of all cases, their patients and groups.
         classes: Names of the classes, without the background.
         channels: Of the images: 1 for grey, 3 for RGB.
 
@@ -164,6 +191,7 @@ class Dataset:
         cases: All cases, in order of their ids.
         classes: Names of the classes, without the background.
         channels: Of the images: 1 for grey, 3 for RGB.
+        table: Their patients and groups, where known.
     """
 
     name: str
@@ -171,6 +199,7 @@ class Dataset:
     cases: tuple[Case, ...]
     classes: tuple[str, ...] = LUNGS
     channels: Literal[1, 3] = 1
+    table: CaseTable = CaseTable()
 
     def __post_init__(self) -> None:
         """Check that ids are unique and in order."""
@@ -184,13 +213,13 @@ class Dataset:
 
     @property
     def identity(self) -> Identity:
-        """Which data set this is, by the ids and contents of all its cases."""
+        """Which data set this is, by all its cases and what is known of them."""
         hashes = case_hashes(self.cases)
         return Identity(
             self.name,
             self.layout,
             len(hashes),
-            hash_of_all(hashes),
+            hash_of_all(hashes, self.table),
             self.classes,
             self.channels,
         )

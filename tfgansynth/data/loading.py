@@ -1,15 +1,23 @@
 """Load the cases of an experiment from a folder of files, or make phantoms."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import numpy as np
 
 from tfgansynth.arrays import one_hot, resize_area, resize_bilinear
-from tfgansynth.data.checks import Examined, examine, find_cases, same_image
-from tfgansynth.data.dataset import LUNGS, Case, Dataset, RawCase
+from tfgansynth.data.checks import (
+    Examined,
+    examine,
+    find_cases,
+    read_case_table,
+    same_image,
+)
+from tfgansynth.data.dataset import LUNGS, Case, CaseTable, Dataset, RawCase
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.phantoms.phantom import make_phantoms
+from tfgansynth.data.prepare.files.names import find_patient
 from tfgansynth.errors import FileError, InputError, printable
 
 
@@ -45,6 +53,7 @@ def load_directory(
     described = scan.described
     classes = described.classes if described else LUNGS
     negatives = described.negatives if described else ()
+    table = read_case_table(root, scan)
     cases = []
     for examined in examine(scan, lungs):
         if examined.duplicate_of is not None and not allow_duplicates:
@@ -64,7 +73,25 @@ def load_directory(
         cases=tuple(cases),
         classes=classes,
         channels=described.channels if described else 1,
+        table=table,
     )
+
+
+def with_patients(dataset: Dataset, pattern: str) -> Dataset:
+    """Find the patient of each case in its name.
+
+    Args:
+        dataset: The cases.
+        pattern: A regular expression, anywhere in the name. Its first group is the
+            patient, or all of its match.
+
+    Raises:
+        InputError: It is none, or finds no patient in some case.
+    """
+    case_ids = dataset.case_ids
+    patients = {case_id: find_patient(case_id, pattern) for case_id in case_ids}
+    table = CaseTable.of(patients, dataset.table.groups)
+    return dataclasses.replace(dataset, table=table)
 
 
 def load_phantoms(

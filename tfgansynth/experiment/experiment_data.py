@@ -18,15 +18,21 @@ from tfgansynth.data.copies.duplicates import (
 )
 from tfgansynth.data.dataset import Dataset, Identity, case_hashes
 from tfgansynth.data.held_out import FoldCases, hash_fold, select_fold
-from tfgansynth.data.loading import load_directory, load_phantoms
-from tfgansynth.data.splits import Fold, make_folds
+from tfgansynth.data.loading import load_directory, load_phantoms, with_patients
+from tfgansynth.data.splits import (
+    Fold,
+    describe_split,
+    few_training_cases,
+    make_folds,
+    validation_cases,
+)
 from tfgansynth.errors import InputError
 from tfgansynth.experiment import superseded
 from tfgansynth.experiment.graph import Kind, Plan, Splits
 from tfgansynth.experiment.plan import RequestOf, plan
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.records import converter
-from tfgansynth.records.runs import Split
+from tfgansynth.records.runs import CaseList, Split
 from tfgansynth.synthesis.rules import require_recovery
 
 
@@ -35,14 +41,14 @@ class Experiment:
     """A run on a data set, split into folds.
 
     `splits` has hashes of cases only, `folds` the cases, `ids` their ids; `cases` has
-    the hash of each case's content.
+    the hash of each case's content, and patients and groups.
     """
 
     run: Run
     splits: Splits
     folds: tuple[FoldCases, ...]
     ids: tuple[Fold, ...]
-    cases: Mapping[str, str]
+    cases: CaseList
 
     @property
     def data(self) -> Identity:
@@ -66,6 +72,13 @@ class Experiment:
     def plan(self, numbers: Sequence[int] | None, request: RequestOf) -> Plan:
         """Plan what is wanted of some folds, all for None; see `plan.plan`."""
         return plan(self.config, self.splits, numbers, request)
+
+    def split_lines(self) -> list[str]:
+        """Say how the cases are split, and warn of few."""
+        reduced = self.config.reduced
+        words = describe_split(self.ids, self.cases.table, reduced=reduced)
+        warning = few_training_cases(self.ids, reduced=reduced)
+        return [f"SPLIT: {words}", *([f"FEW CASES: {warning}"] if warning else [])]
 
     def open(self) -> "Experiment":
         """Create the run folder, or continue in it, as the only process that does.
@@ -98,19 +111,18 @@ class ExperimentData:
     def experiment(self, config: Config, out: Path) -> Experiment:
         """Split the cases and check the split; touches no file. Paper: IV-A.
 
-        Data and target of the configuration must be those loaded.
+        Data and target of the configuration must be those loaded. The run's own has
+        the number of validation cases in the place of `auto`.
 
         Raises:
             InputError: There are too few cases, duplicates across the split, or
                 masks would be cleaned by a rule that harms real ones.
         """
         dataset = self.dataset
-        folds = make_folds(dataset.case_ids, config.data, config.seed)
-        if config.reduced and len(folds[0].training) < config.data.n_reduced:
-            raise InputError(
-                f"--reduced: a fold has only {len(folds[0].training)} training cases, "
-                f"{config.data.n_reduced} are to be drawn: lower --data.n-reduced"
-            )
+        folds = make_folds(dataset.case_ids, config, dataset.table)
+        n_validation = validation_cases(len(dataset.cases), config.data)
+        data = dataclasses.replace(config.data, n_validation=n_validation)
+        config = dataclasses.replace(config, data=data)
         crossings = _crossings(self.duplicates, folds, config)
         root = out / Run.folder_name(dataset.name, config)
         reduced = config.reduced
@@ -123,12 +135,16 @@ class ExperimentData:
             splits=Splits(dataset.identity, tuple(hashes), crossings),
             folds=tuple(opened),
             ids=folds,
-            cases=self.cases,
+            cases=CaseList(self.cases, dataset.table),
         )
 
 
-def load_experiment_data(config: Config, data: Path | None) -> ExperimentData:
+def load_experiment_data(
+    config: Config, data: Path | None, patient_pattern: str | None = None
+) -> ExperimentData:
     """Load the cases of a folder, or the built-in phantoms; search for duplicates.
+
+    A pattern finds the patient in the name of each case; see `with_patients`.
 
     Raises:
         InputError: The data do not fit.
@@ -154,6 +170,8 @@ def load_experiment_data(config: Config, data: Path | None) -> ExperimentData:
             allow_duplicates=config.allow_duplicates,
         )
         print(f"DATA: {len(dataset.cases)} cases in {data}")
+    if patient_pattern is not None:
+        dataset = with_patients(dataset, patient_pattern)
     images = {case.case_id: case.image for case in dataset.cases}
     return ExperimentData(dataset, case_hashes(dataset.cases), find_duplicates(images))
 

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.config_checks import differences
-from tfgansynth.data.dataset import CaseHashes
+from tfgansynth.data.dataset import CaseTable
 from tfgansynth.errors import FULL, InputError, name_few
 from tfgansynth.records import converter, files
 from tfgansynth.records.regimes import SetKind, set_name
@@ -63,7 +63,7 @@ class Run:
         lungs = [] if config.lungs == "both" else [config.lungs]
         return "-".join([*parts, seeds, *lungs])
 
-    def open(self, cases: CaseHashes) -> "Run":
+    def open(self, cases: CaseList) -> "Run":
         """Create the run folder, or continue in it, as the only process that does.
 
         Returns:
@@ -79,7 +79,7 @@ class Run:
             lock = lock_folder(self.root, _WHERE_ELSE)
             self.check(cases)
             if not (path := self.root / files.CASE_LIST).exists():
-                converter.write(path, CaseList(cases))
+                converter.write(path, cases)
             if not self.config_path.exists():
                 converter.write(self.config_path, self.settings)
         except OSError as fault:
@@ -90,7 +90,7 @@ class Run:
             ) from fault
         return dataclasses.replace(self, lock=lock)
 
-    def check(self, cases: CaseHashes) -> None:
+    def check(self, cases: CaseList) -> None:
         """Make sure that the folder, as far as it exists, is of these cases.
 
         Raises:
@@ -101,7 +101,7 @@ class Run:
         found: dict[str, list[str]] = {}
         path = self.root / files.CASE_LIST
         if path.exists():
-            found["data"] = _changed_cases(cases, storage.read_record(path)["cases"])
+            found["data"] = _changed_cases(cases, converter.read(path, CaseList))
         if self.config_path.exists():
             ours = converter.to_json(self.settings)
             found["settings"] = _unmixable(ours, storage.read_record(self.config_path))
@@ -342,14 +342,19 @@ _LEFT_OUT = frozenset(
 """Settings that `config.json` leaves out where they have their default."""
 
 
-def _changed_cases(now: CaseHashes, then: CaseHashes) -> list[str]:
-    """Say which cases two data sets do not share."""
-    both = now.keys() & then.keys()
+def _changed_cases(now: CaseList, then: CaseList) -> list[str]:
+    """Say which cases two data sets do not share, or know other things of."""
+    both = now.cases.keys() & then.cases.keys()
     changes = {
-        "new": now.keys() - both,
-        "missing": then.keys() - both,
-        "changed": {name for name in both if now[name] != then[name]},
+        "new": now.cases.keys() - both,
+        "missing": then.cases.keys() - both,
+        "changed": {name for name in both if now.cases[name] != then.cases[name]},
     }
+    for field in dataclasses.fields(CaseTable):
+        ours, theirs = (getattr(each.table, field.name) for each in (now, then))
+        changes[f"other {field.name}"] = {
+            name for name in both if ours.get(name) != theirs.get(name)
+        }
     return [
         f"{kind}: {name_few(sorted(names))}" for kind, names in changes.items() if names
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from tfgansynth.config import Config
 from tfgansynth.config_checks import differences, require_same
 from tfgansynth.data.held_out import FoldHashes
-from tfgansynth.data.splits import make_folds
+from tfgansynth.data.splits import Fold, make_folds
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import read_cases
 from tfgansynth.evaluation.predictions import CASES
@@ -30,12 +30,13 @@ from tfgansynth.records.reading import (
     learning_remarks,
     read_identity,
     read_validation,
+    split_remarks,
 )
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet
 from tfgansynth.runtime import storage
 
-_NOT_TRIED = {"reduced", "lungs", "seed", "allow_duplicates"}
+_NOT_TRIED = {"reduced", "lungs", "seed", "allow_duplicates", "data.n_validation"}
 """Settings that say what is tried on, not what is tried."""
 
 
@@ -44,15 +45,14 @@ _NOT_TRIED = {"reduced", "lungs", "seed", "allow_duplicates"}
 
 def fit_counts(
     counts: Sequence[int],
-    case_ids: Sequence[str],
-    config: Config,
+    split: Sequence[Fold],
     *,
     folds: Sequence[int] | None,
     generator_of: int | None,
 ) -> list[int]:
     """Clip numbers of real cases to those that each fold, or the generator, has.
 
-    Prints which it clips. Arguments are those of `prepare_curve`.
+    Prints which it clips. `split` has all folds; other arguments: `prepare_curve`.
 
     Returns:
         Ascending numbers, each once.
@@ -60,14 +60,14 @@ def fit_counts(
     Raises:
         InputError: Something is impossible, or the cases are too few.
     """
-    split = make_folds(case_ids, config.data, config.seed)
     most = min(len(fold.training) for fold in split)
     why = f"the {most} training cases that each fold has"
     if folds and not all(1 <= each <= len(split) for each in folds):
         shown = " ".join(map(str, folds))
         raise InputError(f"--folds {shown}: expected 1 to {len(split)}")
     if min(len(fold.test) for fold in split) < 2:
-        raise InputError(f"{len(case_ids)} cases leave a fold one test case: add cases")
+        n_cases = sum(len(fold.test) for fold in split)
+        raise InputError(f"{n_cases} cases leave a fold one test case: add cases")
     if generator_of is not None:
         if generator_of > most:
             raise InputError(
@@ -108,11 +108,11 @@ def prepare_curve(
     Raises:
         InputError: Something is impossible, or the cases are too few.
     """
-    case_ids = data.dataset.case_ids
-    counts = fit_counts(
-        counts, case_ids, config, folds=folds, generator_of=generator_of
-    )
-    folder = out / files.curve_folder_name(data.dataset.name, config)
+    dataset = data.dataset
+    whole = dataclasses.replace(config, reduced=False)
+    split = make_folds(dataset.case_ids, whole, dataset.table)
+    counts = fit_counts(counts, split, folds=folds, generator_of=generator_of)
+    folder = out / files.curve_folder_name(dataset.name, config)
     parts = []
     for each in each_seed(config, n_seeds):
         for count in counts:
@@ -121,6 +121,11 @@ def prepare_curve(
             settings = dataclasses.replace(each, reduced=True, data=numbers)
             beside = folder / f"n{n_generator:03d}"
             experiment = data.experiment(settings, beside)
+            if any(len(fold.training) < count for fold in experiment.splits.folds):
+                raise InputError(
+                    f"--counts {count}: no draw of whole patients has so many cases in "
+                    "each fold: name other counts"
+                )
             plan = experiment.plan(folds, curve_request(settings, count))
             name = f"{beside.name}/{experiment.run.root.name}"
             parts.append(Part(experiment, plan, name))
@@ -236,6 +241,7 @@ def write_trial(part: Part) -> Trial:
             unets,
             [
                 *data_remarks(experiment.splits.duplicates),
+                *split_remarks(experiment.ids, reduced=config.reduced),
                 *gan_remarks(read_identity(run.root), number),
                 *(remark for unet in unets for remark in learning_remarks(unet)),
             ],

@@ -113,6 +113,22 @@ def _tuple_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     return structure
 
 
+def _is_number_or_word(kind: Any) -> bool:
+    parts = typing.get_args(kind)
+    is_word = [typing.get_origin(part) is typing.Literal for part in parts]
+    return len(parts) == 2 and is_word == [True, False] and parts[1] is not type(None)
+
+
+def _number_or_word_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+    words, number = typing.get_args(kind)
+
+    def structure(value: Any, _: Any) -> Any:
+        is_word = value in typing.get_args(words)
+        return value if is_word else converter.structure(value, number)
+
+    return structure
+
+
 def _overrides(kind: type) -> dict[str, Any]:
     return {
         field.name: override(
@@ -161,6 +177,7 @@ def _converter() -> Converter:
     # Without it they would be taken for texts.
     made.register_structure_hook(enum.StrEnum, lambda value, kind: kind(value))
     made.register_structure_hook_factory(_is_tuple, _tuple_hook)
+    made.register_structure_hook_factory(_is_number_or_word, _number_or_word_hook)
     return made
 
 

@@ -3,10 +3,11 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.data.copies.duplicates import Crossing
+from tfgansynth.data.splits import Fold, few_training_cases
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import read_cases
 from tfgansynth.evaluation.learning import ValidationDice
@@ -68,10 +69,12 @@ def read_identity(root: Path) -> RunRecord:
     """
     storage.require_own_files(root)
     machines, timings = root / MACHINES, root / TIMINGS
+    case_list = converter.read(root / CASE_LIST, CaseList)
     return RunRecord(
         root=root,
         settings=converter.read(root / CONFIG, Settings),
-        cases=converter.read(root / CASE_LIST, CaseList).cases,
+        cases=case_list.cases,
+        table=case_list.table,
         folds=converter.read(root / SPLITS, Split).folds,
         machines=(
             converter.read(machines, MachineLog) if machines.exists() else MachineLog()
@@ -170,6 +173,14 @@ def learning_remarks(unet: FinishedUNet) -> tuple[Remark, ...]:
     )
 
 
+def split_remarks(folds: Sequence[Fold], *, reduced: bool) -> tuple[Remark, ...]:
+    """Say if folds have few training cases."""
+    text = few_training_cases(folds, reduced=reduced)
+    if text is None:
+        return ()
+    return (Remark(seed=None, fold=None, stage=DATA, kind="few_cases", text=text),)
+
+
 def gan_remarks(run: RunRecord, fold: int) -> tuple[Remark, ...]:
     """Name the problems in the training of a fold's GAN."""
     found = read_gan_history(run.root / gan_stage(fold))
@@ -253,6 +264,7 @@ def read_epochs(path: Path) -> list[history.Epoch]:
 def _remarks(run: RunRecord, unet: FinishedUNet) -> Iterator[Remark]:
     """Problems with the data or in the trainings behind a U-Net."""
     yield from data_remarks(unet.duplicates)
+    yield from split_remarks(run.folds, reduced=run.config.reduced)
     yield from gan_remarks(run, unet.fold)
     regime = unet.regime
     n_pairs = regime.n_real + regime.n_synthetic

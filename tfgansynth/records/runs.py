@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tfgansynth.config import Config
 from tfgansynth.data.copies.duplicates import Crossing
-from tfgansynth.data.dataset import CaseHashes, Identity
+from tfgansynth.data.dataset import CaseHashes, CaseTable, Identity
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import CaseRow
@@ -64,6 +64,7 @@ class CaseList:
     """The cases that a run was begun with; all of `cases.json`."""
 
     cases: CaseHashes
+    table: CaseTable = dataclasses.field(default_factory=CaseTable, metadata=OPTIONAL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ class RunRecord:
 
     Attributes:
         unets: The finished U-Nets of all regimes, by fold and in the order of tables.
+        table: Patients and groups of its cases.
         remarks: Problems with the data or in the trainings behind them.
     """
 
@@ -183,6 +185,7 @@ class RunRecord:
     remarks: tuple[Remark, ...] = ()
     machines: MachineLog = dataclasses.field(default_factory=MachineLog)
     timings: Timings = dataclasses.field(default_factory=dict)
+    table: CaseTable = dataclasses.field(default_factory=CaseTable)
 
     @property
     def config(self) -> Config:

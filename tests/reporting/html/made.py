@@ -25,7 +25,7 @@ from tfgansynth.records.converter import to_json
 from tfgansynth.records.provenance import UNetProvenance
 from tfgansynth.records.reading import read_run, remarks_behind
 from tfgansynth.records.regimes import Regime
-from tfgansynth.records.runs import Remark, Split
+from tfgansynth.records.runs import CaseList, Remark, Split
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, write_set
 
@@ -79,7 +79,7 @@ def write_run(
 ) -> Path:
     """Write a run with one finished fold; return its folder."""
     root = out / Run.folder_name("phantoms", config)
-    run = Run(root, config).open(CASES)
+    run = Run(root, config).open(CaseList(CASES))
     fold = Fold(1, TRAINING, TRAINING, VALIDATION, TEST)
     converter.write(run.splits_path, Split((fold,)))
     run.add_seconds({"fold-1/gan": 62.5, "fold-1/gan/steps": 60.0})

@@ -7,6 +7,7 @@ import numpy as np
 
 from tests.records.made import config_of, finished
 from tfgansynth.config import NETWORK_VERSIONS
+from tfgansynth.data.dataset import CaseTable
 from tfgansynth.data.splits import make_folds
 from tfgansynth.evaluation.learning import ValidationDice, constant_dice
 from tfgansynth.records.regimes import Regime
@@ -19,7 +20,7 @@ CONFIG = dataclasses.replace(
     config_of(),
     data=dataclasses.replace(config_of().data, n_validation=4, n_reduced=8),
 )
-FOLDS = make_folds(sorted(CASES), CONFIG.data, CONFIG.seed)
+FOLDS = make_folds(sorted(CASES), CONFIG, CaseTable())
 MASKS = {
     name: (np.random.default_rng(number).random((8, 8)) < number / 30).astype(np.uint8)
     for number, name in enumerate(CASES)

@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import io
-import re
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import ByteArray
 from tfgansynth.data.importers.canonical import CASES_NAME
 from tfgansynth.data.prepare.files.layouts import Files
+from tfgansynth.data.prepare.files.names import find_patient
 from tfgansynth.data.prepare.files.reading import Content, Slice, read
 from tfgansynth.data.prepare.intensities import squared
 from tfgansynth.data.prepare.options import Options
@@ -166,14 +166,7 @@ def _patient(
 ) -> str:
     """Return whose image it is. Ids of DICOM files are replaced by numbers."""
     if options.patient_pattern is not None:
-        match = re.search(options.patient_pattern, files.case)
-        found = match and match[min(1, match.re.groups)]
-        if not found:
-            raise InputError(
-                f"--patient-pattern {options.patient_pattern}: finds no patient in "
-                f"the case {files.case}"
-            )
-        return str(found)
+        return find_patient(files.case, options.patient_pattern)
     if files.patient:
         return files.patient
     if content.image.patient:

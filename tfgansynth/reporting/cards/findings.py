@@ -8,7 +8,12 @@ from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.files import ASSESSMENT, COMPARISON, CONFIG
 from tfgansynth.records.provenance import GeneratorProvenance, SetManifest
-from tfgansynth.records.reading import data_remarks, gan_remarks, read_identity
+from tfgansynth.records.reading import (
+    data_remarks,
+    gan_remarks,
+    read_identity,
+    split_remarks,
+)
 from tfgansynth.records.regimes import set_names
 from tfgansynth.records.runs import remark_lines
 from tfgansynth.reporting.assessments import assessment_to_markdown
@@ -117,6 +122,10 @@ def _trained_on(root: Path, fold: int) -> set[str]:
 
 def _remarks(root: Path, generator: GeneratorProvenance) -> tuple[str, ...]:
     """Problems with the data, or in the training of the fold's GAN."""
-    of_gan = gan_remarks(read_identity(root), generator.fold)
-    found = [*data_remarks(generator.duplicates), *of_gan]
+    run = read_identity(root)
+    found = [
+        *data_remarks(generator.duplicates),
+        *split_remarks(run.folds, reduced=run.config.reduced),
+        *gan_remarks(run, generator.fold),
+    ]
     return tuple(remark_lines(found, n_seeds=1))

@@ -91,7 +91,7 @@ def identity_of(run: RunRecord, recorded: Identity) -> Identity:
     """Which data set a run is on: by its cases, and by name as recorded."""
     hashes = dict(sorted(run.cases.items()))
     return dataclasses.replace(
-        recorded, n_cases=len(hashes), sha256=hash_of_all(hashes)
+        recorded, n_cases=len(hashes), sha256=hash_of_all(hashes, run.table)
     )
 
 

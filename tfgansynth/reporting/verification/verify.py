@@ -210,7 +210,7 @@ class _Verification:
         """Read a run, split its cases and measure its U-Nets again."""
         if root not in self._runs:
             run, path = read_identity(root), root / files.SPLITS
-            folds = make_folds(sorted(run.cases), run.config.data, run.config.seed)
+            folds = make_folds(sorted(run.cases), run.config, run.table)
             stored = storage.read_record(path)
             self.differences.compare(path, "", stored, to_json(Split(folds)))
             run = dataclasses.replace(run, folds=folds)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from tfgansynth.data.importers.stored import EXTENSIONS
+from tfgansynth.errors import InputError
 
 Key = tuple[str, ...]
 """Folders, without those that only say image or mask, and the case's own name."""
@@ -31,6 +32,26 @@ _AT_START = re.compile(
     re.IGNORECASE,
 )
 _CHANNEL = re.compile(r"(?P<base>.+)_(?P<channel>[0-9]{4})")
+
+
+def find_patient(case: str, pattern: str) -> str:
+    """Find the patient in a case's name: the first group, or all of the match.
+
+    Raises:
+        InputError: The pattern is no regular expression, or finds none.
+    """
+    try:
+        match = re.search(pattern, case)
+    except re.error as fault:
+        raise InputError(
+            f"--patient-pattern {pattern}: is no regular expression ({fault})"
+        ) from fault
+    found = match and match[min(1, match.re.groups)]
+    if not found:
+        raise InputError(
+            f"--patient-pattern {pattern}: finds no patient in the case {case}"
+        )
+    return found
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ import csv
 import dataclasses
 import io
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tfgansynth.data.dataset import CaseTable
 from tfgansynth.data.prepare.files.layouts import Files, Found, Mask, case_ids
-from tfgansynth.errors import InputError
+from tfgansynth.errors import FileError, InputError, name_few
 from tfgansynth.runtime.storage import parse_json, read_bytes
 
 _MOST_BYTES = 16 << 20
@@ -96,6 +98,38 @@ def add_cases(found: Found, path: Path) -> Found:
     return dataclasses.replace(found, files=tuple(files), lines=(*found.lines, line))
 
 
+def read_cases(path: Path, cases: Sequence[str]) -> CaseTable:
+    """Read patients and groups of the cases of a data set from its table.
+
+    Raises:
+        InputError: The table cannot be read, or is not one row a case.
+    """
+    header, places, rows = _rows(path)
+    if places["patient"] is places["group"] is None:
+        return CaseTable()
+    if places["case"] is None:
+        raise FileError(path, "needs a column named case")
+    said: dict[str, Mapping[str, str]] = {}
+    for number, row in enumerate(rows, start=2):
+        known, _ = _fields(header, places, row)
+        case = unicodedata.normalize("NFC", known["case"])
+        if case in said:
+            raise FileError(path, f"row {number}: the case {case} has a row already")
+        said[case] = known
+    missing = [case for case in cases if case not in said]
+    if missing:
+        raise FileError(
+            path,
+            f"has no row for {name_few(missing)}: add it, or remove the columns of "
+            "patients and groups",
+        )
+    patients, groups = (
+        {case: said[case][role] for case in cases if said[case][role]}
+        for role in ("patient", "group")
+    )
+    return CaseTable.of(patients, groups)
+
+
 def read_labels(path: Path) -> Mapping[str, int]:
     """Read the names of values from a `dataset.json`, of nnU-Net or canonical.
 
@@ -130,23 +164,23 @@ def _rows(path: Path) -> tuple[list[str], dict[str, int | None], list[list[str]]
         text = read_bytes(path, _MOST_BYTES).decode("utf-8-sig")
         lines = list(csv.reader(io.StringIO(text), strict=True))
     except (ValueError, csv.Error) as fault:
-        raise InputError(f"{path}: cannot be read as a CSV ({fault})") from fault
+        raise FileError(path, f"cannot be read as a CSV ({fault})") from fault
     if not lines:
-        raise InputError(f"{path}: is an empty table")
+        raise FileError(path, "is an empty table")
     header = [name.strip() for name in lines[0]]
     if len(set(header)) < len(header):
-        raise InputError(f"{path}: has two columns of the same name")
+        raise FileError(path, "has two columns of the same name")
     places = {
         role: next((i for i, h in enumerate(header) if _plain(h) in names), None)
         for role, names in _COLUMNS.items()
     }
     rows = [line for line in lines[1:] if any(field.strip() for field in line)]
     if not 0 < len(rows) <= _MOST_ROWS:
-        raise InputError(f"{path}: has {len(rows)} rows, expected 1 to {_MOST_ROWS}")
+        raise FileError(path, f"has {len(rows)} rows, expected 1 to {_MOST_ROWS}")
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
-            raise InputError(
-                f"{path}: row {number} has {len(row)} fields, the header {len(header)}"
+            raise FileError(
+                path, f"row {number} has {len(row)} fields, the header {len(header)}"
             )
     return header, places, rows
 
