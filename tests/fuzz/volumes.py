@@ -74,11 +74,11 @@ def _dicom_damage(content: bytes, rng: random.Random) -> bytes:
 def _with_other_values(content: bytes, rng: random.Random) -> bytes:
     record = pydicom.dcmread(io.BytesIO(content))
     for _ in range(rng.choice((1, 1, 2, 4))):
-        elements = [element for element in record if element.VR != "SQ"]
+        holder, elements = _elements(record, rng)
         element: Any = rng.choice(elements)
         match element.VR:
             case _ if rng.random() < 0.2:
-                del record[element.tag]
+                del holder[element.tag]
             case "US":
                 element.value = rng.choice(_NUMBERS) % 0x10000
             case "IS" | "DS":
@@ -87,14 +87,29 @@ def _with_other_values(content: bytes, rng: random.Random) -> bytes:
                 element.value = rng.choice(("", "RGB", "PALETTE COLOR", "A\\B", "é"))
             case "OB" | "OW":
                 element.value = bytes(rng.choice((0, 2, 100, 4000)))
+            case "FD" | "FL":
+                element.value = rng.choice((0.0, -1e300, float("nan"), float("inf")))
+            case "UI":
+                element.value = rng.choice(("", "1.2.0", "1", "9." * 31 + "9"))
             case _:
-                del record[element.tag]
+                del holder[element.tag]
     out = io.BytesIO()
     try:
         record.save_as(out, enforce_file_format=True)
     except Exception:  # pydicom does not write all that others do.
         return damage(rng, content)
     return out.getvalue()
+
+
+def _elements(record: Any, rng: random.Random) -> tuple[Any, list[Any]]:
+    """Choose a data set in a record, often the record itself; return its elements."""
+    holder = record
+    while rng.random() < 0.5:
+        inner = [e for e in holder if e.VR == "SQ" and e.value]
+        if not inner:
+            break
+        holder = rng.choice(list(rng.choice(inner).value))
+    return (holder, list(holder)) if len(holder) else (record, list(record))
 
 
 @functools.cache
@@ -132,8 +147,14 @@ def _valid(kind: str) -> tuple[bytes, ...]:
                 _dicom(deep_pixels, RescaleSlope="2", RescaleIntercept="-5"),
                 _dicom(_PIXELS, NumberOfFrames="6"),
                 _dicom(_PIXELS[0], packed=True),
+                _dicom(
+                    _PIXELS[0],
+                    SeriesInstanceUID="1.9",
+                    ImagePositionPatient=[1.0, 2.0, 3.0],
+                    ImageOrientationPatient=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+                ),
             )
-    return (_segments(),)
+    return _segments(1), _segments(2)
 
 
 def _saved(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -175,23 +196,35 @@ def _dicom(values: np.ndarray, *, packed: bool = False, **tags: Any) -> bytes:
     return out.getvalue()
 
 
-def _segments() -> bytes:
+def _segments(n_frames: int) -> bytes:
     segment: Any = pydicom.Dataset()
     segment.SegmentNumber, segment.SegmentLabel = 1, "organ"
-    identity: Any = pydicom.Dataset()
-    identity.ReferencedSegmentNumber = 1
-    frame: Any = pydicom.Dataset()
-    frame.SegmentIdentificationSequence = [identity]
+    frames = []
+    for index in range(n_frames):
+        identity: Any = pydicom.Dataset()
+        identity.ReferencedSegmentNumber = 1
+        position: Any = pydicom.Dataset()
+        position.ImagePositionPatient = [1.0, 2.0, float(index)]
+        image: Any = pydicom.Dataset()
+        image.ReferencedSOPInstanceUID = f"1.2.{index}"
+        derived: Any = pydicom.Dataset()
+        derived.SourceImageSequence = [image]
+        frame: Any = pydicom.Dataset()
+        frame.SegmentIdentificationSequence = [identity]
+        if n_frames > 1:
+            frame.PlanePositionSequence = [position]
+            frame.DerivationImageSequence = [derived]
+        frames.append(frame)
     return _dicom(
         np.zeros((16, 16), np.uint8),
         SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4",
         PhotometricInterpretation="MONOCHROME2",
         SegmentationType="BINARY",
-        NumberOfFrames="1",
+        NumberOfFrames=str(n_frames),
         BitsAllocated=1,
         BitsStored=1,
         HighBit=0,
-        PixelData=bytes(range(32)),
+        PixelData=bytes(range(32 * n_frames)),
         SegmentSequence=[segment],
-        PerFrameFunctionalGroupsSequence=[frame],
+        PerFrameFunctionalGroupsSequence=frames,
     )

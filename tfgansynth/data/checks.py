@@ -18,7 +18,11 @@ from tfgansynth.data.copies.duplicates import content_key, find_duplicates
 from tfgansynth.data.copies.keypoints import SIDE
 from tfgansynth.data.dataset import CaseTable
 from tfgansynth.data.importers import folder, jsrt
-from tfgansynth.data.importers.canonical import CASES_NAME, read_description
+from tfgansynth.data.importers.canonical import (
+    CASES_NAME,
+    altered,
+    read_description,
+)
 from tfgansynth.data.importers.sources import (
     Layout,
     Scan,
@@ -29,18 +33,19 @@ from tfgansynth.data.importers.sources import (
     walk,
 )
 from tfgansynth.data.lungs import Lungs, find_regions
-from tfgansynth.data.prepare.files.layouts import find
+from tfgansynth.data.prepare.agreement import Agreement
+from tfgansynth.data.prepare.files.layouts import Found, find
 from tfgansynth.data.prepare.files.tables import read_cases
 from tfgansynth.data.prepare.options import Options
-from tfgansynth.errors import Fault, FileError, InputError, printable
+from tfgansynth.errors import Fault, FileError, InputError, name_few, printable
 
 Size = tuple[int, int]
 """Width and height in pixels, in the order in which users name them."""
 
-_Read = TypeVar("_Read")
+_Content = TypeVar("_Content")
 
 _NARROW_SPAN = 32
-"""Images with fewer grey levels get a note: 12 bits stored in 16 use 16 levels."""
+"""Images with fewer grey levels get a note."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -154,9 +159,14 @@ def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report
     faults = list(scan.faults)
     _collect(partial(read_case_table, root, scan), faults)
     notes = [Fault(path, "is not an image file; ignored") for path in scan.ignored]
+    if scan.described and scan.described.negatives:
+        names = scan.described.negatives
+        found = f"{_count(len(names), 'negative')}, with an empty mask on purpose"
+        notes.append(Fault(root / folder.MASKS, f"has {found} ({name_few(names)})"))
     duplicates: list[Fault] = []
     small: dict[str, FloatArray] = {}
-    for case in examine(scan, lungs):
+    agreement = Agreement()
+    for case in examine(scan, lungs, agreement):
         faults += case.faults
         if case.duplicate_of is not None:
             duplicates.append(same_image(case.source, case.duplicate_of))
@@ -171,6 +181,9 @@ def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report
             mask_areas.append(100 * float((case.labels > 0).mean()))
         if not case.faults:
             notes += _oddities(case, lungs)
+    if scan.described is None:
+        faults += agreement.faults()
+    notes += agreement.notes()
     sources = {source.case_id: source for source in scan.sources}
     duplicates += [
         Fault(
@@ -214,10 +227,13 @@ def find_cases(root: Path) -> Scan:
     # os.path returns False where pathlib raises, as for a link into a closed folder.
     has_both = os.path.isdir(root / folder.IMAGES) and os.path.isdir(masks)
     if has_both and not jsrt.has_organ_folder(masks):
-        scan = dataclasses.replace(folder.scan(root), described=read_description(root))
+        scan = _with_description(root, folder.scan(root))
     elif jsrt.has_jsrt_names(root):
         scan = jsrt.scan(root)
     else:
+        raise FileError(root, _other_layout(root))
+    if not scan.sources and isinstance(_importable(root), Found):
+        # As of DICOM images, or names that differ.
         raise FileError(root, _other_layout(root))
     if not scan.sources and not scan.faults:
         raise FileError(root, "has no cases: images/ and masks/ have no image files")
@@ -238,36 +254,62 @@ def read_case_table(root: Path, scan: Scan) -> CaseTable:
     return read_cases(path, [source.case_id for source in scan.sources])
 
 
+def _with_description(root: Path, scan: Scan) -> Scan:
+    """Add what `dataset.json` says of a folder, and what is no longer so."""
+    described = read_description(root)
+    if described is None:
+        return scan
+    paths = [
+        path
+        for source in scan.sources
+        for path in (source.image_path, *source.mask_paths.values())
+    ]
+    faults = (*scan.faults, *altered(root, described, paths))
+    return dataclasses.replace(scan, faults=faults, described=described)
+
+
 def _other_layout(root: Path) -> str:
     """Say how to import what is neither of the two layouts."""
     shown = shlex.quote(str(root))
     command = f"tfgansynth prepare-data {shown} {shown.rstrip('/')}-prepared"
-    faults: list[Fault] = []
-    paths = [PurePosixPath(path.relative_to(root)) for path in walk(root, faults)]
+    found = _importable(root)
+    if isinstance(found, Found):
+        return f"has {found.layout} ({len(found.files)} images); import it: {command}"
+    return (
+        "has no data set in a known layout: images/NAME.png beside masks/NAME.png, or "
+        "JSRT images (JPCLN001.IMG) with SCR masks (left lung/JPCLN001.gif); "
+        f"{command} imports others, but {found}"
+    )
+
+
+def _importable(root: Path) -> Found | InputError:
+    """Return what `prepare-data` finds in a folder, or why it finds nothing."""
+    paths = [PurePosixPath(path.relative_to(root)) for path in walk(root, [])]
     try:
-        found = find(paths, Options())
+        return find(paths, Options())
     except InputError as fault:
-        return (
-            "has no data set in a known layout: images/NAME.png beside masks/NAME.png, "
-            "or JSRT images (JPCLN001.IMG) with SCR masks (left lung/JPCLN001.gif); "
-            f"{command} imports others, but {fault}"
-        )
-    return f"has {found.layout} ({len(found.files)} images); import it: {command}"
+        return fault
 
 
-def examine(scan: Scan, lungs: Lungs) -> Iterator[Examined]:
+def examine(scan: Scan, lungs: Lungs, agreement: Agreement) -> Iterator[Examined]:
     """Read and check the cases of a scan, one after the other.
 
     A case that has the image of an earlier case names it in `duplicate_of`. Whether
-    that is a fault is up to the caller.
+    that is a fault is up to the caller. `agreement` takes note of all files.
     """
     first_with: dict[bytes, Source] = {}
     described = scan.described
     channels = described.channels if described else 1
     for source in scan.sources:
         faults: list[Fault] = []
-        image = _collect(partial(read_image, source, channels), faults)
-        labels = _collect(partial(read_labels, source, lungs, described), faults)
+        picture = _collect(partial(read_image, source, channels), faults)
+        mask = _collect(partial(read_labels, source, lungs, described), faults)
+        if picture is not None:
+            agreement.add_image(source.image_path, picture)
+        if mask is not None and (described is None or len(described.classes) == 1):
+            agreement.add_mask(source.mask_path, mask)
+        image = picture.pixels if picture else None
+        labels = mask.labels if mask else None
         is_negative = described is not None and source.case_id in described.negatives
         faults += _faults(source, image, None if is_negative else labels, lungs)
         if image is not None and labels is not None:
@@ -297,7 +339,7 @@ def _faults(
     if mask is not None and not mask.any():
         missing = "" if lungs == "both" else f" (no {lungs} lung in it)"
         yield Fault(source.mask_path, f"is an empty mask{missing}")
-    elif mask is not None and mask.all():
+    elif mask is not None and (mask == mask[0, 0]).all():
         yield Fault(source.mask_path, "is a mask that covers the whole image")
 
 
@@ -328,7 +370,7 @@ def same_image(source: Source, earlier: Source) -> Fault:
     )
 
 
-def _collect(read: Callable[[], _Read], faults: list[Fault]) -> _Read | None:
+def _collect(read: Callable[[], _Content], faults: list[Fault]) -> _Content | None:
     try:
         return read()
     except FileError as error:
@@ -346,8 +388,7 @@ def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:
         notes.append(
             Fault(
                 case.source.image_path,
-                f"uses {span:.0f} of 255 grey levels; if it has 12-bit values in "
-                "16 bits, stretch them first",
+                f"uses {span:.0f} of 255 grey levels",
             )
         )
     if lungs == "both" and len(find_regions(case.labels > 0)) == 1:

@@ -192,6 +192,7 @@ class Dataset:
         classes: Names of the classes, without the background.
         channels: Of the images: 1 for grey, 3 for RGB.
         table: Their patients and groups, where known.
+        notes: What a person should know of its files, one line each.
     """
 
     name: str
@@ -200,6 +201,7 @@ class Dataset:
     classes: tuple[str, ...] = LUNGS
     channels: Literal[1, 3] = 1
     table: CaseTable = CaseTable()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that ids are unique and in order."""

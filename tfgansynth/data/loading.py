@@ -17,6 +17,7 @@ from tfgansynth.data.checks import (
 from tfgansynth.data.dataset import LUNGS, Case, CaseTable, Dataset, RawCase
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.phantoms.phantom import make_phantoms
+from tfgansynth.data.prepare.agreement import Agreement
 from tfgansynth.data.prepare.files.names import find_patient
 from tfgansynth.errors import FileError, InputError, printable
 
@@ -55,7 +56,8 @@ def load_directory(
     negatives = described.negatives if described else ()
     table = read_case_table(root, scan)
     cases = []
-    for examined in examine(scan, lungs):
+    agreement = Agreement()
+    for examined in examine(scan, lungs, agreement):
         if examined.duplicate_of is not None and not allow_duplicates:
             fault = same_image(examined.source, examined.duplicate_of)
             raise InputError(f"{fault}{_more(root)}")
@@ -67,6 +69,8 @@ def load_directory(
                 "the case or raise --data.size",
             )
         cases.append(case)
+    if described is None and (faults := agreement.faults()):
+        raise InputError(f"{faults[0]}{_more(root, len(faults) - 1)}")
     return Dataset(
         name=_short_name(root),
         layout=scan.layout,
@@ -74,6 +78,7 @@ def load_directory(
         classes=classes,
         channels=described.channels if described else 1,
         table=table,
+        notes=tuple(str(note) for note in agreement.notes()),
     )
 
 

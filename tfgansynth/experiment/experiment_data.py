@@ -170,6 +170,8 @@ def load_experiment_data(
             allow_duplicates=config.allow_duplicates,
         )
         print(f"DATA: {len(dataset.cases)} cases in {data}")
+        for note in dataset.notes:
+            print(f"DATA: {note}")
     if patient_pattern is not None:
         dataset = with_patients(dataset, patient_pattern)
     images = {case.case_id: case.image for case in dataset.cases}

@@ -13,7 +13,9 @@ from tfgansynth.errors import InputError
 
 
 def read(source: Source, lungs: Lungs) -> RawCase:
-    return RawCase(source.case_id, read_image(source), read_lungs(source, lungs))
+    return RawCase(
+        source.case_id, read_image(source).pixels, read_lungs(source, lungs).labels
+    )
 
 
 def touch(root: Path, *names: str) -> Path:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.fuzz.damage import many_scans
-from tfgansynth.data.importers import decoding, worker
+from tfgansynth.data.importers import decoding, full_decoding, worker
 from tfgansynth.data.importers.decoding import Refusal
 from tfgansynth.data.importers.images import read_grey
 from tfgansynth.data.importers.worker import DecoderFailure
@@ -29,8 +29,7 @@ def encoded(array: np.ndarray, kind: str = "PNG", **options: object) -> bytes:
 
 
 def pid() -> int:
-    assert worker._process is not None
-    return worker._process.popen.pid
+    return worker._processes[decoding].popen.pid
 
 
 @pytest.fixture
@@ -51,19 +50,19 @@ def decoder(
         if starts_up:
             lines += ["os.write(1, b'ready')", "sys.stdin.buffer.read(8)"]
         file.write_text("\n".join([*lines, script]))
-        worker._end()
+        worker.end_all()
         monkeypatch.setattr(decoding, "__file__", str(file))
         return starts
 
     yield replace
-    worker._end()
+    worker.end_all()
 
 
 def test_pixels_arrive_as_they_are() -> None:
     deep = RAMP.astype(np.uint16) * 257
 
-    np.testing.assert_array_equal(worker.decode(encoded(RAMP)), RAMP)
-    np.testing.assert_array_equal(worker.decode(encoded(deep)), deep)
+    np.testing.assert_array_equal(worker.decode(encoded(RAMP))[0], RAMP)
+    np.testing.assert_array_equal(worker.decode(encoded(deep))[0], deep)
 
 
 def test_one_process_serves_all_files() -> None:
@@ -77,9 +76,21 @@ def test_one_process_serves_all_files() -> None:
     assert pid() == first
 
 
+def test_each_program_has_a_process_of_its_own() -> None:
+    """A data set in color needs both in turn, and starting one takes long."""
+    worker.decode(encoded(RAMP))
+    worker.decode(encoded(RAMP), full_decoding)
+    first = pid()
+
+    worker.decode(encoded(RAMP))
+
+    assert pid() == first
+    assert worker._processes[full_decoding].popen.poll() is None
+
+
 def test_an_endless_file_is_given_up_and_the_next_one_read() -> None:
     bomb = many_scans()
-    worker._end()
+    worker.end_all()
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
 
     with pytest.raises(Refusal, match="takes longer than 3 s to decode"):
@@ -87,7 +98,7 @@ def test_an_endless_file_is_given_up_and_the_next_one_read() -> None:
 
     spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     assert spent < decoding.MAX_SECONDS + 1
-    np.testing.assert_array_equal(worker.decode(encoded(RAMP)), RAMP)
+    np.testing.assert_array_equal(worker.decode(encoded(RAMP))[0], RAMP)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
@@ -106,7 +117,7 @@ def test_a_machine_without_memory_is_no_fault_of_the_file(
     decoder: Callable[..., Path], kind: str, mebibytes: int
 ) -> None:
     sound = encoded(np.zeros((8000, 8000), np.uint8), kind)
-    assert worker.decode(sound).shape == (8000, 8000)
+    assert worker.decode(sound)[0].shape == (8000, 8000)
     decoder(
         "import resource\n"
         f"resource.setrlimit(resource.RLIMIT_DATA, ({mebibytes} << 20,) * 2)\n"
@@ -123,7 +134,7 @@ def test_a_stopped_process_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     os.kill(pid(), signal.SIGSTOP)
     monkeypatch.setattr(worker, "ANSWER_SECONDS", 1.0)
 
-    np.testing.assert_array_equal(worker.decode(encoded(RAMP)), RAMP)
+    np.testing.assert_array_equal(worker.decode(encoded(RAMP))[0], RAMP)
 
 
 @pytest.mark.parametrize("name", ["SIGABRT", "SIGSEGV", "SIGBUS"])
@@ -171,7 +182,7 @@ def test_one_end_is_made_good_by_a_second_process(
         starts_up=False,
     )
 
-    np.testing.assert_array_equal(worker.decode(encoded(RAMP)), RAMP)
+    np.testing.assert_array_equal(worker.decode(encoded(RAMP))[0], RAMP)
 
     assert len(starts.read_text()) == 2
 
@@ -238,10 +249,9 @@ def test_a_failure_of_the_machine_names_the_file_and_is_no_input_error(
 def test_an_end_between_files_is_no_fault_of_the_next() -> None:
     worker.decode(encoded(RAMP))
     os.kill(pid(), signal.SIGKILL)
-    assert worker._process is not None
-    worker._process.popen.wait()
+    worker._processes[decoding].popen.wait()
 
-    np.testing.assert_array_equal(worker.decode(encoded(RAMP)), RAMP)
+    np.testing.assert_array_equal(worker.decode(encoded(RAMP))[0], RAMP)
 
 
 def test_an_interruption_does_not_mix_up_files(
@@ -256,7 +266,7 @@ def test_an_interruption_does_not_mix_up_files(
         with pytest.raises(KeyboardInterrupt):
             worker.decode(encoded(RAMP[:5]))
 
-    np.testing.assert_array_equal(worker.decode(encoded(RAMP)), RAMP)
+    np.testing.assert_array_equal(worker.decode(encoded(RAMP))[0], RAMP)
 
 
 def test_what_libraries_print_goes_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
@@ -277,7 +287,7 @@ def test_nothing_in_the_current_folder_is_run(
     for name in ("PIL", "struct", "sitecustomize", "contextlib"):
         (tmp_path / f"{name}.py").write_text("open('was here', 'w')\n")
     monkeypatch.chdir(tmp_path)
-    worker._end()
+    worker.end_all()
 
     worker.decode(encoded(RAMP))
 

@@ -2,13 +2,24 @@
 
 import csv
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.data.prepare.inputs import SIDE, N, disc, noise, run, save, write_pairs
+from tests.data.prepare.inputs import (
+    SIDE,
+    N,
+    disc,
+    noise,
+    pixel_counts,
+    run,
+    save,
+    write_pairs,
+)
 from tfgansynth.cli.main import main
 from tfgansynth.data.checks import check
 from tfgansynth.data.importers.canonical import read_description
@@ -17,6 +28,7 @@ from tfgansynth.errors import InputError
 from tfgansynth.runtime import signals
 from tfgansynth.runtime.storage import hash_file
 
+PARTS = ("images", "masks")
 ONE, TWO = disc(30, 30, 14), disc(64, 64, 10)
 
 
@@ -102,24 +114,120 @@ def test_several_classes_in_color_are_loaded(tmp_path: Path) -> None:
     assert check(tmp_path / "out", "both").text().endswith("no faults")
 
 
+def test_classes_may_cover_the_whole_image(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path / "in", lambda i: 1 + ONE.astype(np.uint8))
+    run(root, tmp_path / "out", classes=("out=1", "in=2"))
+    report = check(tmp_path / "out", "both")
+
+    assert report.faults == ()
+    assert "inverted?" not in report.text()
+
+
 def test_another_class_in_a_mask_is_refused(tmp_path: Path) -> None:
     root = write_pairs(tmp_path / "in", two_classes)
     run(root, tmp_path / "out", classes=("a=1", "b=2"))
-    save(tmp_path / "out/masks/c01.png", two_classes(1) + 1)
+    change_with_hash(tmp_path / "out", two_classes(1) + 1)
 
-    with pytest.raises(InputError, match=r"c01\.png: has other values than the cla"):
+    with pytest.raises(InputError, match=r"c04\.png: has other values than the cla"):
         load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
 
 
-def test_negatives_are_loaded_if_they_are_listed(tmp_path: Path) -> None:
-    root = write_pairs(tmp_path / "in", lambda i: ONE if i else ONE & False)
+def test_negatives_are_counted_and_loaded(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path / "in", lambda i: ONE if i > 1 else ONE & False)
     run(root, tmp_path / "out", negatives="keep")
-    dataset = load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
 
-    assert [int(case.labels.sum()) for case in dataset.cases][:2] == [0, int(ONE.sum())]
-    save(tmp_path / "out/masks/c01.png", ONE & False)
-    with pytest.raises(InputError, match=r"c01\.png: is an empty mask"):
-        load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
+    report = check(tmp_path / "out", "both")
+    cases = load_directory(tmp_path / "out", "both", SIDE, soft_masks=False).cases
+
+    assert report.faults == ()
+    assert (
+        "masks: has 2 negatives, with an empty mask on purpose (c00, c01)"
+        in report.text()
+    )
+    assert [int(case.mask.sum()) for case in cases] == [0, 0, *[int(ONE.sum())] * 10]
+
+
+def altered(to: Path, change: Callable[[Path], object]) -> tuple[str, str]:
+    """Change a data set; return what check-data and loading say."""
+    change(to)
+    with pytest.raises(InputError) as raised:
+        load_directory(to, "both", SIDE, soft_masks=False)
+    return check(to, "both").text(), str(raised.value)
+
+
+def unlisted_negative(to: Path) -> None:
+    """Make a mask empty, with its hash."""
+    change_with_hash(to, np.zeros((SIDE, SIDE), np.uint8))
+
+
+def change_with_hash(to: Path, mask: np.ndarray) -> None:
+    """Change a mask, and its hash with it."""
+    save(to / "masks/c04.png", mask)
+    described = json.loads((to / "dataset.json").read_text())
+    described["files"]["masks/c04.png"] = hash_file(to / "masks/c04.png")
+    (to / "dataset.json").write_text(json.dumps(described))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda to: save(to / "masks/c03.png", TWO.astype(np.uint8)),
+            "masks/c03.png: was changed since dataset.json; undo that",
+        ),
+        (
+            lambda to: (to / "images/c02.png").write_bytes(b"text"),
+            "images/c02.png: was changed since dataset.json",
+        ),
+        (
+            lambda to: [(to / f"{part}/c01.png").unlink() for part in PARTS],
+            "images/c01.png: is missing, dataset.json has it",
+        ),
+        (
+            lambda to: [
+                shutil.copy(to / f"{part}/c01.png", to / f"{part}/new.png")
+                for part in PARTS
+            ],
+            "images/new.png: is not in dataset.json",
+        ),
+        (
+            lambda to: (to / "cases.csv").write_text("case,patient\nc00,P1\n"),
+            "cases.csv: was changed since dataset.json",
+        ),
+        (
+            lambda to: (to / "cases.csv").unlink(),
+            "cases.csv: is missing, dataset.json has it",
+        ),
+        (unlisted_negative, "masks/c04.png: is an empty mask"),
+    ],
+)
+def test_changed_missing_and_extra_files_are_named(
+    tmp_path: Path, change: Callable[[Path], object], words: str
+) -> None:
+    run(write_pairs(tmp_path / "in", lambda i: ONE), tmp_path / "out")
+
+    report, line = altered(tmp_path / "out", change)
+
+    assert words in report
+    assert words in line
+
+
+def test_a_lost_mask_is_not_called_a_lost_image(tmp_path: Path) -> None:
+    run(write_pairs(tmp_path / "in", lambda i: ONE), tmp_path / "out")
+
+    report, _ = altered(tmp_path / "out", lambda to: (to / "masks/c05.png").unlink())
+
+    assert "images/c05.png: has no mask" in report
+    assert "masks/c05.png: is missing" in report
+    assert "images/c05.png: is missing" not in report
+
+
+def test_a_lost_contact_sheet_is_no_fault(tmp_path: Path) -> None:
+    run(write_pairs(tmp_path / "in", lambda i: ONE), tmp_path / "out")
+    (tmp_path / "out/contact-sheet.png").unlink()
+    (tmp_path / "out/notes.txt").write_text("mine")
+
+    assert check(tmp_path / "out", "both").faults == ()
 
 
 @pytest.mark.parametrize(
@@ -131,6 +239,8 @@ def test_negatives_are_loaded_if_they_are_listed(tmp_path: Path) -> None:
         ({"channels": 2}, "was altered"),
         ({"target": None}, "was altered"),
         ({"spacing_mm": [1]}, "was altered"),
+        ({"files": {"images/c00.png": 1}}, "was altered"),
+        ({"files": {"../../etc/passwd": ""}}, "was altered"),
     ],
 )
 def test_an_altered_description_is_refused(
@@ -151,6 +261,29 @@ def test_another_layout_is_answered_with_the_command(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"tfgansynth prepare-data \S+/in \S+/in-prep"):
         load_directory(tmp_path / "in", "both", SIDE, soft_masks=False)
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("images/{}.webp", "masks/{}.png"),
+        ("images/{}.png", "masks/{}_mask.png"),
+        ("images/{}.png", "masks/disc/{}.png"),
+        ("images/{0}/{0}.png", "masks/{0}/{0}.png"),
+    ],
+)
+def test_folders_without_pairs_are_answered_with_the_command(
+    tmp_path: Path, image: str, mask: str
+) -> None:
+    """They were answered with every file that has no partner."""
+    for name in "ab":
+        save(tmp_path / "in" / image.format(name), noise(ord(name)))
+        save(tmp_path / "in" / mask.format(name), ONE)
+
+    with pytest.raises(InputError, match=r"\(2 images\); import it: tfgansynth prep"):
+        load_directory(tmp_path / "in", "both", SIDE, soft_masks=False)
+    run(tmp_path / "in", tmp_path / "out")
+    assert pixel_counts(tmp_path / "out")[1] == 2 * ONE.sum()
 
 
 def test_the_command(

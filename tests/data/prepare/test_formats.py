@@ -1,18 +1,17 @@
 """Every file format gives the right pixels, values and spacing."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
-from typing import Any
 
-import nibabel
 import numpy as np
-import pydicom
 import pytest
 from PIL import Image
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
 
 from tests.data.prepare.inputs import SIDE, disc, masks, noise, pixel_counts, run, save
+from tests.data.prepare.volumes import dicom, nifti, segmentation, volume
+from tfgansynth.data.importers.images import read_grey
 from tfgansynth.data.importers.stored import read_stored
 from tfgansynth.errors import InputError
 
@@ -131,6 +130,62 @@ def test_alpha_is_dropped_if_it_is_opaque(tmp_path: Path) -> None:
     assert any("3 of 3 images are in color" in line for line in lines)
 
 
+def deep_color(form: str, top: int) -> bytes:
+    """Make an image of 4 x 3 px with colors of 16 bits, which Pillow does not write."""
+    values = np.linspace(0, top, 36).round().astype(np.uint16).reshape(3, 4, 3)
+    if form == "PPM":
+        return b"P6 4 3 65535\n" + values.astype(">u2").tobytes()
+    if form == "TIFF":
+        tags = [(256, 4), (257, 3), (258, 122), (259, 1), (262, 2), (273, 128)]
+        tags += [(277, 3), (278, 3), (279, values.nbytes)]
+        listed = b"".join(
+            struct.pack("<HHII", tag, 3, 3 if tag == 258 else 1, value)
+            for tag, value in tags
+        )
+        header = b"II*\0" + struct.pack("<IH", 8, len(tags))
+        return (
+            header
+            + listed
+            + b"\0" * 4
+            + struct.pack("<3H", 16, 16, 16)
+            + values.tobytes()
+        )
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + check
+
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 3, 16, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "PPM"])
+def test_colors_of_16_bits_are_told_and_refused_if_12_are_used(
+    tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / f"in/images/a.{form.lower()}"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(deep_color(form, 65535))
+    root = with_masks(tmp_path / "in", np.eye(3, 4, dtype=np.uint8))
+
+    _, lines = run(root, tmp_path / "out")
+
+    assert any("1 have colors of 16 bits, the upper 8 are read" in s for s in lines)
+    shown = read_stored(path).pixels.ravel().astype(float)
+    assert np.abs(shown - np.linspace(0, 255, 36)).max() <= 1
+    path.write_bytes(deep_color(form, 4095))
+    with pytest.raises(InputError, match="almost black, as 12 bits stored in 16 are"):
+        run(root, tmp_path / "dark")
+    if form != "PPM":
+        with pytest.raises(InputError, match="almost black, as 12 bits"):
+            read_grey(path)
+
+
 def test_grey_in_colors_is_written_as_grey(tmp_path: Path) -> None:
     for index in range(3):
         grey = noise(index)[..., None].repeat(3, axis=2)
@@ -235,16 +290,6 @@ def test_images_become_square(tmp_path: Path, fit: str, side: int) -> None:
     assert described.made["options"]["fit"] == fit
 
 
-def volume(values: np.ndarray, affine: np.ndarray) -> Any:
-    make: Any = nibabel.Nifti1Image
-    return make(values, affine)
-
-
-def nifti(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.save(volume(values, affine), path)
-
-
 @pytest.fixture
 def volumes(tmp_path: Path) -> Path:
     """Two volumes of 10 x 12 x 8 voxels, right-anterior-superior, with a cuboid."""
@@ -311,30 +356,6 @@ def test_a_mask_that_lies_elsewhere_is_refused(volumes: Path) -> None:
         run(volumes, volumes.parent / "out", axis="axial")
 
 
-def dicom(path: Path, values: np.ndarray, **tags: Any) -> Path:
-    """Write a DICOM file of one image."""
-    record: Any = pydicom.Dataset()
-    record.file_meta = FileMetaDataset()
-    record.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    record.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    record.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
-    record.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    record.SOPInstanceUID = "1.2.3"
-    record.Rows, record.Columns = values.shape[-2:]
-    record.SamplesPerPixel = 1
-    record.PhotometricInterpretation = "MONOCHROME2"
-    record.BitsAllocated = 8 * values.itemsize
-    record.BitsStored = tags.pop("BitsStored", record.BitsAllocated)
-    record.HighBit = record.BitsStored - 1
-    record.PixelRepresentation = int(values.dtype.kind == "i")
-    record.PixelData = values.tobytes()
-    for name, value in tags.items():
-        setattr(record, name, value)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    record.save_as(path, enforce_file_format=True)
-    return path
-
-
 def test_dicom_with_slope_window_and_spacing(tmp_path: Path) -> None:
     raw = noise(3).astype(np.uint16) * 10
     for name in "abc":
@@ -392,39 +413,6 @@ def test_signed_dicom_without_window_needs_one(tmp_path: Path) -> None:
         run(with_masks(root), tmp_path / "out")
     run(root, tmp_path / "out", window=("-100", "155"))
     assert np.abs(images(tmp_path / "out")[0] - noise(1) * 257.0).max() <= 1
-
-
-def segmentation(path: Path, planes: list[tuple[int, np.ndarray]]) -> None:
-    """Write a DICOM-SEG file: a frame for each (segment, plane) of one position."""
-    bits = np.concatenate([plane.ravel() for _, plane in planes])
-    packed = np.packbits(bits, bitorder="little").tobytes()
-    numbers = sorted({number for number, _ in planes})
-    segments = []
-    for number in numbers:
-        segment = pydicom.Dataset()
-        segment.SegmentNumber = number
-        segment.SegmentLabel = f"organ {number}"
-        segments.append(segment)
-    frames = []
-    for number, _ in planes:
-        identity = pydicom.Dataset()
-        identity.ReferencedSegmentNumber = number
-        frame = pydicom.Dataset()
-        frame.SegmentIdentificationSequence = [identity]
-        frames.append(frame)
-    dicom(
-        path,
-        np.zeros(planes[0][1].shape, np.uint8),
-        SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4",
-        SegmentationType="BINARY",
-        NumberOfFrames=len(planes),
-        BitsAllocated=1,
-        BitsStored=1,
-        HighBit=0,
-        PixelData=packed + b"\0" * (len(packed) % 2),
-        SegmentSequence=segments,
-        PerFrameFunctionalGroupsSequence=frames,
-    )
 
 
 def test_dicom_segments_are_classes(tmp_path: Path) -> None:

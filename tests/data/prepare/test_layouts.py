@@ -44,6 +44,15 @@ def pairs(of: Found) -> dict[str, tuple[str, ...]]:
         ("{}/images/x.png", "{}/masks/x.png"),
         ("imagesTr/{}_0000.nii.gz", "labelsTr/{}.nii.gz"),
         ("imagesTr/{}_0000.png", "labelsTr/{}.png"),
+        ("images/{}_0000.png", "labels/{}.png"),
+        ("{}_ct.nii.gz", "{}_seg.nii.gz"),
+        ("images/{}_sat.jpg", "masks/{}_mask.png"),
+        ("images/img{}.png", "labels/lbl{}.png"),
+        ("CXR_png/{}.png", "masks/{}_mask.png"),
+        ("train/images/{}_training.tif", "train/1st_manual/{}_manual1.gif"),
+        ("images/{}.png", "segmentation_masks/{}.png"),
+        ("images/{}.png", "mask_images/{}.png"),
+        ("image/{}.png", "targets/{}.png"),
     ],
 )
 def test_usual_layouts(image: str, mask: str) -> None:
@@ -59,6 +68,18 @@ def test_usual_layouts(image: str, mask: str) -> None:
     for each, case in zip(ids, pairs(made), strict=True):
         assert each in case
     assert made.several == ""
+
+
+def test_different_suffixes_do_not_pair_what_differs() -> None:
+    made = found("1_ct.png", "10_ct.png", "1_seg.png", "10_seg.png")
+
+    assert list(pairs(made).values()) == [
+        ("1_ct.png", "1_seg.png"),
+        ("10_ct.png", "10_seg.png"),
+    ]
+    assert any("paired by what is not the same in all" in line for line in made.lines)
+    with pytest.raises(InputError, match="2 images have no mask"):
+        found("1_ct.png", "2_ct.png", "1_seg.png", "3_seg.png")
 
 
 def test_folders_of_patients() -> None:
@@ -126,6 +147,16 @@ def test_one_mask_a_class(mask: str) -> None:
 
     assert made.several == "class"
     assert [[m.tag for m in f.masks] for f in made.files] == [["left", "right"]] * 2
+
+
+def test_dicom_images_with_masks_of_their_own_are_no_series() -> None:
+    names = ["a.dcm", "a_seg.dcm", "b.dcm"]
+    numbers = [f"p1/{part}/{k}.dcm" for part in ("images", "masks") for k in range(3)]
+
+    with pytest.raises(InputError, match=r"1 images have no mask \(b\.dcm\)"):
+        found(*names)
+    assert list(pairs(found(*names, unpaired="drop"))) == ["a"]
+    assert len(found(*numbers).files) == 3
 
 
 def test_jsrt_takes_the_lungs() -> None:
@@ -257,13 +288,14 @@ def table(root: Path, text: str) -> Path:
     return root / "list.csv"
 
 
-def test_a_table_names_files_and_more(tmp_path: Path) -> None:
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_a_table_names_files_and_more(tmp_path: Path, between: str) -> None:
     text = "image,mask,patient,age\n" + "".join(
         f"scans/{n}.png,drawn/{n}.png,P{i},{50 + i}\n"
         for i, n in enumerate(["two", "one", "three"])
     )
 
-    run(table(tmp_path / "in", text), tmp_path / "out")
+    run(table(tmp_path / "in", text.replace(",", between)), tmp_path / "out")
 
     assert (tmp_path / "out/cases.csv").read_text().splitlines() == [
         "case,patient,image,age",
@@ -322,9 +354,54 @@ def test_labels_of_nnunet_name_the_classes(tmp_path: Path) -> None:
     )
     more, _ = run(root, tmp_path / "more")
     assert more.classes == ("left", "right", "other")
-    (root / "dataset.json").write_text('{"labels": {"whole": [1, 2]}}')
+    (root / "dataset.json").write_text('{"labels": {"a": "b"}}')
     with pytest.raises(InputError, match="state them with --classes"):
         run(root, tmp_path / "other")
+
+
+def nnunet(root: Path, labels: str) -> Path:
+    """Two classes, and value 3 where nobody has labelled."""
+    for name in ("a", "b", "c"):
+        save(root / f"imagesTr/{name}_0000.png", noise(ord(name)))
+        drawn = LEFT.astype(np.uint8) + 2 * RIGHT.astype(np.uint8)
+        drawn[:4] = 3
+        save(root / f"labelsTr/{name}.png", drawn)
+    (root / "dataset.json").write_text(labels)
+    return root
+
+
+def test_regions_of_nnunet_are_refused_with_the_choices(tmp_path: Path) -> None:
+    root = nnunet(
+        tmp_path / "in",
+        '{"labels": {"background": 0, "whole organ": [1, 2], "core": [2], "x": 3}}',
+    )
+
+    with pytest.raises(
+        InputError,
+        match=r"dataset.json: whole organ, core are regions .* --classes "
+        r"'whole organ=1,2' with --ignore VALUE .*--foreground any",
+    ):
+        run(root, tmp_path / "out")
+    described, _ = run(
+        root, tmp_path / "whole", classes=("whole organ=1,2",), ignore=("3",)
+    )
+    assert described.classes == ("whole organ",)
+    assert pixel_counts(tmp_path / "whole")[1:] == [3 * (LEFT | RIGHT).sum()]
+    run(root, tmp_path / "any", foreground="any")
+    assert pixel_counts(tmp_path / "any")[1] == 3 * (
+        LEFT.sum() + RIGHT.sum() + 4 * SIDE
+    )
+
+
+def test_what_nnunet_ignores_becomes_background(tmp_path: Path) -> None:
+    """It was a class of its own."""
+    labels = '{"labels": {"background": 0, "left": 1, "right": 2, "ignore": 3}}'
+
+    described, lines = run(nnunet(tmp_path / "in", labels), tmp_path / "out")
+
+    assert described.classes == ("left", "right")
+    assert pixel_counts(tmp_path / "out")[1:] == [3 * LEFT.sum(), 3 * RIGHT.sum()]
+    assert any(f"{3 * 4 * SIDE} pixels" in line for line in lines)
 
 
 def test_a_data_set_is_imported_again_with_its_names_and_patients(

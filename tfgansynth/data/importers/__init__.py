@@ -8,4 +8,5 @@ Reading order:
 - `images`: reads one image file from an untrusted source.
 - `stored`: reads a file of more formats, for `prepare`.
 - `worker`: decodes in a process of its own, which runs `decoding` or `full_decoding`.
+- `volumes`: what `full_decoding` needs for medical formats.
 """

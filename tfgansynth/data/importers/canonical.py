@@ -5,7 +5,9 @@ RGB) and `masks/` (class indices, 0 is the background). `prepare` writes it.
 """
 
 import dataclasses
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,13 +15,21 @@ import numpy as np
 
 from tfgansynth.arrays import FloatArray, Labels
 from tfgansynth.data.importers.stored import read_stored
-from tfgansynth.errors import FileError
-from tfgansynth.runtime.storage import MOST_JSON_BYTES, parse_json, read_bytes
+from tfgansynth.errors import Fault, FileError
+from tfgansynth.runtime.storage import (
+    MOST_JSON_BYTES,
+    hash_file,
+    parse_json,
+    read_bytes,
+)
 
 FILE_NAME = "dataset.json"
 CASES_NAME = "cases.csv"
+CONTACT_SHEET = "contact-sheet.png"
 FORMAT = "tfgansynth-dataset"
 VERSION = 1
+
+_AGAIN = "undo that, or make a new data set of this folder with prepare-data"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,6 +94,34 @@ def read_description(root: Path) -> Description | None:
         ) from fault
 
 
+def altered(
+    root: Path, described: Description, paths: Iterable[Path]
+) -> Iterator[Fault]:
+    """Yield what is no longer as `dataset.json` says.
+
+    Args:
+        root: The folder of the data set.
+        described: What its `dataset.json` says.
+        paths: Its images and masks, which are safe to open.
+    """
+    found = {path.relative_to(root).as_posix(): path for path in paths}
+    table = root / CASES_NAME
+    if table.is_file() and not table.is_symlink():
+        found[CASES_NAME] = table
+    for name, path in sorted(found.items()):
+        try:
+            if name not in described.files:
+                yield Fault(path, f"is not in {FILE_NAME}; {_AGAIN}")
+            elif hash_file(path) != described.files[name]:
+                yield Fault(path, f"was changed since {FILE_NAME}; {_AGAIN}")
+        except OSError as error:
+            yield Fault(path, f"cannot be read: {error.strerror}")
+    for name in sorted(described.files.keys() - found.keys() - {CONTACT_SHEET}):
+        # Others than these are faults by their names or kinds.
+        if not os.path.lexists(root / name):
+            yield Fault(root / name, f"is missing, {FILE_NAME} has it; {_AGAIN}")
+
+
 def _description(content: Mapping[str, Any]) -> Description:
     spacing = content["spacing_mm"]
     classes = content["classes"]
@@ -95,6 +133,10 @@ def _description(content: Mapping[str, Any]) -> Description:
             raise TypeError("a name is no text")
     if content["channels"] not in (1, 3):
         raise ValueError("channels")
+    files = dict(content["files"])
+    for name, digest in files.items():
+        if not isinstance(digest, str) or not re.fullmatch(r"(\w+/)?[^/\0]+", name):
+            raise ValueError("files")
     return Description(
         target=content["target"],
         classes=tuple(names[1:]),
@@ -102,7 +144,7 @@ def _description(content: Mapping[str, Any]) -> Description:
         spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
         negatives=tuple(content["negatives"]),
         made=dict(content["made"]),
-        files=dict(content["files"]),
+        files=files,
     )
 
 

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import enum
 import io
 import mmap
 import os
@@ -13,9 +14,9 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 MAX_SIDE_PX = 8192
 """Longer sides are refused before anything is decoded.
@@ -39,8 +40,9 @@ _ENOUGH_BYTES = 1 << 30
 LENGTH = struct.Struct(">Q")
 """Precedes the bytes of a file."""
 
-HEADER = struct.Struct(">3sIIQ")
-"""Precedes an answer: dtype, `REFUSED` or `FAILED`; height; width; bytes to follow."""
+HEADER = struct.Struct(">3sBIIQ")
+"""Precedes an answer: dtype, `REFUSED` or `FAILED`; `Remark`; height; width; bytes to
+follow."""
 
 REFUSED = b"---"
 """In place of the dtype: the bytes that follow say what is wrong with the image."""
@@ -50,6 +52,21 @@ FAILED = b"!!!"
 
 DAMAGED = "is damaged or cut short; copy or export it again"
 """What is wrong with most files that cannot be decoded."""
+
+_ORIENTATION = 0x112
+_BITS_PER_SAMPLE = 258
+_LEAST_UPPER = 64
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image of an orientation upright."""
 
 _FORMATS = ("PNG", "JPEG", "GIF", "TIFF", "BMP")
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"II*\0", b"MM\0*", b"BM")
@@ -61,17 +78,27 @@ _EIGHT_BIT_MODES = frozenset(
 _COLOR_MODES = frozenset({"P", "PA", "CMYK", "YCbCr"})
 
 
+class Remark(enum.IntFlag):
+    """What an image had that its grey values no longer show."""
+
+    COLOR = 1
+    """Colors other than greys."""
+    TURNED = 2
+    """An orientation (EXIF), which was applied."""
+
+
 class Refusal(Exception):
     """The bytes are not a usable image; the message says why."""
 
 
-def decode(content: bytes) -> Image.Image:
+def decode(content: bytes) -> tuple[Image.Image, Remark]:
     """Decode a PNG, JPEG, GIF, TIFF or BMP file to grey.
 
-    Colors become luminance. Transparency is ignored.
+    Colors become luminance. Transparency is ignored. The image is upright.
 
     Returns:
-        An image of mode `L`, `I;16` or `I;16B` with sides of 1 to 8192 px.
+        An image of mode `L`, `I;16` or `I;16B` with sides of 1 to 8192 px, and what
+        it no longer shows.
 
     Raises:
         Refusal: The content is not an image, is damaged, animated or too large, or
@@ -84,7 +111,20 @@ def decode(content: bytes) -> Image.Image:
         try:
             with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
                 _require_plain(image)
-                return _to_grey(image)
+                turned = orientation(image)
+                # Asked before the image is loaded, which forgets it.
+                is_deep = is_deep_color(image, content)
+                grey, remark = _to_grey(image)
+                if is_deep:
+                    extrema: Any = grey.getextrema()
+                    require_upper_bits(extrema[1])
+                # Pillow turns TIFF files by itself, and drops the tag.
+                left = orientation(image)
+                if turned > 1:
+                    remark |= Remark.TURNED
+                if left > 1:
+                    grey = grey.transpose(TURNS[left])
+                return grey, remark
         except (Refusal, ImportError):
             raise
         except UnidentifiedImageError:
@@ -99,6 +139,35 @@ def decode(content: bytes) -> Image.Image:
             raise Refusal(DAMAGED) from None
 
 
+def is_deep_color(image: Any, content: bytes) -> bool:
+    """Whether a file has colors of 16 bits; Pillow reads their upper 8."""
+    if image.format == "PNG":
+        return content[24:25] == b"\x10" and content[25:26] in (b"\2", b"\4", b"\6")
+    if image.mode != "RGB":
+        return False
+    if image.format == "TIFF":
+        return bool(max(image.tag_v2.get(_BITS_PER_SAMPLE, (8,))) > 8)
+    return bool(image.format == "PPM" and image.tile[0].args[-1] > 255)
+
+
+def require_upper_bits(most: float) -> None:
+    """Refuse colors of 16 bits that use the lower bits, by their largest upper 8."""
+    if most < _LEAST_UPPER:
+        raise Refusal(
+            "has colors of 16 bits that are almost black, as 12 bits stored in 16 are; "
+            "export it with 8 bits a color"
+        )
+
+
+def orientation(image: Image.Image) -> int:
+    """Return the orientation that a camera or scanner noted (EXIF); 1 is upright."""
+    try:
+        noted = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # The pixels may be sound all the same.
+        return 1
+    return noted if noted in TURNS else 1
+
+
 def _require_plain(image: Image.Image) -> None:
     """Refuse an image by its header, before any pixel is decoded."""
     if max(image.size) > MAX_SIDE_PX:
@@ -106,10 +175,14 @@ def _require_plain(image: Image.Image) -> None:
     if min(image.size) < 1:
         raise Refusal("has no pixels; copy or export it again")
     if getattr(image, "is_animated", False):
-        raise Refusal("has several images (animation or pages); keep one")
+        raise Refusal(
+            "has several images (animation or pages); keep one, or make a data set of "
+            "pages as slices with tfgansynth prepare-data"
+        )
     if image.mode not in _EIGHT_BIT_MODES | _SIXTEEN_BIT_MODES:
         raise Refusal(
-            f"has pixels of mode {image.mode!r}; save it as 8-bit or 16-bit grey"
+            f"has pixels of mode {image.mode!r}; save it as 8-bit or 16-bit grey, or "
+            "make a data set with tfgansynth prepare-data"
         )
 
 
@@ -134,25 +207,40 @@ def too_costly() -> Refusal:
     )
 
 
-def _to_grey(image: Image.Image) -> Image.Image:
+def _to_grey(image: Image.Image) -> tuple[Image.Image, Remark]:
     if image.mode in _SIXTEEN_BIT_MODES:
-        return image.copy()
+        return image.copy(), Remark(0)
     if image.mode in _COLOR_MODES:
         # Not directly to `L`: with alpha, Pillow ignores the palette.
         image = image.convert("RGB")
-    return image.convert("L")
+    remark = Remark.COLOR if _has_colors(image) else Remark(0)
+    return image.convert("L"), remark
 
 
-Answer = Callable[[bytes], tuple[bytes, int, int, bytes]]
-"""Decodes a file: the fields of `HEADER` up to the height and width, and the body."""
+def _has_colors(image: Image.Image) -> bool:
+    if image.mode not in ("RGB", "RGBA", "RGBX"):
+        return False
+    red, green, blue, *_ = image.split()
+    return any(
+        ImageChops.difference(green, other).getbbox() is not None
+        for other in (red, blue)
+    )
 
 
-def _pack(content: bytes) -> tuple[bytes, int, int, bytes]:
-    image = decode(content)
-    return _DTYPES[image.mode], image.height, image.width, image.tobytes()
+Packed = tuple[bytes, int, int, int, bytes]
+"""The fields of `HEADER` up to the height and width, and the body."""
+
+Answer = Callable[[bytes], Packed]
+"""Decodes a file."""
 
 
-def _answer(content: bytes, pack: Answer = _pack) -> tuple[bytes, int, int, bytes]:
+def _pack(content: bytes) -> Packed:
+    image, remark = decode(content)
+    dtype = _DTYPES[image.mode]
+    return dtype, remark, image.height, image.width, image.tobytes()
+
+
+def _answer(content: bytes, pack: Answer = _pack) -> Packed:
     try:
         return pack(content)
     except Refusal as refusal:
@@ -161,10 +249,16 @@ def _answer(content: bytes, pack: Answer = _pack) -> tuple[bytes, int, int, byte
     except MemoryError:
         fault = str(too_costly())
     except ImportError as error:
-        return FAILED, 0, 0, f"{error}; check the installation of Pillow".encode()
+        return FAILED, 0, 0, 0, f"{error}; check the installation of Pillow".encode()
     if _lacks_memory():
-        return FAILED, 0, 0, b"out of memory; close other programs, or raise its limit"
-    return REFUSED, 0, 0, fault.encode()
+        return (
+            FAILED,
+            0,
+            0,
+            0,
+            b"out of memory; close other programs, or raise its limit",
+        )
+    return REFUSED, 0, 0, 0, fault.encode()
 
 
 def _lacks_memory() -> bool:
@@ -192,9 +286,9 @@ def serve(requests: BinaryIO, answers: BinaryIO, pack: Answer = _pack) -> None:
         content = requests.read(*LENGTH.unpack(head))
         # The default action of the signal ends the process, native code included.
         signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
-        dtype, height, width, body = _answer(content, pack)
+        *fields, body = _answer(content, pack)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        answers.write(HEADER.pack(dtype, height, width, len(body)))
+        answers.write(HEADER.pack(*fields, len(body)))
         answers.write(body)
         answers.flush()
 

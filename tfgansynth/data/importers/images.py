@@ -1,5 +1,6 @@
 """Read one image file from an untrusted source."""
 
+import dataclasses
 import os
 import stat
 from pathlib import Path
@@ -10,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, MaskArray
+from tfgansynth.arrays import FloatArray, Labels, MaskArray
 from tfgansynth.data.importers import decoding, worker
-from tfgansynth.data.importers.decoding import Refusal
+from tfgansynth.data.importers.decoding import Refusal, Remark
 from tfgansynth.data.importers.worker import DecoderFailure
 from tfgansynth.errors import FileError, RunError, printable
 
@@ -34,19 +35,55 @@ _AREA_PX = 5
 _MANY_LEVELS = 16
 """A JPEG file of a mask has more."""
 
+_MAKE = "make a data set with tfgansynth prepare-data"
+
 _16_TO_8_BIT = np.float32(257)
 _JSRT_MAX = 4095
 _JSRT_BYTES = JSRT_SIDE_PX * JSRT_SIDE_PX * 2
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Picture:
+    """An image file.
+
+    Attributes:
+        pixels: float32 (H, W), or (H, W, 3) in color, in [0, 255].
+        top: Largest value as stored, if the file has 16 bits; else None.
+        is_color: Whether colors became grey.
+        is_turned: Whether an orientation that the file notes (EXIF) was applied.
+    """
+
+    pixels: FloatArray
+    top: int | None = None
+    is_color: bool = False
+    is_turned: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mask:
+    """The mask of a case.
+
+    Attributes:
+        labels: bool (H, W), or a label map, uint8; all 0 if the file is black.
+        level: The value of what is inside as stored, if the file has 0 and this value
+            and no smoothed edges; else None.
+    """
+
+    labels: Labels | MaskArray
+    level: int | None = None
+
+
 def read_grey(path: Path) -> FloatArray:
+    """Read the grey values of a file: float32 (H, W); see `read_picture`."""
+    return read_picture(path).pixels
+
+
+def read_picture(path: Path) -> Picture:
     """Read a PNG, JPEG, GIF, TIFF or BMP file as grey values.
 
     16-bit values are divided by 257. Colors become luminance, and transparency is
-    ignored. The content determines the format, not the extension.
-
-    Returns:
-        float32 (H, W) in [0, 255].
+    ignored. The image is upright. The content determines the format, not the
+    extension.
 
     Raises:
         InputError: The file is missing, unreadable, empty, larger than 256 MiB,
@@ -54,14 +91,18 @@ def read_grey(path: Path) -> FloatArray:
             to decode, or has neither 8 nor 16 bits.
         RunError: The decoder fails for a reason other than the image.
     """
-    pixels = decode_file(path, decoding)
+    pixels, remark = decode_file(path, decoding)
     grey = pixels.astype(np.float32)
+    top = None
     if pixels.itemsize == 2:
+        top = int(pixels.max())
         grey /= _16_TO_8_BIT
-    return grey
+    return Picture(grey, top, Remark.COLOR in remark, Remark.TURNED in remark)
 
 
-def decode_file(path: Path, program: ModuleType) -> NDArray[np.uint8 | np.uint16]:
+def decode_file(
+    path: Path, program: ModuleType
+) -> tuple[NDArray[np.uint8 | np.uint16], Remark]:
     """Read a file and decode it in the process that runs `program`; see `worker`.
 
     Raises:
@@ -82,27 +123,39 @@ def decode_file(path: Path, program: ModuleType) -> NDArray[np.uint8 | np.uint16
 
 
 def read_mask(path: Path) -> MaskArray:
+    """Read what is inside a mask: bool (H, W); see `read_mask_file`."""
+    return np.asarray(read_mask_file(path).labels > 0)
+
+
+def read_mask_file(path: Path) -> Mask:
     """Read a mask: pixels with at least half of the largest grey value are inside.
 
     Masks are stored as 0 and 1, as 0 and 255, or with smoothed edges (JPEG), so the
     threshold depends on the largest value of the file.
 
-    Returns:
-        bool (H, W); all False if the file is black.
-
     Raises:
-        InputError: As for `read_grey`, and if the mask has more than two levels, as
-            one of several classes has.
-        RunError: As for `read_grey`.
+        InputError: As for `read_picture`, and if the mask has colors or more than two
+            levels, as one of several classes has.
+        RunError: As for `read_picture`.
     """
-    grey = read_grey(path)
+    picture = read_picture(path)
+    if picture.is_color:
+        # The grey of a color says nothing: a white background is the brightest.
+        raise FileError(path, f"has colors, as a mask of several classes has; {_MAKE}")
+    grey = picture.pixels
     if not has_two_levels(grey):
         raise FileError(
             path,
-            "has more than two values, as a mask of several classes or objects has; "
-            "make a data set with tfgansynth prepare-data",
+            f"has more than two values, as a mask of several classes or objects has; "
+            f"{_MAKE}",
         )
-    return np.asarray((grey > 0) & (grey >= grey.max() / 2))
+    top = grey.max()
+    inside = np.asarray((grey > 0) & (grey >= top / 2))
+    is_sharp = top > 0 and bool(
+        (inside == (grey > 0)).all() and (grey[inside] == top).all()
+    )
+    level = int(top) if picture.top is None else picture.top
+    return Mask(inside, level if is_sharp else None)
 
 
 def has_two_levels(values: NDArray[Any]) -> bool:

@@ -10,13 +10,19 @@ from typing import Literal
 
 import numpy as np
 
-from tfgansynth.arrays import FloatArray, Labels, MaskArray
 from tfgansynth.data.importers.canonical import (
     Description,
     read_color,
     read_indices,
 )
-from tfgansynth.data.importers.images import read_grey, read_jsrt_raw, read_mask
+from tfgansynth.data.importers.images import (
+    Mask,
+    Picture,
+    read_jsrt_raw,
+    read_mask,
+    read_mask_file,
+    read_picture,
+)
 from tfgansynth.data.lungs import Lungs, select_lungs
 from tfgansynth.errors import Fault, FileError
 
@@ -67,21 +73,20 @@ class Scan:
     described: Description | None = None
 
 
-def read_image(source: Source, channels: int = 1) -> FloatArray:
-    """Read the image of a case: float32 (H, W), or (H, W, 3) in color, [0, 255].
+def read_image(source: Source, channels: int = 1) -> Picture:
+    """Read the image of a case, in color if it has 3 channels; bones bright.
 
     Raises:
         InputError: The file cannot be read.
     """
     if channels > 1:
-        return read_color(source.image_path)
-    is_raw = source.image_path.suffix.lower() == ".img"
-    return read_jsrt_raw(source.image_path) if is_raw else read_grey(source.image_path)
+        return Picture(read_color(source.image_path))
+    if source.image_path.suffix.lower() == ".img":
+        return Picture(read_jsrt_raw(source.image_path))
+    return read_picture(source.image_path)
 
 
-def read_labels(
-    source: Source, lungs: Lungs, described: Description | None
-) -> Labels | MaskArray:
+def read_labels(source: Source, lungs: Lungs, described: Description | None) -> Mask:
     """Read the mask of a case: the label map of a canonical data set, or one class.
 
     Raises:
@@ -89,26 +94,27 @@ def read_labels(
     """
     if described is None:
         return read_lungs(source, lungs)
-    return read_indices(source.mask_path, len(described.classes))
+    return Mask(read_indices(source.mask_path, len(described.classes)))
 
 
-def read_lungs(source: Source, lungs: Lungs) -> MaskArray:
-    """Read the mask of a case: bool (h, w), the requested lungs.
+def read_lungs(source: Source, lungs: Lungs) -> Mask:
+    """Read the mask of a case: the requested lungs.
 
     Raises:
         InputError: A file cannot be read, the mask of a lung is missing, or the
             masks of the two lungs differ in size.
     """
     if "both" in source.mask_paths:
-        return select_lungs(read_mask(source.mask_paths["both"]), lungs)
+        mask = read_mask_file(source.mask_paths["both"])
+        return Mask(select_lungs(mask.labels > 0, lungs), mask.level)
     if lungs != "both":
-        return read_mask(_organ_path(source, lungs))
+        return Mask(read_mask(_organ_path(source, lungs)))
     left = read_mask(_organ_path(source, "left"))
     right_path = _organ_path(source, "right")
     right = read_mask(right_path)
     if left.shape != right.shape:
         raise FileError(right_path, "differs in size from the mask of the left lung")
-    return np.asarray(left | right)
+    return Mask(np.asarray(left | right))
 
 
 def normal_stem(path: Path) -> str:

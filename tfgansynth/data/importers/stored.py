@@ -25,6 +25,23 @@ EXTENSIONS = (
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where a DICOM image lies, and which one it is; unknown is empty or None.
+
+    Attributes:
+        uid: Of the image.
+        series: Of the series that it is part of.
+        position: Of its first pixel, in mm to the left, back and head.
+        orientation: Directions of a row and of a column, 6 numbers.
+    """
+
+    uid: str = ""
+    series: str = ""
+    position: tuple[float, ...] | None = None
+    orientation: tuple[float, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Stored:
     """The content of one file.
 
@@ -46,6 +63,11 @@ class Stored:
         patient: The patient's id in a DICOM file.
         names: Segments of a DICOM-SEG file: name -> value.
         overlap: Pixels in more than one segment.
+        place: Where a DICOM image lies.
+        pages: The same for each page of a DICOM-SEG file: of which image it is.
+        slices: The same for each slice of a volume that was a series of images.
+        cut: The axis of the volume along which these images follow each other.
+        mixed_windows: Whether these images have different windows.
     """
 
     pixels: Pixels
@@ -63,6 +85,11 @@ class Stored:
     patient: str = ""
     names: Mapping[str, int] = dataclasses.field(default_factory=dict)
     overlap: int = 0
+    place: Place = Place()
+    pages: tuple[Place, ...] = ()
+    slices: tuple[Place, ...] = ()
+    cut: int | None = None
+    mixed_windows: bool = False
 
 
 def read_stored(path: Path) -> Stored:
@@ -78,7 +105,7 @@ def read_stored(path: Path) -> Stored:
     if path.suffix.lower() == ".img":
         values = np.rint(read_jsrt_raw(path) * np.float32(4095 / 255))
         return Stored(values.astype(np.uint16), bits=12)
-    body = decode_file(path, full_decoding).tobytes()
+    body = decode_file(path, full_decoding)[0].tobytes()
     start = full_decoding.META.size
     (length,) = full_decoding.META.unpack_from(body)
     meta = json.loads(body[start : start + length])
@@ -89,4 +116,15 @@ def read_stored(path: Path) -> Stored:
             meta[name] = tuple(meta[name])
     if "palette" in meta:
         meta["palette"] = tuple(tuple(color) for color in meta["palette"])
+    if "place" in meta:
+        meta["place"] = _place(meta["place"])
+    meta["pages"] = tuple(_place(each) for each in meta.get("pages", ()))
     return Stored(pixels, **meta)
+
+
+def _place(plain: Mapping[str, Any]) -> Place:
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in plain.items()
+    }
+    return Place(**values)

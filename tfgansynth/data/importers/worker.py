@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.data.importers import decoding
-from tfgansynth.data.importers.decoding import Refusal
+from tfgansynth.data.importers.decoding import Refusal, Remark
 from tfgansynth.errors import one_line
 from tfgansynth.runtime.isolation import CRASHES, why_it_ended
 
@@ -117,20 +117,21 @@ class _Process:
         return self.popen.wait()
 
 
-_process: _Process | None = None
-"""Serves file after file: starting it takes longer than decoding most of them."""
+_processes: dict[ModuleType, _Process] = {}
+"""By program. Each serves file after file: starting it takes longer than decoding
+most of them, and a data set may need both in turn."""
 
 
 def decode(
     content: bytes, program: ModuleType = decoding
-) -> NDArray[np.uint8 | np.uint16]:
+) -> tuple[NDArray[np.uint8 | np.uint16], Remark]:
     """Decode the bytes of an image file to grey; see `decoding.decode`.
 
     A process that ends before its answer is replaced once, unless the image used up
     the processor time.
 
     Returns:
-        uint8 or uint16 (H, W).
+        uint8 or uint16 (H, W), and what these no longer show.
 
     Raises:
         Refusal: The content is not a usable image, crashes the decoder, or takes too
@@ -139,10 +140,10 @@ def decode(
         OSError: The process cannot be started.
     """
     try:
-        dtype, height, width, body = _exchange(content, program)
+        dtype, remark, height, width, body = _exchange(content, program)
     except _Ended:
         try:
-            dtype, height, width, body = _exchange(content, program)
+            dtype, remark, height, width, body = _exchange(content, program)
         except _Ended as again:
             raise _verdict(again) from None
     if dtype == decoding.REFUSED:
@@ -151,7 +152,8 @@ def decode(
         raise DecoderFailure(
             f"the image decoder does not work: {one_line(body.decode())}"
         )
-    return np.frombuffer(body, dtype.decode()).reshape(height, width)
+    pixels = np.frombuffer(body, dtype.decode()).reshape(height, width)
+    return pixels, Remark(remark)
 
 
 class _Ended(Exception):
@@ -163,7 +165,7 @@ class _Ended(Exception):
         self.while_decoding = while_decoding
 
 
-def _exchange(content: bytes, program: ModuleType) -> tuple[bytes, int, int, bytes]:
+def _exchange(content: bytes, program: ModuleType) -> decoding.Packed:
     """Send a file's content; return what the answer's header and body say."""
     process = _running(program)
     try:
@@ -172,11 +174,13 @@ def _exchange(content: bytes, program: ModuleType) -> tuple[bytes, int, int, byt
             process.requests.write(content)
             process.requests.flush()
             head = _read_exactly(process.answers, decoding.HEADER.size)
-            dtype, height, width, n_bytes = decoding.HEADER.unpack(head)
-            return dtype, height, width, _read_exactly(process.answers, n_bytes)
+            *fields, n_bytes = decoding.HEADER.unpack(head)
+            dtype, remark, height, width = fields
+            body = _read_exactly(process.answers, n_bytes)
+            return dtype, remark, height, width, body
     except (EOFError, BrokenPipeError):
         exit_code = process.exit_code()
-        _end()
+        _end(program)
         if exit_code == -signal.SIGPROF:
             raise Refusal(
                 f"takes longer than {decoding.MAX_SECONDS} s to decode; export it again"
@@ -184,7 +188,7 @@ def _exchange(content: bytes, program: ModuleType) -> tuple[bytes, int, int, byt
         raise _Ended(exit_code, process.why(exit_code), while_decoding=True) from None
     except BaseException:
         # An interrupted process would answer the next file with this one.
-        _end()
+        _end(program)
         raise
 
 
@@ -214,19 +218,21 @@ def _read_exactly(source: IO[bytes], n_bytes: int) -> bytes:
 
 
 def _running(program: ModuleType) -> _Process:
-    global _process
-    if _process is not None and (
-        _process.program is not program or _process.popen.poll() is not None
-    ):
-        _end()
-    if _process is None:
-        _process = _Process(program)
-    return _process
+    if program in _processes and _processes[program].popen.poll() is not None:
+        _end(program)
+    if program not in _processes:
+        _processes[program] = _Process(program)
+    return _processes[program]
+
+
+def _end(program: ModuleType) -> None:
+    """End the process of a program if there is one."""
+    if (process := _processes.pop(program, None)) is not None:
+        process.end()
 
 
 @atexit.register
-def _end() -> int:
-    """End the process if there is one; return its exit code, 0 without one."""
-    global _process
-    process, _process = _process, None
-    return process.end() if process else 0
+def end_all() -> None:
+    """End all processes."""
+    for program in [*_processes]:
+        _end(program)

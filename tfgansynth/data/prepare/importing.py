@@ -20,6 +20,9 @@ from tfgansynth.data.prepare.writing import write
 from tfgansynth.errors import Fault, FileError, InputError, printable
 from tfgansynth.runtime.storage import PARTIAL, hash_folder, whole_folder, write_json
 
+_IGNORED = "ignore"
+"""nnU-Net's name for the value of pixels that nobody has labelled."""
+
 
 def prepare(source: Path, destination: Path, options: Options, say: Say) -> Description:
     """Make a canonical data set from images and masks as people have them.
@@ -44,7 +47,7 @@ def prepare(source: Path, destination: Path, options: Options, say: Say) -> Desc
         understood.append(printable(line))
         say(understood[-1])
 
-    root, found = _find(source, options)
+    root, found, options = _find(source, options)
     note(f"layout: {found.layout}; {len(found.files)} images")
     for line in found.lines:
         note(line)
@@ -102,12 +105,12 @@ def _require_pattern(options: Options) -> None:
         ) from fault
 
 
-def _find(source: Path, options: Options) -> tuple[Path, Found]:
-    """Return the folder of the data set, and its cases."""
+def _find(source: Path, options: Options) -> tuple[Path, Found, Options]:
+    """Return the folder of the data set, its cases, and what is stated by now."""
     if not os.path.isdir(source):
         if source.suffix.lower() != ".csv":
             raise FileError(source, "is neither a folder nor a CSV file")
-        return source.parent, read_table(source)
+        return source.parent, read_table(source), options
     faults: list[Fault] = []
     paths = [PurePosixPath(path.relative_to(source)) for path in walk(source, faults)]
     if faults:
@@ -116,9 +119,12 @@ def _find(source: Path, options: Options) -> tuple[Path, Found]:
     if os.path.isfile(source / CASES_NAME):
         found = add_cases(found, source / CASES_NAME)
     described = source / FILE_NAME
-    if os.path.isfile(described) and not options.classes:
-        found = dataclasses.replace(found, labels=read_labels(described))
-    return source, found
+    if not os.path.isfile(described) or options.classes or options.foreground:
+        return source, found, options
+    labels = read_labels(described)
+    if found.is_nnunet and (ignored := labels.pop(_IGNORED, None)) is not None:
+        options = dataclasses.replace(options, ignore=(*options.ignore, str(ignored)))
+    return source, dataclasses.replace(found, labels=labels), options
 
 
 def _common(

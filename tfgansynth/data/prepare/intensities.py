@@ -30,6 +30,7 @@ class Range:
         is_color: Whether it has colors other than greys.
         bits: Bits in use, if the file says so.
         window: Values of black and white, if the file says so.
+        mixed_windows: Whether its slices say different ones.
         sample: Some of its values.
     """
 
@@ -40,6 +41,7 @@ class Range:
     is_color: bool
     bits: int | None
     window: tuple[float, float] | None
+    mixed_windows: bool
     sample: NDArray[Any]
 
 
@@ -103,6 +105,7 @@ def measure(pixels: NDArray[Any], stored: Stored, name: str) -> Range:
         is_color,
         stored.bits,
         stored.window,
+        stored.mixed_windows,
         flat[:: max(1, flat.size // _SAMPLED)].copy(),
     )
 
@@ -152,19 +155,19 @@ def _window(
         "percentiles 0.5 and 99.5 of all images with --window percentile"
     )
     windows = {each.window for each in ranges}
-    if len(windows) == 1 and (window := windows.pop()) is not None:
+    is_mixed = any(each.mixed_windows for each in ranges)
+    if not is_mixed and len(windows) == 1 and (window := windows.pop()) is not None:
         return window, "window of the DICOM headers"
     dtypes = sorted({each.dtype for each in ranges})
     span = f"values from {low:g} to {high:g}"
-    if any(window is not None for window in windows):
+    if is_mixed or any(window is not None for window in windows):
         raise InputError(f"the images have different windows, {span}: {choices}")
     if dtypes == ["|u1"]:
         return (0, 255), "window of 8 bits"
     if dtypes == ["<u2"]:
         stated_bits = {each.bits for each in ranges}
         bits = stated_bits.pop() if len(stated_bits) == 1 else None
-        least = next(n for n in _BIT_DEPTHS if high < 2**n)
-        bits = max(bits or least, least)
+        bits = max(bits or 0, used_bits(high))
         return (0, 2**bits - 1), f"window of {bits} bits" + (
             " (stored in 16)" if bits < 16 else ""
         )
@@ -179,6 +182,11 @@ def _window(
         f"{kind} ({examples[each]})" for each, kind in kinds.items() if each in examples
     )
     raise InputError(f"the images have {listed}, {span}: {choices}")
+
+
+def used_bits(high: float) -> int:
+    """Return how many bits values of 16 bits use, of those that devices deliver."""
+    return next(n for n in _BIT_DEPTHS if high < 2**n)
 
 
 def _stated(window: tuple[str, ...]) -> tuple[float, float]:

@@ -1,15 +1,14 @@
 """How the values of masks become classes, decided once for the whole data set."""
 
 import dataclasses
-import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray
 from tfgansynth.data.prepare.options import Options
+from tfgansynth.data.prepare.polarity import Cover, border_share, inverted, large
 from tfgansynth.data.prepare.values import Plane, Survey, parse_value, value_text
 from tfgansynth.errors import InputError, name_few
 
@@ -17,7 +16,6 @@ BACKGROUND = "background"
 
 _GREY_TO_COLOR = 0x010101
 _MOST_CLASSES = 255
-_INVERTED_AREA = 0.6
 _SHOWN_VALUES = 8
 
 
@@ -54,7 +52,7 @@ class Rule:
             known = np.array(sorted(self.values), np.int64)
             indices = np.array([self.values[v] for v in known], np.uint8)
             labels = indices[np.searchsorted(known, values)]
-        if self.inverts and _border_share(labels > 0) > 0.5:
+        if self.inverts and border_share(labels > 0) > 0.5:
             labels = 1 - labels
         return labels
 
@@ -257,34 +255,17 @@ def _with_polarity(rule: Rule, surveys: Sequence[Survey], options: Options) -> R
     if options.polarity == "border":
         line = "what fills the border of an image was taken as its background"
         return dataclasses.replace(rule, inverts=True, lines=(*rule.lines, line))
-    areas = {s.name: rule.area(s) for s in surveys if 0 < rule.area(s) < 1}
-    odd = {s.name for s in surveys if s.border > 0.5 and areas.get(s.name, 0) > 0.5}
-    rest = areas.keys() - odd
-    if odd and rest and options.polarity == "refuse":
-        middle = statistics.median(areas[name] for name in rest)
-        turned = statistics.median(areas[name] for name in odd)
-        if abs(1 - turned - middle) < abs(turned - middle):
+    if options.polarity == "refuse":
+        odd, why = inverted({s.name: Cover(rule.area(s), s.border) for s in surveys})
+        if odd:
             raise InputError(
-                f"{len(odd)} of {len(surveys)} masks look inverted "
-                f"({name_few(sorted(odd))}): they fill the border of the image and "
-                f"{100 * turned:.0f} % of it, the others {100 * middle:.0f} %; turn "
-                "them with --polarity border, or take all as they are with --polarity "
-                "keep"
+                f"{why}; turn them with --polarity border, or take all as they are "
+                "with --polarity keep"
             )
     return rule
 
 
 def area_lines(areas: Mapping[str, float]) -> list[str]:
     """Say what a person should look at: masks that may be inverted."""
-    large = [name for name, area in areas.items() if area > _INVERTED_AREA]
-    if not large:
-        return []
-    return [
-        f"{len(large)} of {len(areas)} masks cover more than "
-        f"{100 * _INVERTED_AREA:.0f} % of the image ({name_few(large)}): inverted?"
-    ]
-
-
-def _border_share(inside: NDArray[np.bool_]) -> float:
-    edge = [inside[0], inside[-1], inside[:, 0], inside[:, -1]]
-    return float(np.concatenate(edge).mean())
+    found, line = large(areas)
+    return [line] if found else []

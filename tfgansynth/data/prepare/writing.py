@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray
-from tfgansynth.data.importers.canonical import CASES_NAME
+from tfgansynth.data.importers.canonical import CASES_NAME, CONTACT_SHEET
 from tfgansynth.data.prepare.files.layouts import Files
 from tfgansynth.data.prepare.files.names import find_patient
 from tfgansynth.data.prepare.files.reading import Content, Slice, read
@@ -24,8 +24,6 @@ from tfgansynth.data.prepare.planning import Plan
 from tfgansynth.errors import InputError
 from tfgansynth.pictures import caption, grid, outline
 from tfgansynth.runtime.storage import encode_png
-
-CONTACT_SHEET = "contact-sheet.png"
 
 Spacing = tuple[float, float]
 

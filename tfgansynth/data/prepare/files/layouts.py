@@ -7,7 +7,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from tfgansynth.data.prepare.files.names import Key, Name, is_split, natural, parse
+from tfgansynth.data.prepare.files.names import (
+    Key,
+    Name,
+    differing,
+    find_series,
+    is_split,
+    natural,
+    parse,
+)
 from tfgansynth.data.prepare.options import Options
 from tfgansynth.errors import InputError, name_few
 
@@ -38,11 +46,12 @@ class Files:
 
     Attributes:
         case: Its name, unique whatever the letter case; safe as a file name.
-        image: The image.
+        image: The image, or the folder of a series of DICOM images.
         masks: One mask, or one for each object or class.
         patient: Whose image it is; empty if that is not known.
         group: What it belongs to; empty if that is not known.
         columns: More that a table says of it.
+        series: The images that are the slices of one volume, if they are.
     """
 
     case: str
@@ -51,6 +60,7 @@ class Files:
     patient: str = ""
     group: str = ""
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    series: tuple[PurePosixPath, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,6 +75,7 @@ class Found:
         lines: What was understood beside that, for people.
         labels: Names of values of the masks, if a file of the data set has them.
         is_jsrt: Whether these are JSRT images with SCR masks.
+        is_nnunet: Whether these are in the folders of nnU-Net.
     """
 
     layout: str
@@ -73,6 +84,7 @@ class Found:
     lines: tuple[str, ...] = ()
     labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
     is_jsrt: bool = False
+    is_nnunet: bool = False
 
 
 def find(paths: Iterable[PurePosixPath], options: Options) -> Found:
@@ -99,10 +111,27 @@ def find(paths: Iterable[PurePosixPath], options: Options) -> Found:
         )
     if nnunet:
         _require_one_channel(images)
-    by_key, aliases = _image_keys(images)
-    pairs, unpaired = _pair(masks, by_key, aliases)
+    by_series = find_series(images, masks)
+    in_series = {name.path for each in by_series.values() for name in each.slices}
+    of_series = {name.path for each in by_series.values() for name in each.masks}
+    by_key, aliases = _image_keys([i for i in images if i.path not in in_series])
+    pairs, unpaired = _pair(
+        [mask for mask in masks if mask.path not in of_series], by_key, aliases
+    )
+    for key, each in by_series.items():
+        by_key[key] = each.name
+        pairs[key] = [
+            Mask(mask.path, (mask.tag or mask.stem) if len(each.masks) > 1 else "")
+            for mask in each.masks
+        ]
+    lines: list[str] = []
+    if not pairs and (alike := _by_difference(images, masks)):
+        pairs, unpaired = alike, []
+        lines.append(
+            "names of images and masks differ: paired by what is not the same in all"
+        )
     several, pairs = _several(pairs)
-    lines = _unpaired_lines(
+    lines += _unpaired_lines(
         [image.path for key, image in by_key.items() if key not in pairs],
         unpaired,
         options,
@@ -120,16 +149,22 @@ def find(paths: Iterable[PurePosixPath], options: Options) -> Found:
             tuple(sorted(pairs[key], key=lambda m: natural(str(m.path)))),
             patient=nested.get(key, "") if nested_line == "patient" else "",
             group=nested.get(key, "") if nested_line == "group" else "",
+            series=by_series[key].paths if key in by_series else (),
         )
         for key, case in zip(keys, case_ids(keys), strict=True)
     ]
+    if by_series:
+        lines.append(
+            f"{len(in_series)} DICOM images in {len(by_series)} folders: the slices of "
+            f"{len(by_series)} volumes"
+        )
     if nested_line:
         count = len(set(nested.values()))
         lines.append(
             f"folders above the images: taken as {count} {nested_line}s "
             "(--nested patient, group or none states it)"
         )
-    return Found(layout, tuple(files), several, tuple(lines))
+    return Found(layout, tuple(files), several, tuple(lines), is_nnunet=nnunet)
 
 
 def _by_role(names: Sequence[Name]) -> tuple[list[Name], list[Name], list[Name]]:
@@ -231,6 +266,19 @@ def _pair(
                 tag = mask.stem.removeprefix(only[-1]).strip(" _.-")
                 pairs[only].append(Mask(mask.path, tag))
     return dict(pairs), unpaired
+
+
+def _by_difference(
+    images: Sequence[Name], masks: Sequence[Name]
+) -> dict[Key, list[Mask]]:
+    """Pair images and masks that have different suffixes; nothing if not all do."""
+    of_images, of_masks = differing(images), differing(masks)
+    if of_images.keys() != of_masks.keys():
+        return {}
+    return {
+        (*of_images[key].folders, of_images[key].stem): [Mask(of_masks[key].path)]
+        for key in of_images
+    }
 
 
 def _several(

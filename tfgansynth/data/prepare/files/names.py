@@ -2,7 +2,9 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import PurePosixPath
 
 from tfgansynth.data.importers.stored import EXTENSIONS
@@ -17,9 +19,11 @@ _IMAGE = (
 )
 _MASK = (
     "masks?|labels?|labelstr|labelmaps?|segs?|segmentations?|segmentationclass|gts?|"
-    "ground_?truths?|annotations?|manual|truth|lesions?"
+    "ground_?truths?|annotations?|manual|truth|targets?|lesions?"
 )
 _SPLITS = re.compile("train|training|val|valid|validation|test|testing|data")
+_ONLY = "volume"
+_VOLUMES = (".nii", ".nii.gz")
 _BETWEEN = r"[ _.-]"
 _WORD = f"{_IMAGE}|{_MASK}"
 _AT_END = re.compile(
@@ -77,6 +81,12 @@ class Name:
     tag: str = ""
 
     @property
+    def is_dicom(self) -> bool:
+        """Whether it is a DICOM file."""
+        name = self.path.name.lower()
+        return name.endswith((".dcm", ".dicom")) or not name.endswith(EXTENSIONS)
+
+    @property
     def is_in_folder(self) -> bool:
         """Whether a folder says that it is an image or a mask."""
         return len(self.folders) < len(self.path.parts) - 1
@@ -127,12 +137,99 @@ def parse(path: PurePosixPath, *, nnunet: bool) -> Name | None:
     return Name(path, role == "mask", folders, below, stem, base, tag)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Series:
+    """Images that are the slices of one volume, and its masks."""
+
+    slices: tuple[Name, ...]
+    masks: tuple[Name, ...]
+
+    @property
+    def name(self) -> Name:
+        """The folder in place of an image."""
+        first = self.slices[0]
+        stem = first.folders[-1] if first.folders else _ONLY
+        folder = first.path.parent
+        return Name(folder, False, first.folders[:-1], first.below, stem, stem)
+
+    @property
+    def paths(self) -> tuple[PurePosixPath, ...]:
+        """The files of the slices."""
+        return tuple(each.path for each in self.slices)
+
+
+def find_series(images: Iterable[Name], masks: Iterable[Name]) -> dict[Key, Series]:
+    """Find folders of DICOM images of which one mask, or one a class, is for all."""
+    slices: dict[Key, list[Name]] = defaultdict(list)
+    for image in images:
+        slices[image.folders].append(image)
+    single = {(*i.folders, i.stem): i.folders for each in slices.values() for i in each}
+    own: Counter[Key] = Counter()
+    found: dict[Key, list[Name]] = defaultdict(list)
+    for mask in masks:
+        of_slice = [key for key, _ in mask.keys if key in single]
+        for key in of_slice[:1]:
+            # The first file of a mask and of a series are both called 1.
+            own[single[key]] += 1 if re.fullmatch(r"[\W\d_]+", key[-1]) else 2
+        if not mask.is_dicom and not mask.path.name.lower().endswith(_VOLUMES):
+            continue
+        below = [key for key in slices if key[: len(mask.folders)] == mask.folders]
+        candidates = [
+            *(single[key] for key in of_slice),
+            *(key for key, _ in mask.keys),
+            mask.folders,
+            *(below if len(below) == 1 else ()),
+        ]
+        of = next((key for key in candidates if key in slices), None)
+        if of is not None:
+            found[of].append(mask)
+    return {
+        folder or (_ONLY,): Series(tuple(slices[folder]), tuple(listed))
+        for folder, listed in found.items()
+        # Where images have a mask of the same name, each has its own.
+        if own[folder] < 2 <= len(slices[folder])
+        and all(image.is_dicom for image in slices[folder])
+        and (folder or len(listed) == 1)
+    }
+
+
 def role_of(word: str) -> str | None:
     """Whether a folder or a part of a name says `image` or `mask`; else None."""
     plain = re.sub(r"[ _-]", "", word).lower()
     if re.fullmatch(_IMAGE, plain):
         return "image"
-    return "mask" if re.fullmatch(_MASK, plain) else None
+    if re.fullmatch(_MASK, plain):
+        return "mask"
+    parts = re.split(r"[ _-]", word.lower())
+    # As `segmentation_masks` and `mask_images`.
+    if all(re.fullmatch(_WORD, part) for part in parts):
+        return "mask" if any(re.fullmatch(_MASK, part) for part in parts) else "image"
+    return None
+
+
+def differing(names: Sequence[Name]) -> dict[Key, Name]:
+    """Index names by what they do not share; empty if two have that in common.
+
+    `1_ct`, `2_ct` and `10_ct` in one folder differ by 1, 2 and 10.
+    """
+    parts = [(*name.folders, name.stem) for name in names]
+    n_shared = _shared([each[:-1] for each in parts])
+    stems = [each[-1] for each in parts]
+    # Not within a number: 1 and 10 differ by 1 and 10.
+    before = re.sub(r"[0-9]+$", "", stems[0][: _shared(stems)])
+    rest = [stem[len(before) :][::-1] for stem in stems]
+    after = re.sub(r"[0-9]+$", "", rest[0][: _shared(rest)])
+    found = {
+        (*each[n_shared:-1], stem[len(before) : len(stem) - len(after)]): name
+        for name, each, stem in zip(names, parts, stems, strict=True)
+    }
+    return found if len(found) == len(names) else {}
+
+
+def _shared(sequences: Sequence[Sequence[str]]) -> int:
+    """Count what is the same at the beginning of all."""
+    columns = zip(*sequences, strict=False)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
 
 
 def is_split(folder: str) -> bool:

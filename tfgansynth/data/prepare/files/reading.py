@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tfgansynth.data.importers.sources import file_problem
 from tfgansynth.data.importers.stored import Stored, read_stored
 from tfgansynth.data.prepare.files.layouts import Files
+from tfgansynth.data.prepare.files.series import lay_over, stack
 from tfgansynth.data.prepare.intensities import plain
 from tfgansynth.data.prepare.options import Options
 from tfgansynth.data.prepare.values import Plane, plane
@@ -71,7 +72,7 @@ def read(root: Path, files: Files, options: Options, *, scales: bool) -> Content
     Raises:
         InputError: A file cannot be read, or does not fit the others.
     """
-    image = _stored(root, files.image)
+    image = _image(root, files)
     if image.transparent:
         raise FileError(
             root / files.image,
@@ -87,6 +88,8 @@ def read(root: Path, files: Files, options: Options, *, scales: bool) -> Content
         stored = _stored(root, mask.path)
         if stored.transparent and stored.kind != "palette":
             raise FileError(path, "has transparent pixels; export it opaque")
+        if image.slices and stored.pages:
+            stored = lay_over(stored, image, path)
         _require_same_place(image, stored, path)
         mask_planes = list(_planes(stored.pixels, stored, axis))
         if len(mask_planes) != len(planes):
@@ -115,6 +118,13 @@ def read(root: Path, files: Files, options: Options, *, scales: bool) -> Content
     return Content(image, tuple(slices), labels, overlap)
 
 
+def _image(root: Path, files: Files) -> Stored:
+    if not files.series:
+        return _stored(root, files.image)
+    images = [_stored(root, path) for path in files.series]
+    return stack([root / path for path in files.series], images)
+
+
 def _stored(root: Path, path: PurePosixPath) -> Stored:
     if problem := file_problem(root / path, root):
         raise FileError(root / path, problem)
@@ -136,6 +146,8 @@ def _axis(image: Stored, path: Path, options: Options) -> int:
     thin = [axis for axis, side in enumerate(image.pixels.shape) if side == 1]
     if thin:
         return thin[-1]
+    if options.axis is None and image.cut is not None:
+        return image.cut
     if options.axis is None:
         shape = " x ".join(str(side) for side in image.pixels.shape)
         raise FileError(

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import re
+import shlex
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,7 @@ from tfgansynth.errors import FileError, InputError, name_few
 from tfgansynth.runtime.storage import parse_json, read_bytes
 
 _MOST_BYTES = 16 << 20
+_SHOWN_VALUES = 8
 _MOST_ROWS = 50_000
 
 _COLUMNS = {
@@ -130,7 +132,7 @@ def read_cases(path: Path, cases: Sequence[str]) -> CaseTable:
     return CaseTable.of(patients, groups)
 
 
-def read_labels(path: Path) -> Mapping[str, int]:
+def read_labels(path: Path) -> dict[str, int]:
     """Read the names of values from a `dataset.json`, of nnU-Net or canonical.
 
     Both forms of nnU-Net are read: name to value, and value to name.
@@ -152,9 +154,21 @@ def read_labels(path: Path) -> Mapping[str, int]:
             names, values = zip(*pairs, strict=True)
             if len(set(names)) == len(set(values)) == len(pairs):
                 return dict(pairs)
+        regions = {
+            name: values for name, values in labels.items() if isinstance(values, list)
+        }
+        if regions:
+            name, first = next(iter(regions.items()))
+            listed = ",".join(str(value) for value in first[:_SHOWN_VALUES])
+            raise InputError(
+                f"{path}: {name_few(list(regions))} are regions of several values, "
+                "which may overlap: take each value once with --classes NAME=VALUE "
+                f"..., for example --classes {shlex.quote(f'{name}={listed}')} with "
+                "--ignore VALUE for others, or all values as one with --foreground any"
+            )
     raise InputError(
-        f"{path}: its labels are not one name for each value (regions of several "
-        "values are not read); state them with --classes NAME=VALUE ..."
+        f"{path}: its labels are not one name for each value; state them with "
+        "--classes NAME=VALUE ..."
     )
 
 
@@ -162,7 +176,9 @@ def _rows(path: Path) -> tuple[list[str], dict[str, int | None], list[list[str]]
     """Read a CSV: its header, where known columns are, and its rows."""
     try:
         text = read_bytes(path, _MOST_BYTES).decode("utf-8-sig")
-        lines = list(csv.reader(io.StringIO(text), strict=True))
+        # Some programs write a CSV with semicolons or tabs.
+        between = max(",;\t", key=text.partition("\n")[0].count)
+        lines = list(csv.reader(io.StringIO(text), delimiter=between, strict=True))
     except (ValueError, csv.Error) as fault:
         raise FileError(path, f"cannot be read as a CSV ({fault})") from fault
     if not lines:
@@ -204,6 +220,8 @@ def _fields(
 def _label(key: str, value: Any) -> tuple[str, int] | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return key, value
+    if isinstance(value, list) and len(value) == 1:
+        return _label(key, value[0])
     if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", key):
         return value, int(key)
     if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
