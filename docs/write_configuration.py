@@ -188,8 +188,9 @@ def _value(setting: Setting) -> str:
     for preset, value in setting.values.items():
         if value != default and setting.name != "preset":
             others.setdefault(_plain(value), []).append(preset)
+    default = _plain(default) or "none"
     named = [f"{', '.join(presets)}: `{value}`" for value, presets in others.items()]
-    return "; ".join([f"`{_plain(default)}`", *named])
+    return "; ".join([f"`{default}`", *named])
 
 
 def _plain(value: Any) -> str:

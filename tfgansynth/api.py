@@ -41,8 +41,8 @@ def load_cases(
     """Load a data set, or make the built-in phantoms.
 
     Args:
-        config: Its `data` and `lungs` say how many phantoms, which size and which
-            target.
+        config: Its `data`, `target` and `lungs` say how many phantoms, which size and
+            what the masks show.
         folder: Folder with `images/` and `masks/`, or with JSRT and SCR files. None
             makes phantoms, which are procedural images and not patients.
         patient_pattern: Regular expression that finds the patient in the name of each
@@ -59,6 +59,7 @@ def load_cases(
             config.lungs,
             config.data.size,
             soft_masks=config.data.soft_masks,
+            target=config.target,
         )
     else:
         dataset = load_directory(
@@ -66,6 +67,7 @@ def load_cases(
             config.lungs,
             config.data.size,
             soft_masks=config.data.soft_masks,
+            target=config.target,
             allow_duplicates=config.allow_duplicates,
         )
     if patient_pattern is not None:

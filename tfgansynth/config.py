@@ -63,7 +63,7 @@ class AugmentationConfig:
 
     Shifts, rotations, elastic deformations and grey values, as in the U-Net paper
     (Ronneberger et al. 2015). It gives numbers for the deformation only. The others
-    are chosen so that all lungs stay within the image.
+    are chosen so that lungs stay within the image.
     """
 
     grid: ranges.Nodes = 3
@@ -267,7 +267,7 @@ class SynthesisConfig:
     components: ranges.Components = field(default="auto", metadata=ranges.OPTIONAL)
     """Largest components that a mask keeps of a class: `all`, a number, or `auto`: of
     lungs one a lung [paper IV-B]; of others as many as a training mask of the fold has
-    at most, none smaller than their smallest [choice]"""
+    at most, none below half of their smallest [choice]"""
     fill_holes: Literal["auto", "yes", "no"] = field(
         default="auto", metadata=ranges.OPTIONAL
     )
@@ -396,7 +396,11 @@ class Config:
     reduced: bool = False
     """Train on the reduced set: Table II instead of Table I. [paper IV-A]"""
     lungs: Literal["both", "left", "right"] = "both"
-    """The target: both lungs of the patient, or one. [paper IV]"""
+    """Which lungs of the patient, where the target is lungs. [paper IV]"""
+    target: ranges.Name = dataclasses.field(default="", metadata=ranges.OPTIONAL)
+    """What the masks show. Empty: as dataset.json says. [choice]"""
+    paper_figures: bool = ranges.optional(False)
+    """Show the paper's Tables I and II beside results on other data too. [choice]"""
     seed: ranges.Seed = 0
     """The one number that all randomness of the run derives from. [choice]"""
     allow_duplicates: bool = False

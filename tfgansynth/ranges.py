@@ -66,10 +66,39 @@ class Form:
         return self.words
 
 
-def range_of(hint: Any) -> Range | Form | None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Words:
+    """Names that can stand in file names, Markdown, HTML and the labels of nnU-Net.
+
+    Attributes:
+        most: Most characters.
+        reserved: What means something else as the name of a label.
+    """
+
+    most: int = 40
+    reserved: tuple[str, ...] = ("background", "ignore")
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a setting may have this value; empty where it is left open."""
+        plain = re.fullmatch("([A-Za-z0-9]+([ -][A-Za-z0-9]+)*)?", name)
+        return (
+            plain is not None
+            and len(name) <= self.most
+            and name.casefold() not in self.reserved
+        )
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return (
+            f"letters a to z, digits, and single spaces or hyphens between them, at "
+            f"most {self.most}; not {' or '.join(self.reserved)}"
+        )
+
+
+def range_of(hint: Any) -> Range | Form | Words | None:
     """Return the range in an annotation, also of a tuple's numbers or beside None."""
     for part in typing.get_args(hint):
-        found = part if isinstance(part, Range | Form) else range_of(part)
+        found = part if isinstance(part, Range | Form | Words) else range_of(part)
         if found:
             return found
     return None
@@ -118,3 +147,6 @@ GreyLevel = Annotated[int, Range(1, below=256)]
 HashDistance = Annotated[int, Range(0, below=32)]
 """Hashes of unlike images differ in 32 bits of 64, on average."""
 Share = Annotated[float, Range(0, below=1)]
+NAME = Words()
+Name = Annotated[str, NAME]
+"""What masks show, in a word or two."""

@@ -107,7 +107,6 @@ def test_components_join_by_corners_and_holes_do_not() -> None:
 @pytest.mark.parametrize(
     "mask",
     [
-        np.zeros((5, 5), np.bool_),
         np.ones((5, 5), np.uint8),
         np.ones((2, 5, 5), np.bool_),
     ],
@@ -115,6 +114,72 @@ def test_components_join_by_corners_and_holes_do_not() -> None:
 def test_a_figure_needs_a_mask(mask: MaskArray) -> None:
     with pytest.raises(ValueError, match="expected a mask"):
         shape_figures(mask, "both")
+
+
+def test_what_is_no_lung_has_one_solidity_and_no_sides() -> None:
+    # A U of 250 pixels in its square of 400, a box, and a pixel within the U.
+    mask = boxes((0, 20, 0, 5), (0, 20, 15, 20), (15, 20, 5, 15), (30, 34, 30, 36))
+    mask[3, 9] = True
+
+    figures = shape_figures(mask, None)
+
+    assert list(figures) == [
+        *("area_share", "solidity", "centroid_row", "centroid_column"),
+        *("components", "holes"),
+    ]
+    assert figures["solidity"] == pytest.approx((250 + 24 + 1) / (400 + 24 + 1))
+    assert (figures["components"], figures["holes"]) == (3, 0)
+
+
+def test_a_component_in_the_hole_of_another_counts() -> None:
+    # A frame of 64 pixels around a box of 16.
+    mask = boxes((10, 22, 10, 22)) & ~boxes((12, 20, 12, 20)) | boxes((14, 18, 14, 18))
+
+    figures = shape_figures(mask, None)
+
+    assert (figures["components"], figures["holes"]) == (2, 1)
+    assert figures["solidity"] == pytest.approx((80 + 16) / (144 + 16))
+
+
+def test_discs_diagonals_and_lines_are_solid() -> None:
+    y, x = np.mgrid[:40, :40]
+    disc = (y - 20) ** 2 + (x - 19) ** 2 <= 11**2
+    for mask in (disc, y == x, boxes((3, 4, 3, 30)), boxes((3, 4, 3, 4))):
+        assert shape_figures(mask, None)["solidity"] == 1
+
+
+@pytest.mark.parametrize(
+    ("lungs", "own"),
+    [
+        (None, {"solidity": 1}),
+        ("both", {"left_share": 0.5, "left_solidity": 0, "right_solidity": 0}),
+        ("left", {"left_solidity": 0}),
+    ],
+)
+def test_an_empty_mask_lies_in_the_middle(
+    lungs: Lungs | None, own: dict[str, float]
+) -> None:
+    assert shape_figures(np.zeros((6, 8), np.bool_), lungs) == {
+        **{"area_share": 0, "centroid_row": 0.5, "centroid_column": 0.5},
+        **{"components": 0, "holes": 0},
+        **own,
+    }
+
+
+def test_negatives_widen_the_range_of_area_and_components_only() -> None:
+    shifts = range(20)
+    full = np.stack([boxes((5 + n, 9 + n, 8, 18 + n // 2)) for n in shifts])
+    negatives = np.zeros((2, 40, 40), np.bool_)
+    with_some = np.concatenate([full, negatives])
+    dented = boxes((5, 15, 5, 15)) & ~boxes((5, 13, 8, 12))
+
+    ranges = shape_ranges(shape_table(with_some, None))
+
+    outside = misfits(shape_table(np.stack([negatives[0], dented]), None), ranges)
+    assert [name for name in outside if outside[name][0]] == []
+    assert outside["solidity"].tolist() == [False, True]
+    none = shape_ranges(shape_table(full, None))
+    assert misfits(shape_table(negatives, None), none)["components"].all()
 
 
 def test_a_table_needs_masks() -> None:

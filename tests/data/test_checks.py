@@ -64,7 +64,7 @@ def test_sound_data(data: Path) -> None:
     assert report.faults == ()
     assert report.notes == ()
     assert report.text() == (
-        f"{data}: 3 cases in the folder layout, lungs: both\n"
+        f"{data}: 3 cases in the folder layout, target not named (--target NAME)\n"
         "  images: 32 x 32 px (3)\n"
         "  masks:  32 x 32 px (3)\n"
         "  mask area: 25.0 to 25.0 % of the image, median 25.0 %\n"
@@ -78,6 +78,7 @@ def test_sound_jsrt_data(jsrt_data: Path) -> None:
     assert (report.layout, report.n_cases, report.faults) == ("jsrt", 2, ())
     assert report.image_sizes == {(64, 64): 2}
     assert report.mask_sizes == {(32, 32): 2}
+    assert "2 cases in the jsrt layout, lungs: both\n" in report.text()
     assert check(jsrt_data, "left").mask_areas == (12.5, 12.5)
 
 
@@ -221,17 +222,39 @@ def test_missing_lung_is_a_fault_only_where_it_is_wanted(data: Path) -> None:
     mask[:, 16:] = 0
     save(data / "masks/a.png", mask)
 
-    assert found(check(data, "right")) == []
-    assert found(check(data, "left")) == [
+    assert found(check(data, "right", target="lungs")) == []
+    assert found(check(data, "left", target="lungs")) == [
         "masks/a.png: is an empty mask (no left lung in it)"
     ]
-    both = check(data, "both")
+    both = check(data, "both", target="lungs")
     assert both.faults == ()
     assert [str(note) for note in both.notes] == [
         f"{data}/masks/a.png: is a single region: check whether the lungs touch or one "
         "is missing"
     ]
     assert "1 note:\n  masks/a.png: is a single region" in both.text()
+
+
+@pytest.mark.parametrize("target", ["", "nerve", "left lung"])
+def test_one_region_is_odd_in_lungs_only(data: Path, target: str) -> None:
+    mask = lungs_mask(32)
+    mask[:, 16:] = 0
+    save(data / "masks/a.png", mask)
+
+    assert check(data, "both", target=target).notes == ()
+
+
+def test_the_target_is_named(data: Path) -> None:
+    words = {
+        "nerve": "target: nerve",
+        "left lung": "target: left lung",
+        "lungs": "lungs: both",
+    }
+    for target, expected in words.items():
+        text = check(data, "both", target=target).text()
+        assert text.splitlines()[0].endswith(f"in the folder layout, {expected}")
+    with pytest.raises(InputError, match=r"^--lungs left: the masks of .*: leave it"):
+        check(data, "left")
 
 
 def test_few_grey_levels_are_a_note(data: Path) -> None:

@@ -1,3 +1,6 @@
+import dataclasses
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +12,9 @@ from PIL import Image
 from tfgansynth.arrays import resize_area, resize_bilinear
 from tfgansynth.data.checks import check
 from tfgansynth.data.dataset import CaseTable
-from tfgansynth.data.loading import load_directory, with_patients
+from tfgansynth.data.importers.canonical import Description
+from tfgansynth.data.loading import load_directory, load_phantoms, with_patients
+from tfgansynth.data.lungs import Lungs
 from tfgansynth.errors import InputError
 
 
@@ -75,10 +80,63 @@ def test_values_stay_in_range(data: Path) -> None:
 
 
 def test_one_lung(data: Path) -> None:
-    left = load_directory(data, "left", 16, soft_masks=False).cases[0].mask
+    dataset = load_directory(data, "left", 16, soft_masks=False, target="lungs")
+    left = dataset.cases[0].mask
 
     assert left.any()
     assert not left[:, :8].any()
+
+
+def test_the_target_of_a_folder_is_as_stated_or_described(data: Path) -> None:
+    def target(stated: str = "", lungs: Lungs = "both") -> str:
+        dataset = load_directory(data, lungs, 16, soft_masks=False, target=stated)
+        assert dataset.identity.target == dataset.target
+        return dataset.target
+
+    for path in (data / "masks").iterdir():
+        save(path, (lungs_mask(48) > 0).astype(np.uint8))
+    assert target() == "target"
+    assert target("optic disc") == "optic disc"
+    described = Description("nerve", ("nerve",), 1, None, (), {}, {})
+    path = data / "dataset.json"
+    path.write_text(json.dumps(described.record()))
+    assert target() == "nerve"
+    assert target("optic disc") == "optic disc"
+    with pytest.raises(
+        InputError, match=r"^--lungs left: .* show another target \(nerve\): leave it"
+    ):
+        target(lungs="left")
+    assert target("lungs", "left") == "lungs"
+    described = dataclasses.replace(described, target="<b>|x", classes=("x",))
+    path.write_text(json.dumps(described.record()))
+    with pytest.raises(
+        InputError, match=r"dataset.json: has the target <b>\|x, expected letters"
+    ):
+        target()
+    assert target("nerve") == "nerve"
+
+
+def test_lungs_are_no_other_target(data: Path) -> None:
+    for path in (data / "images").iterdir():
+        (data / "left lung").mkdir(exist_ok=True)
+        (data / "right lung").mkdir(exist_ok=True)
+        index = {"a.png": 1, "b.png": 2, "B2.png": 3}[path.name]
+        path.rename(data / f"JPCLN{index:03d}.png")
+        for side in ("left", "right"):
+            mask = data / f"{side} lung/JPCLN{index:03d}.png"
+            mask.write_bytes((data / "masks" / path.name).read_bytes())
+    shutil.rmtree(data / "images")
+    shutil.rmtree(data / "masks")
+
+    for stated in ("", "lungs"):
+        jsrt = load_directory(data, "left", 16, soft_masks=False, target=stated)
+        assert (jsrt.layout, jsrt.target) == ("jsrt", "lungs")
+        phantoms = load_phantoms(1, 0, "left", 16, soft_masks=False, target=stated)
+        assert phantoms.target == "lungs"
+    with pytest.raises(InputError, match=r"^--target heart: .* has the lung masks of"):
+        load_directory(data, "both", 16, soft_masks=False, target="heart")
+    with pytest.raises(InputError, match=r"^--target heart: the built-in phantoms "):
+        load_phantoms(1, 0, "both", 16, soft_masks=False, target="heart")
 
 
 def test_jsrt_layout(tmp_path: Path) -> None:

@@ -122,7 +122,9 @@ def test_each_class_comes_out_as_it_went_in(
         dots[28:31, 2:30:6] = dots[28:31, 3:30:6] = 1
         image = rng.uniform(0, 255, (32, 32)).astype(np.float32)
         cases.append(Case(f"{number:02d}", image, np.stack([ring, dots], axis=-1)))
-    dataset = Dataset("made", "folder", tuple(cases), classes=("ring", "dots"))
+    dataset = Dataset(
+        "made", "folder", tuple(cases), classes=("ring", "dots"), target="made"
+    )
     data = ExperimentData(dataset, case_hashes(cases), ())
     experiment = data.experiment(SMALL, tmp_path).open()
     planned = draw_control(experiment)
@@ -130,8 +132,8 @@ def test_each_class_comes_out_as_it_went_in(
     folder = experiment.run.root / planned.name
     of_rings, of_dots = converter.read(folder / MANIFEST, SetManifest).rules
     assert (of_rings.components, of_rings.fill_holes) == (1, False)
-    assert of_dots == ClassRule(6, 6, fill_holes=True)
-    said = "; dots: keep the 6 largest components of 6 px or more, fill holes"
+    assert of_dots == ClassRule(6, 3, fill_holes=True)
+    said = "; dots: keep the 6 largest components of 3 px or more, fill holes"
     assert said in capsys.readouterr().out
     real = {np.rint(each.image).tobytes(): each.labels for each in cases}
     for image, labels in zip(*read_set(folder), strict=True):

@@ -1,5 +1,6 @@
 """Records are read strictly: what is missing, unknown or of another type is named."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from tfgansynth.config import Config
+from tfgansynth.data.dataset import Identity
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import TrainingSet
 from tfgansynth.presets import PRESETS
@@ -37,6 +39,7 @@ def test_a_configuration_is_read_back(preset: str) -> None:
         (lambda c: c["gan"].update(generator_maps="12"), "expected a list, got str"),
         (lambda c: c["gan"].update(generator_maps=["a"]), "an integer, got str"),
         (lambda c: c.update(reduced=1), "expected true or false, got int: reduced"),
+        (lambda c: c.update(target="a/b"), "--target a/b: expected letters a to z"),
     ],
 )
 def test_what_is_of_another_form_is_named(
@@ -78,3 +81,22 @@ def test_enumerations_are_read_back_as_such() -> None:
     assert from_json(TrainingSet, "mixed", PATH) is TrainingSet.MIXED
     with pytest.raises(InputError, match="is not of the form"):
         from_json(TrainingSet, "none", PATH)
+
+
+def test_records_of_before_targets_are_of_lungs_and_stay_as_they_are() -> None:
+    old = {"name": "clinic", "layout": "folder", "n_cases": 9, "sha256": "00"}
+
+    identity = from_json(Identity, old, PATH)
+
+    assert identity.target == "lungs"
+    assert identity.target_words("left") == "left lung"
+    assert to_json(identity) == identity.record() == old
+    named = dataclasses.replace(identity, target="nerve")
+    assert to_json(named) == named.record() == {**old, "target": "nerve"}
+    assert from_json(Identity, named.record(), PATH) == named
+    content = to_json(PRESETS["paper"])
+    assert not {"target", "paper_figures"} & content.keys()
+    assert from_json(Config, content, PATH).target == ""
+    for target in ("", "<b>", "a|b", "a\nb", "../a", "background", "a" * 41):
+        with pytest.raises(InputError, match="expected letters a to z"):
+            from_json(Identity, {**old, "target": target}, PATH)

@@ -63,10 +63,12 @@ def table_of(
     reduced: bool = False,
     folds: tuple[int, ...] = (1, 3),
     n_test_cases: int = 3,
+    paper_figures: bool = False,
 ) -> Table:
     counts = dict.fromkeys(folds, 1)
     counts[folds[0]] = n_test_cases - len(folds) + 1
     config = config_of(7, reduced=reduced, size=image_size)
+    config = dataclasses.replace(config, paper_figures=paper_figures)
     return make_table(config, identity(layout), counts, unets)
 
 
@@ -280,8 +282,26 @@ def test_phantoms_are_named_first_and_only_where_there_are_some() -> None:
     assert {line["is_phantom"] for line in csv_lines(patients)} == {"False"}
 
 
-def test_other_data_are_told_from_the_papers_in_every_rendering() -> None:
+def test_the_papers_figures_stand_beside_its_data_the_phantoms_or_if_asked() -> None:
+    def rendered(table: Table) -> str:
+        texts = table_to_text(table), table_to_markdown(table), table_to_csv(table)
+        return "".join([*texts, json.dumps(to_json(table))])
+
     other = table_of(*REAL_CASES, layout="folder")
+    found = rendered(other)
+    for words in ("0.9608", "The paper", "paper_n_real", "JSRT", "ours", "Ours"):
+        assert (words in found) == (words == "ours"), words
+    assert {row.paper for row in other.rows} == {None}
+    assert [row.training_set for row in other.rows] == [*TrainingSet]
+    assert len(other.notes) == 1
+    asked = table_of(*REAL_CASES, layout="folder", paper_figures=True)
+    for table in (asked, GROWING, table_of(*REAL_CASES, layout="jsrt")):
+        assert "0.9608 ± 0.0101" in rendered(table)
+        assert [row.paper for row in table.rows] == [*PAPER_TABLE_I]
+
+
+def test_other_data_are_told_from_the_papers_in_every_rendering() -> None:
+    other = table_of(*REAL_CASES, layout="folder", paper_figures=True)
     own = table_of(*REAL_CASES, layout="jsrt")
     said = "The paper's figures are on other data (JSRT/SCR at 128 px)"
     for table, expected in ((other, True), (own, False)):

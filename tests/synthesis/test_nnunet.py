@@ -61,7 +61,7 @@ def verify(folder: Path) -> dict[str, Any]:
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     folder = tmp_path / "Dataset501_SyntheticLungs"
-    write_nnunet(folder, PAIRS, "left lung")
+    write_nnunet(folder, PAIRS, ["left lung"])
     return folder
 
 

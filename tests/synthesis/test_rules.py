@@ -87,7 +87,9 @@ def fold_of(
         )
 
     parts = cases("training", training), cases("validation", validation)
-    data = Identity("made", layout, len(training) + len(validation), "")
+    target = "made" if layout == "folder" else "lungs"
+    n_cases = len(training) + len(validation)
+    data = Identity("made", layout, n_cases, "", target=target, classes=(target,))
     return FoldCases(1, *parts, HeldOutTestSet([]), (), data)
 
 
@@ -156,16 +158,28 @@ def test_what_is_learned_are_counts_areas_and_holes_of_each_class() -> None:
     other[5:9, 5:9], other[6:8, 6:8] = 3, 1
     empty = np.zeros((20, 20), np.uint8)
 
-    rules = learn_rules(np.stack([one, other, empty]), 4)
+    # Each twice: a rule counts only if it holds for what it was not learned from.
+    rules = learn_rules(np.stack([one, other, one, other, empty]), 4)
 
+    # Half of the smallest area is the least.
     assert rules == (
-        ClassRule(4, 4, fill_holes=False),
+        ClassRule(4, 2, fill_holes=False),
         ClassRule(2, 1, fill_holes=True),
-        ClassRule(1, 12, fill_holes=True),
+        ClassRule(1, 6, fill_holes=True),
         # No training mask shows it.
         ClassRule(None, 1, fill_holes=False),
     )
     assert recovery(np.stack([one, other, empty]), rules) == [1.0, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_a_rule_that_does_not_hold_for_others_is_not_learned(count: int) -> None:
+    """One of few masks has a second disc: others may have one too."""
+    masks = [disc((10, 10 + index), 5) for index in range(count)]
+    masks[-1] |= disc((30, 30), 5)
+
+    assert learn_rules(maps(*masks), 1) == (ClassRule(None, 1, fill_holes=False),)
+    assert learn_rules(maps(*masks, masks[-1]), 1)[0].components == 2
 
 
 def test_maps_of_three_classes_pass_unharmed() -> None:
@@ -221,10 +235,10 @@ def test_settings_replace_what_is_learned(
         np.bincount(ndimage.label(discs(seed))[0].ravel())[1:].min()
         for seed in range(4)
     )
-    assert auto == (ClassRule(10, int(least), fill_holes=True),)
+    assert auto == (ClassRule(10, int(least) // 2, fill_holes=True),)
     found = fold_rules(settings(**changes), fold)
     if expected.least_px > 1:
-        expected = dataclasses.replace(expected, least_px=int(least))
+        expected = dataclasses.replace(expected, least_px=int(least) // 2)
     assert found == (expected,)
 
 
@@ -285,7 +299,7 @@ def test_the_class_that_comes_to_harm_is_named() -> None:
         Case(str(index), np.zeros((SIDE, SIDE), np.float32), each.astype(np.float32))
         for index, each in enumerate(planes)
     )
-    data = Identity("made", "folder", 8, "", classes=("disc", "ring"))
+    data = Identity("made", "folder", 8, "", target="t", classes=("disc", "ring"))
     fold = FoldCases(1, cases[:5], cases[5:], HeldOutTestSet([]), (), data)
 
     disc_rule, ring_rule = fold_rules(Config(), fold)

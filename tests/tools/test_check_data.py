@@ -36,12 +36,25 @@ def refused(tool: Runner, data: Path, *options: str) -> list[str]:
 
 
 def test_sound_data(cold_tool: Runner, data: Path) -> None:
-    done = cold_tool("check_data", "data", "--lungs", "left", cwd=data.parent)
+    done = cold_tool(
+        *("check_data", "data", "--lungs", "left", "--target", "lungs"), cwd=data.parent
+    )
 
     assert done.returncode == 0
     assert done.stderr == ""
     assert done.stdout.startswith("data: 2 cases in the folder layout, lungs: left\n")
     assert done.stdout.endswith("no faults\n")
+
+
+def test_a_target_that_no_name_can_have_is_refused(tool: Runner, data: Path) -> None:
+    for options, words in {
+        ("--target", "a/b"): "--target a/b: expected letters a to z, digits, and ",
+        ("--lungs", "left"): f"--lungs left: the masks of {data} show another target ",
+    }.items():
+        done = tool("check_data", data, *options)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"error: {words}")
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_missing_folder(tool: Runner, data: Path) -> None:

@@ -1,4 +1,4 @@
-"""Quality: does a synthetic mask look like a lung mask, and does it fit its image?
+"""Quality: does a synthetic mask look like a real mask, and does it fit its image?
 
 Both questions are answered next to the same figures of held-out real cases, the real
 reference, because no figure means anything without the values that real cases have.
@@ -17,13 +17,14 @@ reference, because no figure means anything without the values that real cases h
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import euler_number, regionprops
 
 from tfgansynth.arrays import Labels, MaskArray
-from tfgansynth.data.lungs import Lungs, select_lungs
+from tfgansynth.data.lungs import LUNG_TARGETS, Lungs, select_lungs
 from tfgansynth.evaluation.metrics import mean_dice
 
 Values = NDArray[np.float64]
@@ -36,48 +37,57 @@ _WIDENING = 2.5
 _EIGHT_CONNECTED = ndimage.generate_binary_structure(2, 2)
 
 
-def shape_figures(mask: MaskArray, lungs: Lungs) -> dict[str, float]:
+def shape_figures(mask: MaskArray, lungs: Lungs | None) -> dict[str, float]:
     """Measure the shape of a mask.
 
     The patient's left lung is on the right of the image. `data.lungs` separates the
     two, even if they touch.
 
     Args:
-        mask: bool (H, W), not empty.
-        lungs: What the mask shows.
+        mask: bool (H, W). An empty one has the middle for its position and no dents, so
+            that it widens no range but those of area and components.
+        lungs: Which lungs the mask shows; None if it shows something else.
 
     Returns:
         In this order:
 
-        - `area_share`: mask pixels over all pixels, (0, 1].
+        - `area_share`: mask pixels over all pixels, [0, 1].
         - `left_share`: only for both lungs: area of the left one over that of both,
-          [0, 1]. The ratio left to right is left_share / (1 - left_share), which has
-          no value where the right lung is missing.
+          [0, 1]; 0.5 of an empty mask. The ratio left to right is left_share / (1 -
+          left_share), which has no value where the right lung is missing.
         - `left_solidity`, `right_solidity`: of the lungs there are: area over the
           area of the convex hull, (0, 1]; 0 for a lung that is missing.
+        - `solidity`: instead, if it shows no lungs: the area over that of the convex
+          hulls of its components, (0, 1]; 1 of an empty mask. A hull's area is its
+          number of pixels.
         - `centroid_row`, `centroid_column`: mean position of the mask's pixels, as a
-          share of the height and width, (0, 1).
+          share of the height and width, (0, 1); 0.5 of an empty mask.
         - `components`: number of 8-connected components.
         - `holes`: number of 4-connected holes: components less Euler number.
 
     Raises:
-        ValueError: The mask is not bool, not (H, W), or empty.
+        ValueError: The mask is not bool, or not (H, W).
     """
-    if mask.dtype != np.bool_ or mask.ndim != 2 or not mask.any():
+    if mask.dtype != np.bool_ or mask.ndim != 2:
         raise ValueError(
-            "expected a mask (H, W) of bool with at least one pixel, got "
-            f"{mask.dtype} {mask.shape} with {np.count_nonzero(mask)}"
+            f"expected a mask (H, W) of bool, got {mask.dtype} {mask.shape}"
         )
+    is_empty = not mask.any()
     figures = {"area_share": float(mask.mean())}
     if lungs == "both":
         left, right = select_lungs(mask, "left"), select_lungs(mask, "right")
         n_left, n_right = np.count_nonzero(left), np.count_nonzero(right)
-        figures["left_share"] = n_left / (n_left + n_right)
+        figures["left_share"] = 0.5 if is_empty else n_left / (n_left + n_right)
         figures["left_solidity"] = _solidity(left)
         figures["right_solidity"] = _solidity(right)
-    else:
+    elif lungs:
         figures[f"{lungs}_solidity"] = _solidity(mask)
-    row, column = (np.mean(places) + 0.5 for places in np.nonzero(mask))
+    else:
+        figures["solidity"] = _mean_solidity(mask)
+    row, column = (
+        places / 2 if is_empty else np.mean(inside) + 0.5
+        for places, inside in zip(mask.shape, np.nonzero(mask), strict=True)
+    )
     n_components = int(ndimage.label(mask, structure=_EIGHT_CONNECTED)[1])
     return {
         **figures,
@@ -88,11 +98,11 @@ def shape_figures(mask: MaskArray, lungs: Lungs) -> dict[str, float]:
     }
 
 
-def shape_table(masks: NDArray[np.bool_], lungs: Lungs) -> dict[str, Values]:
+def shape_table(masks: NDArray[np.bool_], lungs: Lungs | None) -> dict[str, Values]:
     """Measure the shapes of masks, bool (n, H, W), n >= 1; see `shape_figures`.
 
     Raises:
-        ValueError: A mask is empty, or they are not bool (n, H, W), n >= 1.
+        ValueError: They are not bool (n, H, W), n >= 1.
     """
     if masks.ndim != 3 or not len(masks):
         raise ValueError(f"expected masks (n, H, W), n >= 1, got shape {masks.shape}")
@@ -101,7 +111,7 @@ def shape_table(masks: NDArray[np.bool_], lungs: Lungs) -> dict[str, Values]:
 
 
 def class_shapes(
-    masks: Labels, classes: Sequence[str], lungs: Lungs
+    masks: Labels, classes: Sequence[str], lungs: Lungs | None
 ) -> dict[str, Values]:
     """Measure the shapes of each class of masks, uint8 (n, H, W), n >= 1.
 
@@ -114,7 +124,9 @@ def class_shapes(
     return {
         f"{name}, {figure}": values
         for index, name in enumerate(classes, start=1)
-        for figure, values in shape_table(masks == index, lungs).items()
+        for figure, values in shape_table(
+            masks == index, LUNG_TARGETS.get(name)
+        ).items()
     }
 
 
@@ -204,3 +216,22 @@ def _solidity(lung: MaskArray) -> float:
     """Return the area over that of the convex hull of all pieces; 0 if empty."""
     regions = regionprops(lung.astype(np.uint8))
     return float(regions[0].solidity) if regions else 0.0
+
+
+def _mean_solidity(mask: MaskArray) -> float:
+    """Return the area over that of the hulls of all components, by their area."""
+    outlines, tree = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
+    )
+    if tree is None:
+        return 1.0
+    # Of holes, the last entry is the outline around them.
+    outer = zip(outlines, tree[0, :, -1], strict=True)
+    hulls = [cv2.convexHull(each)[:, 0] for each, around in outer if around < 0]
+    return float(np.count_nonzero(mask) / sum(_pixels(hull) for hull in hulls))
+
+
+def _pixels(hull: NDArray[np.integer | np.floating]) -> float:
+    """Count the pixels in a polygon between the centers of pixels: Pick's theorem."""
+    sides = np.abs(hull - np.roll(hull, 1, axis=0))
+    return float(cv2.contourArea(hull) + np.gcd(*sides.T).sum() / 2 + 1)

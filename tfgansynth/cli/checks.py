@@ -50,7 +50,9 @@ class CheckData:
     """The data set: images/ and masks/ with equal file names, or the JSRT images
     with the SCR masks."""
     lungs: Lungs = "both"
-    """The target; left and right are the patient's."""
+    """Which lungs of the patient, where the target is lungs."""
+    target: ranges.Name = ""
+    """What the masks show, in a word or two. Default: as dataset.json says."""
     allow_duplicates: bool = False
     """Note images that are there twice, altered or not, instead of calling them
     faults."""
@@ -61,7 +63,10 @@ def check_data(options: CheckData) -> int:
     from tfgansynth.data.checks import check
 
     report = check(
-        options.data, options.lungs, allow_duplicates=options.allow_duplicates
+        options.data,
+        options.lungs,
+        target=options.target,
+        allow_duplicates=options.allow_duplicates,
     )
     print(report.text())
     return WRONG_USE if report.faults else DONE

@@ -24,7 +24,8 @@ def describe_fields(options_type: type[Any]) -> None:
         texts = _docstrings(kind)
         for field in dataclasses.fields(kind):
             if field.name in texts:
-                field.metadata = types.MappingProxyType({"help": texts[field.name]})
+                described = {**field.metadata, "help": texts[field.name]}
+                field.metadata = types.MappingProxyType(described)
     for hint in typing.get_type_hints(options_type).values():
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             describe_fields(hint)

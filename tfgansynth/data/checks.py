@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import FloatArray, Labels, MaskArray, luminance, resize_area
 from tfgansynth.data.copies.duplicates import content_key, find_duplicates
 from tfgansynth.data.copies.keypoints import SIDE
-from tfgansynth.data.dataset import CaseTable
+from tfgansynth.data.dataset import UNNAMED, CaseTable
 from tfgansynth.data.importers import folder, jsrt
 from tfgansynth.data.importers.canonical import (
     CASES_NAME,
     altered,
     read_description,
+    target_of,
 )
 from tfgansynth.data.importers.sources import (
     Layout,
@@ -32,7 +33,7 @@ from tfgansynth.data.importers.sources import (
     read_labels,
     walk,
 )
-from tfgansynth.data.lungs import Lungs, find_regions
+from tfgansynth.data.lungs import BOTH_LUNGS, Lungs, find_regions
 from tfgansynth.data.prepare.agreement import Agreement
 from tfgansynth.data.prepare.files.layouts import Found, find
 from tfgansynth.data.prepare.files.tables import read_cases
@@ -54,7 +55,8 @@ class Report:
 
     Attributes:
         root: The folder checked.
-        lungs: The target that was checked for.
+        lungs: Which lungs were checked for.
+        target: What the masks show.
         layout: The layout of the folder; None if it has none.
         n_cases: Cases that have an image and a mask.
         image_sizes: Sizes of the readable images, with the number of each.
@@ -66,6 +68,7 @@ class Report:
 
     root: Path
     lungs: Lungs
+    target: str
     layout: Layout | None
     n_cases: int
     image_sizes: Counter[Size]
@@ -94,10 +97,12 @@ class Report:
     def _summary(self) -> str:
         if self.layout is None:
             return "no data set"
-        return (
-            f"{_count(self.n_cases, 'case')} in the {self.layout} layout, "
-            f"lungs: {self.lungs}"
-        )
+        shown = f"target: {self.target}"
+        if self.target == BOTH_LUNGS:
+            shown = f"lungs: {self.lungs}"
+        elif self.target == UNNAMED:
+            shown = "target not named (--target NAME)"
+        return f"{_count(self.n_cases, 'case')} in the {self.layout} layout, {shown}"
 
     def _list(self, noun: str, findings: tuple[Fault, ...]) -> list[str]:
         if not findings:
@@ -133,25 +138,30 @@ class Examined:
     duplicate_of: Source | None = None
 
 
-def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report:
+def check(
+    root: Path, lungs: Lungs, *, target: str = "", allow_duplicates: bool = False
+) -> Report:
     """Read every file of a data set and collect every fault.
 
     Bad data raises nothing. Even a missing folder is a fault in the report.
 
     Args:
         root: The folder of the data set.
-        lungs: The target to check for.
+        lungs: Which lungs to check for, where the target is lungs.
+        target: What the masks show; empty to take it from `dataset.json`.
         allow_duplicates: Report images that occur twice, altered or not, as notes
             instead of faults.
 
     Raises:
+        InputError: `lungs` and target do not go together.
         RunError: The image decoder fails for a reason other than the data.
     """
     try:
         scan = find_cases(root)
+        target = target_of(root, scan.layout, lungs, target)
     except FileError as error:
         return Report(
-            root, lungs, None, 0, Counter(), Counter(), (), (error.fault,), ()
+            root, lungs, target, None, 0, Counter(), Counter(), (), (error.fault,), ()
         )
     image_sizes: Counter[Size] = Counter()
     mask_sizes: Counter[Size] = Counter()
@@ -180,7 +190,7 @@ def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report
             mask_sizes[_size(case.labels)] += 1
             mask_areas.append(100 * float((case.labels > 0).mean()))
         if not case.faults:
-            notes += _oddities(case, lungs)
+            notes += _oddities(case, is_pair=target == BOTH_LUNGS and lungs == "both")
     if scan.described is None:
         faults += agreement.faults()
     notes += agreement.notes()
@@ -197,6 +207,7 @@ def check(root: Path, lungs: Lungs, *, allow_duplicates: bool = False) -> Report
     return Report(
         root=root,
         lungs=lungs,
+        target=target,
         layout=scan.layout,
         n_cases=len(scan.sources),
         image_sizes=image_sizes,
@@ -378,8 +389,8 @@ def _collect(read: Callable[[], _Content], faults: list[Fault]) -> _Content | No
         return None
 
 
-def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:
-    """Return what a person should look at in a case without faults."""
+def _oddities(case: Examined, *, is_pair: bool) -> list[Fault]:
+    """Return what a person should look at in a case without faults, perhaps a pair."""
     notes = []
     assert case.image is not None
     assert case.labels is not None
@@ -391,7 +402,7 @@ def _oddities(case: Examined, lungs: Lungs) -> list[Fault]:
                 f"uses {span:.0f} of 255 grey levels",
             )
         )
-    if lungs == "both" and len(find_regions(case.labels > 0)) == 1:
+    if is_pair and len(find_regions(case.labels > 0)) == 1:
         notes.append(
             Fault(
                 case.source.mask_path,

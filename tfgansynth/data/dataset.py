@@ -10,12 +10,15 @@ from typing import Any, Literal
 import numpy as np
 
 from tfgansynth.arrays import FloatArray, Labels, MaskArray, most_covered
-from tfgansynth.ranges import optional
+from tfgansynth.data.lungs import BOTH_LUNGS, LUNG_TARGETS, Lungs
+from tfgansynth.ranges import NAME, optional
 
 Layout = Literal["phantom", "folder", "jsrt"]
 
-LUNGS = ("lungs",)
+LUNGS = (BOTH_LUNGS,)
 """The one class of the built-in phantoms and of JSRT."""
+UNNAMED = "target"
+"""What the masks of a folder show that does not say so."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -138,9 +141,11 @@ class Identity:
         sha256: Over the ids and contents of all cases, their patients and groups.
         classes: Names of the classes, without the background.
         channels: Of the images: 1 for grey, 3 for RGB.
+        target: What the masks show; see `Dataset`. Records of earlier versions, which
+            took all masks for lungs, do not have it.
 
     Raises:
-        ValueError: The name has other characters, as it may in a record from others.
+        ValueError: A name has other characters, as it may in a record from others.
     """
 
     name: str
@@ -149,9 +154,12 @@ class Identity:
     sha256: str
     classes: tuple[str, ...] = optional(LUNGS)
     channels: Literal[1, 3] = optional(1)
+    target: str = optional(BOTH_LUNGS)
 
     def __post_init__(self) -> None:
-        """Check the name."""
+        """Check the names."""
+        if self.target not in NAME or not self.target:
+            raise ValueError(f"the target {self.target!r}: expected {NAME}")
         if not re.fullmatch("[a-z0-9-]+", self.name):
             raise ValueError(f"the data set's name {self.name!r}: expected [a-z0-9-]")
 
@@ -167,8 +175,19 @@ class Identity:
 
     @property
     def is_lungs(self) -> bool:
-        """Whether the masks show lungs."""
-        return self.layout != "folder"
+        """Whether the masks show lungs and nothing else."""
+        return self.target in LUNG_TARGETS or LUNG_TARGETS.keys() >= {*self.classes}
+
+    def lungs(self, chosen: Lungs) -> Lungs | None:
+        """Which lungs a mask of one class shows where some are chosen; None if none."""
+        shown = LUNG_TARGETS.get(self.target, LUNG_TARGETS.get(self.classes[0]))
+        return chosen if shown == "both" else shown
+
+    def target_words(self, chosen: Lungs | None) -> str:
+        """Say what is segmented where some lungs are chosen: `both lungs`, `nerve`."""
+        if self.target != BOTH_LUNGS:
+            return self.target
+        return "both lungs" if chosen == "both" else f"{chosen} lung"
 
     def record(self) -> dict[str, Any]:
         """Render as plain values for JSON; what has its default is left out."""
@@ -177,6 +196,8 @@ class Identity:
             del values["classes"]
         if self.channels == 1:
             del values["channels"]
+        if self.target == BOTH_LUNGS:
+            del values["target"]
         return values
 
 
@@ -193,6 +214,7 @@ class Dataset:
         channels: Of the images: 1 for grey, 3 for RGB.
         table: Their patients and groups, where known.
         notes: What a person should know of its files, one line each.
+        target: What the masks show, in a word or two: `lungs`, `nuclei`.
     """
 
     name: str
@@ -202,6 +224,7 @@ class Dataset:
     channels: Literal[1, 3] = 1
     table: CaseTable = CaseTable()
     notes: tuple[str, ...] = ()
+    target: str = BOTH_LUNGS
 
     def __post_init__(self) -> None:
         """Check that ids are unique and in order."""
@@ -224,6 +247,7 @@ class Dataset:
             hash_of_all(hashes, self.table),
             self.classes,
             self.channels,
+            self.target,
         )
 
     def select(self, case_ids: Sequence[str]) -> tuple[Case, ...]:

@@ -14,8 +14,9 @@ from tfgansynth.data.checks import (
     read_case_table,
     same_image,
 )
-from tfgansynth.data.dataset import LUNGS, Case, CaseTable, Dataset, RawCase
-from tfgansynth.data.lungs import Lungs
+from tfgansynth.data.dataset import Case, CaseTable, Dataset, RawCase
+from tfgansynth.data.importers.canonical import target_of
+from tfgansynth.data.lungs import BOTH_LUNGS, Lungs
 from tfgansynth.data.phantoms.phantom import make_phantoms
 from tfgansynth.data.prepare.agreement import Agreement
 from tfgansynth.data.prepare.files.names import find_patient
@@ -29,6 +30,7 @@ def load_directory(
     *,
     soft_masks: bool,
     allow_duplicates: bool = False,
+    target: str = "",
 ) -> Dataset:
     """Load a data set in the folder layout or the JSRT layout.
 
@@ -37,12 +39,13 @@ def load_directory(
 
     Args:
         root: The folder of the data set.
-        lungs: The target.
+        lungs: Which lungs, where the target is lungs.
         size: Side of the cases in pixels.
         soft_masks: Downsample masks bilinearly without smoothing, as the authors'
             code does, instead of by area.
         allow_duplicates: Also load cases with equal images. `duplicates` finds altered
             copies; this function does not.
+        target: What the masks show; empty to take it from `dataset.json`.
 
     Raises:
         InputError: `root` has no data set, or something in it is wrong.
@@ -51,8 +54,9 @@ def load_directory(
     if scan.faults:
         first, *others = scan.faults
         raise InputError(f"{first}{_more(root, len(others))}")
+    target = target_of(root, scan.layout, lungs, target)
     described = scan.described
-    classes = described.classes if described else LUNGS
+    classes = described.classes if described else (target,)
     negatives = described.negatives if described else ()
     table = read_case_table(root, scan)
     cases = []
@@ -79,6 +83,7 @@ def load_directory(
         channels=described.channels if described else 1,
         table=table,
         notes=tuple(str(note) for note in agreement.notes()),
+        target=target,
     )
 
 
@@ -100,9 +105,24 @@ def with_patients(dataset: Dataset, pattern: str) -> Dataset:
 
 
 def load_phantoms(
-    count: int, seed: int, lungs: Lungs, size: int, *, soft_masks: bool
+    count: int,
+    seed: int,
+    lungs: Lungs,
+    size: int,
+    *,
+    soft_masks: bool,
+    target: str = "",
 ) -> Dataset:
-    """Make the built-in phantoms of a seed; the other arguments: `load_directory`."""
+    """Make the built-in phantoms of a seed; the other arguments: `load_directory`.
+
+    Raises:
+        InputError: The target is stated to be something else than lungs.
+    """
+    if target not in ("", BOTH_LUNGS):
+        raise InputError(
+            f"--target {target}: the built-in phantoms show lungs: leave it out, or "
+            "name a folder with --data"
+        )
     cases = tuple(
         _downsample(raw, size, 1, soft_masks=soft_masks)
         for raw in make_phantoms(count, seed=seed, lungs=lungs)

@@ -1,5 +1,6 @@
-"""Select the left or the right lung in a mask that shows both."""
+"""The names of lungs, and the left or the right one in a mask that shows both."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import cv2
@@ -9,6 +10,14 @@ from tfgansynth.arrays import MaskArray
 
 Lungs = Literal["both", "left", "right"]
 """The target structures; left and right are those of the patient."""
+
+BOTH_LUNGS = "lungs"
+LUNG_TARGETS: Mapping[str, Lungs] = {
+    BOTH_LUNGS: "both",
+    "left lung": "left",
+    "right lung": "right",
+}
+"""What masks of lungs show by name, and which lungs that is."""
 
 _MIN_REGION_SHARE = 0.05
 """A region smaller than this share of the largest one is a speck, not a lung.

@@ -171,7 +171,8 @@ def assess(
             ),
         )
     with timer.part(EVALUATION):
-        classes, lungs = experiment.data.classes, experiment.config.lungs
+        data, chosen = experiment.data, experiment.config.lungs
+        classes, lungs = data.classes, data.lungs(chosen)
         first, second, third = (class_shapes(each, classes, lungs) for _, each in sets)
         shapes = first, second, third
         record = _record(experiment, fold, source, findings, shapes)

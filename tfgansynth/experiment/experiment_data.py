@@ -160,6 +160,7 @@ def load_experiment_data(
             config.lungs,
             config.data.size,
             soft_masks=config.data.soft_masks,
+            target=config.target,
         )
     else:
         dataset = load_directory(
@@ -167,6 +168,7 @@ def load_experiment_data(
             config.lungs,
             config.data.size,
             soft_masks=config.data.soft_masks,
+            target=config.target,
             allow_duplicates=config.allow_duplicates,
         )
         print(f"DATA: {len(dataset.cases)} cases in {data}")

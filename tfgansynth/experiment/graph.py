@@ -338,10 +338,11 @@ class FoldPlanner:
         number = self._fold.number
         name = f"{files.fold_name(number)}/{folder}"
         config = self._config
+        names = [n for n in _NAMES if n != "lungs" or self._splits.data.is_lungs]
         record: dict[str, Any] = {
             "stage": str(kind),
             "dataset": self._splits.data.record(),
-            **{key: getattr(config, key) for key in _NAMES},
+            **{key: getattr(config, key) for key in names},
             "fold": number,
             "seed": config.seed,
             "duplicates": to_json(self._splits.duplicates),

@@ -24,9 +24,9 @@ from tfgansynth.runtime import storage
 
 _MIXABLE = (
     *("config.gan.", "config.augmentation.", "config.synthesis.", "config.unet."),
-    *("config.evaluation.", "config.allow_duplicates"),
+    *("config.evaluation.", "config.allow_duplicates", "config.paper_figures"),
 )
-"""Settings that bear on some stages and not on others."""
+"""Settings that bear on some stages, or tables, and not on others."""
 
 LOCK, HOLDER = "run.lock", "run.holder"
 """Files of a locked folder: the lock, and a note of the process that holds it."""

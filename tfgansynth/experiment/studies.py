@@ -36,7 +36,10 @@ from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet
 from tfgansynth.runtime import storage
 
-_NOT_TRIED = {"reduced", "lungs", "seed", "allow_duplicates", "data.n_validation"}
+_NOT_TRIED = {
+    *("reduced", "lungs", "target", "paper_figures", "seed", "allow_duplicates"),
+    "data.n_validation",
+}
 """Settings that say what is tried on, not what is tried."""
 
 

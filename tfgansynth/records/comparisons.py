@@ -20,7 +20,6 @@ from tfgansynth.ranges import OPTIONAL
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.regimes import Schedule, SetKind
 from tfgansynth.records.runs import FinishedUNet, Remark
-from tfgansynth.records.tables import target
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,9 +219,9 @@ def context_of(unets: Sequence[FinishedUNet]) -> str:
     config = unets[0].config
     seeds = ", ".join(map(str, dict.fromkeys(unet.seed for unet in unets)))
     folds = ", ".join(map(str, sorted({unet.fold for unet in unets})))
-    size = config.data.size
+    size, dataset = config.data.size, unets[0].dataset
     return (
-        f"{unets[0].dataset.name}, {target(config)}, {size} x {size} px, "
+        f"{dataset.name}, {dataset.target_words(config.lungs)}, {size} x {size} px, "
         f"{'reduced' if config.reduced else 'full'} training set; preset "
         f"{config.preset}; seeds {seeds}; folds {folds}"
     )

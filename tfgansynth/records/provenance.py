@@ -14,7 +14,7 @@ from tfgansynth.config import (
 from tfgansynth.data.copies.duplicates import Crossing
 from tfgansynth.data.dataset import Identity
 from tfgansynth.data.lungs import Lungs
-from tfgansynth.ranges import optional
+from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Attempt, MachineFacts
 from tfgansynth.synthesis.masks import ClassRule
@@ -43,6 +43,7 @@ class NetworkProvenance:
 
     Attributes:
         reduced: Whether its training set is the reduced one.
+        lungs: Which lungs the masks show, where they show lungs.
         duplicates: Duplicates across the split, as allowed.
         training_cases: The real cases that it has learned from, with hashes.
     """
@@ -50,7 +51,7 @@ class NetworkProvenance:
     dataset: Identity
     preset: str
     reduced: bool
-    lungs: Lungs
+    lungs: Lungs | None = dataclasses.field(default=None, metadata=OPTIONAL)
     fold: int
     seed: int
     duplicates: tuple[Crossing, ...]

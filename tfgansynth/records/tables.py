@@ -101,12 +101,15 @@ class TableRow:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TableEntry:
-    """One training set: our row, None while there is none, and the paper's."""
+    """One training set: our row, None while there is none, and the paper's.
+
+    The paper's is None where its figures are not shown.
+    """
 
     training_set: TrainingSet
     status: Status
     ours: TableRow | None
-    paper: PaperRow
+    paper: PaperRow | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +149,9 @@ def make_table(
     unets: Sequence[FinishedUNet],
     remarks: Iterable[Remark] = (),
 ) -> Table:
-    """Put the paper's regimes of one run beside the paper's figures. Paper: IV-C.
+    """Make the table of the paper's regimes of one run. Paper: IV-C.
+
+    The paper's figures stand beside them where `shows_paper` says so.
 
     Args:
         config: The run's.
@@ -161,6 +166,7 @@ def make_table(
     """
     ours = aggregate(unets)
     total = sum(n_test_cases.values())
+    shown = shows_paper(config, dataset)
     for training_set, row in ours.items():
         if not set(row.folds) <= set(n_test_cases) or row.n_cases > total:
             raise ValueError(
@@ -175,7 +181,7 @@ def make_table(
             else "Table I: the full training set"
         ),
         dataset=dataset,
-        target=target(config),
+        target=dataset.target_words(config.lungs),
         image_size=config.data.size,
         reduced=config.reduced,
         preset=config.preset,
@@ -187,12 +193,12 @@ def make_table(
                 training_set=paper.training_set,
                 status=_status(ours.get(paper.training_set), total),
                 ours=ours.get(paper.training_set),
-                paper=paper,
+                paper=paper if shown else None,
             )
             for paper in paper_rows(reduced=config.reduced)
         ),
         remarks=tuple(remarks),
-        notes=_notes(dataset, config.data.size),
+        notes=_notes(dataset, config.data.size)[: 2 if shown else 1],
     )
 
 
@@ -201,9 +207,12 @@ def paper_rows(*, reduced: bool) -> tuple[PaperRow, ...]:
     return PAPER_TABLE_II if reduced else PAPER_TABLE_I
 
 
-def target(config: Config) -> str:
-    """What is segmented, in words."""
-    return "both lungs" if config.lungs == "both" else f"{config.lungs} lung"
+def shows_paper(config: Config, dataset: Identity) -> bool:
+    """Whether the paper's figures stand beside results: on its data, or if asked.
+
+    The phantoms stand in the place of the paper's data.
+    """
+    return dataset.is_paper_data or dataset.is_phantom or config.paper_figures
 
 
 def _status(row: TableRow | None, n_test_cases: int) -> Status:

@@ -1,4 +1,7 @@
-"""The paper's tables, ours beside the paper's, as text, Markdown and CSV."""
+"""The tables of the paper's regimes as text, Markdown and CSV.
+
+The paper's figures are in them where `records.tables.shows_paper` says so.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -14,21 +17,21 @@ _NONE, _PENDING = "-", "..."
 
 
 def table_to_text(table: Table) -> str:
-    """Render a table for a terminal, ours above the paper's in each training set.
+    """Render a table for a terminal, ours above the paper's if that is shown.
 
     The first line warns of phantoms.
     """
     rows: list[list[str]] = []
     for entry in table.rows:
-        paper = entry.paper
-        counts = f"{paper.n_real} + {paper.n_synthetic}"
         rows += [
             [f"{entry.training_set}: {_progress(table, entry)}"],
             ["  ours, mean ± sd", *_cells(entry.ours, mean_sd)],
             ["  ours, median", *_cells(entry.ours, _median)],
             *([f"  {name}, mean ± sd", *cells] for name, cells in _classes(entry.ours)),
-            [f"  paper ({counts})", *_cells(paper, mean_sd)],
         ]
+        if paper := entry.paper:
+            counts = f"{paper.n_real} + {paper.n_synthetic}"
+            rows.append([f"  paper ({counts})", *_cells(paper, mean_sd)])
     headings, *lines = grids.to_text(["", *METRIC_HEADINGS.values()], rows)
     rule = "-" * max(map(len, [headings, *lines]))
     head = [table.warning] if table.warning else []
@@ -37,7 +40,7 @@ def table_to_text(table: Table) -> str:
 
 
 def table_to_markdown(table: Table) -> str:
-    """Render a table as Markdown, each training set of ours above the paper's.
+    """Render a table as Markdown, ours above the paper's if that is shown.
 
     The first line warns of phantoms, in bold.
     """
@@ -47,23 +50,21 @@ def table_to_markdown(table: Table) -> str:
         counts = [span(ours.n_real), span(ours.n_synthetic)] if ours else ["", ""]
         n_cases = f"{ours.n_cases if ours else 0} of {table.n_test_cases}"
         name = entry.training_set
+        cells = *counts, n_cases, *_cells(ours, _mean_sd_median)
         rows += [
-            [f"{name}, ours", *counts, n_cases, *_cells(ours, _mean_sd_median)],
-            *(
-                [f"{name}, {each}", "", "", "", *cells]
-                for each, cells in _classes(ours)
-            ),
-            [
-                f"{name}, paper",
-                *(str(paper.n_real), str(paper.n_synthetic), ""),
-                *_cells(paper, mean_sd),
-            ],
+            [f"{name}, ours" if paper else name, *cells],
+            *([f"{name}, {each}", "", "", "", *own] for each, own in _classes(ours)),
         ]
+        if paper:
+            counts = [str(paper.n_real), str(paper.n_synthetic)]
+            rows.append([f"{name}, paper", *counts, "", *_cells(paper, mean_sd)])
     headings = ["Training data", "Real", "Synthetic", "Cases"]
     text = grids.to_markdown([*headings, *METRIC_HEADINGS.values()], rows)
     head = [f"**{table.warning}**", ""] if table.warning else []
     head += [f"### {table.title}", "", _context(table), ""]
-    legend = "Ours: mean ± sd (median). Paper: mean ± sd."
+    legend = "Mean ± sd (median)."
+    if any(entry.paper for entry in table.rows):
+        legend = "Ours: mean ± sd (median). Paper: mean ± sd."
     notes = "  \n".join([legend, *_notes(table)])
     return "\n".join([*head, text, "", notes]) + "\n"
 
@@ -74,8 +75,8 @@ def table_to_csv(table: Table) -> str:
     What names the table (data set, phantoms, preset, seed) stands in every line, so
     that no line can be taken for something else. Of several classes, there is a line
     of the means and one for each, without the paper's figures. Counts that differ
-    between folds are listed, one per fold: `145 145 144`. What is pending, or the paper
-    does not give, is empty. Floats are written exactly.
+    between folds are listed, one per fold: `145 145 144`. What is pending is empty.
+    Floats are written exactly.
     """
     return grids.to_csv([line for row in table.rows for line in _csv_rows(table, row)])
 
@@ -176,6 +177,8 @@ def _csv_row(table: Table, entry: TableEntry) -> dict[str, object]:
     }
     found = {name: getattr(ours, name) for name in METRIC_HEADINGS} if ours else {}
     record |= _csv_metrics(found)
+    if not paper:
+        return record
     record["paper_n_real"] = paper.n_real
     record["paper_n_synthetic"] = paper.n_synthetic
     for name in METRIC_HEADINGS:

@@ -6,12 +6,12 @@ same size in `CASE.png` whose pixels are consecutive integers from 0, the backgr
 and `dataset.json`, which counts the cases and names channels, labels and file ending.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tfgansynth.arrays import ByteArray, MaskArray
+from tfgansynth.arrays import ByteArray, Labels, MaskArray
 from tfgansynth.runtime import storage
 
 CHANNEL = "image"
@@ -22,21 +22,23 @@ _ENDING = ".png"
 
 
 def write_nnunet(
-    folder: Path, pairs: Mapping[str, tuple[ByteArray, MaskArray]], label: str
+    folder: Path,
+    pairs: Mapping[str, tuple[ByteArray, Labels | MaskArray]],
+    classes: Sequence[str],
 ) -> None:
     """Write `imagesTr/`, `labelsTr/` and `dataset.json`.
 
     Args:
         folder: Named `DatasetXXX_Name`, XXX three digits.
-        pairs: By case: uint8 (S, S) image and bool (S, S) mask.
-        label: What the mask shows.
+        pairs: By case: uint8 (S, S) image, and label map of uint8, or mask of bool.
+        classes: Names of the classes, in the order of their indices from 1.
     """
     for case, (image, mask) in pairs.items():
         storage.write_png(folder / "imagesTr" / f"{case}_0000{_ENDING}", image)
         storage.write_png(folder / "labelsTr" / f"{case}{_ENDING}", mask.view(np.uint8))
     content = {
         "channel_names": {"0": CHANNEL},
-        "labels": labels(label),
+        "labels": labels(classes),
         "numTraining": len(pairs),
         "file_ending": _ENDING,
         "overwrite_image_reader_writer": "NaturalImage2DIO",
@@ -44,6 +46,6 @@ def write_nnunet(
     storage.write_json(folder / "dataset.json", content)
 
 
-def labels(label: str) -> dict[str, int]:
+def labels(classes: Sequence[str]) -> dict[str, int]:
     """What each integer of a label map means, by name."""
-    return {"background": 0, label: 1}
+    return {name: index for index, name in enumerate(["background", *classes])}

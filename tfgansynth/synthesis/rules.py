@@ -3,8 +3,9 @@
 Lungs are cleaned as in the paper: one component a lung, holes filled. Of any other
 target the rule is learned from the masks of the fold's training cases, so that what
 real masks have is not taken from generated ones: as many components as a training mask
-has at most, no component smaller than their smallest, and holes kept where a training
-mask has any. A rule that real masks do not pass unharmed is refused.
+has at most, none smaller than half of their smallest, and holes kept where a training
+mask has any. Where such a rule does not hold for a training mask that it has not been
+learned from, all is kept. A rule that real masks do not pass unharmed is refused.
 """
 
 import dataclasses
@@ -12,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray
 from tfgansynth.config import Config, SynthesisConfig
@@ -32,6 +32,8 @@ _LEAST_DICE = 0.98
 """Mean Dice of real masks with their cleaned selves, below which a rule is refused: no
 generator could make up for it. [choice]"""
 
+_KEEP_ALL = ClassRule(None, fill_holes=False)
+
 Rules = tuple[ClassRule, ...]
 """One for each class."""
 
@@ -43,13 +45,13 @@ def fold_rules(config: Config, fold: FoldCases) -> Rules:
     """
     n_classes = len(fold.data.classes)
     if fold.data.is_lungs:
-        auto = lung_rules(config.lungs, n_classes)
+        auto = lung_rules(fold.data.lungs(config.lungs), n_classes)
     else:
         auto = learn_rules(images_and_labels(fold.training)[1], n_classes)
     return with_settings(auto, config.synthesis)
 
 
-def lung_rules(lungs: Lungs, n_classes: int) -> Rules:
+def lung_rules(lungs: Lungs | None, n_classes: int) -> Rules:
     """Return the paper's rule, where a lung is a component.
 
     Paper: IV-B, "largest component"; both lungs in one class are two.
@@ -60,24 +62,41 @@ def lung_rules(lungs: Lungs, n_classes: int) -> Rules:
 def learn_rules(labels: ByteArray, n_classes: int) -> Rules:
     """Learn the rules by which label maps, uint8 (n, H, W), stay as they are.
 
-    Of a class that none of them shows all is kept.
+    A rule counts only if it holds for masks that it has not been learned from: each
+    mask in turn is cleaned by the rule of the others. Where that harms, and of a class
+    that no mask shows, all is kept.
     """
-    numbers = range(1, n_classes + 1)
-    with_holes: set[int] = set()
-    sizes: dict[int, list[NDArray[np.intp]]] = {number: [] for number in numbers}
-    for each in labels:
-        for number in np.intersect1d(numbers, each):
-            sizes[int(number)].append(components(each == number)[1])
-            if enclosing_class(each, [number]).any():
-                with_holes.add(int(number))
-    return tuple(
-        ClassRule(
-            components=max(map(len, found)) if found else None,
-            least_px=int(min(map(np.min, found))) if found else 1,
-            fill_holes=bool(found) and number not in with_holes,
+    return tuple(_learn_rule(labels, number) for number in range(1, n_classes + 1))
+
+
+def _learn_rule(labels: ByteArray, number: int) -> ClassRule:
+    shown = [each for each in labels if (each == number).any()]
+    sizes = [components(each == number)[1] for each in shown]
+    holes = [bool(enclosing_class(each, [number]).any()) for each in shown]
+
+    def rule(places: Sequence[int]) -> ClassRule:
+        return ClassRule(
+            components=max(len(sizes[place]) for place in places),
+            least_px=max(1, int(min(sizes[place].min() for place in places)) // 2),
+            fill_holes=not any(holes[place] for place in places),
         )
-        for number, found in sizes.items()
-    )
+
+    places = range(len(shown))
+    kept = [
+        _dice_with_itself(each, number, rule([p for p in places if p != place]))
+        for place, each in enumerate(shown)
+        if len(shown) > 1
+    ]
+    harms = not kept or np.mean(kept) < _LEAST_DICE
+    return _KEEP_ALL if harms else rule(places)
+
+
+def _dice_with_itself(labels: ByteArray, number: int, rule: ClassRule) -> float:
+    """Dice of one class of a label map with what a rule leaves of it."""
+    others = [_KEEP_ALL] * max(number, int(labels.max()))
+    rules = [*others[: number - 1], rule, *others[number:]]
+    (cleaned,) = clean_labels(labels[None], rules)
+    return dice(cleaned == number, labels == number)
 
 
 def with_settings(auto: Rules, config: SynthesisConfig) -> Rules:
@@ -104,7 +123,7 @@ def planned_components(config: Config, data: Identity) -> int | None:
     settings = config.synthesis.components, config.synthesis.fill_holes
     if not data.is_lungs or settings != ("auto", "auto"):
         return None
-    return lung_rules(config.lungs, len(data.classes))[0].components
+    return lung_rules(data.lungs(config.lungs), len(data.classes))[0].components
 
 
 def recovery(labels: ByteArray, rules: Rules) -> list[float]:

@@ -1,5 +1,6 @@
 """Handing over made-up sets of a real split; `tests/tools` does it by the script."""
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.prepare.inputs import disc, write_pairs
+from tests.experiment.made_sets import CONFIG, open_experiment, write
 from tests.reporting.made import assessment, comparison
 from tests.synthesis.test_nnunet import verify
 from tfgansynth.errors import InputError
@@ -51,6 +54,30 @@ def test_a_set_is_handed_over_for_nnunet_and_plain(experiment: Experiment) -> No
     assert f"`{storage.hash_file(folder / 'manifest.json')}`" in card
     for learned in experiment.fold(1).training:
         assert f"| {learned.case_id} | `{learned.content_hash}` |" in card
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "shown"),
+    [("", "Target", "target"), ("optic disc", "OpticDisc", "optic disc")],
+)
+def test_another_target_is_named_after_the_data(
+    tmp_path: Path, target: str, name: str, shown: str
+) -> None:
+    masks = [disc(40, 20 + 3 * index, 12) for index in range(12)]
+    data = write_pairs(tmp_path / "data", lambda index: masks[index])
+    config = dataclasses.replace(CONFIG, lungs="both", target=target)
+    experiment = open_experiment(config, data, tmp_path / "out")
+    write(experiment, experiment.run.fold(1) / "synthetic", 6)
+
+    folder, card = exported(experiment)
+
+    content = verify(folder / f"Dataset501_Synthetic{name}")
+    assert content["labels"] == {"background": 0, shown: 1}
+    assert f"and a mask of the {shown}, " in card
+    assert f"| Target | {shown} |" in card
+    for path in folder.rglob("*"):
+        assert "lung" not in path.name.lower()
+        assert path.suffix not in (".md", ".json") or "lung" not in path.read_text()
 
 
 def test_phantoms_are_said_on_screen(

@@ -14,8 +14,11 @@ from typing import Any, Literal
 import numpy as np
 
 from tfgansynth.arrays import FloatArray, Labels
+from tfgansynth.data.dataset import UNNAMED, Layout
 from tfgansynth.data.importers.stored import read_stored
-from tfgansynth.errors import Fault, FileError
+from tfgansynth.data.lungs import BOTH_LUNGS, LUNG_TARGETS, Lungs
+from tfgansynth.errors import Fault, FileError, InputError, name_few, printable
+from tfgansynth.ranges import NAME
 from tfgansynth.runtime.storage import (
     MOST_JSON_BYTES,
     hash_file,
@@ -120,6 +123,50 @@ def altered(
         # Others than these are faults by their names or kinds.
         if not os.path.lexists(root / name):
             yield Fault(root / name, f"is missing, {FILE_NAME} has it; {_AGAIN}")
+
+
+def target_of(root: Path, layout: Layout, lungs: Lungs, stated: str = "") -> str:
+    """Say what the masks of a data set show.
+
+    Args:
+        root: The folder of the data set.
+        layout: Its layout. The masks of JSRT show lungs.
+        lungs: Which lungs are chosen.
+        stated: What is stated; without, as `dataset.json` says, else `target`.
+
+    Raises:
+        InputError: Lungs are chosen in masks of something else, lungs are stated to be
+            something else, or `dataset.json` has no possible name.
+    """
+    if layout == "jsrt":
+        if stated not in ("", BOTH_LUNGS):
+            raise InputError(
+                f"--target {stated}: {printable(str(root))} has the lung masks of "
+                "JSRT/SCR: leave it out"
+            )
+        return BOTH_LUNGS
+    described = read_description(root)
+    target = stated or (described.target if described else UNNAMED)
+    if target not in NAME:
+        raise FileError(
+            root / FILE_NAME,
+            f"has the target {printable(target)}, expected {NAME}: name it with "
+            "--target NAME",
+        )
+    classes = {*described.classes} if described else {target}
+    if not stated and target == UNNAMED and LUNG_TARGETS.keys() >= classes:
+        target = BOTH_LUNGS
+    if lungs != "both" and described and len(described.classes) > 1:
+        raise InputError(
+            f"--lungs {lungs}: {printable(str(root))} has several classes "
+            f"({name_few(described.classes)}): leave it out"
+        )
+    if lungs != "both" and target != BOTH_LUNGS:
+        raise InputError(
+            f"--lungs {lungs}: the masks of {printable(str(root))} show another target "
+            f"({target}): leave it out, or add --target {BOTH_LUNGS}"
+        )
+    return target
 
 
 def _description(content: Mapping[str, Any]) -> Description:

@@ -23,7 +23,7 @@ MASKS = "masks"
 def scan(root: Path) -> Scan:
     """Pair images with masks of the same stem.
 
-    The extensions may differ. Hidden files are ignored. A mask shows both lungs.
+    The extensions may differ. Hidden files are ignored. A mask shows all of the target.
 
     Args:
         root: A folder with `images/` and `masks/`.

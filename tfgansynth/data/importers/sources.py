@@ -94,7 +94,10 @@ def read_labels(source: Source, lungs: Lungs, described: Description | None) -> 
     """
     if described is None:
         return read_lungs(source, lungs)
-    return Mask(read_indices(source.mask_path, len(described.classes)))
+    labels = read_indices(source.mask_path, len(described.classes))
+    # A choice between lungs is for one class only: see `target_of`.
+    chosen = labels if lungs == "both" else select_lungs(labels > 0, lungs)
+    return Mask(chosen)
 
 
 def read_lungs(source: Source, lungs: Lungs) -> Mask:

@@ -3,14 +3,16 @@
 import dataclasses
 from typing import Literal
 
+from tfgansynth.ranges import Name
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
     """Choices for what is ambiguous; without them, it is refused."""
 
-    target: str | None = None
-    """What the masks show, in a word or two: "lungs", "nuclei". Default: the name of
-    the only class, else "target"."""
+    target: Name | None = None
+    """What the masks show, in a word or two: "lungs", "optic disc". Default: the name
+    of the only class, else "target"."""
     classes: tuple[str, ...] = ()
     """Classes of the masks, NAME=VALUE. VALUE is a grey value, the index of a palette,
     a color #RRGGBB, or, with one mask a class, the name of its folder or suffix.

@@ -1,12 +1,14 @@
 """The first pass over the files of a data set: everything is decided here."""
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from tfgansynth.data.lungs import BOTH_LUNGS, LUNG_TARGETS
 from tfgansynth.data.prepare.files.layouts import Found
 from tfgansynth.data.prepare.files.reading import Content, read
 from tfgansynth.data.prepare.intensities import Range, Scale, measure, one_scale
@@ -14,6 +16,7 @@ from tfgansynth.data.prepare.masks import Rule, area_lines, understand
 from tfgansynth.data.prepare.options import Options
 from tfgansynth.data.prepare.values import Survey, survey
 from tfgansynth.errors import InputError, name_few
+from tfgansynth.ranges import NAME
 
 Say = Callable[[str], None]
 """Takes a line for people."""
@@ -134,7 +137,7 @@ def make_plan(root: Path, found: Found, options: Options, note: Say) -> Plan:
         scale=scale,
         classes=classes,
         tags={tag: classes.index(name) + 1 for tag, name in tags.items()},
-        target=target or (classes[0] if len(classes) == 1 else _UNNAMED),
+        target=target or _name_of(classes),
         left_out=left_out,
         negatives=negatives,
     )
@@ -207,6 +210,14 @@ def _empty_cases(
 
 def _default_target(found: Found) -> str:
     return "lungs" if found.is_jsrt else ""
+
+
+def _name_of(classes: Sequence[str]) -> str:
+    """Name what the masks show by the classes, if these have one name."""
+    if LUNG_TARGETS.keys() >= {*classes}:
+        return classes[0] if len(classes) == 1 else BOTH_LUNGS
+    name = " ".join(re.findall("[A-Za-z0-9]+", classes[0]))
+    return name if len(classes) == 1 and name and name in NAME else _UNNAMED
 
 
 def _tags(found: Found, options: Options) -> dict[str, str]:

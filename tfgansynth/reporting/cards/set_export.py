@@ -20,7 +20,6 @@ from tfgansynth.synthesis.sampling import MANIFEST, pair_name
 
 _FIRST_ID = 500
 """nnU-Net's own data sets, and those it comes with, have lower numbers."""
-_LABELS = {"both": "lungs", "left": "left lung", "right": "right lung"}
 
 
 def export_set(
@@ -55,8 +54,14 @@ def export_set(
             f"{source}: is a control, made of the training cases themselves, and is "
             "not handed on"
         )
-    name = f"Dataset{_FIRST_ID + fold.number:03d}_SyntheticLungs"
-    label = _LABELS[experiment.config.lungs]
+    data, lungs = experiment.data, experiment.config.lungs
+    words = data.target.replace("-", " ").split()
+    title = "".join(word[0].upper() + word[1:] for word in words)
+    name = f"Dataset{_FIRST_ID + fold.number:03d}_Synthetic{title}"
+    classes = data.classes
+    if len(classes) == 1:
+        # "lungs" rather than "both lungs", as people look for it.
+        classes = (data.target if lungs == "both" else data.target_words(lungs),)
     card = data_card(
         manifest,
         findings_of_set(experiment.run.root, source, manifest),
@@ -64,13 +69,13 @@ def export_set(
         n_pairs=len(images),
         size=images.shape[1],
         nnunet=name,
-        labels=labels(label),
+        labels=labels(classes),
     )
     cases = [pair_name(index) for index in range(len(images))]
     planes = zip(images.astype(np.uint8), masks, strict=True)
     with storage.whole_folder(target) as partial:
         _copy_plain(source, partial, cases)
-        write_nnunet(partial / name, dict(zip(cases, planes, strict=True)), label)
+        write_nnunet(partial / name, dict(zip(cases, planes, strict=True)), classes)
         storage.write_text(partial / "README.md", card)
     if experiment.data.is_phantom:
         print(PHANTOM_WARNING)

@@ -10,7 +10,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
 from tfgansynth.records.files import REPORT
 from tfgansynth.records.runs import RunRecord, Timings, remark_lines
-from tfgansynth.records.tables import target
 from tfgansynth.reporting.grids import counted, span
 from tfgansynth.reporting.html.figures import agreement, learning_curve, nearest
 from tfgansynth.reporting.html.results import mean_sd, shown_predictions, shown_tables
@@ -71,7 +70,7 @@ def render(study: Study) -> str:
         study=study,
         comparison=comparison,
         config=config,
-        target=target(config),
+        target=comparison.dataset.target_words(config.lungs),
         seeds=seeds,
         remarks=remark_lines(comparison.remarks, n_seeds=len(comparison.seeds)),
         tables=shown_tables(study),
@@ -85,10 +84,19 @@ def render(study: Study) -> str:
         shown=shown_predictions(study),
         gan_curves=gan_curves(study.folds),
         unet_curves=unet_curves(study),
-        settings=list(_flat({**dataclasses.asdict(config), "seed": seeds}, "")),
+        settings=list(_flat(_settings(study, seeds), "")),
         named=named,
         timings=[_timings(name, run.timings) for name, run in named],
     )
+
+
+def _settings(study: Study, seeds: str) -> dict[str, Any]:
+    """All settings; the target as the data say, lungs only where it is lungs."""
+    dataset = study.comparison.dataset
+    settings = dataclasses.asdict(study.runs[0].config)
+    if not dataset.is_lungs:
+        del settings["lungs"]
+    return {**settings, "seed": seeds, "target": dataset.target}
 
 
 def _formats(run: RunRecord, machine: int) -> str:

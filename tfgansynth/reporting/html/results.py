@@ -8,7 +8,7 @@ from markupsafe import Markup
 from tfgansynth.evaluation.tables import Summary
 from tfgansynth.evaluation.verdicts import PRIMARY, PairComparison
 from tfgansynth.records.comparisons import RegimeRow, RegimeTable
-from tfgansynth.records.tables import PaperRow, paper_rows
+from tfgansynth.records.tables import PaperRow, paper_rows, shows_paper
 from tfgansynth.reporting.html.conclusions import Conclusion, Question, conclusions
 from tfgansynth.reporting.html.figures import Style, boxes, forest, regime_style
 from tfgansynth.reporting.html.study import Study, TestedUNet
@@ -76,7 +76,6 @@ def _table(study: Study, table: RegimeTable, slug: str) -> ShownTable:
         for metric in _SHOWN
         if comparisons
     ]
-    reduced = study.runs[0].config.reduced
     drawn: dict[Question, list[tuple[Conclusion, Markup]]] = {q: [] for q in Question}
     for number, each in enumerate(conclusions(table, study.comparison)):
         name = f"{slug}-answer{number}"
@@ -84,7 +83,7 @@ def _table(study: Study, table: RegimeTable, slug: str) -> ShownTable:
         drawn[each.question].append((each, plot))
     return ShownTable(
         title=table.title,
-        rows=tuple((row, _paper_row(row, reduced=reduced)) for row in table.rows),
+        rows=tuple((row, _paper_row(study, row)) for row in table.rows),
         set=tuple(drawn[Question.SET]),
         generator=tuple(drawn[Question.GENERATOR]),
         comparisons=comparisons,
@@ -97,10 +96,13 @@ def _table(study: Study, table: RegimeTable, slug: str) -> ShownTable:
     )
 
 
-def _paper_row(row: RegimeRow, *, reduced: bool) -> PaperRow | None:
+def _paper_row(study: Study, row: RegimeRow) -> PaperRow | None:
+    config = study.runs[0].config
     if row.schedule != "paper" or row.set != "plain":
         return None
-    printed = {each.training_set: each for each in paper_rows(reduced=reduced)}
+    if not shows_paper(config, study.comparison.dataset):
+        return None
+    printed = {each.training_set: each for each in paper_rows(reduced=config.reduced)}
     return printed[row.training_set]
 
 

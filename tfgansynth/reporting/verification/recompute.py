@@ -22,14 +22,14 @@ from tfgansynth.assessment.memorization import Audit, PartAudit
 from tfgansynth.assessment.quality import Values, agreement, class_shapes
 from tfgansynth.config import Config
 from tfgansynth.data.copies.distances import PARTS, Pairs
-from tfgansynth.data.dataset import LUNGS
+from tfgansynth.data.dataset import Identity
 from tfgansynth.data.similarity import count_alike, perceptual_hash
 from tfgansynth.evaluation import predictions
 from tfgansynth.evaluation.case_rows import cases_to_csv
 from tfgansynth.evaluation.learning import constant_dice
 from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.records import assessments, converter, files, regimes
-from tfgansynth.records.converter import to_json
+from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.provenance import SetManifest, UNetProvenance
 from tfgansynth.records.reading import (
     gan_remarks,
@@ -239,8 +239,9 @@ def _rules(manifest: SetManifest, stage: PlannedStage, config: Config) -> Rules:
     """
     if "mask_components" in stage.record:
         return ()
-    auto = lung_rules(config.lungs, len(manifest.dataset.classes))
-    if not manifest.dataset.is_lungs and len(manifest.mask_rules) == len(auto):
+    data = manifest.dataset
+    auto = lung_rules(data.lungs(config.lungs), len(data.classes))
+    if not data.is_lungs and len(manifest.mask_rules) == len(auto):
         auto = manifest.mask_rules
     return with_settings(auto, config.synthesis)
 
@@ -288,9 +289,9 @@ def reassess(
     segmented = predictions.unpack_labels(
         arrays["segmented_synthetic"], arrays["shape_synthetic"]
     )
-    classes = stage.record["dataset"].get("classes", LUNGS)
-    agreed = agreement(masks, segmented, len(classes))
-    drawn = class_shapes(masks, classes, run.config.lungs)
+    data = from_json(Identity, stage.record["dataset"], path)
+    agreed = agreement(masks, segmented, len(data.classes))
+    drawn = class_shapes(masks, data.classes, data.lungs(run.config.lungs))
     learned, held_out = (
         dict(zip(drawn, arrays[f"shapes_{name}"].T, strict=True))
         for name in ("training", "held_out")

@@ -63,8 +63,8 @@ _NO_TENSOR = "no tensor"
 def plan_again(run: RunRecord) -> Stages:
     """Plan all stages that a run may have.
 
-    Only the data set's name, and which duplicates were allowed, are taken from one of
-    them: they must be the same in all.
+    Only the names of the data set and its target, and which duplicates were allowed,
+    are taken from one of them: they must be the same in all.
 
     Raises:
         InputError: A record of provenance was altered.
