@@ -1,10 +1,12 @@
 import errno
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tfgansynth.cli.failures import FAILED, INTERRUPTED, WRONG_USE, explain
 from tfgansynth.errors import InputError, RunError, name_few
+from tfgansynth.runtime.storage import named
 
 AGAIN = "what was done is saved; the same command continues from there"
 
@@ -117,3 +119,16 @@ def test_the_first_names_stand_for_many() -> None:
     assert name_few(["a", "b", "c"]) == "a, b, c"
     assert name_few(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
     assert name_few(["a", "b"], "; ", most=1) == "a and 1 more"
+
+
+def test_the_file_is_named_by_whatever_knows_it(tmp_path: Path) -> None:
+    """Writing fails without a name, and closing the file fails with one."""
+    path = tmp_path / "cases.json"
+    with pytest.raises(OSError, match="large") as caught, named(path):
+        try:
+            raise OSError(errno.EFBIG, "File too large")
+        finally:
+            raise OSError(errno.EFBIG, "File too large")
+
+    explained = explain(caught.value, resumes=False)
+    assert explained == (FAILED, f"error: {path}: the disk is full: free some space")

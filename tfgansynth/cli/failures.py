@@ -35,10 +35,15 @@ def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:
         return INTERRUPTED, f"interrupted: {again}" if resumes else "interrupted"
     hint = f": {again}" if resumes else ""
     # What closes a file behind a full disk fails too: the first failure is told.
-    while fault.__context__ and _is_full(fault.__context__):
+    # Often only the last one has the name of the file.
+    place = ""
+    while True:
+        place = _place(fault) or place
+        if fault.__context__ is None or not _is_full(fault.__context__):
+            break
         fault = fault.__context__
     if _is_full(fault):
-        return FAILED, f"error: {_place(fault)}the disk is full: free some space{hint}"
+        return FAILED, f"error: {place}the disk is full: free some space{hint}"
     if _is_out_of_memory(fault):
         return FAILED, f"error: out of memory: use a smaller batch{hint}"
     if isinstance(fault, BrokenPipeError):
