@@ -124,11 +124,15 @@ def test_the_first_names_stand_for_many() -> None:
 def test_the_file_is_named_by_whatever_knows_it(tmp_path: Path) -> None:
     """Writing fails without a name, and closing the file fails with one."""
     path = tmp_path / "cases.json"
-    with pytest.raises(OSError, match="large") as caught, named(path):
-        try:
-            raise OSError(errno.EFBIG, "File too large")
-        finally:
-            raise OSError(errno.EFBIG, "File too large")
 
+    def fill() -> None:
+        with named(path):
+            try:
+                raise OSError(errno.EFBIG, "File too large")
+            finally:
+                raise OSError(errno.EFBIG, "File too large")
+
+    with pytest.raises(OSError, match="large") as caught:
+        fill()
     explained = explain(caught.value, resumes=False)
     assert explained == (FAILED, f"error: {path}: the disk is full: free some space")
