@@ -20,7 +20,7 @@ RNG = np.random.default_rng(0)
 PAIRS = {
     f"case-{n}": (
         RNG.integers(0, 256, (16, 16), np.uint8),
-        RNG.random((16, 16)) < 0.5,
+        RNG.integers(0, 2, (16, 16), np.uint8),
     )
     for n in range(3)
 }
@@ -45,16 +45,16 @@ def verify(folder: Path) -> dict[str, Any]:
     labels = {path.name for path in (folder / "labelsTr").iterdir()}
     cases = {re.sub(rf"_\d{{4}}{re.escape(ending)}$", "", name) for name in images}
     assert len(cases) == content["numTraining"]
-    assert images == {f"{c}_{n:04d}{ending}" for c in cases for n in range(channels)}
+    assert images == {f"{case}_0000{ending}" for case in cases}
     assert labels == {f"{case}{ending}" for case in cases}
     for case in cases:
         label = imread(folder / "labelsTr" / f"{case}{ending}")
         assert label.ndim == 2
         assert set(np.unique(label)) <= set(values)
-        for n in range(channels):
-            image = imread(folder / "imagesTr" / f"{case}_{n:04d}{ending}")
-            assert image.shape == label.shape
-            assert image.dtype == label.dtype == np.uint8
+        # The reader of natural images makes a channel of each color.
+        image = imread(folder / "imagesTr" / f"{case}_0000{ending}")
+        assert image.shape == (*label.shape, *([channels] if channels > 1 else []))
+        assert image.dtype == label.dtype == np.uint8
     return content
 
 
@@ -106,3 +106,23 @@ def test_the_check_finds_what_is_wrong(written: Path, damage: Any) -> None:
 
     with pytest.raises(AssertionError):
         verify(written)
+
+
+def test_classes_and_colors_have_names(tmp_path: Path) -> None:
+    folder = tmp_path / "Dataset501_SyntheticNerves"
+    pairs = {
+        f"case-{n}": (
+            RNG.integers(0, 256, (16, 16, 3), np.uint8),
+            RNG.integers(0, 3, (16, 16), np.uint8),
+        )
+        for n in range(3)
+    }
+    write_nnunet(folder, pairs, ["nerve", "vessel"])
+    content = verify(folder)
+    assert content["labels"] == {"background": 0, "nerve": 1, "vessel": 2}
+    assert content["channel_names"] == {"0": "red", "1": "green", "2": "blue"}
+    for case, (image, labels) in pairs.items():
+        stored = imread(folder / "imagesTr" / f"{case}_0000.png")
+        np.testing.assert_array_equal(stored, image)
+        stored = imread(folder / "labelsTr" / f"{case}.png")
+        np.testing.assert_array_equal(stored, labels)

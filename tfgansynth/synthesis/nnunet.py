@@ -9,35 +9,35 @@ and `dataset.json`, which counts the cases and names channels, labels and file e
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from tfgansynth.arrays import ByteArray, Labels, MaskArray
+from tfgansynth.arrays import ByteArray, Labels
 from tfgansynth.runtime import storage
 
-CHANNEL = "image"
-"""Of any name but those for which nnU-Net has another rule, it normalizes a channel by
-each image's own mean and deviation."""
+CHANNELS = {1: ("image",), 3: ("red", "green", "blue")}
+"""Names by number, all of one file. Of any name but those for which nnU-Net has another
+rule, it normalizes a channel by each image's own mean and deviation."""
 
 _ENDING = ".png"
 
 
 def write_nnunet(
     folder: Path,
-    pairs: Mapping[str, tuple[ByteArray, Labels | MaskArray]],
+    pairs: Mapping[str, tuple[ByteArray, Labels]],
     classes: Sequence[str],
 ) -> None:
     """Write `imagesTr/`, `labelsTr/` and `dataset.json`.
 
     Args:
         folder: Named `DatasetXXX_Name`, XXX three digits.
-        pairs: By case: uint8 (S, S) image, and label map of uint8, or mask of bool.
+        pairs: By case: uint8 (S, S) or (S, S, 3) image, and label map of uint8.
         classes: Names of the classes, in the order of their indices from 1.
     """
     for case, (image, mask) in pairs.items():
         storage.write_png(folder / "imagesTr" / f"{case}_0000{_ENDING}", image)
-        storage.write_png(folder / "labelsTr" / f"{case}{_ENDING}", mask.view(np.uint8))
+        storage.write_png(folder / "labelsTr" / f"{case}{_ENDING}", mask)
+    image, _ = next(iter(pairs.values()))
+    channels = 3 if image.ndim == 3 else 1
     content = {
-        "channel_names": {"0": CHANNEL},
+        "channel_names": {str(i): name for i, name in enumerate(CHANNELS[channels])},
         "labels": labels(classes),
         "numTraining": len(pairs),
         "file_ending": _ENDING,
