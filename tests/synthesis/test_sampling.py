@@ -270,9 +270,9 @@ def test_masks_that_stay_grey_name_the_threshold_and_the_area() -> None:
     with pytest.raises(EmptyMasksError) as empty:
         draw_set(source, CONFIG, z_dim=Z_DIM, z_seed=0, rules=RULE, real_area=0.02)
     assert str(empty.value) == (
-        "empty masks: 20 of 20 generated masks have nothing at "
-        "--synthesis.mask-threshold 150: their largest value is 97, and 0.00% of their "
-        "pixels reach the threshold, while the target covers 2.00% of the training "
+        "empty masks: nothing is left of 20 of 20 generated masks at "
+        "--synthesis.mask-threshold 150 and after cleaning: their largest value is 97, "
+        "and 0.00% of their pixels reach the threshold, while the target covers 2.00% of the training "
         "masks: lower the threshold, or train the GAN longer; at 97 they would cover "
         "as much"
     )
@@ -286,7 +286,7 @@ def test_masks_that_stay_grey_name_the_threshold_and_the_area() -> None:
 
 def test_most_masks_are_empty_before_the_images_are_called_alike() -> None:
     script = [1, *[-2] * 10, 1, 1, 1, 1, 1, 1, 1, 1, 1]
-    with pytest.raises(EmptyMasksError, match="10 of 20 generated masks have nothing"):
+    with pytest.raises(EmptyMasksError, match="nothing is left of 10 of 20 generated"):
         draw(Scripted(script))
     script[1] = 1
     with pytest.raises(ModeCollapseError, match="10 almost identical, 9 with an empty"):
@@ -326,7 +326,7 @@ def test_pairs_without_target_are_kept_where_training_cases_have_none(
 
 
 def test_set_without_any_target_is_refused_even_with_negatives() -> None:
-    with pytest.raises(EmptyMasksError, match="5 of 5 generated masks have nothing"):
+    with pytest.raises(EmptyMasksError, match="nothing is left of 5 of 5 generated"):
         draw_set(
             Scripted([-number for number in range(1, 21)]),
             CONFIG,

@@ -224,8 +224,9 @@ def _empty_masks(
     # Share of the pixels at each value or above.
     shares = levels[::-1].cumsum()[::-1] / levels.sum()
     found = (
-        f"empty masks: {n_empty} of {n_drawn} generated masks have nothing at "
-        f"--synthesis.mask-threshold {threshold}: their largest value is "
+        f"empty masks: nothing is left of {n_empty} of {n_drawn} generated masks at "
+        f"--synthesis.mask-threshold {threshold} and after cleaning: their largest "
+        "value is "
         f"{np.flatnonzero(levels)[-1]}, and {shares[threshold]:.2%} of their pixels "
         "reach the threshold"
     )
