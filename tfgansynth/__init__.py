@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tfgansynth.evaluation.comparisons import compare
     from tfgansynth.gan.dcgan import DCGAN
     from tfgansynth.pictures import pairs_sheet
-    from tfgansynth.presets import PRESETS
+    from tfgansynth.presets import PRESETS, at_size
     from tfgansynth.reporting.html.page import write_report
     from tfgansynth.segmentation.callbacks import StopOnRisingAverage
     from tfgansynth.segmentation.unet import build_unet, predict_masks
@@ -55,6 +55,7 @@ __all__ = [
     "Config",
     "StopOnRisingAverage",
     "__version__",
+    "at_size",
     "build_unet",
     "compare",
     "draw_set",
@@ -74,6 +75,7 @@ _MODULES = {
     "PRESETS": "presets",
     "Config": "config",
     "StopOnRisingAverage": "segmentation.callbacks",
+    "at_size": "presets",
     "build_unet": "segmentation.unet",
     "compare": "evaluation.comparisons",
     "draw_set": "api",

@@ -36,7 +36,8 @@ class DataConfig:
     """Cases and their split."""
 
     size: ranges.Side = 128
-    """Side of the square images in pixels, after downsampling. [paper IV-A]"""
+    """Side of the square images in pixels, after downsampling. Settings in pixels and
+    the levels of the networks follow it, unless they are given. [paper IV-A]"""
     soft_masks: bool = False
     """Give the GAN masks that are grey where a pixel is partly covered, instead of
     binary ones. Off in the paper's text and, for its masks of 1024 pixels, in

@@ -12,6 +12,9 @@ from tfgansynth.errors import InputError, name_few
 from tfgansynth.ranges import range_of
 
 _Settings = TypeVar("_Settings")
+_PROGRAM_MIB = 740
+"""Memory of a process that has imported TensorFlow and taken a tiny step; of a whole
+tiny run it was 780 to 840."""
 _MOST_GIB = 64
 """Memory that one thing may need by a low estimate, which is 1 for the paper's step: a
 refusal by the machine would come after hours."""
@@ -74,13 +77,35 @@ def _kernels(maps: Sequence[int], side: int) -> int:
     return side**2 * sum(a * b for a, b in itertools.pairwise(maps))
 
 
-def _largest(config: Config) -> Iterator[tuple[str, int, str]]:
-    """Yield what takes much memory, its least count of numbers, and its options.
+def expected_mib(config: Config, n_cases: int) -> dict[str, float]:
+    """Expect the memory of a process that trains or samples a network, from shapes.
 
-    A network in training has weights, their gradients and Adam's two moments, and the
-    maps of a mini-batch.
+    The factors fit a step and a sampled batch in float32 on CPUs, of `smoke` at 64 to
+    512 px and `fast` at 64 to 256 px, within 11 %: 0.7 to 4.0 GiB. In bfloat16 it is
+    less.
+
+    Returns:
+        MiB for `gan`, `synthetic set` and `unet`.
     """
     gan, unet, pixels = config.gan, config.unet, config.data.size**2
+    g_weights, d_weights, g_maps, d_maps = _gan_numbers(config)
+    step = 5 * (g_weights + d_weights) + 3 * gan.batch * (g_maps + 2 * d_maps)
+    networks = {
+        "gan": step,
+        "synthetic set": 2 * config.synthesis.batch * g_maps,
+        "unet": 5 * _unet_weights(config) + 14 * unet.batch * unet.maps * pixels,
+    }
+    # Images and masks, and the arrays that are made of them.
+    data = 4 * n_cases * pixels
+    return {
+        name: _PROGRAM_MIB + (numbers + data) / 2**18
+        for name, numbers in networks.items()
+    }
+
+
+def _gan_numbers(config: Config) -> tuple[int, int, int, int]:
+    """Weights of generator and discriminator, and numbers in their maps of a pair."""
+    gan, pixels = config.gan, config.data.size**2
     coarse_to_fine = [2, *reversed(gan.generator_maps)]
     generator = sum(maps * pixels >> 2 * n for n, maps in enumerate(coarse_to_fine))
     last = 2 * gan.discriminator_maps[-1] * pixels >> 2 * len(gan.discriminator_maps)
@@ -88,10 +113,27 @@ def _largest(config: Config) -> Iterator[tuple[str, int, str]]:
     maps = sum(
         maps * pixels >> 2 * n for n, maps in enumerate(gan.discriminator_maps, 1)
     )
+    return generator_weights(gan, config.data.size), weights, generator, maps
+
+
+def _unet_weights(config: Config) -> int:
+    """Two convolutions on each level, down and up; one up takes joined maps."""
+    unet = config.unet
+    return (5 * unet.depth + 1) * (unet.kernel_size * unet.maps) ** 2
+
+
+def _largest(config: Config) -> Iterator[tuple[str, int, str]]:
+    """Yield what takes much memory, its least count of numbers, and its options.
+
+    A network in training has weights, their gradients and Adam's two moments, and the
+    maps of a mini-batch.
+    """
+    gan, unet, pixels = config.gan, config.unet, config.data.size**2
+    g_weights, weights, generator, maps = _gan_numbers(config)
     shared = "gan.kernel-size gan.batch data.size"
     yield (
         "a training step of the generator",
-        4 * generator_weights(gan, config.data.size) + gan.batch * generator,
+        4 * g_weights + gan.batch * generator,
         f"gan.z-dim gan.generator-maps {shared}",
     )
     yield (
@@ -102,9 +144,7 @@ def _largest(config: Config) -> Iterator[tuple[str, int, str]]:
     )
     yield (
         "a training step of a U-Net",
-        # Two convolutions on each level, down and up; one up takes joined maps.
-        4 * (5 * unet.depth + 1) * (unet.kernel_size * unet.maps) ** 2
-        + 2 * unet.batch * unet.maps * pixels,
+        4 * _unet_weights(config) + 2 * unet.batch * unet.maps * pixels,
         "unet.maps unet.kernel-size unet.batch data.size",
     )
     yield (

@@ -1,6 +1,7 @@
 """The presets: complete configurations by name."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 from tfgansynth.config import Config
@@ -116,3 +117,45 @@ TensorFlow 1's bilinear method without smoothing, which takes every eighth pixel
 a shuffle buffer, so that a batch of 128 has about 87 different cases; here every case
 is served once before any comes again. There sixteen threads load images and masks, and
 now and then combine those of two cases; here no pair is mixed up."""
+
+
+def at_size(config: Config, size: int) -> Config:
+    """Scale a configuration to images of another side in pixels.
+
+    Settings in pixels are scaled with the side. Generator and discriminator keep the
+    side of their coarsest maps. Per halving of the side they lose their finest level;
+    per doubling they get a finer one of half the maps, so that a step takes twice the
+    memory, not four times. Per doubling the U-Net has one level more, so that its
+    coarsest maps show as much of the image. Per halving it keeps its levels.
+    """
+    if size == config.data.size:
+        return config
+    factor = size / config.data.size
+    doublings = math.frexp(factor)[1] - 1
+    gan, strength = config.gan, config.augmentation
+    coarse_last = _levels(gan.generator_maps[::-1], doublings)
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, size=size),
+        augmentation=dataclasses.replace(
+            strength, stddev=strength.stddev * factor, shift=strength.shift * factor
+        ),
+        gan=dataclasses.replace(
+            gan,
+            generator_maps=coarse_last[::-1],
+            discriminator_maps=_levels(gan.discriminator_maps, doublings),
+            augment_shift=round(gan.augment_shift * factor),
+            augment_cutout=round(gan.augment_cutout * factor),
+        ),
+        unet=dataclasses.replace(
+            config.unet, depth=config.unet.depth + max(0, doublings)
+        ),
+    )
+
+
+def _levels(maps: tuple[int, ...], doublings: int) -> tuple[int, ...]:
+    """Add or drop levels at the fine end, where maps begin; one is left at least."""
+    kept = maps[min(max(0, -doublings), len(maps) - 1) :]
+    for _ in range(doublings):
+        kept = (max(1, kept[0] // 2), *kept)
+    return kept

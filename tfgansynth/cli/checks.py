@@ -8,6 +8,7 @@ import tyro
 from tfgansynth import ranges
 from tfgansynth.cli.command import Options, require_there
 from tfgansynth.cli.failures import DONE, WRONG_USE
+from tfgansynth.config import Config
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.prepare.options import Options as Choices
 from tfgansynth.errors import InputError
@@ -53,6 +54,8 @@ class CheckData:
     """Which lungs of the patient, where the target is lungs."""
     target: ranges.Name = ""
     """What the masks show, in a word or two. Default: as dataset.json says."""
+    size: ranges.Side = Config().data.size
+    """The --data.size of later commands: what it does to masks is told."""
     allow_duplicates: bool = False
     """Note images that are there twice, altered or not, instead of calling them
     faults."""
@@ -66,6 +69,7 @@ def check_data(options: CheckData) -> int:
         options.data,
         options.lungs,
         target=options.target,
+        size=options.size,
         allow_duplicates=options.allow_duplicates,
     )
     print(report.text())

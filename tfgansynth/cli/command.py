@@ -20,7 +20,7 @@ from tfgansynth.cli.help_texts import describe_fields
 from tfgansynth.config import Config
 from tfgansynth.config_checks import check, check_ranges
 from tfgansynth.errors import InputError
-from tfgansynth.presets import PRESETS
+from tfgansynth.presets import PRESETS, at_size
 from tfgansynth.runtime import signals
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Loaded:
             InputError: A run folder belongs to other data, or another process works
                 in it.
         """
-        from tfgansynth.cli.dry_run import describe, is_sealed
+        from tfgansynth.cli.dry_run import describe, expectation, is_sealed
 
         lines = (each.experiment.split_lines() for each in study.parts)
         for line in dict.fromkeys(itertools.chain(*lines)):
@@ -186,14 +186,17 @@ class Loaded:
         from tfgansynth.runtime.devices import import_tensorflow_quietly
 
         opened = study.open()
-        with self.timer.part("libraries"):
-            import_tensorflow_quietly()
-        # A command that has nothing to do would only lengthen the record.
-        if any(
+        is_open = any(
             not is_sealed(part.experiment.run.root, stage)
             for part in opened.parts
             for stage in part.plan.stages
-        ):
+        )
+        if is_open:
+            print(f"EXPECTED {expectation(opened, self.options.out)}")
+        with self.timer.part("libraries"):
+            import_tensorflow_quietly()
+        # A command that has nothing to do would only lengthen the record.
+        if is_open:
             seconds = self.timer.timings("start")
             opened.parts[0].experiment.run.add_seconds(seconds)
         return opened
@@ -294,15 +297,29 @@ def _defaults(options_type: type[OptionsType], arguments: Sequence[str]) -> Any:
 
 
 def _preset(arguments: Sequence[str]) -> Config:
-    name: str = Config().preset
-    for index, argument in enumerate(arguments):
-        if argument == "--preset" and index + 1 < len(arguments):
-            name = arguments[index + 1]
-        elif argument.startswith("--preset="):
-            name = argument.removeprefix("--preset=")
+    """The named preset at the named size: what is given besides replaces its values."""
+    name = _given("--preset", arguments) or Config().preset
     if name not in PRESETS:
         raise InputError(f"--preset {name}: expected one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+    try:
+        size = int(_given("--data.size", arguments))
+    except ValueError:
+        # Not given, or the parser says that it is no number.
+        return PRESETS[name]
+    # The ranges name a size that is none.
+    possible = 0 < size <= ranges.MOST_SIDE_PX
+    return at_size(PRESETS[name], size) if possible else PRESETS[name]
+
+
+def _given(option: str, arguments: Sequence[str]) -> str:
+    """The last value of an option; empty where it is not given."""
+    found = ""
+    for argument, value in itertools.pairwise([*arguments, ""]):
+        if argument == option:
+            found = value
+        elif argument.startswith(f"{option}="):
+            found = argument.partition("=")[2]
+    return found
 
 
 def _one_line(box: str) -> str:

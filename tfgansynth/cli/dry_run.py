@@ -1,7 +1,8 @@
 """What a command would do: its stages, which are done, time and memory expected here.
 
 Expectations rest on stages of the same settings that runs below --out have recorded on
-this kind of processor. Where there are none, the dry run says "unknown".
+this kind of processor. Where there are none, the time is "unknown", and the memory is
+that of the networks' shapes.
 """
 
 import json
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tfgansynth.config_checks import expected_mib
 from tfgansynth.errors import InputError
 from tfgansynth.experiment import superseded
 from tfgansynth.experiment.experiment_data import Part, Study
@@ -18,7 +20,7 @@ from tfgansynth.runtime import storage
 from tfgansynth.runtime.devices import processor_name
 from tfgansynth.runtime.progress import aligned, duration
 
-_UNKNOWN = "unknown"
+_DONE, _UNKNOWN = "done", "unknown"
 
 
 _Measured = tuple[float, float]
@@ -28,35 +30,53 @@ process in MiB, 0 if not recorded."""
 
 def describe(study: Study, out: Path) -> str:
     """Render the plan of a study; expectations rest on the runs below `out`."""
+    for part in study.parts:
+        part.experiment.run.check(part.experiment.cases)
+    rows, total = _expect(study, out)
+    n_done = sum(row[2] == _DONE for row in rows)
+    lines = [f"PLAN: {len(rows)} stages, {n_done} of them done"]
+    if rows:
+        table = rows if len(study.parts) > 1 else [row[1:] for row in rows]
+        lines += [f"  {line}" for line in aligned(table, n_text_columns=len(table[0]))]
+    return "\n".join([*lines, *_changes(study.parts), total])
+
+
+def expectation(study: Study, out: Path) -> str:
+    """Say in one line what time and memory a study is expected to take here."""
+    return _expect(study, out)[1]
+
+
+def _expect(study: Study, out: Path) -> tuple[list[tuple[str, ...]], str]:
+    """A row for each stage (run, stage, time, memory), and all of them in a line."""
     measured = _measurements(out)
     rows: list[tuple[str, ...]] = []
     seconds, unknown, memory = 0.0, 0, 0.0
     n_done = 0
     for part in study.parts:
-        part.experiment.run.check(part.experiment.cases)
+        shapes = expected_mib(part.experiment.config, len(part.experiment.cases.cases))
         for stage in part.plan.stages:
             if is_sealed(part.experiment.run.root, stage):
                 n_done += 1
-                rows.append((part.name, stage.name, "done", ""))
+                rows.append((part.name, stage.name, _DONE, ""))
                 continue
             found = measured.get(_cost(stage.record), ())
             if not found:
                 unknown += 1
-                rows.append((part.name, stage.name, _UNKNOWN, _UNKNOWN))
+                mib = shapes.get("unet" if "unet" in stage.record else stage.kind, 0.0)
+                memory = max(memory, mib)
+                rows.append((part.name, stage.name, _UNKNOWN, _gib(mib)))
                 continue
             each = statistics.median(seconds_a_step for seconds_a_step, _ in found)
             expected = each * _steps(stage.record)
             mib = max(mib for _, mib in found)
             seconds, memory = seconds + expected, max(memory, mib)
-            shown = f"{mib / 1024:.1f} GiB" if mib else _UNKNOWN
-            rows.append((part.name, stage.name, f"about {duration(expected)}", shown))
-    lines = [f"PLAN: {len(rows)} stages, {n_done} of them done"]
-    if rows:
-        table = rows if len(study.parts) > 1 else [row[1:] for row in rows]
-        lines += [f"  {line}" for line in aligned(table, n_text_columns=len(table[0]))]
-    lines += _changes(study.parts)
-    lines.append(_total(seconds, unknown, memory, len(rows) - n_done))
-    return "\n".join(lines)
+            shown = f"about {duration(expected)}"
+            rows.append((part.name, stage.name, shown, _gib(mib)))
+    return rows, _total(seconds, unknown, memory, len(rows) - n_done)
+
+
+def _gib(mib: float) -> str:
+    return f"{mib / 1024:.1f} GiB" if mib else _UNKNOWN
 
 
 def is_sealed(root: Path, stage: PlannedStage) -> bool:
@@ -84,9 +104,9 @@ def _total(seconds: float, unknown: int, memory: float, n_open: int) -> str:
     if not n_open:
         return "TIME: nothing is left to do"
     basis = "as runs below --out took on this kind of processor"
+    gib = f", at most {_gib(memory)} of memory" if memory else ""
     if unknown == n_open:
-        return f"TIME: {_UNKNOWN}: no run below --out has done such stages here"
-    gib = f", at most {memory / 1024:.1f} GiB of memory" if memory else ""
+        return f"TIME: {_UNKNOWN}: no run below --out has done such stages here{gib}"
     rest = f", and {unknown} stages of {_UNKNOWN} time" if unknown else ""
     return f"TIME: about {duration(seconds)}{gib}{rest}, {basis}"
 

@@ -38,6 +38,7 @@ from tfgansynth.data.prepare.agreement import Agreement
 from tfgansynth.data.prepare.files.layouts import Found, find
 from tfgansynth.data.prepare.files.tables import read_cases
 from tfgansynth.data.prepare.options import Options
+from tfgansynth.data.resizing import Tried, summarize_classes, try_classes
 from tfgansynth.errors import Fault, FileError, InputError, name_few, printable
 
 Size = tuple[int, int]
@@ -139,7 +140,12 @@ class Examined:
 
 
 def check(
-    root: Path, lungs: Lungs, *, target: str = "", allow_duplicates: bool = False
+    root: Path,
+    lungs: Lungs,
+    *,
+    target: str = "",
+    size: int | None = None,
+    allow_duplicates: bool = False,
 ) -> Report:
     """Read every file of a data set and collect every fault.
 
@@ -149,6 +155,7 @@ def check(
         root: The folder of the data set.
         lungs: Which lungs to check for, where the target is lungs.
         target: What the masks show; empty to take it from `dataset.json`.
+        size: Side in pixels that cases are to have; note what that changes.
         allow_duplicates: Report images that occur twice, altered or not, as notes
             instead of faults.
 
@@ -176,6 +183,8 @@ def check(
     duplicates: list[Fault] = []
     small: dict[str, FloatArray] = {}
     agreement = Agreement()
+    n_classes = len(scan.described.classes) if scan.described else 1
+    tried: list[list[Tried]] = [[] for _ in range(n_classes)]
     for case in examine(scan, lungs, agreement):
         faults += case.faults
         if case.duplicate_of is not None:
@@ -189,11 +198,18 @@ def check(
         if case.labels is not None:
             mask_sizes[_size(case.labels)] += 1
             mask_areas.append(100 * float((case.labels > 0).mean()))
+        if size and case.labels is not None:
+            of_case = try_classes(case.labels, n_classes, size)
+            for own, each in zip(tried, of_case, strict=True):
+                own += each
         if not case.faults:
             notes += _oddities(case, is_pair=target == BOTH_LUNGS and lungs == "both")
     if scan.described is None:
         faults += agreement.faults()
     notes += agreement.notes()
+    sides = [min(each) for each, count in image_sizes.items() for _ in range(count)]
+    if size and (resizing := summarize_classes(tried, sides, size)):
+        notes += [Fault(root, sentence) for sentence in resizing.sentences]
     sources = {source.case_id: source for source in scan.sources}
     duplicates += [
         Fault(

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -11,7 +12,8 @@ import numpy as np
 
 from tfgansynth.arrays import FloatArray, Labels, MaskArray, most_covered
 from tfgansynth.data.lungs import BOTH_LUNGS, LUNG_TARGETS, Lungs
-from tfgansynth.ranges import NAME, optional
+from tfgansynth.data.resizing import Resizing
+from tfgansynth.ranges import NAME, OPTIONAL, optional
 
 Layout = Literal["phantom", "folder", "jsrt"]
 
@@ -143,9 +145,13 @@ class Identity:
         channels: Of the images: 1 for grey, 3 for RGB.
         target: What the masks show; see `Dataset`. Records of earlier versions, which
             took all masks for lungs, do not have it.
+        spacing_mm: Side of a pixel at the size of the experiment; None if it is not
+            known, or not the same for all cases and both axes.
+        resizing: What resizing has changed; None if there is nothing to say.
 
     Raises:
-        ValueError: A name has other characters, as it may in a record from others.
+        ValueError: A name has other characters, or the spacing is no length, as they
+            may in a record from others.
     """
 
     name: str
@@ -155,13 +161,17 @@ class Identity:
     classes: tuple[str, ...] = optional(LUNGS)
     channels: Literal[1, 3] = optional(1)
     target: str = optional(BOTH_LUNGS)
+    spacing_mm: float | None = optional(None)
+    resizing: Resizing | None = dataclasses.field(default=None, metadata=OPTIONAL)
 
     def __post_init__(self) -> None:
-        """Check the names."""
+        """Check names and spacing."""
         if self.target not in NAME or not self.target:
             raise ValueError(f"the target {self.target!r}: expected {NAME}")
         if not re.fullmatch("[a-z0-9-]+", self.name):
             raise ValueError(f"the data set's name {self.name!r}: expected [a-z0-9-]")
+        if self.spacing_mm is not None and not 0 < self.spacing_mm < math.inf:
+            raise ValueError(f"the spacing {self.spacing_mm}: expected more than 0 mm")
 
     @property
     def is_phantom(self) -> bool:
@@ -198,7 +208,7 @@ class Identity:
             del values["channels"]
         if self.target == BOTH_LUNGS:
             del values["target"]
-        return values
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -213,7 +223,9 @@ class Dataset:
         classes: Names of the classes, without the background.
         channels: Of the images: 1 for grey, 3 for RGB.
         table: Their patients and groups, where known.
-        notes: What a person should know of its files, one line each.
+        spacing_mm: See `Identity`.
+        resizing: See `Identity`.
+        notes: What a person should know of its files and sizes, one line each.
         target: What the masks show, in a word or two: `lungs`, `nuclei`.
     """
 
@@ -223,6 +235,8 @@ class Dataset:
     classes: tuple[str, ...] = LUNGS
     channels: Literal[1, 3] = 1
     table: CaseTable = CaseTable()
+    spacing_mm: float | None = None
+    resizing: Resizing | None = None
     notes: tuple[str, ...] = ()
     target: str = BOTH_LUNGS
 
@@ -248,6 +262,8 @@ class Dataset:
             self.classes,
             self.channels,
             self.target,
+            self.spacing_mm,
+            self.resizing,
         )
 
     def select(self, case_ids: Sequence[str]) -> tuple[Case, ...]:

@@ -1,7 +1,9 @@
 """Load the cases of an experiment from a folder of files, or make phantoms."""
 
 import dataclasses
+import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +17,16 @@ from tfgansynth.data.checks import (
     same_image,
 )
 from tfgansynth.data.dataset import Case, CaseTable, Dataset, RawCase
-from tfgansynth.data.importers.canonical import target_of
+from tfgansynth.data.importers.canonical import Description, target_of
 from tfgansynth.data.lungs import BOTH_LUNGS, Lungs
-from tfgansynth.data.phantoms.phantom import make_phantoms
+from tfgansynth.data.phantoms.phantom import SIDE, make_phantoms
 from tfgansynth.data.prepare.agreement import Agreement
 from tfgansynth.data.prepare.files.names import find_patient
+from tfgansynth.data.resizing import Tried, summarize_classes, try_classes
 from tfgansynth.errors import FileError, InputError, printable
+
+_MOST_ANISOTROPY = 1e-3
+"""Relative difference of rows' and columns' distances that is rounding."""
 
 
 def load_directory(
@@ -59,8 +65,9 @@ def load_directory(
     classes = described.classes if described else (target,)
     negatives = described.negatives if described else ()
     table = read_case_table(root, scan)
-    cases = []
+    cases, sides = [], []
     agreement = Agreement()
+    tried: list[list[Tried]] = [[] for _ in classes]
     for examined in examine(scan, lungs, agreement):
         if examined.duplicate_of is not None and not allow_duplicates:
             fault = same_image(examined.source, examined.duplicate_of)
@@ -73,8 +80,16 @@ def load_directory(
                 "the case or raise --data.size",
             )
         cases.append(case)
+        assert examined.image is not None
+        assert examined.labels is not None
+        sides.append(len(examined.image))
+        found = try_classes(examined.labels, len(classes), size, soft=soft_masks)
+        for own, of_case in zip(tried, found, strict=True):
+            own += of_case
     if described is None and (faults := agreement.faults()):
         raise InputError(f"{faults[0]}{_more(root, len(faults) - 1)}")
+    resizing = summarize_classes(tried, sides, size)
+    spacing_mm, why = _spacing_mm(described, sides, size)
     return Dataset(
         name=_short_name(root),
         layout=scan.layout,
@@ -82,7 +97,13 @@ def load_directory(
         classes=classes,
         channels=described.channels if described else 1,
         table=table,
-        notes=tuple(str(note) for note in agreement.notes()),
+        spacing_mm=spacing_mm,
+        resizing=resizing,
+        notes=(
+            *(str(note) for note in agreement.notes()),
+            *(resizing.sentences if resizing else ()),
+            *why,
+        ),
         target=target,
     )
 
@@ -104,6 +125,22 @@ def with_patients(dataset: Dataset, pattern: str) -> Dataset:
     return dataclasses.replace(dataset, table=table)
 
 
+def _spacing_mm(
+    described: Description | None, sides: Sequence[int], size: int
+) -> tuple[float | None, list[str]]:
+    """Side of a pixel after resizing, if it is the same in all cases, or why not."""
+    if described is None or described.spacing_mm is None:
+        return None, []
+    row, column = described.spacing_mm
+    if not math.isclose(row, column, rel_tol=_MOST_ANISOTROPY):
+        why = f"pixels are not square ({row:g} x {column:g} mm)"
+    elif len(set(sides)) > 1:
+        why = f"images have {min(sides)} to {max(sides)} px, so their pixels differ"
+    else:
+        return row * sides[0] / size, []
+    return None, [f"{why}: distances are in px only"]
+
+
 def load_phantoms(
     count: int,
     seed: int,
@@ -115,6 +152,8 @@ def load_phantoms(
 ) -> Dataset:
     """Make the built-in phantoms of a seed; the other arguments: `load_directory`.
 
+    They are drawn at 256 px, or at a larger `size`, so that none is enlarged.
+
     Raises:
         InputError: The target is stated to be something else than lungs.
     """
@@ -125,7 +164,7 @@ def load_phantoms(
         )
     cases = tuple(
         _downsample(raw, size, 1, soft_masks=soft_masks)
-        for raw in make_phantoms(count, seed=seed, lungs=lungs)
+        for raw in make_phantoms(count, seed=seed, lungs=lungs, size=max(SIDE, size))
     )
     return Dataset(name="phantoms", layout="phantom", cases=cases)
 

@@ -42,6 +42,48 @@ class Summary:
     sd: float | None
     median: float | None
 
+    def times(self, factor: float) -> "Summary":
+        """Return the same in another unit."""
+        sd, median = self.sd, self.median
+        return Summary(
+            mean=self.mean * factor,
+            sd=None if sd is None else sd * factor,
+            median=None if median is None else median * factor,
+        )
+
+
+def headings(spacing_mm: float | None) -> dict[str, str]:
+    """Name to heading of all metrics; distances also in mm if a pixel's side is known.
+
+    What is in mm is named like what is in pixels, with `_mm` in the place of `_px`.
+    """
+    if spacing_mm is None:
+        return dict(METRIC_HEADINGS)
+    in_mm = {
+        _in_mm(name): heading.replace("[px]", "[mm]")
+        for name, heading in METRIC_HEADINGS.items()
+        if name.endswith("_px")
+    }
+    return {**METRIC_HEADINGS, **in_mm}
+
+
+def with_mm(
+    summaries: Mapping[str, Summary], spacing_mm: float | None
+) -> dict[str, Summary]:
+    """Add distances in mm to those in pixels, by the side of a pixel if it is known."""
+    if spacing_mm is None:
+        return dict(summaries)
+    in_mm = {
+        _in_mm(name): each.times(spacing_mm)
+        for name, each in summaries.items()
+        if name.endswith("_px")
+    }
+    return {**summaries, **in_mm}
+
+
+def _in_mm(name: str) -> str:
+    return f"{name.removesuffix('_px')}_mm"
+
 
 def training_set_of(n_real: int, n_synthetic: int) -> TrainingSet:
     """Name the training set that so many real and synthetic training pairs make.

@@ -20,7 +20,7 @@ from tfgansynth.experiment.experiment_data import (
 )
 from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.plan import Request, RequestOf, table_request
-from tfgansynth.presets import PRESETS
+from tfgansynth.presets import PRESETS, at_size
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Trial, make_comparison
@@ -243,7 +243,7 @@ def write_trial(part: Part) -> Trial:
         comparison=make_comparison(
             unets,
             [
-                *data_remarks(experiment.splits.duplicates),
+                *data_remarks(experiment.data, experiment.splits.duplicates),
                 *split_remarks(experiment.ids, reduced=config.reduced),
                 *gan_remarks(read_identity(run.root), number),
                 *(remark for unet in unets for remark in learning_remarks(unet)),
@@ -260,6 +260,9 @@ def write_trial(part: Part) -> Trial:
 
 def _settings(config: Config) -> list[str]:
     """The settings in which a trial differs from its preset."""
-    ours, preset = (dataclasses.asdict(c) for c in (config, PRESETS[config.preset]))
-    found = (line.split(" against ")[0] for line in differences(ours, preset))
+    preset = PRESETS[config.preset]
+    # What follows the size is no setting of its own.
+    scaled = dataclasses.replace(at_size(preset, config.data.size), data=preset.data)
+    found = differences(*map(dataclasses.asdict, (config, scaled)))
+    found = (line.split(" against ")[0] for line in found)
     return [line for line in found if line.split(":")[0] not in _NOT_TRIED]

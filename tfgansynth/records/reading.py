@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.data.copies.duplicates import Crossing
+from tfgansynth.data.dataset import Identity
 from tfgansynth.data.splits import Fold, few_training_cases
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import read_cases
@@ -146,16 +147,22 @@ def remarks_behind(run: RunRecord, unets: Iterable[FinishedUNet]) -> tuple[Remar
     return tuple(remark for remark in run.remarks if remark.stage in stages)
 
 
-def data_remarks(duplicates: Iterable[Crossing]) -> tuple[Remark, ...]:
-    """Say which duplicates across the split were allowed."""
-    pairs = list(dict.fromkeys(str(crossing.pair) for crossing in duplicates))
-    if not pairs:
-        return ()
-    text = (
-        f"{len(pairs)} duplicates across the split were allowed (--allow-duplicates): "
-        f"{name_few(pairs)}"
+def data_remarks(
+    dataset: Identity, duplicates: Iterable[Crossing]
+) -> tuple[Remark, ...]:
+    """Say what resizing has changed, and which duplicates across the split exist."""
+    resizing = dataset.resizing.sentences if dataset.resizing else ()
+    found = [("resizing", text) for text in resizing]
+    if pairs := list(dict.fromkeys(str(crossing.pair) for crossing in duplicates)):
+        text = (
+            f"{len(pairs)} duplicates across the split were allowed "
+            f"(--allow-duplicates): {name_few(pairs)}"
+        )
+        found.append(("duplicates", text))
+    return tuple(
+        Remark(seed=None, fold=None, stage=DATA, kind=kind, text=text)
+        for kind, text in found
     )
-    return (Remark(seed=None, fold=None, stage=DATA, kind="duplicates", text=text),)
 
 
 def learning_remarks(unet: FinishedUNet) -> tuple[Remark, ...]:
@@ -263,8 +270,8 @@ def read_epochs(path: Path) -> list[history.Epoch]:
 
 def _remarks(run: RunRecord, unet: FinishedUNet) -> Iterator[Remark]:
     """Problems with the data or in the trainings behind a U-Net."""
-    yield from data_remarks(unet.duplicates)
     yield from split_remarks(run.folds, reduced=run.config.reduced)
+    yield from data_remarks(unet.dataset, unet.duplicates)
     yield from gan_remarks(run, unet.fold)
     regime = unet.regime
     n_pairs = regime.n_real + regime.n_synthetic

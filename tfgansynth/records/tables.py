@@ -222,11 +222,13 @@ def _status(row: TableRow | None, n_test_cases: int) -> Status:
 
 
 def _notes(dataset: Identity, side: int) -> tuple[str, ...]:
+    spacing = dataset.spacing_mm
+    width = f", each {spacing:.4g} mm wide" if spacing else ""
     metrics = (
         "Metrics: Dice; Hausdorff distance (HD), its 95th percentile (HD95) and "
         "average symmetric surface distance (ASSD) between 4-neighbor contours, "
-        f"in px at {side} x {side}; one empty mask counts as the image diagonal; "
-        "over all test cases, sd with n - 1."
+        f"in px at {side} x {side}{width}; one empty mask counts as the image "
+        "diagonal; over all test cases, sd with n - 1."
     )
     paper = "The paper does not say which form of the Hausdorff distance it used."
     if not dataset.is_paper_data:

@@ -1,12 +1,12 @@
 """Comparisons of regimes, and trials of recipes, as text and Markdown."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE
-from tfgansynth.evaluation.tables import METRIC_HEADINGS
+from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary, headings, with_mm
 from tfgansynth.evaluation.verdicts import PairComparison, p_text
-from tfgansynth.records.comparisons import Comparison, RegimeRow, Trial
+from tfgansynth.records.comparisons import Comparison, RegimeTable, Trial
 from tfgansynth.records.runs import remark_lines
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells
@@ -16,10 +16,7 @@ from tfgansynth.reporting.tables import mean_sd
 _TITLE = "Comparison of the regimes"
 
 _NO_PAIRS = "No two regimes have two test cases in common yet."
-_ROW_HEADINGS = (
-    *("", "Real", "Synthetic", "U-Nets", "Results"),
-    *METRIC_HEADINGS.values(),
-)
+_ROW_HEADINGS = ("", "Real", "Synthetic", "U-Nets", "Results")
 _HEADINGS = (
     "difference",
     f"{100 * CONFIDENCE:.0f} % interval",
@@ -34,8 +31,7 @@ def comparison_to_text(comparison: Comparison) -> str:
     lines = [comparison.warning] if comparison.warning else []
     lines.append(f"Comparison: {comparison.context}")
     for table in comparison.tables:
-        rows = _rows(table.rows)
-        lines += ["", table.title, *grids.to_text(_ROW_HEADINGS, rows)]
+        lines += ["", table.title, *grids.to_text(*_grid(comparison, table))]
     lines += ["", _TITLE]
     if not comparison.comparisons:
         lines.append(_NO_PAIRS)
@@ -52,13 +48,13 @@ def comparison_to_markdown(comparison: Comparison) -> str:
     parts = [f"**{comparison.warning}**"] if comparison.warning else []
     parts.append(comparison.context)
     for table in comparison.tables:
-        rows = _rows(table.rows)
-        parts += [f"### {table.title}", grids.to_markdown(_ROW_HEADINGS, rows)]
+        grid = grids.to_markdown(*_grid(comparison, table))
+        parts += [f"### {table.title}", grid]
     parts.append(f"### {_TITLE}")
     lines = [pair.sentence for pair in comparison.comparisons]
     if lines:
-        headings = ("Comparison", "Verdict", "Metric", *_HEADINGS)
-        parts.append(grids.to_markdown(headings, _verdicts(comparison.comparisons)))
+        columns = ("Comparison", "Verdict", "Metric", *_HEADINGS)
+        parts.append(grids.to_markdown(columns, _verdicts(comparison.comparisons)))
     else:
         parts.append(_NO_PAIRS)
     lines += [f"REMARK: {line}" for line in _remarks(comparison)]
@@ -87,14 +83,28 @@ def _remarks(comparison: Comparison) -> list[str]:
     return remark_lines(comparison.remarks, n_seeds=len(comparison.seeds))
 
 
-def _rows(rows: Sequence[RegimeRow]) -> Iterator[list[object]]:
+def _grid(
+    comparison: Comparison, table: RegimeTable
+) -> tuple[tuple[str, ...], list[list[object]]]:
+    """Headings and rows of a table."""
+    spacing = comparison.dataset.spacing_mm
+    return (*_ROW_HEADINGS, *headings(spacing).values()), [*_rows(table, spacing)]
+
+
+def _rows(table: RegimeTable, spacing_mm: float | None) -> Iterator[list[object]]:
     """Show each regime, and each class below it where there are several."""
-    for row in rows:
+    for row in table.rows:
         counts = [span(row.n_real), span(row.n_synthetic), row.n_unets, row.n_results]
-        yield [row.name, *counts, *map(mean_sd, row.metrics.values())]
+        yield [row.name, *counts, *_metric_cells(row.metrics, spacing_mm)]
         for name, metrics in row.by_class.items():
             blank = [""] * len(counts)
-            yield [f"  {name}", *blank, *map(mean_sd, metrics.values())]
+            yield [f"  {name}", *blank, *_metric_cells(metrics, spacing_mm)]
+
+
+def _metric_cells(
+    metrics: Mapping[str, Summary], spacing_mm: float | None
+) -> list[str]:
+    return [mean_sd(each) for each in with_mm(metrics, spacing_mm).values()]
 
 
 def _verdicts(pairs: Sequence[PairComparison]) -> list[list[str]]:

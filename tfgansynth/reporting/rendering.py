@@ -4,7 +4,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
+from tfgansynth.evaluation.tables import PHANTOM_WARNING, headings, with_mm
 from tfgansynth.reporting.grids import escaped, passed, span, to_text
 from tfgansynth.reporting.tables import mean_sd
 from tfgansynth.runtime.progress import duration
@@ -21,13 +21,14 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters |= {"cell": escaped, "percent": "{:.1%}".format}
 _ENVIRONMENT.globals |= {
     "duration": duration,
-    "headings": METRIC_HEADINGS,
+    "headings": headings,
     "mean_sd": mean_sd,
     "passed": passed,
     "phantom_warning": PHANTOM_WARNING,
     "rules_to_text": rules_to_text,
     "span": span,
     "to_text": to_text,
+    "with_mm": with_mm,
 }
 
 

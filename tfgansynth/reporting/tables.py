@@ -5,7 +5,12 @@ The paper's figures are in them where `records.tables.shows_paper` says so.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary
+from tfgansynth.evaluation.tables import (
+    METRIC_HEADINGS,
+    Summary,
+    headings,
+    with_mm,
+)
 from tfgansynth.records.runs import remark_lines
 from tfgansynth.records.tables import PaperRow, Table, TableEntry, TableRow
 from tfgansynth.reporting import grids
@@ -25,17 +30,21 @@ def table_to_text(table: Table) -> str:
     for entry in table.rows:
         rows += [
             [f"{entry.training_set}: {_progress(table, entry)}"],
-            ["  ours, mean ± sd", *_cells(entry.ours, mean_sd)],
-            ["  ours, median", *_cells(entry.ours, _median)],
-            *([f"  {name}, mean ± sd", *cells] for name, cells in _classes(entry.ours)),
+            ["  ours, mean ± sd", *_cells(table, entry.ours, mean_sd)],
+            ["  ours, median", *_cells(table, entry.ours, _median)],
+            *(
+                [f"  {name}, mean ± sd", *cells]
+                for name, cells in _classes(table, entry.ours)
+            ),
         ]
         if paper := entry.paper:
             counts = f"{paper.n_real} + {paper.n_synthetic}"
-            rows.append([f"  paper ({counts})", *_cells(paper, mean_sd)])
-    headings, *lines = grids.to_text(["", *METRIC_HEADINGS.values()], rows)
-    rule = "-" * max(map(len, [headings, *lines]))
+            rows.append([f"  paper ({counts})", *_cells(table, paper, mean_sd)])
+    metrics = headings(table.dataset.spacing_mm)
+    heading, *lines = grids.to_text(["", *metrics.values()], rows)
+    rule = "-" * max(map(len, [heading, *lines]))
     head = [table.warning] if table.warning else []
-    head += [table.title, _context(table), rule, headings, rule]
+    head += [table.title, _context(table), rule, heading, rule]
     return "\n".join([*head, *lines, rule, *_notes(table)]) + "\n"
 
 
@@ -50,16 +59,21 @@ def table_to_markdown(table: Table) -> str:
         counts = [span(ours.n_real), span(ours.n_synthetic)] if ours else ["", ""]
         n_cases = f"{ours.n_cases if ours else 0} of {table.n_test_cases}"
         name = entry.training_set
-        cells = *counts, n_cases, *_cells(ours, _mean_sd_median)
+        cells = *counts, n_cases, *_cells(table, ours, _mean_sd_median)
         rows += [
             [f"{name}, ours" if paper else name, *cells],
-            *([f"{name}, {each}", "", "", "", *own] for each, own in _classes(ours)),
+            *(
+                [f"{name}, {each}", "", "", "", *own]
+                for each, own in _classes(table, ours)
+            ),
         ]
         if paper:
             counts = [str(paper.n_real), str(paper.n_synthetic)]
-            rows.append([f"{name}, paper", *counts, "", *_cells(paper, mean_sd)])
-    headings = ["Training data", "Real", "Synthetic", "Cases"]
-    text = grids.to_markdown([*headings, *METRIC_HEADINGS.values()], rows)
+            printed = _cells(table, paper, mean_sd)
+            rows.append([f"{name}, paper", *counts, "", *printed])
+    columns = ["Training data", "Real", "Synthetic", "Cases"]
+    metrics = headings(table.dataset.spacing_mm)
+    text = grids.to_markdown([*columns, *metrics.values()], rows)
     head = [f"**{table.warning}**", ""] if table.warning else []
     head += [f"### {table.title}", "", _context(table), ""]
     legend = "Mean ± sd (median)."
@@ -92,18 +106,31 @@ def _notes(table: Table) -> list[str]:
 
 
 def _cells(
-    row: TableRow | PaperRow | None, show: Callable[[Summary], str]
+    table: Table, row: TableRow | PaperRow | None, show: Callable[[Summary], str]
 ) -> list[str]:
-    if row is None:
-        return [_PENDING] * len(METRIC_HEADINGS)
-    summaries = [getattr(row, name, None) for name in METRIC_HEADINGS]
-    return [show(summary) if summary else _NONE for summary in summaries]
+    found = _summaries(row)
+    if isinstance(row, TableRow):
+        found = with_mm(found, table.dataset.spacing_mm)
+    # The paper's distances are not in mm.
+    missing = _PENDING if row is None else _NONE
+    return [
+        show(found[name]) if name in found else missing
+        for name in headings(table.dataset.spacing_mm)
+    ]
 
 
-def _classes(row: TableRow | None) -> Iterator[tuple[str, list[str]]]:
+def _summaries(row: TableRow | PaperRow | None) -> dict[str, Summary]:
+    """The metrics that a row has."""
+    found = {name: getattr(row, name, None) for name in METRIC_HEADINGS}
+    return {name: each for name, each in found.items() if each}
+
+
+def _classes(table: Table, row: TableRow | None) -> Iterator[tuple[str, list[str]]]:
     """Show the metrics of each class, where there are several."""
+    spacing = table.dataset.spacing_mm
     for name, metrics in (row.by_class if row else {}).items():
-        yield name, [mean_sd(metrics[metric]) for metric in METRIC_HEADINGS]
+        found = with_mm(metrics, spacing)
+        yield name, [mean_sd(found[metric]) for metric in headings(spacing)]
 
 
 def _number(value: float | None) -> str:
@@ -152,7 +179,7 @@ def _csv_rows(table: Table, entry: TableEntry) -> Iterator[dict[str, object]]:
     yield {"class": "mean", **own}
     for name, metrics in (entry.ours.by_class if entry.ours else {}).items():
         blank = {column: "" for column in own if column.startswith("paper_")}
-        yield {"class": name, **own, **_csv_metrics(metrics), **blank}
+        yield {"class": name, **own, **_csv_metrics(table, metrics), **blank}
 
 
 def _csv_row(table: Table, entry: TableEntry) -> dict[str, object]:
@@ -175,8 +202,7 @@ def _csv_row(table: Table, entry: TableEntry) -> dict[str, object]:
         "n_cases": ours.n_cases if ours else 0,
         "n_test_cases": table.n_test_cases,
     }
-    found = {name: getattr(ours, name) for name in METRIC_HEADINGS} if ours else {}
-    record |= _csv_metrics(found)
+    record |= _csv_metrics(table, _summaries(ours))
     if not paper:
         return record
     record["paper_n_real"] = paper.n_real
@@ -189,10 +215,11 @@ def _csv_row(table: Table, entry: TableEntry) -> dict[str, object]:
     return record
 
 
-def _csv_metrics(metrics: Mapping[str, Summary]) -> dict[str, object]:
+def _csv_metrics(table: Table, metrics: Mapping[str, Summary]) -> dict[str, object]:
     record: dict[str, object] = {}
-    for name in METRIC_HEADINGS:
-        summary = metrics.get(name)
+    found = with_mm(metrics, table.dataset.spacing_mm)
+    for name in headings(table.dataset.spacing_mm):
+        summary = found.get(name)
         for statistic in ("mean", "sd", "median"):
             value = getattr(summary, statistic) if summary else None
             record[f"{name}_{statistic}"] = "" if value is None else repr(value)

@@ -5,6 +5,7 @@ RGB) and `masks/` (class indices, 0 is the background). `prepare` writes it.
 """
 
 import dataclasses
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -184,6 +185,8 @@ def _description(content: Mapping[str, Any]) -> Description:
     for name, digest in files.items():
         if not isinstance(digest, str) or not re.fullmatch(r"(\w+/)?[^/\0]+", name):
             raise ValueError("files")
+    if spacing is not None and not all(0 < mm < math.inf for mm in spacing):
+        raise ValueError("spacing_mm")
     return Description(
         target=content["target"],
         classes=tuple(names[1:]),

@@ -31,8 +31,11 @@ SOFT_PER_MM = 0.020
 AIR_DEPTH_MM = 105.0
 """Soft tissue that the deepest part of a lung displaces."""
 
+SIDE = 256
+"""Side of a phantom in pixels, if it is not told."""
 
-def make_phantom(index: int, seed: int, lungs: Lungs, size: int = 256) -> RawCase:
+
+def make_phantom(index: int, seed: int, lungs: Lungs, size: int = SIDE) -> RawCase:
     """Draw one phantom, which depends on seed and index only.
 
     Args:
@@ -76,7 +79,7 @@ def make_phantom(index: int, seed: int, lungs: Lungs, size: int = 256) -> RawCas
 
 
 def make_phantoms(
-    count: int = 247, *, seed: int, lungs: Lungs = "both", size: int = 256
+    count: int = 247, *, seed: int, lungs: Lungs = "both", size: int = SIDE
 ) -> tuple[RawCase, ...]:
     """Draw the first `count` phantoms of a seed; see `make_phantom`.
 

@@ -124,7 +124,7 @@ def _remarks(root: Path, generator: GeneratorProvenance) -> tuple[str, ...]:
     """Problems with the data, or in the training of the fold's GAN."""
     run = read_identity(root)
     found = [
-        *data_remarks(generator.duplicates),
+        *data_remarks(generator.dataset, generator.duplicates),
         *split_remarks(run.folds, reduced=run.config.reduced),
         *gan_remarks(run, generator.fold),
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
+from tfgansynth.evaluation.tables import PHANTOM_WARNING, headings
 from tfgansynth.records.files import REPORT
 from tfgansynth.records.runs import RunRecord, Timings, remark_lines
 from tfgansynth.reporting.grids import counted, span
@@ -57,7 +57,6 @@ def render(study: Study) -> str:
         "early_and_last": early_and_last,
         "fidelity_plots": fidelity_plots,
         "formats": _formats,
-        "headings": METRIC_HEADINGS,
         "image_and_mask": image_and_mask,
         "nearest_plot": nearest,
         "outlined": outlined,
@@ -69,6 +68,7 @@ def render(study: Study) -> str:
     return environment.get_template("report.html").render(
         study=study,
         comparison=comparison,
+        headings=headings(comparison.dataset.spacing_mm),
         config=config,
         target=comparison.dataset.target_words(config.lungs),
         seeds=seeds,

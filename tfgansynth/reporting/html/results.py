@@ -5,7 +5,7 @@ import statistics
 
 from markupsafe import Markup
 
-from tfgansynth.evaluation.tables import Summary
+from tfgansynth.evaluation.tables import Summary, with_mm
 from tfgansynth.evaluation.verdicts import PRIMARY, PairComparison
 from tfgansynth.records.comparisons import RegimeRow, RegimeTable
 from tfgansynth.records.tables import PaperRow, paper_rows, shows_paper
@@ -76,6 +76,7 @@ def _table(study: Study, table: RegimeTable, slug: str) -> ShownTable:
         for metric in _SHOWN
         if comparisons
     ]
+    spacing = study.comparison.dataset.spacing_mm
     drawn: dict[Question, list[tuple[Conclusion, Markup]]] = {q: [] for q in Question}
     for number, each in enumerate(conclusions(table, study.comparison)):
         name = f"{slug}-answer{number}"
@@ -83,7 +84,20 @@ def _table(study: Study, table: RegimeTable, slug: str) -> ShownTable:
         drawn[each.question].append((each, plot))
     return ShownTable(
         title=table.title,
-        rows=tuple((row, _paper_row(study, row)) for row in table.rows),
+        rows=tuple(
+            (
+                dataclasses.replace(
+                    row,
+                    metrics=with_mm(row.metrics, spacing),
+                    by_class={
+                        name: with_mm(each, spacing)
+                        for name, each in row.by_class.items()
+                    },
+                ),
+                _paper_row(study, row),
+            )
+            for row in table.rows
+        ),
         set=tuple(drawn[Question.SET]),
         generator=tuple(drawn[Question.GENERATOR]),
         comparisons=comparisons,
