@@ -1,4 +1,4 @@
-"""Write docs/reference/configuration.md from the docstrings in config.py.
+"""Write docs/reference/configuration.md from the docstrings in tfgansynth/config.
 
 Run it after every change of a setting: `python docs/write_configuration.py`.
 """
@@ -16,7 +16,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tfgansynth import config as config_module
 from tfgansynth.config import Config
 from tfgansynth.presets import PRESETS
 from tfgansynth.ranges import range_of
@@ -26,7 +25,7 @@ PAGE = Path(__file__).with_name("reference") / "configuration.md"
 _HEAD = """\
 # Configuration
 
-<!-- Written by docs/write_configuration.py from tfgansynth/config.py. Edit there. -->
+<!-- Written by docs/write_configuration.py from tfgansynth/config/. Edit there. -->
 
 Every number of the experiment is a setting. Each can be changed on the command line by
 its name, as `--gan.steps 2000`. The default is the value in the preset `paper`. The
@@ -87,7 +86,7 @@ def settings() -> Iterator[Setting]:
         if dataclasses.is_dataclass(kinds[field.name]):
             sections[field.name] = kinds[field.name]
     for section, kind in sections.items():
-        texts = _docstrings(kind.__name__)
+        texts = _docstrings(kind)
         kinds = typing.get_type_hints(kind, include_extras=True)
         for name, annotation in kinds.items():
             if dataclasses.is_dataclass(annotation):
@@ -152,13 +151,10 @@ def _as_option(setting: Setting, value: Any) -> str:
     return f"{setting.option} {_plain(value)}"
 
 
-def _docstrings(class_name: str) -> dict[str, str]:
-    tree = ast.parse(inspect.getsource(config_module))
-    (body,) = (
-        node.body
-        for node in tree.body
-        if isinstance(node, ast.ClassDef) and node.name == class_name
-    )
+def _docstrings(kind: type) -> dict[str, str]:
+    (definition,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(definition, ast.ClassDef)
+    body = definition.body
     return {
         field.target.id: " ".join(str(doc.value.value).split())
         for field, doc in itertools.pairwise(body)

@@ -10,6 +10,9 @@ import re
 import typing
 from typing import Annotated, Any, Literal
 
+Precision = Literal["auto", "float32", "bfloat16"]
+"""Number formats of convolutions."""
+
 IS_OPTIONAL = "is_optional"
 OPTIONAL = {IS_OPTIONAL: True}
 """Metadata of a field that is left out in JSON where it has its default."""

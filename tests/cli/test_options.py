@@ -135,7 +135,7 @@ def test_every_option_of_a_subcommand(
         needed = ["--to", "nowhere"]
     elif name == "prepare-data":
         needed = ["nowhere", "new"] if option else ["new"]
-    elif name == "verify" and option:
+    elif name in ("check-data", "verify") and option:
         needed = ["nowhere"]
     elif name not in WITHOUT_PLAN:
         needed += SMALL

@@ -273,8 +273,8 @@ def test_masks_that_stay_grey_name_the_threshold_and_the_area() -> None:
         "empty masks: nothing is left of 20 of 20 generated masks at "
         "--synthesis.mask-threshold 150 and after cleaning: their largest value is 97, "
         "and 0.00% of their pixels reach the threshold, while the target covers 2.00% "
-        "of the training masks: lower the threshold, or train the GAN longer; at 97 they would cover "
-        "as much"
+        "of the training masks: lower the threshold, or train the GAN longer; at 97 "
+        "they would cover as much"
     )
     lower = dataclasses.replace(CONFIG, mask_threshold=97)
     found = draw(source, config=lower, components=1)

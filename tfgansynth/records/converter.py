@@ -156,7 +156,7 @@ def _record_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
         if missing:
             raise LookupError(f"without {', '.join(missing)}")
         made = structure(value, kind)
-        if kind.__module__ == Config.__module__:
+        if kind.__module__.startswith(Config.__module__):
             check_ranges(made)
         return made
 

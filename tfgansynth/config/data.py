@@ -1,0 +1,60 @@
+"""The settings of cases, their split and classical augmentation."""
+
+import dataclasses
+
+from tfgansynth import ranges
+
+FEWEST_CASES, FEW_TRAINING = 12, 10
+"""Cases of the smallest data set; training cases below which results warn. [choice]"""
+PAPER_VALIDATION, PAPER_REDUCED, VALIDATION_SHARE = 20, 30, 0.2
+"""What --data.n-validation auto is made of; see `DataConfig`. [paper IV-A, choice]"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """Cases and their split."""
+
+    size: ranges.Side = 128
+    """Side of the square images in pixels, after downsampling. Settings in pixels and
+    the levels of the networks follow it, unless they are given. [paper IV-A]"""
+    soft_masks: bool = False
+    """Give the GAN masks that are grey where a pixel is partly covered, instead of
+    binary ones. Off in the paper's text and, for its masks of 1024 pixels, in
+    [authors' code]"""
+    folds: ranges.AtLeastTwo = 3
+    """Folds of the cross-validation. Each case is tested in exactly one. [paper
+    IV-A]"""
+    n_validation: ranges.CountOrAuto = "auto"
+    """Validation cases of each fold, drawn from those that it does not test. auto: 20
+    [paper IV-A]; where that leaves less than 30 for training, as many as leave 30, but
+    no less than a fifth of those not tested [choice]"""
+    n_reduced: ranges.Count = PAPER_REDUCED
+    """Training cases of each fold in the reduced data set. [paper IV-A]"""
+    phantoms: ranges.Cases = 247
+    """Number of built-in phantoms, which replace missing data. [paper IV-A]"""
+    phantom_seed: ranges.Seed = 0
+    """Seed of the phantoms. It does not depend on --seed, so that all runs share
+    one data set. [choice]"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class AugmentationConfig:
+    """Classical augmentation, wherever it is switched on.
+
+    Shifts, rotations, elastic deformations and grey values, as in the U-Net paper
+    (Ronneberger et al. 2015). It gives numbers for the deformation only. The others
+    are chosen so that lungs stay within the image.
+    """
+
+    grid: ranges.Nodes = 3
+    """Nodes on each side of the grid that is deformed, as in the U-Net paper.
+    [choice]"""
+    stddev: ranges.Pixels = 2.5
+    """Standard deviation of a node's displacement in pixels, on each axis. The
+    U-Net paper has 10 px of 512; this is 2.5 px of 128. [choice]"""
+    shift: ranges.Pixels = 6.0
+    """Largest shift in pixels, on each axis. [choice]"""
+    rotation: ranges.Degrees = 8.0
+    """Largest rotation in degrees. [choice]"""
+    grey: ranges.Share = 0.1
+    """Largest change of brightness and of contrast, as a share. [choice]"""

@@ -1,0 +1,81 @@
+"""The settings of the segmentation network and its training."""
+
+import dataclasses
+from typing import Literal
+
+from tfgansynth import ranges
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class UNetConfig:
+    """The segmentation network and its training."""
+
+    depth: ranges.Halvings = 4
+    """Number of average poolings. [paper IV-B]; on the way up, a 2 x 2
+    up-convolution of stride 2 with ReLU doubles the side of the maps [choice]"""
+    maps: ranges.Count = 64
+    """Feature maps of every convolution. [paper IV-B]; a 1 x 1 convolution makes
+    the two logits of them. Kernels start from Keras's He normal, which is cut off
+    at two standard deviations, while Caffe's MSRA is not [choice]"""
+    kernel_size: ranges.Kernel = 3
+    """Side of the convolution kernels. [paper IV-B]; maps are padded with zeros and
+    keep their side [choice]"""
+    optimizer: Literal["nesterov", "adam"] = "nesterov"
+    """Nesterov's method as Caffe computes it [paper IV-B]; its learning rate needs
+    thousands of epochs. Or Adam, with Keras's beta_1 0.9, beta_2 0.999 and epsilon
+    1e-7 [choice, fast]"""
+    learning_rate: ranges.Amount = 1e-5
+    """Learning rate. [paper IV-B]; higher for Adam in [choice, fast]"""
+    momentum: ranges.Share = 0.99
+    """Momentum of Nesterov's method. [paper IV-B]"""
+    weight_decay: ranges.Amount = 5e-4
+    """L2 weight decay, added to the gradient before the momentum. [paper IV-B];
+    none in [choice, fast]"""
+    batch: ranges.Count = 16
+    """Pairs in a mini-batch. [paper IV-B]; drawn without replacement: an epoch has
+    every pair once, and its last mini-batch may be smaller [choice]"""
+    validation_error: Literal["cross_entropy", "dice"] = "cross_entropy"
+    """The error that decides when to stop: the training loss on the validation
+    cases, or 1 minus their mean Dice. The paper says "validation error" [choice].
+    With 30 cases the cross-entropy rises from overconfidence while the masks still
+    improve: Dice in [choice, fast]"""
+    stop_window: ranges.Count = 10
+    """Epochs in the average of the validation error. Training stops when this
+    average rises. [paper IV-B]"""
+    go_on_while_falling: bool = ranges.optional(False)
+    """Do not stop while the error falls, as where that of a lucky first epoch leaves
+    the average: its mean over the last third of the window is below each error before
+    in it. Off [paper IV-B]; on in [choice, fast]"""
+    min_steps: ranges.CountOrZero = 0
+    """Mini-batches before which the rule does not stop. The paper names none [paper
+    IV-B]; Adam's validation error is too noisy at first, so more in [choice,
+    fast]"""
+    max_epochs: ranges.Count = 20000
+    """Epochs after which training ends in any case. The paper names none. Its rule
+    has always stopped training before. [choice]"""
+    average_decay: ranges.Share = 0.0
+    """Decay of the running average of the weights, which is validated and
+    evaluated; it leaves the rule less noise to stop on. 0 takes the weights
+    themselves [choice]; on in [choice, fast]"""
+    keep: Literal["last", "best"] = "last"
+    """Which weights are evaluated: those at the stop, or those of the epoch with
+    the lowest validation error. The paper does not say. The last [choice]; the best
+    in [choice, fast]"""
+    fixed_steps: ranges.CountOrZero = 0
+    """Mini-batches of every training, whatever the validation error, up to the end
+    of an epoch. 0: the stopping rule ends it [paper IV-B]. Fixed-budget regimes
+    take --evaluation.budget-steps, so that they differ in their pairs only
+    [choice]"""
+    steps_an_epoch: ranges.CountOrZero = 0
+    """Mini-batches between two validations. 0: one pass through the pairs [paper
+    IV-B]. Fixed-budget regimes take --evaluation.budget-epoch [choice]"""
+    real_share: ranges.Share = 0.0
+    """Share of real pairs in each mini-batch that has both kinds. 0: as a shuffle
+    of all pairs mixes them [paper IV-B]; fixed [choice]"""
+    augment: Literal["none", "elastic"] = "none"
+    """Classical augmentation of the training pairs: none [paper IV-B]; on in the
+    augmented fixed-budget regimes [choice]"""
+    precision: ranges.Precision = "float32"
+    """Number format of the convolutions. Weights and loss are always float32.
+    float32 [choice]; auto takes bfloat16 where the machine accelerates it [choice,
+    fast]"""
