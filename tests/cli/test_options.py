@@ -102,6 +102,10 @@ def check(
     if end.value.code == DONE:
         assert out.splitlines()[-1], arguments
         assert not err
+    elif arguments[0] == "check-data" and not err:
+        # Faults of the data are what it reports.
+        assert end.value.code == WRONG_USE
+        assert "no such folder" in out
     else:
         assert end.value.code == WRONG_USE, err
         assert err.startswith("error: ")
