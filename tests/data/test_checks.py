@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfgansynth.data.checks import Report, check, find_cases
+from tfgansynth.data.checks.examining import find_cases
+from tfgansynth.data.checks.report import Report, check
 from tfgansynth.errors import InputError
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tfgansynth.arrays import resize_area, resize_bilinear
-from tfgansynth.data.checks import check
+from tfgansynth.data.checks.report import check
 from tfgansynth.data.dataset import CaseTable
 from tfgansynth.data.importers.canonical import Description
 from tfgansynth.data.loading import load_directory, load_phantoms, with_patients

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfgansynth.data.checks import check, find_cases
+from tfgansynth.data.checks.examining import find_cases
+from tfgansynth.data.checks.report import check
 from tfgansynth.data.loading import load_directory
 from tfgansynth.errors import InputError
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.data.prepare.inputs import disc, noise, save
 from tests.fuzz.hostile import damage, damaged_json, outcome, run
-from tfgansynth.data.checks import check
+from tfgansynth.data.checks.report import check
 from tfgansynth.data.importers.canonical import read_description
 from tfgansynth.data.loading import load_directory
 from tfgansynth.data.prepare.importing import prepare

@@ -63,7 +63,7 @@ class CheckData:
 
 def check_data(options: CheckData) -> int:
     """Check and print."""
-    from tfgansynth.data.checks import check
+    from tfgansynth.data.checks.report import check
 
     report = check(
         options.data,

@@ -6,7 +6,8 @@ Reading order:
 - `importers`, `phantoms`: where cases come from.
 - `prepare`: makes a data set from images and masks as people have them.
 - `lungs`: selects the target in a mask.
-- `checks`: finds every fault of a data set; `loading`: loads it.
+- `checks`: finds every fault of a data set; `loading`: loads it; `resizing`: what that
+  does to the target.
 - `copies`: the engine that finds copies, with `registration` and `keypoints`;
   `duplicates`: cases that show one picture.
 - `similarity`: perceptual hashes of generated images.

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tfgansynth.arrays import one_hot, resize_area, resize_bilinear
-from tfgansynth.data.checks import (
+from tfgansynth.data.checks.examining import (
     Examined,
     examine,
     find_cases,

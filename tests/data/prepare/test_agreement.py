@@ -17,7 +17,7 @@ from tests.data.prepare.inputs import (
     write_pairs,
 )
 from tfgansynth.config import Config
-from tfgansynth.data.checks import check
+from tfgansynth.data.checks.report import check
 from tfgansynth.data.loading import load_directory
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import load_experiment_data

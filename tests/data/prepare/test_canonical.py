@@ -21,7 +21,7 @@ from tests.data.prepare.inputs import (
     write_pairs,
 )
 from tfgansynth.cli.main import main
-from tfgansynth.data.checks import check
+from tfgansynth.data.checks.report import check
 from tfgansynth.data.importers.canonical import read_description
 from tfgansynth.data.loading import load_directory
 from tfgansynth.errors import InputError

@@ -19,7 +19,7 @@ from tests.data.prepare.inputs import (
     save,
     write_pairs,
 )
-from tfgansynth.data.checks import check
+from tfgansynth.data.checks.report import check
 from tfgansynth.data.loading import load_directory
 from tfgansynth.errors import InputError
 
