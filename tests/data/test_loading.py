@@ -16,6 +16,7 @@ from tfgansynth.data.importers.canonical import Description
 from tfgansynth.data.loading import load_directory, load_phantoms, with_patients
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.errors import InputError
+from tfgansynth.runtime import storage
 
 
 def lungs_mask(side: int) -> np.ndarray:
@@ -97,7 +98,8 @@ def test_the_target_of_a_folder_is_as_stated_or_described(data: Path) -> None:
         save(path, (lungs_mask(48) > 0).astype(np.uint8))
     assert target() == "target"
     assert target("optic disc") == "optic disc"
-    described = Description("nerve", ("nerve",), 1, None, (), {}, {})
+    files = storage.hash_folder(data)
+    described = Description("nerve", ("nerve",), 1, None, (), {}, files)
     path = data / "dataset.json"
     path.write_text(json.dumps(described.record()))
     assert target() == "nerve"

