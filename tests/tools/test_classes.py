@@ -60,10 +60,10 @@ def run(tool: Runner, data: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     for name, *arguments in (
         ("check_data", data),
         ("run_table", *common, *TABLE),
-        ("verify", folder),
         ("report", folder),
         ("export_generator", *common, "--fold", "1"),
         ("export_set", *common, "--fold", "1"),
+        ("verify", folder),
     ):
         done = tool(name, *map(str, arguments))
         assert (done.returncode, done.stderr) == (0, ""), (name, done.stderr)

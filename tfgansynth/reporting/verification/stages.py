@@ -51,8 +51,9 @@ _BESIDE = (
     *(files.TABLE, files.TABLE_TEXT, files.TABLE_SHEET),
     *(files.COMPARISON, files.COMPARISON_TEXT, files.REPORT, f"{FOLDER}/*"),
     f"fold-*/{files.DEVELOPMENT}/{files.TRIAL}",
-    # Sets of another size, of another generator, or without flagged pairs.
-    *("fold-*/synthetic-[0-9]*/*", "fold-*/synthetic-audited/*"),
+    # Sets of another size, of another generator, or without flagged pairs; and those
+    # that are handed on.
+    *("fold-*/synthetic-[0-9]*/*", "fold-*/synthetic-audited/*", "fold-*/handover/*"),
     *(".*", "*/.*", f"*{storage.PARTIAL}", f"*{storage.PARTIAL}/*"),
 )
 """Files of a run beside those of its stages, and those of the system."""
