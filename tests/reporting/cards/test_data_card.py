@@ -178,3 +178,15 @@ def test_what_a_filter_or_an_audit_dropped_is_told() -> None:
 
     assert "| Dropped for disagreement with the out-of-fold ensemble | 11 |" in card
     assert "| Dropped by the audit for copies | 2 |" in card
+
+
+def test_colors_and_several_classes_are_said() -> None:
+    dataset = Identity(
+        "colon", "folder", 60, "0123abcd", ("nerve", "vessel"), 3, "nerve and vessel"
+    )
+    card = card_of(dataclasses.replace(MANIFEST, dataset=dataset))
+
+    assert "120 pairs of a color image (128 x 128 px, 8 bits)" in card
+    assert "masks have the index of the class of each pixel" in card
+    assert "grey image" not in card
+    assert "0 or 255" not in card

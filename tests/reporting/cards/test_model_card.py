@@ -184,3 +184,24 @@ def test_the_cards_own_program_runs(
     assert names["pairs"].shape == (4, SIZE, SIZE, 2)
     assert names["drawn"]["images"].shape == (16, SIZE, SIZE)
     assert names["drawn"]["masks"].dtype == tf.uint8
+
+
+def test_colors_and_several_classes_are_said() -> None:
+    dataset = Identity(
+        "colon", "folder", 60, "0123abcd", ("nerve", "vessel"), 3, "nerve and vessel"
+    )
+    provenance = dataclasses.replace(GENERATOR, dataset=dataset)
+    rules = (ClassRule(2), ClassRule(1))
+    facts = dataclasses.replace(FACTS, provenance=provenance, mask_rules=rules)
+    card = words_of(model_card(facts, CardFindings()))
+
+    for words in (
+        "5 channels, those of the image and a mask for each class",
+        "it draws a color image of",
+        f'`drawn["images"]`: uint8 (count, {SIZE}, {SIZE}, 3)',
+        f'`drawn["masks"]`: uint8 (count, {SIZE}, {SIZE}, 2)',
+        f"float32 (n, {SIZE}, {SIZE}, 5) in [-1, 1]; first the image, then the masks: "
+        "nerve, vessel",
+    ):
+        assert words in card, words
+    assert "grey image" not in card
