@@ -48,8 +48,8 @@ class CheckData:
     """
 
     data: tyro.conf.Positional[Path]
-    """The data set: images/ and masks/ with equal file names, or the JSRT images
-    with the SCR masks."""
+    """The data set: as prepare-data makes it, images/ and masks/ with equal file names,
+    or the JSRT images with the SCR masks."""
     lungs: Lungs = "both"
     """Which lungs of the patient, where the target is lungs."""
     target: ranges.Name = ""

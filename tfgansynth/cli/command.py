@@ -42,10 +42,10 @@ class Options:
     """
 
     data: Path | None = None
-    """Folder of the data set: images/ and masks/ with equal names, or JSRT images
-    with SCR masks. Without it, the environment variable TFGANSYNTH_DATA; without
-    that, the built-in phantoms, which show that the program works and nothing
-    about patients."""
+    """Folder of the data set: as prepare-data makes it, images/ and masks/ with equal
+    names, or JSRT images with SCR masks. Without it, the environment variable
+    TFGANSYNTH_DATA; without that, the built-in phantoms, which show that the program
+    works and nothing about patients."""
     patient_pattern: str | None = None
     """Regular expression that finds the patient in the name of each case: its first
     group, or all of its match. Without it, the column patient of the data set's
