@@ -15,6 +15,7 @@ from tfgansynth.data.checks.examining import (
     find_cases,
     read_case_table,
     same_image,
+    vanished,
 )
 from tfgansynth.data.dataset import Case, CaseTable, Dataset, RawCase
 from tfgansynth.data.importers.canonical import Description, target_of
@@ -23,7 +24,7 @@ from tfgansynth.data.phantoms.phantom import SIDE, make_phantoms
 from tfgansynth.data.prepare.agreement import Agreement
 from tfgansynth.data.prepare.files.names import find_patient
 from tfgansynth.data.resizing import Tried, summarize_classes, try_classes
-from tfgansynth.errors import FileError, InputError, printable
+from tfgansynth.errors import InputError, printable
 
 _MOST_ANISOTROPY = 1e-3
 """Relative difference of rows' and columns' distances that is rounding."""
@@ -74,11 +75,7 @@ def load_directory(
             raise InputError(f"{fault}{_more(root)}")
         case = _to_case(examined, root, size, len(classes), soft_masks=soft_masks)
         if not case.mask.any() and case.case_id not in negatives:
-            raise FileError(
-                examined.source.mask_path,
-                f"is a mask so small that it vanishes at {size} x {size} px; remove "
-                "the case or raise --data.size",
-            )
+            raise InputError(str(vanished(examined.source, size)))
         cases.append(case)
         assert examined.image is not None
         assert examined.labels is not None

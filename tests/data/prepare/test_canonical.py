@@ -325,3 +325,23 @@ def test_places_that_cannot_be_are_refused(tmp_path: Path) -> None:
     (root / "images/c01.png").symlink_to("/etc/hostname")
     with pytest.raises(InputError, match="is a link that leaves the data folder"):
         run(root, tmp_path / "out")
+
+
+def test_a_data_set_without_any_target_is_refused(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path / "in", lambda i: ONE & False)
+
+    with pytest.raises(InputError, match="all masks are empty: nothing to learn"):
+        run(root, tmp_path / "out", negatives="keep")
+
+
+def test_check_and_loading_say_the_same_of_a_mask_that_vanishes(tmp_path: Path) -> None:
+    dot = disc(30, 30, 1)
+    root = write_pairs(tmp_path / "in", lambda i: ONE if i else dot)
+    run(root, tmp_path / "out")
+
+    for size in (SIDE, 16):
+        report = check(tmp_path / "out", "both", size=size)
+        assert len(report.faults) == (size == 16)
+    assert "c00.png: is a mask so small that it vanishes at 16 x 16 px" in report.text()
+    with pytest.raises(InputError, match=r"c00\.png: is a mask so small"):
+        load_directory(tmp_path / "out", "both", 16, soft_masks=False)

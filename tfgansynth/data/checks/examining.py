@@ -224,6 +224,15 @@ def same_image(source: Source, earlier: Source) -> Fault:
     )
 
 
+def vanished(source: Source, size: int) -> Fault:
+    """Return the fault that nothing of a mask is left at the side of an experiment."""
+    return Fault(
+        source.mask_path,
+        f"is a mask so small that it vanishes at {size} x {size} px; remove the case "
+        "or raise --data.size",
+    )
+
+
 def collect(read: Callable[[], _Content], faults: list[Fault]) -> _Content | None:
     """Read something, or add its fault to those found so far."""
     try:

@@ -17,6 +17,7 @@ from tfgansynth.data.checks.examining import (
     same_image,
     size_of,
     size_text,
+    vanished,
 )
 from tfgansynth.data.copies.duplicates import find_duplicates
 from tfgansynth.data.copies.keypoints import SIDE
@@ -170,6 +171,9 @@ def check(
             of_case = try_classes(case.labels, n_classes, size)
             for own, each in zip(tried, of_case, strict=True):
                 own += each
+            shown = [each[size].area for own in of_case for each in own]
+            if shown and not any(shown):
+                faults.append(vanished(case.source, size))
         if not case.faults:
             notes += _oddities(case, is_pair=target == BOTH_LUNGS and lungs == "both")
     if scan.described is None:

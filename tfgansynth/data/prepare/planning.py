@@ -129,7 +129,7 @@ def make_plan(root: Path, found: Found, options: Options, note: Say) -> Plan:
         if not any(areas[name] for name in names)
     ]
     left_out, negatives = _empty_cases(empty, gathered.slices, options, note)
-    if len(left_out) == len(gathered.masks_of):
+    if len(left_out) + len(negatives) == len(gathered.masks_of):
         raise InputError("all masks are empty: nothing to learn")
     return Plan(
         found=found,
