@@ -4,6 +4,7 @@ A function here takes an experiment, a planned stage and the `Stage` that its tr
 sees. It leaves its results in the stage's folder.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ from tfgansynth.records.regimes import cross_fit_config, pseudo_label_config
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, RECORDS
-from tfgansynth.segmentation.history import history_to_csv
+from tfgansynth.segmentation.history import history_to_csv, kept_dice
 from tfgansynth.segmentation.training import train_unet
 from tfgansynth.segmentation.unet import predict_masks, save_unet
 
@@ -117,9 +118,9 @@ def compute_segmentation(
     assert regime is not None
     training = training_pairs(experiment, planned)
     config = regime.unet_config(experiment.config)
-    unet = train_in_folder(experiment, fold, training, config, stage)
+    unet, measured = train_in_folder(experiment, fold, training, config, stage)
     classes = experiment.data.classes
-    write_validation(unet, fold, stage, len(classes))
+    write_validation(unet, measured, fold, stage, len(classes))
     if planned.record["evaluated_on"] == "unused":
         predictions = predict_masks(unet, images_and_labels(fold.unused)[0])
         rows = evaluate(fold.unused, predictions, classes)
@@ -154,8 +155,12 @@ def train_in_folder(
     training: LabelledImages,
     config: UNetConfig,
     stage: Stage,
-) -> Any:
-    """Train a U-Net on pairs and write its history and model; return it."""
+) -> tuple[Any, float | None]:
+    """Train a U-Net on pairs and write its history and model.
+
+    Returns:
+        The U-Net, and its Dice on validation cases where the training measures that.
+    """
     unet, history = train_unet(
         training,
         LabelledImages(*images_and_labels(fold.validation)),
@@ -168,16 +173,25 @@ def train_in_folder(
     with stage.timer.part(RECORDS):
         storage.write_text(stage.folder / HISTORY, history_to_csv(history))
         save_unet(unet, config, stage.folder / MODEL, stage.provenance)
-    return unet
+    return unet, kept_dice(history, config)
 
 
-def write_validation(unet: Any, fold: FoldCases, stage: Stage, n_classes: int) -> None:
-    """Say and write whether a U-Net has learned, by the fold's validation cases."""
+def write_validation(
+    unet: Any, measured: float | None, fold: FoldCases, stage: Stage, n_classes: int
+) -> None:
+    """Say and write whether a U-Net has learned, by the fold's validation cases.
+
+    Its Dice is what the training has measured, if it has: the kernels of a prediction
+    may round a few pixels to another class, and one pixel of a class that a case does
+    not show turns a Dice of 1 into 0.
+    """
     with stage.timer.part(PREDICTION):
         images, truths = images_and_labels(fold.validation)
         training = images_and_labels(fold.training)[1]
         predictions = predict_masks(unet, images)
         found = validation_dice(predictions, truths, training, n_classes)
+        if measured is not None:
+            found = dataclasses.replace(found, network=measured)
     converter.write(stage.folder / VALIDATION, found)
     print(f"{'LEARNED' if found.has_learned else 'HAS NOT LEARNED'}: {found}")
 

@@ -129,6 +129,17 @@ def is_over(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
     return not config.fixed_steps and _rule_stops(history, config, n_pairs)
 
 
+def kept_dice(history: Sequence[Epoch], config: UNetConfig) -> float | None:
+    """Mean Dice on validation cases of the weights that a training keeps.
+
+    None where the validation error is not that of Dice.
+    """
+    if config.validation_error != "dice":
+        return None
+    errors = [entry.validation_error for entry in history]
+    return 1 - (min(errors) if config.keep == "best" else errors[-1])
+
+
 def remarks(
     history: Sequence[Epoch], config: UNetConfig, n_pairs: int
 ) -> dict[str, str]:

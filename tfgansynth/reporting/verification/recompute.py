@@ -50,9 +50,6 @@ from tfgansynth.synthesis.sampling import MANIFEST, pair_name, read_set
 Truths = dict[tuple[str, str], Labels]
 """Content hash and id of a test case -> its true mask, as first met."""
 
-_ROUNDING_DICE = 0.005
-"""Kernels of training and prediction may round a few pixels to another class."""
-
 
 def remeasure(
     run: RunRecord, name: str, folder: Path, truths: Truths, differences: Differences
@@ -96,12 +93,10 @@ def remeasure(
     if not history.is_over(epochs, unet, regime.n_real + regime.n_synthetic):
         differences.fault(path, f"ends after {len(epochs)} epochs, before the training")
     validation = read_validation(folder, provenance.files)
-    if validation and unet.validation_error == "dice":
-        errors = [entry.validation_error for entry in epochs]
-        kept = 1 - (min(errors) if unet.keep == "best" else errors[-1])
-        if abs(validation.network - kept) > _ROUNDING_DICE:
-            path = folder / files.VALIDATION
-            differences.differ(path, "network", validation.network, kept)
+    kept = history.kept_dice(epochs, unet)
+    if validation and kept is not None:
+        path = folder / files.VALIDATION
+        differences.compare(path, "network", validation.network, kept)
     return FinishedUNet(
         run=name,
         settings=run.settings,
