@@ -143,3 +143,14 @@ def test_pairs_in_color_with_several_classes_come_apart_again() -> None:
     color, grey = split_pair(pair, channels=3)
     np.testing.assert_array_equal(color, image)
     np.testing.assert_array_equal(grey, np.where(planes, 255, 0))
+
+
+def test_any_number_of_planes_is_resized_as_one_by_one() -> None:
+    planes = np.random.default_rng(0).random((12, 12, 200)).astype(np.float32)
+    for resize in (resize_area, resize_bilinear):
+        whole = resize(planes, 8)
+        assert whole.shape == (8, 8, 200)
+        for index in (0, 127, 128, 199):
+            np.testing.assert_allclose(
+                whole[..., index], resize(planes[..., index], 8), atol=1e-6
+            )

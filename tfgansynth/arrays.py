@@ -112,9 +112,14 @@ def resize_bilinear(plane: NDArray[np.generic], size: int) -> FloatArray:
 
 
 def _resized(source: FloatArray, size: int, mode: int) -> FloatArray:
-    resized = cv2.resize(source, (size, size), interpolation=mode)
-    # OpenCV drops a last axis of 1.
-    return np.asarray(resized, np.float32).reshape(size, size, *source.shape[2:])
+    # OpenCV takes few channels at once, how few depends on the sizes.
+    planes = np.moveaxis(source.reshape(*source.shape[:2], -1), -1, 0)
+    resized = [
+        cv2.resize(np.ascontiguousarray(plane), (size, size), interpolation=mode)
+        for plane in planes
+    ]
+    whole = np.stack(resized, axis=-1)
+    return np.asarray(whole, np.float32).reshape(size, size, *source.shape[2:])
 
 
 def stack_pair(

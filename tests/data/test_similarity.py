@@ -229,3 +229,20 @@ def test_wrong_use_is_named() -> None:
         perceptual_hash(image.astype(np.float32))
     with pytest.raises(ValueError, match=r"got shape \(128, 128, 1\)"):
         perceptual_hash(image[..., None])
+
+
+@pytest.mark.parametrize("stddev", [4, 8, 16])
+def test_a_black_margin_makes_no_images_alike(stddev: float) -> None:
+    rng = np.random.default_rng(0)
+    images = np.zeros((10, 128, 128), np.uint8)
+    inside = 210 + rng.normal(0, stddev, (10, 80, 128))
+    images[:, 24:104] = np.clip(inside, 0, 255)
+    # What a generator makes of black.
+    images[:, :24] = rng.integers(0, 5, (10, 24, 128))
+
+    assert count_alike(images) == 0
+    noisy = np.clip(images + rng.normal(0, 0.2, images.shape), 0, 255).astype(np.uint8)
+    assert count_alike(np.concatenate([images, noisy])) == (10 if stddev > 4 else 0)
+    distinct = DistinctFilter(0, by_pixels=True)
+    assert all(distinct.add(image) for image in images)
+    assert distinct.add(images[3]) is None

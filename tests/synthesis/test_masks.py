@@ -285,3 +285,18 @@ def test_wrong_use_is_named() -> None:
         clean_masks(grey, rules, threshold=256)
     with pytest.raises(ValueError, match="at least 1 component, got 0"):
         clean_masks(grey, [ALL, ClassRule(0)], threshold=150)
+
+
+def test_nested_classes_stay_as_they_were_cleaned() -> None:
+    """What fills a hole beside another class is a component of its own."""
+    labels = np.zeros((15, 15), np.uint8)
+    labels[1:12, 1:12] = 1
+    labels[2:11, 2:11] = 2
+    labels[5:8, 5:8] = 0
+    labels[13, 13] = 1
+    rules = (ClassRule(2), ClassRule(None, fill_holes=False))
+
+    (once,) = clean_labels(labels[None], rules)
+    (twice,) = clean_labels(once[None], rules)
+
+    np.testing.assert_array_equal(once, twice)

@@ -9,15 +9,17 @@ signs: two images that the eye cannot tell apart differ in many bits. So pixels 
 compared too. `copies` has the measures for images of a data set.
 """
 
+import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Self
 
 import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tfgansynth.arrays import ByteArray, FloatArray, luminance
+from tfgansynth.arrays import ByteArray, luminance
 
 _HASH_SIDE = 8
 HASH_BITS = _HASH_SIDE**2
@@ -27,7 +29,13 @@ PIXEL_CORRELATION = 0.995
 _PIXELS = 4096
 """Pixels at random places by which larger images are compared. Means over areas would
 lose fine texture."""
+_BLACK = 8
+"""Grey value up to which a pixel counts as black."""
+_NO_CONTRAST = 1e-3
+"""Rounding of sums of squares: less is no contrast."""
 _BLOCK = 512
+
+_Floats = NDArray[np.float64]
 
 
 def perceptual_hash(image: ByteArray) -> str:
@@ -68,6 +76,72 @@ def mean_pairwise_distance(hashes: Sequence[str]) -> float:
     return n_differing / (n_hashes * (n_hashes - 1) / 2)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Sampled:
+    """Pixels of images at some places, black ones as 0, and their sums.
+
+    Attributes:
+        pixels: (n, channels, places).
+        black: 1 where all channels are black, (n, places).
+        sums: Of each channel, (n, channels).
+        squares: Of the squares of all channels, (n,).
+    """
+
+    pixels: _Floats
+    black: _Floats
+    sums: _Floats
+    squares: _Floats
+
+    @classmethod
+    def of(cls, images: ByteArray) -> Self:
+        """Sample images, uint8 (n, H, W[, 3])."""
+        count, height, width = images.shape[:3]
+        n_pixels = height * width
+        chosen = images.reshape(count, n_pixels, -1)[:, _places(n_pixels)]
+        pixels: _Floats = chosen.transpose(0, 2, 1).astype(np.float64)
+        black = np.asarray((pixels <= _BLACK).all(axis=1))
+        pixels *= ~black[:, None]
+        squares = np.asarray(np.square(pixels).sum(axis=(1, 2)))
+        sums = np.asarray(pixels.sum(axis=2))
+        return cls(pixels, black.astype(np.float64), sums, squares)
+
+    def first(self, count: int) -> Self:
+        """The first images."""
+        fields = dataclasses.fields(self)
+        return type(self)(*(getattr(self, field.name)[:count] for field in fields))
+
+    def put(self, place: int, image: Self) -> None:
+        """Put the first of other images into a place."""
+        for field in dataclasses.fields(self):
+            getattr(self, field.name)[place] = getattr(image, field.name)[0]
+
+    def enlarged(self) -> Self:
+        """The same with as many places again."""
+        fields = dataclasses.fields(self)
+        parts = (getattr(self, field.name) for field in fields)
+        return type(self)(*(np.concatenate([part, part]) for part in parts))
+
+
+def _correlations(some: _Sampled, others: _Sampled) -> _Floats:
+    """Correlate images with others where they are not black in both: (n, m).
+
+    A black margin that all images share would make all of them alike. Each channel of
+    images in color has its own mean, or all images of one stain would be alike.
+    Without contrast the correlation is 0.
+    """
+    places = some.pixels.shape[2]
+    n = np.maximum(places - some.black @ others.black.T, 1)
+    flat = (each.pixels.reshape(len(each.pixels), -1) for each in (some, others))
+    one, other = flat
+    together = one @ other.T - some.sums @ others.sums.T / n
+    spreads = some.squares[:, None] - (some.sums**2).sum(axis=1)[:, None] / n
+    spreads = spreads * (others.squares - (others.sums**2).sum(axis=1) / n)
+    found: _Floats = np.zeros(together.shape)
+    has_contrast = spreads > _NO_CONTRAST
+    np.divide(together, np.sqrt(np.abs(spreads)), out=found, where=has_contrast)
+    return found
+
+
 class DistinctFilter:
     """Keeps an image only if no image kept before it is a near-duplicate.
 
@@ -86,13 +160,13 @@ class DistinctFilter:
         self._max_distance = max_distance
         self._by_pixels = by_pixels
         self._kept: NDArray[np.uint64] = np.zeros(0, dtype=np.uint64)
-        self._pixels: list[FloatArray] = []
+        self._sampled: _Sampled | None = None
 
     def add(self, image: ByteArray) -> str | None:
         """Keep an image if it is no near-duplicate of a kept one.
 
         Args:
-            image: uint8 (H, W), [0, 255].
+            image: uint8 (H, W[, 3]), [0, 255].
 
         Returns:
             Its hash if the image was kept.
@@ -104,20 +178,31 @@ class DistinctFilter:
         value = np.uint64(int(text, 16))
         if np.any(np.bitwise_count(self._kept ^ value) <= self._max_distance):
             return None
-        if self._by_pixels:
-            pixels = _unit_vector(image)
-            if any(pixels @ kept >= PIXEL_CORRELATION for kept in self._pixels):
-                return None
-            self._pixels.append(pixels)
+        if self._by_pixels and self._is_alike(_Sampled.of(image[None])):
+            return None
         self._kept = np.append(self._kept, value)
         return text
+
+    def _is_alike(self, image: _Sampled) -> bool:
+        """Compare pixels with those of all kept images; keep them if they differ."""
+        n_kept = len(self._kept)
+        if self._sampled is None:
+            self._sampled = image
+        elif (
+            _correlations(image, self._sampled.first(n_kept)) >= PIXEL_CORRELATION
+        ).any():
+            return True
+        if n_kept == len(self._sampled.pixels):
+            self._sampled = self._sampled.enlarged()
+        self._sampled.put(n_kept, image)
+        return False
 
 
 def count_alike(images: ByteArray) -> int:
     """Count the images whose pixels are almost identical to those of an earlier one.
 
     Args:
-        images: uint8 (n, H, W).
+        images: uint8 (n, H, W[, 3]).
     """
     return len(np.unique(_alike_pairs(images)[0]))
 
@@ -128,7 +213,7 @@ def diversity(images: ByteArray) -> float:
     It is 0 for two whose pixels are almost identical, whatever their hashes.
 
     Args:
-        images: uint8 (n, H, W).
+        images: uint8 (n, H, W[, 3]).
     """
     hashes = [perceptual_hash(image) for image in images]
     values = np.array([int(text, 16) for text in hashes], dtype=np.uint64)
@@ -140,28 +225,15 @@ def diversity(images: ByteArray) -> float:
 
 def _alike_pairs(images: ByteArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Find the pairs with almost the same pixels: the later's index, the earlier's."""
-    vectors = np.stack([_unit_vector(image) for image in images])
     pairs = []
-    for start in range(0, len(vectors), _BLOCK):
-        block = vectors[start : start + _BLOCK]
-        alike = block @ vectors[: start + _BLOCK].T >= PIXEL_CORRELATION
+    whole = _Sampled.of(images)
+    for start in range(0, len(images), _BLOCK):
+        block = _Sampled.of(images[start : start + _BLOCK])
+        alike = _correlations(block, whole.first(start + _BLOCK)) >= PIXEL_CORRELATION
         later, earlier = np.nonzero(np.tril(alike, start - 1))
         pairs.append((later + start, earlier))
     later, earlier = (np.concatenate(part) for part in zip(*pairs, strict=True))
     return later, earlier
-
-
-def _unit_vector(image: ByteArray) -> FloatArray:
-    """Take pixels as a vector of mean 0 and length 1; all 0 without contrast.
-
-    Each channel of an image in color has mean 0, or all images of one stain would be
-    alike.
-    """
-    n_pixels = image.shape[0] * image.shape[1]
-    pixels = image.reshape(n_pixels, -1)[_places(n_pixels)].astype(np.float32)
-    vector = (pixels - pixels.mean(axis=0)).ravel()
-    length = np.linalg.norm(vector)
-    return np.asarray(vector / length if length else vector, np.float32)
 
 
 @functools.cache

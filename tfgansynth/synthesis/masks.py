@@ -93,9 +93,15 @@ def clean_labels(labels: ByteArray, rules: Sequence[ClassRule]) -> ByteArray:
     cleaned = np.zeros_like(labels)
     filled = [number for number, rule in enumerate(rules, 1) if rule.fill_holes]
     for clean, given in zip(cleaned, labels, strict=True):
-        for number, rule in enumerate(rules, 1):
-            clean[largest_components(given == number, rule)] = number
-        clean += enclosing_class(clean, filled)
+        clean[:] = given
+        before = None
+        # Where classes nest, a hole can be filled by what joins none of its class.
+        while before is None or not np.array_equal(clean, before):
+            before = clean.copy()
+            for number, rule in enumerate(rules, 1):
+                kept = largest_components(before == number, rule)
+                clean[(before == number) & ~kept] = 0
+            clean += enclosing_class(clean, filled)
     return cleaned
 
 
