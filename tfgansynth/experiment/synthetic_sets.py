@@ -112,6 +112,12 @@ def _require_pairs_alike(found: Exported, experiment: Experiment, path: Path) ->
             f"{path}: draws images of {found.channels} channels with masks of "
             f"{found.classes} classes, the data set has {ours[0]} and {ours[1]}"
         )
+    known = (found.provenance["dataset"] or {}).get("classes")
+    if known and tuple(known) != data.classes:
+        raise InputError(
+            f"{path}: its masks show {', '.join(map(str, known))}, in this order, those "
+            f"of the data set {', '.join(data.classes)}"
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
