@@ -48,6 +48,7 @@ def segmentation(
     path: Path,
     planes: list[tuple[int, np.ndarray]],
     images: list[str] | None = None,
+    labels: dict[int, str] | None = None,
     **tags: Any,
 ) -> None:
     """Write a DICOM-SEG file: a frame for each (segment, plane).
@@ -61,7 +62,7 @@ def segmentation(
     for number in numbers:
         segment = pydicom.Dataset()
         segment.SegmentNumber = number
-        segment.SegmentLabel = f"organ {number}"
+        segment.SegmentLabel = (labels or {}).get(number, f"organ {number}")
         segments.append(segment)
     frames = []
     for index, (number, _) in enumerate(planes):

@@ -15,7 +15,7 @@ from tfgansynth.data.prepare.intensities import Range, Scale, measure, one_scale
 from tfgansynth.data.prepare.masks import Rule, area_lines, understand
 from tfgansynth.data.prepare.options import Options
 from tfgansynth.data.prepare.values import Survey, survey
-from tfgansynth.errors import InputError, name_few
+from tfgansynth.errors import FileError, InputError, name_few
 from tfgansynth.ranges import NAME
 
 Say = Callable[[str], None]
@@ -76,10 +76,23 @@ class _Gathered:
                 self.slices.add(case + each.suffix)
         pixels = np.stack([each.pixels for each in content.slices])
         self.ranges.append(measure(pixels, content.image, name))
-        self.labels.update(content.labels)
         self.turned += content.image.turned
         self.halved += content.image.halved
         self.overlap += content.overlap
+
+    def name_values(self, path: Path, labels: Mapping[str, int]) -> None:
+        """Take the names of values of a file, which must be those of all others."""
+        names = {value: name for name, value in self.labels.items()}
+        for name, value in labels.items():
+            known = self.labels.setdefault(name, value), names.get(value, name)
+            if known != (value, name):
+                other = f"{name} is {known[0]}" if known[0] != value else known[1]
+                raise FileError(
+                    path,
+                    f"the segment {value} is {name}, in files before {other}: number "
+                    "and name segments alike in all files, or state what the numbers "
+                    "are in all of them with --classes NAME=VALUE ...",
+                )
 
 
 def make_plan(root: Path, found: Found, options: Options, note: Say) -> Plan:
@@ -157,6 +170,10 @@ def _gather(root: Path, found: Found, options: Options) -> _Gathered:
         try:
             content = read(root, files, options, scales=found.is_jsrt)
             gathered.add(files.case, str(files.image), content)
+            if found.several or options.classes or options.foreground:
+                gathered.labels.update(content.labels)
+            else:
+                gathered.name_values(root / files.masks[0].path, content.labels)
         except InputError as fault:
             problems.append(str(fault))
     if problems:
