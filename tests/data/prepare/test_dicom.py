@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.data.prepare.inputs import disc, noise, pixel_counts, run
+from tests.data.prepare.inputs import disc, noise, pixel_counts, run, save
 from tests.data.prepare.volumes import dicom, segmentation
 from tfgansynth.errors import InputError
 
@@ -34,3 +35,24 @@ def test_numbers_of_segments_that_differ_between_files_are_refused(
         described, _ = run(root, tmp_path / "out", classes=("one=1", "two=2"))
         assert described.classes == ("one", "two")
         assert pixel_counts(tmp_path / "out")[1:] == [2 * ONE.sum(), 2 * other.sum()]
+
+
+def test_dicom_patients_go_before_folders_that_nobody_stated(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    for visit in ("v1", "v2", "v3"):
+        for view in "ab":
+            path = root / f"images/{visit}/{visit}{view}.dcm"
+            dicom(path, noise(3), PatientID="secret-2" if visit == "v3" else "secret-1")
+            save(root / f"masks/{visit}/{visit}{view}.png", ONE.astype(np.uint8))
+
+    def patients(name: str, **choices: str) -> list[str]:
+        run(root, tmp_path / name, **choices)
+        rows = (tmp_path / name / "cases.csv").read_text().splitlines()[1:]
+        return [row.split(",")[1] for row in rows]
+
+    visits = ["v1", "v1", "v2", "v2", "v3", "v3"]
+    assert patients("guessed") == ["patient-001"] * 4 + ["patient-002"] * 2
+    assert patients("nested", nested="patient") == visits
+    assert patients("named", patient_pattern="v.") == visits
+    (root / "cases.csv").write_text("case,patient\nv1a,w\n")
+    assert patients("table") == ["w"] + ["patient-001"] * 3 + ["patient-002"] * 2

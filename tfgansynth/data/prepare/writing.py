@@ -165,12 +165,10 @@ def _patient(
     """Return whose image it is. Ids of DICOM files are replaced by numbers."""
     if options.patient_pattern is not None:
         return find_patient(files.case, options.patient_pattern)
-    if files.patient:
-        return files.patient
-    if content.image.patient:
+    if content.image.patient and (files.is_guess or not files.patient):
         number = f"patient-{len(patients) + 1:03d}"
         return patients.setdefault(content.image.patient, number)
-    return files.case if each.suffix else ""
+    return files.patient or (files.case if each.suffix else "")
 
 
 def _row(

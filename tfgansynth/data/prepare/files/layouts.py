@@ -49,6 +49,7 @@ class Files:
         image: The image, or the folder of a series of DICOM images.
         masks: One mask, or one for each object or class.
         patient: Whose image it is; empty if that is not known.
+        is_guess: Whether the patient is a folder that nobody stated to be one.
         group: What it belongs to; empty if that is not known.
         columns: More that a table says of it.
         series: The images that are the slices of one volume, if they are.
@@ -61,6 +62,7 @@ class Files:
     group: str = ""
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     series: tuple[PurePosixPath, ...] = ()
+    is_guess: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ def find(paths: Iterable[PurePosixPath], options: Options) -> Found:
             patient=nested.get(key, "") if nested_line == "patient" else "",
             group=nested.get(key, "") if nested_line == "group" else "",
             series=by_series[key].paths if key in by_series else (),
+            is_guess=options.nested is None,
         )
         for key, case in zip(keys, case_ids(keys), strict=True)
     ]
@@ -161,7 +164,10 @@ def find(paths: Iterable[PurePosixPath], options: Options) -> Found:
     if nested_line:
         count = len(set(nested.values()))
         lines.append(
-            f"folders above the images: taken as {count} {nested_line}s "
+            f"folders above the images: taken as {count} {nested_line}s, unless DICOM "
+            "files name patients (--nested patient, group or none states it)"
+            if nested_line == "patient" and options.nested is None
+            else f"folders above the images: taken as {count} {nested_line}s "
             "(--nested patient, group or none states it)"
         )
     return Found(layout, tuple(files), several, tuple(lines), is_nnunet=nnunet)

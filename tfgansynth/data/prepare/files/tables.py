@@ -91,6 +91,7 @@ def add_cases(found: Found, path: Path) -> Found:
             dataclasses.replace(
                 each,
                 patient=known.get("patient") or each.patient,
+                is_guess=each.is_guess and not known.get("patient"),
                 group=known.get("group") or each.group,
                 columns=others,
             )
