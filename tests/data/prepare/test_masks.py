@@ -115,6 +115,37 @@ def test_smoothed_edges_are_one_class(tmp_path: Path, to: Path) -> None:
     assert any("smoothed edges: above 127.5" in line for line in lines)
 
 
+def test_ignored_values_of_smoothed_edges_become_background(
+    tmp_path: Path, to: Path
+) -> None:
+    def smooth(index: int) -> np.ndarray:
+        drawn = np.zeros((SIDE, SIDE), np.uint8)
+        for level, radius in ((60, 17), (120, 16), (200, 15), (255, 14)):
+            drawn[disc(30, 30, radius)] = level
+        return drawn
+
+    root = write_pairs(tmp_path / "in", smooth)
+    n_edge = N * int((smooth(0) == 200).sum())
+
+    run(root, to)
+    assert pixel_counts(to)[1] == N * ONE.sum() + n_edge
+    run(root, tmp_path / "void", ignore=("200",))
+    assert pixel_counts(tmp_path / "void")[1] == N * ONE.sum()
+
+
+def test_ignored_values_stay_background_where_a_mask_is_turned(
+    tmp_path: Path, to: Path
+) -> None:
+    def drawn(index: int) -> np.ndarray:
+        mask = inverted(index)
+        mask[TWO] = 7
+        return mask
+
+    run(write_pairs(tmp_path / "in", drawn), to, ignore=("7",), polarity="border")
+
+    assert pixel_counts(to) == counts(ONE)
+
+
 def test_masks_as_jpeg_are_one_class(tmp_path: Path, to: Path) -> None:
     for index in range(N):
         save(tmp_path / f"in/images/{index}.png", noise(index))

@@ -52,20 +52,26 @@ class Rule:
             known = np.array(sorted(self.values), np.int64)
             indices = np.array([self.values[v] for v in known], np.uint8)
             labels = indices[np.searchsorted(known, values)]
+        labeled = ~np.isin(values, list(self.ignored))
+        labels *= labeled
         if self.inverts and border_share(labels > 0) > 0.5:
-            labels = 1 - labels
+            labels = (1 - labels) * labeled
         return labels
 
     def area(self, survey: Survey) -> float:
         """Share of a mask that is not background."""
+        counts = {v: n for v, n in survey.counts.items() if v not in self.ignored}
         if self.threshold is not None:
-            inside = sum(n for v, n in survey.counts.items() if v > self.threshold)
+            inside = sum(n for v, n in counts.items() if v > self.threshold)
         else:
-            inside = sum(n for v, n in survey.counts.items() if self.values[v])
-        share = inside / sum(survey.counts.values())
+            inside = sum(n for v, n in counts.items() if self.values[v])
+        total = sum(survey.counts.values())
+        share = inside / total
         # Where the border decides, the border of what is inside does.
         flipped = self.inverts and 0 < share < 1 and survey.border > 0.5
-        return 1 - share if flipped or (self.inverts and share == 1) else share
+        if flipped or (self.inverts and share == 1):
+            return sum(counts.values()) / total - share
+        return share
 
 
 def understand(
