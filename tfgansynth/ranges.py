@@ -75,11 +75,11 @@ class Words:
 
     Attributes:
         most: Most characters.
-        reserved: What means something else as the name of a label.
+        reserved: What means something else as the name of a label, or of a result.
     """
 
     most: int = 40
-    reserved: tuple[str, ...] = ("background", "ignore")
+    reserved: tuple[str, ...] = ("background", "ignore", "mean")
 
     def __contains__(self, name: str) -> bool:
         """Whether a setting may have this value; empty where it is left open."""
@@ -94,7 +94,7 @@ class Words:
         """Return it in words."""
         return (
             f"letters a to z, digits, and single spaces or hyphens between them, at "
-            f"most {self.most}; not {' or '.join(self.reserved)}"
+            f"most {self.most}; not {', '.join(self.reserved)}"
         )
 
 

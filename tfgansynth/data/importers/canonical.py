@@ -179,6 +179,9 @@ def _description(content: Mapping[str, Any]) -> Description:
     for name in (content["target"], *names, *content["negatives"]):
         if not isinstance(name, str) or not name:
             raise TypeError("a name is no text")
+    bad = next((name for name in names[1:] if name not in NAME), None)
+    if bad is not None:
+        raise ValueError(f"the class {printable(bad)}: expected {NAME}")
     if content["channels"] not in (1, 3):
         raise ValueError("channels")
     files = dict(content["files"])

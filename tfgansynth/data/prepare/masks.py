@@ -98,6 +98,10 @@ def understand(
     named = _stated(options, kind) or {
         value: name for name, value in labels.items() if value not in ignored
     }
+    named = {
+        value: BACKGROUND if name.casefold() == BACKGROUND else name
+        for value, name in named.items()
+    }
     lines = []
     if ignored:
         share = n_ignored / sum(sum(s.counts.values()) for s in surveys)

@@ -2,8 +2,9 @@
 
 import dataclasses
 import re
+import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from tfgansynth.data.lungs import BOTH_LUNGS, LUNG_TARGETS
 from tfgansynth.data.prepare.files.layouts import Found
 from tfgansynth.data.prepare.files.reading import Content, read
 from tfgansynth.data.prepare.intensities import Range, Scale, measure, one_scale
-from tfgansynth.data.prepare.masks import Rule, area_lines, understand
+from tfgansynth.data.prepare.masks import BACKGROUND, Rule, area_lines, understand
 from tfgansynth.data.prepare.options import Options
 from tfgansynth.data.prepare.values import Survey, survey
 from tfgansynth.errors import FileError, InputError, name_few
@@ -107,6 +108,7 @@ def make_plan(root: Path, found: Found, options: Options, note: Say) -> Plan:
     Raises:
         InputError: A file cannot be read, or something is ambiguous.
     """
+    found, tags = _used(found, options, note)
     gathered = _gather(root, found, options)
     scale = one_scale(gathered.ranges, options)
     for line in (*scale.lines, *_size_lines(gathered, options)):
@@ -124,8 +126,8 @@ def make_plan(root: Path, found: Found, options: Options, note: Say) -> Plan:
             f"several masks an image, one for each {found.several}, and masks of "
             "several values do not go together: --foreground any takes all values"
         )
-    tags = _tags(found, options) if by_file else {}
     classes = tuple(dict.fromkeys(tags.values())) if by_file else rule.names
+    _require_names(classes)
     if found.several:
         note(f"masks: several an image, one for each {found.several}")
     for line in rule.lines:
@@ -141,7 +143,7 @@ def make_plan(root: Path, found: Found, options: Options, note: Say) -> Plan:
         for case, names in gathered.masks_of.items()
         if not any(areas[name] for name in names)
     ]
-    left_out, negatives = _empty_cases(empty, gathered.slices, options, note)
+    left_out, negatives = empty_cases(empty, gathered.slices, options, note)
     if len(left_out) + len(negatives) == len(gathered.masks_of):
         raise InputError("all masks are empty: nothing to learn")
     return Plan(
@@ -201,10 +203,20 @@ def _size_lines(gathered: _Gathered, options: Options) -> list[str]:
     return lines
 
 
-def _empty_cases(
-    empty: Sequence[str], slices: set[str], options: Options, note: Say
+def empty_cases(
+    empty: Sequence[str], slices: Collection[str], options: Options, note: Say
 ) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Decide on cases without target: which to leave out, and which to keep."""
+    """Decide on cases without target: which to leave out, and which to keep.
+
+    Args:
+        empty: The cases.
+        slices: Those of them, and maybe others, that are slices.
+        options: What was stated.
+        note: Takes what was decided.
+
+    Raises:
+        InputError: It is not stated what to do with them.
+    """
     left_out = {each for each in empty if each in slices}
     if options.slices == "all":
         left_out = set()
@@ -237,10 +249,39 @@ def _name_of(classes: Sequence[str]) -> str:
     return name if len(classes) == 1 and name and name in NAME else _UNNAMED
 
 
+def _require_names(classes: Sequence[str]) -> None:
+    bad = next((name for name in classes if not name or name not in NAME), None)
+    if bad is not None:
+        plain = " ".join(re.findall("[A-Za-z0-9]+", bad)) or "lesion"
+        example = shlex.quote(f"{plain if plain in NAME else 'lesion'}=VALUE")
+        raise InputError(
+            f"the class {bad}: expected {NAME}: name all classes with --classes "
+            f"NAME=VALUE ..., for example {example}"
+        )
+
+
+def _used(found: Found, options: Options, note: Say) -> tuple[Found, dict[str, str]]:
+    """Leave out masks of no class; return the others, and the class of each tag."""
+    if found.several != "class":
+        return found, {}
+    named = _tags(found, options)
+    tags = {tag: n for tag, n in named.items() if n.casefold() != BACKGROUND}
+    if len(tags) < len(named):
+        note(f"masks: {name_few([*(named.keys() - tags)])} is the background, left out")
+    if not tags:
+        raise InputError("the masks show the background alone: nothing to learn")
+    files = tuple(
+        dataclasses.replace(each, masks=tuple(m for m in each.masks if m.tag in tags))
+        for each in found.files
+    )
+    found = dataclasses.replace(found, files=files)
+    return found, {} if options.foreground else tags
+
+
 def _tags(found: Found, options: Options) -> dict[str, str]:
     """Name the class of each tag: as the files do, or as stated."""
     tags = sorted({mask.tag for files in found.files for mask in files.masks})
-    if not options.classes:
+    if not options.classes or options.foreground:
         return {tag: tag for tag in tags}
     known = {tag.casefold(): tag for tag in tags}
     named = {}

@@ -129,18 +129,14 @@ def _slices(
 
 def _labels(each: Slice, plan: Plan) -> tuple[ByteArray, int]:
     """Return class indices of a slice, and how many pixels have two classes."""
-    first, *others = (
-        (plan.rule.labels(mask.values, mask.kind), plan.tags.get(mask.tag, 0))
-        if plan.tags
-        else (plan.rule.labels(mask.values, mask.kind), 1)
-        for mask in each.masks
-    )
-    if not others and not plan.tags:
-        return first[0], 0
+    masks = [plan.rule.labels(mask.values, mask.kind) for mask in each.masks]
+    if len(masks) == 1 and not plan.tags:
+        return masks[0], 0
     labels = np.zeros(each.pixels.shape[:2], np.uint8)
     overlap = 0
-    for mask, index in (first, *others):
-        inside = (mask > 0) & (index > 0)
+    for values, mask in zip(masks, each.masks, strict=True):
+        inside = values > 0
+        index = plan.tags.get(mask.tag, 1)
         taken = labels[inside]
         overlap += int(np.count_nonzero((taken > 0) & (taken != index)))
         labels[inside] = index

@@ -39,7 +39,7 @@ class Slice:
         suffix: What its case's name has beside the name of the files; empty unless
             these have several slices.
         pixels: (H, W) or (H, W, 3), as stored.
-        masks: At least one mask.
+        masks: None if the class of its masks is not used.
         spacing: Distances of rows and of columns in mm.
     """
 
