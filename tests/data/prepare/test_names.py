@@ -8,6 +8,7 @@ import pytest
 
 from tests.data.prepare.inputs import (
     SIDE,
+    N,
     disc,
     masks,
     noise,
@@ -92,3 +93,29 @@ def test_masks_of_classes_that_are_left_out_are_no_target(tmp_path: Path) -> Non
     assert [int(each.sum()) for each in masks(to)] == [LEFT.sum(), 0, 0]
     run(root, tmp_path / "one", **choices, negatives="drop")
     assert [p.stem for p in (tmp_path / "one/images").iterdir()] == ["u"]
+
+
+def test_masks_that_are_cut_away_are_no_target(tmp_path: Path) -> None:
+    def drawn(index: int) -> np.ndarray:
+        mask = np.zeros((SIDE, 2 * SIDE), np.uint8)
+        start = 0 if index == 5 else SIDE
+        mask[10:20, start : start + 10] = 1
+        return mask
+
+    root, to = tmp_path / "in", tmp_path / "out"
+    write_pairs(root, drawn, lambda i: noise(i, (SIDE, 2 * SIDE)))
+
+    with pytest.raises(InputError, match=r"1 masks are empty \(c05\)"):
+        run(root, to, fit="crop")
+    assert not to.exists()
+    kept, _ = run(root, to, fit="crop", negatives="keep")
+    assert kept.negatives == ("c05",)
+    assert pixel_counts(to)[1:] == [100 * (N - 1)]
+    assert load_directory(to, "both", SIDE, soft_masks=False) is not None
+    dropped, _ = run(root, tmp_path / "less", fit="crop", negatives="drop")
+    assert dropped.negatives == ()
+    assert len(list(masks(tmp_path / "less"))) == N - 1
+    for path in (root / "masks").iterdir():
+        save(path, drawn(5))
+    with pytest.raises(InputError, match="all masks are empty as they are written"):
+        run(root, tmp_path / "none", fit="crop", negatives="keep")

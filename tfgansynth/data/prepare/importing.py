@@ -15,7 +15,7 @@ from tfgansynth.data.prepare.files.tables import (
     read_table,
 )
 from tfgansynth.data.prepare.options import Options
-from tfgansynth.data.prepare.planning import Say, first_of, make_plan
+from tfgansynth.data.prepare.planning import Say, empty_cases, first_of, make_plan
 from tfgansynth.data.prepare.writing import write
 from tfgansynth.errors import Fault, FileError, InputError, printable
 from tfgansynth.runtime.storage import PARTIAL, hash_folder, whole_folder, write_json
@@ -55,6 +55,9 @@ def prepare(source: Path, destination: Path, options: Options, say: Say) -> Desc
     try:
         with whole_folder(destination) as folder:
             written = write(folder, root, plan, options)
+            _, negatives = empty_cases(
+                written.empty, written.empty_slices, options, note
+            )
             for line in written.lines(plan.classes):
                 note(line)
             described = Description(
@@ -62,7 +65,7 @@ def prepare(source: Path, destination: Path, options: Options, say: Say) -> Desc
                 classes=plan.classes,
                 channels=plan.scale.channels,
                 spacing_mm=_common(written.spacings),
-                negatives=plan.negatives,
+                negatives=(*plan.negatives, *negatives),
                 made={
                     "source": source.resolve().name,
                     "layout": found.layout,

@@ -41,11 +41,15 @@ class Written:
         rows: Those of the table of cases.
         pixels: Number of pixels of each class, by case.
         spacings: Distances of rows and columns that occur.
+        empty: Cases that have lost their target, as by `--fit crop`.
+        empty_slices: Those of them that are slices.
     """
 
     rows: list[dict[str, str]] = dataclasses.field(default_factory=list)
     pixels: dict[str, Counter[int]] = dataclasses.field(default_factory=dict)
     spacings: set[Spacing | None] = dataclasses.field(default_factory=set)
+    empty: list[str] = dataclasses.field(default_factory=list)
+    empty_slices: set[str] = dataclasses.field(default_factory=set)
 
     def lines(self, classes: Sequence[str]) -> Iterator[str]:
         """Say how often and how large each class is."""
@@ -94,6 +98,12 @@ def write(folder: Path, root: Path, plan: Plan, options: Options) -> Written:
         spacing = _spacing(each, options)
         image = squared(image, options.fit, is_mask=False)
         labels = squared(labels, options.fit, is_mask=True)
+        if case not in plan.negatives and not labels.any():
+            written.empty.append(case)
+            if each.suffix:
+                written.empty_slices.add(case)
+            if options.negatives == "drop" or (each.suffix and options.slices != "all"):
+                continue
         for part, pixels in (("images", image), ("masks", labels)):
             (folder / part / f"{case}.png").write_bytes(encode_png(pixels))
         values, counts = np.unique(labels, return_counts=True)
@@ -111,6 +121,8 @@ def write(folder: Path, root: Path, plan: Plan, options: Options) -> Written:
             "not with --classes NAME=VALUE ..., or take all as one with --foreground "
             "any"
         )
+    if written.pixels.keys() <= {*plan.negatives, *written.empty}:
+        raise InputError("all masks are empty as they are written: nothing to learn")
     (folder / CASES_NAME).write_bytes(_table(written.rows))
     sheet = grid(tiles, min(_SHEET_COLUMNS, len(tiles)))
     (folder / CONTACT_SHEET).write_bytes(encode_png(sheet))
