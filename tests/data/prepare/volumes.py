@@ -44,16 +44,27 @@ def dicom(path: Path, values: np.ndarray, **tags: Any) -> Path:
     return path
 
 
+def at(height: float) -> pydicom.Dataset:
+    """What says where a frame lies."""
+    plane, frame = pydicom.Dataset(), pydicom.Dataset()
+    plane.ImagePositionPatient = [0.0, 0.0, height]
+    frame.PlanePositionSequence = [plane]
+    return frame
+
+
 def segmentation(
     path: Path,
     planes: list[tuple[int, np.ndarray]],
     images: list[str] | None = None,
     labels: dict[int, str] | None = None,
+    frames_of: list[int] | None = None,
+    heights: list[float] | None = None,
     **tags: Any,
 ) -> None:
     """Write a DICOM-SEG file: a frame for each (segment, plane).
 
-    All are of one position, or of the images with these ids.
+    All are of one position, or of the images with these ids, of these frames of
+    them, or at these heights.
     """
     bits = np.concatenate([plane.ravel() for _, plane in planes])
     packed = np.packbits(bits, bitorder="little").tobytes()
@@ -73,8 +84,12 @@ def segmentation(
         if images:
             source, derived = pydicom.Dataset(), pydicom.Dataset()
             source.ReferencedSOPInstanceUID = images[index]
+            if frames_of:
+                source.ReferencedFrameNumber = frames_of[index]
             derived.SourceImageSequence = [source]
             frame.DerivationImageSequence = [derived]
+        if heights:
+            frame.update(at(heights[index]))
         frames.append(frame)
     dicom(
         path,

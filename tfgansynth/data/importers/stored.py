@@ -31,12 +31,14 @@ class Place:
     Attributes:
         uid: Of the image.
         series: Of the series that it is part of.
+        frame: Which frame of the image it is, from 1; 0 if that has one.
         position: Of its first pixel, in mm to the left, back and head.
         orientation: Directions of a row and of a column, 6 numbers.
     """
 
     uid: str = ""
     series: str = ""
+    frame: int = 0
     position: tuple[float, ...] | None = None
     orientation: tuple[float, ...] | None = None
 
@@ -65,7 +67,8 @@ class Stored:
         overlap: Pixels in more than one segment.
         place: Where a DICOM image lies.
         pages: The same for each page of a DICOM-SEG file: of which image it is.
-        slices: The same for each slice of a volume that was a series of images.
+        slices: The same for each slice of a volume that was a series of images, or
+            each frame of a DICOM image that has several.
         cut: The axis of the volume along which these images follow each other.
         mixed_windows: Whether these images have different windows.
     """
@@ -118,7 +121,8 @@ def read_stored(path: Path) -> Stored:
         meta["palette"] = tuple(tuple(color) for color in meta["palette"])
     if "place" in meta:
         meta["place"] = _place(meta["place"])
-    meta["pages"] = tuple(_place(each) for each in meta.get("pages", ()))
+    for name in ("pages", "slices"):
+        meta[name] = tuple(_place(each) for each in meta.get(name, ()))
     return Stored(pixels, **meta)
 
 

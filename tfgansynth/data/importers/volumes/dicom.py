@@ -37,9 +37,15 @@ def decode(content: bytes) -> tuple[Plain, Pixels]:
         "spacing": _spacing(record),
         "patient": _text(record, "PatientID"),
     }
-    if n_frames == 1:
+    uid = _text(record, "SOPInstanceUID")
+    if n_frames > 1:
+        meta["slices"] = [
+            {**place, "uid": uid, "frame": frame}
+            for frame, place in enumerate(_frames(record, n_frames), start=1)
+        ]
+    else:
         meta["place"] = {
-            "uid": _text(record, "SOPInstanceUID"),
+            "uid": uid,
             "series": _text(record, "SeriesInstanceUID"),
             "position": _numbers(record.get("ImagePositionPatient"), 3),
             "orientation": _numbers(record.get("ImageOrientationPatient"), 6),
@@ -126,7 +132,10 @@ def _segments(record: Any, frames: Pixels) -> tuple[Plain, Pixels]:
         place = _place(groups, shared)
         # Without places, frames of a segment are in the order of the slices.
         count[number] = count.get(number, -1) + 1
-        where = str(place["uid"] or place["position"] or count[number])
+        position = [round(mm, 1) for mm in place["position"] or ()]
+        # An image of several frames has one id and several positions.
+        named = place["uid"], place["frame"] or position
+        where = str(named if any(named) else count[number])
         if where not in pages:
             pages[where] = len(pages)
             places.append(place)
@@ -156,7 +165,7 @@ def _group(groups: Any, shared: Any, name: str) -> Any:
 
 def _place(groups: Any, shared: Any) -> Plain:
     """Say which image a frame belongs to, and where it lies."""
-    place: Plain = {"uid": "", "series": "", "position": None, "orientation": None}
+    place: Plain = {"uid": "", "frame": 0, "position": None, "orientation": None}
     if "PlanePositionSequence" in groups:
         plane = _group(groups, shared, "PlanePositionSequence")
         place["position"] = _numbers(plane.get("ImagePositionPatient"), 3)
@@ -168,6 +177,20 @@ def _place(groups: Any, shared: Any) -> Plain:
     if "DerivationImageSequence" in groups and groups.DerivationImageSequence:
         sources = groups.DerivationImageSequence[0].get("SourceImageSequence") or []
         # A frame that was made of several images is at none of them.
-        if len(sources) == 1 and "ReferencedFrameNumber" not in sources[0]:
-            place["uid"] = _text(sources[0], "ReferencedSOPInstanceUID")
+        if len(sources) == 1:
+            frame = sources[0].get("ReferencedFrameNumber") or 0
+            if not hasattr(frame, "__len__"):
+                place["uid"] = _text(sources[0], "ReferencedSOPInstanceUID")
+                place["frame"] = int(frame)
     return place
+
+
+def _frames(record: Any, count: int) -> list[Plain]:
+    """Say where each frame of an image lies, as far as the file does."""
+    import pydicom
+
+    shared = (record.get("SharedFunctionalGroupsSequence") or [None])[0]
+    groups = list(record.get("PerFrameFunctionalGroupsSequence") or [])
+    if len(groups) != count:
+        groups = [pydicom.Dataset()] * count
+    return [_place(each, shared) for each in groups]

@@ -57,40 +57,54 @@ def stack(paths: Sequence[Path], images: Sequence[Stored]) -> Stored:
 
 
 def lay_over(segments: Stored, volume: Stored, path: Path) -> Stored:
-    """Lay the pages of a DICOM-SEG file over the slices of a series.
+    """Lay the pages of a DICOM-SEG file over the slices of a series, or over frames.
 
     Raises:
-        InputError: A page belongs to no slice.
+        InputError: A page belongs to no slice, or does not say to which.
     """
-    slices = {place.uid: index for index, place in enumerate(volume.slices)}
+    slices = {
+        (place.uid, place.frame): index for index, place in enumerate(volume.slices)
+    }
     first = volume.slices[0]
     pages = segments.pixels.reshape(-1, *segments.pixels.shape[-2:])
     planes = [np.zeros_like(pages[0]) for _ in volume.slices]
     for page, place in zip(pages, segments.pages, strict=True):
-        if place.orientation and not _is_near(
-            place.orientation, first.orientation, _SAME_DIRECTION
+        if (
+            place.orientation
+            and first.orientation
+            and not _is_near(place.orientation, first.orientation, _SAME_DIRECTION)
         ):
             raise FileError(
                 path, "is turned against its images; export it as their slices lie"
             )
-        index = slices.get(place.uid)
-        if index is None and not place.uid and place.position:
+        index = slices.get((place.uid, place.frame))
+        by_position = place.frame or first.frame or not place.uid
+        if index is None and by_position and place.position:
             near = [
                 _is_near(place.position, s.position, _SAME_MM) for s in volume.slices
             ]
-            index = near.index(True) if any(near) else None
+            index = near.index(True) if near.count(True) == 1 else None
+        if index is None and first.frame and not (place.frame or place.position):
+            raise FileError(
+                path,
+                "does not say to which frames of its image its segments belong; export "
+                "it with ReferencedFrameNumber, or with positions",
+            )
         if index is None:
             where = place.uid or f"the position {place.position}"
+            where += f" frame {place.frame}" if place.frame else ""
             raise FileError(
                 path, f"has a segment at {where}, where the series has no image"
             )
         # Pages that name the same image in two ways.
         planes[index] = np.maximum(planes[index], page)
-    pixels, _, _ = _volume(planes, volume.slices, (1, 1))
-    if pixels.shape != volume.pixels.shape:
+    pixels = np.stack(planes)
+    if volume.axes == "volume":
+        pixels, _, _ = _volume(planes, volume.slices, (1, 1))
+    if pixels.shape != volume.pixels.shape[:3]:
         raise FileError(path, "has slices of another size than its images")
     return dataclasses.replace(
-        segments, pixels=pixels, axes="volume", affine=volume.affine
+        segments, pixels=pixels, axes=volume.axes, affine=volume.affine
     )
 
 
