@@ -612,6 +612,7 @@ def test_samples_are_normalized_by_the_moments_of_their_batch(
     np.testing.assert_array_equal(images, expected[0])
     np.testing.assert_array_equal(masks, expected[1])
     assert images.dtype == masks.dtype == np.uint8
-    assert images.shape == masks.shape == (9, SIZE, SIZE)
+    assert images.shape == (9, SIZE, SIZE)
+    assert masks.shape == (9, SIZE, SIZE, 1)
     frozen, _ = split_pair(np.asarray(generator(z, training=False)))
     assert np.any(images != frozen)

@@ -76,7 +76,8 @@ def test_training_ends_where_the_rule_says(
     # the rule did not end them there.
     risen = curve[expected - 1] > curve[expected - 4]
     by_rule = risen and 3 * expected >= min_steps
-    assert bool(remarks(history, config, len(TRAINING.images))) is not by_rule
+    said = remarks(history, config, len(TRAINING.images)).keys()
+    assert bool(said - {"stopped_while_falling"}) is not by_rule
 
 
 def test_best_weights_are_those_of_the_lowest_error(

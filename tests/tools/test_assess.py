@@ -171,7 +171,7 @@ def test_quality_is_recomputed_from_what_is_stored(
     }
     for name, truths in sets.items():
         found = [
-            dice(segmented, mask)
+            dice(segmented, mask > 0)
             for segmented, mask in zip(unpack(arrays, name), truths, strict=True)
         ]
         np.testing.assert_array_equal(arrays[f"agreement_{name}"], found)

@@ -115,8 +115,8 @@ def _require_pairs_alike(found: Exported, experiment: Experiment, path: Path) ->
     known = (found.provenance["dataset"] or {}).get("classes")
     if known and tuple(known) != data.classes:
         raise InputError(
-            f"{path}: its masks show {', '.join(map(str, known))}, in this order, those "
-            f"of the data set {', '.join(data.classes)}"
+            f"{path}: its masks show {', '.join(map(str, known))}, in this order, and "
+            f"those of the data set {', '.join(data.classes)}"
         )
 
 
