@@ -174,6 +174,7 @@ def draw_set(
         z_dim=config.gan.z_dim,
         z_seed=seed,
         rules=fold_rules(config, fold),
+        **sampling.as_in_training(fold.training, numbers.count),
     )
 
 

@@ -3,12 +3,13 @@ import hashlib
 import json
 from collections import Counter
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tfgansynth.config import Config, DataConfig
-from tfgansynth.data.dataset import CaseTable
+from tfgansynth.data.dataset import CaseTable, hash_of_all
 from tfgansynth.data.splits import (
     Fold,
     describe_split,
@@ -17,6 +18,8 @@ from tfgansynth.data.splits import (
     validation_cases,
 )
 from tfgansynth.errors import InputError
+from tfgansynth.records.converter import from_json, to_json
+from tfgansynth.records.runs import CaseList
 
 IDS = tuple(f"JPCLN{number:03d}" for number in range(1, 248))
 NOTHING = CaseTable()
@@ -332,3 +335,57 @@ def test_a_group_smaller_than_the_folds_is_refused() -> None:
         split(30, table)
     # Without a group is no group.
     split(30, CaseTable(groups={case: groups[case] for case in IDS[2:30]}))
+
+
+@pytest.mark.parametrize("n_cases", [30, 40, 102])
+@pytest.mark.parametrize("of_patients", [False, True])
+def test_negatives_are_in_all_parts_in_proportion(
+    n_cases: int, of_patients: bool
+) -> None:
+    table = pairs(n_cases) if of_patients else NOTHING
+    size = 2 if of_patients else 1
+    own = [case for n, case in enumerate(IDS[:n_cases]) if n // size % 4]
+    table = dataclasses.replace(table, negatives=tuple(own))
+    for seed in range(5):
+        folds = split(n_cases, table, seed=seed, n_reduced=8, n_validation=8)
+        require_whole(folds, table)
+        for fold in folds:
+            for part in (fold.test, fold.validation, fold.training, fold.reduced):
+                n_targets = len({*part} - {*own})
+                assert n_targets > 0
+                # As near to a quarter as whole cases, or whole patients, come.
+                assert abs(n_targets - len(part) / 4) < 1.1 * size
+
+
+def test_negatives_of_each_group_are_in_proportion() -> None:
+    groups = dict(zip(IDS[:48], "aaab" * 12, strict=True))
+    own = tuple(case for n, case in enumerate(IDS[:48]) if n // 4 % 2)
+    for fold in split(48, CaseTable(groups=groups, negatives=own)):
+        found = Counter((groups[case], case in own) for case in fold.test)
+        wanted = {("a", False): 6, ("a", True): 6, ("b", False): 2, ("b", True): 2}
+        assert found == wanted
+
+
+def test_a_part_without_any_target_is_refused() -> None:
+    words = "^30 .*: 1 of them have a target, and fold 1 would have none of these for"
+    with pytest.raises(InputError, match=words):
+        split(30, CaseTable(negatives=IDS[1:30]))
+    # Without --reduced, the reduced training cases are not used.
+    table = CaseTable(negatives=IDS[12:30])
+    assert split(30, table, n_reduced=1)
+
+
+def test_a_list_of_cases_gives_the_split_with_negatives_again() -> None:
+    table = dataclasses.replace(pairs(30), negatives=IDS[:9])
+    content = to_json(CaseList(dict.fromkeys(IDS[:30], "00"), table))
+    again = from_json(CaseList, content, Path("cases.json"))
+    assert again.table == table
+    assert split(30, again.table) == split(30, table) != split(30, pairs(30))
+    # A list without negatives is as it was.
+    assert to_json(CaseList({}, pairs(30)))["table"].keys() == {"patients", "groups"}
+
+
+def test_negatives_do_not_change_what_names_a_data_set() -> None:
+    for table in (NOTHING, pairs(30, ("a", "b"))):
+        whole = dataclasses.replace(table, negatives=IDS[:9])
+        assert hash_of_all({"a": "00"}, whole) == hash_of_all({"a": "00"}, table)

@@ -1,5 +1,7 @@
 """The Dice of constant masks, which a network must beat to have learned."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from tfgansynth.evaluation.learning import (
     validation_dice,
 )
 from tfgansynth.evaluation.metrics import dice
+from tfgansynth.records.converter import from_json, to_json
 
 
 def bars(*widths: int) -> np.ndarray:
@@ -51,6 +54,24 @@ def test_without_a_target_in_most_cases_the_constant_mask_is_empty() -> None:
     assert found["all_foreground"] == pytest.approx((2 * 5 / 15) / 3)
 
 
+def test_an_empty_output_has_not_learned_where_most_cases_are_negatives() -> None:
+    found = validation_dice(bars(0, 0, 0, 0), bars(0, 0, 0, 5), bars(5, 5, 5, 0))
+    assert found.network == found.empty == pytest.approx(3 / 4)
+    assert found.mean_mask == pytest.approx(1 / 4)
+    assert not found.has_learned
+    assert str(found).endswith(
+        "against 0.7500 of the best constant mask, an empty mask"
+    )
+
+
+def test_a_record_without_the_empty_mask_stays_readable() -> None:
+    content = {"network": 0.5, "all_foreground": 0.25, "mean_mask": 0.375}
+    found = from_json(ValidationDice, content, Path("validation.json"))
+    assert found.empty is None
+    assert found.has_learned
+    assert to_json(found) == content
+
+
 def test_a_target_that_moves_is_met_better_by_all_foreground() -> None:
     masks = np.zeros((10, 4, 10), np.bool_)
     for place, mask in enumerate(masks):
@@ -85,7 +106,7 @@ def test_the_figures_are_said(network: tuple[float, ...], words: str) -> None:
     assert found.has_learned == (network[0] > max(network[1:]))
 
 
-@pytest.mark.parametrize("best", ["all_foreground", "mean_mask"])
+@pytest.mark.parametrize("best", ["all_foreground", "mean_mask", "empty"])
 def test_equal_is_not_better(best: str) -> None:
     others = dict.fromkeys(("all_foreground", "mean_mask"), 0.1)
     found = [

@@ -19,6 +19,7 @@ from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter
 from tfgansynth.records.provenance import SetManifest
 from tfgansynth.records.reading import read_identity
+from tfgansynth.reporting.verification import recompute
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.recompute import recount
 from tfgansynth.runtime import storage
@@ -105,6 +106,19 @@ def test_real_masks_come_out_as_they_went_in(
     for image, mask in zip(*read_set(folder), strict=True):
         np.testing.assert_array_equal(mask, real[image.tobytes()])
     assert verified(experiment, planned) == []
+
+
+def test_a_set_that_was_drawn_before_alike_pixels_were_counted_is_sound(
+    squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recompute, "count_alike", lambda _: 2)
+    experiment = open_experiment(SMALL, squares, tmp_path)
+    planned = draw_control(experiment)
+    assert verified(experiment, planned) == []
+    path = experiment.run.root / planned.name / MANIFEST
+    reseal(path, kept_by_hash_alone=1)
+    (line,) = verified(experiment, planned)
+    assert line.endswith("kept_by_hash_alone: stored 1, recomputed 2")
 
 
 def test_each_class_comes_out_as_it_went_in(

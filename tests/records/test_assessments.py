@@ -16,6 +16,7 @@ from tfgansynth.assessment.quality import agreement, shape_table
 from tfgansynth.data.copies.distances import Pairs
 from tfgansynth.data.dataset import images_and_labels
 from tfgansynth.data.loading import load_phantoms
+from tfgansynth.data.similarity import mean_pairwise_distance, perceptual_hash
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS
 from tfgansynth.records.assessments import (
     AssessedSet,
@@ -24,6 +25,7 @@ from tfgansynth.records.assessments import (
     EnsembleMember,
     Fidelity,
     ShapeTables,
+    diversity_again,
     hash_diversity,
     make_fidelity,
     make_memorization,
@@ -159,6 +161,17 @@ def test_copies_of_one_image_have_no_diversity(phantoms: Pairs) -> None:
     images, _ = phantoms
     assert hash_diversity(np.stack([images[0]] * 5)) == 0
     assert 10 < hash_diversity(images) < 40
+
+
+def test_a_diversity_measured_by_an_earlier_version_is_found_again() -> None:
+    noise = np.random.default_rng(0).normal(size=(6, 64, 64))
+    lines = 100 + 50 * np.sin(np.arange(64) * 2) + noise
+    hashes = [perceptual_hash(image) for image in np.rint(lines).astype(np.uint8)]
+    by_hash = mean_pairwise_distance(hashes)
+    assert hash_diversity(lines) == 0 < by_hash
+    for stored, found in ((by_hash, by_hash), (0.0, 0.0), (0.1, 0.0)):
+        again = diversity_again(Diversity(synthetic=stored, real=20.5), lines)
+        assert again == Diversity(synthetic=found, real=20.5)
 
 
 def record_of(sets: tuple[Pairs, Pairs, Pairs]) -> Assessment:

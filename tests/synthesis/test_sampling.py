@@ -9,6 +9,7 @@ from PIL import Image
 
 from tfgansynth.arrays import ByteArray, FloatArray, Labels, MaskArray
 from tfgansynth.config import SynthesisConfig
+from tfgansynth.data.dataset import Case
 from tfgansynth.data.similarity import perceptual_hash
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import storage
@@ -17,6 +18,7 @@ from tfgansynth.synthesis.sampling import (
     EmptyMasksError,
     ModeCollapseError,
     SyntheticSet,
+    as_in_training,
     draw_set,
     draw_z,
     pair_name,
@@ -304,12 +306,46 @@ def test_no_threshold_helps_masks_without_grey() -> None:
         draw_set(black, CONFIG, z_dim=Z_DIM, z_seed=0, rules=RULE, real_area=0.1)
 
 
+@pytest.mark.parametrize(("n_negatives", "most"), [(0, 0), (1, 2), (2, 4), (3, 5)])
+def test_as_large_a_share_may_be_empty_as_of_the_training_cases(
+    n_negatives: int, most: int
+) -> None:
+    full, empty = np.ones((2, 4, 4, 1), np.float32) * [[[[1]]], [[[0]]]]
+    cases = [
+        Case(str(number), full[..., 0], empty if number < n_negatives else full)
+        for number in range(3)
+    ]
+    found = as_in_training(cases, 5)
+    area = pytest.approx(1 - n_negatives / 3)
+    assert found == {"real_area": area, "most_empty": most}
+
+
+def test_no_more_empty_pairs_are_kept_than_training_cases_have() -> None:
+    script = [-1, -2, 3, -4, 5, -6, 7, 8, 9]
+    found = draw_set(
+        Scripted(script), CONFIG, z_dim=Z_DIM, z_seed=0, rules=RULES, most_empty=1
+    )
+    np.testing.assert_array_equal(
+        found.images, [smooth_image(k) for k in (1, 3, 5, 7, 8)]
+    )
+    assert (found.n_drawn, found.n_empty, found.n_kept_empty) == (8, 3, 1)
+
+
+def test_counts_of_a_set_do_not_stay_in_a_part_of_it(tmp_path: Path) -> None:
+    found = draw_set(
+        Scripted([*range(1, 9)]), CONFIG, z_dim=Z_DIM, z_seed=0, rules=RULES
+    )
+    of_all = {"kept_by_hash_alone": 1, "kept_with_an_empty_mask": 2}
+    write_set(found, of_all, tmp_path / "set")
+    assert not of_all.keys() & storage.read_record(tmp_path / "set/manifest.json")
+
+
 def test_pairs_without_target_are_kept_where_training_cases_have_none(
     tmp_path: Path,
 ) -> None:
     script = [1, 1, 2, -3, 4, 2, -3, -5, 6, 7, 8, 9]
     found = draw_set(
-        Scripted(script), CONFIG, z_dim=Z_DIM, z_seed=0, rules=RULES, keep_empty=True
+        Scripted(script), CONFIG, z_dim=Z_DIM, z_seed=0, rules=RULES, most_empty=2
     )
     np.testing.assert_array_equal(
         found.images, [smooth_image(k) for k in (1, 2, 3, 4, 5)]
@@ -333,7 +369,7 @@ def test_set_without_any_target_is_refused_even_with_negatives() -> None:
             z_dim=Z_DIM,
             z_seed=0,
             rules=RULES,
-            keep_empty=True,
+            most_empty=5,
         )
 
 

@@ -94,10 +94,12 @@ class CaseTable:
         patients: The first case of the same patient, for all but these first cases.
             Names of patients are not kept.
         groups: Folds have the same share of each: of a hospital, of a diagnosis.
+        negatives: Cases without the target, of which folds have the same share too.
     """
 
     patients: Mapping[str, str] = dataclasses.field(default_factory=dict)
     groups: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    negatives: tuple[str, ...] = optional(())
 
     @staticmethod
     def of(patients: Mapping[str, str], groups: Mapping[str, str]) -> "CaseTable":
@@ -114,9 +116,11 @@ def hash_of_all(hashes: CaseHashes, table: CaseTable) -> str:
     digest = hashlib.sha256()
     for case_id, content_hash in hashes.items():
         digest.update(f"{case_id} {content_hash}\n".encode())
-    # Without patients and groups, the hash is that of the cases alone.
-    if table != CaseTable():
-        digest.update(json.dumps(dataclasses.asdict(table), sort_keys=True).encode())
+    # Without patients and groups, the hash is that of the cases alone, whose contents
+    # tell the negatives.
+    known = {"patients": dict(table.patients), "groups": dict(table.groups)}
+    if any(known.values()):
+        digest.update(json.dumps(known, sort_keys=True).encode())
     return digest.hexdigest()
 
 

@@ -65,7 +65,7 @@ def load_directory(
     described = scan.described
     classes = described.classes if described else (target,)
     negatives = described.negatives if described else ()
-    table = read_case_table(root, scan)
+    table = dataclasses.replace(read_case_table(root, scan), negatives=negatives)
     cases, sides = [], []
     agreement = Agreement()
     tried: list[list[Tried]] = [[] for _ in classes]
@@ -118,7 +118,8 @@ def with_patients(dataset: Dataset, pattern: str) -> Dataset:
     """
     case_ids = dataset.case_ids
     patients = {case_id: find_patient(case_id, pattern) for case_id in case_ids}
-    table = CaseTable.of(patients, dataset.table.groups)
+    made = CaseTable.of(patients, dataset.table.groups)
+    table = dataclasses.replace(dataset.table, patients=made.patients)
     return dataclasses.replace(dataset, table=table)
 
 

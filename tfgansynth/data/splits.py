@@ -64,15 +64,16 @@ def make_folds(
     247 is not a multiple of 3. The first fold tests 83 cases and trains on 144, the
     others test 82 and train on 145. All cases of a patient are in one part of a fold,
     so that parts can have some cases less than asked for. Each part has the groups in
-    proportion.
+    proportion, and in each of these the negatives.
 
     Args:
         case_ids: The cases.
         config: Its `data`, `seed` and `reduced` determine the split.
-        table: Patients and groups of the cases.
+        table: Patients and groups of the cases, and the negatives.
 
     Raises:
-        InputError: There are too few cases, patients or members of a group.
+        InputError: There are too few cases, patients, members of a group or cases
+            with a target.
     """
     n_cases, data = len(case_ids), config.data
     patients: dict[str, list[str]] = defaultdict(list)
@@ -86,7 +87,7 @@ def make_folds(
     rng = np.random.default_rng(derive_seed(config.seed, "folds"))
     shuffled = [str(patient) for patient in rng.permutation(sorted(patients))]
     # A beginning of a random order is a random draw.
-    order = _in_proportion(shuffled, patients, table.groups)
+    order = _in_proportion(shuffled, patients, table)
     tests = []
     for n_left in range(data.folds, 0, -1):
         n_test = -(-sum(len(patients[each]) for each in order) // n_left)
@@ -96,7 +97,7 @@ def make_folds(
     for number, test in enumerate(tests, start=1):
         rest = [patient for patient in shuffled if patient not in set(test)]
         drawn = _in_proportion(
-            [str(patient) for patient in rng.permutation(rest)], patients, table.groups
+            [str(patient) for patient in rng.permutation(rest)], patients, table
         )
         n_validation = validation_cases(n_cases, data)
         validation, training = _take(drawn, patients, n_validation, leave=1)
@@ -107,6 +108,10 @@ def make_folds(
         fold = Fold(number, *(_cases_of(part, patients) for part in parts))
         if config.reduced and len(fold.training) < data.n_reduced:
             raise _too_few(n_cases, [_too_few_reduced(len(fold.training), data)])
+        for part in (fold.training_ids(reduced=config.reduced), fold.validation):
+            if not {*part} - {*table.negatives}:
+                n_targets = len({*case_ids} - {*table.negatives})
+                raise _too_few(n_cases, [_few_targets(number, n_targets)])
         folds.append(fold)
     return tuple(folds)
 
@@ -143,16 +148,21 @@ def _take(
 
 
 def _in_proportion(
-    shuffled: Sequence[str], patients: _Patients, groups: Mapping[str, str]
+    shuffled: Sequence[str], patients: _Patients, table: CaseTable
 ) -> list[str]:
     """Order patients so that each stretch has all groups in proportion.
 
-    Those of one group keep their order. A patient with cases of several groups is of
-    another group than those of only one of these.
+    The negatives of a group are a group of their own. Those of one group keep their
+    order. A patient with cases of several groups is of another group than those of only
+    one of these.
     """
-    members: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    members: dict[tuple[tuple[str, bool], ...], list[str]] = defaultdict(list)
+    negatives = {*table.negatives}
     for patient in shuffled:
-        found = {groups.get(case_id, "") for case_id in patients[patient]}
+        found = {
+            (table.groups.get(case_id, ""), case_id in negatives)
+            for case_id in patients[patient]
+        }
         members[tuple(sorted(found))].append(patient)
     places = {
         patient: (place + 0.5) / len(group)
@@ -223,6 +233,14 @@ def _patient_shortfalls(
                 f"{n_folds} (in cases.csv, join groups or remove the column)"
             )
     return found
+
+
+def _few_targets(number: int, n_targets: int) -> str:
+    return (
+        f"{n_targets} of them have a target, and fold {number} would have none of these"
+        " for training or for validation (raise --data.n-validation, or leave out "
+        "negatives)"
+    )
 
 
 def _few_patients(patients: _Patients, n_folds: int) -> str:

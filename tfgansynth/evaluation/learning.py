@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tfgansynth.arrays import Labels, MaskArray
 from tfgansynth.evaluation.metrics import dice
+from tfgansynth.ranges import optional
 
 LabelMaps = Labels | MaskArray
 """(n, S, S): 0 is the background, k the k-th class; or bool, of one class."""
@@ -27,22 +28,27 @@ class ValidationDice:
         all_foreground: That of a mask that covers the image.
         mean_mask: That of the mean of the training masks, cut at the level that is
             best on these.
+        empty: That of an empty mask, which is right for each negative. Records of
+            earlier versions do not have it.
     """
 
     network: float
     all_foreground: float
     mean_mask: float
+    empty: float | None = optional(None)
 
     @property
     def has_learned(self) -> bool:
-        """Whether the network beats both constant masks."""
-        return self.network > max(self.all_foreground, self.mean_mask)
+        """Whether the network beats all constant masks."""
+        others = self.all_foreground, self.mean_mask, self.empty or 0
+        return self.network > max(others)
 
     def __str__(self) -> str:
         """The figures in words."""
         best, name = max(
             (self.mean_mask, "the mean training mask"),
             (self.all_foreground, "all foreground"),
+            (self.empty or 0, "an empty mask"),
         )
         return (
             f"Dice {self.network:.4f} on validation cases against {best:.4f} of the "
@@ -79,6 +85,7 @@ def constant_dice(
     return {
         "all_foreground": _mean_dice(lambda _: [whole] * n, truths, n_classes),
         "mean_mask": _mean_dice(lambda k: [means[k]] * n, truths, n_classes),
+        "empty": _mean_dice(lambda _: [~whole] * n, truths, n_classes),
     }
 
 

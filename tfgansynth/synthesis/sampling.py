@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tfgansynth import pictures
 from tfgansynth.arrays import ByteArray, FloatArray, Labels, MaskArray
 from tfgansynth.config import SynthesisConfig
-from tfgansynth.data.dataset import LUNGS
+from tfgansynth.data.dataset import LUNGS, Case
 from tfgansynth.data.importers.canonical import read_color, read_indices
 from tfgansynth.data.importers.images import read_grey, read_mask
 from tfgansynth.data.similarity import DistinctFilter, count_alike
@@ -67,7 +67,8 @@ class SyntheticSet:
         draws: Where each pair came from.
         n_drawn: Pairs drawn in all.
         n_similar: Pairs dropped because they are almost identical to a kept one.
-        n_empty: Pairs dropped because nothing of their mask was left.
+        n_empty: Pairs dropped because nothing of their mask was left, beyond the
+            negatives that are kept.
         n_disagreeing: Pairs dropped by a filter.
     """
 
@@ -86,7 +87,7 @@ class SyntheticSet:
 
     @property
     def n_kept_empty(self) -> int:
-        """Pairs whose mask is empty, as there are training cases with an empty one."""
+        """Pairs whose mask is empty, as that of training cases is."""
         return int((~self.masks.any(axis=(1, 2))).sum())
 
 
@@ -108,6 +109,18 @@ def draw_z(seed: int, batch: int, count: int, z_dim: int) -> FloatArray:
     return rng.uniform(-1, 1, (count, z_dim)).astype(np.float32)
 
 
+def as_in_training(cases: Sequence[Case], count: int) -> dict[str, Any]:
+    """What `draw_set` is to know of the masks of training cases, for so many pairs.
+
+    As large a share of the pairs as of the cases may be negatives, rounded up.
+    """
+    n_negatives = sum(not case.mask.any() for case in cases)
+    return {
+        "real_area": float(np.mean([case.coverage.mean() for case in cases])),
+        "most_empty": -(-count * n_negatives // len(cases)),
+    }
+
+
 def draw_set(
     sampler: Sampler,
     config: SynthesisConfig,
@@ -118,7 +131,7 @@ def draw_set(
     augment: Augmentation | None = None,
     agrees: Filter | None = None,
     real_area: float | None = None,
-    keep_empty: bool = False,
+    most_empty: int = 0,
 ) -> SyntheticSet:
     """Draw pairs until enough distinct ones are there. Paper: IV-B.
 
@@ -132,8 +145,8 @@ def draw_set(
         agrees: Tells whose image and mask agree; only those are taken, and a pair
             that is not taken does not stand in the way of one almost identical.
         real_area: Share of the pixels that the target covers in the training masks, for
-            messages.
-        keep_empty: Keep pairs with an empty mask, as there are training cases with one.
+            messages; see `as_in_training`.
+        most_empty: How many pairs with an empty mask are kept; see `as_in_training`.
 
     Raises:
         ModeCollapseError: Too few of the drawn pairs were distinct.
@@ -149,7 +162,7 @@ def draw_set(
     masks: list[Labels] = []
     draws: list[Draw] = []
     levels = np.zeros(256, np.int64)
-    n_drawn = n_similar = n_empty = n_disagreeing = 0
+    n_drawn = n_similar = n_empty = n_kept_empty = n_disagreeing = 0
     batch = 0
     while len(images) < config.count:
         if n_drawn >= config.max_draws * config.count:
@@ -180,13 +193,14 @@ def draw_set(
             if len(images) == config.count:
                 break
             n_drawn += 1
-            if not mask.any() and not keep_empty:
+            if not mask.any() and n_kept_empty >= most_empty:
                 n_empty += 1
             elif not agreeing[index]:
                 n_disagreeing += 1
             elif (text := distinct.add(image)) is None:
                 n_similar += 1
             else:
+                n_kept_empty += not mask.any()
                 images.append(image)
                 masks.append(mask)
                 draws.append(Draw(batch, index, text))
@@ -279,9 +293,12 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
             "drawn": synthetic.n_drawn,
             "dropped_as_almost_identical": synthetic.n_similar,
             "dropped_for_an_empty_mask": synthetic.n_empty,
-            **{name: number for name, number in kept.items() if number},
+            **kept,
             "pairs": entries,
         }
+        for name in (name for name, number in kept.items() if not number):
+            # A manifest may have those of a set that this one is a part of.
+            del content[name]
         storage.write_record(partial / MANIFEST, content)
         sheet = pictures.pairs_sheet(
             synthetic.images[:_SHEET_PAIRS],

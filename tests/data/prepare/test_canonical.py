@@ -23,7 +23,7 @@ from tests.data.prepare.inputs import (
 from tfgansynth.cli.main import main
 from tfgansynth.data.checks.report import check
 from tfgansynth.data.importers.canonical import read_description
-from tfgansynth.data.loading import load_directory
+from tfgansynth.data.loading import load_directory, with_patients
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import signals
 from tfgansynth.runtime.storage import hash_file
@@ -137,8 +137,12 @@ def test_negatives_are_counted_and_loaded(tmp_path: Path) -> None:
     run(root, tmp_path / "out", negatives="keep")
 
     report = check(tmp_path / "out", "both")
-    cases = load_directory(tmp_path / "out", "both", SIDE, soft_masks=False).cases
+    dataset = load_directory(tmp_path / "out", "both", SIDE, soft_masks=False)
+    cases = dataset.cases
 
+    assert dataset.table.negatives == ("c00", "c01")
+    named = with_patients(dataset, r"c(\d)").table
+    assert (named.negatives, named.patients["c11"]) == (("c00", "c01"), "c10")
     assert report.faults == ()
     assert (
         "masks: has 2 negatives, with an empty mask on purpose (c00, c01)"

@@ -125,7 +125,7 @@ def test_what_was_done_besides_the_papers_steps_is_told() -> None:
         "Each pair was augmented once",
         "a latent code for each training case",
         "of 64 bits or whose pixels are almost identical",
-        "Pairs with an empty mask were kept",
+        "at most the training cases' share of such was kept",
         "| Kept with an empty mask | 11 |",
         "almost identical to an earlier image's | 12 |",
     ):

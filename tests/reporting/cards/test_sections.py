@@ -1,6 +1,7 @@
 import dataclasses
 
 from tests.reporting.made import assessment, comparison
+from tfgansynth.evaluation.tables import Summary
 from tfgansynth.reporting.assessments import assessment_to_markdown
 from tfgansynth.reporting.cards.findings import evaluation_section
 
@@ -59,3 +60,22 @@ def test_an_evaluation_tells_rows_verdicts_and_remarks() -> None:
         "- REMARK: fold 1, mode collapse",
     ):
         assert line in section.splitlines(), line
+
+
+def test_an_evaluation_tells_each_class_below_its_row() -> None:
+    whole = comparison("run-seed0")
+    (table,) = whole.tables
+    metrics = table.rows[0].metrics
+    by_class = {
+        "ring": {**metrics, "dice": Summary(0.5, 0.25, 0.75)},
+        "dots": metrics,
+    }
+    row = dataclasses.replace(table.rows[0], by_class=by_class)
+    tables = (dataclasses.replace(table, rows=(row,)),)
+
+    lines = evaluation_section(dataclasses.replace(whole, tables=tables)).splitlines()
+
+    place = lines.index("| mixed | 144-145 | 120 | 83 |" + 4 * " 0.9472 ± 0.0254 |")
+    others = 3 * " 0.9472 ± 0.0254 |"
+    assert lines[place + 1] == "| - ring |  |  |  | 0.5000 ± 0.2500 |" + others
+    assert lines[place + 2] == "| - dots |  |  |  | 0.9472 ± 0.0254 |" + others

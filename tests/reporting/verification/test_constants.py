@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ REGIMES = (Regime(8, 0), Regime(8, 30), Regime(0, 30))
 
 
 def found(
-    tmp_path: Path, truths: Truths, changed: dict[str, float] | None
+    tmp_path: Path, truths: Truths, changed: dict[str, Any] | None
 ) -> Differences:
     """What verification says where the mixed U-Net's figures are changed, or gone."""
     settings = Settings(networks=NETWORK_VERSIONS, config=CONFIG)
@@ -45,7 +46,7 @@ def found(
     return result
 
 
-def unet(root: Path, regime: Regime, changed: dict[str, float] | None) -> FinishedUNet:
+def unet(root: Path, regime: Regime, changed: dict[str, Any] | None) -> FinishedUNet:
     own = changed if regime == REGIMES[1] else {}
     validation = None
     if own is not None:
@@ -65,6 +66,14 @@ def test_all_true_masks_give_the_figures_again(tmp_path: Path) -> None:
     (line,) = found(tmp_path, all_truths(), {"mean_mask": 0.25}).lines
     stored = f"mean_mask: stored 0.25, recomputed {RIGHT['mean_mask']}"
     assert line == f"fold-1/unet-r8-s30/validation.json: {stored}"
+
+
+def test_the_empty_mask_is_measured_again_where_a_record_has_it(tmp_path: Path) -> None:
+    (line,) = found(tmp_path, all_truths(), {"empty": 0.25}).lines
+    stored = f"empty: stored 0.25, recomputed {RIGHT['empty']}"
+    assert line == f"fold-1/unet-r8-s30/validation.json: {stored}"
+    for truths in (all_truths(), {}):
+        assert found(tmp_path, truths, {"empty": None}).lines == []
 
 
 def test_without_a_true_mask_the_unets_of_a_fold_must_agree(tmp_path: Path) -> None:

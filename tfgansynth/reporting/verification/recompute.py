@@ -131,8 +131,7 @@ def compare_constants(
                 "(an earlier version has trained it)"
             )
             continue
-        stored = dataclasses.asdict(unet.validation)
-        network = stored.pop("network")
+        stored = to_json(unet.validation)
         if unet.fold not in expected:
             ids = run.training_ids(unet.fold), run.fold(unet.fold).validation
             known = [
@@ -148,8 +147,10 @@ def compare_constants(
                 training, validation = (np.stack(masks) for masks in known)
                 n_classes = len(unet.dataset.classes)
                 expected[unet.fold] = constant_dice(training, validation, n_classes)
-        made = {"network": network, **expected[unet.fold]}
-        found.compare(path, "", {"network": network, **stored}, made)
+        # Earlier versions have not measured all of them.
+        shared = expected[unet.fold].keys() & stored.keys() - {"network"}
+        made = {name: expected[unet.fold][name] for name in shared}
+        found.compare(path, "", stored, {**stored, **made})
 
 
 def recount(
@@ -182,7 +183,10 @@ def recount(
         pseudo_labels=_ensemble(stages, stage, Kind.PSEUDO_LABELS, root) or None,
         cross_fit=_ensemble(stages, stage, Kind.CROSS_FIT, root) or None,
         min_agreement=config.synthesis.min_agreement if is_filtered else None,
-        kept_by_hash_alone=count_alike(pictures),
+        # Earlier versions, which had no other near-duplicates, have not counted them.
+        kept_by_hash_alone=count_alike(pictures)
+        if manifest.kept_by_hash_alone or config.synthesis.near_duplicates != "hash"
+        else 0,
         kept_with_an_empty_mask=int((~masks.any(axis=(1, 2))).sum()),
         remarks=(),
         audited_manifest_sha256=None,
@@ -308,9 +312,7 @@ def reassess(
             len(unseen),
             len(training),
         ),
-        diversity=dataclasses.replace(
-            record.fidelity.hash_diversity, synthetic=assessments.hash_diversity(images)
-        ),
+        diversity=assessments.diversity_again(record.fidelity.hash_diversity, images),
         seed=derive_seed(run.config.seed, "assessment", fold),
     )
     audit = _audit(arrays)
