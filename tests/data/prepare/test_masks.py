@@ -328,3 +328,18 @@ def test_transparent_masks_and_images_are_refused(tmp_path: Path, to: Path) -> N
     save(root / "images/c04.png", clear)
 
     refused(root, to, "masks/c03.png: has transparent pixels", "1 more")
+
+
+def test_underscores_in_names_of_classes_are_spaces(tmp_path: Path) -> None:
+    for index in range(12):
+        save(tmp_path / f"in/images/c{index:02d}.png", noise(index))
+        for name, mask in (("optic_disc", disc(30, 30, 9)), ("cup", disc(70, 70, 5))):
+            save(tmp_path / f"in/masks/{name}/c{index:02d}.png", mask)
+
+    described, _ = run(tmp_path / "in", tmp_path / "out")
+
+    assert described.classes == ("cup", "optic disc")
+    assert pixel_counts(tmp_path / "out")[1:] == [
+        12 * disc(70, 70, 5).sum(),
+        12 * disc(30, 30, 9).sum(),
+    ]

@@ -4,7 +4,7 @@ import dataclasses
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -115,10 +115,11 @@ def make_plan(root: Path, found: Found, options: Options, note: Say) -> Plan:
         note(f"images: {line}")
     by_file = found.several == "class" and options.foreground is None
     target = options.target or _default_target(found)
+    spaced = _spaced(gathered.labels)
     rule, surveys = understand(
         gathered.masks,
         dataclasses.replace(options, classes=()) if by_file else options,
-        gathered.labels,
+        {spaced[name]: value for name, value in gathered.labels.items()},
         target or _UNNAMED,
     )
     if found.several and len(rule.names) > 1:
@@ -278,11 +279,19 @@ def _used(found: Found, options: Options, note: Say) -> tuple[Found, dict[str, s
     return found, {} if options.foreground else tags
 
 
+def _spaced(names: Iterable[str]) -> dict[str, str]:
+    """Write spaces for underscores, as in `left_lung`, where names stay different."""
+    found = {name: " ".join(name.replace("_", " ").split()) for name in names}
+    if len({*found.values()}) < len(found):
+        return {name: name for name in found}
+    return found
+
+
 def _tags(found: Found, options: Options) -> dict[str, str]:
     """Name the class of each tag: as the files do, or as stated."""
     tags = sorted({mask.tag for files in found.files for mask in files.masks})
     if not options.classes or options.foreground:
-        return {tag: tag for tag in tags}
+        return _spaced(tags)
     known = {tag.casefold(): tag for tag in tags}
     named = {}
     for each in options.classes:
