@@ -58,11 +58,15 @@ def read_events(path: Path) -> list[tuple[int, str, Any]]:
 
     The rate, which is a wall time too, has no value.
     """
-    points = []
+    points: list[tuple[int, str, Any]] = []
     file = io.BytesIO(path.read_bytes())
     while header := file.read(12):
         (length,) = struct.unpack("<Q", header[:8])
-        event = Event.FromString(file.read(length))
+        try:
+            event = Event.FromString(file.read(length))
+        except Exception:  # protobuf has no types
+            # A byte of it was flipped.
+            return [*points, (-1, "damaged", None)]
         file.read(4)
         for value in event.summary.value:
             content = make_ndarray(value.tensor).tolist()
