@@ -4,6 +4,8 @@ An image is (H, W) if it is grey and (H, W, 3) if it is in color. A label map ha
 index of each pixel's class, and 0 for the background.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -74,8 +76,20 @@ def most_covered(coverage: FloatArray) -> Labels:
     Returns:
         (..., H, W). Of classes that cover a pixel equally, the first counts.
     """
-    largest = np.argmax(coverage, axis=-1) + 1
-    return np.where(coverage.sum(axis=-1) >= 0.5, largest, 0).astype(np.uint8)
+    return largest_class(coverage, coverage.sum(axis=-1) >= 0.5)
+
+
+def largest_class(planes: NDArray[Any], is_class: NDArray[Any]) -> Labels:
+    """Label pixels with the class whose plane is largest, of equal ones the first.
+
+    Args:
+        planes: (..., H, W, K), one for each class.
+        is_class: bool (..., H, W), where a pixel is not background.
+
+    Returns:
+        (..., H, W).
+    """
+    return np.where(is_class, planes.argmax(axis=-1) + 1, 0).astype(np.uint8)
 
 
 def luminance(image: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -12,7 +12,14 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from tfgansynth.arrays import ByteArray, FloatArray, Labels, one_hot, stack_pair
+from tfgansynth.arrays import (
+    ByteArray,
+    FloatArray,
+    Labels,
+    largest_class,
+    one_hot,
+    stack_pair,
+)
 from tfgansynth.config import AugmentationConfig
 
 _Changed = TypeVar("_Changed")
@@ -103,9 +110,9 @@ def augment_pair(
     """
     image = np.asarray((pair[..., :channels] + 1) * 127.5, np.float32)
     planes = pair[..., channels:]
-    labels = np.where(planes.max(axis=-1) > 0, planes.argmax(axis=-1) + 1, 0)
+    labels = largest_class(planes, planes.max(axis=-1) > 0)
     moved = image[..., 0] if channels == 1 else image
-    moved, labels = augment(moved, labels.astype(np.uint8), rng, config)
+    moved, labels = augment(moved, labels, rng, config)
     return stack_pair(moved, one_hot(labels, planes.shape[-1]))
 
 

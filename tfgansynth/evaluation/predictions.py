@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import ByteArray, Labels, one_hot
+from tfgansynth.arrays import ByteArray, Labels, largest_class, one_hot
 from tfgansynth.data.dataset import LUNGS
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import CaseRow
@@ -128,4 +128,4 @@ def unpack_labels(bits: ByteArray, shape: NDArray[np.int64]) -> Labels:
     count, side, other, *classes = (int(length) for length in shape)
     lengths = count, side, other, *(classes or [1])
     planes = np.unpackbits(bits, count=math.prod(lengths)).reshape(lengths)
-    return np.asarray(planes.any(axis=-1) * (planes.argmax(axis=-1) + 1), np.uint8)
+    return largest_class(planes, np.asarray(planes.any(axis=-1)))

@@ -18,7 +18,7 @@ from tfgansynth import pictures
 from tfgansynth.arrays import (
     ByteArray,
     FloatArray,
-    Labels,
+    largest_class,
     resize_area,
     split_pair,
 )
@@ -224,7 +224,7 @@ class SampleGrid(StepCallback):
         z = fixed_latent_vectors(self.config.z_dim)
         pairs = _finite_pairs(self.model, self._log, step, z)
         images, grey = self.model.generator.split(pairs)
-        masks = _labelled(grey, self._mask_threshold)
+        masks = largest_class(grey, grey.max(axis=-1) >= self._mask_threshold)
         self._log.add(step, {health.DIVERSITY: self._diversity(images)})
         drawn = {
             "image": [pictures.enlarge(image, 1) for image in images],
@@ -336,12 +336,6 @@ def block_means(pairs: FloatArray, blocks: int) -> FloatArray:
     planes = np.moveaxis(pairs, -1, 1).reshape(-1, *pairs.shape[1:3])
     small = np.stack([resize_area(plane, side) for plane in planes])
     return small.reshape(len(pairs), -1)
-
-
-def _labelled(grey: ByteArray, threshold: int) -> Labels:
-    """Label pixels with the brightest class, where it reaches the threshold."""
-    brightest = grey.argmax(axis=-1) + 1
-    return np.where(grey.max(axis=-1) >= threshold, brightest, 0).astype(np.uint8)
 
 
 def _finite_pairs(gan: DCGAN, log: TrainingLog, step: int, z: FloatArray) -> FloatArray:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, Labels
+from tfgansynth.arrays import FloatArray, Labels, largest_class
 from tfgansynth.config import UNetConfig
 from tfgansynth.runtime import storage
 from tfgansynth.segmentation.unet import (
@@ -58,8 +58,7 @@ class PseudoLabelEnsemble:
         predictions = [predict_probabilities(each, images) for each in self.networks]
         mean = np.mean(predictions, axis=0)
         background = 1 - mean.sum(axis=-1)
-        is_class = mean.max(axis=-1) > background
-        return np.where(is_class, mean.argmax(axis=-1) + 1, 0).astype(np.uint8)
+        return largest_class(mean, mean.max(axis=-1) > background)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

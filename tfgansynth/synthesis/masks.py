@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tfgansynth.arrays import ByteArray, MaskArray
+from tfgansynth.arrays import ByteArray, MaskArray, largest_class
 
 _EIGHT_CONNECTED = ndimage.generate_binary_structure(2, 2)
 _FOUR_CONNECTED = ndimage.generate_binary_structure(2, 1)
@@ -67,8 +67,7 @@ def clean_masks(
         )
     if not 1 <= threshold <= 255:
         raise ValueError(f"expected a threshold in [1, 255], got {threshold}")
-    labels = grey_masks.argmax(axis=-1).astype(np.uint8) + np.uint8(1)
-    labels[grey_masks.max(axis=-1) < threshold] = 0
+    labels = largest_class(grey_masks, grey_masks.max(axis=-1) >= threshold)
     return clean_labels(labels, rules)
 
 
