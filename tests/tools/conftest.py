@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tfgansynth.data.phantoms import phantom
-from tfgansynth.data.phantoms.phantom import make_phantom
+from tfgansynth.data.phantoms.phantom import make_phantom, make_phantoms
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
@@ -117,6 +119,17 @@ def _as_a_program(folder: Path, command: list[str]) -> Iterator[None]:
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+
+
+def write_phantoms(folder: Path, count: int, size: int) -> Path:
+    """Write sound cases in the folder layout."""
+    for part in ("images", "masks"):
+        (folder / part).mkdir()
+    for case in make_phantoms(count, seed=0, size=size):
+        name = f"{case.case_id}.png"
+        Image.fromarray(case.image.astype(np.uint8)).save(folder / "images" / name)
+        Image.fromarray(case.mask).save(folder / "masks" / name)
+    return folder
 
 
 _same_phantom = functools.cache(make_phantom)

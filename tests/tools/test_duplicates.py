@@ -4,12 +4,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tools.conftest import TINY, Runner
-from tfgansynth.data.phantoms.phantom import make_phantoms
+from tests.tools.conftest import TINY, Runner, write_phantoms
 
 Change = Callable[[Path], None]
 
@@ -17,14 +15,7 @@ Change = Callable[[Path], None]
 @pytest.fixture(scope="module")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Thirty sound cases in the folder layout."""
-    folder = tmp_path_factory.mktemp("phantoms")
-    for part in ("images", "masks"):
-        (folder / part).mkdir()
-    for case in make_phantoms(30, seed=0, size=128):
-        name = f"{case.case_id}.png"
-        Image.fromarray(case.image.astype(np.uint8)).save(folder / "images" / name)
-        Image.fromarray(case.mask).save(folder / "masks" / name)
-    return folder
+    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 30, 128)
 
 
 @pytest.fixture

@@ -7,12 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from tests.tools.conftest import SMALL_NETWORKS, TINY
-from tfgansynth.data.phantoms.phantom import make_phantoms
+from tests.tools.conftest import SMALL_NETWORKS, TINY, write_phantoms
 from tfgansynth.reporting.html.page import write_report
 from tfgansynth.reporting.verification.verify import verify
 from tfgansynth.runtime import storage
@@ -34,13 +31,7 @@ def write_table(data: Path, patients: dict[str, str]) -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Fourteen cases of seven patients."""
-    folder = tmp_path_factory.mktemp("data")
-    for part in ("images", "masks"):
-        (folder / part).mkdir()
-    for case in make_phantoms(14, seed=0, size=64):
-        name = f"{case.case_id}.png"
-        Image.fromarray(case.image.astype(np.uint8)).save(folder / "images" / name)
-        Image.fromarray(case.labels).save(folder / "masks" / name)
+    folder = write_phantoms(tmp_path_factory.mktemp("data"), 14, 64)
     write_table(folder, PATIENTS)
     return folder
 
