@@ -4,7 +4,6 @@ A function here takes an experiment, a planned stage and the `Stage` that its tr
 sees. It leaves its results in the stage's folder.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,11 @@ from tfgansynth.evaluation.case_rows import (
     summarize_classes,
     summarize_rows,
 )
-from tfgansynth.evaluation.learning import validation_dice
+from tfgansynth.evaluation.learning import (
+    ValidationDice,
+    constant_dice,
+    validation_dice,
+)
 from tfgansynth.evaluation.predictions import (
     CASES,
     PICTURE,
@@ -188,10 +191,12 @@ def write_validation(
     with stage.timer.part(PREDICTION):
         images, truths = images_and_labels(fold.validation)
         training = images_and_labels(fold.training)[1]
-        predictions = predict_masks(unet, images)
-        found = validation_dice(predictions, truths, training, n_classes)
-        if measured is not None:
-            found = dataclasses.replace(found, network=measured)
+        if measured is None:
+            predictions = predict_masks(unet, images)
+            found = validation_dice(predictions, truths, training, n_classes)
+        else:
+            constants = constant_dice(training, truths, n_classes)
+            found = ValidationDice(network=measured, **constants)
     converter.write(stage.folder / VALIDATION, found)
     print(f"{'LEARNED' if found.has_learned else 'HAS NOT LEARNED'}: {found}")
 
