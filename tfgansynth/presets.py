@@ -104,21 +104,6 @@ _SMOKE = dataclasses.replace(
     ),
 )
 
-PRESETS: Mapping[str, Config] = {
-    config.preset: config for config in (_PAPER, _AUTHORS, _FAST, _BEST, _SMOKE)
-}
-"""`paper`: its text. `authors`: the GAN of their published code. `fast`: the paper's
-networks and protocol, made to converge on a CPU within an hour. `best`: the settings
-whose pairs have helped most so far. `smoke`: seconds, for tests.
-
-Three things of the authors' code are missing in `authors`. Images are resized there by
-TensorFlow 1's bilinear method without smoothing, which takes every eighth pixel of
-1024; here each pixel is the average of the area it covers. Mini-batches come there from
-a shuffle buffer, so that a batch of 128 has about 87 different cases; here every case
-is served once before any comes again. There sixteen threads load images and masks, and
-now and then combine those of two cases; here no pair is mixed up."""
-
-
 def at_size(config: Config, size: int) -> Config:
     """Scale a configuration to images of another side in pixels.
 
@@ -159,3 +144,55 @@ def _levels(maps: tuple[int, ...], doublings: int) -> tuple[int, ...]:
     for _ in range(doublings):
         kept = (max(1, kept[0] // 2), *kept)
     return kept
+
+
+_DEMO = dataclasses.replace(
+    _FAST,
+    preset="demo",
+    data=dataclasses.replace(_FAST.data, size=64, phantoms=90),
+    augmentation=at_size(_FAST, 64).augmentation,
+    gan=dataclasses.replace(
+        _FAST.gan,
+        z_dim=100,
+        generator_maps=(128, 64, 32, 32),
+        discriminator_maps=(32, 32, 64, 128),
+        augment_shift=8,
+        augment_cutout=32,
+        generator_rate=1e-3,
+        discriminator_rate=1e-3,
+        batch=16,
+        steps=600,
+        sample_every=150,
+        saturation_steps=100,
+        precision="float32",
+    ),
+    synthesis=dataclasses.replace(_FAST.synthesis, pseudo_label_steps=150),
+    unet=dataclasses.replace(
+        _FAST.unet,
+        depth=3,
+        maps=16,
+        learning_rate=2e-3,
+        min_steps=150,
+        max_epochs=100,
+        average_decay=0.95,
+        precision="float32",
+    ),
+    evaluation=dataclasses.replace(
+        _FAST.evaluation, budget_steps=150, budget_epoch=10, cross_fit_steps=150
+    ),
+)
+
+PRESETS: Mapping[str, Config] = {
+    config.preset: config
+    for config in (_PAPER, _AUTHORS, _FAST, _BEST, _DEMO, _SMOKE)
+}
+"""`paper`: its text. `authors`: the GAN of their published code. `fast`: the paper's
+networks and protocol, made to converge on a CPU within an hour. `best`: the settings
+whose pairs have helped most so far. `smoke`: seconds, for tests.
+
+Three things of the authors' code are missing in `authors`. Images are resized there by
+TensorFlow 1's bilinear method without smoothing, which takes every eighth pixel of
+1024; here each pixel is the average of the area it covers. Mini-batches come there from
+a shuffle buffer, so that a batch of 128 has about 87 different cases; here every case
+is served once before any comes again. There sixteen threads load images and masks, and
+now and then combine those of two cases; here no pair is mixed up."""

@@ -57,7 +57,7 @@ measured at once. The same in every run, so that exports can be compared. [choic
 class Config:
     """One experiment, complete."""
 
-    preset: Literal["paper", "authors", "fast", "best", "smoke"] = "paper"
+    preset: Literal["paper", "authors", "fast", "best", "demo", "smoke"] = "paper"
     """Where the numbers start from: paper, authors, fast, best or smoke.
     [choice]"""
     reduced: bool = False
