@@ -128,8 +128,14 @@ def _about(section: str) -> str:
 
 
 def _preset_changes(found: list[Setting]) -> str:
-    """Tell what each preset changes, and from what: `smoke` and `best` from `fast`."""
-    bases = {"authors": "paper", "fast": "paper", "best": "fast", "smoke": "fast"}
+    """Tell what each preset changes, and from what."""
+    bases = {
+        "authors": "paper",
+        "fast": "paper",
+        "best": "fast",
+        "demo": "best",
+        "smoke": "fast",
+    }
     lines = ["## What each preset changes", "", "| Preset | Changes |", "|---|---|"]
     lines.append("| `paper` | the defaults below |")
     for preset, base in bases.items():

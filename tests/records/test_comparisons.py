@@ -69,6 +69,16 @@ def test_planted_harm_is_called_harm() -> None:
     assert pair.n_pairs == 1
 
 
+def test_a_fixed_length_is_not_called_the_papers_rule() -> None:
+    trained = unet(0, 1, REAL, 0.0)
+    fixed = dataclasses.replace(trained.config.unet, fixed_steps=150)
+    config = dataclasses.replace(trained.config, unet=fixed)
+    settings = dataclasses.replace(trained.settings, config=config)
+    found = make_comparison([dataclasses.replace(trained, settings=settings)])
+    (table,) = found.tables
+    assert table.title == "The paper's regimes: trained 150 mini-batches each"
+
+
 def verdicts(
     failed: Collection[tuple[Regime, int]], regimes: Sequence[Regime], n_folds: int = 2
 ) -> dict[tuple[str, str], PairComparison]:

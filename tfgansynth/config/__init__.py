@@ -58,7 +58,7 @@ class Config:
     """One experiment, complete."""
 
     preset: Literal["paper", "authors", "fast", "best", "demo", "smoke"] = "paper"
-    """Where the numbers start from: paper, authors, fast, best or smoke.
+    """Where the numbers start from: paper, authors, fast, best, demo or smoke.
     [choice]"""
     reduced: bool = False
     """Train on the reduced set: Table II instead of Table I. [paper IV-A]"""

@@ -209,7 +209,10 @@ def _withheld(
 def table_title(unet: FinishedUNet) -> str:
     """The heading under which a U-Net's regime stands: the rule it was trained by."""
     if unet.regime.schedule == "paper":
-        return "The paper's regimes: trained until the paper's rule stops them"
+        steps = unet.config.unet.fixed_steps
+        until_stopped = "until the paper's rule stops them"
+        rule = f"{steps} mini-batches each" if steps else until_stopped
+        return f"The paper's regimes: trained {rule}"
     steps = unet.config.evaluation.budget_steps
     return f"Fixed budget: {steps} mini-batches each"
 
