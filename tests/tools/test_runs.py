@@ -121,6 +121,20 @@ def test_a_data_set_that_has_moved_is_named_once(tool: Runner, folder: Path) -> 
     assert found.patient_pattern == PATTERN
 
 
+def test_a_data_folder_whose_name_is_no_text_is_asked_for(
+    tool: Runner, begun: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(begun / "chests", tmp_path / "chests\udcff"))
+    run = begin(data, tmp_path / "runs")
+    assess = "assess", run, *FOLD, "--dry-run"
+
+    line = refused(tool, *assess)
+    assert line.startswith(
+        f"{tmp_path}/chests\\xff: the data set of {run} is not there"
+    )
+    assert tool(*assess, "--data", data).returncode == 0
+
+
 def test_other_data_are_refused(tool: Runner, folder: Path) -> None:
     (folder / "other").mkdir()
     other = write_phantoms(folder / "other", 30, 40)

@@ -5,6 +5,7 @@ data are loaded once. No TensorFlow, so that errors are reported before it is im
 """
 
 import dataclasses
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -188,11 +189,11 @@ def load_experiment_data(
     if patient_pattern is not None:
         dataset = with_patients(dataset, patient_pattern)
     images = {case.case_id: case.image for case in dataset.cases}
-    source = Source(
-        name=dataset.name,
-        folder=None if data is None else str(data.absolute()),
-        patient_pattern=patient_pattern,
-    )
+    folder = None
+    if data is not None:
+        # A name that is no text cannot stand in JSON: it is shown, and asked for.
+        folder = os.fsencode(data.absolute()).decode(errors="backslashreplace")
+    source = Source(name=dataset.name, folder=folder, patient_pattern=patient_pattern)
     hashes = case_hashes(dataset.cases)
     return ExperimentData(dataset, hashes, find_duplicates(images), source)
 
