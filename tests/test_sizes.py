@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfgansynth.cli import main as console
-from tfgansynth.cli.command import Options, parse
+from tfgansynth.cli.options import Options, parse
 from tfgansynth.config import Config, GANConfig
 from tfgansynth.config_checks import check
 from tfgansynth.errors import InputError

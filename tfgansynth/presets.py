@@ -195,3 +195,13 @@ TensorFlow 1's bilinear method without smoothing, which takes every eighth pixel
 a shuffle buffer, so that a batch of 128 has about 87 different cases; here every case
 is served once before any comes again. There sixteen threads load images and masks, and
 now and then combine those of two cases; here no pair is mixed up."""
+
+DESCRIPTIONS: Mapping[str, str] = {
+    "paper": "the paper's own settings; days on a CPU",
+    "authors": "the GAN of the code that its authors published; days on a CPU",
+    "fast": "the paper's protocol, made to converge on two cores: an hour a fold",
+    "best": "fast with what has helped most so far: pseudo-labels, 1000 pairs; longer",
+    "demo": "the whole reduced table of phantoms at 64 px; minutes",
+    "smoke": "for tests of the program: its networks learn nothing; minutes",
+}
+"""What each preset is for, and how long it takes: a line in the help on options."""

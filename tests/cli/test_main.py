@@ -15,7 +15,7 @@ import pytest
 import tfgansynth
 from tfgansynth import cli
 from tfgansynth.cli import main as console
-from tfgansynth.cli.command import in_home
+from tfgansynth.cli.options import in_home
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import signals
 
@@ -63,7 +63,9 @@ def test_help_lists_all_and_version_is_one_line(
     ("arguments", "words"),
     [
         ((), "error: expected a subcommand (tfgansynth --help lists all)\n"),
-        (("run-tabel",), "error: run-tabel: is no subcommand ("),
+        (("run-tabel",), "error: run-tabel: is no subcommand: did you mean run-table?"),
+        (("export_set",), "error: export_set: is no subcommand: did you mean export-s"),
+        (("xyz",), "error: xyz: is no subcommand (tfgansynth --help lists all)\n"),
     ],
 )
 def test_wrong_use_is_one_line(
@@ -197,11 +199,11 @@ def test_a_home_folder_is_expanded_in_every_path(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    paths = ("--out=~/runs", "--generator", "~/g", "--data=~")
-    _, out, _ = ended(capsys, "synthesize", "--fold=1", *paths, "--print-config")
+    paths = ("--out=~/runs", "--baseline", "~/g", "--data=~")
+    _, out, _ = ended(capsys, "try-recipe", "--fold=1", *paths, "--print-config")
     options = json.loads(out)
     assert options["out"] == f"{tmp_path}/runs"
-    assert options["generator"] == f"{tmp_path}/g"
+    assert options["baseline"] == f"{tmp_path}/g"
     assert options["data"] == str(tmp_path)
     assert ended(capsys, "verify", "~/nowhere")[2].startswith(
         f"error: {tmp_path}/nowhere: "

@@ -6,6 +6,7 @@ import importlib
 import time
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from tests.tools.conftest import SMALL_NETWORKS
 from tfgansynth.cli import main as console
 from tfgansynth.cli.failures import DONE, WRONG_USE
+from tfgansynth.cli.options import Options, parse
 from tfgansynth.config import Config
 from tfgansynth.data.dataset import Dataset
 from tfgansynth.data.loading import load_phantoms
@@ -28,6 +30,9 @@ SMALL = (
 MANDATORY = {"fold": "1", "real": "4", "synthetic": "0"}
 WITHOUT_PLAN = {"prepare-data", "check-data", "report", "verify", "merge-results"}
 PLACES = ("data", "run", "runs", "source")
+OF_RUNS = {"synthesize", "assess", "export-set", "export-generator"}
+RUN = "phantoms-reduced-smoke-seed0"
+"""A run that nothing is trained in yet; in the working folder."""
 
 
 def options_type(name: str) -> type[Any]:
@@ -52,9 +57,11 @@ def own_options() -> Iterator[tuple[str, str]]:
     """Name the options that have values, of each subcommand; "" for a place."""
     for name in console._SUBCOMMANDS:
         for field, hint in typing.get_type_hints(options_type(name)).items():
-            if field in ("config", "destination") or hint is bool:
+            if field in ("config", "destination", "synthesis", "evaluation"):
                 continue
-            if name in WITHOUT_PLAN and field in PLACES:
+            if hint is bool:
+                continue
+            if field in PLACES and (name in WITHOUT_PLAN or field == "run"):
                 # Where faults are, check-data prints them as a report.
                 if name != "check-data":
                     yield name, ""
@@ -86,6 +93,9 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.chdir(tmp_path_factory.mktemp("empty"))
         with pytest.raises(SystemExit):
             console.main(["run-table", *SMALL])
+        config = parse(Options, SMALL, program="test").config
+        loaded = experiment_data.load_experiment_data(config, None)
+        loaded.experiment(config, Path()).open()
         yield
 
 
@@ -141,6 +151,8 @@ def test_every_option_of_a_subcommand(
         needed = ["nowhere", "new"] if option else ["new"]
     elif name in ("check-data", "verify") and option:
         needed = ["nowhere"]
+    elif name in OF_RUNS:
+        needed += ["--dry-run", *([RUN] if option else [])]
     elif name not in WITHOUT_PLAN:
         needed += SMALL
     for value in EXTREMES:
@@ -185,5 +197,6 @@ def test_what_passed_the_dry_run_before(
 def test_what_is_named_must_be_there(
     name: str, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = name, *SMALL, "--fold", "1", option, "nowhere"
+    of = [RUN] if name in OF_RUNS else SMALL
+    arguments = name, *of, "--fold", "1", option, "nowhere"
     check(capsys, arguments, f"{option} nowhere: there is no such file or folder")

@@ -19,6 +19,7 @@ from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter
 from tfgansynth.records.provenance import SetManifest
 from tfgansynth.records.reading import read_identity
+from tfgansynth.records.runs import Source
 from tfgansynth.reporting.verification import recompute
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.recompute import recount
@@ -139,7 +140,8 @@ def test_each_class_comes_out_as_it_went_in(
     dataset = Dataset(
         "made", "folder", tuple(cases), classes=("ring", "dots"), target="made"
     )
-    data = ExperimentData(dataset, case_hashes(cases), ())
+    source = Source(name=dataset.name)
+    data = ExperimentData(dataset, case_hashes(cases), (), source)
     experiment = data.experiment(SMALL, tmp_path).open()
     planned = draw_control(experiment)
 

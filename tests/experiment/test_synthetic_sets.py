@@ -91,7 +91,7 @@ def test_set_from_elsewhere_is_refused(
     with pytest.raises(InputError, match=named) as refusal:
         require_fold_set(experiment, fold, manifest, SET)
     assert str(refusal.value).startswith("fold-1/synthetic: ")
-    assert "run synthesize with" in str(refusal.value)
+    assert "remove it and run synthesize" in str(refusal.value)
 
 
 def test_all_that_a_unet_has_seen(experiment: Experiment, fold: FoldCases) -> None:

@@ -52,6 +52,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
             ("--folds", "1") if name == "run_table" else ("--fold", "1")
         )
         log = logs / str(next(numbers))
+        if name == "export_generator":
+            return Warm(log, prepare, name, out, *rest)
         return Warm(log, prepare, name, *MICRO, *rest, "--out", out)
 
     return start

@@ -56,6 +56,8 @@ def tool(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Tool:
         name: str, out: Path, *arguments: str | Path, kill: Preparation | None = None
     ) -> Ended:
         command = *SETTINGS, *arguments, "--out", out
+        if name != "run_table":
+            command = out, *arguments
         if kill:
             return Warm(logs / str(next(numbers)), kill, name, *command).wait()
         with pytest.MonkeyPatch.context() as patch:
@@ -253,7 +255,7 @@ def test_what_is_done_is_not_done_again(copy: Path) -> None:
     paths = [*copy.rglob("fold-1/cross-fit/**/*"), *copy.rglob("fold-1/assessment/*")]
     before = {path: path.stat().st_mtime_ns for path in paths}
 
-    with cold("assess", *SETTINGS, *FOLD, "--out", copy.parent) as process:
+    with cold("assess", copy, *FOLD) as process:
         ended = finish(process)
 
     assert ended.code == 0, ended.stderr
@@ -274,7 +276,7 @@ def test_what_was_altered_is_refused(tool: Tool, copy: Path, name: str) -> None:
     if name.startswith("cross-fit"):
         shutil.rmtree(copy / "fold-1/assessment")
 
-    ended = tool("assess", copy.parent, *FOLD)
+    ended = tool("assess", copy, *FOLD)
 
     assert ended.code == 2
     (line,) = ended.stderr.splitlines()
@@ -298,7 +300,7 @@ def test_a_planted_copy_is_caught_and_dropped(
     original = training_ids(copy)[3]
     plant(copy / "fold-1/synthetic", 4, cases[original])
 
-    ended = tool("assess", copy.parent, *FOLD, "--drop")
+    ended = tool("assess", copy, *FOLD, "--drop")
 
     assert ended.code == 1
     assert not ended.stderr
@@ -320,7 +322,7 @@ def test_a_planted_copy_is_caught_and_dropped(
     (dropped,) = storage.read_record(audited / "manifest.json")["dropped_by_the_audit"]
     assert (dropped["name"], dropped["case_id"]) == ("synthetic-00005", original)
 
-    again = tool("assess", copy.parent, *FOLD, "--set", audited)
+    again = tool("assess", copy, *FOLD, "--set", audited)
     assert again.code == 0, again.stderr
     assert "ASSESSMENT of fold-1/synthetic-audited: 7 synthetic pairs" in again.stdout
     assert read(copy)[0] == record
@@ -332,7 +334,7 @@ def test_a_foreign_set_is_refused(tool: Tool, copy: Path) -> None:
     manifest = storage.read_record(foreign / "manifest.json")
     storage.write_record(foreign / "manifest.json", {**manifest, "seed": 1})
 
-    ended = tool("assess", copy.parent, *FOLD, "--set", foreign)
+    ended = tool("assess", copy, *FOLD, "--set", foreign)
 
     assert ended.code == 2
     assert f"{foreign}: is not of this fold and run (seed: 0 against 1)" in ended.stderr
@@ -341,7 +343,7 @@ def test_a_foreign_set_is_refused(tool: Tool, copy: Path) -> None:
 def test_a_named_set_that_is_not_there_is_named(tool: Tool, copy: Path) -> None:
     missing = copy.parent / "nowhere"
 
-    ended = tool("assess", copy.parent, *FOLD, "--set", str(missing))
+    ended = tool("assess", copy, *FOLD, "--set", str(missing))
 
     assert ended.code == 2
     assert ended.stderr == f"error: --set {missing}: there is no such file or folder\n"
@@ -350,7 +352,7 @@ def test_a_named_set_that_is_not_there_is_named(tool: Tool, copy: Path) -> None:
 def test_without_a_set_the_next_step_is_told(tool: Tool, copy: Path) -> None:
     shutil.rmtree(copy / "fold-1/synthetic")
 
-    ended = tool("assess", copy.parent, *FOLD)
+    ended = tool("assess", copy, *FOLD)
 
     assert ended.code == 2
     (line,) = ended.stderr.splitlines()
@@ -358,26 +360,25 @@ def test_without_a_set_the_next_step_is_told(tool: Tool, copy: Path) -> None:
 
 
 def test_a_filtered_set_has_agreeing_pairs_only(
-    tool: Tool, run: Path, tmp_path: Path
+    tool: Tool, run: Path, copy: Path
 ) -> None:
     """GAN and ensemble are those of the run; the filter is no setting of theirs."""
     record, arrays = read(run)
     least = record["quality"]["agreement"]["synthetic"]["quantiles"][2]
     assert least > 0.1
-    options = (*FOLD, "--synthesis.min-agreement", f"{least:.6f}")
-    filtered = tmp_path / FOLDER / "fold-1/synthetic-filtered"
-    for name in ("gan", "cross-fit"):
-        shutil.copytree(run / "fold-1" / name, tmp_path / FOLDER / "fold-1" / name)
+    option = ("--synthesis.min-agreement", f"{least:.6f}")
+    filtered = copy / "fold-1/synthetic-filtered"
 
-    ended = tool("synthesize", tmp_path, *options)
+    ended = tool("synthesize", copy, *FOLD, *option)
     assert ended.code == 0, ended.stderr
-    ended = tool("assess", tmp_path, *options)
+    # It is a setting of the run from now on.
+    ended = tool("assess", copy, *FOLD)
 
     assert ended.code == 0, ended.stderr
     assert "cross-fitted ensemble, member 1:" not in ended.stdout
     assert ended.stdout.count("ASSESSMENT of fold-1/synthetic-filtered: 8") == 1
     assert ended.stdout.count("ASSESSMENT of fold-1/synthetic: 8") == 1
-    _, found = read(tmp_path / FOLDER, "assessment-filtered")
+    _, found = read(copy, "assessment-filtered")
     assert found["agreement_synthetic"].min() >= round(least, 6)
     assert arrays["agreement_synthetic"].min() < round(least, 6)
     manifest = json.loads((filtered / "manifest.json").read_text())
@@ -395,20 +396,16 @@ def test_a_filtered_set_has_agreeing_pairs_only(
     }
 
 
-def test_a_filter_that_nothing_passes_gives_up(
-    tool: Tool, run: Path, tmp_path: Path
-) -> None:
-    for name in ("gan", "cross-fit"):
-        shutil.copytree(run / "fold-1" / name, tmp_path / FOLDER / "fold-1" / name)
+def test_a_filter_that_nothing_passes_gives_up(tool: Tool, copy: Path) -> None:
     options = ("--synthesis.min-agreement", "0.999", "--synthesis.max-draws", "2")
 
-    ended = tool("synthesize", tmp_path, *FOLD, *options)
+    ended = tool("synthesize", copy, *FOLD, *options)
 
     assert ended.code == 2
     (line,) = ended.stderr.splitlines()
     assert "only 0 of 16 generated pairs passed the filter (16 disagree" in line
     assert "lower --synthesis.min-agreement 0.999" in line
-    assert not list(tmp_path.rglob("synthetic-filtered*"))
+    assert not list(copy.rglob("synthetic-filtered*"))
 
 
 @pytest.mark.parametrize("name", ["member-2/checkpoints/step-000002", "assessment.npz"])
@@ -419,11 +416,11 @@ def test_killed_after_a_write_it_goes_on(
     if name.startswith("member-2"):
         shutil.rmtree(copy / "fold-1/cross-fit/member-2")
     kill = functools.partial(kill_after, name)
-    killed = tool("assess", copy.parent, *FOLD, kill=kill)
+    killed = tool("assess", copy, *FOLD, kill=kill)
     assert killed.code == -signal.SIGKILL, killed.stderr
     assert not (copy / "fold-1/assessment").exists()
 
-    ended = tool("assess", copy.parent, *FOLD)
+    ended = tool("assess", copy, *FOLD)
 
     assert ended.code == 0, ended.stderr
     assert not differences(copy, run)

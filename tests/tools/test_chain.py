@@ -119,8 +119,8 @@ def test_the_synthetic_set_names_its_provenance(run: Path) -> None:
     assert manifest["dataset"]["layout"] == "phantom"
 
 
-def test_the_run_gets_its_report(tool: Runner, run: Path) -> None:
-    done = tool("report", run)
+def test_the_run_gets_its_report(tool: Runner, out: Path, run: Path) -> None:
+    done = tool("report", out)  # the folder has this run alone
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"REPORT: {run / 'report.html'}\n"
@@ -219,9 +219,9 @@ def test_more_pairs_than_there_are_are_refused(tool: Runner, out: Path) -> None:
 
 
 def test_a_generator_is_exported_and_sampled_from(
-    tool: Runner, cold_tool: Runner, out: Path, run: Path
+    tool: Runner, cold_tool: Runner, run: Path
 ) -> None:
-    done = cold_tool("export_generator", *TINY, "--fold", "1", "--out", out)
+    done = cold_tool("export_generator", run, "--fold", "1")
     assert done.returncode == 0, done.stderr
     assert "FROZEN MOMENTS" in done.stdout
     model = run / "fold-1/gan/generator"
@@ -234,8 +234,8 @@ def test_a_generator_is_exported_and_sampled_from(
     for comparison in storage.read_record(run / "comparison.json")["comparisons"]:
         assert f"- {comparison['sentence']}" in card
 
-    options = ["--count", "5", "--generator", model, "--out", out]
-    done = tool("synthesize", *TINY, "--fold", "1", *options)
+    options = ["--count", "5", "--generator", model]
+    done = tool("synthesize", run, "--fold", "1", *options)
 
     assert done.returncode == 0, done.stderr
     (folder,) = (run / "fold-1").glob("synthetic-5-*")
@@ -246,13 +246,11 @@ def test_a_generator_is_exported_and_sampled_from(
 
 
 def test_a_set_is_handed_over_once_with_what_was_found(
-    cold_tool: Runner, out: Path, run: Path, tmp_path: Path
+    cold_tool: Runner, run: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "given"
     for code in (0, 2):
-        done = cold_tool(
-            "export_set", *TINY, "--fold", "1", "--out", out, "--to", target
-        )
+        done = cold_tool("export_set", run, "--fold", "1", "--to", target)
         assert done.returncode == code, done.stderr
 
     assert done.stderr.startswith(f"error: {target}: exists already: ")
@@ -263,8 +261,8 @@ def test_a_set_is_handed_over_once_with_what_was_found(
         assert f"- {comparison['sentence']}" in card
 
 
-def test_an_untrained_fold_cannot_be_sampled(tool: Runner, out: Path) -> None:
-    done = tool("synthesize", *TINY, "--fold", "2", "--out", out)
+def test_an_untrained_fold_cannot_be_sampled(tool: Runner, run: Path) -> None:
+    done = tool("synthesize", run, "--fold", "2")
 
     assert done.returncode == 2
     assert "run train-gan" in done.stderr
@@ -275,8 +273,7 @@ def test_mode_collapse_says_how_many_were_distinct(tool: Runner, out: Path) -> N
     other = out.with_name("collapse")
     tool("train_gan", *settings, "--fold", "1", "--out", other)
 
-    options = "--count", "7", "--fold", "1", "--out", other
-    done = tool("synthesize", *settings, *options)
+    done = tool("synthesize", other, "--count", "7", "--fold", "1")
 
     assert done.returncode == 2
     assert re.search(r"mode collapse: only \d of", done.stderr)

@@ -60,8 +60,8 @@ def run(tool: Runner, data: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         ("check_data", data),
         ("run_table", *common, *TABLE),
         ("report", folder),
-        ("export_generator", *common, "--fold", "1"),
-        ("export_set", *common, "--fold", "1"),
+        ("export_generator", folder, "--fold", "1"),
+        ("export_set", folder, "--fold", "1"),
         ("verify", folder),
     ):
         done = tool(name, *map(str, arguments))

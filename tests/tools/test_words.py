@@ -48,8 +48,8 @@ def chain(
         ("run_table", *run_options, "--folds", "1", "--assess"),
         ("report", run),
         ("verify", run),
-        ("export_generator", *run_options, "--fold", "1"),
-        ("export_set", *run_options, "--fold", "1"),
+        ("export_generator", run, "--fold", "1"),
+        ("export_set", run, "--fold", "1"),
     ):
         done = tool(name, *arguments)
         assert (done.returncode, done.stderr) == (0, ""), (name, done.stderr)

@@ -6,8 +6,9 @@ from pathlib import Path
 import tyro
 
 from tfgansynth import ranges
-from tfgansynth.cli.command import Options, require_there
+from tfgansynth.cli.command import require_there
 from tfgansynth.cli.failures import DONE, WRONG_USE
+from tfgansynth.cli.options import Options
 from tfgansynth.config import Config
 from tfgansynth.data.lungs import Lungs
 from tfgansynth.data.prepare.options import Options as Choices

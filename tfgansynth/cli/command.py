@@ -1,26 +1,18 @@
-"""What all commands share: options, one-line errors, exit codes, opening a run."""
+"""What all commands share: one-line errors, exit codes, opening a run."""
 
-import contextlib
 import dataclasses
 import io
 import itertools
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING
 
-import tyro
-
-from tfgansynth import ranges
 from tfgansynth.cli.failures import DONE, close_stdout, explain
-from tfgansynth.cli.help_texts import describe_fields
-from tfgansynth.config import Config
-from tfgansynth.config_checks import check, check_ranges
+from tfgansynth.cli.options import Options, OptionsType, RunOptions, parse
 from tfgansynth.errors import InputError
-from tfgansynth.presets import PRESETS, at_size
 from tfgansynth.runtime import signals
 
 if TYPE_CHECKING:
@@ -29,53 +21,6 @@ if TYPE_CHECKING:
     from tfgansynth.experiment.plan import RequestOf
     from tfgansynth.runtime.timing import Timer
 
-DATA_VARIABLE = "TFGANSYNTH_DATA"
-"""Environment variable that names the data set when --data does not."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
-    """Options of every command that works on a run.
-
-    The number after each option is the chosen preset's; the source of each number
-    stands in brackets.
-    """
-
-    data: Path | None = None
-    """Folder of the data set: as prepare-data makes it, images/ and masks/ with equal
-    names, or JSRT images with SCR masks. Without it, the environment variable
-    TFGANSYNTH_DATA; without that, the built-in phantoms, which show that the program
-    works and nothing about patients."""
-    patient_pattern: str | None = None
-    """Regular expression that finds the patient in the name of each case: its first
-    group, or all of its match. Without it, the column patient of the data set's
-    cases.csv, if there is one; no patient is in two parts of a split. Groups, in a
-    column group, are in all parts in proportion."""
-    out: Path = Path("saved_models")
-    """Folder that takes the run folder."""
-    dry_run: bool = False
-    """Check the data, print the plan and do nothing: its stages, which are done, the
-    time and memory expected here."""
-    print_config: bool = False
-    """Print the resolved options as JSON and do nothing."""
-    config: Annotated[Config, tyro.conf.arg(name="")] = PRESETS["paper"]
-
-    @property
-    def data_folder(self) -> Path | None:
-        """The data set that the options or the environment name."""
-        named = os.environ.get(DATA_VARIABLE)
-        return self.data or (Path(in_home(named)) if named else None)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class FoldOptions(Options):
-    """Options of every command that works on one fold."""
-
-    fold: ranges.Count
-    """Number of the fold, from 1."""
-
-
-OptionsType = TypeVar("OptionsType")
 Command = Callable[[OptionsType], int | None]
 """Takes the options; returns the exit code, None for done."""
 
@@ -140,7 +85,7 @@ def _prepare_streams() -> None:
 class Loaded:
     """Options and the data that they name, loaded once for all seeds, and timed."""
 
-    options: Options
+    options: Options | RunOptions
     data: "ExperimentData"
     timer: "Timer"
 
@@ -220,116 +165,24 @@ def require_there(**paths: Path | None) -> None:
             raise InputError(f"--{name} {path}: there is no such file or folder")
 
 
-def load(options: Options) -> Loaded:
-    """Load the data that the options name.
+def load(options: Options | RunOptions) -> Loaded:
+    """Load the data that the options, or the run that they name, name.
 
     Raises:
         InputError: The data do not fit.
     """
     # Imported late: --help must not wait for it.
-    from tfgansynth.experiment.experiment_data import load_experiment_data
+    from tfgansynth.experiment import experiment_data
     from tfgansynth.runtime.timing import Timer
 
     timer = Timer()
     with timer.part("cases"):
-        data = load_experiment_data(
-            options.config, options.data_folder, options.patient_pattern
-        )
-    return Loaded(options, data, timer)
-
-
-def parse(
-    options_type: type[OptionsType], arguments: Sequence[str], *, program: str
-) -> OptionsType:
-    """Parse a command line, starting from the preset that it names.
-
-    The arguments are those after the command's name; help calls the command `program`.
-
-    Raises:
-        InputError: An option is unknown or its value is not possible.
-    """
-    arguments = [in_home(argument) for argument in arguments]
-    if {"-h", "--help"} & set(arguments):
-        describe_fields(options_type)
-    for name, value in itertools.pairwise(["argument", *arguments]):
-        if not value or (value[:2] == "--" and value.partition("=")[1:] == ("=", "")):
-            raise InputError(f"{value or name}: expected a value, not an empty one")
-    default = _defaults(options_type, arguments)
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            options: OptionsType = tyro.cli(
-                options_type, prog=program, args=arguments, default=default
+        if isinstance(options, RunOptions):
+            data = experiment_data.load_run_data(
+                options.run, options.config, options.data
             )
-    except SystemExit as end:
-        if end.code in (0, None):
-            raise
-        raise InputError(_one_line(complaint.getvalue())) from end
-    check_ranges(options)
-    if isinstance(options, Options):
-        check(options.config)
-    return options
-
-
-def in_home(argument: str) -> str:
-    """Expand a home folder, `~` or `~user`, which a shell does not after `--out=`.
-
-    Raises:
-        InputError: There is no such home folder.
-    """
-    option, path = re.fullmatch(r"(--[\w.-]+=)?(.*)", argument, re.DOTALL).groups("")  # type: ignore[union-attr]
-    expanded = os.path.expanduser(path)
-    if expanded.startswith("~"):
-        raise InputError(f"{argument}: no such home folder (./{path} is a plain name)")
-    return f"{option}{expanded}"
-
-
-def _defaults(options_type: type[OptionsType], arguments: Sequence[str]) -> Any:
-    """An instance that holds the preset's values; what must be given is missing."""
-    values: dict[str, Any] = {
-        field.name: tyro.MISSING
-        for field in dataclasses.fields(options_type)  # type: ignore[arg-type]
-        if field.default is dataclasses.MISSING
-    }
-    if issubclass(options_type, Options):
-        values["config"] = _preset(arguments)
-    return options_type(**values)
-
-
-def _preset(arguments: Sequence[str]) -> Config:
-    """The named preset at the named size: what is given besides replaces its values."""
-    name = _given("--preset", arguments) or Config().preset
-    if name not in PRESETS:
-        raise InputError(f"--preset {name}: expected one of {', '.join(PRESETS)}")
-    try:
-        size = int(_given("--data.size", arguments))
-    except ValueError:
-        # Not given, or the parser says that it is no number.
-        return PRESETS[name]
-    # The ranges name a size that is none.
-    possible = 0 < size <= ranges.MOST_SIDE_PX
-    return at_size(PRESETS[name], size) if possible else PRESETS[name]
-
-
-def _given(option: str, arguments: Sequence[str]) -> str:
-    """The last value of an option; empty where it is not given."""
-    found = ""
-    for argument, value in itertools.pairwise([*arguments, ""]):
-        if argument == option:
-            found = value
-        elif argument.startswith(f"{option}="):
-            found = argument.partition("=")[2]
-    return found
-
-
-def _one_line(box: str) -> str:
-    """Unwrap the parser's boxed complaint and drop its hint at --help."""
-    text: list[str] = []
-    for line in box.splitlines():
-        # A frame, or the title; where the screen has ASCII only, a title is indented.
-        if re.fullmatch(r"[╭╰│─╮╯ -]*|╭.*╮| \S.*", line):
-            if text:
-                break
-            continue
-        text.append(line.strip("│ "))
-    return f"{' '.join(text)} (--help lists all options)"
+        else:
+            data = experiment_data.load_experiment_data(
+                options.config, options.data_folder, options.patient_pattern
+            )
+    return Loaded(options, data, timer)

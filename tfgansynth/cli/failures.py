@@ -1,8 +1,10 @@
 """How a command ends: its exit code, and one line that says why and what to do."""
 
+import difflib
 import os
 import sys
 import traceback
+from collections.abc import Iterable
 
 from tfgansynth.errors import FULL, InputError, RunError, one_line
 
@@ -13,6 +15,12 @@ _FULL_WORDS = ("no space left", "file too large", "quota exceeded")
 _OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
 _OUT_OF_MEMORY_WORDS = ("could not create a primitive", "failed to map segment")
 """Words of oneDNN, TensorFlow's library for processors, and of the linker."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Name what is nearest to a word that is not known; empty if nothing is near."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f": did you mean {near[0]}?" if near else ""
 
 
 def explain(fault: BaseException, *, resumes: bool) -> tuple[int, str] | None:

@@ -9,7 +9,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
-from tfgansynth.cli.failures import DONE, FAILED, WRONG_USE, close_stdout
+from tfgansynth.cli.failures import (
+    DONE,
+    FAILED,
+    WRONG_USE,
+    close_stdout,
+    did_you_mean,
+)
 
 _PROGRAM = "tfgansynth"
 _SOURCE = Path(__file__).resolve().parents[2] / "pyproject.toml"
@@ -40,8 +46,8 @@ _SUBCOMMANDS: Mapping[str, _Subcommand] = {
     "train-unet": _Subcommand("stages", "train and evaluate one U-Net"),
     "synthesize": _Subcommand("stages", "draw a synthetic set"),
     "assess": _Subcommand("stages", "assess a synthetic set"),
-    "export-generator": _Subcommand("exports", "export a trained generator"),
-    "export-set": _Subcommand("exports", "write a set for others, with a card"),
+    "export-generator": _Subcommand("results", "export a trained generator"),
+    "export-set": _Subcommand("results", "write a set for others, with a card"),
     "report": _Subcommand("results", "write one page about a run", resumes=False),
     "verify": _Subcommand("results", "recompute every number", resumes=False),
     "merge-results": _Subcommand(
@@ -64,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _show(f"{_PROGRAM} {version()}")
     if name in ("--help", "-h"):
         _show(_help())
-    wrong = f"{name}: is no subcommand" if name else "expected a subcommand"
+    wrong = "expected a subcommand"
+    if name:
+        wrong = f"{name}: is no subcommand{did_you_mean(name, _SUBCOMMANDS)}"
     print(f"error: {wrong} ({_PROGRAM} --help lists all)", file=sys.stderr)
     sys.exit(WRONG_USE)
 

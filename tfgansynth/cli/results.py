@@ -1,4 +1,4 @@
-"""Commands that read results: report, verification, merging."""
+"""Commands on what a run has: report, verification, merging, export."""
 
 import dataclasses
 from pathlib import Path
@@ -6,7 +6,11 @@ from pathlib import Path
 import tyro
 
 from tfgansynth import ranges
+from tfgansynth.cli.command import load, require_there
 from tfgansynth.cli.failures import DONE, FAILED
+from tfgansynth.cli.options import RunOptions
+from tfgansynth.errors import InputError
+from tfgansynth.seeds import derive_seed
 
 _MOST_LINES = 20
 
@@ -19,16 +23,18 @@ class Report:
     """
 
     run: tyro.conf.Positional[Path]
-    """A run folder, or the folder of a study of several seeds: what run-table names
-    at its end."""
+    """The folder of a run or of a study of several seeds, which run-table names at its
+    end, or a folder with one of them."""
 
 
 def report(options: Report) -> None:
     """Write and print where."""
     # Imported late: --help must not wait for it.
+    from tfgansynth.records.files import COMPARISON
+    from tfgansynth.records.reading import find_folder
     from tfgansynth.reporting.html.page import write_report
 
-    print(f"REPORT: {write_report(options.run)}")
+    print(f"REPORT: {write_report(find_folder(options.run, COMPARISON))}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,8 +45,9 @@ class Verify:
     """
 
     run: tyro.conf.Positional[Path]
-    """Folder of a run, of a study of several seeds, of a learning curve, or of merged
-    results; of these only the verdicts and means are recomputed."""
+    """The folder of a run, of a study of several seeds, of a learning curve, or of
+    merged results, or a folder with one of them. Of merged results only the verdicts
+    and means are recomputed."""
     rounding: ranges.Share = 0.0
     """Largest relative difference that counts as equal. Another kind of processor
     may round sums otherwise, in their last digits: 1e-9 allows for that."""
@@ -48,11 +55,14 @@ class Verify:
 
 def verify(options: Verify) -> int:
     """Recompute and compare."""
+    from tfgansynth.records.files import COMPARISON, CURVE
+    from tfgansynth.records.reading import find_folder
     from tfgansynth.reporting.merging import is_merged, verify_merged
     from tfgansynth.reporting.verification import verify as verification
 
-    recompute = verify_merged if is_merged(options.run) else verification.verify
-    found = recompute(options.run, options.rounding)
+    run = find_folder(options.run, COMPARISON, f"{CURVE}*.json")
+    recompute = verify_merged if is_merged(run) else verification.verify
+    found = recompute(run, options.rounding)
     for note in found.notes[:_MOST_LINES]:
         print(f"NOTE: {note}")
     for line in found.lines[:_MOST_LINES]:
@@ -91,3 +101,92 @@ def merge_results(options: MergeResults) -> None:
         print(f"MERGED: seed {seed}, fold {number}: {len(fold.unets)} U-Nets")
     print(f"\n{comparison_to_text(comparison)}\n{sets_to_markdown(folds)}")
     print(f"COMPARISON: {options.to}/comparison.md, .json")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class ExportGenerator(RunOptions):
+    """Export a fold's generator: SavedModel, weights, .keras file and model card."""
+
+
+def export_generator(options: ExportGenerator) -> None:
+    """Export."""
+    from tfgansynth.experiment.plan import Request
+
+    if options.config.gan.latent_codes:
+        raise InputError(
+            f"{options.run}: has a generator with latent codes, which can give its "
+            "training cases back and is not handed on: hand on an audited set of it "
+            "instead (export-set)"
+        )
+    part = load(options).start_one(lambda _: Request(gan=True), options.fold)
+    if part is None:
+        return
+    from tfgansynth.experiment.synthetic_sets import trained_generator
+    from tfgansynth.gan.exchange import export
+    from tfgansynth.records.converter import from_json
+    from tfgansynth.records.files import gan_stage
+    from tfgansynth.records.provenance import (
+        GeneratorFacts,
+        GeneratorProvenance,
+    )
+    from tfgansynth.records.reading import read_identity
+    from tfgansynth.reporting.cards.cards import model_card
+    from tfgansynth.reporting.cards.findings import findings_of_generator
+    from tfgansynth.synthesis.rules import fold_rules
+
+    experiment, config = part.experiment, part.experiment.config
+    fold = experiment.fold(options.fold)
+    generator, provenance = trained_generator(experiment, fold)
+    seed = derive_seed(config.seed, "export", fold.number)
+    export.freeze_moments(generator, seed=seed)
+    report = export.compare_frozen(
+        generator,
+        batch=config.synthesis.batch,
+        mask_threshold=config.synthesis.mask_threshold,
+        seed=derive_seed(seed, "compare"),
+    )
+    folder = experiment.run.gan(fold.number)
+    stage = gan_stage(fold.number)
+    run = read_identity(experiment.run.root)
+    facts = GeneratorFacts(
+        provenance=from_json(GeneratorProvenance, provenance, folder),
+        size=config.data.size,
+        mask_threshold=config.synthesis.mask_threshold,
+        mask_rules=fold_rules(config, fold),
+        freezing=report,
+        seconds=run.timings.get(stage),
+        machines=run.attempts(stage),
+    )
+    findings = findings_of_generator(experiment.run.root, facts.provenance)
+    card = model_card(facts, findings)
+    export.export_generator(generator, provenance, card, folder)
+    print(
+        f"FROZEN MOMENTS: over {report.n_population} z; against the batch's own, on "
+        f"{report.n_compared} z: images differ by {report.image_difference:.2f} of 255 "
+        f"grey levels on average, {report.mask_agreement:.2%} of mask pixels agree"
+    )
+    print(f"EXPORT: {folder / 'generator'}, generator.keras, model_card.md")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class ExportSet(RunOptions):
+    """Write a fold's synthetic set for others, with a data card."""
+
+    set: Path | None = None
+    """Folder of another set of the same fold, as fold-1/synthetic-200."""
+    to: Path | None = None
+    """Folder to write, which must not exist; without it handover/ in the fold's
+    folder, under the set's name."""
+
+
+def export_set(options: ExportSet) -> None:
+    """Export."""
+    from tfgansynth.experiment.plan import Request
+
+    require_there(set=options.set)
+    part = load(options).start_one(lambda _: Request(sets=["plain"]), options.fold)
+    if part:
+        from tfgansynth.reporting.cards import set_export
+
+        fold = part.experiment.fold(options.fold)
+        set_export.export_set(part.experiment, fold, options.set, options.to)

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 from tfgansynth import ranges
-from tfgansynth.cli.command import FoldOptions, load, require_there
+from tfgansynth.cli.command import load, require_there
 from tfgansynth.cli.failures import DONE, FAILED
+from tfgansynth.cli.options import FoldOptions, RunOptions
+from tfgansynth.config import EvaluationConfig, SynthesisConfig
 from tfgansynth.errors import InputError
 
 
@@ -71,8 +73,11 @@ def train_unet(options: TrainUNet) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Synthesize(FoldOptions):
-    """Draw a synthetic set: images/, masks/, manifest.json, contact_sheet.png."""
+class Synthesize(RunOptions):
+    """Draw a synthetic set: images/, masks/, manifest.json, contact_sheet.png.
+
+    From the GAN that train-gan or run-table has trained.
+    """
 
     count: ranges.Cases | None = None
     """Pairs to draw. Without it, --synthesis.count pairs: the run's own set, which
@@ -83,6 +88,7 @@ class Synthesize(FoldOptions):
     export-generator writes, whose weights are read and which runs nothing; or the
     folder of any other SavedModel. A SavedModel is a program: use only those from
     people you trust."""
+    synthesis: SynthesisConfig = dataclasses.field(default_factory=SynthesisConfig)
 
 
 def synthesize(options: Synthesize) -> None:
@@ -115,7 +121,7 @@ def synthesize(options: Synthesize) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Assess(FoldOptions):
+class Assess(RunOptions):
     """Assess a fold's synthetic set, and audit it for copies of training cases.
 
     Exit code 1 says that the audit was not passed: do not hand the set on.
@@ -127,6 +133,8 @@ class Assess(FoldOptions):
     drop: bool = False
     """Also write the run's own set without the pairs that the audit flags:
     synthetic-audited/."""
+    synthesis: SynthesisConfig = dataclasses.field(default_factory=SynthesisConfig)
+    evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
 
 
 def assess(options: Assess) -> int:

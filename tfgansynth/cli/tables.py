@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tfgansynth import ranges
-from tfgansynth.cli.command import FoldOptions, Options, load, require_there
+from tfgansynth.cli.command import load, require_there
+from tfgansynth.cli.options import FoldOptions, Options
 
 if TYPE_CHECKING:
     from tfgansynth.experiment.experiment_data import Study

@@ -5,11 +5,12 @@ data are loaded once. No TensorFlow, so that errors are reported before it is im
 """
 
 import dataclasses
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from tfgansynth.config import Config
-from tfgansynth.config_checks import check_ranges
+from tfgansynth.config import NETWORK_VERSIONS, Config
+from tfgansynth.config_checks import check_ranges, differences
 from tfgansynth.data.copies.duplicates import (
     Crossing,
     DuplicatePair,
@@ -26,13 +27,14 @@ from tfgansynth.data.splits import (
     make_folds,
     validation_cases,
 )
-from tfgansynth.errors import InputError
+from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment import superseded
 from tfgansynth.experiment.graph import Kind, Plan, Splits
 from tfgansynth.experiment.plan import RequestOf, plan
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.records import converter
-from tfgansynth.records.runs import CaseList, Split
+from tfgansynth.records import converter, files
+from tfgansynth.records.reading import read_identity
+from tfgansynth.records.runs import CaseList, Source, Split
 from tfgansynth.synthesis.rules import require_recovery
 
 
@@ -41,7 +43,8 @@ class Experiment:
     """A run on a data set, split into folds.
 
     `splits` has hashes of cases only, `folds` the cases, `ids` their ids; `cases` has
-    the hash of each case's content, and patients and groups.
+    the hash of each case's content, and patients and groups; `source` is where they
+    were read from.
     """
 
     run: Run
@@ -49,6 +52,7 @@ class Experiment:
     folds: tuple[FoldCases, ...]
     ids: tuple[Fold, ...]
     cases: CaseList
+    source: Source
 
     @property
     def data(self) -> Identity:
@@ -95,6 +99,7 @@ class Experiment:
         """
         run = self.run.open(self.cases)
         print(f"RUN: {run.root}")
+        converter.write(run.root / files.SOURCE, self.source)
         _record_split(run, self.ids)
         superseded.bring_up_to_date(run, self.splits)
         return dataclasses.replace(self, run=run)
@@ -102,11 +107,17 @@ class Experiment:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ExperimentData:
-    """A data set, loaded, hashed case by case, and searched for duplicates."""
+    """A data set, loaded, hashed case by case, and searched for duplicates.
+
+    `source` is where it was read from. `root` is the run folder that the user has
+    named; None where it lies in a given folder under its own name.
+    """
 
     dataset: Dataset
     cases: Mapping[str, str]
     duplicates: Sequence[DuplicatePair]
+    source: Source
+    root: Path | None = None
 
     def experiment(self, config: Config, out: Path) -> Experiment:
         """Split the cases and check the split; touches no file. Paper: IV-A.
@@ -124,18 +135,19 @@ class ExperimentData:
         data = dataclasses.replace(config.data, n_validation=n_validation)
         config = dataclasses.replace(config, data=data)
         crossings = _crossings(self.duplicates, folds, config)
-        root = out / Run.folder_name(dataset.name, config)
+        root = self.root or out / Run.folder_name(dataset.name, config)
         reduced = config.reduced
         hashes = [hash_fold(fold, self.cases, reduced=reduced) for fold in folds]
         opened = [select_fold(dataset, fold, reduced=reduced) for fold in folds]
         for each in opened:
             require_recovery(config, each)
         return Experiment(
-            run=Run(root, config),
+            run=Run(root, config, is_named=self.root is not None),
             splits=Splits(dataset.identity, tuple(hashes), crossings),
             folds=tuple(opened),
             ids=folds,
             cases=CaseList(self.cases, dataset.table),
+            source=self.source,
         )
 
 
@@ -177,7 +189,51 @@ def load_experiment_data(
     if patient_pattern is not None:
         dataset = with_patients(dataset, patient_pattern)
     images = {case.case_id: case.image for case in dataset.cases}
-    return ExperimentData(dataset, case_hashes(dataset.cases), find_duplicates(images))
+    folder = None
+    if data is not None:
+        # A name that is no text cannot stand in JSON: it is shown, and asked for.
+        folder = os.fsencode(data.absolute()).decode(errors="backslashreplace")
+    source = Source(name=dataset.name, folder=folder, patient_pattern=patient_pattern)
+    hashes = case_hashes(dataset.cases)
+    return ExperimentData(dataset, hashes, find_duplicates(images), source)
+
+
+def load_run_data(root: Path, config: Config, data: Path | None) -> ExperimentData:
+    """Load the cases of a run, to go on in its folder.
+
+    Args:
+        root: The run folder.
+        config: Its settings; those of some stages may be others.
+        data: Its data set; None for the folder that the run has recorded.
+
+    Raises:
+        InputError: It is no run, or of another version; its data are not there, or
+            do not fit.
+    """
+    run = read_identity(root)
+    versions = list(differences(NETWORK_VERSIONS, run.settings.networks))
+    if versions:
+        raise InputError(
+            f"{root}: was made by another version of this program "
+            f"({name_few(versions, '; ')}): it can be shown, but not gone on with"
+        )
+    path = root / files.SOURCE
+    source = converter.read(path, Source) if path.exists() else None
+    if data is None and source and source.folder is not None:
+        data = Path(source.folder)
+        if not data.is_dir():
+            raise InputError(
+                f"{data}: the data set of {root} is not there any more: name its "
+                "folder with --data"
+            )
+    pattern = source.patient_pattern if source else None
+    loaded = load_experiment_data(config, data, pattern)
+    if source:
+        # A folder that was renamed is still the same data set.
+        dataset = dataclasses.replace(loaded.dataset, name=source.name)
+        now = dataclasses.replace(loaded.source, name=source.name)
+        loaded = dataclasses.replace(loaded, dataset=dataset, source=now)
+    return dataclasses.replace(loaded, root=root)
 
 
 def _crossings(

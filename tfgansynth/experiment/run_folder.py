@@ -44,11 +44,14 @@ class Run:
     Attributes:
         root: The run folder.
         config: Everything that determines its results, but for the data.
+        is_named: Whether the user has named the folder itself, and not where it lies
+            and what it is of; what can be done instead differs.
         lock: Held as long as this run is open; None where nothing is written.
     """
 
     root: Path
     config: Config
+    is_named: bool = dataclasses.field(default=False, repr=False, compare=False)
     lock: FileLock | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @staticmethod
@@ -76,7 +79,7 @@ class Run:
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = lock_folder(self.root, _WHERE_ELSE)
+            lock = lock_folder(self.root, "" if self.is_named else _WHERE_ELSE)
             self.check(cases)
             if not (path := self.root / files.CASE_LIST).exists():
                 converter.write(path, cases)
@@ -107,10 +110,12 @@ class Run:
             found["settings"] = _unmixable(ours, storage.read_record(self.config_path))
         for what, changes in found.items():
             if changes:
+                instead = "name another --out or --seed"
+                if self.is_named:
+                    instead = "name the data set that it was made of with --data"
                 raise InputError(
                     f"{self.root}: holds a run with other {what} "
-                    f"({name_few(changes, '; ', most=12)}): name another --out or "
-                    "--seed"
+                    f"({name_few(changes, '; ', most=12)}): {instead}"
                 )
 
     @property

@@ -172,7 +172,8 @@ def train_in_folder(
         classes=len(experiment.data.classes),
         augment=switched(augment, config.augment, experiment.config.augmentation),
     )
-    print(f"{stage.folder.name}: stopped after {len(history)} epochs")
+    epochs = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
+    print(f"{stage.folder.name}: stopped after {epochs}")
     with stage.timer.part(RECORDS):
         storage.write_text(stage.folder / HISTORY, history_to_csv(history))
         save_unet(unet, config, stage.folder / MODEL, stage.provenance)

@@ -28,7 +28,7 @@ FOLDER = "superseded"
 _INDEX = "stages.json"
 OWN_FILES = {
     *(files.CASE_LIST, files.CONFIG, files.SPLITS, files.TIMINGS, files.MACHINES),
-    *("memory.json", LOCK, HOLDER),
+    *(files.SOURCE, "memory.json", LOCK, HOLDER),
 }
 """Files of a run folder that show no results."""
 _RECORDS = (files.PROVENANCE, "manifest.json", files.ASSESSMENT)

@@ -304,7 +304,7 @@ def require_fold_set(
         InputError: The set's generator was trained on validation or test cases of
             the fold, on unknown ones, or elsewhere than in this fold of this run.
     """
-    remedy = "remove it and run synthesize with the same options"
+    remedy = "remove it and run synthesize"
     learned = manifest.get("training_cases")
     if not isinstance(learned, Mapping):
         raise InputError(

@@ -115,6 +115,6 @@ def load_gan(
     if step < config.steps:
         raise InputError(
             f"{folder}: its GAN is at step {step} of {config.steps}: "
-            "run train-gan with the same options first"
+            "run train-gan with the options of the run first"
         )
     return gan

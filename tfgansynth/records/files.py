@@ -6,6 +6,8 @@ from tfgansynth.config import Config
 
 CONFIG, CASE_LIST, SPLITS = "config.json", "cases.json", "splits.json"
 """What a run belongs to: settings, data and split."""
+SOURCE = "source.json"
+"""Where its data lie."""
 MACHINES, TIMINGS = "machine.json", "timings.json"
 """On what its stages were computed, and how long they took."""
 PROVENANCE = "provenance.json"

@@ -16,11 +16,14 @@ from tfgansynth.evaluation.predictions import CASES
 from tfgansynth.gan import health
 from tfgansynth.gan.health import PREFIX, History
 from tfgansynth.records import converter
+from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.files import (
     CASE_LIST,
+    COMPARISON,
     CONFIG,
     HISTORY,
     MACHINES,
+    MERGED_FOLD,
     PROVENANCE,
     SPLITS,
     TIMINGS,
@@ -82,6 +85,57 @@ def read_identity(root: Path) -> RunRecord:
         ),
         timings=converter.read(timings, dict[str, float]) if timings.exists() else {},
     )
+
+
+def find_run(folder: Path) -> Path:
+    """Find the run that a path names: its folder, or one that has it alone.
+
+    The runs of a study lie beside its folder, as its comparison names them.
+
+    Raises:
+        InputError: There is none, or there are several.
+    """
+    if any(folder.glob(f"*/fold-*/{MERGED_FOLD}")):
+        raise InputError(
+            f"{folder}: has merged numbers, no networks and sets: name the folder of "
+            "one of the runs"
+        )
+    comparison = folder / COMPARISON
+    if comparison.exists() and not (folder / CASE_LIST).exists():
+        names = converter.read(comparison, Comparison).runs
+        return _only(folder, [folder.parent / name for name in names])
+    root = find_folder(folder, CASE_LIST)
+    if not (root / CASE_LIST).exists():
+        raise InputError(
+            f"{folder}: is no run folder, as it has no {CASE_LIST}: name the one that "
+            "run-table or train-gan names"
+        )
+    return root
+
+
+def find_folder(folder: Path, *names: str) -> Path:
+    """Find the folder that has one of some files: this one, or the only one in it.
+
+    Returns:
+        It; the folder itself if there is none.
+
+    Raises:
+        InputError: There is no such folder, or there are several in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder")
+    for depth in ("", "*/", "*/*/"):
+        paths = itertools.chain(*(folder.glob(f"{depth}{name}") for name in names))
+        if found := sorted({path.parent for path in paths}):
+            return _only(folder, found)
+    return folder
+
+
+def _only(folder: Path, found: Sequence[Path]) -> Path:
+    if len(found) > 1:
+        names = name_few([str(path) for path in found], most=12)
+        raise InputError(f"{folder}: has {len(found)} of them: name one: {names}")
+    return found[0]
 
 
 def unet_folders(root: Path) -> Iterator[Path]:

@@ -67,6 +67,23 @@ class CaseList:
     table: CaseTable = dataclasses.field(default_factory=CaseTable, metadata=OPTIONAL)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the data of a run were read from at last; all of `source.json`.
+
+    No result depends on it: which cases they are is told by their hashes.
+
+    Attributes:
+        name: What the data set was called when the run was begun.
+        folder: Its absolute path; None for the built-in phantoms.
+        patient_pattern: Finds the patient in the name of a case, where it was given.
+    """
+
+    name: str
+    folder: str | None = None
+    patient_pattern: str | None = None
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Split:
     """The split of the cases; all of `splits.json`."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfgansynth.cli.help_texts import describe_fields
+from tfgansynth.cli.help import describe_fields
 
 
 @dataclasses.dataclass(frozen=True)
