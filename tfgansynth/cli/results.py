@@ -28,7 +28,7 @@ def report(options: Report) -> None:
     # Imported late: --help must not wait for it.
     from tfgansynth.reporting.html.page import write_report
 
-    print(f"REPORT: {write_report(options.run)}")
+    print(f"Report: {write_report(options.run)}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
