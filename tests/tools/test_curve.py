@@ -29,7 +29,7 @@ def own(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = tool("run_curve", *CURVE, "--counts", "2", "145", "--out", out)
     assert done.returncode == 0, done.stderr
     assert (
-        "COUNTS: 145 is more than the 16 training cases that each fold" in done.stdout
+        "Counts: 145 is more than the 16 training cases that each fold" in done.stdout
     )
     assert "each number of real cases has its own generator" in done.stdout
     assert "Learning curve: phantoms, both lungs, 32 x 32 px" in done.stdout

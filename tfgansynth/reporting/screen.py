@@ -30,8 +30,8 @@ _QUESTIONS = {
     Question.GENERATOR: "Does it help more than its control?",
 }
 _NOTHING_TO_COMPARE = (
-    "No verdict: U-Nets of real pairs alone and of real and synthetic pairs have no two "
-    "test cases in common yet."
+    "No verdict: U-Nets of real pairs alone and of real and synthetic pairs have no "
+    "two test cases in common yet."
 )
 
 

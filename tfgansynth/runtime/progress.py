@@ -75,7 +75,8 @@ def collected_remarks() -> Iterator[list[str]]:
     try:
         yield found
     except BaseException:
-        print(*(f"{text}\n" for text in found), sep="", end="", flush=True)
+        for text in found:
+            print(text, flush=True)
         raise
     finally:
         _collected.pop()
