@@ -106,12 +106,11 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> Outcome:
         if is_done(experiment, planned, provenance):
             return Outcome(planned, computed=False)
         with shown_while(planned.label), networks_released():
-            result, timer = _compute(experiment, planned, provenance)
-    spent = shares(timer.total, timer.seconds)
+            result, seconds, spent = _compute(experiment, planned, provenance)
     return Outcome(
         planned,
         computed=True,
-        seconds=timer.total,
+        seconds=seconds,
         text=result.text,
         remarks=tuple(remarks),
         details=(*result.details, *([f"time: {spent}"] if spent else [])),
@@ -120,8 +119,12 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> Outcome:
 
 def _compute(
     experiment: Experiment, planned: PlannedStage, provenance: dict[str, Any]
-) -> tuple[Result, Timer]:
-    """Compute a stage and seal it."""
+) -> tuple[Result, float, str]:
+    """Compute a stage and seal it.
+
+    Returns:
+        What it came to, the seconds that it took, and for what.
+    """
     run, folder = experiment.run, experiment.run.root / planned.name
     with timed(run, planned.name) as timer:
         stage = Stage(
@@ -137,7 +140,7 @@ def _compute(
         run.add_memory(planned.name, resident_peak() / (1 << 20))
         if result.files is not None:
             seal(folder, provenance, result.files)
-    return result, timer
+    return result, timer.total, shares(timer.total, timer.seconds)
 
 
 def seal(folder: Path, provenance: dict[str, Any], files: Sequence[str]) -> None:
