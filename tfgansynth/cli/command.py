@@ -211,12 +211,21 @@ class Loaded:
         return Screen(parts, n_done=n_stages - n_open, verbose=self.options.verbose)
 
     def finish(self, part: "Part") -> None:
-        """Run the stages of an opened part that are not done, and show them."""
-        from tfgansynth.experiment.executors import execute
+        """Run the stages of an opened part that are not done, and show them.
 
-        screen = self.screen(part)
+        A report that the run has is written again, if there is more to show.
+        """
+        from tfgansynth.experiment.executors import execute
+        from tfgansynth.records.files import REPORT
+        from tfgansynth.reporting.html.page import write_report
+
+        screen, computed = self.screen(part), False
         for outcome in execute(part.experiment, part.plan):
             screen.show(part, outcome)
+            computed |= outcome.computed
+        root = part.experiment.run.root
+        if computed and (root / REPORT).exists():
+            write_report(root)
 
     def start_one(
         self, request: "RequestOf", fold: int, kinds: "Collection[Kind] | None" = None
