@@ -9,6 +9,7 @@ import pytest
 from tests.reporting import made
 from tests.reporting.test_tables import REAL_CASES, case, table_of
 from tfgansynth.data.dataset import Identity
+from tfgansynth.evaluation.tables import TrainingSet
 from tfgansynth.evaluation.verdicts import Verdict
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.runs import Remark
@@ -89,7 +90,7 @@ def test_results_are_a_table_and_an_answer() -> None:
     (table,) = found.tables
     (pair,) = found.comparisons
     rows = [
-        dataclasses.replace(row, name=name, training_set=made.TrainingSet(name))
+        dataclasses.replace(row, name=name, training_set=TrainingSet(name))
         for row in table.rows
         for name in ("real only", "mixed")
     ]
