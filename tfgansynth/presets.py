@@ -104,6 +104,7 @@ _SMOKE = dataclasses.replace(
     ),
 )
 
+
 def at_size(config: Config, size: int) -> Config:
     """Scale a configuration to images of another side in pixels.
 
@@ -181,8 +182,7 @@ _DEMO = dataclasses.replace(
 )
 
 PRESETS: Mapping[str, Config] = {
-    config.preset: config
-    for config in (_PAPER, _AUTHORS, _FAST, _BEST, _DEMO, _SMOKE)
+    config.preset: config for config in (_PAPER, _AUTHORS, _FAST, _BEST, _DEMO, _SMOKE)
 }
 """`paper`: its text. `authors`: the GAN of their published code. `fast`: the paper's
 networks and protocol, made to converge on a CPU within an hour. `best`: the settings

@@ -195,7 +195,7 @@ def test_thirty_cases_need_no_flag(dry: Dry, tmp_path: Path) -> None:
     code, printed = dry("run-table", "--data", data, "--out", tmp_path)
     assert code == 0
     assert (
-        "SPLIT: 30 cases in 3 folds, each with 10 test, 4 validation (the paper's: 20) "
+        "Split: 30 cases in 3 folds, each with 10 test, 4 validation (the paper's: 20) "
         "and 16 training cases\nPLAN: 15 stages"
     ) in printed
     code, printed = dry(
@@ -204,9 +204,9 @@ def test_thirty_cases_need_no_flag(dry: Dry, tmp_path: Path) -> None:
     )
     assert code == 0
     assert (
-        "SPLIT: 30 cases of 15 patients, none in two parts, in 3 folds, each with 10 "
+        "Split: 30 cases of 15 patients, none in two parts, in 3 folds, each with 10 "
         "test, 12 validation (the paper's: 20) and 8 training cases\n"
-        "FEW CASES: a fold has only 8 training cases: "
+        "Few cases: a fold has only 8 training cases: "
     ) in printed
     code, printed = dry("run-table", "--data", data, "--patient-pattern", "p1")
     assert code == 2

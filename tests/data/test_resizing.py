@@ -197,11 +197,11 @@ def test_a_command_says_it(thin_data: Path, capsys: pytest.CaptureFixture[str]) 
     config = at_size(PRESETS["smoke"], 64)
     load_experiment_data(config, thin_data)
     out = capsys.readouterr().out
-    assert "DATA: downsampling to 64 x 64 px changes the target: " in out
+    assert "Data: downsampling to 64 x 64 px changes the target: " in out
     load_experiment_data(at_size(PRESETS["smoke"], 512), thin_data)
     out = capsys.readouterr().out
     assert (
-        "DATA: 3 images are smaller than 512 x 512 px and are enlarged (smallest: "
+        "Data: 3 images are smaller than 512 x 512 px and are enlarged (smallest: "
         "256 px); --data.size 256 enlarges none\n"
     ) in out
 

@@ -1,6 +1,9 @@
 """What the chain says and records besides its results, and how long it takes."""
 
 import errno
+import pickle
+import re
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -18,13 +21,13 @@ from tfgansynth.experiment.run_folder import Run
 from tfgansynth.experiment.studies import curve_request
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import checkpoints, devices, storage
+from tfgansynth.runtime.progress import remark
+from tfgansynth.runtime.stage import Result, Stage
 from tfgansynth.synthesis.sampling import (
     EmptyMasksError,
     ModeCollapseError,
     UnusableGeneratorError,
 )
-
-FLOAT32 = "on the CPU (X), float32 throughout (nothing for bfloat16 found)"
 
 
 @pytest.fixture
@@ -40,9 +43,8 @@ def tell(
 ) -> list[str]:
     """Begin, or go on with, a GAN on a machine with such units; what is said."""
     monkeypatch.setattr(devices, "bfloat16_units", lambda: units)
-    monkeypatch.setattr(executors, "explain_device", lambda: "on the CPU (X)")
     monkeypatch.setattr(executors, "describe_machine", lambda: {"units": list(units)})
-    executors.report_precision(run, "fold-1/gan", "GAN", "auto")
+    executors.record_precision(run, "fold-1/gan", "step", "auto")
     return capsys.readouterr().out.splitlines()
 
 
@@ -50,13 +52,10 @@ def save(run: Run, step: int) -> None:
     checkpoints.save(run.gan(1) / "checkpoints", step, {"x": np.zeros(1)}, {})
 
 
-def test_what_auto_chose_is_said_and_recorded(
+def test_what_auto_chose_is_recorded(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tell(run, monkeypatch, capsys, "AMX") == [
-        "GAN: on the CPU (X), bfloat16 convolutions (AMX found); "
-        "weights, moments and losses float32"
-    ]
+    assert tell(run, monkeypatch, capsys, "AMX") == []
     assert storage.read_record(run.root / "machine.json") == {
         "machines": [{"units": ["AMX"]}],
         "stages": {"fold-1/gan": [{"after": 0, "precision": "bfloat16", "machine": 0}]},
@@ -69,12 +68,11 @@ def test_going_on_in_another_precision_is_said_in_one_line(
     tell(run, monkeypatch, capsys, "AMX")
     save(run, 40)
     assert tell(run, monkeypatch, capsys) == [
-        f"GAN: {FLOAT32}",
-        "GAN: was trained in bfloat16 up to step 40, continues in float32",
+        "was trained in bfloat16 up to step 40, continues in float32",
     ]
     # Once it is so, it is not said again.
     save(run, 60)
-    assert tell(run, monkeypatch, capsys) == [f"GAN: {FLOAT32}"]
+    assert tell(run, monkeypatch, capsys) == []
     record = storage.read_record(run.root / "machine.json")
     assert record["stages"]["fold-1/gan"] == [
         {"after": 0, "precision": "bfloat16", "machine": 0},
@@ -86,21 +84,18 @@ def test_an_attempt_that_left_nothing_is_forgotten(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tell(run, monkeypatch, capsys, "AMX")
-    assert tell(run, monkeypatch, capsys) == [f"GAN: {FLOAT32}"]
+    assert tell(run, monkeypatch, capsys) == []
     record = storage.read_record(run.root / "machine.json")
     assert [e["precision"] for e in record["stages"]["fold-1/gan"]] == ["float32"]
 
 
-def test_a_stage_says_and_records_where_its_time_went(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_stage_records_where_its_time_went_however_it_ends(run: Run) -> None:
     with (
         pytest.raises(KeyboardInterrupt),
         executors.timed(run, "fold-1/gan") as timer,
         timer.part("steps"),
     ):
         raise KeyboardInterrupt
-    assert capsys.readouterr().out.startswith("TIME: fold-1/gan 0 s: ")
     assert list(run.seconds()) == [
         "fold-1/gan",
         "fold-1/gan/steps",
@@ -126,7 +121,7 @@ def test_the_networks_of_a_finished_stage_are_released(
     """TensorFlow alone keeps them for ever; see `networks_released`."""
     graphs: list[Any] = []
 
-    def train(*_: object) -> None:
+    def train(*_: object) -> Result:
         weights = tf.Variable([1.0])
 
         @tf.custom_gradient
@@ -141,6 +136,7 @@ def test_the_networks_of_a_finished_stage_are_released(
 
         assert step() == 2
         graphs.append(weakref.ref(step.get_concrete_function().graph))
+        return Result("trained")
 
     monkeypatch.setattr(stages, "COMPUTE", dict.fromkeys(Kind, train))
     (planned,) = experiment.plan([2], lambda _: Request(gan=True)).stages
@@ -148,6 +144,56 @@ def test_the_networks_of_a_finished_stage_are_released(
 
     (graph,) = graphs
     assert graph() is None
+
+
+def test_a_stage_hands_over_what_is_shown_of_it_and_prints_nothing(
+    experiment: Experiment,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def train(_: Experiment, __: PlannedStage, stage: Stage) -> Result:
+        remark("resumed after step 2 of 6")
+        with stage.timer.part("steps"):
+            time.sleep(0.05)
+        return Result("6 steps", details=("a sentence",))
+
+    monkeypatch.setattr(stages, "COMPUTE", dict.fromkeys(Kind, train))
+    (planned,) = experiment.plan([2], lambda _: Request(gan=True)).stages
+    capsys.readouterr()
+
+    found = executors.run_stage(experiment, planned)
+
+    assert (found.stage, found.computed, found.failure) == (planned, True, None)
+    assert found.text == "6 steps"
+    assert found.remarks == ("resumed after step 2 of 6",)
+    sentence, spent = found.details
+    assert sentence == "a sentence"
+    assert re.fullmatch(r"time: .*\bsteps \d+\.\d%.*", spent)
+    assert found.seconds == pytest.approx(
+        experiment.run.seconds()["fold-2/gan"], abs=0.5
+    )
+    # Another process may have run it.
+    assert pickle.loads(pickle.dumps(found)) == found
+    assert capsys.readouterr().out == ""
+
+
+def test_what_was_remarked_before_a_stage_failed_is_printed(
+    experiment: Experiment,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def train(*_: object) -> Result:
+        remark("step-000006.safetensors: cannot be read")
+        raise RunError("diverged")
+
+    monkeypatch.setattr(stages, "COMPUTE", dict.fromkeys(Kind, train))
+    (planned,) = experiment.plan([2], lambda _: Request(gan=True)).stages
+    capsys.readouterr()
+
+    with pytest.raises(RunError, match="diverged"):
+        executors.run_stage(experiment, planned)
+
+    assert capsys.readouterr().out == "step-000006.safetensors: cannot be read\n"
 
 
 @pytest.mark.parametrize("fault", [ModeCollapseError, EmptyMasksError])
@@ -158,9 +204,10 @@ def test_a_collapse_leaves_what_needs_the_set_without_result(
 ) -> None:
     """A generator that collapses on few cases is a gap in the curve, not its end."""
 
-    def collapsing(_: Experiment, planned: PlannedStage) -> None:
+    def collapsing(_: Experiment, planned: PlannedStage) -> executors.Outcome:
         if planned.kind == Kind.SET:
             raise fault("mode collapse: only 1 of 9")
+        return executors.Outcome(planned, computed=True)
 
     monkeypatch.setattr(executors, "run_stage", collapsing)
     plan = experiment.plan([2], curve_request(experiment.config, 3))

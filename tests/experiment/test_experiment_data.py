@@ -122,7 +122,7 @@ def test_allowed_duplicates_are_said_and_kept(
         first, second = crossing.parts
         assert "phantom-002" in parts[first]
         assert "phantom-003" in parts[second]
-    line = "DUPLICATES ACROSS THE SPLIT, allowed: phantom-002 is nearly the same image"
+    line = "Duplicates across the split, allowed: phantom-002 is nearly the same image"
     assert line in capsys.readouterr().out
 
 

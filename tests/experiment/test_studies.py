@@ -40,7 +40,7 @@ def test_numbers_are_clipped_to_the_smallest_fold(
 ) -> None:
     assert fitted() == [5, 30, 144]
     assert capsys.readouterr().out == (
-        "COUNTS: 145 is more than the 144 training cases that each fold has: 144 "
+        "Counts: 145 is more than the 144 training cases that each fold has: 144 "
         "instead\n"
     )
 

@@ -76,7 +76,7 @@ def test_other_settings_keep_what_they_do_not_bear_on(
 
     (aside,) = (run / "superseded").iterdir()
     said = capsys.readouterr().out
-    assert "SETTINGS: unet.maps: 4 against 8: finished work of the earlier" in said
+    assert "Settings: unet.maps: 4 against 8: finished work of the earlier" in said
     assert f"settings (3 stages) is kept in {aside}" in said
     assert (run / "fold-1/gan").exists()
     assert (run / "fold-1/synthetic").exists()

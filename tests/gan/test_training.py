@@ -64,7 +64,8 @@ def train(
     folder: Path, config: GANConfig = SMALL, validation: FloatArray = VALIDATION
 ) -> DCGAN:
     stage = Stage(folder, PROVENANCE, 1, Timer(), "GAN")
-    return train_gan(PAIRS, validation, config, stage, mask_threshold=150)
+    gan, _ = train_gan(PAIRS, validation, config, stage, mask_threshold=150)
+    return gan
 
 
 def load(folder: Path, config: GANConfig = SMALL) -> DCGAN:
@@ -250,14 +251,13 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
         interrupt_at(patch, step)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path)
-    assert f"checkpoint of step {step} written" in capsys.readouterr().out
     assert f"step-{step:06d}.safetensors" in checkpoints(tmp_path)
     with pytest.raises(InputError, match=f"at step {step} of {STEPS}"):
         load(tmp_path)
 
     gan = train(tmp_path)
 
-    assert f"resumed after step {step} of {STEPS}" in capsys.readouterr().out
+    assert f"resumed after step {step} of {STEPS}\n" in capsys.readouterr().out
     assert_same(gan, finished.state)
     assert_same_records(tmp_path, finished.folder)
     assert_same(load(tmp_path), finished.state)
@@ -319,7 +319,7 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(
     lines = capsys.readouterr().out.splitlines()
     assert "step-000006.safetensors: cannot be read" in lines[0]
     assert lines[0].endswith("going on from the one before, or from the beginning")
-    assert lines[1] == "GAN: resumed after step 4 of 6"
+    assert lines[1] == "resumed after step 4 of 6"
     assert_same(gan, finished.state)
     # The torn one has been written anew.
     assert_same(load(tmp_path), finished.state)
@@ -462,26 +462,18 @@ def remarks_of(folder: Path, config: GANConfig) -> list[str]:
     return [*faults(history, config).values()]
 
 
-def test_faults_are_printed_once_shown_and_kept(
-    finished: Finished,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_faults_are_shown_and_kept(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(tmp_path / "whole", ILL)
 
-    said = [line for line in capsys.readouterr().out.splitlines() if ": step " in line]
-    assert len(said) == 2
-    assert said[0].startswith("GAN: step 0: mode collapse: the samples are ")
-    assert said[1].startswith(
-        "GAN: step 6: the discriminator is saturated: its median "
-    )
     shown = timeless(tmp_path / "whole")
     saturated = {step: at for (tag, step), at in shown.items() if "saturated" in tag}
     assert saturated == {3: 0, 6: 1}
     remarks = remarks_of(tmp_path / "whole", ILL)
     assert len(remarks) == 2
-    assert remarks[0] in said[1]
+    assert remarks[0].startswith("the discriminator is saturated: its median ")
+    assert remarks[1].startswith("mode collapse: the samples are ")
     # By other thresholds the same training has no fault.
     assert remarks_of(tmp_path / "whole", SMALL) == []
     # After a kill the faults are the same.
@@ -489,9 +481,7 @@ def test_faults_are_printed_once_shown_and_kept(
         cut_power(patch, 5, before_save=False)
         with pytest.raises(PowerCut):
             train(tmp_path / "killed", ILL)
-    capsys.readouterr()
     train(tmp_path / "killed", ILL)
-    assert "mode collapse" not in capsys.readouterr().out
     assert remarks_of(tmp_path / "killed", ILL) == remarks
     assert_same_records(tmp_path / "killed", tmp_path / "whole")
 

@@ -22,13 +22,12 @@ pytestmark = pytest.mark.slow
 
 SMOKE = ("--preset", "smoke", "--reduced", "--folds", "1")
 STAGES = {
-    "RUN: ": "start-up",
-    "FOLD 1: training the GAN": "GAN",
-    "TIME: fold-1/gan": "synthesis",
-    "U-Net: ": "U-Net",
-    "TIME: fold-1/synthetic": "U-Net",
-    "TIME: fold-1/unet-": "table",
-    "Table II": "U-Net",
+    "Run: ": "start-up",
+    "Machine: ": "GAN",
+    "fold 1, GAN ": "synthesis",
+    "fold 1, synthetic set ": "U-Net",
+    "fold 1, U-Net ": "U-Net",
+    "Mean ± sd": "report",
 }
 """What is at work after a line with these words."""
 

@@ -47,7 +47,7 @@ def test_one_other_pixel_is_refused(tmp_path: Path) -> None:
     command = ("train_gan", *MICRO, "--fold", "1", "--data", data, "--out", out)
     with cold(*command) as process:
         assert process.stdout is not None
-        next(line for line in process.stdout if line.startswith("RUN: "))
+        next(line for line in process.stdout if line.startswith("Run: "))
         process.kill()
     path = data / "images/case07.png"
     pixels = np.array(Image.open(path))

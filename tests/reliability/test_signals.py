@@ -39,7 +39,7 @@ def test_interrupted_twice_in_training(
 ) -> None:
     with cold(*COMMAND, tmp_path) as process:
         assert process.stdout is not None
-        next(line for line in process.stdout if line.startswith("FOLD 1"))
+        next(line for line in process.stdout if line.startswith("Machine: "))
         # A closed terminal sends one, and someone impatient another.
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGINT)

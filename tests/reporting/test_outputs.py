@@ -23,6 +23,7 @@ from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Split
 from tfgansynth.records.tables import Status, Table
 from tfgansynth.reporting.outputs import write_curve, write_outputs
+from tfgansynth.reporting.screen import Screen
 from tfgansynth.runtime import storage
 
 SMOKE = PRESETS["smoke"]
@@ -185,7 +186,7 @@ def test_a_rerun_that_is_ended_early_leaves_no_less(
     study: Any = SimpleNamespace(folder=folder, parts=parts)
 
     with pytest.raises(KeyboardInterrupt):
-        _run_and_show(study)
+        _run_and_show(study, Screen([]), verbose=False)
 
     assert len(before) == 8
     assert {path: path.read_bytes() for path in paths} == before

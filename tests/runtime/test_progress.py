@@ -5,7 +5,14 @@ import sys
 import pytest
 
 from tfgansynth.runtime import progress
-from tfgansynth.runtime.progress import Progress, aligned, duration
+from tfgansynth.runtime.progress import (
+    Progress,
+    aligned,
+    collected_remarks,
+    duration,
+    remark,
+    shown_while,
+)
 
 
 class Clock:
@@ -83,14 +90,14 @@ def test_file_gets_a_line_now_and_then(
     ]
 
 
-def test_last_step_is_always_shown(
+def test_file_gets_no_line_of_a_job_under_30_seconds(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Progress("epoch", 2) as job:
         job.update(1)
-        clock.now += 0.25
+        clock.now += 29
         job.update(2)
-    assert capsys.readouterr().out == "epoch 2/2, 0.25 s each, 0 s left\n"
+    assert capsys.readouterr().out == ""
 
 
 def test_line_of_the_first_step_has_no_rate(
@@ -109,6 +116,26 @@ def make_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
 
 
+def screen_of(shown: str) -> list[str]:
+    """What a terminal shows in the end, without empty lines."""
+    lines, row, column = [""], 0, 0
+    for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[^\x1b]", shown):
+        if part == "\n":
+            row, column = row + 1, 0
+            lines += [""] * (row + 1 - len(lines))
+        elif part == "\r":
+            column = 0
+        elif re.fullmatch(r"\x1b\[\d*A", part):
+            row -= int(part[2:-1] or 1)
+        elif part == "\x1b[2K":
+            lines[row] = ""
+        elif part[0] != "\x1b":
+            line = lines[row].ljust(column)
+            lines[row] = line[:column] + part + line[column + 1 :]
+            column += 1
+    return [line.rstrip() for line in lines if line.strip()]
+
+
 def plain(shown: str) -> str:
     """Text without colors and moves of the cursor."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
@@ -122,12 +149,10 @@ def test_terminal_gets_a_bar_on_one_line(
         for step in range(1, 5):
             clock.now += 1
             job.update(step)
-    shown = plain(capsys.readouterr().out)
-    *lines, end = shown.split("\n")
-    # The last refresh is on the line that stays; others overwrite each other.
-    assert end == ""
-    assert len(lines) == 1
-    bars = [part.rstrip() for part in lines[0].split("\r") if part.strip()]
+    shown = capsys.readouterr().out
+    # The last refresh is cleared; the others overwrite each other.
+    assert screen_of(shown) == []
+    bars = [part.rstrip() for part in plain(shown).split("\r") if part.strip()]
     assert bars[0].endswith(" step")
     assert bars[1] == "━" * 6 + "╺" + "━" * 17 + " step 1/4"
     assert bars[2].endswith(" step 2/4, 1.00 s each, 2 s left")
@@ -147,14 +172,14 @@ def test_terminal_is_not_flooded(
     assert shown.count("s each") == 1000 // 26
 
 
-def test_line_ends_when_the_job_fails(
+def test_bar_is_cleared_when_the_job_fails(
     clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_terminal(monkeypatch)
     with pytest.raises(KeyboardInterrupt), Progress("step", 4):
         raise KeyboardInterrupt
     shown = capsys.readouterr().out
-    assert plain(shown).endswith("\n")
+    assert screen_of(shown) == []
     # The cursor, which a bar hides, is back.
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
 
@@ -169,9 +194,42 @@ def test_what_is_printed_meanwhile_stays_above_the_bar(
         print("a sample is written")
         clock.now += 1
         job.update(4)
-    above, last, _ = plain(capsys.readouterr().out).split("\n")
-    assert above.endswith("a sample is written")
-    assert last.rstrip().endswith("step 4/4, 0.33 s each, 0 s left")
+    assert screen_of(capsys.readouterr().out) == ["a sample is written"]
+
+
+def test_terminal_shows_what_is_at_work_until_its_bar_or_its_end(
+    clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_terminal(monkeypatch)
+    with shown_while("fold 1, GAN"):
+        shown = capsys.readouterr().out
+        assert screen_of(shown) == ["fold 1, GAN ..."]
+        with Progress("fold 1, GAN step", 4) as job:
+            clock.now += 1
+            job.update(1)
+            shown += capsys.readouterr().out
+            (line,) = screen_of(shown)
+            assert line == "━" * 6 + "╺" + "━" * 17 + " fold 1, GAN step 1/4"
+    print(" 1/15  fold 1, GAN")
+    assert screen_of(shown + capsys.readouterr().out) == [" 1/15  fold 1, GAN"]
+
+
+def test_file_is_not_told_what_is_at_work(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown_while("fold 1, GAN"):
+        pass
+    assert capsys.readouterr().out == ""
+
+
+def test_a_remark_is_printed_unless_it_is_collected(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    remark("before")
+    with collected_remarks() as outer:
+        remark("one")
+        with collected_remarks() as inner:
+            remark("two")
+    assert (outer, inner) == (["one"], ["two"])
+    assert capsys.readouterr().out == "before\n"
 
 
 def test_columns_are_aligned() -> None:

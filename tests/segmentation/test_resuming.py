@@ -52,9 +52,10 @@ def test_interrupted_training_goes_on_to_the_same_bit(
     # In the middle of the third epoch: weights and momentum have moved on.
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "unet", config, extra=[Interrupt(epoch=2, step=1)])
-    assert "unet: checkpoint of epoch 2 written" in capsys.readouterr().out
+    newest = tmp_path / "unet/checkpoints/step-000002.safetensors"
+    assert newest.exists()
     unet, history = train(tmp_path / "unet", config)
-    assert "unet: resumes after epoch 2" in capsys.readouterr().out
+    assert capsys.readouterr().out == "resumed after epoch 2\n"
     assert history == expected_history
     assert same_weights(unet, expected)
 
@@ -86,12 +87,11 @@ def test_best_weights_from_before_an_interrupt_stay_the_best(
 
 
 def test_interrupt_in_the_first_epoch_leaves_nothing_to_resume_from(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, extra=[Interrupt(epoch=0, step=1)])
     assert not (tmp_path / "checkpoints").exists()
-    assert "checkpoint" not in capsys.readouterr().out
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, *, epoch: int, step: int) -> None:

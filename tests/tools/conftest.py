@@ -63,7 +63,8 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     ) -> "subprocess.CompletedProcess[str]":
         command = [str(TOOLS / f"{name}.py"), *map(str, arguments)]
         with (
-            tempfile.TemporaryFile("w+") as stdout,
+            # As it is: a carriage return is no end of a line.
+            tempfile.TemporaryFile("w+", newline="") as stdout,
             tempfile.TemporaryFile("w+") as stderr,
         ):
             with _as_a_program(cwd, command), _written_to(stdout, stderr):

@@ -72,7 +72,7 @@ def tool(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Tool:
 def done(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     """A finished run with an assessment, and what it said."""
     out = tmp_path_factory.mktemp("assessed")
-    ended = tool("run_table", out, "--folds", "1", "--assess")
+    ended = tool("run_table", out, "--folds", "1", "--assess", "--verbose")
     assert ended.code == 0, ended.stderr
     return out / FOLDER, ended
 
@@ -115,6 +115,13 @@ def unpack(arrays: dict[str, Any], name: str) -> Any:
 def test_the_table_is_followed_by_an_assessment(done: tuple[Path, Ended]) -> None:
     run, ended = done
     printed = ended.stdout
+    (line,) = re.findall(r".*fold 1, assessment of the synthetic set .*", printed)
+    agreement = read(run)[0]["quality"]["agreement"]
+    assert line.endswith(
+        f"audit for copies passed, agreement {agreement['synthetic']['mean']:.3f} "
+        f"(real {agreement['real']['mean']:.3f})"
+    )
+    assert "\nAudit for copies: 1 of 1 passed\n" in printed
     assert printed.count("ASSESSMENT of ") == 1
     assert (
         "ASSESSMENT of fold-1/synthetic: 8 synthetic pairs beside 10 training and 10 "
@@ -122,7 +129,7 @@ def test_the_table_is_followed_by_an_assessment(done: tuple[Path, Ended]) -> Non
         "set leaves out)"
     ) in printed
     for words in ("QUALITY: ", "FIDELITY: ", "MEMORIZATION: audit for copies: passed"):
-        assert printed.index("TIME: fold-1/unet-r0-s8 ") < printed.index(words)
+        assert printed.index(line) < printed.index(words)
     assert not list(run.glob("fold-1/*filtered*"))
 
 
@@ -259,8 +266,8 @@ def test_what_is_done_is_not_done_again(copy: Path) -> None:
         ended = finish(process)
 
     assert ended.code == 0, ended.stderr
-    assert "cross-fitted ensemble, member 1:" not in ended.stdout
-    assert "TIME: " not in ended.stdout
+    assert "cross-fitted ensemble, member 1 " not in ended.stdout
+    assert "stages are done already\n" in ended.stdout
     assert "ASSESSMENT of fold-1/synthetic: 8 synthetic pairs" in ended.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -304,7 +311,8 @@ def test_a_planted_copy_is_caught_and_dropped(
 
     assert ended.code == 1
     assert not ended.stderr
-    assert "fold-1/assessment: is of an earlier set: it is made again" in ended.stdout
+    assert "remark: is of an earlier set: it is made again\n" in ended.stdout
+    assert " audit for copies NOT PASSED (1 of 8 pairs flagged), " in ended.stdout
     assert "MEMORIZATION: audit for copies: NOT PASSED" in ended.stdout
     (told,) = re.findall(r"flagged: (.*)", ended.stdout)
     assert re.fullmatch(rf"synthetic-00005 \(\w+ near {original}: 0\.0\d\d\)", told)
@@ -375,7 +383,7 @@ def test_a_filtered_set_has_agreeing_pairs_only(
     ended = tool("assess", copy, *FOLD)
 
     assert ended.code == 0, ended.stderr
-    assert "cross-fitted ensemble, member 1:" not in ended.stdout
+    assert "cross-fitted ensemble, member 1 " not in ended.stdout
     assert ended.stdout.count("ASSESSMENT of fold-1/synthetic-filtered: 8") == 1
     assert ended.stdout.count("ASSESSMENT of fold-1/synthetic: 8") == 1
     _, found = read(copy, "assessment-filtered")

@@ -6,14 +6,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from tests.runtime.test_progress import plain, screen_of
 from tests.synthesis.test_nnunet import verify
 from tests.tools.conftest import SMALL_NETWORKS, TINY, TOOLS, environment
-from tfgansynth.runtime import storage
+from tfgansynth.records.reading import read_run
+from tfgansynth.runtime import progress, storage
 from tfgansynth.runtime.progress import duration
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -22,23 +26,115 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished tiny experiment."""
+def done(
+    tool: Runner, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str]]:
+    """Where a finished tiny experiment lies, and the lines that it printed."""
     folder = tmp_path_factory.mktemp("runs")
-    done = tool("run_table", *TINY, "--folds", "1", "--out", folder)
-    assert done.returncode == 0, done.stderr
-    assert "PHANTOMS: procedural images, not patients" in done.stdout
-    assert "synthetic only: 0 real, 6 synthetic; 10 of 10 test cases" in done.stdout
-    assert done.stdout.count("GAN: on the ") == 1
-    assert done.stdout.count("U-Net: on the ") == 3
-    assert done.stdout.count("), float32 throughout (as configured; ") == 4
-    assert "\nSECONDS " in done.stdout
-    return folder
+    ended = tool("run_table", *TINY, "--folds", "1", "--out", folder)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return folder, ended.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def out(done: tuple[Path, list[str]]) -> Path:
+    return done[0]
 
 
 @pytest.fixture(scope="module")
 def run(out: Path) -> Path:
     return out / "phantoms-reduced-smoke-seed0"
+
+
+def test_a_log_has_a_line_for_each_stage_and_the_results_once(
+    done: tuple[Path, list[str]], run: Path
+) -> None:
+    lines = done[1]
+    stages = [line for line in lines if re.match(r"\d/5  ", line)]
+    remarks = [line for line in lines if re.match(r" {5}remark: ", line)]
+
+    time = r"(\d+ min )?\d+ s"
+    expected = [
+        rf"GAN  +{time}  6 steps, diversity \d+\.\d\d \(real 1\)",
+        rf"synthetic set  +{time}  6 pairs of \d+ drawn( \(dropped: .*\))?",
+        rf"U-Net 6 real \+ 0 synthetic  +{time}  2 epochs, Dice (.*) on 10 test cases",
+        rf"U-Net 6 real \+ 6 synthetic  +{time}  2 epochs, Dice (.*) on 10 test cases",
+        rf"U-Net 0 real \+ 6 synthetic  +{time}  2 epochs, Dice (.*) on 10 test cases",
+    ]
+    for number, (line, words) in enumerate(zip(stages, expected, strict=True), 1):
+        assert re.fullmatch(rf"{number}/5  fold 1, {words}", line), line
+    # A machine under load may be too slow for none of them.
+    slow = [line for line in lines if re.match(r"fold 1, .* \d+/\d+", line)]
+    assert len(lines) - len(slow) < 35
+    # Where it runs is said once; what it came to once, at the end.
+    assert [line.split(": ")[0] for line in lines[:3]] == ["Data", "Split", "Few cases"]
+    assert lines[3] == f"Run: {run}"
+    (machine,) = (line for line in lines if line.startswith("Machine: on the "))
+    assert "), float32 throughout (as configured; " in machine
+    table = lines.index(
+        "The paper's regimes: trained until the paper's rule stops them"
+    )
+    assert lines[table - 3] == "PHANTOMS: procedural images, not patients"
+    found = storage.read_record(run / "comparison.json")
+    names = "real only", "mixed", "synthetic only"
+    for line, name in zip(lines[table + 2 : table + 5], names, strict=True):
+        (row,) = (r for r in found["tables"][0]["rows"] if r["name"] == name)
+        dice, distance = row["metrics"]["dice"], row["metrics"]["hausdorff_px"]
+        shown = [f"{each['mean']:.4f} ± {each['sd']:.4f}" for each in (dice, distance)]
+        assert re.fullmatch(rf"  {name} +10  +{shown[0]}  +{shown[1]}", line)
+        stage = stages[2 + names.index(name)]
+        assert f", Dice {dice['mean']:.4f} on " in stage
+    answers = [
+        line for line in lines if line.startswith("Does the synthetic set help?")
+    ]
+    assert len(answers) == 1
+    sentence = found["comparisons"][0]["sentence"]
+    assert " ".join(lines).count(sentence) == 1
+    assert sum(line.startswith("Remark: ") for line in lines) <= 4
+    assert all(
+        line.strip() in {f"remark: {text}" for text in told(run)} for line in remarks
+    )
+    assert lines[-1] == f"Report: {run / 'report.html'}"
+
+
+def told(run: Path) -> set[str]:
+    """What the records of a run say of its stages."""
+    texts = set()
+    for remark in read_run(run).remarks:
+        texts |= {remark.text.split(": ", 1)[-1]}
+    return texts
+
+
+def test_a_terminal_shows_bars_and_keeps_the_lines_of_a_log(
+    tool: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(
+        progress, "_console", lambda: Console(force_terminal=True, width=100)
+    )
+
+    ended = tool("train_gan", *TINY, *SMALL_NETWORKS, "--fold", "1", "--out", tmp_path)
+
+    assert ended.returncode == 0, ended.stderr
+    # A bar that the fast steps of such networks need not move.
+    assert "━ fold 1, GAN step" in plain(ended.stdout)
+    assert "fold 1, GAN ...\r" in ended.stdout
+    *_, machine, stage, gan = [
+        line for line in screen_of(ended.stdout) if "remark: " not in line
+    ]
+    assert machine.startswith("Machine: ")
+    assert re.fullmatch(r"1/1  fold 1, GAN +\d+ s  6 steps, diversity .*", stage)
+    assert gan == f"GAN: {tmp_path / 'phantoms-reduced-smoke-seed0/fold-1/gan'}"
+
+
+def test_more_is_printed_if_asked(tool: Runner, out: Path, run: Path) -> None:
+    ended = tool("run_table", *TINY, "--folds", "1", "--out", out, "--verbose")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "synthetic only: 0 real, 6 synthetic; 10 of 10 test cases" in ended.stdout
+    assert "\nSECONDS " in ended.stdout
+    assert "p (Holm)" in ended.stdout
+    assert ended.stdout.endswith(f"\nReport: {run / 'report.html'}\n")
 
 
 def test_the_run_folder_holds_everything(run: Path) -> None:
@@ -123,7 +219,7 @@ def test_the_run_gets_its_report(tool: Runner, out: Path, run: Path) -> None:
     done = tool("report", out)  # the folder has this run alone
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"REPORT: {run / 'report.html'}\n"
+    assert done.stdout == f"Report: {run / 'report.html'}\n"
     page = (run / "report.html").read_text()
     assert "PHANTOMS: procedural images, not patients" in page
     assert "Does the synthetic set help?" in page
@@ -145,8 +241,11 @@ def test_the_same_command_again_does_nothing_twice(
     done = tool("run_table", *TINY, "--folds", "1", "--out", out)
 
     assert done.returncode == 0, done.stderr
-    assert "GAN step" not in done.stdout
-    assert done.stdout.count("Table II: ") == 1
+    lines = done.stdout.splitlines()
+    assert "5 of 5 stages are done already" in lines
+    assert not [line for line in lines if "fold 1, GAN " in line]
+    assert done.stdout.count("Mean ± sd of the test cases") == 1
+    assert len(lines) < 25
     assert (run / "timings.json").read_bytes() == timings
     assert {
         path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")
@@ -180,8 +279,9 @@ def test_another_setting_of_the_u_nets_keeps_the_gan_and_its_set(
     done = tool("run_table", *options, "--unet.maps", "3")
 
     assert done.returncode == 0, done.stderr
-    assert "SETTINGS: unet.maps: 3 against 4: finished work" in done.stdout
-    assert "training the GAN" not in done.stdout
+    assert "Settings: unet.maps: 3 against 4: finished work" in done.stdout
+    assert "2 of 5 stages are done already\n" in done.stdout
+    assert "fold 1, GAN " not in done.stdout
     assert {path: path.read_bytes() for path in kept} == kept
     (aside,) = (copy / "superseded").iterdir()
     unet = "fold-1/unet-r6-s6"
@@ -194,7 +294,7 @@ def test_another_setting_of_the_u_nets_keeps_the_gan_and_its_set(
     again = tool("run_table", *options)
 
     assert again.returncode == 0, again.stderr
-    assert "U-Net: " not in again.stdout
+    assert "5 of 5 stages are done already\n" in again.stdout
     assert (copy / "table.json").read_bytes() == (run / "table.json").read_bytes()
 
 
@@ -203,7 +303,7 @@ def test_one_unet_of_other_numbers(cold_tool: Runner, out: Path, run: Path) -> N
     done = cold_tool("train_unet", *TINY, *numbers, "--out", out)
 
     assert done.returncode == 0, done.stderr
-    assert "TEST: 10 cases, mean Dice" in done.stdout
+    assert "Test cases: 10, mean Dice" in done.stdout
     assert (run / "fold-1/unet-r4-s3/cases.csv").exists()
 
 
@@ -318,14 +418,12 @@ def test_an_interrupted_training_goes_on(
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        for line in process.stdout:
-            if line.startswith("GAN: about"):
-                assert "left" not in line
-                process.send_signal(stop)
-                break
-        rest, complaint = process.communicate(timeout=120)
+        while not any(tmp_path.rglob("step-*4.safetensors")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(stop)
+        _, complaint = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "checkpoint of step" in rest
     assert complaint.splitlines() == [
         "interrupted: what was done is saved; the same command continues from there"
     ]
@@ -335,4 +433,4 @@ def test_an_interrupted_training_goes_on(
 
     done = tool("train_gan", *options)
     assert done.returncode == 0, done.stderr
-    assert f"resumed after step {step} of 40" in done.stdout
+    assert f"\n     remark: resumed after step {step} of 40\n" in done.stdout

@@ -1,6 +1,7 @@
 """A learning curve through the real script, each way of having generators."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,7 @@ def own(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = tool("run_curve", *CURVE, "--counts", "2", "145", "--out", out)
     assert done.returncode == 0, done.stderr
     assert (
-        "COUNTS: 145 is more than the 16 training cases that each fold" in done.stdout
+        "Counts: 145 is more than the 16 training cases that each fold" in done.stdout
     )
     assert "each number of real cases has its own generator" in done.stdout
     assert "Learning curve: phantoms, both lungs, 32 x 32 px" in done.stdout
@@ -116,7 +117,7 @@ def test_one_generator_may_serve_all_and_it_is_said(
 ) -> None:
     words = "one generator, trained on 16 real cases, serves all"
     assert words in reused
-    assert "training the GAN" not in reused
+    assert not re.search(r"GAN +\d", reused)
     record = storage.read_record(own / "curve-generator-of-16.json")
     assert words in record["generator"]
     assert record["generator_of"] == 16

@@ -92,7 +92,7 @@ def test_run_table_goes_on_where_copies_are_allowed(
     # The fold that does not exist is noticed after the data, before a run folder.
     done = tool("run_table", *arguments, "--folds", "9")
 
-    assert "DUPLICATES ACROSS THE SPLIT, allowed: phantom-001 is" in done.stdout
+    assert "Duplicates across the split, allowed: phantom-001 is" in done.stdout
     assert not out.exists()
     (line,) = done.stderr.splitlines()
     assert line == "error: --fold 9: expected 1 to 3"

@@ -51,7 +51,7 @@ def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trial")
     told = tried(tool, folder, *RECIPE, "--augmented", "--control", "--assess")
     title, heading, _, line = told.strip().splitlines()[-4:]
-    assert title == "TRIAL:"
+    assert title == "Trial:"
     assert line.startswith("| smoke data.n_reduced: 6, ")  # what the preset has not
     for setting in ("gan.augment_real: elastic", "synthesis.pseudo_label_members: 2"):
         assert setting in line
@@ -204,8 +204,8 @@ def test_real_rows_of_an_earlier_trial_are_taken(
 
     row = f"{RUN}/fold-1/development/unet-r6-s0-fixed-budget/provenance.json"
     assert (tmp_path / row).read_bytes() == (out / row).read_bytes()
-    assert "unet-r6-s6-fixed-budget: stopped after" in told
-    assert "unet-r6-s0-fixed-budget: stopped after" not in told
+    assert " U-Net 6 real + 6 synthetic (fixed budget) " in told
+    assert " U-Net 6 real + 0 synthetic (fixed budget) " not in told
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,8 @@ def test_the_table_of_a_recipe_is_verified(
     options = *("--folds", "1"), *("--regimes", "all"), *("--out", tmp_path / "out")
     done = tool("run_table", *SHORT, *RECIPE, "--control", *options)
     assert done.returncode == 0, done.stderr
-    assert "GAN step" not in done.stdout  # nothing of the trial is done again
+    assert "fold 1, GAN  " not in done.stdout  # nothing of the trial is done again
+    assert " stages are done already\n" in done.stdout
     run = tmp_path / "out" / RUN
     found = storage.read_record(run / "comparison.json")["comparisons"]
     assert sorted(pair["n_pairs"] for pair in found) == [13] * 13 + [18] * 18

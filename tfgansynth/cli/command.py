@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 from tfgansynth.cli.failures import DONE, close_stdout, explain
 from tfgansynth.cli.options import Options, OptionsType, RunOptions, parse
+from tfgansynth.config import Config
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import signals
 
 if TYPE_CHECKING:
     from tfgansynth.experiment.experiment_data import ExperimentData, Part, Study
-    from tfgansynth.experiment.graph import Kind
+    from tfgansynth.experiment.graph import Kind, PlannedStage
     from tfgansynth.experiment.plan import RequestOf
+    from tfgansynth.reporting.screen import Screen
     from tfgansynth.runtime.timing import Timer
 
 Command = Callable[[OptionsType], int | None]
@@ -120,7 +122,7 @@ class Loaded:
             InputError: A run folder belongs to other data, or another process works
                 in it.
         """
-        from tfgansynth.cli.dry_run import describe, expectation, is_sealed
+        from tfgansynth.cli.dry_run import describe, expectation
 
         lines = (each.experiment.split_lines() for each in study.parts)
         for line in dict.fromkeys(itertools.chain(*lines)):
@@ -131,20 +133,43 @@ class Loaded:
         from tfgansynth.runtime.devices import import_tensorflow_quietly
 
         opened = study.open()
-        is_open = any(
-            not is_sealed(part.experiment.run.root, stage)
-            for part in opened.parts
-            for stage in part.plan.stages
-        )
+        print(_places(opened))
+        is_open = any(_open_stages(part) for part in opened.parts)
         if is_open:
             print(f"EXPECTED {expectation(opened, self.options.out)}")
         with self.timer.part("libraries"):
             import_tensorflow_quietly()
         # A command that has nothing to do would only lengthen the record.
         if is_open:
+            print(_machine(self.options.config))
             seconds = self.timer.timings("start")
             opened.parts[0].experiment.run.add_seconds(seconds)
         return opened
+
+    def screen(self, *parts: "Part") -> "Screen":
+        """Make what shows the stages of opened parts, once for all of them."""
+        from tfgansynth.reporting.screen import Screen
+
+        n_stages = sum(len(part.plan.stages) for part in parts)
+        n_open = sum(len(_open_stages(part)) for part in parts)
+        return Screen(parts, n_done=n_stages - n_open, verbose=self.options.verbose)
+
+    def finish(self, part: "Part") -> None:
+        """Run the stages of an opened part that are not done, and show them.
+
+        A report that the run has is written again, if there is more to show.
+        """
+        from tfgansynth.experiment.executors import execute
+        from tfgansynth.records.files import REPORT
+        from tfgansynth.reporting.html.page import write_report
+
+        screen, computed = self.screen(part), False
+        for outcome in execute(part.experiment, part.plan):
+            screen.show(part, outcome)
+            computed |= outcome.computed
+        root = part.experiment.run.root
+        if computed and (root / REPORT).exists():
+            write_report(root)
 
     def start_one(
         self, request: "RequestOf", fold: int, kinds: "Collection[Kind] | None" = None
@@ -152,6 +177,30 @@ class Loaded:
         """Plan and start what a command wants of one fold of one seed."""
         opened = self.start(self.study(request, folds=[fold], kinds=kinds))
         return opened.parts[0] if opened else None
+
+
+def _open_stages(part: "Part") -> list["PlannedStage"]:
+    from tfgansynth.cli.dry_run import is_sealed
+
+    root = part.experiment.run.root
+    return [stage for stage in part.plan.stages if not is_sealed(root, stage)]
+
+
+def _places(study: "Study") -> str:
+    """Say in one line where a study's runs lie."""
+    roots = [part.experiment.run.root for part in study.parts]
+    if len(roots) == 1:
+        return f"Run: {roots[0]}"
+    return f"Runs: {len(roots)} folders in {os.path.commonpath(roots)}"
+
+
+def _machine(config: Config) -> str:
+    """Say in one line where networks are trained, and in which number formats."""
+    from tfgansynth.runtime.devices import explain_device, explain_precision
+
+    gan, unet = map(explain_precision, (config.gan.precision, config.unet.precision))
+    formats = gan if gan == unet else f"GAN: {gan}; U-Net: {unet}"
+    return f"Machine: {explain_device()}, {formats}"
 
 
 def require_there(**paths: Path | None) -> None:

@@ -53,6 +53,8 @@ class Options:
     dry_run: bool = False
     """Check the data, print the plan and do nothing: its stages, which are done, the
     time and memory expected here."""
+    verbose: bool = False
+    """Print more: of each stage where its time went, all tables after each fold."""
     print_config: bool = False
     """Print the resolved options as JSON and do nothing."""
     config: Annotated[Config, tyro.conf.arg(name="")] = PRESETS["paper"]
@@ -89,6 +91,8 @@ class RunOptions:
     dry_run: bool = False
     """Check the data, print the plan and do nothing: its stages, which are done, the
     time and memory expected here."""
+    verbose: bool = False
+    """Print more: of each stage where its time went, all tables after each fold."""
     config: tyro.conf.Fixed[tyro.conf.Suppress[Config]] = PRESETS["paper"]
 
     @property

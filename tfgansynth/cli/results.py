@@ -34,7 +34,7 @@ def report(options: Report) -> None:
     from tfgansynth.records.reading import find_folder
     from tfgansynth.reporting.html.page import write_report
 
-    print(f"REPORT: {write_report(find_folder(options.run, COMPARISON))}")
+    print(f"Report: {write_report(find_folder(options.run, COMPARISON))}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

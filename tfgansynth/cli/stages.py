@@ -25,12 +25,11 @@ def train_gan(options: TrainGAN) -> None:
     """Train."""
     from tfgansynth.experiment.plan import Request
 
-    part = load(options).start_one(lambda _: Request(gan=True), options.fold)
+    loaded = load(options)
+    part = loaded.start_one(lambda _: Request(gan=True), options.fold)
     if part:
-        from tfgansynth.experiment.executors import finish
-
-        finish(part.experiment, part.plan)
-        print(f"GAN: trained, in {part.experiment.run.gan(options.fold)}")
+        loaded.finish(part)
+        print(f"GAN: {part.experiment.run.gan(options.fold)}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,23 +52,23 @@ def train_unet(options: TrainUNet) -> None:
     from tfgansynth.records.regimes import Regime
 
     regime = Regime(options.real, options.synthetic, options.schedule)
-    part = load(options).start_one(
+    loaded = load(options)
+    part = loaded.start_one(
         lambda _: Request(regimes=[regime]), options.fold, {Kind.SEGMENTATION}
     )
     if part:
         from tfgansynth.evaluation.case_rows import read_cases
         from tfgansynth.evaluation.predictions import CASES
-        from tfgansynth.experiment.executors import finish
         from tfgansynth.experiment.stages import summary
         from tfgansynth.reporting.outputs import write_outputs
 
-        finish(part.experiment, part.plan)
+        loaded.finish(part)
         write_outputs([part.experiment.run.root], part.experiment.run.root)
         (stage,) = part.plan.stages
         folder = part.experiment.run.root / stage.name
         counts = regime.n_real, regime.n_synthetic
         rows = read_cases(folder / CASES, stage.fold, *counts)
-        print(f"U-NET: {folder}: {summary(rows)}")
+        print(f"Test cases: {summary(rows)}\nU-Net: {folder}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,21 +102,25 @@ def synthesize(options: Synthesize) -> None:
     ensembles = {Kind.PSEUDO_LABELS, Kind.CROSS_FIT} if is_own else {Kind.PSEUDO_LABELS}
     drawn = drawn_kinds(options.config)
     kinds = drawn if is_own else drawn[:1]
-    part = load(options).start_one(
+    loaded = load(options)
+    part = loaded.start_one(
         lambda _: Request(sets=kinds),
         options.fold,
         {*ensembles, Kind.SET} if is_own else ensembles,
     )
     if part is None:
         return
-    from tfgansynth.experiment.executors import finish
     from tfgansynth.experiment.synthetic_sets import draw_separate_set
 
-    experiment = part.experiment
-    finish(experiment, part.plan)
+    experiment, fold = part.experiment, part.experiment.fold(options.fold)
+    loaded.finish(part)
+    folders = [experiment.run.synthetic(options.fold, kind) for kind in kinds]
     if not is_own:
-        fold = experiment.fold(options.fold)
-        draw_separate_set(experiment, fold, count, options.generator)
+        folder, found = draw_separate_set(experiment, fold, count, options.generator)
+        print(found.text)
+        folders = [folder]
+    for folder in folders:
+        print(f"Set: {folder}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,13 +149,13 @@ def assess(options: Assess) -> int:
     if options.set and options.drop:
         raise InputError("--drop: works on the run's own set: leave out --set")
     kinds = {Kind.CROSS_FIT} if options.set else {Kind.CROSS_FIT, Kind.ASSESSMENT}
-    part = load(options).start_one(
+    loaded = load(options)
+    part = loaded.start_one(
         lambda _: Request(assessments=drawn_kinds(options.config)), options.fold, kinds
     )
     if part is None:
         return DONE
     from tfgansynth.experiment import assessment
-    from tfgansynth.experiment.executors import finish
     from tfgansynth.experiment.synthetic_sets import read_fold_set
     from tfgansynth.reporting.assessments import assessment_to_text
     from tfgansynth.runtime.timing import Timer
@@ -163,7 +166,7 @@ def assess(options: Assess) -> int:
     own = [experiment.run.synthetic(stage.fold, stage.set_kind) for stage in stages]
     for source in [options.set] if options.set else own:
         read_fold_set(experiment, fold, source)
-    finish(experiment, part.plan)
+    loaded.finish(part)
     if options.set:
         found = assessment.assess(experiment, fold, options.set, Timer())
         print(assessment_to_text(found.record, found.flagged))
@@ -175,5 +178,5 @@ def assess(options: Assess) -> int:
     for found in all_found:
         print(assessment_to_text(found.record, found.flagged))
     if options.drop:
-        print(f"AUDITED SET: {assessment.drop_flagged(experiment, fold, all_found[0])}")
+        print(f"Audited set: {assessment.drop_flagged(experiment, fold, all_found[0])}")
     return DONE if all(found.passed for found in all_found) else FAILED

@@ -1,7 +1,6 @@
 """Commands that run experiments: tables, learning curves, trials."""
 
 import dataclasses
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,11 +12,12 @@ from tfgansynth.cli.options import FoldOptions, Options
 if TYPE_CHECKING:
     from tfgansynth.experiment.experiment_data import Study
     from tfgansynth.records.curves import MissingPoint
+    from tfgansynth.reporting.screen import Screen
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class RunTable(Options):
-    """Run the whole chain, fold by fold, and print the tables as they grow.
+    """Run the whole chain, fold by fold; print its results and write its report.
 
     What is done already is not done again.
     """
@@ -52,50 +52,54 @@ def run_table(options: RunTable) -> None:
     study = loaded.study(request, folds=options.folds, n_seeds=options.seeds)
     opened = loaded.start(study)
     if opened:
-        _run_and_show(opened)
+        _run_and_show(opened, loaded.screen(*opened.parts), verbose=options.verbose)
 
 
-def _run_and_show(study: "Study") -> None:
+def _run_and_show(study: "Study", screen: "Screen", *, verbose: bool) -> None:
     """Run a study fold by fold; write and print what its folders have."""
     from tfgansynth.experiment.assessment import read_assessment
     from tfgansynth.experiment.executors import execute
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.reporting.assessments import assessment_to_text
     from tfgansynth.reporting.comparisons import comparison_to_text
+    from tfgansynth.reporting.html.page import write_report
     from tfgansynth.reporting.outputs import write_outputs
+    from tfgansynth.reporting.screen import audits_to_text, results_to_text
     from tfgansynth.reporting.tables import table_to_text
+    from tfgansynth.runtime.progress import shown_while
     from tfgansynth.runtime.timing import stages_table
 
     # All from the first on: a rerun that is ended early shows no less than before.
     roots = [part.experiment.run.root for part in study.parts]
+    passed: dict[str, bool] = {}
     for part in study.parts:
         experiment, root = part.experiment, part.experiment.run.root
-        trained = False
         for plan in part.plan.by_fold():
             for outcome in execute(experiment, plan):
+                screen.show(part, outcome)
                 stage = outcome.stage
-                regime = stage.regime
-                if stage.kind == Kind.SEGMENTATION and regime:
-                    if outcome.computed:
-                        trained = True
-                        table, _ = write_outputs(roots, study.folder, root)
-                        tabled = regime.schedule == "paper" and regime.kind == "plain"
-                        if table and tabled:
-                            print(f"\n{table_to_text(table)}")
-                elif stage.kind == Kind.ASSESSMENT:
+                if stage.kind == Kind.ASSESSMENT:
                     fold = experiment.fold(stage.fold)
                     found = read_assessment(root / stage.name, fold)
-                    print(assessment_to_text(found.record, found.flagged))
-        table, comparison = write_outputs(roots, study.folder, root)
-        if table and not trained:
-            print(f"\n{table_to_text(table)}")
-        if comparison:
-            print(f"\n{comparison_to_text(comparison)}")
-        print(stages_table(experiment.run.seconds()))
-    print(f"COMPARISON: {study.folder}/comparison.md, .json")
-    for root in roots:
-        if (root / "table.md").exists():
-            print(f"TABLE: {root}/table.md, .csv, .json")
+                    passed[f"{part.name}/{stage.name}"] = found.passed
+                    if verbose:
+                        print(assessment_to_text(found.record, found.flagged))
+                elif stage.kind == Kind.SEGMENTATION and outcome.computed:
+                    write_outputs(roots, study.folder, root)
+            table, comparison = write_outputs(roots, study.folder, root)
+            if table and verbose:
+                print(f"\n{table_to_text(table)}")
+        if verbose:
+            print(stages_table(experiment.run.seconds()))
+    if comparison and verbose:
+        print(f"\n{comparison_to_text(comparison)}")
+    if comparison:
+        print(f"\n{results_to_text(comparison, table)}")
+    if passed:
+        print(audits_to_text(passed))
+    with shown_while("report"):
+        report = write_report(study.folder)
+    print(f"Report: {report}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,56 +144,45 @@ def run_curve(options: RunCurve) -> None:
     from tfgansynth.reporting.outputs import curve_name, write_curve
 
     missing: list[MissingPoint] = []
-    for point in _points(opened):
-        if not isinstance(point, str):
-            missing.append(point)
-            point = f"{point.n_real} real, {point.regime}: {point.why}"
+    for point in _points(opened, loaded.screen(*opened.parts)):
+        missing += [point] if point else []
         write_curve(opened.folder, options.generator_of, missing, plot=False)
-        print(f"POINT: {point}")
     curve = write_curve(opened.folder, options.generator_of, missing)
     if curve:
         print(f"\n{curve_to_text(curve)}")
     name = curve_name(options.generator_of)
-    print(f"CURVE: {opened.folder / name}.json, {name}.svg, .png")
+    print(f"Curve: {opened.folder / name}.json, {name}.svg, .png")
 
 
-def _points(study: "Study") -> "Iterator[str | MissingPoint]":
-    """Do what is not done yet, point by point.
+def _points(study: "Study", screen: "Screen") -> "Iterator[MissingPoint | None]":
+    """Do what is not done yet, point by point, and show it.
 
     Few cases may well be too few for a generator: a mode collapse, or masks that are
     empty, are a result, and a gap in the curve.
 
     Yields:
-        A line about each finished U-Net; or the point that could not be made.
+        None for each finished U-Net; or the point that could not be made.
     """
-    from tfgansynth.evaluation.case_rows import read_cases
-    from tfgansynth.evaluation.predictions import CASES
     from tfgansynth.experiment.executors import execute
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.records.curves import MissingPoint
 
     for part in study.parts:
-        seed, root = part.experiment.config.seed, part.experiment.run.root
         for outcome in execute(part.experiment, part.plan, tolerant=True):
+            screen.show(part, outcome)
             stage, regime = outcome.stage, outcome.stage.regime
             if stage.kind != Kind.SEGMENTATION or regime is None:
                 continue
             if outcome.failure:
                 yield MissingPoint(
                     n_real=regime.n_real,
-                    seed=seed,
+                    seed=part.experiment.config.seed,
                     fold=stage.fold,
                     regime=regime.name,
                     why=str(outcome.failure),
                 )
-                continue
-            counts = regime.n_real, regime.n_synthetic
-            rows = read_cases(root / stage.name / CASES, stage.fold, *counts)
-            mean = statistics.fmean(row.metrics.dice for row in rows)
-            yield (
-                f"{regime.label}, seed {seed}, fold {stage.fold}: mean Dice "
-                f"{mean:.4f} of {len(rows)} test cases"
-            )
+            else:
+                yield None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -227,10 +220,13 @@ def try_recipe(options: TryRecipe) -> None:
     part = loaded.start_one(request, options.fold)
     if part is None:
         return
-    from tfgansynth.experiment.executors import finish
-    from tfgansynth.reporting.comparisons import trial_to_text
+    from tfgansynth.reporting.comparisons import comparison_to_text, trial_to_text
+    from tfgansynth.reporting.screen import results_to_text
 
     if options.baseline:
         studies.adopt_baseline(part, options.baseline)
-    finish(part.experiment, part.plan)
-    print(trial_to_text(studies.write_trial(part)))
+    loaded.finish(part)
+    trial = studies.write_trial(part)
+    if options.verbose:
+        print(f"\n{comparison_to_text(trial.comparison)}")
+    print(f"\n{results_to_text(trial.comparison)}\n\n{trial_to_text(trial)}")

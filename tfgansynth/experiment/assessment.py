@@ -41,7 +41,7 @@ from tfgansynth.records.assessments import Assessment, EnsembleMember
 from tfgansynth.records.files import ARRAYS, ASSESSMENT
 from tfgansynth.records.provenance import DroppedPair
 from tfgansynth.runtime import storage
-from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.stage import Result, Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, Timer
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.ensembles import CrossFittedEnsemble
@@ -83,6 +83,19 @@ class FinishedAssessment:
         return self.record.memorization.passed
 
     @property
+    def words(self) -> str:
+        """The audit's verdict, and how well masks fit their images."""
+        found, fits = self.record.memorization, self.record.quality.agreement
+        verdict = "audit for copies passed"
+        if not found.passed:
+            shares = f"{len(found.flagged)} of {self.record.synthetic_set.n} pairs"
+            verdict = f"audit for copies NOT PASSED ({shares} flagged)"
+        return (
+            f"{verdict}, agreement {fits.synthetic.mean:.3f} "
+            f"(real {fits.real.mean:.3f})"
+        )
+
+    @property
     def flagged(self) -> tuple[DroppedPair, ...]:
         """The pairs that the audit flags, and the case that each is near."""
         found = []
@@ -106,7 +119,7 @@ class FinishedAssessment:
 
 def write_assessment(
     experiment: Experiment, planned: PlannedStage, stage: Stage
-) -> None:
+) -> Result:
     """Assess one of the fold's sets and write what was found.
 
     Raises:
@@ -124,6 +137,7 @@ def write_assessment(
             files=storage.hash_files(partial, [ARRAYS]),
         )
         converter.write(partial / ASSESSMENT, record)
+    return Result(assessment.words)
 
 
 def read_assessment(folder: Path, fold: FoldCases) -> FinishedAssessment:

@@ -25,25 +25,37 @@ from tfgansynth.records.files import ASSESSMENT, PROVENANCE
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.devices import (
     describe_machine,
-    explain_device,
-    explain_precision,
     networks_released,
     resident_peak,
     resolve_precision,
 )
-from tfgansynth.runtime.progress import duration
-from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.progress import collected_remarks, remark, shown_while
+from tfgansynth.runtime.stage import Result, Stage
 from tfgansynth.runtime.timing import START_UP, Timer, shares
 from tfgansynth.synthesis.sampling import MANIFEST, UnusableGeneratorError
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
-    """Whether a stage was computed now, or why it, or one it needs, has no result."""
+    """What became of a stage: all that a screen shows of it, and nothing else.
+
+    Attributes:
+        computed: Whether it was computed now; if not, it was done before, or it has
+            failed.
+        failure: Why it, or one it needs, has no result.
+        seconds: What it took now.
+        text: What it came to, in a few words.
+        remarks: What people should know of it.
+        details: Sentences for who wants to know more.
+    """
 
     stage: PlannedStage
     computed: bool
     failure: UnusableGeneratorError | None = None
+    seconds: float = 0.0
+    text: str = ""
+    remarks: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
 
 def execute(
@@ -66,39 +78,55 @@ def execute(
             is_done(experiment, planned, dict(planned.record))
     failures: dict[str, UnusableGeneratorError] = {}
     for planned in plan.stages:
-        computed = False
         failure = next((failures[n] for n in planned.needs if n in failures), None)
-        try:
-            computed = failure is None and run_stage(experiment, planned)
-        except UnusableGeneratorError as fault:
-            if not tolerant:
-                raise
-            failure = fault
         if failure:
-            failures[planned.name] = failure
-        yield Outcome(planned, computed, failure)
+            outcome = Outcome(planned, computed=False, failure=failure)
+        else:
+            try:
+                outcome = run_stage(experiment, planned)
+            except UnusableGeneratorError as fault:
+                if not tolerant:
+                    raise
+                outcome = Outcome(planned, computed=False, failure=fault)
+        if outcome.failure:
+            failures[planned.name] = outcome.failure
+        yield outcome
 
 
-def finish(experiment: Experiment, plan: Plan) -> None:
-    """Run the stages that are not done; see `execute`."""
-    for _ in execute(experiment, plan):
-        pass
-
-
-def run_stage(experiment: Experiment, planned: PlannedStage) -> bool:
+def run_stage(experiment: Experiment, planned: PlannedStage) -> Outcome:
     """Run one stage, if it is not done.
 
-    Returns:
-        Whether it was not.
+    Prints nothing but, for a long one, its progress.
 
     Raises:
         InputError: It cannot be computed, or its finished result was altered.
     """
-    run, folder = experiment.run, experiment.run.root / planned.name
     provenance = stages.full_provenance(experiment, planned)
-    if is_done(experiment, planned, provenance):
-        return False
-    with networks_released(), timed(run, planned.name) as timer:
+    with collected_remarks() as remarks:
+        if is_done(experiment, planned, provenance):
+            return Outcome(planned, computed=False)
+        with shown_while(planned.label), networks_released():
+            result, seconds, spent = _compute(experiment, planned, provenance)
+    return Outcome(
+        planned,
+        computed=True,
+        seconds=seconds,
+        text=result.text,
+        remarks=tuple(remarks),
+        details=(*result.details, *([f"time: {spent}"] if spent else [])),
+    )
+
+
+def _compute(
+    experiment: Experiment, planned: PlannedStage, provenance: dict[str, Any]
+) -> tuple[Result, float, str]:
+    """Compute a stage and seal it.
+
+    Returns:
+        What it came to, the seconds that it took, and for what.
+    """
+    run, folder = experiment.run, experiment.run.root / planned.name
+    with timed(run, planned.name) as timer:
         stage = Stage(
             folder=folder,
             provenance=provenance,
@@ -108,11 +136,11 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> bool:
         )
         with timer.part(START_UP):
             _record_machine(run, planned)
-        files = stages.COMPUTE[planned.kind](experiment, planned, stage)
+        result = stages.COMPUTE[planned.kind](experiment, planned, stage)
         run.add_memory(planned.name, resident_peak() / (1 << 20))
-        if files is not None:
-            seal(folder, provenance, files)
-    return True
+        if result.files is not None:
+            seal(folder, provenance, result.files)
+    return result, timer.total, shares(timer.total, timer.seconds)
 
 
 def seal(folder: Path, provenance: dict[str, Any], files: Sequence[str]) -> None:
@@ -195,29 +223,22 @@ def _is_assessed(planned: PlannedStage, root: Path) -> bool:
     same_set = assessed == storage.hash_file(manifest)
     if same_set and record.get("identity") == planned.identity:
         return True
-    print(f"{path.parent}: is of an earlier set: it is made again")
+    remark("is of an earlier set: it is made again")
     return False
 
 
 @contextlib.contextmanager
 def timed(run: Run, stage: str) -> Iterator[Timer]:
-    """Print how long a stage took, and for what; add it to the run's `timings.json`."""
+    """Add what a stage took, and for what, to the run's `timings.json`."""
     timer = Timer()
     try:
         yield timer
     except BaseException:
         # What has ended the stage is told, and not that its time has no room either.
         with contextlib.suppress(OSError):
-            _tell_time(run, stage, timer)
+            run.add_seconds(timer.timings(stage))
         raise
-    _tell_time(run, stage, timer)
-
-
-def _tell_time(run: Run, stage: str, timer: Timer) -> None:
-    timings = timer.timings(stage)
-    run.add_seconds(timings)
-    parts = shares(timings[stage], timer.seconds)
-    print(f"TIME: {stage} {duration(timings[stage])}{parts and f': {parts}'}")
+    run.add_seconds(timer.timings(stage))
 
 
 def _record_machine(run: Run, planned: PlannedStage) -> None:
@@ -227,20 +248,21 @@ def _record_machine(run: Run, planned: PlannedStage) -> None:
         precision = resolve_precision(gan)
         run.add_machine(planned.name, describe_machine(), precision=precision, done=0)
     elif planned.kind == Kind.GAN:
-        report_precision(run, planned.name, "GAN", gan)
+        record_precision(run, planned.name, "step", gan)
     elif planned.kind != Kind.ASSESSMENT:
-        report_precision(run, planned.name, "U-Net", unet)
+        record_precision(run, planned.name, "epoch", unet)
 
 
-def report_precision(run: Run, stage: str, network: str, precision: Precision) -> None:
-    """Print and record where, and in which number format, a network is trained."""
-    print(f"{network}: {explain_device()}, {explain_precision(precision)}")
+def record_precision(run: Run, stage: str, unit: str, precision: Precision) -> None:
+    """Record where, and in which number format, a network is trained.
+
+    It counts in steps or epochs: `unit`.
+    """
     resolved = resolve_precision(precision)
     done = checkpoints.newest_step(run.root / stage / "checkpoints")
     earlier = run.add_machine(stage, describe_machine(), precision=resolved, done=done)
     if earlier and earlier[-1]["precision"] != resolved:
-        unit = "step" if network == "GAN" else "epoch"
-        print(
-            f"{network}: was trained in {earlier[-1]['precision']} up to {unit} "
-            f"{done}, continues in {resolved}"
+        remark(
+            f"was trained in {earlier[-1]['precision']} up to {unit} {done}, continues "
+            f"in {resolved}"
         )

@@ -35,6 +35,7 @@ from tfgansynth.experiment.run_folder import Run
 from tfgansynth.records import converter, files
 from tfgansynth.records.reading import read_identity
 from tfgansynth.records.runs import CaseList, Source, Split
+from tfgansynth.runtime.progress import remark
 from tfgansynth.synthesis.rules import require_recovery
 
 
@@ -82,7 +83,7 @@ class Experiment:
         reduced = self.config.reduced
         words = describe_split(self.ids, self.cases.table, reduced=reduced)
         warning = few_training_cases(self.ids, reduced=reduced)
-        return [f"SPLIT: {words}", *([f"FEW CASES: {warning}"] if warning else [])]
+        return [f"Split: {words}", *([f"Few cases: {warning}"] if warning else [])]
 
     def open(self) -> "Experiment":
         """Create the run folder, or continue in it, as the only process that does.
@@ -98,7 +99,6 @@ class Experiment:
             OSError: The disk is full.
         """
         run = self.run.open(self.cases)
-        print(f"RUN: {run.root}")
         converter.write(run.root / files.SOURCE, self.source)
         _record_split(run, self.ids)
         superseded.bring_up_to_date(run, self.splits)
@@ -162,8 +162,8 @@ def load_experiment_data(
         InputError: The data do not fit.
     """
     if data is None:
-        print(
-            f"DATA: {config.data.phantoms} built-in PHANTOMS, procedural images and "
+        remark(
+            f"Data: {config.data.phantoms} built-in PHANTOMS, procedural images and "
             "not patients; --data DIR takes real ones"
         )
         dataset = load_phantoms(
@@ -183,9 +183,9 @@ def load_experiment_data(
             target=config.target,
             allow_duplicates=config.allow_duplicates,
         )
-        print(f"DATA: {len(dataset.cases)} cases in {data}")
+        remark(f"Data: {len(dataset.cases)} cases in {data}")
         for note in dataset.notes:
-            print(f"DATA: {note}")
+            remark(f"Data: {note}")
     if patient_pattern is not None:
         dataset = with_patients(dataset, patient_pattern)
     images = {case.case_id: case.image for case in dataset.cases}
@@ -250,7 +250,7 @@ def _crossings(
             f"{found}: the test would meet what was trained on (--seed {config.seed}): "
             "remove one of each pair, or continue with --allow-duplicates"
         )
-    print(f"DUPLICATES ACROSS THE SPLIT, allowed: {found}")
+    remark(f"Duplicates across the split, allowed: {found}")
     return crossings
 
 

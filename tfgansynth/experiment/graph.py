@@ -250,7 +250,7 @@ class FoldPlanner:
             },
             needs=needs,
             seed=seed,
-            label=f"{kind} set",
+            label=_set_words(kind),
             set_kind=kind,
         )
 
@@ -293,7 +293,7 @@ class FoldPlanner:
             },
             needs=[self.set(regime.kind)] if regime.n_synthetic else [],
             seed=self._seed("unet"),
-            label=regime.label,
+            label=f"U-Net {regime.label}",
             regime=regime,
         )
 
@@ -320,7 +320,7 @@ class FoldPlanner:
             },
             needs=[self.set(kind), *self.cross_fit()],
             seed=self._seed("assessment"),
-            label=f"assessment of the {kind} set",
+            label=f"assessment of the {_set_words(kind)}",
             set_kind=kind,
         )
 
@@ -376,6 +376,10 @@ class FoldPlanner:
     def _augmentation(self, switch: str) -> dict[str, Any]:
         numbers = augmentation_config(self._config, switch)
         return {"augmentation": dataclasses.asdict(numbers)}
+
+
+def _set_words(kind: SetKind) -> str:
+    return f"{'synthetic' if kind == 'plain' else kind} set"
 
 
 def _identity(record: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from tfgansynth.records import converter, files
 from tfgansynth.records.regimes import SetKind, set_name
 from tfgansynth.records.runs import CaseList, Settings
 from tfgansynth.runtime import storage
+from tfgansynth.runtime.progress import remark
 
 _MIXABLE = (
     *("config.gan.", "config.augmentation.", "config.synthesis.", "config.unet."),
@@ -236,7 +237,7 @@ def _read_notes(path: Path) -> dict[str, Any] | None:
     try:
         return storage.read_record(path)
     except InputError as fault:
-        print(f"{fault}: it is started again, no result depends on it")
+        remark(f"{fault}: it is started again, no result depends on it")
         return None
 
 

@@ -42,28 +42,26 @@ from tfgansynth.experiment.assessment import write_assessment
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.experiment.synthetic_sets import draw_fold_set, synthetic_pairs
+from tfgansynth.gan import health
 from tfgansynth.gan.training import train_gan
 from tfgansynth.records import converter
 from tfgansynth.records.files import HISTORY, MODEL, VALIDATION
 from tfgansynth.records.regimes import cross_fit_config, pseudo_label_config
 from tfgansynth.runtime import checkpoints, storage
-from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.progress import remark
+from tfgansynth.runtime.stage import Result, Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, RECORDS
-from tfgansynth.segmentation.history import history_to_csv, kept_dice
+from tfgansynth.segmentation.history import Epoch, history_to_csv, kept_dice
 from tfgansynth.segmentation.training import train_unet
 from tfgansynth.segmentation.unet import predict_masks, save_unet
 
-Files = Sequence[str] | None
-"""Files of a stage's folder that its seal covers; None where the stage seals itself, as
-a set does by its manifest and an assessment by its record."""
-Compute = Callable[[Experiment, PlannedStage, Stage], Files]
+Compute = Callable[[Experiment, PlannedStage, Stage], Result]
 
 
-def compute_gan(experiment: Experiment, planned: PlannedStage, stage: Stage) -> Files:
+def compute_gan(experiment: Experiment, planned: PlannedStage, stage: Stage) -> Result:
     """Train the fold's GAN on its real training pairs. Paper: III, IV-B."""
     config, fold = experiment.config, experiment.fold(planned.fold)
-    print(f"FOLD {fold.number}: training the GAN on {len(fold.training)} real pairs")
-    train_gan(
+    _, history = train_gan(
         _pairs(experiment, fold.training),
         _pairs(experiment, fold.validation),
         config.gan,
@@ -78,7 +76,15 @@ def compute_gan(experiment: Experiment, planned: PlannedStage, stage: Stage) -> 
         ),
     )
     newest = checkpoints.path_of(stage.folder / "checkpoints", config.gan.steps)
-    return [newest.relative_to(stage.folder).as_posix()]
+    for text in health.faults(history, config.gan).values():
+        remark(text)
+    shares = history.series.get(health.DIVERSITY, {})
+    # The last one: of the samples of the last step.
+    diversity = f", diversity {shares[max(shares)]:.2f} (real 1)"
+    return Result(
+        f"{config.gan.steps} steps{diversity if shares else ''}",
+        [newest.relative_to(stage.folder).as_posix()],
+    )
 
 
 def _pairs(experiment: Experiment, cases: Sequence[Case]) -> FloatArray:
@@ -90,14 +96,16 @@ def _pairs(experiment: Experiment, cases: Sequence[Case]) -> FloatArray:
 
 def compute_member(
     experiment: Experiment, planned: PlannedStage, stage: Stage
-) -> Files:
+) -> Result:
     """Train a member of an ensemble on real cases."""
     fold, config = experiment.fold(planned.fold), experiment.config
     is_pseudo_label = planned.kind == Kind.PSEUDO_LABELS
     unet = (pseudo_label_config if is_pseudo_label else cross_fit_config)(config)
     training = LabelledImages(*images_and_labels(_learned(fold, planned)))
-    train_in_folder(experiment, fold, training, unet, stage)
-    return [HISTORY, MODEL]
+    _, history = train_in_folder(experiment, fold, training, unet, stage)
+    measured = kept_dice(history, unet)
+    dice = "" if measured is None else f", Dice {measured:.4f} on validation cases"
+    return Result(f"{_epochs(history)}{dice}", [HISTORY, MODEL])
 
 
 def _learned(fold: FoldCases, planned: PlannedStage) -> list[Case]:
@@ -108,7 +116,7 @@ def _learned(fold: FoldCases, planned: PlannedStage) -> list[Case]:
 
 def compute_segmentation(
     experiment: Experiment, planned: PlannedStage, stage: Stage
-) -> Files:
+) -> Result:
     """Train a U-Net and evaluate it. Paper: IV-B, IV-C.
 
     This is the one place where test cases are opened. The stage's provenance names all
@@ -121,14 +129,18 @@ def compute_segmentation(
     assert regime is not None
     training = training_pairs(experiment, planned)
     config = regime.unet_config(experiment.config)
-    unet, measured = train_in_folder(experiment, fold, training, config, stage)
+    unet, history = train_in_folder(experiment, fold, training, config, stage)
     classes = experiment.data.classes
-    write_validation(unet, measured, fold, stage, len(classes))
+    measured = kept_dice(history, config)
+    learned = write_validation(unet, measured, fold, stage, len(classes))
+    if not learned.has_learned:
+        remark(f"has not learned: {learned}")
     if planned.record["evaluated_on"] == "unused":
         predictions = predict_masks(unet, images_and_labels(fold.unused)[0])
         rows = evaluate(fold.unused, predictions, classes)
         storage.write_text(stage.folder / CASES, cases_file(rows, planned))
-        return [HISTORY, MODEL, VALIDATION, CASES]
+        files = [HISTORY, MODEL, VALIDATION, CASES]
+        return _evaluated(history, rows, "unused", files, learned)
     test = fold.test.release(
         seen_cases(stage.provenance),
         to=str(stage.folder),
@@ -138,8 +150,28 @@ def compute_segmentation(
         predictions = predict_masks(unet, images_and_labels(test)[0])
     with stage.timer.part(EVALUATION):
         rows = write_results(test, predictions, planned, stage.folder, classes)
-    print(summary(rows))
-    return [HISTORY, MODEL, VALIDATION, CASES, PREDICTIONS, PICTURE]
+    files = [HISTORY, MODEL, VALIDATION, CASES, PREDICTIONS, PICTURE]
+    return _evaluated(history, rows, "test", files, learned)
+
+
+def _evaluated(
+    history: Sequence[Epoch],
+    rows: Sequence[CaseRow],
+    kind: str,
+    files: Sequence[str],
+    learned: ValidationDice,
+) -> Result:
+    """Say how long a U-Net was trained, and how it did on cases of a kind."""
+    mean = summarize_rows(rows)["dice"].mean
+    return Result(
+        f"{_epochs(history)}, Dice {mean:.4f} on {len(rows)} {kind} cases",
+        files,
+        (f"{kind} cases: {summary(rows)}", str(learned)),
+    )
+
+
+def _epochs(history: Sequence[Epoch]) -> str:
+    return f"{len(history)} epoch{'' if len(history) == 1 else 's'}"
 
 
 COMPUTE: Mapping[Kind, Compute] = {
@@ -158,12 +190,8 @@ def train_in_folder(
     training: LabelledImages,
     config: UNetConfig,
     stage: Stage,
-) -> tuple[Any, float | None]:
-    """Train a U-Net on pairs and write its history and model.
-
-    Returns:
-        The U-Net, and its Dice on validation cases where the training measures that.
-    """
+) -> tuple[Any, list[Epoch]]:
+    """Train a U-Net on pairs; write its history and model, and return both."""
     unet, history = train_unet(
         training,
         LabelledImages(*images_and_labels(fold.validation)),
@@ -172,18 +200,16 @@ def train_in_folder(
         classes=len(experiment.data.classes),
         augment=switched(augment, config.augment, experiment.config.augmentation),
     )
-    epochs = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
-    print(f"{stage.folder.name}: stopped after {epochs}")
     with stage.timer.part(RECORDS):
         storage.write_text(stage.folder / HISTORY, history_to_csv(history))
         save_unet(unet, config, stage.folder / MODEL, stage.provenance)
-    return unet, kept_dice(history, config)
+    return unet, history
 
 
 def write_validation(
     unet: Any, measured: float | None, fold: FoldCases, stage: Stage, n_classes: int
-) -> None:
-    """Say and write whether a U-Net has learned, by the fold's validation cases.
+) -> ValidationDice:
+    """Find and write whether a U-Net has learned, by the fold's validation cases.
 
     Its Dice is what the training has measured, if it has: the kernels of a prediction
     may round a few pixels to another class, and one pixel of a class that a case does
@@ -199,7 +225,7 @@ def write_validation(
             constants = constant_dice(training, truths, n_classes)
             found = ValidationDice(network=measured, **constants)
     converter.write(stage.folder / VALIDATION, found)
-    print(f"{'LEARNED' if found.has_learned else 'HAS NOT LEARNED'}: {found}")
+    return found
 
 
 def training_pairs(experiment: Experiment, planned: PlannedStage) -> LabelledImages:
@@ -297,7 +323,7 @@ def predictions_picture(kept: Predictions, rows: Sequence[CaseRow]) -> ByteArray
 
 
 def summary(rows: Sequence[CaseRow]) -> str:
-    """Say in one line how a U-Net did on its test cases."""
+    """Say how many cases a U-Net was evaluated on, and how it did."""
     means = [
         f"{METRIC_HEADINGS[name]} {found.mean:.4f}"
         for name, found in summarize_rows(rows).items()
@@ -307,7 +333,7 @@ def summary(rows: Sequence[CaseRow]) -> str:
         for name, found in summarize_classes(rows).items()
     ]
     shown = f"; Dice of {', '.join(classes)}" if classes else ""
-    return f"TEST: {len(rows)} cases, mean {', '.join(means)}{shown}"
+    return f"{len(rows)}, mean {', '.join(means)}{shown}"
 
 
 def full_provenance(experiment: Experiment, planned: PlannedStage) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from tfgansynth.records.reading import (
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet
 from tfgansynth.runtime import storage
+from tfgansynth.runtime.progress import remark
 
 _NOT_TRIED = {
     *("reduced", "lungs", "target", "paper_figures", "seed", "allow_duplicates"),
@@ -55,7 +56,7 @@ def fit_counts(
 ) -> list[int]:
     """Clip numbers of real cases to those that each fold, or the generator, has.
 
-    Prints which it clips. `split` has all folds; other arguments: `prepare_curve`.
+    Remarks which it clips. `split` has all folds; other arguments: `prepare_curve`.
 
     Returns:
         Ascending numbers, each once.
@@ -79,7 +80,8 @@ def fit_counts(
         most, why = generator_of, f"the {generator_of} that the generator is trained on"
     over = sorted({count for count in counts if count > most})
     if over:
-        print(f"COUNTS: {', '.join(map(str, over))} is more than {why}: {most} instead")
+        shown = ", ".join(map(str, over))
+        remark(f"Counts: {shown} is more than {why}: {most} instead")
     return sorted({min(count, most) for count in counts})
 
 

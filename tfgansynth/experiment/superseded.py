@@ -23,6 +23,7 @@ from tfgansynth.records import converter, files
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Settings
 from tfgansynth.runtime import storage
+from tfgansynth.runtime.progress import remark
 
 FOLDER = "superseded"
 _INDEX = "stages.json"
@@ -74,8 +75,8 @@ def bring_up_to_date(run: Run, splits: Splits) -> None:
         earlier = converter.read(run.config_path, Settings).config
         if found.stages:
             _keep_aside(run, found.stages, earlier)
-            print(
-                f"SETTINGS: {name_few(found.settings, '; ', most=12)}: finished work "
+            remark(
+                f"Settings: {name_few(found.settings, '; ', most=12)}: finished work "
                 f"of the earlier settings ({len(found.stages)} stages) is kept in "
                 f"{run.root / FOLDER / _short(earlier)}"
             )
@@ -180,7 +181,7 @@ def _bring_back(run: Run, splits: Splits) -> None:
             nothing: dict[str, Any] = {"seconds": {}, "attempts": []}
             run.put_records(stage.name, index.pop(stage.name, nothing))
             storage.write_record(aside / _INDEX, {"stages": index})
-            print(f"SETTINGS: {target} is restored from {aside}")
+            remark(f"Settings: {target} is restored from {aside}")
 
 
 def _move(source: Path, target: Path) -> None:

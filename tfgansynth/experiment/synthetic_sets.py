@@ -34,7 +34,8 @@ from tfgansynth.records.regimes import (
     pseudo_label_config,
 )
 from tfgansynth.runtime import storage
-from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.progress import remark
+from tfgansynth.runtime.stage import Result, Stage
 from tfgansynth.runtime.timing import START_UP
 from tfgansynth.segmentation.ensembles import (
     CrossFittedEnsemble,
@@ -54,7 +55,9 @@ from tfgansynth.synthesis.sampling import (
 from tfgansynth.synthesis.substitutes import case_sampler, is_control, relabel
 
 
-def draw_fold_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -> None:
+def draw_fold_set(
+    experiment: Experiment, planned: PlannedStage, stage: Stage
+) -> Result:
     """Draw one of the fold's own sets. Paper: IV-B.
 
     Raises:
@@ -68,13 +71,17 @@ def draw_fold_set(experiment: Experiment, planned: PlannedStage, stage: Stage) -
         make = _case_source if kind == "control" else _own_source
         source = make(experiment, fold)
     count, record = experiment.config.synthesis.count, dict(stage.provenance)
-    _write_set(experiment, fold, source, count, stage.folder, record, cross_fitted)
+    folder = stage.folder
+    return _write_set(experiment, fold, source, count, folder, record, cross_fitted)
 
 
 def draw_separate_set(
     experiment: Experiment, fold: FoldCases, count: int, exported: Path | None
-) -> None:
+) -> tuple[Path, Result]:
     """Draw a set beside the run's own: of another size or an exported generator.
+
+    Returns:
+        Its folder, and what it came to.
 
     Raises:
         InputError: The set exists, or cannot be drawn.
@@ -100,7 +107,7 @@ def draw_separate_set(
     if exported is not None:
         del record["inputs"]
         record = {**record, **source.provenance}
-    _write_set(experiment, fold, source, count, folder, record)
+    return folder, _write_set(experiment, fold, source, count, folder, record)
 
 
 def _require_pairs_alike(found: Exported, experiment: Experiment, path: Path) -> None:
@@ -194,7 +201,7 @@ def _write_set(
     folder: Path,
     record: Provenance,
     cross_fitted: CrossFittedEnsemble | None = None,
-) -> None:
+) -> Result:
     config, sampler, agrees = experiment.config, source.sampler, None
     synthesis = dataclasses.replace(config.synthesis, count=count)
     manifest, rules = {**source.provenance, **record}, fold_rules(config, fold)
@@ -216,31 +223,28 @@ def _write_set(
         agrees=agrees,
         **as_in_training(fold.training, count),
     )
-    dropped = (
-        f"{synthetic.n_similar} almost identical, {synthetic.n_empty} with an empty "
-        "mask"
-    )
+    dropped = {
+        "almost identical": synthetic.n_similar,
+        "with an empty mask": synthetic.n_empty,
+        "that disagree": synthetic.n_disagreeing,
+    }
     if cross_fitted:
         manifest["min_agreement"] = synthesis.min_agreement
         manifest["dropped_for_disagreement"] = synthetic.n_disagreeing
         manifest["cross_fit"] = cross_fitted.hashes
-        dropped += f", {synthetic.n_disagreeing} that disagree"
     write_set(synthetic, manifest, folder)
-    print(f"MASKS: {rules_to_text(rules, experiment.data.classes)}")
-    heading = "CONTROL" if is_control(manifest) else "SYNTHETIC SET"
-    print(
-        f"{heading}: {len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn "
-        f"({dropped}), in {folder}"
-    )
-    remarks = [*manifest.get("remarks", ())]
     if synthetic.n_alike:
-        remarks.append(
+        remark(
             f"{synthetic.n_alike} of {count} images are almost identical to earlier "
             "ones, though their hashes are not: --synthesis.near-duplicates pixels "
             "drops them"
         )
-    for remark in remarks:
-        print(f"REMARK: {remark}")
+    why = ", ".join(f"{number} {words}" for words, number in dropped.items() if number)
+    return Result(
+        f"{len(synthetic.draws)} pairs of {synthetic.n_drawn} drawn"
+        f"{f' (dropped: {why})' if why else ''}",
+        details=(f"masks: {rules_to_text(rules, experiment.data.classes)}",),
+    )
 
 
 def _filter(

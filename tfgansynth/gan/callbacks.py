@@ -24,12 +24,9 @@ from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.recording import RATE, StepCallback, TrainingLog
 from tfgansynth.runtime import checkpoints
 from tfgansynth.runtime.devices import compile_step
-from tfgansynth.runtime.progress import Progress, duration
+from tfgansynth.runtime.progress import Progress
 from tfgansynth.runtime.signals import deferred_signals
 from tfgansynth.runtime.timing import INPUT, RECORDS, STEPS, Timer
-
-_STEPS_TO_ANNOUNCE = 4
-"""Steps after which the time that training takes is known well enough to tell."""
 
 
 def load_checkpoint(
@@ -113,24 +110,16 @@ class StepTimer(StepCallback):
 
 
 class ShowProgress(StepCallback):
-    """Shows how far the training is, and once how long it will take."""
+    """Shows how far the training is, and which faults its log finds."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, log: TrainingLog) -> None:
         super().__init__()
         self._progress = progress
+        self._log = log
 
     def on_step_end(self, step: int, scalars: dict[str, Any]) -> None:
         """Move the bar."""
-        self._progress.update(step)
-        if step != self.first + _STEPS_TO_ANNOUNCE:
-            return
-        left = self.config.steps - step
-        print(
-            f"GAN: about {duration(self._progress.seconds_per_step * left)} for {left} "
-            "steps here; Ctrl-C stops, the same command resumes from the last "
-            "checkpoint",
-            flush=True,
-        )
+        self._progress.update(step, ", ".join(self._log.faults))
 
 
 class ExactCheckpoint(StepCallback):
@@ -169,7 +158,6 @@ class ExactCheckpoint(StepCallback):
             step = int(self.model.step)
             if step:
                 self.save(step)
-                print(f"GAN: checkpoint of step {step} written")
 
     def restore(self, gan: DCGAN) -> None:
         """Set a compiled GAN and the log from the newest checkpoint, if there is one.

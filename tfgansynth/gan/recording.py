@@ -104,12 +104,16 @@ class StepCallback(keras.callbacks.Callback):
 class TrainingLog(StepCallback):
     """History of a training: in memory, in `history.csv` and for TensorBoard.
 
-    It prints a line when the discriminator becomes saturated or the samples show mode
-    collapse, and ends training where a loss or a weight is NaN or infinite. As a
-    context it closes TensorBoard's file.
+    It ends training where a loss or a weight is NaN or infinite. As a context it closes
+    TensorBoard's file.
 
     Args:
         folder: Gets `history.csv` and `tensorboard/`.
+
+    Attributes:
+        history: What was measured so far.
+        faults: What is wrong by now, a saturated discriminator or mode collapse: a
+            sentence by kind, see `health.faults`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -118,7 +122,7 @@ class TrainingLog(StepCallback):
         self.history = health.History()
         self._events: EventLog | None = None
         self._events_size = 0
-        self._noticed: set[str] = set()
+        self.faults: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -183,19 +187,11 @@ class TrainingLog(StepCallback):
             "--gan.generator-rate or --gan.discriminator-rate with another --out"
         )
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Take faults that a restored history has for known."""
-        super().on_epoch_begin(epoch)
-        self._noticed.update(health.faults(self.history, self.config))
-
     def _show(self, step: int, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():
             self.events.scalar(name, value, step)
         self.events.show()
-        for kind, remark in health.faults(self.history, self.config).items():
-            if kind not in self._noticed:
-                print(f"GAN: step {step}: {remark}", flush=True)
-                self._noticed.add(kind)
+        self.faults = health.faults(self.history, self.config)
 
 
 class SampleGrid(StepCallback):

@@ -11,7 +11,8 @@ from tfgansynth.errors import InputError
 from tfgansynth.gan import callbacks, recording
 from tfgansynth.gan.callbacks import load_checkpoint
 from tfgansynth.gan.dcgan import DCGAN
-from tfgansynth.runtime.progress import Progress
+from tfgansynth.gan.health import History
+from tfgansynth.runtime.progress import Progress, remark
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import START_UP
 from tfgansynth.seeds import derive_seed
@@ -26,7 +27,7 @@ def train_gan(
     mask_threshold: int,
     channels: int = 1,
     augment: AugmentPair | None = None,
-) -> DCGAN:
+) -> tuple[DCGAN, History]:
     """Train a GAN to its last step, or resume its training from its newest checkpoint.
 
     Args:
@@ -41,7 +42,7 @@ def train_gan(
         augment: Augments each training pair each time it is served.
 
     Returns:
-        The trained GAN.
+        The trained GAN, and what was measured in its training.
 
     Raises:
         RunError: A loss or a weight is NaN or infinite. The last checkpoint, which
@@ -64,9 +65,9 @@ def train_gan(
         checkpoint.restore(gan)
     first = int(gan.step)
     if first == config.steps:
-        return gan
+        return gan, log.history
     if first:
-        print(f"GAN: resumed after step {first} of {config.steps}")
+        remark(f"resumed after step {first} of {config.steps}")
     batches = gan_pairs(
         pairs,
         batch=config.batch,
@@ -74,11 +75,11 @@ def train_gan(
         first_step=first,
         augment=augment,
     )
-    with log, checkpoint, Progress("GAN step", config.steps) as progress:
+    with log, checkpoint, Progress(f"{stage.label} step", config.steps) as progress:
         used = [
             callbacks.StepTimer(stage.timer),
             log,
-            callbacks.ShowProgress(progress),
+            callbacks.ShowProgress(progress, log),
             recording.SampleGrid(log, pairs, mask_threshold),
             recording.Fidelity(log, validation),
             checkpoint,
@@ -90,7 +91,7 @@ def train_gan(
             shuffle=False,
             verbose=0,
         )
-    return gan
+    return gan, log.history
 
 
 def load_gan(

@@ -63,7 +63,7 @@ def comparison_to_markdown(comparison: Comparison) -> str:
 
 
 def trial_to_text(trial: Trial) -> str:
-    """Render a trial for a terminal; its last lines are a Markdown table of one line.
+    """Render a trial as a Markdown table of one line, below a heading.
 
     The tables of several trials can be put below each other.
     """
@@ -76,7 +76,7 @@ def trial_to_text(trial: Trial) -> str:
     for table in trial.comparison.tables:
         cells |= {row.name: f"{row.metrics['dice'].mean:.4f}" for row in table.rows}
     line = grids.to_markdown(list(cells), [list(cells.values())])
-    return f"{comparison_to_text(trial.comparison)}\nTRIAL:\n{line}"
+    return f"Trial:\n{line}"
 
 
 def _remarks(comparison: Comparison) -> list[str]:

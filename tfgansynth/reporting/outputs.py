@@ -53,8 +53,12 @@ def write_outputs(
 
 
 def write_comparison(folder: Path, comparison: Comparison) -> None:
-    """Write a comparison as JSON and as Markdown."""
-    converter.write(folder / files.COMPARISON, comparison)
+    """Write a comparison as JSON and as Markdown; remove a page of other results."""
+    path = folder / files.COMPARISON
+    before = path.read_bytes() if path.exists() else b""
+    converter.write(path, comparison)
+    if path.read_bytes() != before:
+        (folder / files.REPORT).unlink(missing_ok=True)
     text = comparison_to_markdown(comparison)
     storage.write_text(folder / files.COMPARISON_TEXT, text)
 

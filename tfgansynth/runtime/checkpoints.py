@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tfgansynth.config_checks import require_same
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import storage, weights
+from tfgansynth.runtime.progress import remark
 
 _KEPT = 2
 _STEP, _PROVENANCE = "step", "provenance"
@@ -59,7 +60,7 @@ def load_newest(
             arrays, metadata = weights.read_weights(path)
             saved = json.loads(metadata[_PROVENANCE])
         except (InputError, KeyError, ValueError) as fault:
-            print(f"{fault}: going on from the one before, or from the beginning")
+            remark(f"{fault}: going on from the one before, or from the beginning")
             continue
         require_same(provenance, saved, path)
         return arrays

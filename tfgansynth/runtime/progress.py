@@ -1,9 +1,10 @@
-"""What a tool shows of a long job: durations, a progress bar or lines, tables."""
+"""What a tool shows of a long job: durations, progress, remarks, tables."""
 
+import contextlib
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 from rich import progress as bars
@@ -15,6 +16,10 @@ _BAR_WIDTH = 24
 _SECONDS_BETWEEN_REFRESHES = 0.2
 _SECONDS_BETWEEN_LINES = 30.0
 _WIDEST_TABLE = 10_000
+_ERASE_LINE = "\r\x1b[2K"
+
+_collected: list[list[str]] = []
+"""The remarks of the stages that run in this process, the innermost last."""
 
 
 def duration(seconds: float) -> str:
@@ -47,11 +52,66 @@ def aligned(rows: Sequence[Sequence[str]], *, n_text_columns: int = 1) -> list[s
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
+def remark(text: str) -> None:
+    """Tell people what they should know of the work that is done just now.
+
+    What a stage remarks is shown below its line, see `collected_remarks`. Outside of a
+    stage, as in a notebook, it is printed at once.
+    """
+    if _collected:
+        _collected[-1].append(text)
+    else:
+        print(text, flush=True)
+
+
+@contextlib.contextmanager
+def collected_remarks() -> Iterator[list[str]]:
+    """Collect the remarks of a block instead of printing them.
+
+    What ends the block by an exception leaves nobody to show them: they are printed.
+    """
+    found: list[str] = []
+    _collected.append(found)
+    try:
+        yield found
+    except BaseException:
+        for text in found:
+            print(text, flush=True)
+        raise
+    finally:
+        _collected.pop()
+
+
+@contextlib.contextmanager
+def shown_while(label: str) -> Iterator[None]:
+    """Show on a terminal what is at work in a block that may have no bar.
+
+    Bars of the block come in its place. Elsewhere than on a terminal it shows nothing.
+    """
+    interactive = _is_interactive(_console())
+    if interactive:
+        print(f"{label} ...\r", end="", flush=True)
+    try:
+        yield
+    finally:
+        if interactive:
+            print(_ERASE_LINE, end="", flush=True)
+
+
+def _console() -> Console:
+    # Not rich's own guess, which takes a log for a terminal if FORCE_COLOR is set.
+    return Console(force_terminal=sys.stdout.isatty())
+
+
+def _is_interactive(console: Console) -> bool:
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 class Progress:
     """Progress of one job with a known number of steps.
 
-    A terminal shows a bar. Elsewhere, as in a log file, a line is printed every 30
-    seconds.
+    A terminal shows a bar until the job has ended. Elsewhere, as in a log file, a line
+    is printed every 30 seconds, and none for a job that takes less.
 
     Args:
         label: What is being done.
@@ -66,9 +126,8 @@ class Progress:
         self._first = self._done = 0
         self._start = self._last_shown = time.monotonic()
         self._timed = False
-        # Not rich's own guess, which takes a log for a terminal if FORCE_COLOR is set.
-        console = Console(force_terminal=sys.stdout.isatty())
-        self._interactive = console.is_terminal and not console.is_dumb_terminal
+        console = _console()
+        self._interactive = _is_interactive(console)
         self._bar = bars.Progress(
             bars.BarColumn(_BAR_WIDTH),
             bars.TextColumn(
@@ -79,6 +138,7 @@ class Progress:
             console=console,
             # A thread that refreshes would take time from the job.
             auto_refresh=False,
+            transient=True,
         )
         self._task = self._bar.add_task(label, total=total)
 
@@ -88,7 +148,7 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the bar's line."""
+        """Clear the bar."""
         if self._interactive:
             self._bar.stop()
 
@@ -115,7 +175,7 @@ class Progress:
         pause = (
             _SECONDS_BETWEEN_REFRESHES if self._interactive else _SECONDS_BETWEEN_LINES
         )
-        if now - self._last_shown < pause and done < self._total:
+        if now - self._last_shown < pause:
             return
         self._last_shown = now
         line = self._line(note)

@@ -1,7 +1,7 @@
-"""What a stage's training needs beside its data."""
+"""What a stage's computation needs beside its data, and what it hands back."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,3 +26,19 @@ class Stage:
     seed: int
     timer: Timer
     label: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Result:
+    """What the computation of a stage came to.
+
+    Attributes:
+        text: The same in a few words, for people: `120 pairs of 124 drawn`.
+        files: Files of its folder that its seal covers; None where the stage seals
+            itself, as a set does by its manifest and an assessment by its record.
+        details: Sentences for who wants to know more.
+    """
+
+    text: str
+    files: Sequence[str] | None = None
+    details: tuple[str, ...] = ()

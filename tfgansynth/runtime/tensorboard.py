@@ -22,6 +22,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from tfgansynth.arrays import ByteArray
 from tfgansynth.runtime import storage
+from tfgansynth.runtime.progress import remark
 
 FILE_NAME = "events.out.tfevents.gan"
 """TensorBoard recognizes its files by the word in the middle."""
@@ -50,7 +51,7 @@ class EventLog:
         # A link would have another file cut off.
         self._file = open(self._path, "ab", opener=_open_itself)  # noqa: SIM115
         if self.size < size:
-            print(
+            remark(
                 f"{self._path}: is missing or shorter than at the last checkpoint: "
                 "TensorBoard shows only the steps from here on"
             )

@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfgansynth.runtime import checkpoints
-from tfgansynth.runtime.progress import Progress
+from tfgansynth.runtime.progress import Progress, remark
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.tensorboard import EventLog
 from tfgansynth.runtime.timing import INPUT, RECORDS, STEPS, VALIDATION, Timer
@@ -249,19 +249,14 @@ class EpochRecords(keras.callbacks.Callback):
             self.save()
             self._saved_at = time.monotonic()
 
-    def save(self) -> int:
-        """Write a checkpoint of the last whole epoch of this `fit`.
-
-        Returns:
-            That epoch; 0 if there is none, and nothing is written.
-        """
+    def save(self) -> None:
+        """Write a checkpoint of the last whole epoch of this `fit`, if there is one."""
         if not self._complete:
-            return 0
+            return
         self._events.flush()
         epoch = len(self._complete["history"])
         folder = self._stage.folder / CHECKPOINTS
         checkpoints.save(folder, epoch, self._complete, self._stage.provenance)
-        return epoch
 
     def _show(self, entry: Epoch) -> None:
         self._events.scalar("error/training", entry.training_error, entry.epoch)
@@ -306,6 +301,6 @@ def load_checkpoint(
         Epoch(number, float(training), float(validation))
         for number, (training, validation) in enumerate(arrays["history"], start=1)
     ]
-    print(f"{stage.folder.name}: resumes after epoch {len(history)}")
+    remark(f"resumed after epoch {len(history)}")
     best = [arrays[f"best/{i:03d}"] for i in range(len(best))]
     return history, best, int(arrays[EVENTS_SIZE])

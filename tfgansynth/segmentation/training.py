@@ -135,9 +135,7 @@ def _saved_when_stopped(records: EpochRecords, stage: Stage) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        epoch = records.save()
-        if epoch:
-            print(f"{name}: checkpoint of epoch {epoch} written")
+        records.save()
         raise
     except FloatingPointError as fault:
         records.save()

@@ -156,7 +156,7 @@ def test_colors_that_become_grey_are_told(
     load_experiment_data(Config(), root)
     said = [line for line in capsys.readouterr().out.splitlines() if "in color" in line]
     assert len(said) == 1
-    assert said[0].startswith(f"DATA: {root}/images/c00.png: is in color")
+    assert said[0].startswith(f"Data: {root}/images/c00.png: is in color")
 
 
 @pytest.mark.parametrize("grey", ["RGB", "RGBA", "P", "JPEG"])

@@ -20,7 +20,7 @@ def test_a_study_gets_its_page(own_study: Path) -> None:
     done = report(own_study)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"REPORT: {own_study / 'report.html'}\n"
+    assert done.stdout == f"Report: {own_study / 'report.html'}\n"
     text = (own_study / "report.html").read_text()
     assert text.startswith("<!doctype html>")
     assert text.endswith("</html>\n")

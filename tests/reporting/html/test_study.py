@@ -1,14 +1,27 @@
 """A run is read from its files alone, and a missing or damaged one is named."""
 
+import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.reporting.html.made import HOSTILE, N_CASES, N_SYNTHETIC, REGIMES
+from tests.reporting.html.made import (
+    HOSTILE,
+    N_CASES,
+    N_SYNTHETIC,
+    REGIMES,
+    SIZE,
+    write_run,
+)
 from tfgansynth.errors import InputError
+from tfgansynth.presets import PRESETS
+from tfgansynth.records.regimes import Regime
+from tfgansynth.reporting.html.page import write_report
 from tfgansynth.reporting.html.study import read_study
 from tfgansynth.reporting.html.training import errors_by_step
+from tfgansynth.reporting.outputs import write_outputs
 from tfgansynth.runtime import storage
 
 FOLD = "../phantoms-reduced-smoke-seed1/fold-1"
@@ -63,6 +76,23 @@ def test_a_run_needs_no_assessment_and_no_curve(run: Path) -> None:
     assert found.curve is None
     assert [fold.synthetic.assessment for fold in found.folds] == [None]
     assert found.comparison.runs == (run.name,)
+
+
+def test_a_fold_without_a_generator_is_no_fault(tmp_path: Path) -> None:
+    """As after `train-unet --real 6 --synthetic 0` alone."""
+    config = dataclasses.replace(PRESETS["smoke"], reduced=True)
+    config = dataclasses.replace(
+        config, data=dataclasses.replace(config.data, size=SIZE)
+    )
+    root = write_run(tmp_path, config, [Regime(6, 0)])
+    for name in ("gan", "synthetic"):
+        shutil.rmtree(root / "fold-1" / name)
+    write_outputs([root], root)
+
+    page = write_report(root)
+
+    assert read_study(root).folds == ()
+    assert "real only" in page.read_text()
 
 
 def test_a_curve_beside_the_run_is_found_if_it_is_of_its_data(own_study: Path) -> None:

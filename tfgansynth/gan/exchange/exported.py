@@ -27,6 +27,7 @@ from tfgansynth.errors import InputError, RunError
 from tfgansynth.gan.exchange.export import PROVENANCE, WEIGHTS, named_weights
 from tfgansynth.gan.networks import Generator, config_of
 from tfgansynth.runtime import isolation, storage
+from tfgansynth.runtime.progress import remark
 from tfgansynth.runtime.weights import read_weights
 
 MOST_WEIGHT_BYTES = 512 << 20
@@ -166,8 +167,8 @@ def _open_saved_model(path: Path) -> Exported:
     files = _hash_plain(path)
     provenance = _read_provenance(path, files)
     if provenance is None:
-        print(
-            f"SAVEDMODEL: {path} has unknown provenance. It is a program and will be "
+        remark(
+            f"SavedModel: {path} has unknown provenance. It is a program and will be "
             "run, first in an isolated process: use only what you trust"
         )
         _probe_isolated(path)

@@ -99,7 +99,7 @@ class ShownFold:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """All that a report shows: one run a seed, and U-Nets and folds of all runs."""
+    """All that a report shows: one run a seed, U-Nets of all, and folds with a set."""
 
     comparison: Comparison
     runs: tuple[RunRecord, ...]
@@ -135,7 +135,14 @@ def read_study(folder: Path) -> Study:
         folds=tuple(
             _fold(run, number)
             for run in runs
-            for number in sorted({u.fold for u in unets if u.settings == run.settings})
+            for number in sorted(
+                {
+                    unet.fold
+                    for unet in unets
+                    # One of real pairs alone may be all that there is of its fold.
+                    if unet.settings == run.settings and unet.regime.n_synthetic
+                }
+            )
         ),
         curve=_curve(folder, comparison.dataset, runs[0].config),
     )
