@@ -55,7 +55,7 @@ class Options:
     """Folder that takes the run folder."""
     dry_run: bool = False
     """Check the data, print the plan and do nothing: its stages, which are done, the
-    time and memory expected here."""
+    time and memory expected here, of which a few timed steps tell."""
     print_config: bool = False
     """Print the resolved options as JSON and do nothing."""
     config: Annotated[Config, tyro.conf.arg(name="")] = PRESETS["paper"]
@@ -166,7 +166,9 @@ class Loaded:
         )
 
     def start(self, study: "Study") -> "Study | None":
-        """Open the run folders and import TensorFlow; for a dry run, print the plan.
+        """Say what to expect, open the run folders and import TensorFlow.
+
+        A dry run prints the whole plan instead.
 
         Returns:
             The opened study; None for a dry run.
@@ -192,7 +194,7 @@ class Loaded:
             for stage in part.plan.stages
         )
         if is_open:
-            print(f"EXPECTED {expectation(opened, self.options.out)}")
+            print(expectation(opened, self.options.out))
         with self.timer.part("libraries"):
             import_tensorflow_quietly()
         # A command that has nothing to do would only lengthen the record.
