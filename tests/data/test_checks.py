@@ -343,7 +343,7 @@ def test_equal_faults_are_one_line(many: Path) -> None:
         save(many / f"masks/case{number:03d}.png", lungs_mask(16))
     report = check(many, "both")
     assert report.text().splitlines()[-6:-1] == [
-        "8 faults of 4 kinds (--each-file names all):",
+        "8 faults in 4 lines (--each-file names all):",
         "  masks/case000.png (and 4 more): is an empty mask",
         *(
             f"  masks/case0{number}.png: is 16 x 16 px, its image case0{number}.png is "

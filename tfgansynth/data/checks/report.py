@@ -158,9 +158,9 @@ class Report:
         if not findings:
             return
         groups = [[each] for each in findings] if each_file else group_faults(findings)
-        n_kinds = f" of {len(groups)} kinds" if 1 < len(groups) < len(findings) else ""
+        n_lines = f" in {len(groups)} lines" if 1 < len(groups) < len(findings) else ""
         more = " (--each-file names all)" if len(groups) < len(findings) else ""
-        yield f"{_count(len(findings), noun)}{n_kinds}{more}:"
+        yield f"{_count(len(findings), noun)}{n_lines}{more}:"
         for first, *others in groups:
             shown = self._below_root(first)
             if others:
