@@ -144,3 +144,13 @@ def test_sheet_of_pairs_shows_images_and_their_outlines(count: int) -> None:
         else:
             assert (plain == 255).all()
             assert (drawn == 255).all()
+
+
+@pytest.mark.parametrize("name", ["case", "\u00e9\u4e2d", "\udcff"])
+def test_any_name_can_be_a_caption(name: str) -> None:
+    picture = np.zeros((8, 64, 3), np.uint8)
+    shown = pictures.caption(picture, name)
+    assert shown.shape == (32, 64, 3)
+    plain = pictures.caption(picture, name.encode("ascii", "replace").decode())
+    assert (shown == plain).all()
+    assert (shown[:24] < 100).any()

@@ -23,6 +23,10 @@ CLASS_COLORS: tuple[Color, ...] = (
 """Outlines of the classes of a mask that belongs to the image."""
 PREDICTION: Color = (255, 92, 92)
 """Outline of a prediction, as RGB."""
+SHEET_CASES = 12
+"""Cases on a contact sheet of a data set."""
+_SHEET_COLUMNS = 4
+_TILE_PX = 256
 _PAPER_WHITE: Color = (245, 245, 245)
 _INK: Color = (30, 30, 30)
 
@@ -83,7 +87,12 @@ def grid(pictures: Sequence[ByteArray], columns: int, gap: int = 4) -> ByteArray
 
 
 def caption(picture: ByteArray, text: str) -> ByteArray:
-    """Put one line of text above a uint8 (h, w, 3) picture; it shrinks to fit."""
+    """Put one line of text above a uint8 (h, w, 3) picture; it shrinks to fit.
+
+    The font has ASCII only; a `?` stands for anything else.
+    """
+    # OpenCV crashes on a name that is no text.
+    text = text.encode("ascii", "replace").decode()
     font, base = cv2.FONT_HERSHEY_SIMPLEX, 0.5
     (width, _), _ = cv2.getTextSize(text, font, base, 1)
     size = base * min(1.0, (picture.shape[1] - 8) / max(width, 1))
@@ -114,3 +123,30 @@ def pairs_sheet(images: ByteArray, masks: Labels, *, columns: int = 8) -> ByteAr
         blank = [np.full_like(plain[0], 255)] * (columns - len(plain))
         rows.append(grid([*plain, *blank, *drawn, *blank], columns))
     return np.concatenate(rows)
+
+
+def case_tile(
+    case: str, image: ByteArray, labels: Labels | NDArray[np.bool_]
+) -> ByteArray:
+    """Draw a case small, the outlines of its classes on it and its name above.
+
+    Args:
+        case: Its name.
+        image: uint8 (H, W) or (H, W, 3).
+        labels: (h, w), class indices, or bool of one class.
+
+    Returns:
+        uint8 (h, 256, 3).
+    """
+    size = (_TILE_PX, _TILE_PX)
+    shown = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    canvas = np.asarray(cv2.resize(shown, size, interpolation=cv2.INTER_AREA), np.uint8)
+    indices = np.asarray(labels, np.uint8)
+    small = cv2.resize(indices, size, interpolation=cv2.INTER_NEAREST)
+    drawn = outline(canvas, np.asarray(small, np.uint8), scale=1)
+    return caption(drawn, case)
+
+
+def contact_sheet(tiles: Sequence[ByteArray]) -> ByteArray:
+    """Arrange the tiles of cases: uint8 (h, w, 3)."""
+    return grid(tiles, min(_SHEET_COLUMNS, len(tiles)))

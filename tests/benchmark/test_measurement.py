@@ -1,17 +1,20 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from tests.benchmark.fakes import Fake, missing
+from tfgansynth.benchmark import measurement
 from tfgansynth.benchmark.measurement import (
     Implementation,
     _peers,
     compare,
+    measure_briefly,
 )
 from tfgansynth.benchmark.results import GAN, BenchmarkPair, Machine, Timing
-from tfgansynth.config import Precision
+from tfgansynth.config import Config, Precision
 from tfgansynth.errors import InputError
-from tfgansynth.presets import PRESETS
+from tfgansynth.presets import PRESETS, at_size
 
 
 def machine(accelerated: Precision) -> Machine:
@@ -150,3 +153,57 @@ def test_our_own_failure_names_the_options_to_change(
     with pytest.raises(InputError, match=r"^--gan.batch 8: killed .* out of memory$"):
         bench.run(ours, peer, bench.fake("never", *WARM, 1, 1))
     assert "never, float32" not in bench.said
+
+
+@pytest.mark.parametrize(
+    ("preset", "size", "network", "batch"),
+    [
+        ("paper", 128, "GAN", 16),
+        ("fast", 64, "GAN", 32),
+        ("paper", 128, "U-Net", 8),
+        ("smoke", 128, "GAN", 16),
+    ],
+)
+def test_a_large_mini_batch_is_halved_to_be_timed_briefly(
+    preset: str, size: int, network: str, batch: int
+) -> None:
+    config = at_size(PRESETS[preset], size)
+    assert measurement._batch(measurement._small_enough(config, network), network) == (
+        batch
+    )
+
+
+def test_groups_of_pairs_stay_whole() -> None:
+    config = PRESETS["paper"]
+    gan = dataclasses.replace(config.gan, minibatch_stddev=64)
+    config = dataclasses.replace(config, gan=gan)
+    assert measurement._small_enough(config, "GAN").gan.batch == 64
+
+
+class Clocked:
+    """A stepper of which each step takes half a second a pair."""
+
+    def __init__(self, network: str, config: Config) -> None:
+        self.batch = measurement._batch(config, network)
+
+    def run(self, steps: int) -> float:
+        return self.batch / 2
+
+
+def test_the_time_of_part_of_a_mini_batch_is_scaled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        measurement, "build", lambda _, network, config: Clocked(network, config)
+    )
+    found = measurement._Brief(PRESETS["paper"]).take("GAN")
+    assert found.seconds == 64.0
+
+
+@pytest.mark.slow
+def test_steps_of_both_networks_are_timed_in_a_worker() -> None:
+    config = at_size(PRESETS["smoke"], 32)
+    found = measure_briefly(config, ["GAN", "U-Net"])
+    assert list(found) == ["GAN", "U-Net"]
+    # Compiling takes longer than any step of networks so small.
+    assert all(0 < each.seconds < each.start_up for each in found.values())

@@ -1,13 +1,16 @@
 """A dry run shows the plan, what is done, and what earlier runs let expect."""
 
 import dataclasses
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tfgansynth.benchmark.measurement import BriefTiming
 from tfgansynth.cli import dry_run, main
 from tfgansynth.config import Config, DataConfig
 from tfgansynth.config_checks import expected_mib
@@ -27,15 +30,32 @@ CONFIG = dataclasses.replace(
     data=DataConfig(size=32, phantoms=12, n_validation=2, n_reduced=4),
 )
 DATA = load_experiment_data(CONFIG, None)
-UNKNOWN = (
-    "TIME: unknown: no run below --out has done such stages here, at most 0.7 GiB of "
-    "memory"
-)
+NOT_TIMED = "a training step cannot be timed: out of memory"
 
 
 @pytest.fixture(autouse=True)
 def processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dry_run, "processor_name", lambda: "this")
+    # No test trains so much that its steps would be timed.
+    monkeypatch.setattr(dry_run, "measure_briefly", cannot_measure)
+
+
+def cannot_measure(config: Config, networks: Sequence[str]) -> NoReturn:
+    raise InputError(NOT_TIMED)
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Time steps although they are few; collect which networks' are timed."""
+    asked = []
+
+    def measured(config: Config, networks: Sequence[str]) -> dict[str, BriefTiming]:
+        asked.append(list(networks))
+        return {each: BriefTiming(start_up=5.0, seconds=2.0) for each in networks}
+
+    monkeypatch.setattr(dry_run, "measure_briefly", measured)
+    monkeypatch.setattr(dry_run, "_FEW_MULTIPLY_ADDS", 0)
+    return asked
 
 
 def study(out: Path, config: Config = CONFIG, n_seeds: int = 1) -> Study:
@@ -65,22 +85,98 @@ def finish_fold(out: Path, *, processor: str = "this") -> None:
         run.add_memory(stage.name, 2048)
 
 
-def test_without_earlier_runs_the_time_is_unknown(tmp_path: Path) -> None:
+def test_without_earlier_runs_a_few_steps_are_timed(
+    tmp_path: Path, timed: list[list[str]]
+) -> None:
     out = tmp_path / "out"
-    text = dry_run.describe(study(out), out)
-    assert text.startswith("PLAN: 15 stages, 0 of them done\n")
-    assert text.endswith(UNKNOWN)
+    lines = dry_run.describe(study(out), out).splitlines()
+    assert timed == [["GAN", "U-Net"]]
+    assert lines[0] == "Plan: 15 stages, 0 of them done"
+    # 100 steps of 2 s, 6 % for records, and the start-up. U-Nets take 1, 3 and 2
+    # steps an epoch, validate 2 of 16 pairs at half the time, and end after 17 epochs
+    # at most: the rule may stop after 30 steps and 11 epochs.
+    times = [re.sub(r" +[0-9.]+ GiB$", "", line).split(maxsplit=1) for line in lines]
+    assert [time for _, time in times[1:6]] == [
+        "about 3 min 37 s",
+        "about 3 s",
+        "about 43 s",
+        "1 min 14 s to 1 min 51 s",
+        "1 min 09 s to 1 min 17 s",
+    ]
+    assert lines[-1] == (
+        "Time: about 20 min 18 s, at most 22 min 34 s where U-Nets do not end early; "
+        "at most 0.7 GiB of memory; by steps timed now (GAN 2 s, U-Net 2 s)"
+    )
     assert not out.exists()
+
+
+def test_few_steps_are_counted(tmp_path: Path) -> None:
+    last = dry_run.describe(study(tmp_path), tmp_path).splitlines()[-1]
+    assert re.fullmatch("Time: about .* memory; by counted operations", last)
+
+
+def test_only_what_no_run_has_recorded_is_timed(
+    tmp_path: Path, timed: list[list[str]]
+) -> None:
+    finish_fold(tmp_path)
+    unet = dataclasses.replace(CONFIG.unet, maps=4)
+    other = study(tmp_path, dataclasses.replace(CONFIG, unet=unet))
+    last = dry_run.describe(other, tmp_path).splitlines()[-1]
+    assert timed == [["U-Net"]]
+    assert last.endswith(
+        "; as runs below --out took on this kind of processor and by steps timed now "
+        "(U-Net 2 s)"
+    )
+
+
+def test_steps_that_cannot_be_timed_leave_the_time_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dry_run, "_FEW_MULTIPLY_ADDS", 0)
+    text = dry_run.describe(study(tmp_path), tmp_path)
+    assert text.endswith(f"Time: unknown; at most 0.7 GiB of memory; {NOT_TIMED}")
+
+
+def test_a_slow_gan_names_what_to_use_instead(
+    tmp_path: Path, timed: list[list[str]]
+) -> None:
+    gan = dataclasses.replace(CONFIG.gan, steps=12000, batch=128)
+    slow = study(tmp_path, dataclasses.replace(CONFIG, gan=gan))
+    assert "SLOW" not in dry_run.expectation(slow, tmp_path)
+
+    def measured(config: Config, networks: Sequence[str]) -> dict[str, BriefTiming]:
+        return {each: BriefTiming(start_up=0.0, seconds=40.0) for each in networks}
+
+    config = at_size(PRESETS["paper"], 32)
+    paper = study(tmp_path, dataclasses.replace(config, data=CONFIG.data))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dry_run, "measure_briefly", measured)
+        lines = dry_run.expectation(paper, tmp_path).splitlines()
+    # 12000 steps of 128 pairs against 2000 of 32: 24 times as much.
+    assert lines[-1] == (
+        "Slow: one GAN of 12000 steps takes about 5 days 21 h here: use --preset fast "
+        "(about 5 h 53 min, less at --data.size 64), or a GPU"
+    )
+
+
+def test_more_memory_than_there_is_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dry_run, "memory_bytes", lambda: 1 << 29)
+    assert dry_run.expectation(study(tmp_path), tmp_path).splitlines()[-1] == (
+        "Memory: 0.7 GiB are more than this machine has (0.5 GiB): lower --gan.batch, "
+        "--unet.batch or --data.size"
+    )
 
 
 def test_finished_stages_tell_what_the_others_take(tmp_path: Path) -> None:
     finish_fold(tmp_path)
     lines = dry_run.describe(study(tmp_path), tmp_path).splitlines()
-    assert lines[0] == "PLAN: 15 stages, 5 of them done"
+    assert lines[0] == "Plan: 15 stages, 5 of them done"
     assert lines[1].split() == ["fold-1/gan", "done"]
     assert lines[6].split(maxsplit=1) == ["fold-2/gan", "about 1 min 40 s  2.0 GiB"]
     assert lines[-1] == (
-        "TIME: about 4 min 40 s, at most 2.0 GiB of memory, as runs below --out took "
+        "Time: about 4 min 40 s; at most 2.0 GiB of memory; as runs below --out took "
         "on this kind of processor"
     )
 
@@ -96,7 +192,7 @@ def test_a_gans_time_goes_with_its_steps(tmp_path: Path) -> None:
 def test_another_processor_tells_nothing(tmp_path: Path) -> None:
     finish_fold(tmp_path, processor="another")
     text = dry_run.describe(study(tmp_path), tmp_path)
-    assert text.endswith(UNKNOWN)
+    assert text.endswith("; by counted operations")
 
 
 def test_other_settings_are_told_before_anything_is_moved(tmp_path: Path) -> None:
@@ -104,7 +200,7 @@ def test_other_settings_are_told_before_anything_is_moved(tmp_path: Path) -> Non
     unet = dataclasses.replace(CONFIG.unet, maps=4)
     other = study(tmp_path, dataclasses.replace(CONFIG, unet=unet))
     text = dry_run.describe(other, tmp_path)
-    assert "PLAN: 15 stages, 2 of them done" in text
+    assert "Plan: 15 stages, 2 of them done" in text
     assert "(unet.maps: 4 against 8): 3 of its stages would be kept aside" in text
     assert not list(tmp_path.rglob("superseded"))
 
@@ -121,7 +217,7 @@ def test_a_folder_of_other_data_is_refused(tmp_path: Path) -> None:
 
 def test_several_runs_are_named(tmp_path: Path) -> None:
     lines = dry_run.describe(study(tmp_path, n_seeds=2), tmp_path).splitlines()
-    assert lines[0] == "PLAN: 30 stages, 0 of them done"
+    assert lines[0] == "Plan: 30 stages, 0 of them done"
     assert lines[1].split()[:2] == ["phantoms-reduced-smoke-seed0", "fold-1/gan"]
     assert lines[-2].split()[0] == "phantoms-reduced-smoke-seed1"
 
@@ -240,7 +336,9 @@ def test_without_earlier_runs_the_memory_is_that_of_the_shapes(tmp_path: Path) -
     expected = f"{found['unet'] / 1024:.1f}"
     assert {tuple(line[1:]) for line in unets} == {("unknown", expected, "GiB")}
     assert lines[1].split()[-3:] == ["unknown", "0.7", "GiB"]
-    assert lines[-1].endswith(f", at most {expected} GiB of memory")
+    assert lines[-1] == (
+        f"Time: unknown; at most {expected} GiB of memory; {NOT_TIMED}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_a_signal_in_the_start_ends_it_with_one_line(name: str, number: int) -> 
 
 
 START = "from tfgansynth.cli import start; start()"
-PLAN = ("--preset", "smoke", "--data.phantoms", "30", "--data.n-validation", "4")
+PLAN = ("--preset", "smoke", "--data.phantoms", "30", "--data.size", "32")
 
 
 @pytest.mark.parametrize(

@@ -66,11 +66,15 @@ def test_sound_data(data: Path) -> None:
     assert report.notes == ()
     assert report.text() == (
         f"{data}: 3 cases in the folder layout, target not named (--target NAME)\n"
-        "  images: 32 x 32 px (3)\n"
+        "  images: 32 x 32 px (3), values 0 to 255 of 0 to 255\n"
         "  masks:  32 x 32 px (3)\n"
-        "  mask area: 25.0 to 25.0 % of the image, median 25.0 %\n"
-        "no faults"
+        "  class 1, target: in 3 of 3 masks, 25.0 to 25.0 % of the image, median "
+        "25.0 %\n"
+        "NOT READY: no faults, but 3 cases are too few for this split: 12 are the "
+        "least, add 9 (of phantoms, by --data.phantoms): a fold would have 1 test, 1 "
+        "validation and 1 training cases"
     )
+    assert not report.is_ready
 
 
 def test_sound_jsrt_data(jsrt_data: Path) -> None:
@@ -101,7 +105,8 @@ def test_missing_folder(tmp_path: Path) -> None:
     assert found(report) == [".: no such folder"]
     assert report.text() == (
         f"{tmp_path}/nowhere: no data set\n"
-        f"1 fault:\n  {tmp_path}/nowhere: no such folder"
+        f"1 fault:\n  {tmp_path}/nowhere: no such folder\n"
+        "NOT READY: 1 fault: correct it and check again"
     )
 
 
@@ -292,3 +297,123 @@ def test_sizes_are_counted(data: Path) -> None:
     save(data / "masks/a.png", lungs_mask(64))
 
     assert "images: 32 x 32 px (2), 64 x 64 px (1)" in check(data, "both").text()
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Sixty sound cases."""
+    for seed in range(60):
+        save(tmp_path / f"many/images/case{seed:03d}.png", noise(seed, 32, 32))
+        save(tmp_path / f"many/masks/case{seed:03d}.png", lungs_mask(32))
+    return tmp_path / "many"
+
+
+def last_lines(data: Path, count: int) -> list[str]:
+    return check(data, "both").text().splitlines()[-count:]
+
+
+def test_enough_cases_are_ready_and_name_the_next_command(many: Path) -> None:
+    assert last_lines(many, 3) == [
+        "  split: 60 cases in 3 folds, each with 20 test, 10 validation (the paper's: "
+        "20) and 30 training cases",
+        "  with --reduced: 30 of a fold's 30 training cases or more",
+        f"READY: no faults; next: tfgansynth run-table --preset fast --data {many} "
+        "--dry-run",
+    ]
+    for number in range(30, 60):
+        (many / f"images/case{number:03d}.png").unlink()
+        (many / f"masks/case{number:03d}.png").unlink()
+    assert last_lines(many, 2)[0] == (
+        "  with --reduced: a fold has only 16 training cases, it takes 30"
+    )
+
+
+def test_patients_and_groups_are_counted(many: Path) -> None:
+    rows = [f"case{n:03d},p{n // 2},{'ab'[n % 4 // 2]}" for n in range(60)]
+    (many / "cases.csv").write_text("\n".join(["case,patient,group", *rows]))
+    assert last_lines(many, 3)[0].startswith(
+        "  split: 60 cases of 30 patients, none in two parts, by 2 groups in 3 folds"
+    )
+
+
+def test_equal_faults_are_one_line(many: Path) -> None:
+    for number in range(5):
+        save(many / f"masks/case{number:03d}.png", np.zeros((32, 32), np.uint8))
+    for number in range(10, 13):
+        save(many / f"masks/case{number:03d}.png", lungs_mask(16))
+    report = check(many, "both")
+    assert report.text().splitlines()[-6:-1] == [
+        "8 faults in 4 lines (--each-file names all):",
+        "  masks/case000.png (and 4 more): is an empty mask",
+        *(
+            f"  masks/case0{number}.png: is 16 x 16 px, its image case0{number}.png is "
+            "32 x 32 px; make them the same size"
+            for number in (10, 11, 12)
+        ),
+    ]
+    listed = report.text(each_file=True)
+    assert "8 faults:\n" in listed
+    assert listed.count("is an empty mask") == 5
+
+
+def test_sizes_that_differ_by_file_are_equal_faults(many: Path) -> None:
+    for number in range(4):
+        save(many / f"masks/case{number:03d}.png", lungs_mask(8 * (1 + number % 3)))
+    assert last_lines(many, 2)[0] == (
+        "  masks/case000.png (and 3 more): is 8 x 8 px, its image case000.png is 32 x "
+        "32 px; make them the same size"
+    )
+
+
+def move_masks(data: Path, name: str) -> None:
+    """Give all masks but two another place or name."""
+    for path in sorted((data / "masks").iterdir())[2:]:
+        target = data / "masks" / name.format(path.stem)
+        target.parent.mkdir(exist_ok=True)
+        path.rename(target)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (
+            "{}_mask.png",
+            "names of 58 masks are NAME_mask where those of their images are NAME: "
+            "give both the same",
+        ),
+        (
+            "seg-{}.png",
+            "names of 58 masks are seg-NAME where those of their images are NAME: give "
+            "both the same",
+        ),
+        (
+            "lesion/{}.png",
+            "58 of them are deeper, in masks/lesion/: move them to masks/",
+        ),
+        (
+            "{}.nii.gz",
+            "masks/ has 58 files NAME.nii.gz, which training does not read: tfgansynth "
+            "prepare-data may",
+        ),
+    ],
+)
+def test_why_many_images_have_no_mask(many: Path, name: str, reason: str) -> None:
+    move_masks(many, name)
+    report = check(many, "both")
+    assert report.reasons == (reason,)
+    assert report.text().splitlines()[-2] == f"Likely reason: {reason}"
+
+
+def test_names_of_images_may_be_the_longer_ones(many: Path) -> None:
+    for path in sorted((many / "images").iterdir())[2:]:
+        path.rename(path.with_stem(f"{path.stem}_img"))
+    (reason,) = check(many, "both").reasons
+    assert reason.startswith(
+        "names of 58 images are NAME_img where those of their mask"
+    )
+
+
+def test_few_missing_masks_have_no_reason(many: Path) -> None:
+    for path in sorted((many / "masks").iterdir())[:3]:
+        path.rename(path.with_stem(f"{path.stem}_mask"))
+    assert check(many, "both").reasons == ()

@@ -95,10 +95,12 @@ def state(folder: Path) -> dict[str, int]:
 
 def assert_one_line_each(root: Path) -> None:
     report = check(root, "both")
-    lines = report.text().split("\n")
+    lines = report.text(each_file=True).split("\n")
     n_heads = 1 + bool(report.image_sizes) + bool(report.mask_sizes)
-    n_heads += bool(report.mask_areas) + bool(report.notes) + 1
+    n_heads += bool(report.mask_areas) + len(report.split) + len(report.reasons)
+    n_heads += bool(report.notes) + bool(report.faults) + 1
     assert len(lines) == n_heads + len(report.notes) + len(report.faults)
+    lines += report.text().split("\n")
     assert all(line.isprintable() for line in lines), lines
 
 

@@ -46,6 +46,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         (3599.7, "1 h 00 min"),
         (7800, "2 h 10 min"),
         (90061, "25 h 01 min"),
+        (172799, "47 h 59 min"),
+        (172800, "2 days 0 h"),
+        (561600, "6 days 12 h"),
     ],
 )
 def test_durations_read_as_people_write_them(seconds: float, text: str) -> None:

@@ -82,7 +82,7 @@ def test_data_patients_and_settings_come_from_the_run(
     assert (done.returncode, done.stderr) == (0, "")
     assert f"DATA: 30 cases in {folder / 'chests'}\n" in done.stdout
     assert "each with 10 test, 4 validation" in done.stdout
-    assert "PLAN: 3 stages, 0 of them done\n  fold-1/cross-fit/m" in done.stdout
+    assert "Plan: 3 stages, 0 of them done\n  fold-1/cross-fit/m" in done.stdout
     assert storage.hash_folder(run_of(folder)) == before
 
     record(run_of(folder), patient_pattern=None)

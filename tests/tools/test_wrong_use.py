@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.gan.small import CARD, PROVENANCE, make_generator
-from tests.tools.conftest import TINY, TOOLS, environment
+from tests.tools.conftest import SMALL_NETWORKS, TINY, TOOLS, environment
 from tests.tools.hostile import hostile_contents, make_hostile_folder
 from tfgansynth.cli.options import Options, parse
 from tfgansynth.experiment.experiment_data import load_experiment_data
@@ -295,13 +295,13 @@ def test_a_dry_run_checks_the_data_shows_the_plan_and_does_nothing(
     tool: Runner, data: Path
 ) -> None:
     out = data.parent / "runs"
-    options = ("--preset", "smoke", "--data.n-validation", "4", "--dry-run")
+    options = (*TINY, *SMALL_NETWORKS, "--dry-run")
 
     done = tool("run_table", *options, "--data", data, "--out", out)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "PLAN: 15 stages, 0 of them done\n  fold-1/gan " in done.stdout
-    assert "TIME: unknown" in done.stdout
+    assert "Plan: 15 stages, 0 of them done\n  fold-1/gan " in done.stdout
+    assert "Time: about " in done.stdout
     assert not out.exists()
 
 

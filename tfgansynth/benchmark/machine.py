@@ -1,7 +1,6 @@
 """The hardware of this machine and its peak arithmetic rate. Runs in a worker."""
 
 import importlib.metadata
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from tfgansynth.runtime.devices import (
     cpu_flags,
     gpu_details,
     gpus,
+    memory_bytes,
     processor_name,
     resolve_precision,
     usable_cores,
@@ -53,7 +53,7 @@ class Probe:
             cores=usable_cores(),
             features={name: flag in flags for name, flag in _FEATURES.items() if flags},
             gpus=tuple(_gpus()),
-            memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            memory_bytes=memory_bytes(),
             accelerated=resolve_precision("auto"),
             kernels=library.load()[1],
             versions={

@@ -43,9 +43,9 @@ def prepare_data(options: PrepareData) -> None:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class CheckData:
-    """Check a data set and name every fault by file.
+    """Check a data set: show what is read, and name every fault.
 
-    Exit code 0: no faults. 2: faults, or wrong use.
+    Exit code 0: ready for run-table. 2: faults, too few cases, or wrong use.
     """
 
     data: tyro.conf.Positional[Path]
@@ -60,11 +60,21 @@ class CheckData:
     allow_duplicates: bool = False
     """Note images that are there twice, altered or not, instead of calling them
     faults."""
+    each_file: bool = False
+    """A line for each file that has a fault, instead of one for many equal faults."""
+    contact_sheet: Path | None = None
+    """PNG file to write: the first 12 cases, with the outlines of their masks."""
 
 
 def check_data(options: CheckData) -> int:
     """Check and print."""
     from tfgansynth.data.checks.report import check
+    from tfgansynth.pictures import contact_sheet
+    from tfgansynth.runtime.storage import write_png
+
+    sheet = options.contact_sheet
+    if sheet and (sheet.suffix.lower() != ".png" or sheet.is_dir()):
+        raise InputError(f"--contact-sheet {sheet}: expected a file NAME.png")
 
     report = check(
         options.data,
@@ -72,9 +82,16 @@ def check_data(options: CheckData) -> int:
         target=options.target,
         size=options.size,
         allow_duplicates=options.allow_duplicates,
+        with_tiles=sheet is not None,
     )
-    print(report.text())
-    return WRONG_USE if report.faults else DONE
+    if sheet and report.tiles:
+        try:
+            write_png(sheet, contact_sheet(report.tiles))
+        except OSError as fault:
+            raise InputError(f"--contact-sheet {sheet}: {fault.strerror}") from fault
+        print(f"CONTACT SHEET: {sheet}")
+    print(report.text(each_file=options.each_file))
+    return DONE if report.is_ready else WRONG_USE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +117,7 @@ def benchmark(options: Benchmark) -> None:
         raise InputError(f"--json {options.json}: expected a file, found a folder")
     require_there(data=options.data)
     if options.dry_run:
-        print(f"PLAN: {options.repeats} rounds of steps; no data, no run folder")
+        print(f"Plan: {options.repeats} rounds of steps; no data, no run folder")
         return
     from tfgansynth.benchmark.measurement import measure
     from tfgansynth.benchmark.report import as_dict, as_text

@@ -113,7 +113,9 @@ class Loaded:
         )
 
     def start(self, study: "Study") -> "Study | None":
-        """Open the run folders and import TensorFlow; for a dry run, print the plan.
+        """Say what to expect, open the run folders and import TensorFlow.
+
+        A dry run prints the whole plan instead.
 
         Returns:
             The opened study; None for a dry run.
@@ -136,7 +138,7 @@ class Loaded:
         print(_places(opened))
         is_open = any(_open_stages(part) for part in opened.parts)
         if is_open:
-            print(f"EXPECTED {expectation(opened, self.options.out)}")
+            print(expectation(opened, self.options.out))
         with self.timer.part("libraries"):
             import_tensorflow_quietly()
         # A command that has nothing to do would only lengthen the record.

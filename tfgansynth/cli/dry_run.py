@@ -1,78 +1,221 @@
 """What a command would do: its stages, which are done, time and memory expected here.
 
-Expectations rest on stages of the same settings that runs below --out have recorded on
-this kind of processor. Where there are none, the time is "unknown", and the memory is
-that of the networks' shapes.
+Expectations rest on the best that is there: stages of the same settings that runs below
+--out have recorded on this kind of processor; else a few timed training steps; where
+all steps together are quickly done, on counted operations. Memory that no run has
+recorded is that of the networks' shapes.
 """
 
+import dataclasses
 import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfgansynth.config_checks import expected_mib
+from tfgansynth.benchmark import flops
+from tfgansynth.benchmark.measurement import BriefTiming, measure_briefly
+from tfgansynth.benchmark.results import GAN, UNET
+from tfgansynth.config import Config, UNetConfig
+from tfgansynth.config_checks import expected_mib, settings_from
 from tfgansynth.errors import InputError
 from tfgansynth.experiment import superseded
 from tfgansynth.experiment.experiment_data import Part, Study
 from tfgansynth.experiment.graph import Kind, PlannedStage
+from tfgansynth.presets import PRESETS, at_size
 from tfgansynth.runtime import storage
-from tfgansynth.runtime.devices import processor_name
+from tfgansynth.runtime.devices import memory_bytes, processor_name
 from tfgansynth.runtime.progress import aligned, duration
+from tfgansynth.segmentation.history import most_epochs, steps_per_epoch
 
 _DONE, _UNKNOWN = "done", "unknown"
+_SLOW_SECONDS = 12 * 3600
+"""Training of a GAN after which a faster preset is named."""
+_FEW_MULTIPLY_ADDS = 0.5e12
+"""Of all steps together that are counted and not timed: at most a minute."""
+_SLOWEST_RATE = 10e9
+"""Multiply-adds a second of the smallest networks; larger ones reach ten times it."""
+_COUNTED_START_UP = 4.0
+"""Seconds until a network's first step is done, where none is timed."""
 
+# Of stages on 2 cores of an AMD EPYC, beside start-up and steps.
+_SET_SECONDS, _ASSESSMENT_SECONDS, _END_SECONDS, _EPOCH_SECONDS = 3.0, 5.0, 1.5, 0.03
+_GAN_RECORDS = 1.06
+_VALIDATION_STEP = 0.5
+"""Time of a validated mini-batch over that of a trained one."""
 
 _Measured = tuple[float, float]
 """Of one finished stage: seconds a step (see `_steps`), and the largest memory of its
 process in MiB, 0 if not recorded."""
+_Timings = Mapping[str, BriefTiming]
+"""By network."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Expected:
+    """What is expected of one stage that is not done.
+
+    Attributes:
+        seconds: About; where it may end early, at its earliest end.
+        latest: Seconds at its latest end; `seconds` where its length is fixed.
+        mib: Memory; 0 if nothing is known.
+        is_recorded: Whether runs below --out tell.
+    """
+
+    seconds: float | None
+    latest: float
+    mib: float
+    is_recorded: bool
+
+    @property
+    def cells(self) -> tuple[str, str]:
+        """Time and memory for people."""
+        if self.seconds is None:
+            return _UNKNOWN, _gib(self.mib)
+        if self.latest > self.seconds:
+            shown = f"{duration(self.seconds)} to {duration(self.latest)}"
+        else:
+            shown = f"about {duration(self.seconds)}"
+        return shown, _gib(self.mib)
+
+
+_Rows = list[tuple[Part, PlannedStage, _Expected | None]]
+"""Each stage, and what is expected of it; None if it is done."""
 
 
 def describe(study: Study, out: Path) -> str:
     """Render the plan of a study; expectations rest on the runs below `out`."""
     for part in study.parts:
         part.experiment.run.check(part.experiment.cases)
-    rows, total = _expect(study, out)
-    n_done = sum(row[2] == _DONE for row in rows)
-    lines = [f"PLAN: {len(rows)} stages, {n_done} of them done"]
+    stages, basis = _expect(study, out)
+    rows = [
+        (part.name, stage.name, *(found.cells if found else (_DONE, "")))
+        for part, stage, found in stages
+    ]
+    lines = [_counts(stages)]
     if rows:
         table = rows if len(study.parts) > 1 else [row[1:] for row in rows]
         lines += [f"  {line}" for line in aligned(table, n_text_columns=len(table[0]))]
-    return "\n".join([*lines, *_changes(study.parts), total])
+    changes = _changes(study.parts)
+    return "\n".join([*lines, *changes, *_totals(stages, basis)])
 
 
 def expectation(study: Study, out: Path) -> str:
-    """Say in one line what time and memory a study is expected to take here."""
-    return _expect(study, out)[1]
+    """Say how many stages a study has, and the time and memory it is expected to take.
+
+    At most four lines.
+    """
+    stages, basis = _expect(study, out)
+    return "\n".join([_counts(stages), *_totals(stages, basis)])
 
 
-def _expect(study: Study, out: Path) -> tuple[list[tuple[str, ...]], str]:
-    """A row for each stage (run, stage, time, memory), and all of them in a line."""
-    measured = _measurements(out)
-    rows: list[tuple[str, ...]] = []
-    seconds, unknown, memory = 0.0, 0, 0.0
-    n_done = 0
+def _counts(stages: _Rows) -> str:
+    n_done = sum(found is None for *_, found in stages)
+    return f"Plan: {len(stages)} stages, {n_done} of them done"
+
+
+def _expect(study: Study, out: Path) -> tuple[_Rows, str]:
+    """Expect something of each stage, and say what it rests on beside earlier runs."""
+    recorded = _measurements(out)
+    to_do = [
+        (part, stage)
+        for part in study.parts
+        for stage in part.plan.stages
+        if not is_sealed(part.experiment.run.root, stage)
+    ]
+    new = [stage.record for _, stage in to_do if _cost(stage.record) not in recorded]
+    timings, basis = _timings(study.parts[0].experiment.config, new)
+    rows: _Rows = []
     for part in study.parts:
         shapes = expected_mib(part.experiment.config, len(part.experiment.cases.cases))
         for stage in part.plan.stages:
-            if is_sealed(part.experiment.run.root, stage):
-                n_done += 1
-                rows.append((part.name, stage.name, _DONE, ""))
-                continue
-            found = measured.get(_cost(stage.record), ())
-            if not found:
-                unknown += 1
-                mib = shapes.get("unet" if "unet" in stage.record else stage.kind, 0.0)
-                memory = max(memory, mib)
-                rows.append((part.name, stage.name, _UNKNOWN, _gib(mib)))
-                continue
-            each = statistics.median(seconds_a_step for seconds_a_step, _ in found)
-            expected = each * _steps(stage.record)
-            mib = max(mib for _, mib in found)
-            seconds, memory = seconds + expected, max(memory, mib)
-            shown = f"about {duration(expected)}"
-            rows.append((part.name, stage.name, shown, _gib(mib)))
-    return rows, _total(seconds, unknown, memory, len(rows) - n_done)
+            record, expected = stage.record, None
+            if (part, stage) not in to_do:
+                pass
+            elif found := recorded.get(_cost(record)):
+                each = statistics.median(seconds for seconds, _ in found)
+                seconds = each * _steps(record)
+                expected = _Expected(seconds, seconds, max(m for _, m in found), True)
+            else:
+                mib = shapes.get("unet" if "unet" in record else stage.kind, 0.0)
+                span = _span(record, timings) if timings is not None else None
+                expected = _Expected(*(span or (None, 0.0)), mib, False)
+            rows.append((part, stage, expected))
+    return rows, basis
+
+
+def _timings(
+    config: Config, new: Sequence[Mapping[str, Any]]
+) -> tuple[_Timings | None, str]:
+    """Time a step of the networks that are to be trained, and say how."""
+    counts = {GAN: flops.gan_step(config), UNET: flops.unet_step(config)}
+    trained = {_network(record) for record in new} - {None}
+    networks = [name for name in counts if name in trained]
+    work = sum(
+        counts[network] * _length(record)[0]
+        for record in new
+        if (network := _network(record))
+    )
+    if work < _FEW_MULTIPLY_ADDS:
+        by_count = {
+            name: BriefTiming(start_up=_COUNTED_START_UP, seconds=n / _SLOWEST_RATE)
+            for name, n in counts.items()
+        }
+        return by_count, "by counted operations"
+    try:
+        found = measure_briefly(config, networks)
+    except InputError as fault:
+        return None, str(fault)
+    steps = ", ".join(f"{name} {_short(each.seconds)}" for name, each in found.items())
+    return found, f"by steps timed now ({steps})"
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def _network(record: Mapping[str, Any]) -> str | None:
+    """The network that a stage trains, if it trains one."""
+    return GAN if "gan" in record else UNET if "unet" in record else None
+
+
+def _length(record: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Steps of a training at its earliest and at its latest end; steps of an epoch."""
+    if "gan" in record:
+        steps = int(record["gan"]["steps"])
+        return steps, steps, 1
+    unet = settings_from(UNetConfig, record["unet"])
+    regime = record.get("regime")
+    n_pairs = (
+        regime["n_real"] + regime["n_synthetic"]
+        if regime
+        else len(record["training_cases"])
+    )
+    epoch, most = steps_per_epoch(unet, n_pairs), most_epochs(unet, n_pairs)
+    least = most
+    if not unet.fixed_steps:
+        least = min(most, max(unet.stop_window + 1, -(-unet.min_steps // epoch)))
+    return least * epoch, most * epoch, epoch
+
+
+def _span(record: Mapping[str, Any], timings: _Timings) -> tuple[float, float]:
+    """Seconds that a stage takes at least and at most."""
+    network = _network(record)
+    if network is None:
+        fixed = _ASSESSMENT_SECONDS if "memorization" in record else _SET_SECONDS
+        return fixed, fixed
+    timing = timings[network]
+    if network == GAN:
+        seconds = timing.start_up + _length(record)[0] * timing.seconds * _GAN_RECORDS
+        return seconds, seconds
+    *ends, epoch = _length(record)
+    batches = len(record["validation_cases"]) / record["unet"]["batch"]
+    each = epoch * timing.seconds + batches * _VALIDATION_STEP * timing.seconds
+    first, last = (
+        timing.start_up + _END_SECONDS + steps / epoch * (each + _EPOCH_SECONDS)
+        for steps in ends
+    )
+    return first, last
 
 
 def _gib(mib: float) -> str:
@@ -94,21 +237,58 @@ def _changes(parts: Sequence[Part]) -> Iterator[str]:
         found = superseded.changes(experiment.run, experiment.splits)
         if found.settings:
             yield (
-                f"SETTINGS: {experiment.run.root} holds results of other settings "
+                f"Settings: {experiment.run.root} holds results of other settings "
                 f"({'; '.join(found.settings)}): {len(found.stages)} of its stages "
                 "would be kept aside"
             )
 
 
-def _total(seconds: float, unknown: int, memory: float, n_open: int) -> str:
-    if not n_open:
-        return "TIME: nothing is left to do"
-    basis = "as runs below --out took on this kind of processor"
-    gib = f", at most {_gib(memory)} of memory" if memory else ""
-    if unknown == n_open:
-        return f"TIME: {_UNKNOWN}: no run below --out has done such stages here{gib}"
-    rest = f", and {unknown} stages of {_UNKNOWN} time" if unknown else ""
-    return f"TIME: about {duration(seconds)}{gib}{rest}, {basis}"
+def _totals(stages: _Rows, basis: str) -> Iterator[str]:
+    """Say what all stages take together, and what a person should know of that."""
+    found = [expected for *_, expected in stages if expected]
+    if not found:
+        yield "Time: nothing is left to do"
+        return
+    mib = max(each.mib for each in found)
+    gib = f"; at most {_gib(mib)} of memory" if mib else ""
+    known = [each for each in found if each.seconds is not None]
+    seconds = sum(each.seconds or 0.0 for each in known)
+    latest = sum(each.latest for each in known)
+    shown = f"about {duration(seconds)}" if known else _UNKNOWN
+    if latest > seconds:
+        shown += f", at most {duration(latest)} where U-Nets do not end early"
+    if known and (n_unknown := len(found) - len(known)):
+        shown += f" and {n_unknown} stages of {_UNKNOWN} time"
+    is_recorded = [each.is_recorded for each in found]
+    runs = "as runs below --out took on this kind of processor"
+    parts = [runs] if any(is_recorded) else []
+    parts += [basis] if not all(is_recorded) else []
+    yield f"Time: {shown}{gib}; {' and '.join(parts)}"
+    if mib * 2**20 > memory_bytes():
+        yield (
+            f"Memory: {_gib(mib)} are more than this machine has "
+            f"({_gib(memory_bytes() / 2**20)}): lower --gan.batch, --unet.batch or "
+            "--data.size"
+        )
+    yield from _slow(stages)
+
+
+def _slow(stages: _Rows) -> Iterator[str]:
+    """Name a faster preset where a GAN takes very long."""
+    for part, stage, expected in stages:
+        if stage.kind != Kind.GAN or expected is None or expected.seconds is None:
+            continue
+        config, seconds = part.experiment.config, expected.seconds
+        fast = at_size(PRESETS["fast"], config.data.size)
+        work, less = (flops.gan_step(each) * each.gan.steps for each in (config, fast))
+        if seconds < _SLOW_SECONDS or 2 * less > work:
+            return
+        yield (
+            f"Slow: one GAN of {config.gan.steps} steps takes about "
+            f"{duration(seconds)} here: use --preset fast (about "
+            f"{duration(seconds * less / work)}, less at --data.size 64), or a GPU"
+        )
+        return
 
 
 def _steps(record: Mapping[str, Any]) -> int:

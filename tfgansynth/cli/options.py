@@ -52,7 +52,7 @@ class Options:
     """Folder that takes the run folder."""
     dry_run: bool = False
     """Check the data, print the plan and do nothing: its stages, which are done, the
-    time and memory expected here."""
+    time and memory expected here. If no earlier run tells, a few steps are timed."""
     verbose: bool = False
     """Print more: of each stage where its time went, all tables after each fold."""
     print_config: bool = False
@@ -90,7 +90,7 @@ class RunOptions:
     it was read from before."""
     dry_run: bool = False
     """Check the data, print the plan and do nothing: its stages, which are done, the
-    time and memory expected here."""
+    time and memory expected here. If no earlier run tells, a few steps are timed."""
     verbose: bool = False
     """Print more: of each stage where its time went, all tables after each fold."""
     config: tyro.conf.Fixed[tyro.conf.Suppress[Config]] = PRESETS["paper"]

@@ -209,6 +209,17 @@ def usable_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def memory_bytes(limit: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
+    """Return the main memory that this process may use, in bytes.
+
+    A container has a `limit`, where the system tells it: a number or `max`.
+    """
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):
+        return min(whole, int(limit.read_text()))
+    return whole
+
+
 def resident_peak(status: Path = Path("/proc/self/status")) -> int:
     """Return the highest resident memory of this process so far, in bytes."""
     # On Linux a child inherits `ru_maxrss`, even through exec: it would be the

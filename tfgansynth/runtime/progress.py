@@ -23,13 +23,15 @@ _collected: list[list[str]] = []
 
 
 def duration(seconds: float) -> str:
-    """Render a time span for people: `42 s`, `3 min 05 s`, `2 h 10 min`."""
+    """Render a time span: `42 s`, `3 min 05 s`, `2 h 10 min`, `3 days 5 h`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} days {whole % 86400 // 3600} h"
 
 
 def aligned(rows: Sequence[Sequence[str]], *, n_text_columns: int = 1) -> list[str]:

@@ -1,12 +1,17 @@
 """Find every fault of a data set, by file, before anything is trained on it."""
 
 import dataclasses
+import shlex
 import statistics
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from tfgansynth.arrays import FloatArray, luminance, resize_area
+import numpy as np
+
+from tfgansynth.arrays import ByteArray, FloatArray, luminance, resize_area
+from tfgansynth.config import Config
 from tfgansynth.data.checks.examining import (
     Examined,
     Size,
@@ -19,9 +24,13 @@ from tfgansynth.data.checks.examining import (
     size_text,
     vanished,
 )
+from tfgansynth.data.checks.grouping import (
+    group_faults,
+    likely_reasons,
+)
 from tfgansynth.data.copies.duplicates import find_duplicates
 from tfgansynth.data.copies.keypoints import SIDE
-from tfgansynth.data.dataset import UNNAMED
+from tfgansynth.data.dataset import UNNAMED, CaseTable
 from tfgansynth.data.importers import folder
 from tfgansynth.data.importers.canonical import (
     target_of,
@@ -32,13 +41,15 @@ from tfgansynth.data.importers.sources import (
 from tfgansynth.data.lungs import BOTH_LUNGS, Lungs, find_regions
 from tfgansynth.data.prepare.agreement import Agreement
 from tfgansynth.data.resizing import Tried, summarize_classes, try_classes
-from tfgansynth.errors import Fault, FileError, name_few, printable
+from tfgansynth.data.splits import describe_split, make_folds
+from tfgansynth.errors import Fault, FileError, InputError, name_few, printable
+from tfgansynth.pictures import SHEET_CASES, case_tile
 
 _NARROW_SPAN = 32
 """Images with fewer grey levels get a note."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class Report:
     """The result of `check`.
 
@@ -50,38 +61,58 @@ class Report:
         n_cases: Cases that have an image and a mask.
         image_sizes: Sizes of the readable images, with the number of each.
         mask_sizes: The same for the masks.
+        grey: Darkest and brightest value of all images, in [0, 255].
         mask_areas: Share of its image that each readable mask covers, in %.
+        class_areas: The same by class, of the masks that show it.
+        split: How run_table would split the cases, in lines.
+        shortfall: Why there are too few cases for that; empty if there are enough.
         faults: What must be corrected before the data can be used.
+        reasons: What many of the faults come from, as it seems.
         notes: What a person should look at.
+        tiles: Pictures of the first cases, for a contact sheet.
     """
 
     root: Path
     lungs: Lungs
     target: str
-    layout: Layout | None
-    n_cases: int
-    image_sizes: Counter[Size]
-    mask_sizes: Counter[Size]
-    mask_areas: tuple[float, ...]
-    faults: tuple[Fault, ...]
-    notes: tuple[Fault, ...]
+    layout: Layout | None = None
+    n_cases: int = 0
+    image_sizes: Counter[Size] = dataclasses.field(default_factory=Counter)
+    mask_sizes: Counter[Size] = dataclasses.field(default_factory=Counter)
+    grey: tuple[float, float] | None = None
+    mask_areas: tuple[float, ...] = ()
+    class_areas: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
+    split: tuple[str, ...] = ()
+    shortfall: str = ""
+    faults: tuple[Fault, ...] = ()
+    reasons: tuple[str, ...] = ()
+    notes: tuple[Fault, ...] = ()
+    tiles: Sequence[ByteArray] = ()
 
-    def text(self) -> str:
-        """Return the report as plain text: counts, then one line for each finding."""
+    @property
+    def is_ready(self) -> bool:
+        """Whether run_table takes the data."""
+        return not self.faults and not self.shortfall
+
+    def text(self, *, each_file: bool = False) -> str:
+        """Return the report as plain text: what was read, findings, the verdict.
+
+        Many equal findings are one line, unless `each_file`.
+        """
         lines = [printable(f"{self.root}: {self._summary()}")]
         if self.image_sizes:
-            lines.append(f"  images: {_sizes_text(self.image_sizes)}")
+            lines.append(f"  images: {_sizes_text(self.image_sizes)}{self._values()}")
         if self.mask_sizes:
             lines.append(f"  masks:  {_sizes_text(self.mask_sizes)}")
-        if self.mask_areas:
-            lines.append(
-                f"  mask area: {min(self.mask_areas):.1f} to "
-                f"{max(self.mask_areas):.1f} % of the image, "
-                f"median {statistics.median(self.mask_areas):.1f} %"
-            )
-        lines += self._list("note", self.notes)
-        lines += self._list("fault", self.faults) or ["no faults"]
-        return "\n".join(lines)
+        lines += [
+            f"  class {index}, {name}: {self._area(areas)}"
+            for index, (name, areas) in enumerate(self.class_areas.items(), start=1)
+        ]
+        lines += [f"  {line}" for line in self.split]
+        lines += self._list("note", self.notes, each_file)
+        lines += self._list("fault", self.faults, each_file)
+        lines += [printable(f"Likely reason: {reason}") for reason in self.reasons]
+        return "\n".join([*lines, printable(self._verdict())])
 
     def _summary(self) -> str:
         if self.layout is None:
@@ -93,13 +124,50 @@ class Report:
             shown = "target not named (--target NAME)"
         return f"{_count(self.n_cases, 'case')} in the {self.layout} layout, {shown}"
 
-    def _list(self, noun: str, findings: tuple[Fault, ...]) -> list[str]:
+    def _values(self) -> str:
+        if self.grey is None:
+            return ""
+        return f", values {self.grey[0]:.0f} to {self.grey[1]:.0f} of 0 to 255"
+
+    def _area(self, areas: Sequence[float]) -> str:
+        found = f"in {len(areas)} of {len(self.mask_areas)} masks"
+        if not areas:
+            return found
+        return (
+            f"{found}, {min(areas):.1f} to {max(areas):.1f} % of the image, median "
+            f"{statistics.median(areas):.1f} %"
+        )
+
+    def _verdict(self) -> str:
+        shown = shlex.quote(str(self.root))
+        if self.faults:
+            again = (
+                f"correct {'it' if len(self.faults) == 1 else 'them'} and check again"
+            )
+            return f"NOT READY: {_count(len(self.faults), 'fault')}: {again}"
+        if self.shortfall:
+            return f"NOT READY: no faults, but {self.shortfall}"
+        return (
+            "READY: no faults; next: tfgansynth run-table --preset fast --data "
+            f"{shown} --dry-run"
+        )
+
+    def _list(
+        self, noun: str, findings: Sequence[Fault], each_file: bool
+    ) -> Iterator[str]:
         if not findings:
-            return []
-        return [
-            f"{_count(len(findings), noun)}:",
-            *(f"  {self._below_root(finding)}" for finding in findings),
-        ]
+            return
+        groups = [[each] for each in findings] if each_file else group_faults(findings)
+        n_lines = f" in {len(groups)} lines" if 1 < len(groups) < len(findings) else ""
+        more = " (--each-file names all)" if len(groups) < len(findings) else ""
+        yield f"{_count(len(findings), noun)}{n_lines}{more}:"
+        for first, *others in groups:
+            shown = self._below_root(first)
+            if others:
+                shown = Fault(
+                    Path(f"{shown.path} (and {len(others)} more)"), shown.problem
+                )
+            yield f"  {shown}"
 
     def _below_root(self, finding: Fault) -> Fault:
         """Shorten the path, because the first line of the report names the root."""
@@ -115,6 +183,7 @@ def check(
     target: str = "",
     size: int | None = None,
     allow_duplicates: bool = False,
+    with_tiles: bool = False,
 ) -> Report:
     """Read every file of a data set and collect every fault.
 
@@ -127,6 +196,7 @@ def check(
         size: Side in pixels that cases are to have; note what that changes.
         allow_duplicates: Report images that occur twice, altered or not, as notes
             instead of faults.
+        with_tiles: Draw the first cases for a contact sheet.
 
     Raises:
         InputError: `lungs` and target do not go together.
@@ -136,14 +206,12 @@ def check(
         scan = find_cases(root)
         target = target_of(root, scan.layout, lungs, target)
     except FileError as error:
-        return Report(
-            root, lungs, target, None, 0, Counter(), Counter(), (), (error.fault,), ()
-        )
+        return Report(root=root, lungs=lungs, target=target, faults=(error.fault,))
     image_sizes: Counter[Size] = Counter()
     mask_sizes: Counter[Size] = Counter()
     mask_areas: list[float] = []
     faults = list(scan.faults)
-    collect(partial(read_case_table, root, scan), faults)
+    table = collect(partial(read_case_table, root, scan), faults)
     notes = [Fault(path, "is not an image file; ignored") for path in scan.ignored]
     if scan.described and scan.described.negatives:
         names = scan.described.negatives
@@ -152,7 +220,11 @@ def check(
     duplicates: list[Fault] = []
     small: dict[str, FloatArray] = {}
     agreement = Agreement()
-    n_classes = len(scan.described.classes) if scan.described else 1
+    classes = scan.described.classes if scan.described else (target,)
+    n_classes = len(classes)
+    class_areas: dict[str, list[float]] = {name: [] for name in classes}
+    tiles: list[ByteArray] = []
+    lows, highs = [], []
     tried: list[list[Tried]] = [[] for _ in range(n_classes)]
     for case in examine(scan, lungs, agreement):
         faults += case.faults
@@ -164,9 +236,17 @@ def check(
             small[case.source.case_id] = resize_area(grey, min(SIDE, *grey.shape))
         if case.image is not None:
             image_sizes[size_of(case.image)] += 1
+            lows.append(float(case.image.min()))
+            highs.append(float(case.image.max()))
         if case.labels is not None:
             mask_sizes[size_of(case.labels)] += 1
             mask_areas.append(100 * float((case.labels > 0).mean()))
+            for index, name in enumerate(classes, start=1):
+                if area := 100 * float((case.labels == index).mean()):
+                    class_areas[name].append(area)
+            if with_tiles and case.image is not None and len(tiles) < SHEET_CASES:
+                pixels = np.asarray(case.image, np.uint8)
+                tiles.append(case_tile(case.source.case_id, pixels, case.labels))
         if size and case.labels is not None:
             of_case = try_classes(case.labels, n_classes, size)
             for own, each in zip(tried, of_case, strict=True):
@@ -192,6 +272,8 @@ def check(
         for pair in find_duplicates(small)
     ]
     (notes if allow_duplicates else faults).extend(duplicates)
+    case_ids = sorted(sources)
+    split, shortfall = _split(case_ids, table or CaseTable())
     return Report(
         root=root,
         lungs=lungs,
@@ -200,10 +282,32 @@ def check(
         n_cases=len(scan.sources),
         image_sizes=image_sizes,
         mask_sizes=mask_sizes,
+        grey=(min(lows), max(highs)) if lows else None,
         mask_areas=tuple(mask_areas),
+        class_areas=class_areas if mask_areas else {},
+        split=split,
+        shortfall=shortfall,
         faults=tuple(faults),
+        reasons=tuple(likely_reasons(root, scan)),
         notes=tuple(notes),
+        tiles=tiles,
     )
+
+
+def _split(case_ids: Sequence[str], table: CaseTable) -> tuple[tuple[str, ...], str]:
+    """Say how run_table would split the cases, and why it would not."""
+    config = Config()
+    try:
+        folds = make_folds(case_ids, config, table)
+    except InputError as fault:
+        return (), str(fault)
+    least, needed = min(len(f.training) for f in folds), config.data.n_reduced
+    if least < needed:
+        reduced = f"a fold has only {least} training cases, it takes {needed}"
+    else:
+        reduced = f"{needed} of a fold's {least} training cases or more"
+    split = describe_split(folds, table, reduced=False)
+    return (f"split: {split}", f"with --reduced: {reduced}"), ""
 
 
 def _oddities(case: Examined, *, is_pair: bool) -> list[Fault]:

@@ -37,13 +37,15 @@ def scan(root: Path) -> Scan:
     ignored: list[Path] = []
     images = _files_by_stem(root / IMAGES, root, faults, ignored)
     masks = _files_by_stem(root / MASKS, root, faults, ignored)
+    lone_images = sorted(images.keys() - masks.keys())
+    lone_masks = sorted(masks.keys() - images.keys())
     faults += [
         Fault(images[stem], "has no mask" + _expected(stem, MASKS, masks))
-        for stem in sorted(images.keys() - masks.keys())
+        for stem in lone_images
     ]
     faults += [
         Fault(masks[stem], "has no image" + _expected(stem, IMAGES, images))
-        for stem in sorted(masks.keys() - images.keys())
+        for stem in lone_masks
     ]
     sources = tuple(
         Source(stem, images[stem], {"both": masks[stem]})
@@ -54,7 +56,14 @@ def scan(root: Path) -> Scan:
         for source in sources
         if (problem := id_problem(source.case_id))
     ]
-    return Scan("folder", sources, tuple(faults), tuple(ignored))
+    return Scan(
+        "folder",
+        sources,
+        tuple(faults),
+        tuple(ignored),
+        lone_images=tuple(lone_images),
+        lone_masks=tuple(lone_masks),
+    )
 
 
 def _files_by_stem(

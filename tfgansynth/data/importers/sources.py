@@ -64,6 +64,8 @@ class Scan:
         faults: Everything that is wrong with names, pairs and links.
         ignored: Files that are not part of the layout.
         described: What `dataset.json` says, where the data set is canonical.
+        lone_images: Stems of images without a mask, in the folder layout.
+        lone_masks: Stems of masks without an image.
     """
 
     layout: Layout
@@ -71,6 +73,8 @@ class Scan:
     faults: tuple[Fault, ...]
     ignored: tuple[Path, ...] = ()
     described: Description | None = None
+    lone_images: tuple[str, ...] = ()
+    lone_masks: tuple[str, ...] = ()
 
 
 def read_image(source: Source, channels: int = 1) -> Picture:

@@ -7,11 +7,8 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray
 from tfgansynth.data.importers.canonical import CASES_NAME, CONTACT_SHEET
@@ -22,14 +19,11 @@ from tfgansynth.data.prepare.intensities import squared
 from tfgansynth.data.prepare.options import Options
 from tfgansynth.data.prepare.planning import Plan
 from tfgansynth.errors import InputError
-from tfgansynth.pictures import caption, grid, outline
+from tfgansynth.pictures import SHEET_CASES, case_tile, contact_sheet
 from tfgansynth.runtime.storage import encode_png
 
 Spacing = tuple[float, float]
 
-_SHEET_CASES = 12
-_SHEET_COLUMNS = 4
-_TILE_PX = 256
 _OWN_COLUMNS = ("case", "patient", "group", "image", "row_mm", "column_mm")
 
 
@@ -113,8 +107,9 @@ def write(folder: Path, root: Path, plan: Plan, options: Options) -> Written:
         written.spacings.add(spacing)
         patient = _patient(files, content, each, patients, options)
         written.rows.append(_row(case, patient, files, spacing))
-        if len(tiles) < _SHEET_CASES:
-            tiles.append(_tile(case, image, labels))
+        if len(tiles) < SHEET_CASES:
+            shown = (image >> (8 * image.dtype.itemsize - 8)).astype(np.uint8)
+            tiles.append(case_tile(case, shown, labels))
     if overlap:
         raise InputError(
             f"masks of different classes overlap in {overlap} px: name classes that do "
@@ -124,8 +119,7 @@ def write(folder: Path, root: Path, plan: Plan, options: Options) -> Written:
     if written.pixels.keys() <= {*plan.negatives, *written.empty}:
         raise InputError("all masks are empty as they are written: nothing to learn")
     (folder / CASES_NAME).write_bytes(_table(written.rows))
-    sheet = grid(tiles, min(_SHEET_COLUMNS, len(tiles)))
-    (folder / CONTACT_SHEET).write_bytes(encode_png(sheet))
+    (folder / CONTACT_SHEET).write_bytes(encode_png(contact_sheet(tiles)))
     return written
 
 
@@ -202,15 +196,3 @@ def _table(rows: Sequence[Mapping[str, str]]) -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
-
-
-def _tile(case: str, image: NDArray[Any], labels: ByteArray) -> ByteArray:
-    """Draw an image with the outlines of its classes, small."""
-    shown = (image >> (8 * image.dtype.itemsize - 8)).astype(np.uint8)
-    if shown.ndim == 2:
-        shown = np.repeat(shown[..., None], 3, axis=2)
-    size = (_TILE_PX, _TILE_PX)
-    canvas = np.asarray(cv2.resize(shown, size, interpolation=cv2.INTER_AREA), np.uint8)
-    small = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
-    drawn = outline(canvas, np.asarray(small, np.uint8), scale=1)
-    return caption(drawn, case)
