@@ -1,7 +1,7 @@
 """Takes steps under JAX, in a process of its own: `take_jax_steps.py IN.npz OUT.npz`.
 
-IN has first weights, mini-batches, noise and the configuration; OUT gets the weights and
-scalars after each step. `test_jax_steps.py` compares them with TensorFlow's.
+IN has first weights, mini-batches, noise and the configuration; OUT gets the weights
+and scalars after each step. `test_jax_steps.py` compares them with TensorFlow's.
 """
 
 import json

@@ -90,14 +90,10 @@ def test_the_gans_step(name: str, tmp_path: Path) -> None:
     ours = {
         **numbered("generator", gan.generator.trainable_variables),
         **numbered("discriminator", gan.discriminator.trainable_variables),
-        **numbered(
-            "discriminator_tracked", gan.discriminator.non_trainable_variables
-        ),
+        **numbered("discriminator_tracked", gan.discriminator.non_trainable_variables),
         **numbered("averages", gan.averages),
     }
-    scalars = {
-        f"scalars/{key}": [each[key] for each in history] for key in history[0]
-    }
+    scalars = {f"scalars/{key}": [each[key] for each in history] for key in history[0]}
     moved = numbered("generator", gan.generator.weights)
     assert all(
         np.abs(moved[f"generator/{n}"] - start[f"generator/{n}"]).max() > 1e-4
