@@ -28,7 +28,6 @@ FAST = dataclasses.replace(
     augment_shift=2,
     augment_cutout=8,
     average_decay=0.9,
-    minibatch_stddev=4,
 )
 NETWORKS = {"paper": PAPER, "fast": FAST}
 UNETS = {
@@ -58,12 +57,18 @@ def numbered(name: str, variables: Any) -> dict[str, NDArray[Any]]:
     return {f"{name}/{n}": np.array(value) for n, value in enumerate(variables)}
 
 
-def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
-    """Largest differences by name; every name of ours must be there."""
-    return {
-        name: float(np.abs(np.asarray(array, np.float64) - theirs[name]).max())
-        for name, array in ours.items()
-    }
+def assert_close(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """A step moves a weight by 4e-4; float32 rounds it to 1e-8."""
+    for name, array in ours.items():
+        np.testing.assert_allclose(
+            theirs[name], array, rtol=2e-5, atol=2e-6, err_msg=name
+        )
+    print(
+        {
+            name: float(np.abs(theirs[name] - array).max())
+            for name, array in ours.items()
+        }
+    )
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -94,12 +99,7 @@ def test_the_gans_step(name: str, tmp_path: Path) -> None:
         **numbered("averages", gan.averages),
     }
     scalars = {f"scalars/{key}": [each[key] for each in history] for key in history[0]}
-    moved = numbered("generator", gan.generator.weights)
-    assert all(
-        np.abs(moved[f"generator/{n}"] - start[f"generator/{n}"]).max() > 1e-4
-        for n in range(len(gan.generator.trainable_variables))
-    )
-    print(differences({**ours, **scalars}, found))
+    assert_close({**ours, **scalars}, found)
 
 
 @pytest.mark.parametrize("name", UNETS)
@@ -120,4 +120,4 @@ def test_the_unets_step(name: str, tmp_path: Path) -> None:
     found = under_jax(tmp_path, "unet", config, **start, images=images, classes=classes)
 
     ours = numbered("weights", unet.weights)
-    print(differences({**ours, "scalars/loss": losses}, found))
+    assert_close({**ours, "scalars/loss": losses}, found)

@@ -23,7 +23,7 @@ from tfgansynth.benchmark.results import GAN, UNET
 from tfgansynth.benchmark.stepper import Stepper
 from tfgansynth.benchmark.worker import Call, WorkerFailure, worker
 from tfgansynth.config import Config
-from tfgansynth.presets import PRESETS
+from tfgansynth.presets import PRESETS, at_size
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.devices import processor_name
 from tfgansynth.runtime.progress import aligned, duration
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def parts(*, quick: bool) -> Iterator[Part]:
     """Yield what is measured, the most important first."""
-    paper = PRESETS["smoke" if quick else "paper"]
+    paper = at_size(PRESETS["smoke"], 32) if quick else PRESETS["paper"]
     side = 512 if quick else 8192
     for precision in FORMATS:
         config = _with_precision(paper, precision)
@@ -162,8 +162,10 @@ def summarize(results: dict[str, Any]) -> None:
     done = [each for each in results["parts"] if "failure" not in each]
     products = [each for each in done if each["network"] == PRODUCT]
     results["peaks_gflops"] = {each["precision"]: each["gflops"] for each in products}
-    on_gpu = any(each["device"] == "GPU" for each in products)
-    results["measured_on"] = products[0]["device_name"] if on_gpu else "a CPU"
+    on_gpu = [
+        each["device_name"] or "a GPU" for each in done if each["device"] == "GPU"
+    ]
+    results["measured_on"] = on_gpu[0] if on_gpu else "a CPU"
     for each in done:
         peak = results["peaks_gflops"].get(each["precision"])
         median = statistics.median(each["seconds"])
