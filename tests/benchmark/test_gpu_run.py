@@ -105,6 +105,6 @@ def test_shares_are_of_the_same_formats_product() -> None:
     assert [each["share_of_peak"] for each in results["parts"]] == [1, 1, 0.5, 0.25]
     assert results["measured_on"] == "NVIDIA X"
     text = as_text(results)
-    assert "50%   1 min 01 s  4 min 00 s" in text
+    assert " 50%  1 min 01 s  4 min 00 s" in text
     assert "measured on NVIDIA X (P)" in text
     assert "float32 20000, bfloat16 200000" in text

@@ -188,7 +188,7 @@ def as_text(results: dict[str, Any]) -> str:
             (
                 *(each[name] for name in ("network", "preset", "implementation")),
                 each["precision"],
-                str(each["batch"]),
+                "" if each["network"] == PRODUCT else str(each["batch"]),
                 f"{each['steps_per_second']:.3g}",
                 f"{share:.0%}" if share else "",
                 duration(each["compile_seconds"]),
