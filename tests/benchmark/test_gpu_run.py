@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,29 @@ def test_a_run_writes_what_it_measured(
     others = [each for each in found["parts"] if each["implementation"] != JAX]
     assert {each["failure"] for each in others} == {"torch is not installed"}
     assert "PyTorch: torch is not installed" in capsys.readouterr().out
+
+
+def test_what_was_measured_stays_when_the_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measure = run.measure
+    in_time = iter([True])
+
+    def slow(part: Part) -> dict[str, Any]:
+        if not next(in_time, False):
+            signal.raise_signal(signal.SIGALRM)
+        return measure(part)
+
+    monkeypatch.setattr(run, "build", build_fake)
+    monkeypatch.setattr(run, "_ROUND_SECONDS", 1e-6)
+    monkeypatch.setattr(run, "worker", in_this_process)
+    monkeypatch.setattr(run, "measure", slow)
+    run.main(["--quick", "--seconds", "60", "--out", str(tmp_path / "found.json")])
+
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [each["network"] for each in found["parts"]] == [PRODUCT]
+    assert "--seconds 60 are over" in capsys.readouterr().out
+    assert signal.alarm(0) == 0
 
 
 def test_shares_are_of_the_same_formats_product() -> None:

@@ -74,13 +74,16 @@ def main(arguments: Sequence[str]) -> None:
         "versions": {name: _version(name) for name in _PACKAGES},
         "parts": [],
     }
-    with contextlib.suppress(TimeoutError), _limit(options.seconds):
-        for part in parts(quick=options.quick):
-            label = f"{part.network}, {part.name}, {part.config.gan.precision}"
-            print(label, flush=True)
-            results["parts"].append(measure(part))
-            summarize(results)
-            storage.write_text(options.out, json.dumps(results, indent=2) + "\n")
+    try:
+        with _limit(options.seconds):
+            for part in parts(quick=options.quick):
+                label = f"{part.network}, {part.name}, {part.config.gan.precision}"
+                print(label, flush=True)
+                results["parts"].append(measure(part))
+                summarize(results)
+                storage.write_text(options.out, json.dumps(results, indent=2) + "\n")
+    except TimeoutError:
+        print(f"--seconds {options.seconds} are over: the rest is not measured")
     print(as_text(results))
     print(f"written to {options.out}")
 
