@@ -63,12 +63,6 @@ def assert_close(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
         np.testing.assert_allclose(
             theirs[name], array, rtol=2e-5, atol=2e-6, err_msg=name
         )
-    print(
-        {
-            name: float(np.abs(theirs[name] - array).max())
-            for name, array in ours.items()
-        }
-    )
 
 
 @pytest.mark.parametrize("name", NETWORKS)
