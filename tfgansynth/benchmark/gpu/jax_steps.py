@@ -2,7 +2,7 @@
 
 Networks, losses, augmentation and optimizers are this package's own and Keras's, on its
 JAX backend. A step here takes a state and returns the next one; it computes what
-`DCGAN.train_step` and `UNet.train_step` compute, up to rounding. The GAN's leaves out
+`DCGAN.train_step` and `UNet.train_step` compute. The GAN's leaves out
 what neither `paper` nor `fast` uses: latent codes, a second update of the generator,
 and the standard deviation of a mini-batch.
 """
