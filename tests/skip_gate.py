@@ -1,9 +1,9 @@
 """A pytest plugin: every skip is listed, and in CI an unexpected skip fails the run.
 
-A test that needs a browser, PyTorch or a processor's instructions is skipped if they
-are missing. `EXPECTED` names each reason for which that is accepted. With `CI` set in
-the environment, as hosted runners do, a skip for any other reason fails the run, so
-that a test never vanishes unnoticed.
+A test that needs a browser, JAX, PyTorch or a processor's instructions is skipped if
+they are missing. `EXPECTED` names each reason for which that is accepted. With `CI`
+set in the environment, as hosted runners do, a skip for any other reason fails the run,
+so that a test never vanishes unnoticed.
 """
 
 import os
@@ -14,7 +14,7 @@ import pytest
 
 EXPECTED = (
     # Optional software that is large or not available everywhere.
-    r"could not import 'torch': .*",
+    r"could not import '(jax|torch)': .*",
     r"none of chromium.* is there",
     r"no C\+\+ compiler found",
     # The hardware of the machine.

@@ -71,11 +71,20 @@ class _StandIn:
         return found.from_config(config, **others)
 
 
+def use_backend(name: str) -> None:
+    """Let Keras compute with another backend, if it is not imported yet.
+
+    The networks and losses work on each backend of Keras, all else on TensorFlow only.
+    """
+    global BACKEND
+    BACKEND = name
+
+
 def register() -> None:
     """Register stand-ins and set Keras now if it is imported, else when it is.
 
     Raises:
-        ImportError: Keras is imported already, with another backend than TensorFlow.
+        ImportError: Keras is imported already, with another backend.
     """
     if "keras" in sys.modules:
         _make_ready(sys.modules["keras"])

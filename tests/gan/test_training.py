@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -17,7 +18,7 @@ from tfgansynth.arrays import FloatArray, split_pair
 from tfgansynth.config import GANConfig
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.evaluation.generative_metrics import FeatureFigures
-from tfgansynth.gan import recording, training
+from tfgansynth.gan import callbacks, recording, training
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.health import faults
 from tfgansynth.gan.recording import fidelity_figures, fixed_latent_vectors
@@ -606,3 +607,37 @@ def test_samples_are_normalized_by_the_moments_of_their_batch(
     assert masks.shape == (9, SIZE, SIZE, 1)
     frozen, _ = split_pair(np.asarray(generator(z, training=False)))
     assert np.any(images != frozen)
+
+
+def test_a_training_waits_for_the_device_only_to_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One compiled step, and no tensor is read between two records."""
+    traces, reads, reads_before = [], [], []
+    tensor_type = type(tf.constant(0))
+    step_of, read = DCGAN.train_step, tensor_type._numpy
+    timed_step = callbacks.StepTimer._timed_step
+
+    def counted_step(gan: DCGAN, data: Any) -> dict[str, Any]:
+        traces.append(1)
+        return step_of(gan, data)
+
+    def counted_read(tensor: Any) -> Any:
+        reads.append(1)
+        return read(tensor)
+
+    def watched_step(timer: callbacks.StepTimer, batches: Any) -> Any:
+        reads_before.append(len(reads))
+        return timed_step(timer, batches)
+
+    monkeypatch.setattr(DCGAN, "train_step", counted_step)
+    monkeypatch.setattr(tensor_type, "_numpy", counted_read)
+    monkeypatch.setattr(callbacks.StepTimer, "_timed_step", watched_step)
+    config = dataclasses.replace(SMALL, steps=10, log_every=3, sample_every=4)
+    train(tmp_path, config)
+
+    assert len(traces) == 1
+    waits = np.diff(reads_before)
+    assert [step for step, count in enumerate(waits, start=1) if count] == [
+        *(3, 4, 6, 8, 9)
+    ]

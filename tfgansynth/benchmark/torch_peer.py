@@ -4,7 +4,7 @@ The GAN follows PyTorch's DCGAN tutorial: one backward pass for the real and one
 synthetic pairs, then the generator's through the updated discriminator. It has one
 logit, the binary cross-entropy, batch normalization and no augmentation, whatever the
 configuration says about these. As PyTorch recommends for speed, maps have their
-channels last and bfloat16 is autocast.
+channels last, bfloat16 is autocast, and a GPU's convolutions are chosen by trying them.
 """
 
 from typing import Any
@@ -18,15 +18,19 @@ from tfgansynth.config import Config, GANConfig, Precision, UNetConfig
 
 _ON_GPU = torch.cuda.is_available()
 _DEVICE = "cuda" if _ON_GPU else "cpu"
+torch.backends.cudnn.benchmark = True
 
 
-def gan(config: Config) -> Stepper:
-    """Make steps of the GAN on one random mini-batch."""
+def gan(config: Config, *, compiled: bool = False) -> Stepper:
+    """Make steps of the GAN on one random mini-batch, maybe by `torch.compile`."""
     numbers = config.gan
     generator = _placed(_build_generator(numbers, config.data.size))
     discriminator = _placed(_build_discriminator(numbers, config.data.size))
     g_optimizer = _adam(generator, numbers, numbers.generator_rate)
     d_optimizer = _adam(discriminator, numbers, numbers.discriminator_rate)
+    if compiled:
+        generator.compile()
+        discriminator.compile()
     criterion = nn.BCEWithLogitsLoss()
     real = _placed(torch.from_numpy(random_pairs(config)).permute(0, 3, 1, 2))
     ones = torch.ones((numbers.batch, 1), device=_DEVICE)
@@ -59,9 +63,11 @@ def gan(config: Config) -> Stepper:
     return _stepper(step)
 
 
-def unet(config: Config) -> Stepper:
-    """Make steps of the U-Net on one random mini-batch."""
+def unet(config: Config, *, compiled: bool = False) -> Stepper:
+    """Make steps of the U-Net on one random mini-batch, maybe by `torch.compile`."""
     network = _placed(_UNet(config.unet))
+    if compiled:
+        network.compile()
     optimizer = _unet_optimizer(network, config.unet)
     arrays = random_cases(config)
     images = _placed(torch.from_numpy(arrays[0]).permute(0, 3, 1, 2))

@@ -87,7 +87,7 @@ class BatchNorm(keras.layers.Layer):
     Args:
         epsilon: Added to the variance.
         scale: Learn a factor for each map besides the offset.
-        fused: Use TensorFlow's fused kernel.
+        fused: Use TensorFlow's fused kernel where it is Keras's backend.
     """
 
     def __init__(
@@ -118,8 +118,9 @@ class BatchNorm(keras.layers.Layer):
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Normalize maps (b, h, w, c); the result has the same shape and dtype."""
-        gamma = ops.ones_like(self.beta) if self.gamma is None else self.gamma
-        if training and self.fused:
+        ones = ops.ones_like(ops.convert_to_tensor(self.beta))
+        gamma = ones if self.gamma is None else self.gamma
+        if training and self.fused and keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             y, _, _ = tf.compat.v1.nn.fused_batch_norm(

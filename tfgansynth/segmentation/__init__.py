@@ -3,7 +3,8 @@
 Reading order:
 
 - `training`: trains one U-Net by `fit`, resumed after anything.
-- `unet`: the network, a Keras model that compiles itself as its configuration says.
+- `unet`: the network, a Keras model that compiles itself as its configuration says;
+  `layers`: how it is connected.
 - `optimizer`, `losses`: what it is trained with.
 - `callbacks`: the paper's stopping rule, time and records.
 - `ensembles`: several trained U-Nets.

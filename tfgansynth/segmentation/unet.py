@@ -2,9 +2,7 @@
 
 import contextlib
 import dataclasses
-import itertools
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -21,9 +19,9 @@ from tfgansynth.config_checks import check_halvings, settings_from
 from tfgansynth.data.pipelines import network_inputs
 from tfgansynth.keras_classes import PACKAGE
 from tfgansynth.runtime.checkpoints import numbered, restore
-from tfgansynth.runtime.devices import layer_policy
 from tfgansynth.runtime.kernels.convolution import Convolution, TransposedConvolution
 from tfgansynth.runtime.weights import read_weights, save_keras, write_weights
+from tfgansynth.segmentation.layers import Shape, connect
 from tfgansynth.segmentation.losses import CaseMean, DiceError, PixelCrossEntropy
 from tfgansynth.segmentation.optimizer import build_optimizer
 
@@ -73,7 +71,7 @@ class UNet(keras.Model):
     ) -> None:
         check_halvings(size, config.depth)
         shape = size, channels, classes
-        inputs, logits = _connect(
+        inputs, logits = connect(
             config, shape, seed, Convolution, TransposedConvolution
         )
         super().__init__(inputs=inputs, outputs=logits, **{"name": "unet", **kwargs})
@@ -219,10 +217,6 @@ def build_unet(
     return UNet(config, size=size, seed=seed, channels=channels, classes=classes)
 
 
-Shape = tuple[int, int, int]
-"""Side and channels of a U-Net's images, and its classes without the background."""
-
-
 def _without_weights(data: Any) -> tuple[Any, Any]:
     images, classes, weights = keras.utils.unpack_x_y_sample_weight(data)
     if classes is None or weights is not None:
@@ -230,58 +224,9 @@ def _without_weights(data: Any) -> tuple[Any, Any]:
     return images, classes
 
 
-def _connect(
-    config: UNetConfig, shape: Shape, seed: int, convolution: type, transposed: type
-) -> tuple[Any, Any]:
-    """Connect layers, each with a name and a random seed of its own: input and logits.
-
-    Keras numbers names on from network to network: a file would depend on what else
-    its program has built.
-    """
-    size, channels, classes = shape
-    policy = layer_policy(config.precision)
-    counts: Counter[str] = Counter()
-    seeds = itertools.count(seed + 1)
-
-    def named(kind: str) -> dict[str, Any]:
-        counts[kind] += 1
-        return {"dtype": policy, "name": f"{kind}_{counts[kind]}"}
-
-    def msra() -> dict[str, Any]:
-        initializer = keras.initializers.HeNormal(seed=next(seeds))
-        return {"padding": "same", "kernel_initializer": initializer}
-
-    def convolved_twice(x: Any) -> Any:
-        for _ in range(2):
-            own = {**msra(), **named("convolution")}
-            x = convolution(config.maps, config.kernel_size, activation="relu", **own)(
-                x
-            )
-        return x
-
-    def enlarged(x: Any) -> Any:
-        own = {**msra(), **named("up_convolution")}
-        return transposed(config.maps, 2, strides=2, activation="relu", **own)(x)
-
-    inputs = keras.Input((size, size, channels), name="image")
-    x = inputs
-    skips = []
-    for _ in range(config.depth):
-        x = convolved_twice(x)
-        skips.append(x)
-        x = keras.layers.AveragePooling2D(2, **named("pooling"))(x)
-    x = convolved_twice(x)
-    for skip in reversed(skips):
-        x = keras.layers.Concatenate(**named("join"))([skip, enlarged(x)])
-        x = convolved_twice(x)
-    # Logits are float32 under any policy.
-    classify = convolution(classes + 1, 1, **msra(), dtype="float32", name="logits")
-    return inputs, classify(x)
-
-
 def standard_layer_copy(unet: keras.Model, config: UNetConfig) -> keras.Model:
     """Copy a U-Net into Keras's own layers: its file loads without this package."""
-    inputs, logits = _connect(
+    inputs, logits = connect(
         config,
         shape_of(unet),
         0,

@@ -14,12 +14,15 @@ filter gradients take half the time of a training step:
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from tfgansynth.keras_classes import PACKAGE
 from tfgansynth.runtime.devices import cpu_flags, gpus
-from tfgansynth.runtime.kernels import library
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    from tfgansynth.runtime.kernels import library
 
 _FEW_MAPS = 4
 """Output maps of a transposed convolution up to which depth-to-space is faster."""
@@ -111,8 +114,8 @@ def transposed_convolution(maps: Any, kernel: Any, *, stride: int) -> Any:
 
 
 def _is_ours() -> bool:
-    # The library of a GPU has fast filter gradients.
-    return not gpus()
+    # The library of a GPU has fast filter gradients; other backends know no TensorFlow.
+    return keras.backend.backend() == "tensorflow" and not gpus()
 
 
 def _transposed(maps: Any, kernel: Any, stride: int, shape: Any) -> Any:
