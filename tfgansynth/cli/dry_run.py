@@ -138,8 +138,9 @@ def _expect(study: Study, out: Path) -> tuple[_Rows, str]:
                 expected = _Expected(seconds, seconds, max(m for _, m in found), True)
             else:
                 mib = shapes.get("unet" if "unet" in record else stage.kind, 0.0)
-                span = _span(record, timings) if timings is not None else None
-                expected = _Expected(*(span or (None, 0.0)), mib, False)
+                expected = _Expected(None, 0.0, mib, False)
+                if timings is not None:
+                    expected = _Expected(*_span(record, timings), mib, False)
             rows.append((part, stage, expected))
     return rows, basis
 
