@@ -165,8 +165,10 @@ class Loaded:
             kinds=kinds,
         )
 
-    def start(self, study: "Study") -> "Study | None":
+    def start(self, study: "Study", workers: int = 1) -> "Study | None":
         """Open the run folders and import TensorFlow; for a dry run, print the plan.
+
+        Several workers import TensorFlow themselves.
 
         Returns:
             The opened study; None for a dry run.
@@ -193,8 +195,9 @@ class Loaded:
         )
         if is_open:
             print(f"EXPECTED {expectation(opened, self.options.out)}")
-        with self.timer.part("libraries"):
-            import_tensorflow_quietly()
+        if workers == 1:
+            with self.timer.part("libraries"):
+                import_tensorflow_quietly()
         # A command that has nothing to do would only lengthen the record.
         if is_open:
             seconds = self.timer.timings("start")
@@ -202,10 +205,15 @@ class Loaded:
         return opened
 
     def start_one(
-        self, request: "RequestOf", fold: int, kinds: "Collection[Kind] | None" = None
+        self,
+        request: "RequestOf",
+        fold: int,
+        kinds: "Collection[Kind] | None" = None,
+        *,
+        workers: int = 1,
     ) -> "Part | None":
         """Plan and start what a command wants of one fold of one seed."""
-        opened = self.start(self.study(request, folds=[fold], kinds=kinds))
+        opened = self.start(self.study(request, folds=[fold], kinds=kinds), workers)
         return opened.parts[0] if opened else None
 
 

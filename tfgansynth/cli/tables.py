@@ -35,6 +35,9 @@ class RunTable(Options):
     assess: bool = False
     """Also assess each fold's synthetic set after its U-Nets, as assess does, but for
     the exit code."""
+    workers: ranges.Few = 1
+    """Stages at a time, each in a process of its own with its share of the cores, where
+    a machine has the memory."""
 
 
 def run_table(options: RunTable) -> None:
@@ -49,14 +52,13 @@ def run_table(options: RunTable) -> None:
     )
     loaded = load(options)
     study = loaded.study(request, folds=options.folds, n_seeds=options.seeds)
-    opened = loaded.start(study)
+    opened = loaded.start(study, options.workers)
     if opened:
-        _run_and_show(opened)
+        _run_and_show(opened, options.workers)
 
 
-def _run_and_show(study: "Study") -> None:
-    """Run a study fold by fold; write and print what its folders have."""
-    from tfgansynth.experiment.assessment import read_assessment
+def _run_and_show(study: "Study", workers: int) -> None:
+    """Run a study, in order fold by fold; write and print what its folders have."""
     from tfgansynth.experiment.executors import execute
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.reporting.assessments import assessment_to_text
@@ -70,8 +72,10 @@ def _run_and_show(study: "Study") -> None:
     for part in study.parts:
         experiment, root = part.experiment, part.experiment.run.root
         trained = False
-        for plan in part.plan.by_fold():
-            for outcome in execute(experiment, plan):
+        # Side by side, the folds begin before those before them end.
+        plans = part.plan.by_fold() if workers == 1 else [part.plan]
+        for plan in plans:
+            for outcome in execute(experiment, plan, workers=workers):
                 stage = outcome.stage
                 regime = stage.regime
                 if stage.kind == Kind.SEGMENTATION and regime:
@@ -82,6 +86,9 @@ def _run_and_show(study: "Study") -> None:
                         if table and tabled:
                             print(f"\n{table_to_text(table)}")
                 elif stage.kind == Kind.ASSESSMENT:
+                    # Imported late: it needs TensorFlow.
+                    from tfgansynth.experiment.assessment import read_assessment
+
                     fold = experiment.fold(stage.fold)
                     found = read_assessment(root / stage.name, fold)
                     print(assessment_to_text(found.record, found.flagged))
@@ -116,6 +123,9 @@ class RunCurve(Options):
     generator_of: ranges.Count | None = None
     """Train one generator on this many cases and use it for all numbers up to that:
     how does a generator that is there help where fewer cases are labelled?"""
+    workers: ranges.Few = 1
+    """Stages at a time, each in a process of its own with its share of the cores, where
+    a machine has the memory."""
 
 
 def run_curve(options: RunCurve) -> None:
@@ -132,14 +142,14 @@ def run_curve(options: RunCurve) -> None:
         folds=options.folds,
         generator_of=options.generator_of,
     )
-    opened = loaded.start(study)
+    opened = loaded.start(study, options.workers)
     if opened is None:
         return
     from tfgansynth.reporting.curves import curve_to_text
     from tfgansynth.reporting.outputs import curve_name, write_curve
 
     missing: list[MissingPoint] = []
-    for point in _points(opened):
+    for point in _points(opened, options.workers):
         if not isinstance(point, str):
             missing.append(point)
             point = f"{point.n_real} real, {point.regime}: {point.why}"
@@ -152,7 +162,7 @@ def run_curve(options: RunCurve) -> None:
     print(f"CURVE: {opened.folder / name}.json, {name}.svg, .png")
 
 
-def _points(study: "Study") -> "Iterator[str | MissingPoint]":
+def _points(study: "Study", workers: int) -> "Iterator[str | MissingPoint]":
     """Do what is not done yet, point by point.
 
     Few cases may well be too few for a generator: a mode collapse, or masks that are
@@ -169,7 +179,9 @@ def _points(study: "Study") -> "Iterator[str | MissingPoint]":
 
     for part in study.parts:
         seed, root = part.experiment.config.seed, part.experiment.run.root
-        for outcome in execute(part.experiment, part.plan, tolerant=True):
+        for outcome in execute(
+            part.experiment, part.plan, tolerant=True, workers=workers
+        ):
             stage, regime = outcome.stage, outcome.stage.regime
             if stage.kind != Kind.SEGMENTATION or regime is None:
                 continue
@@ -209,6 +221,9 @@ class TryRecipe(FoldOptions):
     baseline: Path | None = None
     """Run folder of an earlier trial, to take its U-Nets of real pairs alone from
     instead of training them again: they do not depend on the synthetic set."""
+    workers: ranges.Few = 1
+    """Stages at a time, each in a process of its own with its share of the cores, where
+    a machine has the memory."""
 
 
 def try_recipe(options: TryRecipe) -> None:
@@ -223,7 +238,7 @@ def try_recipe(options: TryRecipe) -> None:
         control=options.control,
         assessed=options.assess,
     )
-    part = loaded.start_one(request, options.fold)
+    part = loaded.start_one(request, options.fold, workers=options.workers)
     if part is None:
         return
     from tfgansynth.experiment.executors import finish
@@ -231,5 +246,5 @@ def try_recipe(options: TryRecipe) -> None:
 
     if options.baseline:
         studies.adopt_baseline(part, options.baseline)
-    finish(part.experiment, part.plan)
+    finish(part.experiment, part.plan, workers=options.workers)
     print(trial_to_text(studies.write_trial(part)))

@@ -4,33 +4,50 @@ A stage whose folder is sealed is done. Any other one is computed, which continu
 an interrupted attempt has left, and then sealed: the record that says what it came
 from, with the hashes of its files, is written last. `run_stage` needs nothing but the
 experiment and the planned stage, so that another process may call it as well.
+
+Several stages at a time run in worker processes, each with its share of the cores. A
+worker gets the experiment once, and then one stage after another. It ends with the
+process that started it, however that ends.
 """
 
 import contextlib
 import dataclasses
+import io
+import itertools
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from tfgansynth.config import Precision
 from tfgansynth.config_checks import require_same
 from tfgansynth.data.dataset import shared_cases
-from tfgansynth.errors import InputError, name_few
-from tfgansynth.experiment import stages
+from tfgansynth.errors import InputError, RunError, name_few
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, Plan, PlannedStage
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.experiment.synthetic_sets import read_fold_set
 from tfgansynth.records.files import ASSESSMENT, PROVENANCE
-from tfgansynth.runtime import checkpoints, storage
+from tfgansynth.runtime import checkpoints, signals, storage
 from tfgansynth.runtime.devices import (
     describe_machine,
     explain_device,
     explain_precision,
+    import_tensorflow_quietly,
+    limit_threads,
     networks_released,
     resident_peak,
     resolve_precision,
+    usable_cores,
 )
+from tfgansynth.runtime.isolation import why_it_ended
 from tfgansynth.runtime.progress import duration
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import START_UP, Timer, shares
@@ -47,42 +64,212 @@ class Outcome:
 
 
 def execute(
-    experiment: Experiment, plan: Plan, *, tolerant: bool = False
+    experiment: Experiment, plan: Plan, *, tolerant: bool = False, workers: int = 1
 ) -> Iterator[Outcome]:
-    """Run the stages of an opened experiment that are not done, in order.
+    """Run the stages of an opened experiment that are not done.
 
-    If `tolerant`, continue without a set whose generator has collapsed or draws empty
-    masks, with the stages that do not need it.
+    Args:
+        experiment: The experiment.
+        plan: Its stages run in order, or each as soon as what it needs is done.
+        tolerant: Continue without a set whose generator has collapsed or draws empty
+            masks, with the stages that do not need it.
+        workers: Stages at a time, >= 1; one runs in this process.
 
     Yields:
         Each stage once it is done, or known to have no result.
 
     Raises:
         InputError: A stage cannot be computed, or a finished result was altered.
+        RunError: A worker process was ended from outside.
     """
     for planned in plan.others:
         # An assessment is of a set, and no network is of it.
         if planned.kind not in (Kind.SEGMENTATION, Kind.ASSESSMENT):
             is_done(experiment, planned, dict(planned.record))
     failures: dict[str, UnusableGeneratorError] = {}
-    for planned in plan.stages:
-        computed = False
-        failure = next((failures[n] for n in planned.needs if n in failures), None)
-        try:
-            computed = failure is None and run_stage(experiment, planned)
-        except UnusableGeneratorError as fault:
+    if workers == 1:
+        outcomes = _in_order(experiment, plan.stages, failures)
+    else:
+        outcomes = _side_by_side(experiment, plan.stages, failures, workers)
+    for outcome in outcomes:
+        if outcome.failure:
             if not tolerant:
-                raise
-            failure = fault
-        if failure:
-            failures[planned.name] = failure
-        yield Outcome(planned, computed, failure)
+                raise outcome.failure
+            failures[outcome.stage.name] = outcome.failure
+        yield outcome
 
 
-def finish(experiment: Experiment, plan: Plan) -> None:
+def finish(experiment: Experiment, plan: Plan, *, workers: int = 1) -> None:
     """Run the stages that are not done; see `execute`."""
-    for _ in execute(experiment, plan):
+    for _ in execute(experiment, plan, workers=workers):
         pass
+
+
+_Answer = tuple[bool, str, list[BaseException]]
+"""Of a worker: whether a stage was not done, what it said, and what ended it."""
+_Failures = Mapping[str, UnusableGeneratorError]
+"""Why stages have no result, by their names, as far as they are known by now."""
+
+
+def _in_order(
+    experiment: Experiment, planned_stages: Sequence[PlannedStage], failures: _Failures
+) -> Iterator[Outcome]:
+    for planned in planned_stages:
+        failure = _failure_before(planned, failures)
+        yield Outcome(planned, False, failure) if failure else _run(experiment, planned)
+
+
+def _side_by_side(
+    experiment: Experiment,
+    planned_stages: Sequence[PlannedStage],
+    failures: _Failures,
+    count: int,
+) -> Iterator[Outcome]:
+    """Run the first stages that can be run, as many at a time as there are workers."""
+    waiting = list(planned_stages)
+    unfinished = {planned.name for planned in waiting}
+    with _workers(experiment, min(count, len(waiting))) as team:
+        while unfinished:
+            for planned in [s for s in waiting if unfinished.isdisjoint(s.needs)]:
+                idle = next((worker for worker in team if not worker.stage), None)
+                failure = _failure_before(planned, failures)
+                if failure:
+                    unfinished.remove(planned.name)
+                    yield Outcome(planned, False, failure)
+                elif idle:
+                    idle.start(planned)
+                else:
+                    break
+                waiting.remove(planned)
+            ready = wait([worker.connection for worker in team if worker.stage])
+            for worker in [each for each in team if each.connection in ready]:
+                outcome = worker.outcome()
+                unfinished.remove(outcome.stage.name)
+                yield outcome
+
+
+def _failure_before(
+    planned: PlannedStage, failures: _Failures
+) -> UnusableGeneratorError | None:
+    return next((failures[name] for name in planned.needs if name in failures), None)
+
+
+def _run(experiment: Experiment, planned: PlannedStage) -> Outcome:
+    try:
+        return Outcome(planned, run_stage(experiment, planned))
+    except UnusableGeneratorError as fault:
+        return Outcome(planned, False, fault)
+
+
+@dataclasses.dataclass(slots=True)
+class _Worker:
+    """A process that runs stages, and the one that it runs now."""
+
+    process: BaseProcess
+    connection: Connection
+    stage: PlannedStage | None = None
+
+    def start(self, planned: PlannedStage) -> None:
+        """Have a stage run."""
+        self.stage = planned
+        # Of a process that has ended, `outcome` tells.
+        with contextlib.suppress(BrokenPipeError):
+            self.connection.send(planned)
+
+    def outcome(self) -> Outcome:
+        """Wait until the stage has ended, and print what it has said.
+
+        Raises:
+            RunError: The process has ended instead.
+            Exception: What ended the stage.
+        """
+        planned, self.stage = self.stage, None
+        assert planned
+        try:
+            computed, said, faults = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self.process.join()
+            raise RunError(
+                f"{planned.name}: its process was {why_it_ended(self.process.exitcode)}"
+                ": what was done is saved; the same command continues from there"
+            ) from None
+        print(said, end="")
+        for fault, context in itertools.pairwise(faults):
+            fault.__context__ = context
+        if faults and not isinstance(faults[0], UnusableGeneratorError):
+            raise faults[0]
+        return Outcome(planned, computed, faults[0] if faults else None)
+
+
+@contextlib.contextmanager
+def _workers(experiment: Experiment, count: int) -> Iterator[list[_Worker]]:
+    """Start processes; at the end of the block, let them save and wait for them."""
+    # The lock stays with this process.
+    run = dataclasses.replace(experiment.run, lock=None)
+    sent = dataclasses.replace(experiment, run=run)
+    context = multiprocessing.get_context("spawn")
+    team: list[_Worker] = []
+    try:
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            arguments = theirs, sent, max(1, usable_cores() // count)
+            process = context.Process(target=_work, args=arguments, daemon=True)
+            with signals.blocked_signals():
+                process.start()
+            theirs.close()
+            team.append(_Worker(process, ours))
+        yield team
+    finally:
+        for worker in team:
+            worker.process.terminate()
+        for worker in team:
+            worker.process.join()
+
+
+def _work(connection: Any, experiment: Experiment, threads: int) -> None:
+    """Run the stages that a connection asks for, until this process is told to end."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signals.install_handlers()
+    # Of the terminal's signals the parent alone decides what they mean.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    try:
+        import_tensorflow_quietly()
+        limit_threads(threads)
+        while True:
+            planned = connection.recv()
+            computed, said, faults = False, io.StringIO(), list[BaseException]()
+            try:
+                with contextlib.redirect_stdout(said):
+                    computed = run_stage(experiment, planned)
+            except Exception as fault:
+                faults = _portable(fault)
+            connection.send((computed, said.getvalue(), faults))
+    except (KeyboardInterrupt, EOFError):
+        signals.ignore_signals()
+        sys.exit(128 + signal.SIGTERM)
+
+
+def _end_with_parent() -> None:
+    """End this process at once when its parent has ended, whose lock is free then."""
+    parent = multiprocessing.parent_process()
+    assert parent
+    parent.join()
+    os._exit(1)
+
+
+def _portable(fault: BaseException) -> list[BaseException]:
+    """Return an exception and those behind it as another process can read them."""
+    fault.add_note("".join(traceback.format_exception(fault)))
+    chain: list[BaseException] = []
+    behind: BaseException | None = fault
+    while behind:
+        chain.append(behind)
+        behind = behind.__context__
+    try:
+        pickle.loads(pickle.dumps(chain))
+    except Exception:
+        return [RuntimeError(*fault.__notes__)]
+    return chain
 
 
 def run_stage(experiment: Experiment, planned: PlannedStage) -> bool:
@@ -94,6 +281,9 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> bool:
     Raises:
         InputError: It cannot be computed, or its finished result was altered.
     """
+    # Imported late: a process whose workers run all stages needs no TensorFlow.
+    from tfgansynth.experiment import stages
+
     run, folder = experiment.run, experiment.run.root / planned.name
     provenance = stages.full_provenance(experiment, planned)
     if is_done(experiment, planned, provenance):
@@ -136,6 +326,8 @@ def is_done(
     if planned.kind == Kind.SET:
         if not folder.exists():
             return False
+        from tfgansynth.experiment.synthetic_sets import read_fold_set
+
         # Reads every file by its hash, and refuses what is not of this fold.
         *_, found = read_fold_set(experiment, experiment.fold(planned.fold), folder)
         stored = {name: found.get(name) for name in planned.record}

@@ -47,6 +47,16 @@ def import_tensorflow_quietly() -> None:
     tf.get_logger().setLevel("ERROR")
 
 
+def limit_threads(threads: int) -> None:
+    """Let TensorFlow, before its first operation, and OpenCV use so many threads."""
+    import cv2
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    cv2.setNumThreads(threads)
+
+
 def gpus() -> list[Any]:
     """Return the GPUs that TensorFlow sees."""
     import tensorflow as tf
