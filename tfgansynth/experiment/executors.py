@@ -141,8 +141,10 @@ def _side_by_side(
                 else:
                     break
                 waiting.remove(planned)
-            ready = wait([worker.connection for worker in team if worker.stage])
-            for worker in [each for each in team if each.connection in ready]:
+            busy = [worker for worker in team if worker.stage]
+            # Of no connections it would wait for ever.
+            ready = wait([worker.connection for worker in busy]) if busy else []
+            for worker in [each for each in busy if each.connection in ready]:
                 outcome = worker.outcome()
                 unfinished.remove(outcome.stage.name)
                 yield outcome
