@@ -88,4 +88,5 @@ def test_two_workers_that_much_befalls_come_to_the_same_as_one(
     cores = sorted(os.sched_getaffinity(0))[: max(1, usable_cores() // 2)]
     one_share = functools.partial(os.sched_setaffinity, 0, cores)
     assert start(alone, one_share).wait().code == 0
-    assert not differences(out / FOLDER, alone / FOLDER)
+    # Which attempts there were, and which stage came first.
+    assert set(differences(out / FOLDER, alone / FOLDER)) <= {"machine.json"}
