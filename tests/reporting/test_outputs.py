@@ -177,7 +177,7 @@ def test_a_rerun_that_is_ended_early_leaves_no_less(
         for each in (root, other)
     ]
 
-    def execute(_: Any, plan: Path) -> Iterator[Any]:
+    def execute(_: Any, plan: Path, workers: int) -> Iterator[Any]:
         if plan == other:
             raise KeyboardInterrupt
         yield from ()
@@ -186,7 +186,7 @@ def test_a_rerun_that_is_ended_early_leaves_no_less(
     study: Any = SimpleNamespace(folder=folder, parts=parts)
 
     with pytest.raises(KeyboardInterrupt):
-        _run_and_show(study, Screen([]), verbose=False)
+        _run_and_show(study, Screen([]), 1, verbose=False)
 
     assert len(before) == 8
     assert {path: path.read_bytes() for path in paths} == before

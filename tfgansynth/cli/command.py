@@ -112,10 +112,12 @@ class Loaded:
             kinds=kinds,
         )
 
-    def start(self, study: "Study") -> "Study | None":
+    def start(self, study: "Study", workers: int = 1) -> "Study | None":
         """Say what to expect, open the run folders and import TensorFlow.
 
         A dry run prints the whole plan instead.
+
+        Several workers import TensorFlow themselves.
 
         Returns:
             The opened study; None for a dry run.
@@ -139,11 +141,13 @@ class Loaded:
         is_open = any(_open_stages(part) for part in opened.parts)
         if is_open:
             print(expectation(opened, self.options.out))
-        with self.timer.part("libraries"):
-            import_tensorflow_quietly()
+        if workers == 1:
+            with self.timer.part("libraries"):
+                import_tensorflow_quietly()
         # A command that has nothing to do would only lengthen the record.
         if is_open:
-            print(_machine(self.options.config))
+            if workers == 1:
+                print(_machine(self.options.config))
             seconds = self.timer.timings("start")
             opened.parts[0].experiment.run.add_seconds(seconds)
         return opened
@@ -156,7 +160,7 @@ class Loaded:
         n_open = sum(len(_open_stages(part)) for part in parts)
         return Screen(parts, n_done=n_stages - n_open, verbose=self.options.verbose)
 
-    def finish(self, part: "Part") -> None:
+    def finish(self, part: "Part", workers: int = 1) -> None:
         """Run the stages of an opened part that are not done, and show them.
 
         A report that the run has is written again, if there is more to show.
@@ -166,7 +170,7 @@ class Loaded:
         from tfgansynth.reporting.html.page import write_report
 
         screen, computed = self.screen(part), False
-        for outcome in execute(part.experiment, part.plan):
+        for outcome in execute(part.experiment, part.plan, workers=workers):
             screen.show(part, outcome)
             computed |= outcome.computed
         root = part.experiment.run.root
@@ -174,10 +178,15 @@ class Loaded:
             write_report(root)
 
     def start_one(
-        self, request: "RequestOf", fold: int, kinds: "Collection[Kind] | None" = None
+        self,
+        request: "RequestOf",
+        fold: int,
+        kinds: "Collection[Kind] | None" = None,
+        *,
+        workers: int = 1,
     ) -> "Part | None":
         """Plan and start what a command wants of one fold of one seed."""
-        opened = self.start(self.study(request, folds=[fold], kinds=kinds))
+        opened = self.start(self.study(request, folds=[fold], kinds=kinds), workers)
         return opened.parts[0] if opened else None
 
 

@@ -36,6 +36,9 @@ class RunTable(Options):
     assess: bool = False
     """Also assess each fold's synthetic set after its U-Nets, as assess does, but for
     the exit code."""
+    workers: ranges.Few = 1
+    """Stages at a time, each in a process of its own with its share of the cores, where
+    a machine has the memory."""
 
 
 def run_table(options: RunTable) -> None:
@@ -50,14 +53,16 @@ def run_table(options: RunTable) -> None:
     )
     loaded = load(options)
     study = loaded.study(request, folds=options.folds, n_seeds=options.seeds)
-    opened = loaded.start(study)
+    opened = loaded.start(study, options.workers)
     if opened:
-        _run_and_show(opened, loaded.screen(*opened.parts), verbose=options.verbose)
+        screen = loaded.screen(*opened.parts)
+        _run_and_show(opened, screen, options.workers, verbose=options.verbose)
 
 
-def _run_and_show(study: "Study", screen: "Screen", *, verbose: bool) -> None:
-    """Run a study fold by fold; write and print what its folders have."""
-    from tfgansynth.experiment.assessment import read_assessment
+def _run_and_show(
+    study: "Study", screen: "Screen", workers: int, *, verbose: bool
+) -> None:
+    """Run a study, in order fold by fold; write and print what its folders have."""
     from tfgansynth.experiment.executors import execute
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.reporting.assessments import assessment_to_text
@@ -74,11 +79,16 @@ def _run_and_show(study: "Study", screen: "Screen", *, verbose: bool) -> None:
     passed: dict[str, bool] = {}
     for part in study.parts:
         experiment, root = part.experiment, part.experiment.run.root
-        for plan in part.plan.by_fold():
-            for outcome in execute(experiment, plan):
+        # Side by side, the folds begin before those before them end.
+        plans = part.plan.by_fold() if workers == 1 else [part.plan]
+        for plan in plans:
+            for outcome in execute(experiment, plan, workers=workers):
                 screen.show(part, outcome)
                 stage = outcome.stage
                 if stage.kind == Kind.ASSESSMENT:
+                    # Imported late: it needs TensorFlow.
+                    from tfgansynth.experiment.assessment import read_assessment
+
                     fold = experiment.fold(stage.fold)
                     found = read_assessment(root / stage.name, fold)
                     passed[f"{part.name}/{stage.name}"] = found.passed
@@ -121,6 +131,9 @@ class RunCurve(Options):
     generator_of: ranges.Count | None = None
     """Train one generator on this many cases and use it for all numbers up to that:
     how does a generator that is there help where fewer cases are labelled?"""
+    workers: ranges.Few = 1
+    """Stages at a time, each in a process of its own with its share of the cores, where
+    a machine has the memory."""
 
 
 def run_curve(options: RunCurve) -> None:
@@ -137,14 +150,15 @@ def run_curve(options: RunCurve) -> None:
         folds=options.folds,
         generator_of=options.generator_of,
     )
-    opened = loaded.start(study)
+    opened = loaded.start(study, options.workers)
     if opened is None:
         return
     from tfgansynth.reporting.curves import curve_to_text
     from tfgansynth.reporting.outputs import curve_name, write_curve
 
     missing: list[MissingPoint] = []
-    for point in _points(opened, loaded.screen(*opened.parts)):
+    screen = loaded.screen(*opened.parts)
+    for point in _points(opened, screen, options.workers):
         missing += [point] if point else []
         write_curve(opened.folder, options.generator_of, missing, plot=False)
     curve = write_curve(opened.folder, options.generator_of, missing)
@@ -154,7 +168,9 @@ def run_curve(options: RunCurve) -> None:
     print(f"Curve: {opened.folder / name}.json, {name}.svg, .png")
 
 
-def _points(study: "Study", screen: "Screen") -> "Iterator[MissingPoint | None]":
+def _points(
+    study: "Study", screen: "Screen", workers: int
+) -> "Iterator[MissingPoint | None]":
     """Do what is not done yet, point by point, and show it.
 
     Few cases may well be too few for a generator: a mode collapse, or masks that are
@@ -168,7 +184,9 @@ def _points(study: "Study", screen: "Screen") -> "Iterator[MissingPoint | None]"
     from tfgansynth.records.curves import MissingPoint
 
     for part in study.parts:
-        for outcome in execute(part.experiment, part.plan, tolerant=True):
+        for outcome in execute(
+            part.experiment, part.plan, tolerant=True, workers=workers
+        ):
             screen.show(part, outcome)
             stage, regime = outcome.stage, outcome.stage.regime
             if stage.kind != Kind.SEGMENTATION or regime is None:
@@ -203,6 +221,9 @@ class TryRecipe(FoldOptions):
     baseline: Path | None = None
     """Run folder of an earlier trial, to take its U-Nets of real pairs alone from
     instead of training them again: they do not depend on the synthetic set."""
+    workers: ranges.Few = 1
+    """Stages at a time, each in a process of its own with its share of the cores, where
+    a machine has the memory."""
 
 
 def try_recipe(options: TryRecipe) -> None:
@@ -217,7 +238,7 @@ def try_recipe(options: TryRecipe) -> None:
         control=options.control,
         assessed=options.assess,
     )
-    part = loaded.start_one(request, options.fold)
+    part = loaded.start_one(request, options.fold, workers=options.workers)
     if part is None:
         return
     from tfgansynth.reporting.comparisons import comparison_to_text, trial_to_text
@@ -225,7 +246,7 @@ def try_recipe(options: TryRecipe) -> None:
 
     if options.baseline:
         studies.adopt_baseline(part, options.baseline)
-    loaded.finish(part)
+    loaded.finish(part, options.workers)
     trial = studies.write_trial(part)
     if options.verbose:
         print(f"\n{comparison_to_text(trial.comparison)}")

@@ -4,11 +4,16 @@ A stage whose folder is sealed is done. Any other one is computed, which continu
 an interrupted attempt has left, and then sealed: the record that says what it came
 from, with the hashes of its files, is written last. `run_stage` needs nothing but the
 experiment and the planned stage, so that another process may call it as well.
+
+Several stages at a time run in worker processes (`runtime.isolation`), each with its
+share of the cores.
 """
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +21,9 @@ from tfgansynth.config import Precision
 from tfgansynth.config_checks import require_same
 from tfgansynth.data.dataset import shared_cases
 from tfgansynth.errors import InputError, name_few
-from tfgansynth.experiment import stages
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, Plan, PlannedStage
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.experiment.synthetic_sets import read_fold_set
 from tfgansynth.records.files import ASSESSMENT, PROVENANCE
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.devices import (
@@ -29,6 +32,7 @@ from tfgansynth.runtime.devices import (
     resident_peak,
     resolve_precision,
 )
+from tfgansynth.runtime.isolation import workers
 from tfgansynth.runtime.progress import collected_remarks, remark, shown_while
 from tfgansynth.runtime.stage import Result, Stage
 from tfgansynth.runtime.timing import START_UP, Timer, shares
@@ -59,38 +63,101 @@ class Outcome:
 
 
 def execute(
-    experiment: Experiment, plan: Plan, *, tolerant: bool = False
+    experiment: Experiment, plan: Plan, *, tolerant: bool = False, workers: int = 1
 ) -> Iterator[Outcome]:
-    """Run the stages of an opened experiment that are not done, in order.
+    """Run the stages of an opened experiment that are not done.
 
-    If `tolerant`, continue without a set whose generator has collapsed or draws empty
-    masks, with the stages that do not need it.
+    Args:
+        experiment: The experiment.
+        plan: Its stages run in order, or each as soon as what it needs is done.
+        tolerant: Continue without a set whose generator has collapsed or draws empty
+            masks, with the stages that do not need it.
+        workers: Stages at a time, >= 1; one runs in this process.
 
     Yields:
         Each stage once it is done, or known to have no result.
 
     Raises:
         InputError: A stage cannot be computed, or a finished result was altered.
+        RunError: A worker process was ended from outside.
     """
     for planned in plan.others:
         # An assessment is of a set, and no network is of it.
         if planned.kind not in (Kind.SEGMENTATION, Kind.ASSESSMENT):
             is_done(experiment, planned, dict(planned.record))
     failures: dict[str, UnusableGeneratorError] = {}
-    for planned in plan.stages:
-        failure = next((failures[n] for n in planned.needs if n in failures), None)
-        if failure:
-            outcome = Outcome(planned, computed=False, failure=failure)
-        else:
-            try:
-                outcome = run_stage(experiment, planned)
-            except UnusableGeneratorError as fault:
-                if not tolerant:
-                    raise
-                outcome = Outcome(planned, computed=False, failure=fault)
+    if workers == 1:
+        outcomes = _in_order(experiment, plan.stages, failures)
+    else:
+        outcomes = _side_by_side(experiment, plan.stages, failures, workers)
+    for outcome in outcomes:
         if outcome.failure:
-            failures[planned.name] = outcome.failure
+            if not tolerant:
+                raise outcome.failure
+            failures[outcome.stage.name] = outcome.failure
         yield outcome
+
+
+_Failures = Mapping[str, UnusableGeneratorError]
+"""Why stages have no result, by their names, as far as they are known by now."""
+
+
+def _in_order(
+    experiment: Experiment, planned_stages: Sequence[PlannedStage], failures: _Failures
+) -> Iterator[Outcome]:
+    for planned in planned_stages:
+        failure = _failure_before(planned, failures)
+        if failure:
+            yield Outcome(planned, computed=False, failure=failure)
+        else:
+            yield _run(experiment, planned)
+
+
+def _side_by_side(
+    experiment: Experiment,
+    planned_stages: Sequence[PlannedStage],
+    failures: _Failures,
+    count: int,
+) -> Iterator[Outcome]:
+    """Run the first stages that can be run, as many at a time as there are workers."""
+    waiting = list(planned_stages)
+    unfinished = {planned.name for planned in waiting}
+    # The lock stays with this process.
+    run = dataclasses.replace(experiment.run, lock=None)
+    sent = dataclasses.replace(experiment, run=run)
+    with workers(functools.partial(_run, sent), min(count, len(waiting))) as team:
+        while unfinished:
+            for planned in [s for s in waiting if unfinished.isdisjoint(s.needs)]:
+                idle = next((worker for worker in team if not worker.task), None)
+                failure = _failure_before(planned, failures)
+                if failure:
+                    unfinished.remove(planned.name)
+                    yield Outcome(planned, computed=False, failure=failure)
+                elif idle:
+                    idle.start(planned.name, planned)
+                else:
+                    break
+                waiting.remove(planned)
+            busy = [worker for worker in team if worker.task]
+            # Of no connections it would wait for ever.
+            ready = wait([worker.connection for worker in busy]) if busy else []
+            for worker in [each for each in busy if each.connection in ready]:
+                outcome: Outcome = worker.answer()
+                unfinished.remove(outcome.stage.name)
+                yield outcome
+
+
+def _failure_before(
+    planned: PlannedStage, failures: _Failures
+) -> UnusableGeneratorError | None:
+    return next((failures[name] for name in planned.needs if name in failures), None)
+
+
+def _run(experiment: Experiment, planned: PlannedStage) -> Outcome:
+    try:
+        return run_stage(experiment, planned)
+    except UnusableGeneratorError as fault:
+        return Outcome(planned, computed=False, failure=fault)
 
 
 def run_stage(experiment: Experiment, planned: PlannedStage) -> Outcome:
@@ -101,6 +168,9 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> Outcome:
     Raises:
         InputError: It cannot be computed, or its finished result was altered.
     """
+    # Imported late: a process whose workers run all stages needs no TensorFlow.
+    from tfgansynth.experiment import stages
+
     provenance = stages.full_provenance(experiment, planned)
     with collected_remarks() as remarks:
         if is_done(experiment, planned, provenance):
@@ -125,6 +195,8 @@ def _compute(
     Returns:
         What it came to, the seconds that it took, and for what.
     """
+    from tfgansynth.experiment import stages
+
     run, folder = experiment.run, experiment.run.root / planned.name
     with timed(run, planned.name) as timer:
         stage = Stage(
@@ -164,6 +236,8 @@ def is_done(
     if planned.kind == Kind.SET:
         if not folder.exists():
             return False
+        from tfgansynth.experiment.synthetic_sets import read_fold_set
+
         # Reads every file by its hash, and refuses what is not of this fold.
         *_, found = read_fold_set(experiment, experiment.fold(planned.fold), folder)
         stored = {name: found.get(name) for name in planned.record}

@@ -155,10 +155,11 @@ class Run:
 
         A stage that was interrupted collects the time of all its attempts.
         """
-        timings = self.seconds()
-        for name, spent in seconds.items():
-            timings[name] = round(timings.get(name, 0.0) + spent, 2)
-        storage.write_record(self.root / files.TIMINGS, timings)
+        with self._noting():
+            timings = self.seconds()
+            for name, spent in seconds.items():
+                timings[name] = round(timings.get(name, 0.0) + spent, 2)
+            storage.write_record(self.root / files.TIMINGS, timings)
 
     def add_memory(self, stage: str, mib: float) -> None:
         """Note in `memory.json` the largest memory of the process of a stage, in MiB.
@@ -167,9 +168,21 @@ class Run:
         has their memory too, so that this is an upper bound.
         """
         path = self.root / "memory.json"
-        record = _read_notes(path) or {}
-        record[stage] = max(record.get(stage, 0.0), round(mib))
-        storage.write_record(path, record)
+        with self._noting():
+            record = _read_notes(path) or {}
+            record[stage] = max(record.get(stage, 0.0), round(mib))
+            storage.write_record(path, record)
+
+    @contextlib.contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Let stages that run side by side add to the run's notes one at a time."""
+        with contextlib.ExitStack() as closed:
+            # Not every file system can lock files. The folder itself is locked by the
+            # process that opened the run.
+            with contextlib.suppress(OSError):
+                file = closed.enter_context(self.config_path.open("rb"))
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def take_records(self, stage: str) -> dict[str, Any]:
         """Take a stage's times and machines out of the run's records.
@@ -216,17 +229,18 @@ class Run:
         Returns:
             The entries of those earlier attempts, oldest first.
         """
-        record = self._machines_record()
-        machines, stages = record["machines"], record["stages"]
-        if machine not in machines:
-            machines.append(dict(machine))
-        number = machines.index(machine)
-        entry = {"after": done, "precision": precision, "machine": number}
-        # What was done after the checkpoint is lost, and done again here.
-        earlier = [old for old in stages.get(stage, []) if old["after"] < done]
-        same = earlier and {**entry, "after": earlier[-1]["after"]} == earlier[-1]
-        stages[stage] = earlier if same else [*earlier, entry]
-        storage.write_record(self.root / files.MACHINES, record)
+        with self._noting():
+            record = self._machines_record()
+            machines, stages = record["machines"], record["stages"]
+            if machine not in machines:
+                machines.append(dict(machine))
+            number = machines.index(machine)
+            entry = {"after": done, "precision": precision, "machine": number}
+            # What was done after the checkpoint is lost, and done again here.
+            earlier = [old for old in stages.get(stage, []) if old["after"] < done]
+            same = earlier and {**entry, "after": earlier[-1]["after"]} == earlier[-1]
+            stages[stage] = earlier if same else [*earlier, entry]
+            storage.write_record(self.root / files.MACHINES, record)
         return earlier
 
 

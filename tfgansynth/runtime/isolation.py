@@ -1,11 +1,35 @@
-"""Run code in a process of its own, because its input may crash or exhaust it."""
+"""Code in processes of its own.
 
+`run_isolated` runs a module, because its input may crash or exhaust its process.
+`workers` are processes that compute side by side; they end with the process that
+started them, however that ends.
+"""
+
+import contextlib
+import dataclasses
+import io
+import itertools
+import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
+
+from tfgansynth.errors import RunError
+from tfgansynth.runtime import signals
+from tfgansynth.runtime.devices import (
+    import_tensorflow_quietly,
+    limit_threads,
+    usable_cores,
+)
 
 MOST_MEMORY_BYTES = 8 << 30
 """The memory of such a process, if the system can limit it."""
@@ -93,3 +117,119 @@ def limit_memory(most_bytes: int = MOST_MEMORY_BYTES) -> None:
         return
     resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+@dataclasses.dataclass(slots=True)
+class Worker:
+    """A process that computes one task after another, and the name of its task."""
+
+    process: BaseProcess
+    connection: Connection
+    task: str = ""
+
+    def start(self, name: str, task: object) -> None:
+        """Have a task computed."""
+        self.task = name
+        # Of a process that has ended, `answer` tells.
+        with contextlib.suppress(BrokenPipeError):
+            self.connection.send(task)
+
+    def answer(self) -> Any:
+        """Wait until the task has ended.
+
+        Returns:
+            What it came to.
+
+        Raises:
+            RunError: The process has ended instead.
+            Exception: What ended the task.
+        """
+        name, self.task = self.task, ""
+        try:
+            answer, faults = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self.process.join()
+            raise RunError(
+                f"{name}: its process was {why_it_ended(self.process.exitcode)}: what "
+                "was done is saved; the same command continues from there"
+            ) from None
+        for fault, context in itertools.pairwise(faults):
+            fault.__context__ = context
+        if faults:
+            raise faults[0]
+        return answer
+
+
+@contextlib.contextmanager
+def workers(compute: Callable[[Any], object], count: int) -> Iterator[list[Worker]]:
+    """Start processes; at the end of the block, let them save and wait for them.
+
+    Args:
+        compute: Takes a task and returns the answer. It, tasks and answers can be
+            pickled.
+        count: How many share the cores of this machine, >= 0.
+    """
+    context = multiprocessing.get_context("spawn")
+    team: list[Worker] = []
+    try:
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            arguments = theirs, compute, max(1, usable_cores() // count)
+            process = context.Process(target=_work, args=arguments, daemon=True)
+            with signals.blocked_signals():
+                process.start()
+            theirs.close()
+            team.append(Worker(process, ours))
+        yield team
+    finally:
+        for worker in team:
+            worker.process.terminate()
+        for worker in team:
+            worker.process.join()
+
+
+def _work(connection: Any, compute: Callable[[Any], object], threads: int) -> None:
+    """Compute what a connection asks for, until this process is told to end."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signals.install_handlers()
+    # Of the terminal's signals the parent alone decides what they mean.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    try:
+        import_tensorflow_quietly()
+        limit_threads(threads)
+        while True:
+            task = connection.recv()
+            answer, faults = None, list[BaseException]()
+            try:
+                # Progress of several at a time would be a jumble.
+                with contextlib.redirect_stdout(io.StringIO()):
+                    answer = compute(task)
+            except Exception as fault:
+                faults = _portable(fault)
+            connection.send((answer, faults))
+    except (KeyboardInterrupt, EOFError):
+        signals.ignore_signals()
+        sys.exit(128 + signal.SIGTERM)
+
+
+def _end_with_parent() -> None:
+    """End this process at once when its parent has ended, whose lock is free then."""
+    parent = multiprocessing.parent_process()
+    assert parent
+    parent.join()
+    os._exit(1)
+
+
+def _portable(fault: BaseException) -> list[BaseException]:
+    """Return an exception and those behind it as another process can read them."""
+    fault.add_note("".join(traceback.format_exception(fault)))
+    chain: list[BaseException] = []
+    behind: BaseException | None = fault
+    while behind:
+        chain.append(behind)
+        behind = behind.__context__
+    try:
+        pickle.loads(pickle.dumps(chain))
+    except Exception:
+        return [RuntimeError(*fault.__notes__)]
+    return chain

@@ -108,3 +108,16 @@ def deferred_signals() -> Iterator[None]:
             signal.signal(number, handler)
     if received:
         deferred[signal.Signals(received[0])](received[0], None)
+
+
+@contextlib.contextmanager
+def blocked_signals() -> Iterator[None]:
+    """Hold back signals that ask to stop.
+
+    A process that is started in the block does not get them until it unblocks them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

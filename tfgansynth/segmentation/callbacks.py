@@ -156,7 +156,10 @@ class MeasureTime(keras.callbacks.Callback):
         def compiled(spec: Any) -> Any:
             # Compiled for all sizes of a mini-batch at once.
             return tf.function(
-                model.train_step, input_signature=[spec], jit_compile=model.jit_compile
+                model.train_step,
+                input_signature=[spec],
+                jit_compile=model.jit_compile,
+                autograph=False,
             )
 
         def step(batches: Any) -> Any:
