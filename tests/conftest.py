@@ -1,5 +1,6 @@
 """Options that choose the long forms of tests; CI takes the short ones."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -131,6 +132,23 @@ def _handle_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    # All that is imported by now stays. Not looking at it again saves a seventh of the
+    # time of tests that train, each of which collects garbage.
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def once() -> Iterator[None]:
+    """Draw each phantom, and search each set of images for duplicates, once."""
+    from tests import once
+
+    with pytest.MonkeyPatch.context() as patch:
+        once.install(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)
