@@ -246,13 +246,11 @@ def test_a_generator_is_exported_and_sampled_from(
 
 
 def test_a_set_is_handed_over_once_with_what_was_found(
-    cold_tool: Runner, out: Path, run: Path, tmp_path: Path
+    tool: Runner, cold_tool: Runner, out: Path, run: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "given"
-    for code in (0, 2):
-        done = cold_tool(
-            "export_set", *TINY, "--fold", "1", "--out", out, "--to", target
-        )
+    for start, code in ((cold_tool, 0), (tool, 2)):
+        done = start("export_set", *TINY, "--fold", "1", "--out", out, "--to", target)
         assert done.returncode == code, done.stderr
 
     assert done.stderr.startswith(f"error: {target}: exists already: ")
@@ -270,17 +268,18 @@ def test_an_untrained_fold_cannot_be_sampled(tool: Runner, out: Path) -> None:
     assert "run train-gan" in done.stderr
 
 
-def test_mode_collapse_says_how_many_were_distinct(tool: Runner, out: Path) -> None:
-    settings = *TINY, *SMALL_NETWORKS, "--synthesis.hash-distance", "31"
-    other = out.with_name("collapse")
-    tool("train_gan", *settings, "--fold", "1", "--out", other)
+def test_mode_collapse_says_how_many_were_distinct(
+    tool: Runner, run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run / "fold-1/gan", tmp_path / run.name / "fold-1/gan")
 
-    options = "--count", "7", "--fold", "1", "--out", other
+    settings = *TINY, "--synthesis.hash-distance", "31"
+    options = "--count", "7", "--fold", "1", "--out", tmp_path
     done = tool("synthesize", *settings, *options)
 
     assert done.returncode == 2
     assert re.search(r"mode collapse: only \d of", done.stderr)
-    assert not list((other).rglob("synthetic*"))
+    assert not list(tmp_path.rglob("synthetic*"))
 
 
 def test_nothing_of_one_fold_gets_into_another(
@@ -311,7 +310,9 @@ def test_nothing_of_one_fold_gets_into_another(
 def test_an_interrupted_training_goes_on(
     tool: Runner, tmp_path: Path, stop: signal.Signals
 ) -> None:
-    options = [*TINY, "--fold", "1", "--out", str(tmp_path), "--gan.steps", "40"]
+    # Enough steps for the signal to come before the last.
+    steps = ("--gan.steps", "400", "--gan.sample-every", "100")
+    options = [*TINY, *SMALL_NETWORKS, *steps, "--fold", "1", "--out", str(tmp_path)]
     with subprocess.Popen(
         [sys.executable, TOOLS / "train_gan.py", *options],
         env=environment(),
@@ -338,4 +339,4 @@ def test_an_interrupted_training_goes_on(
 
     done = tool("train_gan", *options)
     assert done.returncode == 0, done.stderr
-    assert f"resumed after step {step} of 40" in done.stdout
+    assert f"resumed after step {step} of 400" in done.stdout
