@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.cpu_times import CpuTimes
+
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
@@ -38,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="search copies of the images in DIR/*/**/images/*.png too, and print the "
         "rates (tests/data/copies/test_registration.py)",
+    )
+    parser.addoption(
+        "--cpu-times",
+        action="store_true",
+        help="show the processor minutes and the number of tests of each room",
     )
     group = parser.getgroup("reliability")
     group.addoption(
@@ -123,6 +130,8 @@ def pytest_collection_modifyitems(
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.import_plugin("tests.skip_gate")
+    if config.getoption("--cpu-times"):
+        config.pluginmanager.register(CpuTimes())
     _handle_signals()
 
 
