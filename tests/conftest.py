@@ -1,5 +1,6 @@
 """Options that choose the long forms of tests; CI takes the short ones."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.cpu_times import CpuTimes
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
@@ -37,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="search copies of the images in DIR/*/**/images/*.png too, and print the "
         "rates (tests/data/copies/test_registration.py)",
+    )
+    parser.addoption(
+        "--cpu-times",
+        action="store_true",
+        help="show the processor minutes and the number of tests of each room",
     )
     group = parser.getgroup("reliability")
     group.addoption(
@@ -122,6 +130,8 @@ def pytest_collection_modifyitems(
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.import_plugin("tests.skip_gate")
+    if config.getoption("--cpu-times"):
+        config.pluginmanager.register(CpuTimes())
     _handle_signals()
 
 
@@ -131,6 +141,23 @@ def _handle_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    # All that is imported by now stays. Not looking at it again saves a seventh of the
+    # time of tests that train, each of which collects garbage.
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def once() -> Iterator[None]:
+    """Draw each phantom, and search each set of images for duplicates, once."""
+    from tests import once
+
+    with pytest.MonkeyPatch.context() as patch:
+        once.install(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,8 @@ from tfgansynth.config import Config, DataConfig, GANConfig, Precision, UNetConf
 from tfgansynth.gan.networks import Generator
 from tfgansynth.segmentation.unet import build_unet
 
+pytestmark = pytest.mark.slow
+
 SIZE = 16
 TINY = Config(
     data=DataConfig(size=SIZE),

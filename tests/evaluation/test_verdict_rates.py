@@ -24,6 +24,8 @@ from tfgansynth.evaluation.mixed_effects import (
 from tfgansynth.evaluation.verdicts import Verdict, decide
 from tfgansynth.seeds import derive_seed
 
+pytestmark = pytest.mark.slow
+
 MARGIN = 0.005
 LARGE = 0.02
 SEEDS = (1, 2, 3, 5, 10)

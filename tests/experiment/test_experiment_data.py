@@ -1,5 +1,4 @@
 import dataclasses
-import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ import pytest
 from tests.experiment.made_sets import open_experiment
 from tfgansynth.config import Config, DataConfig
 from tfgansynth.data.dataset import Case
-from tfgansynth.data.phantoms import phantom
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.presets import PRESETS
@@ -19,15 +17,6 @@ SMALL = dataclasses.replace(
     PRESETS["smoke"],
     data=DataConfig(phantoms=12, n_validation=2, n_reduced=3),
 )
-
-
-@pytest.fixture(autouse=True)
-def same_phantoms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The phantoms are the same twelve again and again."""
-    monkeypatch.setattr(phantom, "make_phantom", _same_phantom)
-
-
-_same_phantom = functools.cache(phantom.make_phantom)
 
 
 def opened(out: Path, config: Config = SMALL) -> Experiment:

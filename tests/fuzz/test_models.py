@@ -252,6 +252,7 @@ def damaged_graph(rng: random.Random, content: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
+@pytest.mark.slow
 def test_saved_models_of_unknown_provenance(
     folder: Path,
     tmp_path: Path,

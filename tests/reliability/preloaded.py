@@ -1,9 +1,10 @@
 """What a warm process has when its script starts: modules, and phantoms drawn."""
 
-import functools
 import importlib
 
-from tfgansynth.data.phantoms import phantom
+import pytest
+
+from tests import once
 
 for _name in (
     *("keras", "tensorflow", "cv2", "imagehash", "scipy.interpolate", "tyro"),
@@ -12,5 +13,5 @@ for _name in (
 ):
     importlib.import_module(_name)
 
-phantom.make_phantom = functools.cache(phantom.make_phantom)
-phantom.make_phantoms(30, seed=0)
+once.install(pytest.MonkeyPatch())
+once.phantoms(30, seed=0)

@@ -44,6 +44,7 @@ def test_history_tells_the_errors_of_every_epoch(
     assert errors[-1] < errors[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("curve", "min_steps", "expected"),
     [

@@ -1,7 +1,6 @@
 """Runs the scripts on tiny experiments: in this process, or as a user does."""
 
 import contextlib
-import functools
 import os
 import runpy
 import signal
@@ -16,8 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfgansynth.data.phantoms import phantom
-from tfgansynth.data.phantoms.phantom import make_phantom, make_phantoms
+from tfgansynth.data.phantoms.phantom import make_phantoms
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
@@ -114,7 +112,6 @@ def _as_a_program(folder: Path, command: list[str]) -> Iterator[None]:
         patch.setattr(sys, "argv", command)
         patch.setattr(sys, "path", [*sys.path])
         patch.delenv("TFGANSYNTH_DATA", raising=False)
-        patch.setattr(phantom, "make_phantom", _same_phantom)
         try:
             yield
         finally:
@@ -131,10 +128,6 @@ def write_phantoms(folder: Path, count: int, size: int) -> Path:
         Image.fromarray(case.image.astype(np.uint8)).save(folder / "images" / name)
         Image.fromarray(case.mask).save(folder / "masks" / name)
     return folder
-
-
-_same_phantom = functools.cache(make_phantom)
-"""The phantoms are those of a few seeds again and again."""
 
 
 @contextlib.contextmanager

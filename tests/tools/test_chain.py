@@ -346,11 +346,11 @@ def test_a_generator_is_exported_and_sampled_from(
 
 
 def test_a_set_is_handed_over_once_with_what_was_found(
-    cold_tool: Runner, run: Path, tmp_path: Path
+    tool: Runner, cold_tool: Runner, run: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "given"
-    for code in (0, 2):
-        done = cold_tool("export_set", run, "--fold", "1", "--to", target)
+    for start, code in ((cold_tool, 0), (tool, 2)):
+        done = start("export_set", run, "--fold", "1", "--to", target)
         assert done.returncode == code, done.stderr
 
     assert done.stderr.startswith(f"error: {target}: exists already: ")
@@ -368,16 +368,20 @@ def test_an_untrained_fold_cannot_be_sampled(tool: Runner, run: Path) -> None:
     assert "run train-gan" in done.stderr
 
 
-def test_mode_collapse_says_how_many_were_distinct(tool: Runner, out: Path) -> None:
-    settings = *TINY, *SMALL_NETWORKS, "--synthesis.hash-distance", "31"
-    other = out.with_name("collapse")
-    tool("train_gan", *settings, "--fold", "1", "--out", other)
+def test_mode_collapse_says_how_many_were_distinct(
+    tool: Runner, run: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / run.name
+    shutil.copytree(run / "fold-1/gan", other / "fold-1/gan")
+    for name in ("config.json", "cases.json", "splits.json", "source.json"):
+        shutil.copy(run / name, other)
 
-    done = tool("synthesize", other, "--count", "7", "--fold", "1")
+    options = "--fold", "1", "--count", "7", "--synthesis.hash-distance", "31"
+    done = tool("synthesize", other, *options)
 
     assert done.returncode == 2
     assert re.search(r"mode collapse: only \d of", done.stderr)
-    assert not list((other).rglob("synthetic*"))
+    assert not list(tmp_path.rglob("synthetic*"))
 
 
 def test_nothing_of_one_fold_gets_into_another(
@@ -408,7 +412,9 @@ def test_nothing_of_one_fold_gets_into_another(
 def test_an_interrupted_training_goes_on(
     tool: Runner, tmp_path: Path, stop: signal.Signals
 ) -> None:
-    options = [*TINY, "--fold", "1", "--out", str(tmp_path), "--gan.steps", "40"]
+    # Enough steps for the signal to come before the last.
+    steps = ("--gan.steps", "400", "--gan.sample-every", "100")
+    options = [*TINY, *SMALL_NETWORKS, *steps, "--fold", "1", "--out", str(tmp_path)]
     with subprocess.Popen(
         [sys.executable, TOOLS / "train_gan.py", *options],
         env=environment(),
@@ -433,4 +439,4 @@ def test_an_interrupted_training_goes_on(
 
     done = tool("train_gan", *options)
     assert done.returncode == 0, done.stderr
-    assert f"\n     remark: resumed after step {step} of 40\n" in done.stdout
+    assert f"\n     remark: resumed after step {step} of 400\n" in done.stdout

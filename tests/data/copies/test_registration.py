@@ -175,6 +175,7 @@ def test_candidates_that_cannot_be_registered_keep_the_map_of_their_keypoints(
     assert len(find_copies([film, exposed(film, 0.6, 0)])) == 1
 
 
+@pytest.mark.slow
 def test_the_copies_that_the_docs_promise(request: pytest.FixtureRequest) -> None:
     """Print the table of `docs/explanation/reliability.md`; see `--copies`."""
     folder: Path | None = request.config.getoption("--copies")

@@ -223,6 +223,7 @@ print(hashlib.sha256(gradient.numpy().tobytes()).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_the_number_of_threads() -> None:
     if library.load()[0] is None:
         pytest.skip(library.load()[1])

@@ -85,7 +85,13 @@ def test_kernels_are_compiled_once(
     assert [command[1:] for command in calls] == [["--version"]]
 
 
-@pytest.mark.parametrize("damage", ["cut", "zeroed", "empty"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "cut",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("zeroed", "empty")),
+    ],
+)
 def test_a_damaged_library_is_compiled_again(
     tmp_path: Path, compiler: str, damage: str
 ) -> None:

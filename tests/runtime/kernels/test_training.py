@@ -43,7 +43,7 @@ def dice_on_test_cases(precision: Precision, seed: int, folder: Path) -> float:
         batch=8,
         learning_rate=2e-3,
         min_steps=1000,  # never stops before its last epoch
-        max_epochs=40,
+        max_epochs=20,
         average_decay=0.9,
         precision=precision,
     )

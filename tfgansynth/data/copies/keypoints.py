@@ -218,11 +218,17 @@ def _consensus(keypoints: _Keypoints, variant: int, matches: Indices) -> Candida
     matches = np.where(backward[:, None], matches[:, ::-1], matches)
     start, end = keypoints.places[matches].transpose(1, 0, 2)
     shifts = end - np.einsum("hab,hb->ha", linear, start)
-    mapped = np.einsum("hab,ib->hia", linear, start) + shifts[:, None]
+    mapped = np.einsum("hab,ib->ahi", linear, start) + shifts.T[:, :, None]
     sizes = np.sqrt(np.abs(np.linalg.det(linear)))
-    unlike = np.abs(linear[:, None] - linear).max(axis=(-1, -2)) / sizes[:, None]
+    # Entry by entry: NumPy reduces short last axes slowly.
+    entries = linear.reshape(-1, 4).T
+    unlike = np.zeros((len(linear), len(linear)), linear.dtype)
+    for entry in entries:
+        np.maximum(unlike, np.abs(entry[:, None] - entry), out=unlike)
+    unlike /= sizes[:, None]
     likely = (sizes > 1 / _MAGNIFICATION) & (sizes < _MAGNIFICATION)
-    near = ((mapped - end) ** 2).sum(axis=-1) < _TOLERANCE**2
+    right, down = mapped - end.T[:, None]
+    near = right**2 + down**2 < _TOLERANCE**2
     near &= (unlike < _UNLIKE) & likely[:, None]
     best = near.sum(axis=1).argmax()
     chosen = np.flatnonzero(near[best])
