@@ -172,12 +172,12 @@ _DEMO = dataclasses.replace(
         depth=3,
         maps=8,
         learning_rate=5e-3,
-        fixed_steps=150,
+        fixed_steps=250,
         steps_an_epoch=25,
         precision="float32",
     ),
     evaluation=dataclasses.replace(
-        _FAST.evaluation, budget_steps=150, budget_epoch=25, cross_fit_steps=150
+        _FAST.evaluation, budget_steps=250, budget_epoch=25, cross_fit_steps=250
     ),
 )
 
