@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import tfgansynth  # noqa: F401  It sets TensorFlow up before a test imports it.
+
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 

@@ -16,6 +16,7 @@ from tfgansynth.runtime.devices import (
     processor_name,
     resolve_precision,
     usable_cores,
+    uses_onednn,
 )
 
 _FEATURES = {
@@ -55,6 +56,7 @@ class Probe:
             gpus=tuple(_gpus()),
             memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             accelerated=resolve_precision("auto"),
+            onednn=uses_onednn(),
             kernels=library.load()[1],
             versions={
                 "python": platform.python_version(),
