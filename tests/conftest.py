@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import tfgansynth  # noqa: F401  It sets TensorFlow up before a test imports it.
 from tests.cpu_times import CpuTimes
 
 if TYPE_CHECKING:

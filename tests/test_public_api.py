@@ -41,6 +41,22 @@ def test_every_public_name_is_documented() -> None:
             assert getattr(tfgansynth, name).__doc__, name
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("given", "found"), [(None, "1 True"), ("0", "0 False")])
+def test_onednn_is_on_unless_it_is_switched_off(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, found: str
+) -> None:
+    name = "TF_ENABLE_ONEDNN_OPTS"
+    monkeypatch.delenv(name)
+    if given:
+        monkeypatch.setenv(name, given)
+    program = (
+        "import os, tfgansynth; from tfgansynth.runtime import devices;"
+        f"print(os.environ['{name}'], devices.uses_onednn())"
+    )
+    assert run(program) == found
+
+
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         tfgansynth.nothing  # noqa: B018

@@ -4,6 +4,7 @@ import pytest
 
 from tfgansynth.benchmark import machine
 from tfgansynth.benchmark.machine import Probe, _best_rate
+from tfgansynth.benchmark.worker import worker
 
 
 class Clock:
@@ -91,10 +92,20 @@ def test_peak_measures_each_kind(
     rates = Probe().peak(precision)
 
     assert list(rates) == [
-        "matrix product, 64 squared",
+        "matrix product of TensorFlow with oneDNN",
+        *(["matrix product of NumPy"] if precision == "float32" else []),
         "convolution 5 x 5, stride 2, 4 to 6 maps of 8 x 8, batch 2",
     ]
     assert min(rates.values()) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("onednn", "library"), [(True, "oneDNN"), (False, "Eigen")])
+def test_a_product_is_measured_with_either_library(onednn: bool, library: str) -> None:
+    with worker(Probe, onednn) as probe:
+        assert list(probe("product", "float32")) == [
+            f"matrix product of TensorFlow with {library}"
+        ]
 
 
 def test_the_peak_counts_what_a_convolution_multiplies(
@@ -114,6 +125,7 @@ def test_the_peak_counts_what_a_convolution_multiplies(
 
     Probe().peak("float32")
 
+    # Both products have the same shape.
     assert counted == {
         (16, 16): 16**3,
         (2, 4, 4, 6): 2 * 16 * 6 * 25 * 4,

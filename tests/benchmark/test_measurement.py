@@ -25,6 +25,7 @@ def machine(accelerated: Precision) -> Machine:
         gpus=(),
         memory_bytes=0,
         accelerated=accelerated,
+        onednn=True,
         kernels="ours",
         versions={},
     )

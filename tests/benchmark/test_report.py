@@ -24,6 +24,7 @@ MACHINE = Machine(
     gpus=(),
     memory_bytes=24 * 2**30,
     accelerated="bfloat16",
+    onednn=True,
     kernels="ours, compiled by c++",
     versions={"python": "3.11.7", "keras": "3.15.1", "torch": None},
 )
@@ -86,6 +87,7 @@ def test_text_says_everything() -> None:
         "  features   AVX2, AVX-512 bfloat16 (not AMX bfloat16)",
         "  GPU        none that TensorFlow sees",
         "  memory     24.0 GiB",
+        "  oneDNN     on",
         "  kernels    ours, compiled by c++",
         "  versions   python 3.11.7, keras 3.15.1",
         "",

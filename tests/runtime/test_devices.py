@@ -283,6 +283,7 @@ def test_a_description_is_plain_and_complete() -> None:
         "has_unused_gpu",
         "bfloat16_units",
         "threads",
+        "onednn",
         "kernels",
         "keras",
         "versions",

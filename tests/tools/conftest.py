@@ -43,7 +43,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def environment() -> dict[str, str]:
     """The environment of a user who has set no data folder."""
-    ours = {"TFGANSYNTH_DATA", "TF_CPP_MIN_LOG_LEVEL"}
+    ours = {"TFGANSYNTH_DATA", "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"}
     return {k: v for k, v in os.environ.items() if k not in ours}
 
 

@@ -16,6 +16,7 @@ from tfgansynth.runtime.devices import (
     processor_name,
     resolve_precision,
     usable_cores,
+    uses_onednn,
 )
 
 _FEATURES = {
@@ -40,7 +41,16 @@ _ROUND_SECONDS = 0.25
 
 
 class Probe:
-    """Describes and measures the machine."""
+    """Describes and measures the machine.
+
+    Args:
+        onednn: Whether TensorFlow, which must not be imported yet, computes with oneDNN
+            in this process; None: as it does in a training.
+    """
+
+    def __init__(self, onednn: bool | None = None) -> None:
+        if onednn is not None:
+            os.environ["TF_ENABLE_ONEDNN_OPTS"] = str(int(onednn))
 
     def describe(self) -> Machine:
         """Describe hardware and software."""
@@ -55,6 +65,7 @@ class Probe:
             gpus=tuple(_gpus()),
             memory_bytes=memory_bytes(),
             accelerated=resolve_precision("auto"),
+            onednn=uses_onednn(),
             kernels=library.load()[1],
             versions={
                 "python": platform.python_version(),
@@ -63,7 +74,7 @@ class Probe:
         )
 
     def peak(self, precision: Precision) -> dict[str, float]:
-        """Measure a large matrix product and convolutions like those of the networks.
+        """Measure large matrix products and convolutions like those of the networks.
 
         In float32 or bfloat16. The best of a few rounds each, because this is an upper
         limit; the networks' times are medians.
@@ -71,11 +82,12 @@ class Probe:
         Returns:
             GFLOP/s by kind of computation.
         """
-        import tensorflow as tf
-
-        matrix = _noise((_MATRIX_SIDE, _MATRIX_SIDE), precision)
-        product = _best_rate(lambda: tf.matmul(matrix, matrix), _MATRIX_SIDE**3)
-        rates = {f"matrix product, {_MATRIX_SIDE} squared": product}
+        rates = self.product(precision)
+        if precision == "float32":
+            array = _noise((_MATRIX_SIDE, _MATRIX_SIDE), precision).numpy()
+            rates["matrix product of NumPy"] = _best_rate(
+                lambda: array @ array, _MATRIX_SIDE**3
+            )
         for numbers in _CONVOLUTIONS:
             batch, side, maps_in, maps_out, kernel, stride = numbers
             name = (
@@ -84,6 +96,15 @@ class Probe:
             )
             rates[name] = _convolution_rate(precision, numbers)
         return rates
+
+    def product(self, precision: Precision) -> dict[str, float]:
+        """Measure a large matrix product of TensorFlow: GFLOP/s, by its name."""
+        import tensorflow as tf
+
+        matrix = _noise((_MATRIX_SIDE, _MATRIX_SIDE), precision)
+        rate = _best_rate(lambda: tf.matmul(matrix, matrix), _MATRIX_SIDE**3)
+        library = "oneDNN" if uses_onednn() else "Eigen"
+        return {f"matrix product of TensorFlow with {library}": rate}
 
 
 def _gpus() -> list[GPU]:
@@ -139,4 +160,4 @@ def _best_rate(compute: Callable[[], Any], multiply_adds: int) -> float:
 
 
 def _wait(result: Any) -> None:
-    result[(0,) * result.shape.rank].numpy()
+    float(result[(0,) * len(result.shape)])

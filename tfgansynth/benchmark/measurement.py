@@ -89,6 +89,10 @@ def measure(
                 _resolved(part.precision, machine) for part in (config.gan, config.unet)
             }
             peaks = {name: probe("peak", name) for name in sorted(formats)}
+        if "float32" in peaks:
+            # Which library multiplies fastest depends on the processor.
+            with worker(Probe, not machine.onednn) as probe:
+                peaks["float32"] |= probe("product", "float32")
     except WorkerFailure as fault:
         raise InputError(f"the machine cannot be measured: {fault}") from None
     networks = tuple(

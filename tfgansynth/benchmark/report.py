@@ -92,6 +92,7 @@ def _machine_rows(machine: Machine) -> list[Row]:
         ("features", features),
         ("GPU", "; ".join(gpus) or "none that TensorFlow sees"),
         ("memory", _gib(machine.memory_bytes)),
+        ("oneDNN", "on" if machine.onednn else "off"),
         ("kernels", machine.kernels),
         ("versions", ", ".join(versions)),
     ]

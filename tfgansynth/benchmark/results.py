@@ -36,6 +36,8 @@ class Machine:
     """Main memory."""
     accelerated: Precision
     """The number format that `auto` selects here."""
+    onednn: bool
+    """Whether TensorFlow computes with oneDNN."""
     kernels: str
     """Which kernels compute our filter gradients, in words."""
     versions: Mapping[str, str | None]

@@ -101,6 +101,7 @@ class MachineFacts:
     bfloat16_units: tuple[str, ...]
     has_unused_gpu: bool = optional(False)
     threads: int
+    onednn: bool | None = optional(None)
     kernels: str
     keras: Mapping[str, str] = dataclasses.field(
         default_factory=dict, metadata=OPTIONAL

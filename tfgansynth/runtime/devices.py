@@ -177,14 +177,25 @@ def layer_policy(precision: Precision) -> str:
     return "float32" if wide else "mixed_bfloat16"
 
 
+def uses_onednn() -> bool:
+    """Whether TensorFlow computes with oneDNN in this process.
+
+    `import tfgansynth` asks for it, unless TF_ENABLE_ONEDNN_OPTS is set or TensorFlow
+    was imported before.
+    """
+    from tensorflow.python.util import _pywrap_util_port
+
+    return bool(_pywrap_util_port.IsMklEnabled())
+
+
 @functools.cache
 def describe_machine() -> dict[str, Any]:
     """Describe this machine and this program as plain values for JSON.
 
     Returns:
         `processor`, `cpu_features`, `gpus`, `has_unused_gpu`, `bfloat16_units`,
-        `threads`, `kernels`, `keras` (its backend and settings), `versions`, and
-        `commit` of this program, None if it is not a git checkout.
+        `threads`, `onednn`, `kernels`, `keras` (its backend and settings), `versions`,
+        and `commit` of this program, None if it is not a git checkout.
     """
     import keras
     import tensorflow as tf
@@ -199,6 +210,7 @@ def describe_machine() -> dict[str, Any]:
         "has_unused_gpu": has_unused_gpu(),
         "bfloat16_units": list(bfloat16_units()),
         "threads": _threads(tf),
+        "onednn": uses_onednn(),
         "kernels": library.load()[1],
         "keras": {
             name: str(getattr(keras.config, name)()) for name in ("backend", *SETTINGS)

@@ -1,8 +1,10 @@
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,10 +13,11 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfgansynth.runtime.devices import bfloat16_units
+from tfgansynth.runtime.devices import bfloat16_units, cpu_flags
 from tfgansynth.runtime.kernels import convolution, library
 
 Array = NDArray[np.float32]
+ROOT = Path(__file__).resolve().parents[3]
 TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-2}
 
 
@@ -206,6 +209,61 @@ def test_kernel_takes_an_odd_side_in_float32() -> None:
     )
     value = filter_gradient(maps, errors, kernel=5, stride=2)
     assert relative_error(value, reference) < 1e-5
+
+
+PRINT_ERROR = """
+import sys
+import numpy as np
+from tfgansynth.runtime import devices
+flags = devices.cpu_flags()
+devices.cpu_flags = lambda: {name for name in flags if name not in sys.argv[2:]}
+from tests.runtime.kernels import test_convolution as tests
+from tfgansynth.runtime.kernels import library
+assert sys.argv[1] in library.load()[1], library.load()[1]
+print(max(map(tests.error_of_the_kernel, tests.CASES[:7])))
+"""
+
+
+def error_of_the_kernel(case: Case) -> float:
+    """The kernel's error beside TensorFlow's operation, relative, in float32."""
+    side = case.side // case.stride
+    maps = random(case.images, case.side, case.side, case.in_maps, seed=0)
+    errors = random(case.images, side, side, case.out_maps, seed=1)
+    reference = tf.raw_ops.Conv2DBackpropFilter(
+        input=maps,
+        filter_sizes=[case.kernel, case.kernel, case.in_maps, case.out_maps],
+        out_backprop=errors,
+        strides=[1, case.stride, case.stride, 1],
+        padding="SAME",
+    )
+    value = filter_gradient(maps, errors, case.kernel, case.stride)
+    return relative_error(value, reference)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("instructions", "missing"),
+    [
+        ("AVX-512", ["avx512_bf16"]),
+        ("AVX2", ["avx512_bf16", "avx512f", "avx512bw"]),
+    ],
+)
+def test_the_kernel_of_lesser_processors_computes_the_same(
+    instructions: str, missing: list[str]
+) -> None:
+    if not cpu_flags() >= library._INSTRUCTIONS[instructions]:
+        pytest.skip(f"the processor lacks {instructions}")
+    if shutil.which("c++") is None:
+        pytest.skip("no C++ compiler found")
+    # A process takes one library only.
+    done = subprocess.run(
+        [sys.executable, "-c", PRINT_ERROR, f"for {instructions}", *missing],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert float(done.stdout) < 1e-5
 
 
 PRINT_HASH = """

@@ -10,13 +10,15 @@ import pytest
 
 from tfgansynth.runtime.kernels import library
 
+BEST = "AVX512-BF16"
+
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No memory of an earlier load, an empty cache and a capable processor."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("TFGANSYNTH_KERNELS", raising=False)
-    monkeypatch.setattr(library, "cpu_flags", lambda: library._INSTRUCTIONS)
+    monkeypatch.setattr(library, "cpu_flags", lambda: library._INSTRUCTIONS[BEST])
     library.load.cache_clear()
     yield
     library.load.cache_clear()
@@ -41,11 +43,32 @@ def test_a_switch_turns_the_kernels_off(monkeypatch: pytest.MonkeyPatch) -> None
     assert library.load() == (None, "TensorFlow's own (TFGANSYNTH_KERNELS=off)")
 
 
+@pytest.mark.parametrize(
+    ("flags", "chosen"),
+    [
+        ("avx2 fma sse2", "AVX2"),
+        ("avx2 fma avx512f avx512bw", "AVX-512"),
+        ("avx2 fma avx512f avx512bw avx512_bf16", "AVX512-BF16"),
+    ],
+)
+def test_the_best_instructions_are_chosen(
+    monkeypatch: pytest.MonkeyPatch, compiler: str, flags: str, chosen: str
+) -> None:
+    asked = []
+
+    def note(compiler: str, instructions: str) -> Path:
+        asked.append(instructions)
+        raise OSError("enough")
+
+    monkeypatch.setattr(library, "cpu_flags", lambda: frozenset(flags.split()))
+    monkeypatch.setattr(library, "_compiled", note)
+    assert library.load() == (None, "TensorFlow's own (enough)")
+    assert asked == [chosen]
+
+
 def test_another_processor_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "cpu_flags", lambda: frozenset({"avx2", "avx512f"}))
-    kernels, words = library.load()
-    assert kernels is None
-    assert "AVX512-BF16" in words
+    monkeypatch.setattr(library, "cpu_flags", lambda: frozenset({"avx", "sse2"}))
+    assert library.load() == (None, "TensorFlow's own (the processor lacks AVX2)")
 
 
 def test_without_a_compiler_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +94,7 @@ def test_a_compiler_that_fails_is_quoted(
 def test_kernels_are_compiled_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compiler: str
 ) -> None:
-    first = library._compiled(compiler)
+    first = library._compiled(compiler, BEST)
     assert compiled(tmp_path) == [first]
     calls = []
     run = subprocess.run
@@ -81,7 +104,7 @@ def test_kernels_are_compiled_once(
         return run(command, **options)
 
     monkeypatch.setattr(subprocess, "run", note)
-    assert library._compiled(compiler) == first
+    assert library._compiled(compiler, BEST) == first
     assert [command[1:] for command in calls] == [["--version"]]
 
 
@@ -95,13 +118,13 @@ def test_kernels_are_compiled_once(
 def test_a_damaged_library_is_compiled_again(
     tmp_path: Path, compiler: str, damage: str
 ) -> None:
-    first = library._compiled(compiler)
+    first = library._compiled(compiler, BEST)
     content = first.read_bytes()
     half = len(content) // 2
     damaged = {"cut": content[:half], "zeroed": bytes(len(content)), "empty": b""}
     first.write_bytes(damaged[damage])
 
-    again = library._compiled(compiler)
+    again = library._compiled(compiler, BEST)
 
     assert compiled(tmp_path) == [again]
     kernels, words = library.load()
@@ -113,7 +136,7 @@ def test_a_library_that_cannot_be_loaded_is_told(
 ) -> None:
     text = tmp_path / "text.so"
     text.write_text("no library")
-    monkeypatch.setattr(library, "_compiled", lambda compiler: text)
+    monkeypatch.setattr(library, "_compiled", lambda *whatever: text)
     kernels, words = library.load()
     assert kernels is None
     assert words.startswith(f"TensorFlow's own (ours cannot be loaded: {text}: ")
@@ -145,8 +168,8 @@ def test_a_compiler_that_takes_too_long_is_told(
 def test_a_changed_source_is_another_library(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compiler: str
 ) -> None:
-    first = library._compiled(compiler)
+    first = library._compiled(compiler, BEST)
     changed = tmp_path / "changed.cc"
     changed.write_text(library._SOURCE.read_text() + "\n// changed\n")
     monkeypatch.setattr(library, "_SOURCE", changed)
-    assert library._compiled(compiler) != first
+    assert library._compiled(compiler, BEST) != first

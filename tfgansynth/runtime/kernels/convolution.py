@@ -150,10 +150,11 @@ def _filter_gradient(maps: Any, errors: Any, size: int, stride: int) -> Any:
     _, _, side, out_maps = errors.shape
     in_maps = maps.shape[-1]
     kernels, _ = library.load()
-    # The kernel needs these sizes. AMX is faster than the kernel on large maps.
+    # The kernel needs these sizes.
     tiled = in_maps % 16 == 0 and out_maps % 64 == 0 and side % 2 == 0
-    amx = maps.dtype == tf.bfloat16 and "amx_bf16" in cpu_flags()
-    if kernels is not None and tiled and not amx:
+    # AMX is faster than the kernel on large maps.
+    narrow = "avx512_bf16" in cpu_flags() and "amx_bf16" not in cpu_flags()
+    if kernels is not None and tiled and (maps.dtype == tf.float32 or narrow):
         return kernels.tfgansynth_filter_gradient(
             maps=maps, errors=errors, kernel=size, stride=stride
         )

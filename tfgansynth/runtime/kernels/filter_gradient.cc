@@ -1,11 +1,11 @@
-// Gradient of a convolution with respect to its filter, for AVX-512 processors.
+// Gradient of a convolution with respect to its filter, for AVX-512 and AVX2 processors.
 //
 //   gradient[kh, kw, i, o] = sum over images n and positions (h, w) of
 //       maps[n, h * stride + kh - pad, w * stride + kw - pad, i] * errors[n, h, w, o]
 //
 // This is a product of two long, thin matrices for each (kh, kw). Both operands are
-// packed into panels that stay in the cache, and a register tile of 4 x 64 sums runs
-// down a panel. bfloat16 operands are packed in pairs of positions, which one
+// packed into panels that stay in the cache, and a tile of sums in registers, 4 x 64 or
+// with AVX2 4 x 24, runs down a panel. bfloat16 operands are packed in pairs of positions, which one
 // instruction multiplies and adds up in float32. Every number of the result is summed
 // by one thread, in one order: it does not depend on the number of threads.
 #include <immintrin.h>
@@ -25,11 +25,29 @@
 
 namespace {
 
-constexpr int64_t kLanes = 16;         // float32 numbers in a register
-constexpr int64_t kTileIn = 4;         // input maps of a tile
+#ifdef __AVX512F__
+using Vector = __m512;
 constexpr int64_t kTileRegisters = 4;  // registers across a tile
-constexpr int64_t kTileOut = kTileRegisters * kLanes;
 constexpr int64_t kPanel = 256;  // positions in a panel: it fits the first cache
+
+Vector load(const float* from) { return _mm512_loadu_ps(from); }
+void store(float* to, Vector numbers) { _mm512_storeu_ps(to, numbers); }
+Vector broadcast(float number) { return _mm512_set1_ps(number); }
+Vector add_product(Vector sum, Vector a, Vector b) { return _mm512_fmadd_ps(a, b, sum); }
+#else
+using Vector = __m256;
+constexpr int64_t kTileRegisters = 2;
+constexpr int64_t kPanel = 128;
+
+Vector load(const float* from) { return _mm256_loadu_ps(from); }
+void store(float* to, Vector numbers) { _mm256_storeu_ps(to, numbers); }
+Vector broadcast(float number) { return _mm256_set1_ps(number); }
+Vector add_product(Vector sum, Vector a, Vector b) { return _mm256_fmadd_ps(a, b, sum); }
+#endif
+constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
+constexpr int64_t kTileIn = 4;  // input maps of a tile
+constexpr int64_t kTileOut = kTileRegisters * kLanes;
+constexpr int64_t kPack = 16;  // maps that are packed at a time
 
 struct Shape {
   int64_t images, height, width, in_maps;
@@ -38,7 +56,20 @@ struct Shape {
 };
 
 // What differs between the number formats. A word is 32 bits: kDepth numbers of one
-// map at neighboring positions.
+// map at neighboring positions. Words are moved as if they were floats.
+struct Float32 {
+  using Number = float;
+  static constexpr int64_t kDepth = 1;
+
+  static void pack(const Number* first, const Number*, float* to) {
+    std::memcpy(to, first, kPack * sizeof(float));
+  }
+  static Vector add_product(Vector sum, Vector a, Vector b) {
+    return ::add_product(sum, a, b);
+  }
+};
+
+#ifdef __AVX512BF16__
 struct BFloat16 {
   using Number = uint16_t;
   static constexpr int64_t kDepth = 2;
@@ -47,31 +78,21 @@ struct BFloat16 {
     return _mm512_cvtepu16_epi32(
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
   }
-  static __m512i words(const Number* first, const Number* second) {
-    return _mm512_or_si512(wide(first), _mm512_slli_epi32(wide(second), 16));
+  static void pack(const Number* first, const Number* second, float* to) {
+    _mm512_storeu_si512(
+        to, _mm512_or_si512(wide(first), _mm512_slli_epi32(wide(second), 16)));
   }
-  static __m512 add_product(__m512 sum, __m512i a, __m512i b) {
+  static Vector add_product(Vector sum, Vector a, Vector b) {
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
   }
 };
+#endif
 
-struct Float32 {
-  using Number = float;
-  static constexpr int64_t kDepth = 1;
-
-  static __m512i words(const Number* first, const Number*) {
-    return _mm512_loadu_si512(first);
-  }
-  static __m512 add_product(__m512 sum, __m512i a, __m512i b) {
-    return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
-  }
-};
-
-using Buffer = std::unique_ptr<int32_t, decltype(&std::free)>;
+using Buffer = std::unique_ptr<float, decltype(&std::free)>;
 
 Buffer allocate(int64_t words) {
   const int64_t bytes = (words * 4 + 63) / 64 * 64;
-  return {static_cast<int32_t*>(std::aligned_alloc(64, bytes)), &std::free};
+  return {static_cast<float*>(std::aligned_alloc(64, bytes)), &std::free};
 }
 
 // A band of rows, the same in a few images: the positions of one panel.
@@ -125,8 +146,8 @@ class FilterGradient {
     return (panel.rows - 1) * s_.stride + share.bottom - share.top;
   }
 
-  // To [block of 64 output maps][image][row][words][64].
-  void pack_errors(const Panel& panel, int32_t* to) const {
+  // To [block of kTileOut output maps][image][row][words][kTileOut].
+  void pack_errors(const Panel& panel, float* to) const {
     const int64_t words = panel.images * panel.rows * row_words_;
     for (int64_t image = 0; image < panel.images; ++image) {
       const int64_t row =
@@ -135,7 +156,8 @@ class FilterGradient {
       for (int64_t w = 0; w < panel.rows * row_words_; ++w, to += kTileOut) {
         const Number* second = first + s_.out_maps;
         for (int64_t o = 0; o < s_.out_maps; o += kTileOut)
-          pack<kTileOut>(first + o, second + o, to + o * words);
+          for (int64_t i = o; i < o + kTileOut; i += kPack)
+            Format::pack(first + i, second + i, to + o * words + i - o);
         first += Format::kDepth * s_.out_maps;
       }
     }
@@ -143,7 +165,7 @@ class FilterGradient {
 
   // To [image][row][words][maps], rows and columns as filter column kw meets them.
   void pack_maps(const Panel& panel, const Share& share, int64_t kw,
-                 int32_t* to) const {
+                 float* to) const {
     const int64_t rows = packed_rows(panel, share);
     const int64_t top = panel.first_row * s_.stride + share.top - s_.pad_top;
     for (int64_t image = 0; image < panel.images; ++image)
@@ -159,21 +181,15 @@ class FilterGradient {
         for (int64_t w = 0; w < row_words_; ++w, to += share.maps) {
           const Number* first = pixel(column);
           const Number* second = pixel(column + s_.stride);
-          for (int64_t i = 0; i < share.maps; i += kLanes)
-            pack<kLanes>(first + i, second + i, to + i);
+          for (int64_t i = 0; i < share.maps; i += kPack)
+            Format::pack(first + i, second + i, to + i);
           column += Format::kDepth * s_.stride;
         }
       }
   }
 
-  template <int64_t kWords>
-  static void pack(const Number* first, const Number* second, int32_t* to) {
-    for (int64_t i = 0; i < kWords; i += kLanes)
-      _mm512_store_si512(to + i, Format::words(first + i, second + i));
-  }
-
   void multiply(const Panel& panel, const Share& share, int64_t kw,
-                const int32_t* maps, const int32_t* errors) const {
+                const float* maps, const float* errors) const {
     const int64_t words = panel.images * panel.rows * row_words_;
     for (int64_t kh = share.top; kh < share.bottom; ++kh)
       for (int64_t o = 0; o < s_.out_maps; o += kTileOut)
@@ -185,26 +201,25 @@ class FilterGradient {
                    o);
   }
 
-  void tile(const Panel& panel, const Share& share, const int32_t* maps,
-            const int32_t* errors, float* to) const {
+  void tile(const Panel& panel, const Share& share, const float* maps,
+            const float* errors, float* to) const {
     // From zero in every panel: sums of sums round less than one long sum.
-    __m512 sums[kTileIn][kTileRegisters] = {};
+    Vector sums[kTileIn][kTileRegisters] = {};
     const int64_t row_step = s_.stride * row_words_ * share.maps;
     const int64_t image_step = packed_rows(panel, share) * row_words_ * share.maps;
     for (int64_t image = 0; image < panel.images; ++image)
       for (int64_t row = 0; row < panel.rows; ++row) {
-        const int32_t* a = maps + image * image_step + row * row_step;
+        const float* a = maps + image * image_step + row * row_step;
         for (int64_t w = 0; w < row_words_; ++w, a += share.maps, errors += kTileOut) {
-          __m512i b[kTileRegisters];
+          Vector b[kTileRegisters];
 #pragma GCC unroll 4
           for (int64_t j = 0; j < kTileRegisters; ++j)
-            b[j] = _mm512_load_si512(errors + j * kLanes);
+            b[j] = load(errors + j * kLanes);
 #pragma GCC unroll 4
           for (int64_t i = 0; i < kTileIn; ++i)
 #pragma GCC unroll 4
             for (int64_t j = 0; j < kTileRegisters; ++j)
-              sums[i][j] =
-                  Format::add_product(sums[i][j], _mm512_set1_epi32(a[i]), b[j]);
+              sums[i][j] = Format::add_product(sums[i][j], broadcast(a[i]), b[j]);
         }
       }
 #pragma GCC unroll 4
@@ -212,7 +227,7 @@ class FilterGradient {
 #pragma GCC unroll 4
       for (int64_t j = 0; j < kTileRegisters; ++j) {
         float* at = to + i * s_.out_maps + j * kLanes;
-        _mm512_storeu_ps(at, _mm512_add_ps(_mm512_loadu_ps(at), sums[i][j]));
+        store(at, load(at) + sums[i][j]);
       }
   }
 
@@ -224,10 +239,10 @@ class FilterGradient {
   const std::vector<Number> zeros_;
 };
 
-// One share a thread or more, none of them thinner than 16 input maps.
+// One share a thread or more, none of them thinner than kPack input maps.
 std::vector<Share> shares_of(const Shape& s, int64_t threads) {
   int64_t maps = s.in_maps;
-  while (maps % (2 * kLanes) == 0 && (maps > 64 || s.in_maps / maps < threads))
+  while (maps % (2 * kPack) == 0 && (maps > 64 || s.in_maps / maps < threads))
     maps /= 2;
   const int64_t band = s.in_maps / maps < threads ? 1 : s.kernel;
   std::vector<Share> shares;
@@ -291,9 +306,9 @@ int64_t same_padding(int64_t side, int64_t out_side, int64_t kernel, int64_t str
 }
 
 bool fits(const Shape& s, const TF_Tensor* errors, TF_DataType type) {
-  const int64_t depth = type == TF_BFLOAT16 ? BFloat16::kDepth : Float32::kDepth;
+  const int64_t depth = type == TF_BFLOAT16 ? 2 : 1;
   return s.kernel > 0 && s.stride > 0 && s.in_maps > 0 && s.out_maps > 0 &&
-         s.in_maps % kLanes == 0 && s.out_maps % kTileOut == 0 &&
+         s.in_maps % kPack == 0 && s.out_maps % kTileOut == 0 &&
          s.out_width % depth == 0 && s.images == TF_Dim(errors, 0) &&
          s.out_height == (s.height + s.stride - 1) / s.stride &&
          s.out_width == (s.width + s.stride - 1) / s.stride;
@@ -337,10 +352,10 @@ void compute(void* kernel, TF_OpKernelContext* context) {
   std::memset(to, 0, bytes);
   const auto* from = TF_TensorData(maps.get());
   const auto* by = TF_TensorData(errors.get());
-  if (type == TF_BFLOAT16)
-    filter_gradient<BFloat16>(s, from, by, to);
-  else
-    filter_gradient<Float32>(s, from, by, to);
+#ifdef __AVX512BF16__
+  if (type == TF_BFLOAT16) return filter_gradient<BFloat16>(s, from, by, to);
+#endif
+  filter_gradient<Float32>(s, from, by, to);
 }
 
 void unknown_shape(TF_ShapeInferenceContext* context, TF_Status* status) {
@@ -354,7 +369,11 @@ __attribute__((constructor)) void add_to_tensorflow() {
   TF_OpDefinitionBuilderAddInput(op, "maps: T");
   TF_OpDefinitionBuilderAddInput(op, "errors: T");
   TF_OpDefinitionBuilderAddOutput(op, "gradient: float");
+#ifdef __AVX512BF16__
   TF_OpDefinitionBuilderAddAttr(op, "T: {bfloat16, float}");
+#else
+  TF_OpDefinitionBuilderAddAttr(op, "T: {float}");
+#endif
   TF_OpDefinitionBuilderAddAttr(op, "kernel: int");
   TF_OpDefinitionBuilderAddAttr(op, "stride: int");
   TF_OpDefinitionBuilderSetShapeInferenceFunction(op, &unknown_shape);

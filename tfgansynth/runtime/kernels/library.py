@@ -1,7 +1,7 @@
 """Compiles our kernels for this machine, once, and loads them into TensorFlow.
 
-They need a C++ compiler and a processor with AVX-512. Without these, operations of
-TensorFlow do the same work.
+They need a C++ compiler and a processor with AVX-512 or AVX2. Without these, operations
+of TensorFlow do the same work.
 """
 
 import functools
@@ -20,7 +20,13 @@ from tfgansynth.runtime.devices import cpu_flags
 
 _SOURCE = Path(__file__).with_name("filter_gradient.cc")
 _SECONDS_TO_COMPILE = 120
-_INSTRUCTIONS = {"avx512f", "avx512bw", "avx512_bf16"}
+_INSTRUCTIONS = {
+    "AVX512-BF16": {"avx512f", "avx512bw", "avx512_bf16"},
+    "AVX-512": {"avx512f"},
+    "AVX2": {"avx2", "fma"},
+}
+"""The instruction sets that the kernels are written for, best first, and the flags of
+a processor that has them. Only the first one takes bfloat16."""
 
 
 @functools.cache
@@ -33,28 +39,28 @@ def load() -> tuple[Any, str]:
     """
     if os.environ.get("TFGANSYNTH_KERNELS") == "off":
         return None, "TensorFlow's own (TFGANSYNTH_KERNELS=off)"
-    if not cpu_flags() >= _INSTRUCTIONS:
-        return None, "TensorFlow's own (the processor lacks AVX512-BF16)"
+    sets = [name for name, flags in _INSTRUCTIONS.items() if flags <= cpu_flags()]
+    if not sets:
+        return None, "TensorFlow's own (the processor lacks AVX2)"
     compiler = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
     if compiler is None:
         return None, "TensorFlow's own (no C++ compiler found)"
     try:
-        operations = tf.load_op_library(str(_compiled(compiler)))
+        operations = tf.load_op_library(str(_compiled(compiler, sets[0])))
     except (OSError, subprocess.SubprocessError, tf.errors.OpError) as error:
         return None, f"TensorFlow's own ({_reason(error)})"
-    return operations, f"ours, compiled by {Path(compiler).name}"
+    return operations, f"ours for {sets[0]}, compiled by {Path(compiler).name}"
 
 
-def _compiled(compiler: str) -> Path:
+def _compiled(compiler: str, instructions: str) -> Path:
     """Return the library, compiled now unless a whole one is in the cache."""
+    options = [f"-m{flag.replace('_', '')}" for flag in _INSTRUCTIONS[instructions]]
     command = [
         compiler,
         *tf.sysconfig.get_compile_flags(),
         "-std=c++17",
         "-O3",
-        "-mavx512f",
-        "-mavx512bw",
-        "-mavx512bf16",
+        *sorted(options),
         "-fPIC",
         "-shared",
         "-pthread",
