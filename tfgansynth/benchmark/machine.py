@@ -1,6 +1,7 @@
 """The hardware of this machine and its peak arithmetic rate. Runs in a worker."""
 
 import importlib.metadata
+import os
 import platform
 import time
 from collections.abc import Callable
