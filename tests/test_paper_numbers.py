@@ -221,8 +221,8 @@ def test_every_number_of_a_preset_is_pinned(
     assert dataclasses.asdict(PRESETS[preset]) == expected
 
 
-def test_there_are_five_presets_and_the_papers_is_the_default() -> None:
-    assert list(PRESETS) == ["paper", "authors", "fast", "best", "smoke"]
+def test_there_are_six_presets_and_the_papers_is_the_default() -> None:
+    assert list(PRESETS) == ["paper", "authors", "fast", "best", "demo", "smoke"]
     assert Config() == PRESETS["paper"]
 
 

@@ -25,21 +25,20 @@ def options(*arguments: str) -> Config:
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("size", SIZES)
 def test_every_preset_is_possible_at_every_size(preset: str, size: int) -> None:
-    given, scaled = (
-        PRESETS[preset],
-        options("--preset", preset, "--data.size", str(size)),
-    )
+    given = PRESETS[preset]
+    own = given.data.size
+    scaled = options("--preset", preset, "--data.size", str(size))
     check(scaled)
     assert scaled == at_size(given, size)
     for name in ("generator_maps", "discriminator_maps"):
         maps = getattr(scaled.gan, name)
         # The coarsest maps keep their side: 4 x 4 px, in `authors` 2 x 2.
-        assert size >> len(maps) == 128 >> len(getattr(given.gan, name))
-    assert size >> scaled.unet.depth == min(size, 128) >> given.unet.depth
-    assert scaled.gan.augment_cutout * 128 == given.gan.augment_cutout * size
-    assert scaled.gan.augment_shift * 128 == given.gan.augment_shift * size
-    assert scaled.augmentation.stddev * 128 == given.augmentation.stddev * size
-    assert scaled.augmentation.shift * 128 == given.augmentation.shift * size
+        assert size >> len(maps) == own >> len(getattr(given.gan, name))
+    assert size >> scaled.unet.depth == min(size, own) >> given.unet.depth
+    assert scaled.gan.augment_cutout * own == given.gan.augment_cutout * size
+    assert scaled.gan.augment_shift * own == given.gan.augment_shift * size
+    assert scaled.augmentation.stddev * own == given.augmentation.stddev * size
+    assert scaled.augmentation.shift * own == given.augmentation.shift * size
 
 
 def test_levels_come_and_go_where_maps_are_finest() -> None:
@@ -60,9 +59,10 @@ def test_levels_come_and_go_where_maps_are_finest() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_nothing_changes_at_the_papers_size(preset: str) -> None:
-    assert at_size(PRESETS[preset], 128) is PRESETS[preset]
-    named = options("--preset", preset, "--data.size=128")
+def test_nothing_changes_at_the_size_of_a_preset(preset: str) -> None:
+    size = PRESETS[preset].data.size
+    assert at_size(PRESETS[preset], size) is PRESETS[preset]
+    named = options("--preset", preset, f"--data.size={size}")
     assert named == options("--preset", preset) == PRESETS[preset]
 
 

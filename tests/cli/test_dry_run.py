@@ -292,7 +292,7 @@ def test_thirty_cases_need_no_flag(dry: Dry, tmp_path: Path) -> None:
     assert code == 0
     assert (
         "Split: 30 cases in 3 folds, each with 10 test, 4 validation (the paper's: 20) "
-        "and 16 training cases\nPLAN: 15 stages"
+        "and 16 training cases\nPlan: 15 stages"
     ) in printed
     code, printed = dry(
         *("run-table", "--data", data, "--patient-pattern", "p[0-9]+"),

@@ -14,6 +14,7 @@ MAY_DIFFER = {
     "run.holder": "names the process",
     "timings.json": "wall times",
     "memory.json": "memory of the process",
+    "report.html": "shows wall times and memory",
 }
 """Files of a run folder, by pattern, that two runs of one command need not share."""
 

@@ -162,4 +162,5 @@ def test_wrong_use(tool: Runner, data: Path) -> None:
 
 
 def test_help_lists_the_targets(tool: Runner) -> None:
-    assert "--lungs {both,left,right}" in tool("check_data", "--help").stdout
+    shown = tool("check_data", "--help-all").stdout
+    assert "--lungs {both,left,right}" in shown

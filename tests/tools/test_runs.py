@@ -80,7 +80,7 @@ def test_data_patients_and_settings_come_from_the_run(
     done = tool("assess", folder / named, *FOLD, "--dry-run")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"DATA: 30 cases in {folder / 'chests'}\n" in done.stdout
+    assert f"Data: 30 cases in {folder / 'chests'}\n" in done.stdout
     assert "each with 10 test, 4 validation" in done.stdout
     assert "Plan: 3 stages, 0 of them done\n  fold-1/cross-fit/m" in done.stdout
     assert storage.hash_folder(run_of(folder)) == before
@@ -154,7 +154,7 @@ def test_phantoms_are_made_whatever_the_environment_names(
     done = tool("assess", root, *FOLD, "--dry-run")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "DATA: 30 built-in PHANTOMS" in done.stdout
+    assert "Data: 30 built-in PHANTOMS" in done.stdout
 
 
 @pytest.mark.parametrize("name", TAKE_A_FOLD)

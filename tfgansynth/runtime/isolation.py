@@ -11,7 +11,6 @@ import io
 import itertools
 import multiprocessing
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +229,8 @@ def _portable(fault: BaseException) -> list[BaseException]:
         chain.append(behind)
         behind = behind.__context__
     try:
-        pickle.loads(pickle.dumps(chain))
+        # As a connection does it; not all exceptions can be made again.
+        ForkingPickler.loads(ForkingPickler.dumps(chain))
     except Exception:
         return [RuntimeError(*fault.__notes__)]
     return chain
