@@ -1,9 +1,12 @@
 import dataclasses
+import threading
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.segmentation.squares import (
     FALLING,
@@ -21,9 +24,10 @@ from tests.segmentation.squares import (
 from tfgansynth.data.pipelines import network_inputs
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import Timer
+from tfgansynth.segmentation.callbacks import MeasureTime
 from tfgansynth.segmentation.history import Epoch, remarks
 from tfgansynth.segmentation.training import train_unet
-from tfgansynth.segmentation.unet import predict_masks
+from tfgansynth.segmentation.unet import UNet, predict_masks
 
 
 def test_bright_squares_are_learned(tmp_path: Path) -> None:
@@ -139,3 +143,39 @@ def test_other_callbacks_join_in(tmp_path: Path) -> None:
     )
     train(tmp_path, extra=[spy])
     assert seen == [0, 1, 2, 3]
+
+
+def test_the_training_thread_waits_for_the_device_only_at_the_end_of_an_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One compiled step; Keras reads its loss in another thread."""
+    traces, reads, reads_before = [], [], []
+    tensor_type = type(tf.constant(0))
+    step_of, read, timed = UNet.train_step, tensor_type._numpy, MeasureTime._timed_step
+
+    def counted_step(unet: UNet, data: Any) -> dict[str, Any]:
+        traces.append(1)
+        return step_of(unet, data)
+
+    def counted_read(tensor: Any) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            reads.append(1)
+        return read(tensor)
+
+    def watched(timer: MeasureTime) -> Any:
+        step = timed(timer)
+
+        def watched_step(batches: Any) -> Any:
+            reads_before.append(len(reads))
+            return step(batches)
+
+        return watched_step
+
+    monkeypatch.setattr(UNet, "train_step", counted_step)
+    monkeypatch.setattr(tensor_type, "_numpy", counted_read)
+    monkeypatch.setattr(MeasureTime, "_timed_step", watched)
+    train(tmp_path)
+
+    assert len(traces) == 1
+    waits = np.diff(reads_before)
+    assert [step for step, count in enumerate(waits, start=1) if count] == [3, 6, 9]

@@ -157,3 +157,13 @@ def with_stddev(x: Any, group: int) -> Any:
     mean = ops.mean(deviation, axis=(2, 3, 4), keepdims=True)
     spread = ops.broadcast_to(mean, ops.shape(groups[..., :1]))
     return ops.concatenate([x, ops.reshape(spread, (-1, side, side, 1))], axis=-1)
+
+
+def leaky_relu(x: Any, slope: float) -> Any:
+    """Multiply what is not above 0 by a slope; at 0 too, the gradient is the slope.
+
+    Backends of Keras differ at 0, and blanked pixels become exact zeros.
+    """
+    if keras.backend.backend() == "tensorflow":
+        return ops.leaky_relu(x, negative_slope=slope)
+    return ops.where(x > 0, x, slope * x)

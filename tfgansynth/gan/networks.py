@@ -16,7 +16,7 @@ from keras import ops
 from tfgansynth.arrays import ByteArray, FloatArray, split_pair
 from tfgansynth.config import GANConfig
 from tfgansynth.config_checks import settings_from
-from tfgansynth.gan.layers import LatentCodes, SpectralConv, with_stddev
+from tfgansynth.gan.layers import LatentCodes, SpectralConv, leaky_relu, with_stddev
 from tfgansynth.keras_classes import PACKAGE
 from tfgansynth.runtime.kernels.convolution import Convolution, TransposedConvolution
 
@@ -365,10 +365,11 @@ class Discriminator(Configured):
                 x = self.norms[level](layer(x), training=training)
             else:
                 x = layer(x, training=training)
-            x = ops.leaky_relu(x, negative_slope=self.config.leaky_slope)
+            x = leaky_relu(x, self.config.leaky_slope)
         if self.config.minibatch_stddev:
             x = with_stddev(x, self.config.minibatch_stddev)
-        return self.classify(self.flatten(x))
+        # Said here too: `stateless_call` does not hand it down, as a call does.
+        return self.classify(self.flatten(x), training=training)
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` takes."""
