@@ -46,7 +46,7 @@ def test_files_that_may_not_grow(
     """In one run, each time a little more than before may be written."""
     fold = reference.run / "fold-1"
     checkpoint = (fold / "gan/checkpoints/step-000006.safetensors").stat().st_size
-    model = (fold / "unet-r6-s0/model.safetensors").stat().st_size
+    model = (fold / "pseudo-labels/member-1/model.safetensors").stat().st_size
     trials: list[tuple[str, int | None, str]] = [
         ("train_gan", checkpoint * 9 // 10, "checkpoints/step-000002.safetensors")
     ]
@@ -57,6 +57,7 @@ def test_files_that_may_not_grow(
             *trials,
             ("train_gan", None, ""),
             ("run_table", model - 1, "model.safetensors"),
+            ("run_table", model + 1, "model.keras"),
         ]
     for tool, most, name in trials:
         if most is None:

@@ -141,7 +141,8 @@ def save_keras(
     # And it follows a link of this name.
     beside.unlink(missing_ok=True)
     try:
-        model.save(beside)
+        with storage.named(path):
+            model.save(beside)
         with zipfile.ZipFile(beside) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
     finally:

@@ -214,10 +214,11 @@ def as_text(results: dict[str, Any]) -> str:
 def _tiny() -> Config:
     """Shrink the networks of `smoke` to a few maps at 16 px."""
     smoke = at_size(PRESETS["smoke"], 16)
-    maps = {"generator_maps": (8, 8), "discriminator_maps": (8, 8)}
     return dataclasses.replace(
         smoke,
-        gan=dataclasses.replace(smoke.gan, **maps, batch=4),
+        gan=dataclasses.replace(
+            smoke.gan, generator_maps=(8, 8), discriminator_maps=(8, 8), batch=4
+        ),
         unet=dataclasses.replace(smoke.unet, depth=2, maps=4, batch=4),
     )
 
