@@ -1,13 +1,17 @@
 """What many tests would do again and again: done once in a process.
 
-Both are functions of their arguments alone. Their own tests call the originals.
+All are functions of their arguments alone. Their own tests call the originals.
 """
 
+import contextlib
+import dataclasses
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
+from tyro._parsers import ParserSpecification
 
 from tfgansynth.arrays import FloatArray
 from tfgansynth.data import loading
@@ -19,6 +23,8 @@ from tfgansynth.data.phantoms.phantom import SIDE, make_phantom
 from tfgansynth.experiment import experiment_data
 
 _found: dict[object, tuple[DuplicatePair, ...]] = {}
+_described: dict[object, ParserSpecification] = {}
+_describe: Any = ParserSpecification.from_callable_or_type
 
 
 @functools.cache
@@ -47,8 +53,73 @@ def duplicates(images: Mapping[str, FloatArray]) -> tuple[DuplicatePair, ...]:
     return _found[key]
 
 
+def description(kind: Any, **given: Any) -> ParserSpecification:
+    """Stand for what tyro makes of a dataclass with options, and takes longest for."""
+    if given["extern_prefix"] or not dataclasses.is_dataclass(kind):
+        described: ParserSpecification = _describe(kind, **given)
+        return described
+    helped = tuple("help" in field.metadata for field in dataclasses.fields(kind))
+    # Equal values of other types are shown, and read, in another way.
+    key = kind, repr(given), helped
+    if key not in _described:
+        _described[key] = _describe(kind, **given)
+    return _described[key]
+
+
 def install(patch: pytest.MonkeyPatch) -> None:
     """Let the product use them."""
     patch.setattr(loading, "make_phantoms", phantoms)
     for module in (experiment_data, report):
         patch.setattr(module, "find_duplicates", duplicates)
+    patch.setattr(
+        ParserSpecification, "from_callable_or_type", staticmethod(description)
+    )
+
+
+@contextlib.contextmanager
+def unets_traced() -> Iterator[None]:
+    """Trace the steps of U-Nets of equal settings once, which takes longer than theirs.
+
+    Inside, only one U-Net of equal settings may be in use at a time.
+    """
+    from tfgansynth.segmentation import training
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "build_unet", _traced_unet)
+        yield
+
+
+_traced: dict[object, Any] = {}
+_MOST_TRACED = 4
+
+
+def _traced_unet(config: Any, *, seed: int, **shape: int) -> Any:
+    """Give an earlier U-Net of these settings the whole state of a new one."""
+    import tensorflow as tf
+
+    from tfgansynth.segmentation.unet import build_unet
+
+    new: Any = build_unet(config, seed=seed, **shape)
+    new.compile()
+    key = repr((config, shape))
+    if (unet := _traced.pop(key, None)) is None:
+        unet = new
+        unet.train_step = tf.function(unet.train_step, autograph=False)
+        unet.compile = _nothing  # would let its steps be traced again
+    else:
+        for variable, fresh in zip(_state(unet), _state(new), strict=True):
+            variable.assign(fresh)
+        unet.stop_training = False
+    _traced[key] = unet
+    if len(_traced) > _MOST_TRACED:
+        del _traced[next(iter(_traced))]
+    return unet
+
+
+def _nothing() -> None:
+    pass
+
+
+def _state(unet: Any) -> list[Any]:
+    measured = (value for metric in unet.metrics for value in metric.variables)
+    return [*unet.variables, *unet.optimizer.variables, *measured]

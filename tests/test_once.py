@@ -1,10 +1,20 @@
+import contextlib
+import dataclasses
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
+from tyro._parsers import ParserSpecification
 
 from tests import once
+from tests.segmentation.squares import TINY, same_weights, train
+from tfgansynth.cli.options import FoldOptions, Options, parse
+from tfgansynth.config import UNetConfig
 from tfgansynth.data import loading
 from tfgansynth.data.copies.duplicates import find_duplicates
 from tfgansynth.data.phantoms.phantom import make_phantoms
+from tfgansynth.errors import InputError
 from tfgansynth.experiment import experiment_data
 
 
@@ -38,3 +48,59 @@ def test_other_images_or_names_are_searched_anew() -> None:
     for images in ({"a": one, "b": one}, {"a": one, "c": one}, {"a": one, "b": other}):
         assert once.duplicates(images) == once.duplicates(images)
         assert once.duplicates(images) == find_duplicates(images)
+
+
+@pytest.mark.parametrize("kind", [Options, FoldOptions])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--fold", "2", "--gan.steps", "7", "--reduced"),
+        ("--fold", "2", "--preset", "smoke"),
+        ("--fold", "2", "--gan.steps", "some"),
+        ("--fold", "2", "--gan.step", "7"),
+        ("--fold", "2", "--help-all"),
+    ],
+)
+def test_options_are_parsed_as_if_described_anew(
+    kind: type[Options], arguments: tuple[str, ...]
+) -> None:
+    def ended() -> str:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            try:
+                return repr(parse(kind, arguments, program="test"))
+            except (InputError, SystemExit) as end:
+                return f"{end!r} {printed.getvalue()}"
+
+    found = [ended(), ended()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            *(ParserSpecification, "from_callable_or_type"),
+            staticmethod(once._describe),
+        )
+        anew = ended()
+    assert found == [anew, anew]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [TINY, dataclasses.replace(TINY, optimizer="nesterov", average_decay=0.5)],
+)
+def test_a_unet_that_was_traced_before_trains_as_a_new_one(
+    config: UNetConfig, tmp_path: Path
+) -> None:
+    new = [train(tmp_path / f"new-{seed}", config, seed=seed) for seed in (0, 1)]
+    assert not same_weights(new[0][0], new[1][0])
+
+    with once.unets_traced():
+        again = []
+        for number, seed in enumerate([0, 1, 0]):
+            unet, history = train(tmp_path / str(number), config, seed=seed)
+            again.append(unet)
+            found, expected = unet.state(), new[seed][0].state()
+            assert found.keys() == expected.keys()
+            for name, variable in expected.items():
+                np.testing.assert_array_equal(found[name], variable, name)
+            assert history == new[seed][1]
+    assert again[0] is again[1] is again[2]

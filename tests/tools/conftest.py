@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import once
 from tfgansynth.data.phantoms.phantom import make_phantoms
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
@@ -65,7 +66,11 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Runner:
             tempfile.TemporaryFile("w+", newline="") as stdout,
             tempfile.TemporaryFile("w+") as stderr,
         ):
-            with _as_a_program(cwd, command), _written_to(stdout, stderr):
+            with (
+                _as_a_program(cwd, command),
+                _written_to(stdout, stderr),
+                once.unets_traced(),
+            ):
                 code = _exit_code(command[0])
             stdout.seek(0)
             stderr.seek(0)

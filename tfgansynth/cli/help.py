@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import inspect
 import itertools
 import re
@@ -268,6 +269,7 @@ def describe_fields(options_type: type[Any]) -> None:
             describe_fields(hint)
 
 
+@functools.cache
 def _docstrings(kind: type[Any]) -> dict[str, str]:
     """Read the docstrings of a class's own fields from its source."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
