@@ -155,6 +155,8 @@ def test_every_option_of_a_subcommand(
         needed += ["--dry-run", *([RUN] if option else [])]
     elif name not in WITHOUT_PLAN:
         needed += SMALL
+        if name == "try-recipe":
+            needed += ("--data.n-development", "12")
     for value in EXTREMES:
         given = (option, value) if option else (value,)
         check(capsys, (name, *needed, *given), option, value or option, "nowhere")

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from tfgansynth.config import Config, DataConfig
+from tfgansynth.data.copies.duplicates import DuplicatePair, across_split
 from tfgansynth.data.dataset import CaseTable, hash_of_all
 from tfgansynth.data.splits import (
     Fold,
     describe_split,
+    development_cases,
     few_training_cases,
     make_folds,
     validation_cases,
@@ -235,6 +237,68 @@ def test_the_split_is_said() -> None:
         "32 cases of 16 patients, none in two parts, in 3 folds, each with 10-12 test, "
         "4 validation (the paper's: 20) and 8 of 16-18 training cases"
     )
+
+
+def test_development_cases_are_drawn_by_name_and_not_by_seed() -> None:
+    drawn = development_cases(IDS, 75, NOTHING)
+    assert len(drawn) == 75
+    assert [*drawn] == sorted(drawn)
+    assert development_cases(IDS[::-1], 75, NOTHING) == drawn
+    assert development_cases(IDS, 0, NOTHING) == ()
+    assert {*development_cases(IDS, 30, NOTHING)} < {*drawn}
+    # A beginning of the names would not be a random draw.
+    assert IDS.index(drawn[0]) < 20
+    assert IDS.index(drawn[-1]) > 227
+    # At another size of the images, others may be negatives.
+    table = CaseTable(negatives=IDS[:100])
+    assert development_cases(IDS, 75, table) == drawn
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_fold_of_any_seed_has_a_development_case(seed: int) -> None:
+    drawn = {*development_cases(IDS, 75, NOTHING)}
+    folds = split(247, seed=seed, reduced=True, n_development=75)
+    require_whole(folds, NOTHING)
+    assert [len(fold.test) for fold in folds] == [58, 57, 57]
+    assert [len(fold.training) for fold in folds] == [94, 95, 95]
+    for fold in folds:
+        assert {*fold.training, *fold.validation, *fold.test} == {*IDS} - drawn
+    # They are as the paper's reduced experiment needs them.
+    config = Config(seed=seed, reduced=True)
+    (own, *_) = make_folds(sorted(drawn), config, NOTHING)
+    assert (len(own.reduced), len(own.validation), len(own.test)) == (30, 20, 25)
+
+
+def test_development_cases_have_whole_patients_and_groups_in_proportion() -> None:
+    table = pairs(40, ("a", "a", "b"))
+    for n_development in (12, 13, 18):
+        drawn = development_cases(IDS[:40], n_development, table)
+        owners = Counter(table.patients.get(case, case) for case in drawn)
+        assert {*owners.values()} == {2}
+        assert len(drawn) == n_development - n_development % 2
+        share = sum(table.groups[case] == "b" for case in drawn)
+        assert abs(share - len(drawn) / 3) < 2.1
+        rest = {*IDS[:40]} - {*drawn}
+        folds = split(40, table, n_development=n_development)
+        assert {case for fold in folds for case in fold.test} == rest
+    with pytest.raises(InputError, match="n-development 1: expected 2 or more"):
+        development_cases(IDS[:40], 1, table)
+
+
+def test_a_copy_of_a_development_case_crosses_the_split() -> None:
+    drawn = development_cases(IDS, 75, NOTHING)
+    folds = split(247, n_development=75)
+    inside = DuplicatePair(drawn[0], drawn[1], "near")
+    across = DuplicatePair(drawn[0], folds[0].test[0], "near")
+    found = across_split([inside, across], folds)
+    assert {crossing.pair for crossing in found} == {across}
+    assert found[0].parts == ("development", "test")
+
+
+def test_too_few_beside_the_development_cases_is_said() -> None:
+    words = r"^11 cases \(without the 1 of --data.n-development\) are too few"
+    with pytest.raises(InputError, match=words):
+        split(12, n_development=1)
 
 
 OWNERS = {case: f"p{number // 2}" for number, case in enumerate(IDS[:40])}

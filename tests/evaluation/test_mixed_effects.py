@@ -244,3 +244,35 @@ def test_units_do_not_matter(factor: float) -> None:
 def test_too_little_is_refused(differences: Differences) -> None:
     with pytest.raises(ValueError, match="expected two cases or more"):
         estimate(differences)
+
+
+def test_patients_of_one_case_each_change_nothing() -> None:
+    differences = folds_of_one_seed(0.01, 0.05, -0.04)
+    names = [f"p{number}" for number in range(60)]
+    assert estimate(differences, patients=names) == estimate(differences)
+
+
+def test_one_run_of_patients_is_the_t_interval_over_their_means() -> None:
+    """Where all have as many cases; the mean is that over cases."""
+    values = RNG.normal(0.03, 0.02, size=(12, 4)) + RNG.normal(0, 0.02, size=(12, 1))
+    expected = stats.ttest_1samp(values.mean(axis=1), 0)
+    low, high = expected.confidence_interval(CONFIDENCE)
+    names = [f"p{number // 4}" for number in range(48)]
+
+    found = estimate(one_run(*values.ravel()), patients=names)
+
+    assert found.mean == pytest.approx(values.mean())
+    assert width(found) == pytest.approx(high - low)
+    assert found.p_mean == pytest.approx(expected.pvalue)
+    ranks = stats.wilcoxon(values.mean(axis=1)).pvalue
+    assert found.p_wilcoxon == pytest.approx(ranks)
+    assert (found.design.cases, found.design.patients) == (48, 12)
+    within = values.var(axis=1, ddof=1).mean()
+    between = values.mean(axis=1).var(ddof=1)
+    assert found.components.residual == pytest.approx(within)
+    assert found.components.case == pytest.approx(between - within / 4)
+
+
+def test_one_patient_is_not_enough() -> None:
+    with pytest.raises(ValueError, match="expected two patients or more"):
+        estimate(one_run(0.1, 0.2, 0.3), patients=["a"] * 3)

@@ -250,3 +250,62 @@ def test_a_family_of_three_null_pairs_holds_its_error_rate(simulations: int) -> 
 
     print(f"any of three null pairs claimed: {wrong / (2 * simulations):.1%}")
     assert is_at_most(SIGNIFICANCE, wrong, 2 * simulations)
+
+
+@dataclasses.dataclass(frozen=True)
+class Patients:
+    """Patients of some cases each, whole in a fold; standard deviations as above."""
+
+    count: int = 60
+    size: int = 5
+    patient: float = 0.01
+    case: float = 0.01
+    run: float = 0.002
+    residual: float = 0.005
+
+    def names(self) -> list[str]:
+        return [f"p{number // self.size:03d}" for number in range(self.n_cases)]
+
+    @property
+    def n_cases(self) -> int:
+        return self.count * self.size
+
+    def differences(self, rng: np.random.Generator, seeds: int) -> Differences:
+        """One simulated experiment without effect: (cases, runs), NaN for holes."""
+        numbers = np.repeat(np.arange(FOLDS), self.count // FOLDS)
+        folds = np.array([rng.permutation(numbers) for _ in range(seeds)])
+        cells = np.repeat(folds.T, self.size, axis=0)[:, :, None] == np.arange(FOLDS)
+        tested = cells.reshape(self.n_cases, -1)
+        own = np.repeat(rng.normal(size=(self.count, 1)), self.size, axis=0)
+        values = (
+            self.patient * own
+            + self.case * rng.normal(size=(self.n_cases, 1))
+            + self.run * rng.normal(size=(1, tested.shape[1]))
+            + self.residual * rng.normal(size=tested.shape)
+        )
+        return np.where(tested, values, np.nan)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 10])
+def test_cases_of_one_patient_are_not_taken_for_independent(
+    seeds: int, simulations: int
+) -> None:
+    made = Patients()
+    rng = np.random.default_rng(derive_seed(seeds, "patients"))
+    count = 2 * simulations
+    covered = dict.fromkeys(("patients", "cases"), 0)
+    claimed = 0
+    for _ in range(count):
+        differences = made.differences(rng, seeds)
+        found = estimate(differences, patients=made.names(), draws=DRAWS)
+        covered["patients"] += found.low <= 0 <= found.high
+        claimed += verdict(found, 1e-9) in (Verdict.HELPS, Verdict.HARMS)
+        found = estimate(differences, draws=DRAWS)
+        covered["cases"] += found.low <= 0 <= found.high
+    rates = ", ".join(f"{k} {100 * v / count:.1f} %" for k, v in covered.items())
+    print(f"5 cases a patient, seeds {seeds}: covered by {rates}; claimed {claimed}")
+    assert is_at_least(LEAST_COVERAGE, covered["patients"], count)
+    assert is_at_most(SIGNIFICANCE, claimed, count)
+    if seeds == 10:
+        # The spread between folds hides it where there are few seeds.
+        assert not is_at_least(LEAST_COVERAGE, covered["cases"], count)

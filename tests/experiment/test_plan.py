@@ -196,13 +196,6 @@ def test_an_assessment_needs_three_cases() -> None:
         plan(config, splits(config), [1], lambda _: Request(assessments=["plain"]))
 
 
-def test_only_a_reduced_experiment_leaves_out_cases_to_try_on() -> None:
-    config = changed(CONFIG, "reduced", False)
-    request = Request(regimes=[Regime(2, 0)], development=True)
-    with pytest.raises(InputError, match="--reduced: only a reduced experiment"):
-        plan(config, splits(config), [1], lambda _: request)
-
-
 def test_a_fold_that_does_not_exist_is_refused() -> None:
     with pytest.raises(InputError, match="--folds 4: expected 1 to 3"):
         plan(CONFIG, splits(), [1, 4], lambda _: Request(gan=True))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.records.made import finished
-from tfgansynth.data.dataset import Layout
+from tfgansynth.data.dataset import CaseTable, Layout
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.learning import ValidationDice
 from tfgansynth.evaluation.metrics import CaseMetrics
@@ -16,6 +16,7 @@ from tfgansynth.evaluation.verdicts import PairComparison, Verdict
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet, Remark
+from tfgansynth.reporting.comparisons import comparison_to_markdown
 
 PAPER = "The paper's regimes: trained until the paper's rule stops them"
 FIXED_BUDGET = "Fixed budget: 40 mini-batches each"
@@ -228,3 +229,54 @@ def test_the_record_names_what_it_comes_from() -> None:
         "somewhere, both lungs, 128 x 128 px, reduced training set; preset smoke; "
         "seeds 0, 1; folds 1, 2"
     )
+
+
+def test_groups_and_the_worst_tenth_have_their_figures() -> None:
+    trained = [unet(seed, 1, REAL, 0.0) for seed in (0, 1)]
+    groups = {f"case-1-{n}": "a" if n % 8 else "b" for n in range(39)}
+    table = CaseTable(groups=groups)
+    own = [dataclasses.replace(each, table=table) for each in trained]
+    found = make_comparison(own)
+    row = found.tables[0].rows[0]
+
+    dice: dict[str, list[float]] = {k: [] for k in "ab"}
+    for each in own:
+        for case in each.cases:
+            if case.case_id in groups:
+                dice[groups[case.case_id]].append(case.metrics.dice)
+    assert [*row.by_group] == ["a", "b"]
+    for name, group in row.by_group.items():
+        assert group.n_results == len(dice[name]) == 2 * group.n_cases
+        assert group.metrics["dice"].mean == pytest.approx(np.mean(dice[name]))
+        assert group.metrics["dice"].sd == pytest.approx(np.std(dice[name], ddof=1))
+    (remark,) = found.remarks
+    assert remark.text.startswith("groups of less than 10 test cases: b (5): their")
+
+    every = sorted(case.metrics.dice for each in own for case in each.cases)
+    assert row.worst_tenth["dice"] == pytest.approx(np.mean(every[:8]))
+    # Their distances are 9 to 48 px in both seeds.
+    assert row.worst_tenth["hausdorff_px"] == pytest.approx(46.5)
+    text = comparison_to_markdown(found)
+    assert "group b" in text
+    assert "worst tenth" in text
+
+
+def test_cases_of_a_patient_are_one_unit_of_the_comparison() -> None:
+    patients = {f"case-1-{n}": f"case-1-{n // 4 * 4}" for n in range(40) if n % 4}
+    own = [
+        dataclasses.replace(unet(0, 1, regime, shift), table=CaseTable(patients))
+        for regime, shift in (*SHIFTS.items(),)
+    ]
+    (pair,) = make_comparison(own).comparisons
+    assert (pair.design.cases, pair.design.patients) == (40, 10)
+    assert "from 40 test cases of 10 patients and 1 training run" in pair.sentence
+
+
+def test_results_on_cases_that_settings_were_tried_on_are_named() -> None:
+    own = [
+        dataclasses.replace(unet(seed, fold, REAL, 0.0), tried=frozenset(tried))
+        for seed, fold, tried in ((0, 1, ()), (0, 2, {"case-1-3", "case-2-1", "x"}))
+    ]
+    (remark,) = make_comparison(own).remarks
+    assert remark.text.startswith("settings were tried on 2 of the 80 test cases, ")
+    assert not make_comparison(own[:1]).remarks

@@ -78,7 +78,7 @@ def test_json() -> None:
         "second": "mixed",
         "n_pairs": 3,
         "n_seeds": 2,
-        "design": dataclasses.asdict(HELPS.design),
+        "design": to_json(HELPS.design),
         "margin": 0.005,
         "verdict": "helps",
         "more_seeds": None,

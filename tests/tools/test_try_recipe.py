@@ -1,4 +1,4 @@
-"""Recipes beyond the paper's, tried on cases left out, through the real scripts."""
+"""Recipes beyond the paper's, tried on development cases, by the real scripts."""
 
 import json
 import shutil
@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
+from tfgansynth.data.dataset import CaseTable
+from tfgansynth.data.splits import development_cases
 from tfgansynth.records.reading import read_identity
 from tfgansynth.reporting.html.page import write_report
 from tfgansynth.reporting.verification.differences import Differences
@@ -27,6 +29,7 @@ pytestmark = pytest.mark.slow
 SHORT = (
     *(*TINY, *SMALL_NETWORKS),
     *("--evaluation.budget-steps", "4", "--evaluation.budget-epoch", "2"),
+    *("--data.phantoms", "36", "--data.n-development", "18"),
     # Any diversity of samples counts as a mode collapse.
     *("--evaluation.cross-fit-steps", "4", "--gan.mode-collapse-share", "9"),
 )
@@ -36,8 +39,9 @@ RECIPE = (
     *("--synthesis.pseudo-label-members", "2", "--synthesis.pseudo-label-steps", "3"),
     *("--unet.real-share", "0.5"),
 )
-RUN = "phantoms-reduced-smoke-seed0"
-TRIAL = f"{RUN}/fold-1/development/trial.json"
+RUN = "phantoms-development-reduced-smoke-seed0"
+TABLE = "phantoms-reduced-smoke-seed0"
+TRIAL = f"{RUN}/fold-1/trial.json"
 
 
 def tried(tool: Runner, out: Path, *options: str | Path) -> str:
@@ -101,14 +105,79 @@ def test_a_trial_says_what_was_wrong_in_the_training_of_the_gan(
     assert manifest["remarks"] == [remark["text"]]
 
 
-def test_a_trial_is_evaluated_on_training_cases_left_out(out: Path) -> None:
+def test_a_trial_uses_development_cases_alone(out: Path, trial: dict[str, Any]) -> None:
     run = out / RUN
     (fold, *_) = json.loads((run / "splits.json").read_text())["folds"]
-    table = (run / "fold-1/development/unet-r6-s6-fixed-budget/cases.csv").read_text()
+    table = (run / "fold-1/unet-r6-s6-fixed-budget/cases.csv").read_text()
     tested = {line.split(",")[1] for line in table.splitlines()[1:]}
+    drawn = development_cases(
+        [f"phantom-{number:03d}" for number in range(36)], 18, CaseTable()
+    )
 
-    assert tested == set(fold["training"]) - set(fold["reduced"])
-    assert not tested & {*fold["test"], *fold["validation"]}
+    assert tested == {*fold["test"]}
+    assert len(tested) == 6
+    assert tuple(trial["cases"]) == drawn
+    for path in run.rglob("provenance.json"):
+        record = storage.read_record(path)
+        for part in ("training_cases", "validation_cases"):
+            assert record.get(part, {}).keys() <= {*drawn}
+    assert trial["comparison"]["context"] == "6 of 18 development cases"
+
+
+def test_a_trial_is_verified(out: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(out, tmp_path / "out")) / RUN
+    assert verify(run).lines == []
+    path = tmp_path / "out" / TRIAL
+    record = storage.read_record(path)
+    storage.write_record(path, {**record, "cases": {}})
+    assert "fold-1/trial.json: cases" in verify(run).lines[0]
+
+
+def test_a_run_goes_on_with_the_development_cases(
+    tool: Runner, out: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(out, tmp_path / "out")) / RUN
+    shutil.rmtree(run / "fold-1/assessment")
+    done = tool("assess", run, "--fold", "1")
+    assert done.returncode == 0, done.stderr
+    assert verify(run).lines == []
+
+
+def test_cases_that_are_tried_on_and_tested_are_named(
+    tool: Runner, out: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(out, tmp_path / "out")
+    options = "--regimes", "fixed_budget", "--folds", "1", "--out", tmp_path / "out"
+    done = tool("run_table", *SHORT, "--data.n-development", "0", *options)
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "out" / TABLE
+    (fold, *_) = json.loads((run / "splits.json").read_text())["folds"]
+    trial = storage.read_record(out / TRIAL)
+    met = {*fold["test"]} & trial["cases"].keys()
+    assert 0 < len(met) < 12
+    words = (
+        f"settings were tried on {len(met)} of the 12 test cases, which have "
+        f"{100 * len(met) / 12:.0f} % of the results: "
+    )
+    assert f"REMARK: {words}" in done.stdout
+    assert verify(run).lines == []
+    # Merged results name them without the trial.
+    shutil.rmtree(tmp_path / "out" / RUN)
+    done = tool("merge_results", run, "--to", tmp_path / "merged")
+    assert done.returncode == 0, done.stderr
+    assert words in (tmp_path / "merged/comparison.md").read_text()
+    assert words in tool("merge_results", "--to", tmp_path / "merged").stdout
+
+
+def test_old_trials_in_the_run_itself_are_named(out: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(out, tmp_path / "out")) / RUN
+    old = run / "fold-1/unet-r6-s0-fixed-budget"
+    old.mkdir(parents=True)
+    shutil.copy(run / "fold-1/unet-r6-s0-fixed-budget/provenance.json", old)
+    found = read_identity(run)
+    fold = found.fold(1)
+    assert found.tried == {*fold.training} - {*fold.reduced}
+    assert found.tried
 
 
 def test_masks_are_the_pseudo_labels(tool: Runner, out: Path, tmp_path: Path) -> None:
@@ -154,7 +223,7 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
     generated, _ = read_set(fold / "synthetic")
     assert not np.array_equal(images, generated)
     provenance = storage.read_record(
-        fold / "development/unet-r6-s6-control-fixed-budget/provenance.json"
+        fold / "unet-r6-s6-control-fixed-budget/provenance.json"
     )
     assert provenance["regime"]["set"] == "control"
     assert provenance["synthetic_set"]["manifest_sha256"] == storage.hash_file(
@@ -162,37 +231,13 @@ def test_the_control_has_the_training_cases_for_images(out: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "complaint"),
-    [
-        ("export_set", ["--set", "control"], "is a control, made of the training"),
-        (
-            "train_unet",
-            ["--real", "6", "--synthetic", "6"],
-            "(kind: plain against control)",
-        ),
-    ],
-)
-def test_a_control_is_not_taken_for_a_synthetic_set(
-    tool: Runner,
-    out: Path,
-    tmp_path: Path,
-    name: str,
-    options: list[str],
-    complaint: str,
-) -> None:
+def test_a_control_is_not_exported(tool: Runner, out: Path, tmp_path: Path) -> None:
     fold = Path(shutil.copytree(out, tmp_path / "out")) / RUN / "fold-1"
-    if name == "train_unet":
-        shutil.rmtree(fold / "synthetic")
-        shutil.copytree(fold / "synthetic-control", fold / "synthetic")
-    where = [*SHORT, *RECIPE, "--out", tmp_path / "out"]
-    if name == "export_set":
-        where = [fold.parent]
-    named = [str(fold / "synthetic-control") if o == "control" else o for o in options]
-    done = tool(name, *where, "--fold", "1", *named)
+    control = fold / "synthetic-control"
+    done = tool("export_set", fold.parent, "--fold", "1", "--set", control)
 
     assert done.returncode == 2
-    assert complaint in done.stderr
+    assert "is a control, made of the training" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -202,7 +247,7 @@ def test_real_rows_of_an_earlier_trial_are_taken(
     # Rows of real pairs do not depend on their share in a mini-batch either.
     told = tried(cold_tool, tmp_path, "--baseline", out / RUN)
 
-    row = f"{RUN}/fold-1/development/unet-r6-s0-fixed-budget/provenance.json"
+    row = f"{RUN}/fold-1/unet-r6-s0-fixed-budget/provenance.json"
     assert (tmp_path / row).read_bytes() == (out / row).read_bytes()
     assert " U-Net 6 real + 6 synthetic (fixed budget) " in told
     assert " U-Net 6 real + 0 synthetic (fixed budget) " not in told
@@ -215,7 +260,9 @@ def test_real_rows_of_an_earlier_trial_are_taken(
             ["--unet.maps", "3"],
             "unet-r6-s0-fixed-budget/provenance.json: is of another run",
         ),
-        (["--no-reduced"], "--reduced: only a reduced experiment leaves out cases"),
+        (["--data.n-development", "0"], "--data.n-development 0: settings are tried"),
+        (["--data.n-development", "5"], "--data.n-development 5: 5 cases are too few"),
+        (["--data.n-development", "36"], "--data.n-validation"),
         (["--unet.batch", "1"], "--unet.batch 1: expected 2 or more"),
         (
             ["--gan.latent-codes", "--gan.z-dim", "5"],
@@ -253,9 +300,9 @@ def test_the_table_of_a_recipe_is_verified(
     options = *("--folds", "1"), *("--regimes", "all"), *("--out", tmp_path / "out")
     done = tool("run_table", *SHORT, *RECIPE, "--control", *options)
     assert done.returncode == 0, done.stderr
-    assert "fold 1, GAN  " not in done.stdout  # nothing of the trial is done again
-    assert " stages are done already\n" in done.stdout
-    run = tmp_path / "out" / RUN
+    assert "; 18 development cases in no fold" in done.stdout
+    assert "settings were tried" not in done.stdout
+    run = tmp_path / "out" / TABLE
     found = storage.read_record(run / "comparison.json")["comparisons"]
     assert sorted(pair["n_pairs"] for pair in found) == [13] * 13 + [18] * 18
     page = write_report(run).read_text()
@@ -273,6 +320,15 @@ def test_the_table_of_a_recipe_is_verified(
     }
     expected.add("fold-1/pseudo-labels/member-2/model.safetensors: provenance.member")
     assert expected <= named
+
+    # A control is not taken for a synthetic set.
+    fold = run / "fold-1"
+    shutil.rmtree(fold / "synthetic")
+    shutil.copytree(fold / "synthetic-control", fold / "synthetic")
+    where = "--fold", "1", "--out", tmp_path / "out", "--real", "6", "--synthetic", "6"
+    done = tool("train_unet", *SHORT, *RECIPE, *where)
+    assert done.returncode == 2
+    assert "(kind: plain against control)" in done.stderr
 
 
 def test_a_synthetic_set_in_the_control_s_place_is_found(

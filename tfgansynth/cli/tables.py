@@ -44,6 +44,7 @@ class RunTable(Options):
 def run_table(options: RunTable) -> None:
     """Run."""
     from tfgansynth.experiment.plan import table_request
+    from tfgansynth.experiment.studies import record_trials
 
     request = table_request(
         options.config,
@@ -55,6 +56,8 @@ def run_table(options: RunTable) -> None:
     study = loaded.study(request, folds=options.folds, n_seeds=options.seeds)
     opened = loaded.start(study, options.workers)
     if opened:
+        for part in opened.parts:
+            record_trials(part.experiment, options.out)
         screen = loaded.screen(*opened.parts)
         _run_and_show(opened, screen, options.workers, verbose=options.verbose)
 
@@ -205,10 +208,11 @@ def _points(
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TryRecipe(FoldOptions):
-    """Compare a fold's regimes on cases that a reduced experiment leaves out.
+    """Compare a fold's regimes on development cases alone (--data.n-development).
 
-    The other options say what to try. The test cases stay untouched, so that settings
-    may be chosen by what this prints.
+    These have folds of their own, to train, to validate and to compare. The other
+    options say what to try. run-table with the same --data.n-development tests none of
+    these cases, so that settings may be chosen by what this prints.
     """
 
     augmented: bool = False
@@ -238,15 +242,22 @@ def try_recipe(options: TryRecipe) -> None:
         control=options.control,
         assessed=options.assess,
     )
-    part = loaded.start_one(request, options.fold, workers=options.workers)
-    if part is None:
+    study = studies.prepare_trial(
+        loaded.data, options.config, options.out, fold=options.fold, request=request
+    )
+    opened = loaded.start(study, options.workers)
+    if opened is None:
         return
     from tfgansynth.reporting.comparisons import comparison_to_text, trial_to_text
+    from tfgansynth.reporting.outputs import write_outputs
     from tfgansynth.reporting.screen import results_to_text
 
+    (part,) = opened.parts
+    root = part.experiment.run.root
     if options.baseline:
         studies.adopt_baseline(part, options.baseline)
     loaded.finish(part, options.workers)
+    write_outputs([root], root)
     trial = studies.write_trial(part)
     if options.verbose:
         print(f"\n{comparison_to_text(trial.comparison)}")

@@ -28,6 +28,12 @@ class DataConfig:
     """Validation cases of each fold, drawn from those that it does not test. auto: 20
     [paper IV-A]; where that leaves less than 30 for training, as many as leave 30, but
     no less than a fifth of those not tested [choice]"""
+    n_development: ranges.CountOrZero = dataclasses.field(
+        default=0, metadata=ranges.OPTIONAL
+    )
+    """Cases that are left out of every fold of every seed, for try-recipe to try
+    settings on. Drawn by their names, not by --seed. 0 in the paper, and where no
+    settings are tried: each of them is one test case less. [choice]"""
     n_reduced: ranges.Count = PAPER_REDUCED
     """Training cases of each fold in the reduced data set. [paper IV-A]"""
     phantoms: ranges.Cases = 247

@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -109,6 +109,14 @@ class CaseTable:
             first.setdefault(patients[case_id], case_id)
         firsts = {case_id: first[name] for case_id, name in patients.items()}
         return CaseTable({k: v for k, v in firsts.items() if k != v}, groups)
+
+    def only(self, case_ids: Collection[str]) -> "CaseTable":
+        """Keep what is known of some cases."""
+        return CaseTable(
+            {k: v for k, v in self.patients.items() if k in case_ids},
+            {k: v for k, v in self.groups.items() if k in case_ids},
+            tuple(each for each in self.negatives if each in case_ids),
+        )
 
 
 def hash_of_all(hashes: CaseHashes, table: CaseTable) -> str:

@@ -1,6 +1,8 @@
 """The cross-validation split: the training, validation and test cases of folds."""
 
 import dataclasses
+import functools
+import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -43,8 +45,55 @@ class Fold:
         return self.reduced if reduced else self.training
 
 
+def development_cases(
+    case_ids: Sequence[str], n_development: int, table: CaseTable
+) -> tuple[str, ...]:
+    """Draw the cases on which settings may be tried, which no fold has.
+
+    The draw depends on names, patients and groups alone: it is the same for each seed
+    and each size of the images, and a larger number keeps what a smaller one draws.
+    Patients are whole, so that there can be some cases less than asked for, and groups
+    are in proportion.
+
+    Returns:
+        Sorted ids; none for 0.
+
+    Raises:
+        InputError: A single patient has more cases than are to be drawn.
+    """
+    if not n_development:
+        return ()
+    patients = _by_patient(case_ids, table)
+    # Which cases are negatives may change with the size of the images.
+    named = dataclasses.replace(table, negatives=())
+    order = _in_proportion(sorted(patients, key=_draw), patients, named)
+    taken: list[str] = []
+    for patient in order:
+        if len(taken) + len(patients[patient]) > n_development:
+            break
+        taken += patients[patient]
+    if not taken:
+        raise InputError(
+            f"--data.n-development {n_development}: expected "
+            f"{len(patients[order[0]])} or more: the first patient drawn has as many "
+            "cases"
+        )
+    return tuple(sorted(taken))
+
+
+def _draw(patient: str) -> str:
+    return hashlib.sha256(f"development/{patient}".encode()).hexdigest()
+
+
+def _by_patient(case_ids: Sequence[str], table: CaseTable) -> dict[str, list[str]]:
+    patients: dict[str, list[str]] = defaultdict(list)
+    for case_id in sorted(case_ids):
+        patients[table.patients.get(case_id, case_id)].append(case_id)
+    return patients
+
+
 def validation_cases(n_cases: int, config: DataConfig) -> int:
-    """How many validation cases a fold of a data set of this size has.
+    """How many validation cases a fold has where folds have so many cases in all.
 
     `auto` scales the paper's 20 down where they would leave less than its 30 for
     training: 20 of 75 cases or more, 4 of 30.
@@ -61,10 +110,10 @@ def make_folds(
 ) -> tuple[Fold, ...]:
     """Split cases so that each is tested in exactly one fold. Paper: IV-A.
 
-    247 is not a multiple of 3. The first fold tests 83 cases and trains on 144, the
-    others test 82 and train on 145. All cases of a patient are in one part of a fold,
-    so that parts can have some cases less than asked for. Each part has the groups in
-    proportion, and in each of these the negatives.
+    Development cases are left out. 247 is not a multiple of 3. The first fold tests 83
+    cases and trains on 144, the others test 82 and train on 145. All cases of a patient
+    are in one part of a fold, so that parts can have some cases less than asked for.
+    Each part has the groups in proportion, and in each of these the negatives.
 
     Args:
         case_ids: The cases.
@@ -75,15 +124,16 @@ def make_folds(
         InputError: There are too few cases, patients, members of a group or cases
             with a target.
     """
-    n_cases, data = len(case_ids), config.data
-    patients: dict[str, list[str]] = defaultdict(list)
-    for case_id in sorted(case_ids):
-        patients[table.patients.get(case_id, case_id)].append(case_id)
+    data = config.data
+    left_out = {*development_cases(case_ids, data.n_development, table)}
+    case_ids = [case_id for case_id in case_ids if case_id not in left_out]
+    n_cases, too_few = len(case_ids), functools.partial(_too_few, len(left_out))
+    patients = _by_patient(case_ids, table)
     if found := [
         *_shortfalls(n_cases, config),
         *_patient_shortfalls(patients, table, data.folds),
     ]:
-        raise _too_few(n_cases, found)
+        raise too_few(n_cases, found)
     rng = np.random.default_rng(derive_seed(config.seed, "folds"))
     shuffled = [str(patient) for patient in rng.permutation(sorted(patients))]
     # A beginning of a random order is a random draw.
@@ -102,16 +152,16 @@ def make_folds(
         n_validation = validation_cases(n_cases, data)
         validation, training = _take(drawn, patients, n_validation, leave=1)
         if not (validation and training):
-            raise _too_few(n_cases, [_few_patients(patients, data.folds)])
+            raise too_few(n_cases, [_few_patients(patients, data.folds)])
         reduced, _ = _take(training, patients, data.n_reduced, leave=0)
         parts = (training, reduced, validation, test)
         fold = Fold(number, *(_cases_of(part, patients) for part in parts))
         if config.reduced and len(fold.training) < data.n_reduced:
-            raise _too_few(n_cases, [_too_few_reduced(len(fold.training), data)])
+            raise too_few(n_cases, [_too_few_reduced(len(fold.training), data)])
         for part in (fold.training_ids(reduced=config.reduced), fold.validation):
             if not {*part} - {*table.negatives}:
                 n_targets = len({*case_ids} - {*table.negatives})
-                raise _too_few(n_cases, [_few_targets(number, n_targets)])
+                raise too_few(n_cases, [_few_targets(number, n_targets)])
         folds.append(fold)
     return tuple(folds)
 
@@ -250,8 +300,12 @@ def _few_patients(patients: _Patients, n_folds: int) -> str:
     )
 
 
-def _too_few(n_cases: int, found: Sequence[str]) -> InputError:
-    return InputError(f"{n_cases} cases are too few for this split: {'; '.join(found)}")
+def _too_few(n_left_out: int, n_cases: int, found: Sequence[str]) -> InputError:
+    without = f" (without the {n_left_out} of --data.n-development)"
+    return InputError(
+        f"{n_cases} cases{without if n_left_out else ''} are too few for this split: "
+        f"{'; '.join(found)}"
+    )
 
 
 def describe_split(folds: Sequence[Fold], table: CaseTable, *, reduced: bool) -> str:

@@ -3,12 +3,19 @@
 import csv
 import dataclasses
 import io
+import math
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.metrics import CaseMetrics
-from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary, summarize
+from tfgansynth.evaluation.tables import (
+    METRIC_HEADINGS,
+    GroupSummary,
+    Summary,
+    summarize,
+)
 from tfgansynth.runtime import storage
 
 _FIRST = ("fold", "case_id", "n_real", "n_synthetic")
@@ -47,6 +54,44 @@ def summarize_classes(rows: Sequence[CaseRow]) -> dict[str, dict[str, Summary]]:
         name: summarize_rows([CaseRow(row.case_id, row.by_class[name]) for row in rows])
         for name in rows[0].by_class
     }
+
+
+def summarize_groups(
+    rows: Sequence[CaseRow], groups: Mapping[str, str]
+) -> dict[str, GroupSummary]:
+    """Summarize each metric of each group, by name; cases of no group are left out.
+
+    Args:
+        rows: Results; those of several seeds have a case more than once.
+        groups: Group of a case.
+    """
+    found: dict[str, list[CaseRow]] = {}
+    for row in rows:
+        if group := groups.get(row.case_id):
+            found.setdefault(group, []).append(row)
+    return {
+        group: GroupSummary(
+            n_cases=len({row.case_id for row in own}),
+            n_results=len(own),
+            metrics=summarize_rows(own),
+        )
+        for group, own in sorted(found.items())
+    }
+
+
+def worst_tenth(rows: Sequence[CaseRow]) -> dict[str, float]:
+    """Take the mean of the worst tenth of the results by each metric.
+
+    That is of one at least. The worst Dice is the smallest, the worst distance the
+    largest.
+    """
+    n_worst = math.ceil(len(rows) / 10)
+    found = {}
+    for metric in METRIC_HEADINGS:
+        values = sorted(getattr(row.metrics, metric) for row in rows)
+        worst = values[:n_worst] if metric == "dice" else values[-n_worst:]
+        found[metric] = statistics.fmean(worst)
+    return found
 
 
 def cases_to_csv(

@@ -83,6 +83,7 @@ def compare(
     tables: Sequence[Sequence[str]] | None = None,
     controls: Collection[str] = (),
     withheld: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    patients: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[PairComparison, ...]:
     """Compare each pair of regimes of a table on what both have.
 
@@ -93,9 +94,10 @@ def compare(
         tables: The regimes of each table; without, all regimes are one table's.
         controls: The regimes that are controls.
         withheld: Pairs of regimes that get no verdict, and why.
+        patients: The patient of a case; a case without is a patient of its own.
 
     Returns:
-        One comparison for each pair of regimes of a table with two cases or more in
+        One comparison for each pair of regimes of a table with two patients or more in
         common; Holm's correction goes over those of all tables, apart for pairs with
         and without a control.
 
@@ -107,7 +109,7 @@ def compare(
         raise ValueError(f"expected an equivalence margin above 0, got {margin}")
     regimes = _by_regime(results)
     found = (
-        _pair(regimes, *names)
+        _pair(regimes, *names, patients)
         for table in ([list(regimes)] if tables is None else tables)
         for names in itertools.combinations(table, 2)
     )
@@ -189,14 +191,18 @@ def _by_regime(results: Iterable[CaseResult]) -> dict[str, dict[_Cell, CaseMetri
 
 
 def _pair(
-    regimes: Mapping[str, Mapping[_Cell, CaseMetrics]], first: str, second: str
+    regimes: Mapping[str, Mapping[_Cell, CaseMetrics]],
+    first: str,
+    second: str,
+    patients: Mapping[str, str],
 ) -> _Pair | None:
     cells = sorted(regimes[first].keys() & regimes[second].keys())
     # Sorted, so that the order of the results changes nothing.
     case_ids = sorted({case_id for _, _, case_id in cells})
     cases = {case_id: number for number, case_id in enumerate(case_ids)}
     runs = {run: number for number, run in enumerate(sorted({c[:2] for c in cells}))}
-    if len(cases) < 2:
+    owners = [patients.get(case_id, case_id) for case_id in case_ids]
+    if len({*owners}) < 2:
         return None
     where = (
         [cases[case_id] for _, _, case_id in cells],
@@ -210,7 +216,7 @@ def _pair(
         )
         differences = np.full((len(cases), len(runs)), np.nan)
         differences[where] = after - before
-        estimates[metric] = estimate(differences)
+        estimates[metric] = estimate(differences, patients=owners)
     # With two runs Student's quantile may reach beyond what is possible at all.
     dice = estimates["dice"]
     low, high = max(dice.low, -1.0), min(dice.high, 1.0)

@@ -10,6 +10,10 @@ with three independent random terms. This is a two-way random-effects model in w
 every case is in every run. To treat all differences as independent would count the same
 cases and the same networks as new evidence.
 
+The cases of one patient are not independent either. Where patients are known, the first
+term is that of the patient, who may have several cases in a run, and what differs
+between the cases of a patient is part of the residual.
+
 - **Variance components**: Henderson's first method (Biometrics 9, 1953). Sums of
   squares are set equal to their expectations, which also works for incomplete designs.
   The equations are solved under the constraint that no variance is negative.
@@ -38,10 +42,13 @@ degrees of freedom for few runs.
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
+
+from tfgansynth.ranges import optional
 
 SIGNIFICANCE = 0.05
 """Level of all tests, after any correction."""
@@ -61,8 +68,9 @@ class Components:
     """Variances of the model's three random terms, in squared units of the metric.
 
     Attributes:
-        case: Between cases. If each case is in one run only, this includes the
-            residual, because the two cannot be separated.
+        case: Between cases, or between patients where these are known. If each case is
+            in one run only, this includes the residual, because the two cannot be
+            separated; patients of several cases can be.
         run: Between training runs; 0 if there is only one.
         residual: The variance that neither the case nor the run explains.
     """
@@ -80,8 +88,10 @@ class Design:
         cells: The number of tested pairs of case and run.
         cases: The number of cases.
         runs: The number of training runs.
-        per_case: The runs of a case, averaged over the cells.
-        per_run: The cases of a run, averaged over the cells.
+        per_case: The cells of a case, or of a patient, averaged over the cells.
+        per_run: The cells of a run, averaged over the cells.
+        patients: The number of patients; None where each case is one of its own.
+        per_patient: The cases that a patient has in a run, averaged over the cells.
     """
 
     cells: float
@@ -89,19 +99,26 @@ class Design:
     runs: float
     per_case: float
     per_run: float
+    patients: float | None = optional(None)
+    per_patient: float = optional(1.0)
+
+    @property
+    def units(self) -> float:
+        """The number of patients, or of cases: what is independent."""
+        return self.cases if self.patients is None else self.patients
 
     def standard_error(self, components: Components) -> tuple[float, float]:
         """Return the standard error of the overall mean and its degrees of freedom."""
-        within = components.case + components.residual
+        within = self.per_patient * components.case + components.residual
         # The first part shows in the spread between runs. The second does not: it
         # comes from cases that are in several runs.
         by_runs = (self.per_run * components.run + within) / self.cells
-        by_cases = (self.per_case - 1) * components.case / self.cells
+        by_cases = (self.per_case - self.per_patient) * components.case / self.cells
         variance = by_runs + by_cases
         if variance == 0:
             return 0.0, math.inf
-        runs = self.runs if self.runs > 1 else self.cases
-        uncertainty = by_runs**2 / (runs - 1) + by_cases**2 / (self.cases - 1)
+        runs = self.runs if self.runs > 1 else self.units
+        uncertainty = by_runs**2 / (runs - 1) + by_cases**2 / (self.units - 1)
         return math.sqrt(variance), variance**2 / uncertainty
 
     def after(self, seeds: int, *, now: int) -> "Design":
@@ -112,12 +129,13 @@ class Design:
             now: The number of seeds so far. If it is 1, each case is assumed to be
                 tested again with each new seed.
         """
-        recurrence = (self.per_case - 1) / (now - 1) if now > 1 else 1.0
+        own = self.per_patient
+        recurrence = (self.per_case - own) / (now - 1) if now > 1 else own
         return dataclasses.replace(
             self,
             cells=self.cells * seeds / now,
             runs=self.runs * seeds / now,
-            per_case=1 + recurrence * (seeds - 1),
+            per_case=own + recurrence * (seeds - 1),
         )
 
 
@@ -150,12 +168,19 @@ class Estimate:
         return max(self.p_mean, self.p_wilcoxon)
 
 
-def estimate(differences: Differences, *, draws: int = DRAWS) -> Estimate:
+def estimate(
+    differences: Differences,
+    *,
+    patients: Sequence[str] | None = None,
+    draws: int = DRAWS,
+) -> Estimate:
     """Estimate the mean difference over cases and training runs.
 
     Args:
         differences: float64 (cases, runs), NaN if a case was not tested in a run.
             There are at least two cases, and each case and each run has a value.
+        patients: The patient of each case, at least two; None where each case is of
+            another one.
         draws: Bootstrap draws. They come from a fixed stream, so that the same
             differences always give the same interval.
 
@@ -170,67 +195,108 @@ def estimate(differences: Differences, *, draws: int = DRAWS) -> Estimate:
             f"{np.count_nonzero(tested)} values in shape {differences.shape}"
         )
     mean = float(differences[tested].mean())
-    design = _design(tested)
-    components = _components(differences - mean, tested, design)
+    counts, sums = _by_patient(np.where(tested, differences, 0), tested, patients)
+    if len(counts) < 2:
+        raise ValueError(f"expected two patients or more, got {patients}")
+    is_clustered = len(counts) < len(differences)
+    design = _design(counts, len(differences), is_clustered=is_clustered)
+    centered = np.where(tested, differences - mean, 0)
+    _, deviations = _by_patient(centered, tested, patients)
+    components = _components(centered, deviations, counts, design)
     error, freedom = design.standard_error(components)
     half = float(stats.t.isf(SIGNIFICANCE / 2, freedom)) * error
-    below, above = _sides(differences, tested, mean, draws)
+    below, above = _sides(deviations, counts, draws)
     return Estimate(
         mean=mean,
         low=mean - 2 * half * below,
         high=mean + 2 * half * above,
         p_mean=_p_mean(mean, error, freedom),
-        p_wilcoxon=_p_wilcoxon(np.nanmean(differences, axis=1), mean),
+        p_wilcoxon=_p_wilcoxon(sums.sum(axis=1) / counts.sum(axis=1), mean),
         components=components,
         design=design,
     )
 
 
-def _design(tested: NDArray[np.bool_]) -> Design:
-    cells = int(np.count_nonzero(tested))
+def _by_patient(
+    values: Differences, tested: NDArray[np.bool_], patients: Sequence[str] | None
+) -> tuple[NDArray[np.int64], Differences]:
+    """Add up the cases of each patient.
+
+    Args:
+        values: (cases, runs), 0 where a case was not tested.
+        tested: Where it was.
+        patients: See `estimate`.
+
+    Returns:
+        How many cells each patient has in each run, and their sums: (patients, runs).
+    """
+    if patients is None or len({*patients}) == len(patients):
+        return tested.astype(np.int64), values
+    names, rows = np.unique(np.array(patients), return_inverse=True)
+    counts = np.zeros((len(names), values.shape[1]), np.int64)
+    sums = np.zeros(counts.shape)
+    np.add.at(counts, rows, tested)
+    np.add.at(sums, rows, values)
+    return counts, sums
+
+
+def _design(counts: NDArray[np.int64], n_cases: int, *, is_clustered: bool) -> Design:
+    cells = int(counts.sum())
     return Design(
         cells=cells,
-        cases=tested.shape[0],
-        runs=tested.shape[1],
-        per_case=float((tested.sum(axis=1) ** 2).sum() / cells),
-        per_run=float((tested.sum(axis=0) ** 2).sum() / cells),
+        cases=n_cases,
+        runs=counts.shape[1],
+        per_case=float((counts.sum(axis=1) ** 2).sum() / cells),
+        per_run=float((counts.sum(axis=0) ** 2).sum() / cells),
+        patients=len(counts) if is_clustered else None,
+        per_patient=float((counts**2).sum() / cells),
     )
 
 
 def _components(
-    centered: Differences, tested: NDArray[np.bool_], design: Design
+    centered: Differences,
+    sums: Differences,
+    counts: NDArray[np.int64],
+    design: Design,
 ) -> Components:
-    """Solve Henderson's equations: total, between cases, between runs."""
+    """Solve Henderson's equations: total, between cases or patients, between runs."""
     m, k, n = design.cells, design.per_case, design.per_run
-    total = float(np.nansum(centered**2))
+    total = float((centered**2).sum())
     if total == 0:
         return Components(0.0, 0.0, 0.0)
-    between_cases = (np.nansum(centered, axis=1) ** 2 / tested.sum(axis=1)).sum()
-    between_runs = (np.nansum(centered, axis=0) ** 2 / tested.sum(axis=0)).sum()
+    of_units, of_runs = counts.sum(axis=1), counts.sum(axis=0)
+    between_units = (sums.sum(axis=1) ** 2 / of_units).sum()
+    between_runs = (sums.sum(axis=0) ** 2 / of_runs).sum()
+    # Of cases that are their own patients: their number, and that of the runs.
+    runs_in_units = float(((counts**2).sum(axis=1) / of_units).sum())
+    units_in_runs = float(((counts**2).sum(axis=0) / of_runs).sum())
     expected = [
         [m - k, m - n, m - 1],
-        [m - k, design.cases - n, design.cases - 1],
-        [design.runs - k, m - n, design.runs - 1],
+        [m - k, runs_in_units - n, design.units - 1],
+        [units_in_runs - k, m - n, design.runs - 1],
     ]
     # As shares of the total, because the tolerance of the solver is absolute.
-    shares = [1.0, between_cases / total, between_runs / total]
+    shares = [1.0, between_units / total, between_runs / total]
     solution, _ = optimize.nnls(np.array(expected), np.array(shares))
     case, run, residual = map(float, solution * total)
-    if design.cells == design.cases:
+    if design.cells == design.units:
         case, residual = case + residual, 0.0
     return Components(case, run, residual)
 
 
 def _sides(
-    differences: Differences, tested: NDArray[np.bool_], mean: float, draws: int
+    sums: Differences, counts: NDArray[np.int64], draws: int
 ) -> tuple[float, float]:
-    """Return the shares of the bootstrap interval below and above the mean."""
+    """Return the shares of the bootstrap interval below and above the mean.
+
+    `sums` are those of deviations from the mean, by case or patient and run.
+    """
     rng = np.random.default_rng(0)
     # With exponential weights no draw is empty, as it can be with counts.
-    cases = rng.exponential(size=(draws, len(differences)))
-    runs = rng.exponential(size=(draws, differences.shape[1]))
-    totals = (runs * (cases @ np.where(tested, differences - mean, 0))).sum(axis=1)
-    deviations = totals / (runs * (cases @ tested)).sum(axis=1)
+    units = rng.exponential(size=(draws, len(counts)))
+    runs = rng.exponential(size=(draws, counts.shape[1]))
+    totals = (runs * (units @ sums)).sum(axis=1)
+    deviations = totals / (runs * (units @ counts)).sum(axis=1)
     low, high = np.quantile(deviations, [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2])
     if not low < 0 < high:
         return 0.5, 0.5

@@ -52,6 +52,21 @@ class Summary:
         )
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSummary:
+    """The metrics of the cases of one group.
+
+    Attributes:
+        n_cases: Its test cases.
+        n_results: Their results, one a case and seed.
+        metrics: Over these.
+    """
+
+    n_cases: int
+    n_results: int
+    metrics: Mapping[str, Summary]
+
+
 def headings(spacing_mm: float | None) -> dict[str, str]:
     """Name to heading of all metrics; distances also in mm if a pixel's side is known.
 

@@ -129,11 +129,12 @@ def sentence(pair: PairComparison, why: str = "") -> str:
         Verdict.EQUIVALENT: f"{pair.second} is equivalent to {pair.first}",
         Verdict.INCONCLUSIVE: f"{pair.second} against {pair.first} is inconclusive",
     }[pair.verdict]
+    of_patients = f" of {design.patients:.0f} patients" if design.patients else ""
     basis = (
         f"{_INTERVAL} {found.low:+.4f} to {found.high:+.4f}, "
         f"{_p_words(found.p_holm)} after Holm's correction over "
         f"{_count(pair.n_pairs, 'pair')}, from "
-        f"{_count(int(design.cases), 'test case')} and "
+        f"{_count(int(design.cases), 'test case')}{of_patients} and "
         f"{_count(int(design.runs), 'training run')} of "
         f"{_count(pair.n_seeds, 'seed')}"
     )

@@ -23,6 +23,7 @@ from tfgansynth.data.loading import load_directory, load_phantoms, with_patients
 from tfgansynth.data.splits import (
     Fold,
     describe_split,
+    development_cases,
     few_training_cases,
     make_folds,
     validation_cases,
@@ -43,15 +44,16 @@ from tfgansynth.synthesis.rules import require_recovery
 class Experiment:
     """A run on a data set, split into folds.
 
-    `splits` has hashes of cases only, `folds` the cases, `ids` their ids; `cases` has
-    the hash of each case's content, and patients and groups; `source` is where they
-    were read from.
+    `splits` has hashes of cases only, `folds` the cases, `ids` their ids, `development`
+    those of no fold; `cases` has the hash of each case's content, and patients and
+    groups; `source` is where they were read from.
     """
 
     run: Run
     splits: Splits
     folds: tuple[FoldCases, ...]
     ids: tuple[Fold, ...]
+    development: tuple[str, ...]
     cases: CaseList
     source: Source
 
@@ -82,6 +84,8 @@ class Experiment:
         """Say how the cases are split, and warn of few."""
         reduced = self.config.reduced
         words = describe_split(self.ids, self.cases.table, reduced=reduced)
+        if self.development:
+            words += f"; {len(self.development)} development cases in no fold"
         warning = few_training_cases(self.ids, reduced=reduced)
         return [f"Split: {words}", *([f"Few cases: {warning}"] if warning else [])]
 
@@ -100,7 +104,7 @@ class Experiment:
         """
         run = self.run.open(self.cases)
         converter.write(run.root / files.SOURCE, self.source)
-        _record_split(run, self.ids)
+        _record_split(run, Split(self.ids, self.development))
         superseded.bring_up_to_date(run, self.splits)
         return dataclasses.replace(self, run=run)
 
@@ -130,8 +134,11 @@ class ExperimentData:
                 masks would be cleaned by a rule that harms real ones.
         """
         dataset = self.dataset
-        folds = make_folds(dataset.case_ids, config, dataset.table)
-        n_validation = validation_cases(len(dataset.cases), config.data)
+        ids, n_development = dataset.case_ids, config.data.n_development
+        folds = make_folds(ids, config, dataset.table)
+        n_validation = validation_cases(
+            sum(len(fold.test) for fold in folds), config.data
+        )
         data = dataclasses.replace(config.data, n_validation=n_validation)
         config = dataclasses.replace(config, data=data)
         crossings = _crossings(self.duplicates, folds, config)
@@ -146,8 +153,35 @@ class ExperimentData:
             splits=Splits(dataset.identity, tuple(hashes), crossings),
             folds=tuple(opened),
             ids=folds,
+            development=development_cases(ids, n_development, dataset.table),
             cases=CaseList(self.cases, dataset.table),
             source=self.source,
+        )
+
+    def development_part(self, n_development: int) -> "ExperimentData":
+        """Take the development cases alone, as a data set of their own.
+
+        Raises:
+            InputError: There are none.
+        """
+        dataset = self.dataset
+        ids = {*development_cases(dataset.case_ids, n_development, dataset.table)}
+        name = f"{dataset.name}-{files.DEVELOPMENT}"
+        return dataclasses.replace(
+            self,
+            dataset=dataclasses.replace(
+                dataset,
+                name=name,
+                cases=tuple(case for case in dataset.cases if case.case_id in ids),
+                table=dataset.table.only(ids),
+            ),
+            cases={k: v for k, v in self.cases.items() if k in ids},
+            duplicates=[
+                pair for pair in self.duplicates if {pair.first, pair.second} <= ids
+            ],
+            source=dataclasses.replace(
+                self.source, name=name, n_development=n_development
+            ),
         )
 
 
@@ -228,6 +262,8 @@ def load_run_data(root: Path, config: Config, data: Path | None) -> ExperimentDa
             )
     pattern = source.patient_pattern if source else None
     loaded = load_experiment_data(config, data, pattern)
+    if source and source.n_development:
+        loaded = loaded.development_part(source.n_development)
     if source:
         # A folder that was renamed is still the same data set.
         dataset = dataclasses.replace(loaded.dataset, name=source.name)
@@ -254,9 +290,8 @@ def _crossings(
     return crossings
 
 
-def _record_split(run: Run, folds: tuple[Fold, ...]) -> None:
+def _record_split(run: Run, split: Split) -> None:
     """Write the split, or make sure that the run was started with the same one."""
-    split = Split(folds)
     if not run.splits_path.exists():
         converter.write(run.splits_path, split)
     elif converter.read(run.splits_path, Split) != split:

@@ -254,17 +254,13 @@ class FoldPlanner:
             set_kind=kind,
         )
 
-    def segmentation(self, regime: Regime, *, development: bool) -> str:
+    def segmentation(self, regime: Regime) -> str:
         """Plan a U-Net of a regime.
 
         Raises:
-            InputError: There are not so many pairs, or no cases to evaluate it on.
+            InputError: There are not so many pairs.
         """
         config, n_cases = self._config, len(self._training)
-        if development and not self._fold.unused:
-            raise InputError(
-                "--reduced: only a reduced experiment leaves out cases to try on"
-            )
         if not 0 <= regime.n_real <= n_cases:
             raise InputError(
                 f"--real {regime.n_real}: fold {self._fold.number} has {n_cases} real "
@@ -279,15 +275,14 @@ class FoldPlanner:
             raise InputError("--real 0 --synthetic 0: there is nothing to train on")
         items = list(self._training.items())
         chosen = real_indices(config, self._fold.number, n_cases, regime.n_real)
-        folder = regime.folder_name
         unet = regime.unet_config(config)
         return self._add(
             Kind.SEGMENTATION,
-            f"{files.DEVELOPMENT}/{folder}" if development else folder,
+            regime.folder_name,
             {
                 **self._unet(unet),
                 "regime": to_json(regime),
-                "evaluated_on": "unused" if development else "test",
+                "evaluated_on": "test",
                 "training_cases": dict(items[index] for index in chosen),
                 "validation_cases": self._validation,
             },
@@ -346,7 +341,7 @@ class FoldPlanner:
             "fold": number,
             "seed": config.seed,
             "duplicates": to_json(self._splits.duplicates),
-            "data": dataclasses.asdict(config.data),
+            "data": to_json(config.data),
             **settings,
             "inputs": {need: self.stages[need].identity for need in needs},
         }

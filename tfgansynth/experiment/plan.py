@@ -18,17 +18,12 @@ from tfgansynth.records.regimes import Regime, SetKind
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is wanted of one fold; what that needs is planned with it.
-
-    With `development`, its U-Nets are evaluated on cases that the reduced experiment
-    leaves out instead of on test cases.
-    """
+    """What is wanted of one fold; what that needs is planned with it."""
 
     gan: bool = False
     sets: Sequence[SetKind] = ()
     regimes: Sequence[Regime] = ()
     assessments: Sequence[SetKind] = ()
-    development: bool = False
 
 
 RegimeSet = Literal["paper", "fixed_budget", "all"]
@@ -90,26 +85,24 @@ def plan(
 def possible_stages(
     config: Config,
     splits: Splits,
-    others: Mapping[int, Collection[tuple[Regime, bool]]],
+    others: Mapping[int, Collection[Regime]],
     networks: Mapping[str, int] = NETWORK_VERSIONS,
 ) -> Plan:
     """Plan all stages that a run folder of these settings may have.
 
-    `others` are, by fold, U-Nets beside the tables' own, and whether each is evaluated
-    on cases that the reduced experiment leaves out; `networks` the networks' versions.
+    `others` are, by fold, U-Nets beside the tables' own; `networks` the networks'
+    versions.
     """
     stages: list[PlannedStage] = []
     for fold in splits.folds:
         planner = FoldPlanner(config, splits, fold, networks)
         n_real, control = len(fold.training), config.synthesis.augment != "none"
         tables = planned_regimes(config, n_real, "all", control=control)
-        regimes = [(regime, False) for table in tables for regime in table]
-        if fold.unused:
-            regimes += [(regime, True) for regime in tables[-1]]
+        regimes = [regime for table in tables for regime in table]
         requests = [Request(gan=True, sets=drawn_kinds(config))]
         requests += [
-            Request(regimes=[regime], development=development)
-            for regime, development in [*regimes, *others.get(fold.number, ())]
+            Request(regimes=[regime])
+            for regime in [*regimes, *others.get(fold.number, ())]
         ]
         requests += [Request(assessments=[kind]) for kind in drawn_kinds(config)]
         for each in requests:
@@ -129,7 +122,7 @@ def _add(planner: FoldPlanner, request: Request) -> None:
     for kind in request.sets:
         planner.set(kind)
     for regime in request.regimes:
-        planner.segmentation(regime, development=request.development)
+        planner.segmentation(regime)
     for kind in request.assessments:
         planner.assessment(kind)
 

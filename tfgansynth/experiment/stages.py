@@ -135,12 +135,6 @@ def compute_segmentation(
     learned = write_validation(unet, measured, fold, stage, len(classes))
     if not learned.has_learned:
         remark(f"has not learned: {learned}")
-    if planned.record["evaluated_on"] == "unused":
-        predictions = predict_masks(unet, images_and_labels(fold.unused)[0])
-        rows = evaluate(fold.unused, predictions, classes)
-        storage.write_text(stage.folder / CASES, cases_file(rows, planned))
-        files = [HISTORY, MODEL, VALIDATION, CASES]
-        return _evaluated(history, rows, "unused", files, learned)
     test = fold.test.release(
         seen_cases(stage.provenance),
         to=str(stage.folder),

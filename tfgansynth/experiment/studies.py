@@ -1,8 +1,8 @@
-"""Learning curves, and trials of settings on cases that no network has learned from."""
+"""Learning curves, and trials of settings on development cases."""
 
 import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.config import Config
@@ -10,13 +10,13 @@ from tfgansynth.config_checks import differences, require_same
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.data.splits import Fold, make_folds
 from tfgansynth.errors import InputError
-from tfgansynth.evaluation.case_rows import read_cases
-from tfgansynth.evaluation.predictions import CASES
 from tfgansynth.experiment.experiment_data import (
+    Experiment,
     ExperimentData,
     Part,
     Study,
     each_seed,
+    prepare,
 )
 from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.plan import Request, RequestOf, table_request
@@ -24,18 +24,15 @@ from tfgansynth.presets import PRESETS, at_size
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Trial, make_comparison
-from tfgansynth.records.reading import (
-    data_remarks,
-    gan_remarks,
-    learning_remarks,
-    read_identity,
-    read_validation,
-    split_remarks,
-)
-from tfgansynth.records.regimes import Regime
-from tfgansynth.records.runs import FinishedUNet
+from tfgansynth.records.reading import read_run, remarks_behind
+from tfgansynth.records.regimes import Regime, assessment_name
+from tfgansynth.records.runs import RunRecord, Tried
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.progress import remark
+
+_DEVELOPMENT = 75
+"""Development cases to propose: the fewest that make folds with the paper's 20
+validation and 30 reduced training cases. [choice]"""
 
 _NOT_TRIED = {
     *("reduced", "lungs", "target", "paper_figures", "seed", "allow_duplicates"),
@@ -146,15 +143,15 @@ def curve_request(config: Config, count: int) -> RequestOf:
     return lambda _: Request(regimes=regimes)
 
 
-# A trial compares regimes on real cases that no network has learned from: the training
-# cases that a reduced experiment leaves out. The best settings are chosen on these, as
-# often as needed. The test cases then show once, at the end, how good they are.
+# A trial compares regimes on development cases, which no fold of an experiment has. The
+# best settings are chosen on these, as often as needed. The test cases then show once,
+# at the end, how good they are.
 
 
 def trial_request(
     config: Config, *, augmented: bool, control: bool, assessed: bool
 ) -> RequestOf:
-    """The fixed-budget regimes, evaluated on cases that the reduced experiment omits.
+    """The fixed-budget regimes.
 
     The options add regimes with classical augmentation, regimes of the control, and an
     assessment of the set.
@@ -169,10 +166,37 @@ def trial_request(
                 r for r in found.regimes if augmented or r.schedule != "augmented"
             ],
             assessments=["plain"] if assessed else (),
-            development=True,
         )
 
     return request
+
+
+def prepare_trial(
+    data: ExperimentData, config: Config, out: Path, *, fold: int, request: RequestOf
+) -> Study:
+    """Plan a trial on the development cases alone; touches no file.
+
+    It is an experiment on a data set of these, with folds of its own.
+
+    Raises:
+        InputError: There are no or too few development cases, or something is
+            impossible.
+    """
+    n_development = config.data.n_development
+    if not n_development:
+        raise InputError(
+            "--data.n-development 0: settings are tried on development cases, which "
+            f"run-table with the same number leaves out of all folds: name one, such "
+            f"as {_DEVELOPMENT}"
+        )
+    part = data.development_part(n_development)
+    numbers = dataclasses.replace(config.data, n_development=0)
+    config = dataclasses.replace(config, data=numbers)
+    try:
+        make_folds(part.dataset.case_ids, config, part.dataset.table)
+    except InputError as fault:
+        raise InputError(f"--data.n-development {n_development}: {fault}") from fault
+    return prepare(part, config, out, n_seeds=1, folds=[fold], request=request)
 
 
 def adopt_baseline(part: Part, baseline: Path) -> None:
@@ -198,66 +222,79 @@ def adopt_baseline(part: Part, baseline: Path) -> None:
 
 
 def write_trial(part: Part) -> Trial:
-    """Compare a finished trial's regimes; write `fold-N/development/trial.json`."""
-    experiment, config = part.experiment, part.experiment.config
-    run = experiment.run
+    """Compare a finished trial's regimes; write `fold-N/trial.json`."""
+    run = read_run(part.experiment.run.root)
     (number,) = {stage.fold for stage in part.plan.stages}
-    seconds = run.seconds()
-    assessment = None
-    for stage in part.plan.only({Kind.ASSESSMENT}).stages:
-        path = run.root / stage.name / files.ASSESSMENT
-        assessment = converter.read(path, Assessment)
-    n_cases = len(experiment.fold(number).unused)
+    names = [stage.regime.folder_name for stage in part.plan.stages if stage.regime]
+    trial = make_trial(run, number, names, part.experiment.run.seconds())
+    converter.write(run.fold_folder(number) / files.TRIAL, trial)
+    return trial
+
+
+def make_trial(
+    run: RunRecord, fold: int, names: Collection[str], seconds: Mapping[str, float]
+) -> Trial:
+    """Compare some U-Nets of a fold of a run, by their folders; of known times."""
+    config, folder = run.config, run.fold_folder(fold)
     unets = [
-        FinishedUNet(
-            run=part.name,
-            settings=run.settings,
-            dataset=experiment.data,
-            fold=number,
-            regime=stage.regime,
-            cases=tuple(
-                read_cases(
-                    run.root / stage.name / CASES,
-                    number,
-                    stage.regime.n_real,
-                    stage.regime.n_synthetic,
-                )
-            ),
-            validation=read_validation(
-                run.root / stage.name,
-                storage.read_record(run.root / stage.name / files.PROVENANCE)["files"],
-            ),
-        )
-        for stage in part.plan.stages
-        if stage.regime
+        unet
+        for unet in run.unets
+        if unet.fold == fold and unet.regime.folder_name in names
     ]
-    trial = Trial(
+    own = {
+        name: spent
+        for name, spent in seconds.items()
+        if name.startswith(f"{folder.name}/")
+    }
+    path = folder / assessment_name("plain") / files.ASSESSMENT
+    split = run.fold(fold)
+    return Trial(
         preset=config.preset,
         settings=tuple(_settings(config)),
-        fold=number,
+        fold=fold,
         seed=config.seed,
-        dataset=experiment.data,
-        seconds=seconds,
-        set_seconds=files.set_seconds(
-            seconds, number, config.synthesis.pseudo_label_members
-        ),
-        assessment=assessment,
+        dataset=unets[0].dataset,
+        cases=run.cases,
+        seconds=own,
+        set_seconds=files.set_seconds(own, fold, config.synthesis.pseudo_label_members),
+        assessment=converter.read(path, Assessment) if path.exists() else None,
         comparison=make_comparison(
             unets,
-            [
-                *data_remarks(experiment.data, experiment.splits.duplicates),
-                *split_remarks(experiment.ids, reduced=config.reduced),
-                *gan_remarks(read_identity(run.root), number),
-                *(remark for unet in unets for remark in learning_remarks(unet)),
-            ],
-            context=f"{n_cases} training cases that the reduced set leaves out",
+            remarks_behind(run, unets),
+            context=f"{len(split.test)} of {len(run.cases)} development cases",
             title_of=lambda unet: (
                 "Augmented" if unet.regime.schedule == "augmented" else "Not augmented"
             ),
         ),
     )
-    converter.write(run.fold(number) / files.DEVELOPMENT / files.TRIAL, trial)
-    return trial
+
+
+def record_trials(experiment: Experiment, out: Path) -> None:
+    """Note in `tried.json` which test cases of a run the trials below `out` have used.
+
+    Cases of the same name are the same where the trial is on the same data set, at
+    whatever size; cases of the same content always are.
+    """
+    path = experiment.run.root / files.TRIED
+    trials = dict(converter.read(path, Tried).trials) if path.exists() else {}
+    tests = {case_id for fold in experiment.ids for case_id in fold.test}
+    own = f"{experiment.data.name}-{files.DEVELOPMENT}"
+    for place in sorted(out.glob(f"*/fold-*/{files.TRIAL}")):
+        trial = converter.read(place, Trial)
+        contents = {*trial.cases.values()}
+        met = {
+            case_id: content
+            for case_id, content in experiment.cases.cases.items()
+            if case_id in tests
+            and (
+                content in contents
+                or (trial.dataset.name == own and case_id in trial.cases)
+            )
+        }
+        if met:
+            trials[place.parent.relative_to(out).as_posix()] = met
+    if trials:
+        converter.write(path, Tried(trials))
 
 
 def _settings(config: Config) -> list[str]:

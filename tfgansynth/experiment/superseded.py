@@ -29,7 +29,7 @@ FOLDER = "superseded"
 _INDEX = "stages.json"
 OWN_FILES = {
     *(files.CASE_LIST, files.CONFIG, files.SPLITS, files.TIMINGS, files.MACHINES),
-    *(files.SOURCE, "memory.json", LOCK, HOLDER),
+    *(files.SOURCE, files.TRIED, "memory.json", LOCK, HOLDER),
 }
 """Files of a run folder that show no results."""
 _RECORDS = (files.PROVENANCE, "manifest.json", files.ASSESSMENT)
@@ -89,27 +89,23 @@ def _short(config: Config) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def other_unets(
-    roots: Sequence[Path], splits: Splits
-) -> dict[int, list[tuple[Regime, bool]]]:
-    """Find the U-Nets in some folders, whichever command made them, by fold.
+def other_unets(roots: Sequence[Path], splits: Splits) -> dict[int, list[Regime]]:
+    """Find the regimes of U-Nets in some folders, whichever command made them.
 
     Returns:
-        Their regimes, and whether each is evaluated on cases that the reduced
-        experiment leaves out.
+        They by fold.
 
     Raises:
         InputError: A record of provenance was altered.
     """
-    found: dict[int, list[tuple[Regime, bool]]] = {}
+    found: dict[int, list[Regime]] = {}
     for fold in splits.folds:
         for root in roots:
             base = root / files.fold_name(fold.number)
-            for path in sorted(base.rglob(f"unet-*/{files.PROVENANCE}")):
+            for path in sorted(base.glob(f"unet-*/{files.PROVENANCE}")):
                 record = storage.read_record(path)
-                development = record.get("evaluated_on") == "unused"
                 regime = converter.from_json(Regime, record.get("regime"), path)
-                found.setdefault(fold.number, []).append((regime, development))
+                found.setdefault(fold.number, []).append(regime)
     return found
 
 

@@ -3,15 +3,22 @@
 import dataclasses
 import itertools
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from tfgansynth.data.dataset import Identity
+from tfgansynth.data.dataset import CaseHashes, Identity
 from tfgansynth.errors import name_few
-from tfgansynth.evaluation.case_rows import summarize_classes, summarize_rows
+from tfgansynth.evaluation.case_rows import (
+    summarize_classes,
+    summarize_groups,
+    summarize_rows,
+    worst_tenth,
+)
 from tfgansynth.evaluation.comparisons import CaseResult, compare
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE
 from tfgansynth.evaluation.tables import (
     PHANTOM_WARNING,
+    GroupSummary,
     Summary,
     TrainingSet,
 )
@@ -19,7 +26,10 @@ from tfgansynth.evaluation.verdicts import PairComparison
 from tfgansynth.ranges import OPTIONAL
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.regimes import Schedule, SetKind
-from tfgansynth.records.runs import FinishedUNet, Remark
+from tfgansynth.records.runs import DATA, FinishedUNet, Remark, overlap_remarks
+
+_FEW_IN_GROUP = 10
+"""Test cases of a group below which its figures have a remark. [choice]"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +45,8 @@ class RegimeRow:
         dice_by_seed: Mean Dice of each seed.
         by_class: The metrics of each class by name, where there are several; then
             `metrics` are those of the means over classes.
+        worst_tenth: Mean of the worst tenth of the results, by each metric.
+        by_group: The metrics of each group by name, where groups are known.
     """
 
     name: str
@@ -48,6 +60,12 @@ class RegimeRow:
     metrics: Mapping[str, Summary]
     dice_by_seed: Mapping[str, float]
     by_class: Mapping[str, Mapping[str, Summary]] = dataclasses.field(
+        default_factory=dict, metadata=OPTIONAL
+    )
+    worst_tenth: Mapping[str, float] = dataclasses.field(
+        default_factory=dict, metadata=OPTIONAL
+    )
+    by_group: Mapping[str, GroupSummary] = dataclasses.field(
         default_factory=dict, metadata=OPTIONAL
     )
 
@@ -136,6 +154,7 @@ def make_comparison(
         margin=unets[0].config.evaluation.equivalence_margin,
         tables=[list(regimes) for regimes in tables.values()],
         controls={u.regime.name for u in unets if u.regime.kind == "control"},
+        patients={k: v for unet in unets for k, v in unet.table.patients.items()},
         withheld={
             pair: why for regimes in tables.values() for pair, why in _withheld(regimes)
         },
@@ -147,7 +166,9 @@ def make_comparison(
         runs=tuple(dict.fromkeys(unet.run for unet in unets)),
         seeds=tuple(sorted({unet.seed for unet in unets})),
         folds=tuple(sorted({unet.fold for unet in unets})),
-        remarks=tuple(dict.fromkeys(remarks)),
+        remarks=tuple(
+            dict.fromkeys([*remarks, *overlap_remarks(unets), *_group_remarks(unets)])
+        ),
         tables=tuple(
             RegimeTable(
                 title=title,
@@ -253,7 +274,27 @@ def _row(name: str, unets: Sequence[FinishedUNet]) -> RegimeRow:
             for seed in sorted({unet.seed for unet in unets})
         },
         by_class=summarize_classes(rows),
+        worst_tenth=worst_tenth(rows),
+        by_group=summarize_groups(rows, _groups(unets)),
     )
+
+
+def _groups(unets: Sequence[FinishedUNet]) -> dict[str, str]:
+    return {k: v for unet in unets for k, v in unet.table.groups.items()}
+
+
+def _group_remarks(unets: Sequence[FinishedUNet]) -> Iterator[Remark]:
+    """Name groups of few test cases."""
+    groups = _groups(unets)
+    tested = {row.case_id for unet in unets for row in unet.cases}
+    counts = Counter(groups[case_id] for case_id in tested if case_id in groups)
+    few = [f"{k} ({n})" for k, n in sorted(counts.items()) if n < _FEW_IN_GROUP]
+    if few:
+        text = (
+            f"groups of less than {_FEW_IN_GROUP} test cases: {name_few(few)}: their "
+            "figures depend on which cases these are"
+        )
+        yield Remark(seed=None, fold=None, stage=DATA, kind="small_group", text=text)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +303,9 @@ class Trial:
 
     Attributes:
         settings: Those in which the recipe differs from its preset.
-        seconds: Of the run's stages and their parts.
+        cases: All that it could use, by the hash of their content: to train, to
+            validate, to compare.
+        seconds: Of the fold's stages and their parts.
         set_seconds: How long it took to make the synthetic set.
         assessment: Of the set; None without one.
     """
@@ -272,6 +315,7 @@ class Trial:
     fold: int
     seed: int
     dataset: Identity
+    cases: CaseHashes
     seconds: Mapping[str, float]
     set_seconds: float
     assessment: Assessment | None

@@ -25,7 +25,9 @@ COMPARISON, COMPARISON_TEXT = "comparison.json", "comparison.md"
 CURVE = "curve"
 """A learning curve's files begin with this."""
 TRIAL = "trial.json"
-"""What a recipe came to on cases that a reduced experiment leaves out."""
+"""What a recipe came to on development cases, in the folder of a fold."""
+TRIED = "tried.json"
+"""Cases of a run on which settings were tried."""
 MERGED_FOLD = "fold.json"
 """The results of one fold in a folder of merged results."""
 REPORT = "report.html"
@@ -41,7 +43,8 @@ def curve_folder_name(dataset_name: str, config: Config) -> str:
 GAN = "gan"
 """Folder of a fold's GAN."""
 DEVELOPMENT = "development"
-"""Folder of U-Nets that are evaluated on cases that a reduced experiment leaves out."""
+"""Part of the name of the data set that development cases are; and the folder of a fold
+in which earlier versions tried settings on cases that other folds test."""
 
 
 def fold_name(number: int) -> str:

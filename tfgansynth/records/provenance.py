@@ -69,7 +69,7 @@ class UNetProvenance(NetworkProvenance):
         validation_cases: Those that decided when to stop, with hashes.
         files: Hashes of its files.
         stage: What kind of stage has made it.
-        evaluated_on: `test` or `unused`: which cases it was evaluated on.
+        evaluated_on: `test`. Trials of earlier versions had others.
         inputs: Identity of each stage that it took something from.
         identity: Hash of all that bears on it.
     """

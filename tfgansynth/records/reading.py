@@ -21,12 +21,14 @@ from tfgansynth.records.files import (
     CASE_LIST,
     COMPARISON,
     CONFIG,
+    DEVELOPMENT,
     HISTORY,
     MACHINES,
     MERGED_FOLD,
     PROVENANCE,
     SPLITS,
     TIMINGS,
+    TRIED,
     VALIDATION,
     gan_stage,
 )
@@ -40,6 +42,7 @@ from tfgansynth.records.runs import (
     RunRecord,
     Settings,
     Split,
+    Tried,
 )
 from tfgansynth.runtime import checkpoints, storage, weights
 from tfgansynth.segmentation import history
@@ -74,17 +77,35 @@ def read_identity(root: Path) -> RunRecord:
     storage.require_own_files(root)
     machines, timings = root / MACHINES, root / TIMINGS
     case_list = converter.read(root / CASE_LIST, CaseList)
+    settings = converter.read(root / CONFIG, Settings)
+    folds = converter.read(root / SPLITS, Split).folds
     return RunRecord(
         root=root,
-        settings=converter.read(root / CONFIG, Settings),
+        settings=settings,
         cases=case_list.cases,
         table=case_list.table,
-        folds=converter.read(root / SPLITS, Split).folds,
+        folds=folds,
+        tried=_tried(root, folds, settings),
         machines=(
             converter.read(machines, MachineLog) if machines.exists() else MachineLog()
         ),
         timings=converter.read(timings, dict[str, float]) if timings.exists() else {},
     )
+
+
+def _tried(root: Path, folds: Sequence[Fold], settings: Settings) -> frozenset[str]:
+    """Find the cases of a run on which settings were tried.
+
+    Earlier versions did so in the run itself, on what a reduced fold leaves out.
+    """
+    path = root / TRIED
+    trials = converter.read(path, Tried).trials if path.exists() else {}
+    left_out = (
+        {*fold.training} - {*fold.training_ids(reduced=settings.config.reduced)}
+        for fold in folds
+        if any((root / f"fold-{fold.number}").glob(f"{DEVELOPMENT}/*/{PROVENANCE}"))
+    )
+    return frozenset().union(*trials.values(), *left_out)
 
 
 def find_run(folder: Path) -> Path:
@@ -167,6 +188,8 @@ def _read_unet(run: RunRecord, folder: Path, name: str) -> FinishedUNet:
         folder=folder,
         epochs=tuple(read_epochs(folder / HISTORY)),
         duplicates=provenance.duplicates,
+        tried=run.tried,
+        table=run.table,
     )
 
 

@@ -1,7 +1,7 @@
 """What a run folder holds: what it belongs to, its finished U-Nets, how it was made."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.config import Config
@@ -77,18 +77,38 @@ class Source:
         name: What the data set was called when the run was begun.
         folder: Its absolute path; None for the built-in phantoms.
         patient_pattern: Finds the patient in the name of a case, where it was given.
+        n_development: The run is on so many development cases of these data alone, as
+            that of a trial is; 0 for all of them.
     """
 
     name: str
     folder: str | None = None
     patient_pattern: str | None = None
+    n_development: int = optional(0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Split:
-    """The split of the cases; all of `splits.json`."""
+    """The split of the cases; all of `splits.json`.
+
+    Attributes:
+        folds: The folds.
+        development: The cases that no fold has, for trials of settings.
+    """
 
     folds: tuple[Fold, ...]
+    development: tuple[str, ...] = optional(())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tried:
+    """Cases that folds of a run test and settings were tried on; all of `tried.json`.
+
+    Attributes:
+        trials: By the name of a trial: these cases, with their hashes in the run.
+    """
+
+    trials: Mapping[str, CaseHashes]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +171,8 @@ class FinishedUNet:
         folder: Where it lies; None of merged results.
         epochs: The history of its training; empty of merged results.
         duplicates: Duplicates across the split, as allowed; likewise.
+        tried: Cases of its run on which settings were tried.
+        table: Patients and groups of its cases.
     """
 
     run: str
@@ -163,6 +185,8 @@ class FinishedUNet:
     folder: Path | None = None
     epochs: tuple[Epoch, ...] = ()
     duplicates: tuple[Crossing, ...] = ()
+    tried: frozenset[str] = frozenset()
+    table: CaseTable = dataclasses.field(default_factory=CaseTable)
 
     @property
     def config(self) -> Config:
@@ -185,6 +209,21 @@ class FinishedUNet:
         return f"fold-{self.fold}/{self.regime.folder_name}"
 
 
+def overlap_remarks(unets: Sequence[FinishedUNet]) -> tuple[Remark, ...]:
+    """Say if settings were tried on test cases, by any of the runs of some U-Nets."""
+    tried = frozenset().union(*(unet.tried for unet in unets))
+    rows = [row.case_id for unet in unets for row in unet.cases]
+    met = [case_id for case_id in rows if case_id in tried]
+    if not met:
+        return ()
+    text = (
+        f"settings were tried on {len({*met})} of the {len({*rows})} test cases, which "
+        f"have {100 * len(met) / len(rows):.0f} % of the results: differences may be "
+        "too large (--data.n-development)"
+    )
+    return (Remark(seed=None, fold=None, stage=DATA, kind="overlap", text=text),)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """All that is finished in a run folder.
@@ -193,6 +232,7 @@ class RunRecord:
         unets: The finished U-Nets of all regimes, by fold and in the order of tables.
         table: Patients and groups of its cases.
         remarks: Problems with the data or in the trainings behind them.
+        tried: Cases on which settings were tried.
     """
 
     root: Path
@@ -204,6 +244,7 @@ class RunRecord:
     machines: MachineLog = dataclasses.field(default_factory=MachineLog)
     timings: Timings = dataclasses.field(default_factory=dict)
     table: CaseTable = dataclasses.field(default_factory=CaseTable)
+    tried: frozenset[str] = frozenset()
 
     @property
     def config(self) -> Config:
@@ -270,6 +311,8 @@ class MergedFold:
         sets: Hash of the manifest of each set of the fold.
         seconds: How long its stages took.
         unets: The U-Nets, in the order of the tables.
+        tried: Test cases of any fold on which settings were tried.
+        table: Patients and groups of the test cases.
     """
 
     dataset: Identity
@@ -282,6 +325,8 @@ class MergedFold:
     machines: tuple[MachineFacts, ...]
     seconds: Timings
     unets: tuple[MergedUNet, ...] = ()
+    tried: tuple[str, ...] = optional(())
+    table: CaseTable = dataclasses.field(default_factory=CaseTable, metadata=OPTIONAL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

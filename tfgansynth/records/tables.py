@@ -24,7 +24,7 @@ from tfgansynth.evaluation.tables import (
     training_set_of,
 )
 from tfgansynth.ranges import OPTIONAL
-from tfgansynth.records.runs import FinishedUNet, Remark
+from tfgansynth.records.runs import FinishedUNet, Remark, overlap_remarks
 
 PAPER_IMAGE_SIZE = 128
 """Side in pixels of the images on which the paper's distances are. Paper: IV-A."""
@@ -197,7 +197,7 @@ def make_table(
             )
             for paper in paper_rows(reduced=config.reduced)
         ),
-        remarks=tuple(remarks),
+        remarks=(*remarks, *overlap_remarks(unets)),
         notes=_notes(dataset, config.data.size)[: 2 if shown else 1],
     )
 

@@ -99,6 +99,14 @@ def _rows(table: RegimeTable, spacing_mm: float | None) -> Iterator[list[object]
         for name, metrics in row.by_class.items():
             blank = [""] * len(counts)
             yield [f"  {name}", *blank, *_metric_cells(metrics, spacing_mm)]
+        for name, group in row.by_group.items():
+            own = ["", "", f"{group.n_cases} cases", group.n_results]
+            cells = _metric_cells(group.metrics, spacing_mm)
+            yield [f"  group {name}", *own, *cells]
+        if row.worst_tenth:
+            worst = {k: Summary(v, None, None) for k, v in row.worst_tenth.items()}
+            means = [f"{e.mean:.4f}" for e in with_mm(worst, spacing_mm).values()]
+            yield ["  worst tenth", *[""] * len(counts), *means]
 
 
 def _metric_cells(

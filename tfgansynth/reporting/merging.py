@@ -210,6 +210,8 @@ def _fold_results(run: RunRecord) -> Iterator[FoldResults]:
             assessments=assessments,
             remarks=remarks_behind(run, unets),
             machines=tuple(run.machines.machines[index] for index in sorted(used)),
+            tried=tuple(sorted(run.tried)),
+            table=run.table.only({*run.fold(number).test}),
             seconds={
                 stage: spent
                 for stage, spent in run.timings.items()
@@ -254,6 +256,7 @@ def _joined(held: FoldResults, new: FoldResults, to: Path) -> FoldResults:
             *(each for each in theirs.machines if each not in ours.machines),
         ),
         seconds={**ours.seconds, **theirs.seconds},
+        tried=tuple(sorted({*ours.tried, *theirs.tried})),
     )
     ordered = sorted(unets.values(), key=lambda unet: unet.regime.order)
     return FoldResults(record, tuple(ordered))
@@ -301,6 +304,8 @@ def _read(path: Path) -> FoldResults:
                 regime=entry.regime,
                 cases=tuple(read_cases(cases, record.fold, *counts)),
                 validation=entry.validation,
+                tried=frozenset(record.tried),
+                table=record.table,
             )
         )
     return FoldResults(record, tuple(unets))

@@ -55,7 +55,7 @@ class Crossing:
         pair: The cases.
         fold: Number of the fold, from 1.
         parts: The part of the first and of the second case: `training`, `validation`
-            or `test`.
+            or `test`; `development` of a case that no fold has.
     """
 
     pair: DuplicatePair
@@ -119,7 +119,11 @@ def across_split(
             for case_id in getattr(fold, part)
         }
         for pair in pairs:
-            parts = part_of[pair.first], part_of[pair.second]
+            first, second = (
+                part_of.get(case_id, "development")
+                for case_id in (pair.first, pair.second)
+            )
+            parts = first, second
             if parts[0] != parts[1]:
                 crossings.append(Crossing(pair, fold.number, parts))
     return tuple(crossings)

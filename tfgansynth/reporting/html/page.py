@@ -12,7 +12,12 @@ from tfgansynth.records.files import REPORT
 from tfgansynth.records.runs import RunRecord, Timings, remark_lines
 from tfgansynth.reporting.grids import counted, span
 from tfgansynth.reporting.html.figures import agreement, learning_curve, nearest
-from tfgansynth.reporting.html.results import mean_sd, shown_predictions, shown_tables
+from tfgansynth.reporting.html.results import (
+    mean,
+    mean_sd,
+    shown_predictions,
+    shown_tables,
+)
 from tfgansynth.reporting.html.study import Study, read_study
 from tfgansynth.reporting.html.synthetic import (
     close_thumbnails,
@@ -50,7 +55,12 @@ def render(study: Study) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"counted": counted, "mean_sd": mean_sd, "span": span}
+    environment.filters |= {
+        "counted": counted,
+        "mean": mean,
+        "mean_sd": mean_sd,
+        "span": span,
+    }
     environment.globals |= {
         "agreement_plot": agreement,
         "close_thumbnails": close_thumbnails,

@@ -93,6 +93,22 @@ def _table(study: Study, table: RegimeTable, slug: str) -> ShownTable:
                         name: with_mm(each, spacing)
                         for name, each in row.by_class.items()
                     },
+                    by_group={
+                        name: dataclasses.replace(
+                            each, metrics=with_mm(each.metrics, spacing)
+                        )
+                        for name, each in row.by_group.items()
+                    },
+                    worst_tenth={
+                        name: each.mean
+                        for name, each in with_mm(
+                            {
+                                metric: Summary(value, None, None)
+                                for metric, value in row.worst_tenth.items()
+                            },
+                            spacing,
+                        ).items()
+                    },
                 ),
                 _paper_row(study, row),
             )
@@ -125,6 +141,11 @@ def mean_sd(summary: Summary, metric: str) -> str:
     decimals = _DECIMALS.get(metric, _DECIMALS_PX)
     spread = "-" if summary.sd is None else f"{summary.sd:.{decimals}f}"
     return f"{summary.mean:.{decimals}f} ± {spread}"
+
+
+def mean(value: float, metric: str) -> str:
+    """Render a mean as `mean_sd` does."""
+    return f"{value:.{_DECIMALS.get(metric, _DECIMALS_PX)}f}"
 
 
 def _cases(

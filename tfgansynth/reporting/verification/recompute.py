@@ -108,6 +108,8 @@ def remeasure(
         folder=folder,
         epochs=tuple(epochs),
         duplicates=provenance.duplicates,
+        tried=run.tried,
+        table=run.table,
     )
 
 

@@ -50,7 +50,8 @@ _BESIDE = (
     *OWN_FILES,
     *(files.TABLE, files.TABLE_TEXT, files.TABLE_SHEET),
     *(files.COMPARISON, files.COMPARISON_TEXT, files.REPORT, f"{FOLDER}/*"),
-    f"fold-*/{files.DEVELOPMENT}/{files.TRIAL}",
+    f"fold-*/{files.TRIAL}",
+    f"fold-*/{files.DEVELOPMENT}/*",
     # Sets of another size, of another generator, or without flagged pairs; and those
     # that are handed on.
     *("fold-*/synthetic-[0-9]*/*", "fold-*/synthetic-audited/*", "fold-*/handover/*"),
@@ -147,9 +148,7 @@ def _compare_network(
             differences.compare_csv(folder / files.HISTORY, found.to_csv())
     elif stage.regime:
         expected["synthetic_set"] = _set_of(run, stage)
-        names.append(CASES)
-        if expected["evaluated_on"] == "test":
-            names += [PREDICTIONS, PICTURE]
+        names += [CASES, PREDICTIONS, PICTURE]
         if (folder / files.VALIDATION).exists():
             names.append(files.VALIDATION)
     hashes = {

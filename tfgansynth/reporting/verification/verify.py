@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tfgansynth.data.splits import make_folds
+from tfgansynth.data.splits import development_cases, make_folds
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.records import files
+from tfgansynth.experiment.studies import make_trial
+from tfgansynth.records import converter, files
+from tfgansynth.records.comparisons import Trial
 from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.curves import MissingPoint
 from tfgansynth.records.reading import complete, read_identity, unet_folders
@@ -70,6 +72,7 @@ def verify(root: Path, rounding: float = 0.0) -> Differences:
     for path in curves:
         verification.curve(path)
     verification.tables()
+    verification.trials()
     verification.stages()
     if (root / files.REPORT).is_file():
         verification.page(root / files.REPORT)
@@ -182,6 +185,17 @@ class _Verification:
                 self.differences.compare_csv(sheet, table_to_csv(made))
                 self.differences.compare_text(text, table_to_markdown(made))
 
+    def trials(self) -> None:
+        """Make the trial of each fold again; times are taken as recorded."""
+        for root, run in sorted(self._runs.items()):
+            for path in sorted(root.glob(f"fold-*/{files.TRIAL}")):
+                with self.differences.reading(path):
+                    _require_complete(run)
+                    stored = converter.read(path, Trial)
+                    names = [each.folder for each in stored.comparison.unets]
+                    made = make_trial(run, stored.fold, names, stored.seconds)
+                    self.differences.compare(path, "", to_json(stored), to_json(made))
+
     def stages(self) -> None:
         """Compare all stages with the plan made again; make sets and assessments."""
         for root, run in sorted(self._runs.items()):
@@ -210,9 +224,11 @@ class _Verification:
         """Read a run, split its cases and measure its U-Nets again."""
         if root not in self._runs:
             run, path = read_identity(root), root / files.SPLITS
-            folds = make_folds(sorted(run.cases), run.config, run.table)
+            ids, numbers = sorted(run.cases), run.config.data
+            folds = make_folds(ids, run.config, run.table)
+            left_out = development_cases(ids, numbers.n_development, run.table)
             stored = storage.read_record(path)
-            self.differences.compare(path, "", stored, to_json(Split(folds)))
+            self.differences.compare(path, "", stored, to_json(Split(folds, left_out)))
             run = dataclasses.replace(run, folds=folds)
             unets = []
             for folder in unet_folders(root):
