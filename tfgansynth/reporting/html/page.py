@@ -11,6 +11,7 @@ from tfgansynth.evaluation.tables import PHANTOM_WARNING, headings
 from tfgansynth.records.files import REPORT
 from tfgansynth.records.runs import RunRecord, Timings, remark_lines
 from tfgansynth.reporting.grids import counted, span
+from tfgansynth.reporting.html.conclusions import tone
 from tfgansynth.reporting.html.figures import agreement, learning_curve, nearest
 from tfgansynth.reporting.html.results import mean_sd, shown_predictions, shown_tables
 from tfgansynth.reporting.html.study import Study, read_study
@@ -50,7 +51,12 @@ def render(study: Study) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"counted": counted, "mean_sd": mean_sd, "span": span}
+    environment.filters |= {
+        "counted": counted,
+        "mean_sd": mean_sd,
+        "span": span,
+        "tone": tone,
+    }
     environment.globals |= {
         "agreement_plot": agreement,
         "close_thumbnails": close_thumbnails,
