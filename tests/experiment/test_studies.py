@@ -193,7 +193,7 @@ def test_another_primary_pair_may_be_named(tmp_path: Path) -> None:
         "real + synthetic (augmented)",
     )
     for names in (("real only", "mixed"), ("real (augmented)", "real (augmented)")):
-        with pytest.raises(InputError, match="--primary .* expected two of the reg"):
+        with pytest.raises(InputError, match=r"--primary .* expected two of the reg"):
             plan_verdicts(fixed, names)
 
 
@@ -201,12 +201,12 @@ def test_another_primary_pair_may_be_named(tmp_path: Path) -> None:
 def test_nothing_is_declared_once_there_are_results(tmp_path: Path, place: str) -> None:
     study = table_study(tmp_path)
     root = study.parts[1].experiment.run.root
-    storage.write_record(
-        root / place / "fold-1/unet-r1-s0/provenance.json", {"regime": {}}
-    )
+    folder = root / place / "fold-1/unet-r1-s0"
+    folder.mkdir(parents=True)
+    storage.write_record(folder / "provenance.json", {"regime": {}})
 
     assert plan_verdicts(study, None) is None
-    with pytest.raises(InputError, match="--primary: .* has results already"):
+    with pytest.raises(InputError, match=r"--primary: .* has results already"):
         plan_verdicts(study, ("real only", "mixed"))
 
 
