@@ -1,6 +1,6 @@
 """Verdicts on simulated experiments with a known effect: right as often as claimed?
 
-The long form, with its figures printed as tables (about a minute for 300):
+The long form, with its figures printed as tables (about a minute for 100):
 
     python -m pytest tests/evaluation/test_verdict_rates.py --simulations 300 -rP
 """
