@@ -6,8 +6,9 @@ from tfgansynth.evaluation.mixed_effects import Components, Design
 from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.evaluation.verdicts import (
     MetricDifference,
+    Outlook,
     PairComparison,
-    Verdict,
+    decide,
     sentence,
 )
 
@@ -19,34 +20,38 @@ def difference(
         mean=mean,
         low=low,
         high=high,
-        p_mean=0.02,
+        p=0.008,
         p_wilcoxon=0.0004,
         components=Components(1e-4, 2e-6, 3e-5),
         p_holm=p_holm,
+        simultaneous_low=low - 0.001,
+        simultaneous_high=high + 0.001,
     )
 
 
 def comparison(
-    verdict: Verdict,
     low: float,
     high: float,
     *,
-    more_seeds: int | None = None,
+    outlook: tuple[Outlook, ...] = (),
     runs: int = 6,
     n_seeds: int = 2,
     p_holm: float = 0.02,
 ) -> PairComparison:
+    """A pair whose simultaneous interval is wider by 0.001 at each end."""
     dice = difference((low + high) / 2, low, high, p_holm)
-    farther = difference(0.5, -0.25, 1.25, p_holm)
+    farther = difference(0.5, -0.25, 1.25, 0.5)
     made = PairComparison(
         first="real only",
         second="mixed",
+        is_primary=False,
         n_pairs=3,
         n_seeds=n_seeds,
         design=Design(cells=494, cases=247, runs=runs, per_case=2, per_run=82.4),
         margin=0.005,
-        verdict=verdict,
-        more_seeds=more_seeds,
+        verdict=decide(dice, 0.005),
+        outlook=outlook,
+        outlying=None,
         sentence="",
         metrics=dict.fromkeys(METRIC_HEADINGS, farther) | {"dice": dice},
     )

@@ -1,25 +1,28 @@
 import dataclasses
 import random
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tfgansynth.evaluation.comparisons import (
     CaseResult,
     compare,
     holm,
-    seeds_to_settle,
+    outlook,
 )
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.mixed_effects import Components, Design, Estimate
 from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.evaluation.verdicts import (
     MOST_SEEDS,
-    MetricDifference,
+    Direction,
+    Outlook,
     PairComparison,
+    Size,
     Verdict,
-    decide,
 )
 
 MARGIN = 0.005
@@ -64,20 +67,9 @@ def only(comparisons: Sequence[PairComparison]) -> PairComparison:
     return comparison
 
 
-def p_of(found: MetricDifference) -> float:
-    return max(found.p_mean, found.p_wilcoxon)
-
-
-def interval(low: float, high: float, p: float = 0.0) -> Estimate:
-    return Estimate(
-        mean=(low + high) / 2,
-        low=low,
-        high=high,
-        p_mean=p,
-        p_wilcoxon=p,
-        components=Components(0, 0, 0),
-        design=Design(2, 2, 1, 1, 2),
-    )
+def direction(pair: PairComparison) -> Direction:
+    assert pair.verdict is not None
+    return pair.verdict.direction
 
 
 def test_every_metric_is_compared() -> None:
@@ -91,29 +83,27 @@ def test_a_planted_shift_is_called_by_its_name() -> None:
     )
 
     assert (worse.first, worse.second) == ("real", "worse")
-    assert worse.verdict is Verdict.HARMS
-    assert better.verdict is Verdict.HELPS
+    assert worse.verdict == Verdict(Direction.LOWER, Size.ABOVE)
+    assert better.verdict == Verdict(Direction.HIGHER, Size.ABOVE)
     assert (back.first, back.second) == ("worse", "better")
-    assert back.verdict is Verdict.HELPS
+    assert back.verdict == Verdict(Direction.HIGHER, Size.ABOVE)
     assert back.primary.mean == pytest.approx(0.06, abs=0.01)
 
 
-def test_a_planted_shift_is_harm_in_one_fold_of_two_seeds() -> None:
+def test_a_planted_shift_is_found_in_one_fold_of_two_seeds() -> None:
     shifted = results({"real": 0, "mixed": -0.05}, folds=(1,))
 
-    assert only(compare(shifted, margin=MARGIN)).verdict is Verdict.HARMS
+    assert direction(only(compare(shifted, margin=MARGIN))) is Direction.LOWER
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1), (0, 1, 2, 3)])
-def test_a_null_is_neither_help_nor_harm(seeds: Sequence[int]) -> None:
+def test_a_null_has_no_direction(seeds: Sequence[int]) -> None:
     null = results({"real": 0, "mixed": 0}, seeds=seeds)
 
-    verdict = only(compare(null, margin=MARGIN)).verdict
-
-    assert verdict in (Verdict.EQUIVALENT, Verdict.INCONCLUSIVE)
+    assert direction(only(compare(null, margin=MARGIN))) is Direction.OPEN
 
 
-def test_the_same_results_are_equivalent() -> None:
+def test_the_same_results_differ_by_nothing_that_matters() -> None:
     same = [
         dataclasses.replace(case, regime=regime)
         for case in results({"real": 0})
@@ -122,7 +112,7 @@ def test_the_same_results_are_equivalent() -> None:
 
     comparison = only(compare(same, margin=MARGIN))
 
-    assert comparison.verdict is Verdict.EQUIVALENT
+    assert comparison.verdict == Verdict(Direction.OPEN, Size.BELOW)
     assert comparison.primary.low == comparison.primary.high == 0
 
 
@@ -179,7 +169,7 @@ def test_holm_goes_over_all_pairs_within_each_metric() -> None:
 
     for metric in METRIC_HEADINGS:
         adjusted = [comparison.metrics[metric].p_holm for comparison in comparisons]
-        raw = [p_of(comparison.metrics[metric]) for comparison in comparisons]
+        raw = [comparison.metrics[metric].p for comparison in comparisons]
         assert adjusted == holm(raw)
         assert max(adjusted) > min(raw)
     assert {comparison.n_pairs for comparison in comparisons} == {3}
@@ -199,7 +189,7 @@ def test_a_control_makes_no_other_verdict_stricter() -> None:
         ("control", "mixed", 3),
         ("control", "synthetic", 3),
     ]
-    raw = [p_of(comparison.primary) for comparison in apart]
+    raw = [comparison.primary.p for comparison in apart]
     assert [comparison.primary.p_holm for comparison in apart] == holm(raw)
     # The order of the regimes is kept.
     assert [c.first for c in found[:3]] == ["real"] * 3
@@ -218,65 +208,114 @@ def test_holm(p_values: list[float], adjusted: list[float]) -> None:
     assert holm(p_values) == pytest.approx(adjusted)
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "p_holm", "verdict"),
-    [
-        (0.006, 0.010, 0.01, Verdict.HELPS),
-        (0.001, 0.010, 0.01, Verdict.HELPS),
-        (-0.010, -0.001, 0.01, Verdict.HARMS),
-        (0.001, 0.010, 0.06, Verdict.INCONCLUSIVE),
-        (-0.010, -0.001, 0.06, Verdict.INCONCLUSIVE),
-        (-0.001, 0.010, 0.01, Verdict.INCONCLUSIVE),
-        (-0.010, 0.010, 0.50, Verdict.INCONCLUSIVE),
-        (-0.004, 0.004, 0.50, Verdict.EQUIVALENT),
-        (-0.005, 0.004, 0.50, Verdict.INCONCLUSIVE),
-        (-0.004, 0.005, 0.50, Verdict.INCONCLUSIVE),
-        # Surely not 0, but surely smaller than what matters.
-        (0.001, 0.004, 0.001, Verdict.EQUIVALENT),
-        (-0.004, -0.001, 0.001, Verdict.EQUIVALENT),
-    ],
-)
-def test_rules(low: float, high: float, p_holm: float, verdict: Verdict) -> None:
-    assert decide(interval(low, high), p_holm, MARGIN) is verdict
+def test_intervals_of_a_family_are_bonferronis() -> None:
+    regimes = {"real": 0, "mixed": 0.003, "synthetic": -0.004}
+
+    for pair in compare(results(regimes), margin=MARGIN):
+        for found in pair.metrics.values():
+            half = (found.high - found.low) / 2
+            wider = (found.simultaneous_high - found.simultaneous_low) / 2
+            # Five degrees of freedom: six runs less one.
+            factor = stats.t.isf(0.025 / 3, 5) / stats.t.isf(0.025, 5)
+            assert pair.design.runs == 6
+            assert wider == pytest.approx(half * factor)
+            # An interval for all at once excludes 0 only where Holm's test rejects it.
+            if found.simultaneous_low > 0 or found.simultaneous_high < 0:
+                assert found.p_holm < 0.05
+
+
+def test_nothing_corrects_the_primary_pair() -> None:
+    cases = results({"real": 0, "mixed": 0.003, "synthetic": -0.004, "other": 0})
+    alone = [case for case in cases if case.regime in ("real", "mixed")]
+
+    first, *others = compare(cases, margin=MARGIN, primary=("real", "mixed"))
+
+    (expected,) = compare(alone, margin=MARGIN, primary=("real", "mixed"))
+    assert first == expected
+    assert first.is_primary
+    assert (first.primary.p_holm, first.n_pairs) == (first.primary.p, 1)
+    assert first.primary.simultaneous_low == first.primary.low
+    assert {(pair.is_primary, pair.n_pairs) for pair in others} == {(False, 5)}
+    raw = [pair.primary.p for pair in others]
+    assert [pair.primary.p_holm for pair in others] == holm(raw)
+
+
+def test_a_run_that_failed_is_named() -> None:
+    cases = results({"real": 0, "mixed": 0.002})
+    failed = [
+        dataclasses.replace(
+            case,
+            metrics=dataclasses.replace(case.metrics, dice=case.metrics.dice - 0.04),
+        )
+        if (case.regime, case.seed, case.fold) == ("mixed", 1, 2)
+        else case
+        for case in cases
+    ]
+
+    assert only(compare(cases, margin=MARGIN)).outlying is None
+    found = only(compare(failed, margin=MARGIN)).outlying
+    assert found is not None
+    assert (found.seed, found.fold) == (1, 2)
+    # What is apart by less than matters is not told.
+    assert only(compare(failed, margin=0.1)).outlying is None
 
 
 def spread(mean: float, *, case: float, run: float, residual: float) -> Estimate:
     """An estimate from two seeds of three folds of 80 cases, by standard deviations."""
-    return dataclasses.replace(
-        interval(mean - 1, mean + 1),
+    return Estimate(
         mean=mean,
+        error=1,
+        freedom=5,
+        p_wilcoxon=0.5,
         components=Components(case**2, run**2, residual**2),
         design=Design(cells=480, cases=240, runs=6, per_case=2, per_run=80),
     )
 
 
-def more(found: Estimate, n_pairs: int = 1) -> int | None:
-    return seeds_to_settle(found, n_seeds=2, n_pairs=n_pairs, margin=MARGIN)
+OPEN = Verdict(Direction.OPEN, Size.OPEN)
 
 
-def test_more_seeds_settle_what_runs_blur() -> None:
+def more(found: Estimate, n_pairs: int = 1, verdict: Verdict = OPEN) -> dict[Any, Any]:
+    seen = outlook(found, verdict, n_seeds=2, n_pairs=n_pairs, margin=MARGIN)
+    return {each.outcome: each.seeds for each in seen}
+
+
+def test_an_outlook_names_the_outcome_of_each_open_axis() -> None:
     blurred = spread(0.004, case=0, run=0.006, residual=0)
 
-    # t * 0.006 / sqrt(runs) against 0.004: 2.306 at 9 runs, 2.201 at 12.
-    assert 2.306 * 0.006 / 9**0.5 > 0.004 > 2.201 * 0.006 / 12**0.5
-    assert more(blurred) == 4 - 2
-    # Holm's first step over ten pairs: t of 0.25 % a side.
-    assert 3.153 * 0.006 / 21**0.5 > 0.004 > 3.104 * 0.006 / 24**0.5
-    assert more(blurred, n_pairs=10) == 8 - 2
+    found = more(blurred)
+
+    assert list(found) == ["higher", "below"]
+    # 0.004 - t * 0.006 / sqrt(runs), and with a chance of 80 % on top.
+    for runs, is_enough in ((18, False), (21, True)):
+        quantiles = stats.t.isf([0.025, 0.2], runs - 1).sum()
+        assert bool(quantiles * 0.006 / runs**0.5 < 0.004) is is_enough
+    assert found["higher"] == 7 - 2
+    # For the 0.001 to the margin: 97 seeds in all, at t of 290 runs.
+    assert found["below"] == 95 - 2
+    # Of ten pairs, an interval of 99.5 %.
+    for runs, is_enough in ((33, False), (36, True)):
+        quantiles = stats.t.isf([0.0025, 0.2], runs - 1).sum()
+        assert bool(quantiles * 0.006 / runs**0.5 < 0.004) is is_enough
+    assert more(blurred, n_pairs=10)["higher"] == 12 - 2
 
 
-def test_more_seeds_settle_equivalence_too() -> None:
-    near = spread(0.0001, case=0, run=0.006, residual=0)
+def test_an_outlook_is_about_open_axes_that_matter() -> None:
+    low = spread(-0.02, case=0, run=0.006, residual=0)
 
-    # 0.0001 + t * 0.006 / sqrt(runs) against 0.005, with t = 2.306 at 9 runs.
-    assert 0.0001 + 2.306 * 0.006 / 9**0.5 < 0.005
-    assert more(near) == 3 - 2
+    assert more(low) == {"lower": 1, "above": 1}
+    assert more(low, verdict=Verdict(Direction.LOWER, Size.OPEN)) == {"above": 1}
+    assert more(low, verdict=Verdict(Direction.LOWER, Size.ABOVE)) == {}
+    near = spread(0.0001, case=0, run=0.003, residual=0)
+    assert more(near, verdict=Verdict(Direction.OPEN, Size.BELOW)) == {}
+    assert more(spread(0, case=0, run=0.003, residual=0)) == {"below": 1}
 
 
 def test_seeds_cannot_replace_cases() -> None:
     between = spread(0.0045, case=0.1, run=0.001, residual=0.001)
 
-    assert more(between) is None
+    assert more(between) == {"higher": None, "below": None}
+    assert MOST_SEEDS == 100
 
 
 def test_what_seeds_are_worth_cannot_be_told_from_one_run() -> None:
@@ -285,35 +324,32 @@ def test_what_seeds_are_worth_cannot_be_told_from_one_run() -> None:
         design=Design(cells=80, cases=80, runs=1, per_case=1, per_run=80),
     )
 
-    assert more(one_run) is None
+    assert more(one_run) == {}
 
 
-def test_no_verdict_is_looked_for_beyond_the_most_seeds() -> None:
-    # At the most seeds, two-sided t is 1.968: 0.006 * sqrt(300) / 1.968 = 0.0528.
-    assert MOST_SEEDS == 100
-    assert more(spread(0.006, case=0, run=0.0527, residual=0)) == 98
-    assert more(spread(0.006, case=0, run=0.0529, residual=0)) is None
+def test_what_runs_have_shown_no_spread_of_is_settled_by_one_more() -> None:
+    assert more(spread(0.004, case=0, run=0, residual=0)) == {"higher": 1, "below": 1}
 
 
-def test_only_inconclusive_verdicts_ask_for_more_seeds() -> None:
-    comparisons = compare(
+def test_comparisons_have_the_outlook_of_what_is_open() -> None:
+    unsettled, lower, _ = compare(
         results({"real": 0, "mixed": 0.01, "synthetic": -0.05}, run_sd=0.008),
         margin=MARGIN,
     )
 
-    unsettled, harm, _ = comparisons
-
-    assert unsettled.verdict is Verdict.INCONCLUSIVE
+    assert unsettled.verdict == OPEN
     found = dataclasses.replace(
-        interval(0, 0),
-        mean=unsettled.primary.mean,
+        spread(unsettled.primary.mean, case=0, run=0, residual=0),
         components=unsettled.primary.components,
         design=unsettled.design,
     )
-    assert unsettled.more_seeds == more(found, n_pairs=3)
-    assert unsettled.more_seeds is not None
-    assert harm.verdict is Verdict.HARMS
-    assert harm.more_seeds is None
+    assert unsettled.outlook == tuple(
+        Outlook(outcome=outcome, seeds=seeds)
+        for outcome, seeds in more(found, n_pairs=3).items()
+    )
+    assert unsettled.outlook
+    assert lower.verdict == Verdict(Direction.LOWER, Size.ABOVE)
+    assert lower.outlook == ()
 
 
 def test_metrics_that_go_the_other_way_are_named() -> None:
@@ -355,7 +391,7 @@ def test_only_arms_of_one_table_are_compared() -> None:
     assert [[c.first, c.second] for c in found] == tables
     # Holm's correction goes over the pairs of all tables.
     assert [comparison.n_pairs for comparison in found] == [2, 2]
-    both = [p_of(comparison.primary) for comparison in found]
+    both = [comparison.primary.p for comparison in found]
     assert [comparison.primary.p_holm for comparison in found] == holm(both)
 
 

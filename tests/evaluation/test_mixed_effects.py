@@ -21,7 +21,8 @@ def one_run(*values: float) -> Differences:
 
 
 def width(found: Estimate) -> float:
-    return found.high - found.low
+    low, high = found.interval()
+    return high - low
 
 
 def folds_of_one_seed(*means: float) -> Differences:
@@ -43,7 +44,7 @@ def test_one_training_run_is_the_paired_t_interval() -> None:
 
     assert found.mean == pytest.approx(values.mean())
     assert width(found) == pytest.approx(high - low)
-    assert found.p_mean == pytest.approx(expected.pvalue)
+    assert found.p == pytest.approx(expected.pvalue)
     assert found.components.run == 0
     assert found.components.case == pytest.approx(values.var(ddof=1))
 
@@ -56,7 +57,7 @@ def test_one_seed_is_the_t_interval_over_its_folds() -> None:
     found = estimate(folds_of_one_seed(*means))
 
     assert width(found) == pytest.approx(high - low)
-    assert found.p_mean == pytest.approx(expected.pvalue)
+    assert found.p == pytest.approx(expected.pvalue)
 
 
 def test_folds_that_agree_by_chance_do_not_shrink_the_interval() -> None:
@@ -105,7 +106,7 @@ def test_components_are_unbiased_where_cases_meet_some_runs_only() -> None:
             + rng.normal(size=(60, 8)) * truth.residual**0.5
         )
         differences = np.where(tested, values, np.nan)
-        found.append(dataclasses.astuple(estimate(differences, draws=10).components))
+        found.append(dataclasses.astuple(estimate(differences).components))
 
     errors = (np.mean(found, axis=0) - dataclasses.astuple(truth)) / stats.sem(found)
 
@@ -146,8 +147,8 @@ def test_freedom_is_that_of_the_source_that_dominates() -> None:
     assert of_runs == pytest.approx(1 / 3)
     assert few == pytest.approx(8)
     assert of_cases == pytest.approx(200**-0.5)
-    # A third of the cases' variance shows between runs, with 8 degrees.
-    assert many == pytest.approx(1 / ((1 / 3) ** 2 / 8 + (2 / 3) ** 2 / 199))
+    # Satterthwaite's would be 1 / ((1 / 3) ** 2 / 8 + (2 / 3) ** 2 / 199), which is 62.
+    assert many == 8
 
 
 def test_more_seeds_shrink_what_seeds_can_shrink() -> None:
@@ -163,15 +164,49 @@ def test_more_seeds_shrink_what_seeds_can_shrink() -> None:
     assert error == pytest.approx((1 / 240 + 1 / 3000 + 1 / 240_000) ** 0.5)
 
 
-def test_the_longer_tail_gets_the_longer_side() -> None:
-    values = np.full(60, 0.01)
-    values[:3] = -0.5
+@pytest.mark.parametrize("seed", range(20))
+def test_an_interval_excludes_0_exactly_when_p_is_below_its_level(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    found = estimate(rng.normal(0.004, 0.01, size=(30, 4)) + rng.normal(0, 0.002, 4))
 
-    found = estimate(one_run(*values))
-    mirrored = estimate(one_run(*-values))
+    for level in (0.5, 0.05, 0.05 / 13, found.p * 1.001, found.p * 0.999):
+        low, high = found.interval(level)
+        assert (low > 0 or high < 0) == (found.p < level)
 
-    assert found.mean - found.low > 1.2 * (found.high - found.mean)
-    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
+
+def test_few_runs_have_few_degrees_of_freedom() -> None:
+    """What differs between cases must not make up for runs that nobody has seen."""
+    rng = np.random.default_rng(0)
+    differences = rng.normal(size=(200, 1)) + 0.1 * rng.normal(size=(200, 6))
+
+    found = estimate(differences)
+
+    assert found.components.case > 50 * found.components.residual
+    assert found.freedom == 5
+
+
+def test_a_run_that_failed_lies_apart() -> None:
+    rng = np.random.default_rng(0)
+    differences = rng.normal(0.002, 0.01, size=(80, 6))
+    assert estimate(differences).outlying_run is None
+    differences[:, 4] -= 0.02
+
+    assert estimate(differences).outlying_run == 4
+    # Of three runs none can be told from the others.
+    assert estimate(differences[:, 3:]).outlying_run is None
+
+
+def test_runs_of_one_size_lie_apart_seldom() -> None:
+    rng = np.random.default_rng(1)
+    found = [estimate(rng.normal(size=(10, 6))).outlying_run for _ in range(400)]
+
+    assert 0.01 < np.mean([each is not None for each in found]) < 0.09
+
+
+def test_rounding_puts_no_run_apart() -> None:
+    differences = np.full((7, 5), 0.1) + np.array([0, 0, 0, 0, 1e-17])
+
+    assert estimate(differences).outlying_run is None
 
 
 @pytest.mark.parametrize("n_cases", [2, 9, 13, 14])
@@ -202,21 +237,20 @@ def test_ranks_opposite_to_the_mean_are_not_significant() -> None:
     assert found.mean < 0
     assert stats.wilcoxon(values).pvalue < 0.001
     assert found.p_wilcoxon == 1
-    assert found.p == 1
 
 
 def test_equal_regimes_have_a_difference_of_exactly_zero() -> None:
     found = estimate(np.zeros((6, 2)))
 
-    assert (found.mean, found.low, found.high) == (0, 0, 0)
+    assert (found.mean, *found.interval()) == (0, 0, 0)
     assert found.p == 1
 
 
 def test_a_constant_difference_is_certain() -> None:
     found = estimate(np.full((10, 2), 0.25))
 
-    assert (found.low, found.high) == (0.25, 0.25)
-    assert found.p_mean == 0
+    assert found.interval() == (0.25, 0.25)
+    assert found.p == 0
 
 
 @pytest.mark.parametrize("factor", [1e-9, 1e6])
@@ -225,10 +259,9 @@ def test_units_do_not_matter(factor: float) -> None:
 
     found, scaled = estimate(differences), estimate(factor * differences)
 
-    assert (scaled.low, scaled.high) == pytest.approx(
-        (factor * found.low, factor * found.high)
-    )
-    assert scaled.p_mean == pytest.approx(found.p_mean)
+    low, high = found.interval()
+    assert scaled.interval() == pytest.approx((factor * low, factor * high))
+    assert scaled.p == pytest.approx(found.p)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +296,7 @@ def test_one_run_of_patients_is_the_t_interval_over_their_means() -> None:
 
     assert found.mean == pytest.approx(values.mean())
     assert width(found) == pytest.approx(high - low)
-    assert found.p_mean == pytest.approx(expected.pvalue)
+    assert found.p == pytest.approx(expected.pvalue)
     ranks = stats.wilcoxon(values.mean(axis=1)).pvalue
     assert found.p_wilcoxon == pytest.approx(ranks)
     assert (found.design.cases, found.design.patients) == (48, 12)

@@ -18,9 +18,16 @@ from tfgansynth.experiment.experiment_data import (
     load_experiment_data,
     prepare,
 )
-from tfgansynth.experiment.plan import Request
-from tfgansynth.experiment.studies import adopt_baseline, fit_counts, prepare_curve
+from tfgansynth.experiment.plan import Request, table_request
+from tfgansynth.experiment.studies import (
+    adopt_baseline,
+    declare,
+    fit_counts,
+    plan_verdicts,
+    prepare_curve,
+)
 from tfgansynth.presets import PRESETS
+from tfgansynth.runtime import storage
 
 CONFIG = PRESETS["paper"]
 IDS = [f"case-{number:03d}" for number in range(247)]
@@ -130,6 +137,77 @@ def test_the_seeds_of_a_study_share_the_cases(tmp_path: Path) -> None:
     assert len(arrays) == 12
     assert not list(tmp_path.iterdir())
     assert prepared(data, tmp_path, 3, 1).folder.name == "phantoms-full-smoke-seed3"
+
+
+def table_study(out: Path, which: Any = "paper", **changes: Any) -> Study:
+    """A study of two seeds, planned; `changes` are settings of the evaluation."""
+    evaluation = dataclasses.replace(SMALL.evaluation, **changes)
+    config = dataclasses.replace(SMALL, evaluation=evaluation)
+    return prepare(
+        load_experiment_data(config, None),
+        config,
+        out,
+        n_seeds=2,
+        folds=[1],
+        request=table_request(config, which, control=False, assessed=False),
+    )
+
+
+def test_the_primary_pair_is_declared_once(tmp_path: Path) -> None:
+    study = table_study(tmp_path)
+
+    plan = plan_verdicts(study, None)
+
+    assert plan is not None
+    assert (plan.first, plan.second) == ("real only", "mixed")
+    assert plan.regimes == ("real only", "mixed", "synthetic only")
+    assert (plan.seeds, plan.folds, plan.margin) == ((0, 1), (1,), 0.005)
+    assert not list(tmp_path.iterdir())
+    declare(study, plan)
+    path = study.folder / "plan.json"
+    before = path.read_bytes()
+    # A command with other settings, or more regimes, changes nothing of it.
+    later = table_study(tmp_path, "all", equivalence_margin=0.1)
+    assert plan_verdicts(later, None) == plan
+    declare(later, dataclasses.replace(plan, first="other"))
+    assert path.read_bytes() == before
+    with pytest.raises(InputError, match=r"plan\.json: another primary pair was"):
+        plan_verdicts(study, ("real only", "synthetic only"))
+    path.write_text(path.read_text().replace('"mixed"', '"other"'))
+    with pytest.raises(InputError, match=r"plan\.json"):
+        plan_verdicts(study, None)
+
+
+def test_another_primary_pair_may_be_named(tmp_path: Path) -> None:
+    fixed = table_study(tmp_path, "fixed_budget")
+
+    default = plan_verdicts(fixed, None)
+    named = plan_verdicts(fixed, ("real + synthetic (augmented)", "real (augmented)"))
+
+    assert default is not None
+    assert default.second == "real + synthetic (fixed budget)"
+    # In the order of the tables, whatever that of the names.
+    assert named is not None
+    assert (named.first, named.second) == (
+        "real (augmented)",
+        "real + synthetic (augmented)",
+    )
+    for names in (("real only", "mixed"), ("real (augmented)", "real (augmented)")):
+        with pytest.raises(InputError, match=r"--primary .* expected two of the reg"):
+            plan_verdicts(fixed, names)
+
+
+@pytest.mark.parametrize("place", [".", "superseded/0123"])
+def test_nothing_is_declared_once_there_are_results(tmp_path: Path, place: str) -> None:
+    study = table_study(tmp_path)
+    root = study.parts[1].experiment.run.root
+    folder = root / place / "fold-1/unet-r1-s0"
+    folder.mkdir(parents=True)
+    storage.write_record(folder / "provenance.json", {"regime": {}})
+
+    assert plan_verdicts(study, None) is None
+    with pytest.raises(InputError, match=r"--primary: .* has results already"):
+        plan_verdicts(study, ("real only", "mixed"))
 
 
 def test_each_number_of_a_curve_has_its_run(tmp_path: Path) -> None:

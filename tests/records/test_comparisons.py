@@ -12,10 +12,10 @@ from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.learning import ValidationDice
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
-from tfgansynth.evaluation.verdicts import PairComparison, Verdict
+from tfgansynth.evaluation.verdicts import Direction, PairComparison
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.regimes import Regime
-from tfgansynth.records.runs import FinishedUNet, Remark
+from tfgansynth.records.runs import FinishedUNet, Remark, StudyPlan, settings_hash
 from tfgansynth.reporting.comparisons import comparison_to_markdown
 
 PAPER = "The paper's regimes: trained until the paper's rule stops them"
@@ -63,7 +63,7 @@ def comparison(layout: Layout = "folder") -> Comparison:
 
 def test_planted_harm_is_called_harm() -> None:
     (pair,) = comparison().comparisons
-    assert pair.verdict is Verdict.HARMS
+    assert pair.words.startswith("lower")
     assert (pair.first, pair.second) == ("real only", "mixed")
     assert pair.metrics["dice"].mean == pytest.approx(-0.03, abs=0.002)
     # Regimes of different tables are trained by different rules: not compared.
@@ -110,42 +110,47 @@ PAPERS = (REAL, MIXED, SYNTHETIC)
 def test_a_real_only_network_that_has_not_learned_withholds_its_table() -> None:
     fixed = [dataclasses.replace(regime, schedule="fixed_budget") for regime in PAPERS]
     found = verdicts([(REAL, 2)], [*PAPERS, *fixed])
-    words = {names: pair.verdict for names, pair in found.items()}
-    assert words["real only", "mixed"] is Verdict.WITHHELD
-    assert words["real only", "synthetic only"] is Verdict.WITHHELD
-    assert words["mixed", "synthetic only"] is Verdict.WITHHELD
+    words = {names: pair.words for names, pair in found.items()}
+    assert words["real only", "mixed"] == "withheld"
+    assert words["real only", "synthetic only"] == "withheld"
+    assert words["mixed", "synthetic only"] == "withheld"
     others = {v for names, v in words.items() if "fixed budget" in names[0]}
-    assert others == {Verdict.HARMS, Verdict.EQUIVALENT}
+    assert {each.split(",")[0].split(";")[0] for each in others} == {
+        "lower",
+        "open",
+    }
     pair = found["real only", "mixed"]
     assert pair.sentence == (
         "No verdict on mixed against real only: real only has not learned in fold 2 of "
         "seed 0 (Dice 0.0912 on validation cases against 0.1104 of the best constant "
         "mask, all foreground)."
     )
-    assert pair.more_seeds is None
+    assert pair.outlook == ()
     # The figures are what they would be otherwise.
     learned = verdicts([], PAPERS)["real only", "mixed"]
-    assert learned.verdict is Verdict.HARMS
+    assert learned.words.startswith("lower")
     assert learned.primary.mean == pair.primary.mean
 
 
 def test_a_synthetic_network_that_has_not_learned_is_a_result() -> None:
     found = verdicts([(SYNTHETIC, 1), (SYNTHETIC, 2)], PAPERS)
-    assert {pair.verdict for pair in found.values()} == {Verdict.HARMS}
+    assert {pair.verdict and pair.verdict.direction for pair in found.values()} == {
+        Direction.LOWER
+    }
 
 
 def test_two_networks_that_have_not_learned_are_not_compared() -> None:
     failed = [(MIXED, 1), (SYNTHETIC, 1)]
     found = verdicts(failed, PAPERS)
-    assert found["real only", "mixed"].verdict is Verdict.HARMS
-    assert found["real only", "synthetic only"].verdict is Verdict.HARMS
+    assert found["real only", "mixed"].words.startswith("lower")
+    assert found["real only", "synthetic only"].words.startswith("lower")
     pair = found["mixed", "synthetic only"]
-    assert pair.verdict is Verdict.WITHHELD
+    assert pair.verdict is None
     assert "mixed has not learned in fold 1 of seed 0 (" in pair.sentence
     assert "; synthetic only has not learned in fold 1 of seed 0 (" in pair.sentence
     # Nor without a real-only network beside them.
     (pair,) = verdicts(failed, PAPERS[1:]).values()
-    assert pair.verdict is Verdict.WITHHELD
+    assert pair.verdict is None
 
 
 def test_each_schedule_of_a_table_has_a_network_of_its_own_to_rest_on() -> None:
@@ -155,9 +160,7 @@ def test_each_schedule_of_a_table_has_a_network_of_its_own_to_rest_on() -> None:
         for count in (0, 120)
     ]
     found = verdicts([(regimes[2], 1)], regimes)
-    withheld = {
-        names for names, pair in found.items() if pair.verdict is Verdict.WITHHELD
-    }
+    withheld = {names for names, pair in found.items() if pair.verdict is None}
     plain = ("real (fixed budget)", "real + synthetic (fixed budget)")
     assert found.keys() - withheld == {plain}
 
@@ -280,3 +283,79 @@ def test_results_on_cases_that_settings_were_tried_on_are_named() -> None:
     (remark,) = make_comparison(own).remarks
     assert remark.text.startswith("settings were tried on 2 of the 80 test cases, ")
     assert not make_comparison(own[:1]).remarks
+
+
+def planned(*pair: str, folds: tuple[int, ...] = (1, 2)) -> StudyPlan:
+    config = unet(0, 1, REAL, 0).config
+    return StudyPlan(
+        first=pair[0],
+        second=pair[1],
+        regimes=tuple(regime.name for regime in PAPERS),
+        seeds=(0, 1),
+        folds=folds,
+        margin=config.evaluation.equivalence_margin,
+        settings=settings_hash(config),
+    )
+
+
+UNETS = [
+    unet(seed, fold, regime, shift)
+    for seed in (0, 1)
+    for fold in (1, 2)
+    for regime, shift in zip(PAPERS, (0.0, -0.03, -0.05), strict=True)
+]
+PAIR = "real only", "mixed"
+
+
+def primaries(found: Comparison) -> list[tuple[str, str]]:
+    return [(p.first, p.second) for p in found.comparisons if p.is_primary]
+
+
+def test_the_declared_pair_is_primary_on_the_declared_runs() -> None:
+    found = make_comparison(UNETS, plans=[planned(*PAIR)])
+
+    assert primaries(found) == [PAIR]
+    assert found.plan_note.startswith(
+        "Primary pair, declared before the first run: mixed against real only, on "
+        "seeds 0, 1 and folds 1, 2, with a margin of 0.005. It alone is not corrected"
+    )
+
+
+@pytest.mark.parametrize(
+    ("plans", "said"),
+    [
+        ([], "No primary pair was declared before the first run: all pairs are"),
+        ([planned(*PAIR, folds=(1,))], ". Added since: fold 2 of seed 0, fold 2 of"),
+        ([planned(*PAIR, folds=(1, 2, 3))], "Interim results, 4 of 6 folds: until all"),
+        (
+            [dataclasses.replace(planned(*PAIR), settings="00")],
+            ". Settings were changed since: all pairs are exploratory",
+        ),
+        (
+            [planned(*PAIR), planned("real only", "synthetic only")],
+            "The plans of these results differ: all pairs are exploratory",
+        ),
+    ],
+)
+def test_no_pair_is_primary_otherwise(plans: list[StudyPlan], said: str) -> None:
+    found = make_comparison(UNETS, plans=plans)
+
+    assert said in found.plan_note
+    assert primaries(found) == []
+    assert {pair.n_pairs for pair in found.comparisons} == {len(found.comparisons)}
+
+
+def test_plans_of_several_machines_add_up() -> None:
+    plans = [planned(*PAIR, folds=(fold,)) for fold in (1, 2)]
+
+    assert primaries(make_comparison(UNETS, plans=plans)) == [PAIR]
+
+
+def test_regimes_that_were_added_are_named() -> None:
+    plan = dataclasses.replace(planned(*PAIR), regimes=PAIR)
+
+    found = make_comparison(UNETS, plans=[plan])
+
+    assert found.plan_note.endswith(
+        "Regimes added since are exploratory: synthetic only."
+    )

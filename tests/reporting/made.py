@@ -10,7 +10,7 @@ from tfgansynth.config import SynthesisConfig
 from tfgansynth.data.dataset import Identity
 from tfgansynth.evaluation.mixed_effects import Design
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary, TrainingSet
-from tfgansynth.evaluation.verdicts import PairComparison, Verdict
+from tfgansynth.evaluation.verdicts import Direction, PairComparison, Size, Verdict
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.assessments import (
     Agreement,
@@ -142,13 +142,15 @@ def comparison(*runs: str, folds: tuple[int, ...] = (1,)) -> Comparison:
     pair = PairComparison(
         first="real only",
         second="mixed",
+        is_primary=False,
         n_pairs=1,
         n_seeds=1,
         design=Design(cells=83, cases=83, runs=1, per_case=1, per_run=83),
         margin=0.005,
-        verdict=Verdict.HELPS,
-        more_seeds=None,
-        sentence="mixed helps against real only: a lot.",
+        verdict=Verdict(Direction.HIGHER, Size.ABOVE),
+        outlook=(),
+        outlying=None,
+        sentence="mixed against real only: a lot.",
         metrics={},
     )
     remark = Remark(seed=0, fold=1, stage="fold-1/gan", kind="x", text="mode collapse")
@@ -162,6 +164,8 @@ def comparison(*runs: str, folds: tuple[int, ...] = (1,)) -> Comparison:
         remarks=(remark,),
         tables=(RegimeTable(title="The paper's regimes", rows=(row,)),),
         confidence=0.95,
+        plans=(),
+        plan_note="No plan.",
         comparisons=(pair,),
         unets=(),
     )

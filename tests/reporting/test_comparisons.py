@@ -9,12 +9,12 @@ import pytest
 from tests.evaluation.made import comparison
 from tests.reporting import made
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
-from tfgansynth.evaluation.verdicts import PairComparison, Verdict, sentence
+from tfgansynth.evaluation.verdicts import PairComparison, sentence
 from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.reporting.comparisons import comparison_to_markdown, comparison_to_text
 
-HELPS = comparison(Verdict.HELPS, 0.002, 0.012)
+HIGHER = comparison(0.002, 0.012)
 
 
 def shown(*found: PairComparison) -> Comparison:
@@ -28,47 +28,52 @@ def shown(*found: PairComparison) -> Comparison:
 
 
 def test_text() -> None:
-    text = comparison_to_text(shown(HELPS))
+    text = comparison_to_text(shown(HIGHER))
 
     lines = text.splitlines()[2:]
-    assert lines[:3] == [
+    words = "HIGHER; WHETHER BY MORE THAN THE MARGIN IS OPEN"
+    assert lines[:4] == [
         "Comparison of the regimes",
+        "No plan.",
         "",
-        "mixed minus real only: HELPS",
+        f"mixed minus real only: {words}",
     ]
-    assert [" ".join(line.split()) for line in lines[3:5]] == [
-        "difference 95 % interval p (Wilcoxon) p (mean) p (Holm)",
-        "Dice +0.0070 +0.0020 to +0.0120 < 0.001 0.020 0.020",
+    assert [" ".join(line.split()) for line in lines[4:6]] == [
+        "difference 95 % interval p simultaneous interval p (Holm) p (Wilcoxon, given "
+        "these networks)",
+        "Dice +0.0070 +0.0020 to +0.0120 0.008 +0.0010 to +0.0130 0.020 < 0.001",
     ]
-    assert [line[:12].strip() for line in lines[5:8]] == [
+    assert [line[:12].strip() for line in lines[6:9]] == [
         "HD [px]",
         "HD95 [px]",
         "ASSD [px]",
     ]
-    assert {len(line) for line in lines[3:8]} == {len(lines[3])}
-    assert " ".join(lines[8:]) == sentence(HELPS)
-    assert max(map(len, lines)) <= 88
+    assert {len(line) for line in lines[4:9]} == {len(lines[4])}
+    assert " ".join(lines[9:]) == sentence(HIGHER)
+    assert max(map(len, lines[9:])) <= 88
 
 
 def test_markdown() -> None:
-    lines = comparison_to_markdown(shown(HELPS)).splitlines()[2:]
+    lines = comparison_to_markdown(shown(HIGHER)).splitlines()[2:]
 
     assert lines[0] == "### Comparison of the regimes"
-    assert lines[2:5] == [
-        "| Comparison | Verdict | Metric | difference | 95 % interval | p (Wilcoxon) "
-        "| p (mean) | p (Holm) |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        "| mixed minus real only | **helps** | Dice | +0.0070 | +0.0020 to +0.0120 "
-        "| < 0.001 | 0.020 | 0.020 |",
+    assert lines[2] == "No plan."
+    assert lines[4:7] == [
+        "| Comparison | Verdict | Metric | difference | 95 % interval | p "
+        "| simultaneous interval | p (Holm) | p (Wilcoxon, given these networks) |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| mixed minus real only | **higher; whether by more than the margin is open** "
+        "| Dice | +0.0070 | +0.0020 to +0.0120 | 0.008 | +0.0010 to +0.0130 | 0.020 "
+        "| < 0.001 |",
     ]
-    assert lines[5].startswith("|  |  | HD [px] | +0.5000 | -0.2500 to +1.2500 |")
-    assert lines[-1] == f"- {sentence(HELPS)}"
+    assert lines[7].startswith("|  |  | HD [px] | +0.5000 | -0.2500 to +1.2500 |")
+    assert lines[-1] == f"- {sentence(HIGHER)}"
 
 
 def test_json() -> None:
-    record = json.loads(json.dumps(to_json(shown(HELPS)), allow_nan=False))
+    record = json.loads(json.dumps(to_json(shown(HIGHER)), allow_nan=False))
 
-    assert from_json(Comparison, record, Path("comparison.json")) == shown(HELPS)
+    assert from_json(Comparison, record, Path("comparison.json")) == shown(HIGHER)
     assert record["warning"] is None
     assert record["confidence"] == 0.95
     (plain,) = record["comparisons"]
@@ -76,32 +81,36 @@ def test_json() -> None:
     assert plain == {
         "first": "real only",
         "second": "mixed",
+        "is_primary": False,
         "n_pairs": 3,
         "n_seeds": 2,
-        "design": to_json(HELPS.design),
+        "design": to_json(HIGHER.design),
         "margin": 0.005,
-        "verdict": "helps",
-        "more_seeds": None,
-        "sentence": sentence(HELPS),
+        "verdict": {"direction": "higher", "size": "open"},
+        "outlook": [],
+        "outlying": None,
+        "sentence": sentence(HIGHER),
     }
     assert list(metrics) == list(METRIC_HEADINGS)
     assert metrics["dice"] == {
         "mean": pytest.approx(0.007),
         "low": 0.002,
         "high": 0.012,
-        "p_mean": 0.02,
+        "p": 0.008,
         "p_wilcoxon": 0.0004,
         "p_holm": 0.02,
+        "simultaneous_low": pytest.approx(0.001),
+        "simultaneous_high": pytest.approx(0.013),
         "components": {"case": 1e-4, "run": 2e-6, "residual": 3e-5},
     }
 
 
 def test_phantoms_are_told_first() -> None:
-    found = dataclasses.replace(shown(HELPS), warning=PHANTOM_WARNING)
+    found = dataclasses.replace(shown(HIGHER), warning=PHANTOM_WARNING)
 
     assert comparison_to_text(found).splitlines()[0] == PHANTOM_WARNING
     assert comparison_to_markdown(found).splitlines()[0] == f"**{PHANTOM_WARNING}**"
-    assert PHANTOM_WARNING not in comparison_to_text(shown(HELPS))
+    assert PHANTOM_WARNING not in comparison_to_text(shown(HIGHER))
 
 
 def test_nothing_to_compare_is_said() -> None:
@@ -114,7 +123,7 @@ def test_nothing_to_compare_is_said() -> None:
 def test_tables_and_remarks_are_told() -> None:
     whole = made.comparison("run-seed0", "run-seed1")
     found = dataclasses.replace(
-        shown(HELPS), tables=whole.tables, remarks=whole.remarks, seeds=(0, 1)
+        shown(HIGHER), tables=whole.tables, remarks=whole.remarks, seeds=(0, 1)
     )
 
     for text in (comparison_to_text(found), comparison_to_markdown(found)):

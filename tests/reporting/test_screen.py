@@ -10,7 +10,6 @@ from tests.reporting import made
 from tests.reporting.test_tables import REAL_CASES, case, table_of
 from tfgansynth.data.dataset import Identity
 from tfgansynth.evaluation.tables import TrainingSet
-from tfgansynth.evaluation.verdicts import Verdict
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.runs import Remark
 from tfgansynth.reporting.screen import (
@@ -110,11 +109,13 @@ def test_results_are_a_table_and_an_answer() -> None:
         "  mixed                           83  0.9472 ± 0.0254  0.9472 ± 0.0254",
         "",
         # Of one run, which says nothing of others.
-        "Does the synthetic set help? In this one run it helped.",
-        "mixed helps against real only: a lot.",
+        "Does the synthetic set help? In this one run it helped, by more than the "
+        "margin.",
+        "mixed against real only: a lot.",
+        "No plan.",
         "Remark: fold 1, mode collapse",
     ]
-    withheld = dataclasses.replace(pair, verdict=Verdict.WITHHELD, sentence="Why.")
+    withheld = dataclasses.replace(pair, verdict=None, sentence="Why.")
     text = results_to_text(dataclasses.replace(found, comparisons=(withheld,)))
     answer = (
         "Does the synthetic set help? No verdict: networks have not learned.\nWhy.\n"

@@ -74,7 +74,7 @@ def test_all_that_is_shown_says_that_it_has_not_learned(
     assert f"REMARK: {remark}" in (run / "table.md").read_text()
     assert remark in (run / "table.csv").read_text()
     comparison = converter.read(run / "comparison.json", Comparison)
-    assert {pair.verdict for pair in comparison.comparisons} == {"withheld"}
+    assert {pair.verdict for pair in comparison.comparisons} == {None}
     sentence = comparison.comparisons[0].sentence
     assert sentence == (
         "No verdict on mixed against real only: real only has not learned in fold 1 of "
@@ -109,7 +109,7 @@ def test_an_altered_figure_is_named(run: Path) -> None:
         for line in lines
     )
     # It would have given a verdict.
-    assert any("comparisons[0].verdict: stored withheld" in line for line in lines)
+    assert any("comparisons[0].verdict: stored null" in line for line in lines)
 
 
 def test_a_removed_figure_is_named(run: Path) -> None:
@@ -128,7 +128,7 @@ def test_merged_results_keep_it(run: Path, tmp_path: Path) -> None:
     to = tmp_path / "merged"
     for _ in range(2):
         _, comparison = merge([run], to)
-        assert {pair.verdict for pair in comparison.comparisons} == {"withheld"}
+        assert {pair.verdict for pair in comparison.comparisons} == {None}
     assert merge([], to)[1] == comparison
 
 
@@ -137,7 +137,7 @@ def test_a_network_that_learns_gives_a_verdict(tool: Runner, run: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"synthetic .* Dice 0\.9\d+ on 10 test cases\n", done.stdout)
     comparison = converter.read(run / "comparison.json", Comparison)
-    assert comparison.comparisons[0].verdict != "withheld"
+    assert comparison.comparisons[0].verdict is not None
     assert "real only has not learned" not in (run / "comparison.md").read_text()
     assert "6 real + 0 synthetic: has not learned" not in done.stdout
     assert not verify(run).lines

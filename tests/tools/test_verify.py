@@ -239,13 +239,14 @@ def test_a_page_of_other_results_takes_one_line(run: Path) -> None:
 
 def test_a_changed_verdict_is_named(run: Path) -> None:
     def change(record: Any) -> None:
-        verdicts = {"helps", "harms", "equivalent", "inconclusive"}
-        comparison = record["comparisons"][0]
-        comparison["verdict"] = min(verdicts - {comparison["verdict"]})
+        verdict = record["comparisons"][0]["verdict"]
+        verdict["direction"] = "lower" if verdict["direction"] != "lower" else "higher"
 
     reseal(run / "comparison.json", change)
     (difference,) = verify(run).lines
-    assert difference.startswith("comparison.json: comparisons[0].verdict: stored ")
+    assert difference.startswith(
+        "comparison.json: comparisons[0].verdict.direction: stored "
+    )
 
 
 def test_a_flipped_bit_of_a_prediction_is_named(run: Path, tool: Runner) -> None:

@@ -30,6 +30,10 @@ class RunTable(Options):
     regimes: Literal["paper", "fixed_budget", "all"] = "paper"
     """The paper's three regimes; the fixed-budget ones, all trained with the same
     number of steps, with and without classical augmentation; or both."""
+    primary: tuple[str, str] | None = None
+    """Two regimes, as in 'real only' mixed: the primary pair, whose verdict alone is
+    not corrected for all others. It is declared in plan.json before the first run.
+    Without it, real pairs alone, and real and synthetic ones."""
     control: bool = False
     """Also fixed-budget regimes whose set has training cases in place of generated
     images."""
@@ -44,7 +48,7 @@ class RunTable(Options):
 def run_table(options: RunTable) -> None:
     """Run."""
     from tfgansynth.experiment.plan import table_request
-    from tfgansynth.experiment.studies import record_trials
+    from tfgansynth.experiment.studies import declare, plan_verdicts, record_trials
 
     request = table_request(
         options.config,
@@ -54,8 +58,11 @@ def run_table(options: RunTable) -> None:
     )
     loaded = load(options)
     study = loaded.study(request, folds=options.folds, n_seeds=options.seeds)
+    planned = plan_verdicts(study, options.primary)
+    print(f"Primary pair: {planned.words if planned else 'none was declared'}")
     opened = loaded.start(study, options.workers)
     if opened:
+        declare(opened, planned)
         for part in opened.parts:
             record_trials(part.experiment, options.out)
         screen = loaded.screen(*opened.parts)

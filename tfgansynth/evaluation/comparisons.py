@@ -2,31 +2,37 @@
 
 Each pair of regimes is compared on the test cases of the runs that both regimes have,
 by paired differences, second regime minus first; `mixed_effects` defines their mean,
-its interval and the tests. The verdict is on the primary metric, Dice:
+its interval and the test. The verdict is on the primary metric, Dice, and has two axes.
+Neither depends on the other, so that more data never hide a direction:
 
-- *equivalent*: the interval lies inside the equivalence margin. At 95 % this is
-  Schuirmann's two one-sided tests (J. Pharmacokinetics and Biopharmaceutics 15,
-  1987) at 2.5 % each, half of the customary 5 %. It goes before the next two: a
-  difference that surely is smaller than what matters neither helps nor harms, even
-  if it surely is not 0.
-- *helps*, *harms*: the interval excludes 0, and so do both tests after Holm's
-  correction (Scandinavian J. Statistics 6, 1979) over all pairs of its family.
-- *inconclusive*: anything else.
-- *withheld*: there is no verdict, whatever the figures, where the caller says that the
-  networks cannot support one.
+- **direction**: *higher* or *lower* where the test of a mean of 0 rejects it, after
+  Holm's correction (Scandinavian J. Statistics 6, 1979) over all pairs of the family;
+- **size**: *below* the margin where the interval that holds for all pairs of the family
+  at once (Bonferroni's: 1 - .05 / n for each of n) lies inside the margin, *above*
+  where it lies beyond. At 95 % the first is Schuirmann's two one-sided tests
+  (J. Pharmacokinetics and Biopharmaceutics 15, 1987) at 2.5 % each, half of the
+  customary 5 %;
+- either is *open* otherwise. There is no verdict, whatever the figures, where the
+  caller says that the networks cannot support one.
 
-The claim of help or harm asks for two tests at once, since either alone can mislead:
-Wilcoxon's takes the networks as given and knows nothing of the spread between runs,
-and the t test of the mean may hang on a few failed cases. The larger of the two
-p-values is that of the joint claim (Berger, Technometrics 24, 1982), and it is this
-that Holm's correction takes. Pairs with a control are a family and all others are one:
-they are about another question, which must not make the first harder to settle.
-The other metrics stand beside the primary one with figures of the same kind, each
-corrected over the same families; they have no verdict.
+The primary pair is declared before the first run. It is a family of its own, so that
+nothing corrects it. Pairs with a control are a second and all others a third: they are
+about another question, which must not make the first harder to settle. A step-down test
+such as Holm's has no simultaneous intervals that both agree with it and have a size
+(Strassburger & Bretz, Statistics in Medicine 27, 2008). So Holm's test, which is
+sharper, decides on the direction, and Bonferroni's intervals on the size; where the
+interval excludes 0, the test rejects it too.
+
+Wilcoxon's test has no part in the verdict: it takes the networks as given, and asks
+about ranks where the verdict is on a mean. Where it does not show a direction that is
+claimed, the sentence says so. The other metrics stand beside the primary one with
+figures of the same kind, each corrected over the same families; they have no verdict.
 """
 
 import dataclasses
+import enum
 import itertools
+import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -37,10 +43,15 @@ from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.mixed_effects import SIGNIFICANCE, Estimate, estimate
 from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.evaluation.verdicts import (
+    CHANCE,
     MOST_SEEDS,
     PRIMARY,
+    Direction,
     MetricDifference,
+    Outlook,
+    OutlyingRun,
     PairComparison,
+    Size,
     Verdict,
     decide,
     sentence,
@@ -68,11 +79,15 @@ class CaseResult:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Pair:
-    """The estimates of two regimes, before they are corrected over a family."""
+    """The estimates of two regimes, before they are corrected over a family.
+
+    `runs` has seed and fold of each, and `run_means` the mean difference of Dice.
+    """
 
     first: str
     second: str
-    n_seeds: int
+    runs: Sequence[tuple[int, int]]
+    run_means: Sequence[float]
     estimates: Mapping[str, Estimate]
 
 
@@ -81,6 +96,7 @@ def compare(
     *,
     margin: float,
     tables: Sequence[Sequence[str]] | None = None,
+    primary: tuple[str, str] | None = None,
     controls: Collection[str] = (),
     withheld: Mapping[tuple[str, str], str] = MappingProxyType({}),
     patients: Mapping[str, str] = MappingProxyType({}),
@@ -92,14 +108,16 @@ def compare(
             which regime of a pair is compared against: the one that comes first.
         margin: Differences of Dice smaller than this do not matter; above 0.
         tables: The regimes of each table; without, all regimes are one table's.
+        primary: The pair that was declared before the first run, if one was: it alone
+            is not corrected.
         controls: The regimes that are controls.
         withheld: Pairs of regimes that get no verdict, and why.
         patients: The patient of a case; a case without is a patient of its own.
 
     Returns:
         One comparison for each pair of regimes of a table with two patients or more in
-        common; Holm's correction goes over those of all tables, apart for pairs with
-        and without a control.
+        common; corrections go over those of all tables, apart for pairs with and
+        without a control, and without the primary pair.
 
     Raises:
         ValueError: The margin is not above 0, or a regime has a case twice in one
@@ -114,13 +132,14 @@ def compare(
         for names in itertools.combinations(table, 2)
     )
     pairs = [pair for pair in found if pair is not None]
-    families: dict[bool, list[_Pair]] = {True: [], False: []}
+    families: dict[_Family, list[_Pair]] = {family: [] for family in _Family}
     for pair in pairs:
-        families[_has_control(pair, controls)].append(pair)
+        families[_family(pair, primary, controls)].append(pair)
     decided = {
-        kind: _decide(family, margin, withheld) for kind, family in families.items()
+        family: _decide(members, family is _Family.PRIMARY, margin, withheld)
+        for family, members in families.items()
     }
-    return tuple(next(decided[_has_control(pair, controls)]) for pair in pairs)
+    return tuple(next(decided[_family(pair, primary, controls)]) for pair in pairs)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -137,10 +156,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in np.minimum(adjusted, 1)]
 
 
-def seeds_to_settle(
-    found: Estimate, *, n_seeds: int, n_pairs: int, margin: float
-) -> int | None:
-    """Estimate how many more seeds would settle an inconclusive verdict.
+def outlook(
+    found: Estimate, verdict: Verdict, *, n_seeds: int, n_pairs: int, margin: float
+) -> tuple[Outlook, ...]:
+    """Estimate how many more seeds would settle the open axes of a verdict.
 
     The estimated mean and variances are taken for the truth, so that this is a
     guide and no promise. With one seed, what differs between cases is taken to
@@ -150,26 +169,52 @@ def seeds_to_settle(
 
     Args:
         found: The mean difference of the primary metric.
+        verdict: The verdict so far.
         n_seeds: Seeds so far.
         n_pairs: Pairs of regimes of its family.
         margin: Differences smaller than this do not matter.
 
     Returns:
-        Seeds beyond those so far; None if all is from one training run, or if
-        `MOST_SEEDS` in all would not do.
+        One for each open axis, with the outcome that the mean points to, but for the
+        direction of a difference that does not matter; none if all is from one
+        training run.
     """
     if found.design.runs == 1:
-        return None
+        return ()
+    size = abs(found.mean)
+    axes: list[Direction | Size] = []
+    matters = verdict.size is not Size.BELOW
+    if verdict.direction is Direction.OPEN and matters and size > 0:
+        axes.append(Direction.HIGHER if found.mean > 0 else Direction.LOWER)
+    if verdict.size is Size.OPEN:
+        axes.append(Size.BELOW if size < margin else Size.ABOVE)
+    needed: dict[Direction | Size, int] = {}
     for seeds in range(n_seeds + 1, MOST_SEEDS + 1):
         design = found.design.after(seeds, now=n_seeds)
-        error, freedom = design.standard_error(found.components)
-        interval, strictest = stats.t.isf(
-            [SIGNIFICANCE / 2, SIGNIFICANCE / 2 / n_pairs], freedom
-        )
-        settled_inside = abs(found.mean) + interval * error < margin
-        if settled_inside or abs(found.mean) > strictest * error:
-            return seeds - n_seeds
-    return None
+        spread = design.standard_error(found.components)
+        for outcome in axes:
+            if _chance(outcome, size, margin, n_pairs, *spread) >= CHANCE:
+                needed.setdefault(outcome, seeds - n_seeds)
+    return tuple(Outlook(outcome=each, seeds=needed.get(each)) for each in axes)
+
+
+def _chance(
+    outcome: Direction | Size,
+    size: float,
+    margin: float,
+    n_pairs: int,
+    error: float,
+    freedom: float,
+) -> float:
+    """The chance of an outcome where the true difference has this size."""
+    if error == 0:
+        return 1.0
+    half = stats.t.isf(SIGNIFICANCE / 2 / n_pairs, freedom)
+    if outcome is Size.BELOW:
+        ends = (margin - size) / error - half, (margin + size) / error - half
+        return float(stats.t.cdf(ends, freedom).sum() - 1)
+    bound = margin if outcome is Size.ABOVE else 0.0
+    return float(stats.t.cdf((size - bound) / error - half, freedom))
 
 
 _Cell = tuple[int, int, str]
@@ -208,7 +253,7 @@ def _pair(
         [cases[case_id] for _, _, case_id in cells],
         [runs[seed, fold] for seed, fold, _ in cells],
     )
-    estimates = {}
+    estimates, by_run = {}, []
     for metric in METRIC_HEADINGS:
         before, after = (
             np.array([getattr(regimes[regime][cell], metric) for cell in cells])
@@ -217,58 +262,106 @@ def _pair(
         differences = np.full((len(cases), len(runs)), np.nan)
         differences[where] = after - before
         estimates[metric] = estimate(differences, patients=owners)
-    # With two runs Student's quantile may reach beyond what is possible at all.
-    dice = estimates["dice"]
-    low, high = max(dice.low, -1.0), min(dice.high, 1.0)
-    estimates["dice"] = dataclasses.replace(dice, low=low, high=high)
-    n_seeds = len({seed for seed, _, _ in cells})
-    return _Pair(first=first, second=second, n_seeds=n_seeds, estimates=estimates)
+        if metric == PRIMARY:
+            by_run = np.nanmean(differences, axis=0).tolist()
+    found_runs = sorted(runs)
+    return _Pair(
+        first=first,
+        second=second,
+        runs=found_runs,
+        run_means=by_run,
+        estimates=estimates,
+    )
 
 
-def _has_control(pair: _Pair, controls: Collection[str]) -> bool:
-    return pair.first in controls or pair.second in controls
+class _Family(enum.Enum):
+    """Pairs that corrections go over together."""
+
+    PRIMARY = enum.auto()
+    CONTROL = enum.auto()
+    OTHER = enum.auto()
+
+
+def _family(
+    pair: _Pair, primary: tuple[str, str] | None, controls: Collection[str]
+) -> _Family:
+    if (pair.first, pair.second) == primary:
+        return _Family.PRIMARY
+    has_control = pair.first in controls or pair.second in controls
+    return _Family.CONTROL if has_control else _Family.OTHER
 
 
 def _decide(
-    family: Sequence[_Pair], margin: float, withheld: Mapping[tuple[str, str], str]
+    family: Sequence[_Pair],
+    is_primary: bool,
+    margin: float,
+    withheld: Mapping[tuple[str, str], str],
 ) -> Iterator[PairComparison]:
-    """Correct the p-values of a family of pairs, and give each its verdict."""
+    """Correct the p-values and intervals of a family, and give each its verdict."""
     corrected = {
         metric: holm([pair.estimates[metric].p for pair in family])
         for metric in METRIC_HEADINGS
     }
     for index, pair in enumerate(family):
         found = pair.estimates[PRIMARY]
+        metrics = {
+            metric: _difference(metric, each, corrected[metric][index], len(family))
+            for metric, each in pair.estimates.items()
+        }
+        n_seeds = len({seed for seed, _ in pair.runs})
         why = withheld.get((pair.first, pair.second), "")
-        verdict = decide(found, corrected[PRIMARY][index], margin)
-        if why:
-            verdict = Verdict.WITHHELD
-        more_seeds = None
-        if verdict is Verdict.INCONCLUSIVE:
-            more_seeds = seeds_to_settle(
-                found, n_seeds=pair.n_seeds, n_pairs=len(family), margin=margin
-            )
+        verdict = None if why else decide(metrics[PRIMARY], margin)
         decided = PairComparison(
             first=pair.first,
             second=pair.second,
+            is_primary=is_primary,
             n_pairs=len(family),
-            n_seeds=pair.n_seeds,
+            n_seeds=n_seeds,
             design=found.design,
             margin=margin,
             verdict=verdict,
-            more_seeds=more_seeds,
+            outlook=outlook(
+                found, verdict, n_seeds=n_seeds, n_pairs=len(family), margin=margin
+            )
+            if verdict
+            else (),
+            outlying=_outlying(pair, margin),
             sentence="",
-            metrics={
-                metric: MetricDifference(
-                    mean=each.mean,
-                    low=each.low,
-                    high=each.high,
-                    p_mean=each.p_mean,
-                    p_wilcoxon=each.p_wilcoxon,
-                    components=each.components,
-                    p_holm=corrected[metric][index],
-                )
-                for metric, each in pair.estimates.items()
-            },
+            metrics=metrics,
         )
         yield dataclasses.replace(decided, sentence=sentence(decided, why))
+
+
+def _difference(
+    metric: str, found: Estimate, p_holm: float, n_pairs: int
+) -> MetricDifference:
+    low, high = found.interval()
+    all_low, all_high = found.interval(SIGNIFICANCE / n_pairs)
+    if metric == PRIMARY:
+        # With few runs Student's quantile may reach beyond what is possible at all.
+        low, all_low = max(low, -1.0), max(all_low, -1.0)
+        high, all_high = min(high, 1.0), min(all_high, 1.0)
+    return MetricDifference(
+        mean=found.mean,
+        low=low,
+        high=high,
+        p=found.p,
+        p_wilcoxon=found.p_wilcoxon,
+        components=found.components,
+        p_holm=p_holm,
+        simultaneous_low=all_low,
+        simultaneous_high=all_high,
+    )
+
+
+def _outlying(pair: _Pair, margin: float) -> OutlyingRun | None:
+    """The run that lies apart from the others, if by more than the margin."""
+    index = pair.estimates[PRIMARY].outlying_run
+    if index is None:
+        return None
+    mean = pair.run_means[index]
+    others = [each for place, each in enumerate(pair.run_means) if place != index]
+    if abs(mean - statistics.fmean(others)) <= margin:
+        return None
+    seed, fold = pair.runs[index]
+    return OutlyingRun(seed=seed, fold=fold, mean=mean)

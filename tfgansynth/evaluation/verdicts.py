@@ -2,14 +2,13 @@
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tfgansynth.evaluation.mixed_effects import (
     CONFIDENCE,
     SIGNIFICANCE,
     Components,
     Design,
-    Estimate,
 )
 from tfgansynth.evaluation.tables import METRIC_HEADINGS
 
@@ -20,30 +19,99 @@ are distances, which shrink."""
 MOST_SEEDS = 100
 """Seeds in all beyond which no verdict is looked for."""
 
+CHANCE = 0.8
+"""With which an outlook says that an axis will be settled."""
+
 _INTERVAL = f"{100 * CONFIDENCE:.0f} % interval"
 
 
-class Verdict(enum.StrEnum):
-    """What the second regime of a pair is to the first."""
+class Direction(enum.StrEnum):
+    """Whether Dice of the second regime of a pair is higher than that of the first."""
 
-    HELPS = "helps"
-    HARMS = "harms"
-    EQUIVALENT = "equivalent"
-    INCONCLUSIVE = "inconclusive"
-    WITHHELD = "withheld"
+    HIGHER = "higher"
+    LOWER = "lower"
+    OPEN = "open"
+
+
+class Size(enum.StrEnum):
+    """Whether the difference is smaller than the margin, whatever its direction."""
+
+    BELOW = "below"
+    ABOVE = "above"
+    OPEN = "open"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the second regime of a pair is to the first: two axes, each of its own."""
+
+    direction: Direction
+    size: Size
+
+    @property
+    def words(self) -> str:
+        """The verdict in a few words: `higher, by less than the margin`."""
+        if self.direction is Direction.OPEN:
+            return "open" if self.size is Size.OPEN else "no difference that matters"
+        return {
+            Size.BELOW: f"{self.direction}, by less than the margin",
+            Size.ABOVE: f"{self.direction}, by more than the margin",
+            Size.OPEN: f"{self.direction}; whether by more than the margin is open",
+        }[self.size]
+
+
+WITHHELD = "withheld"
+"""The word where there is no verdict."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MetricDifference:
-    """One metric's difference; see `mixed_effects.Estimate` and `comparisons`."""
+    """One metric's difference; see `mixed_effects.Estimate` and `comparisons`.
+
+    Attributes:
+        low: Lower end of its own interval, which excludes 0 exactly when `p` is
+            significant.
+        high: Upper end of it.
+        p: Of a mean of 0, not corrected.
+        p_wilcoxon: Of Wilcoxon's test, given these networks; not corrected.
+        p_holm: `p` after Holm's correction over the pair's family.
+        simultaneous_low: Lower end of the interval that holds with those of all pairs
+            of the family at once.
+        simultaneous_high: Upper end of it.
+    """
 
     mean: float
     low: float
     high: float
-    p_mean: float
+    p: float
     p_wilcoxon: float
     components: Components
     p_holm: float
+    simultaneous_low: float
+    simultaneous_high: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What more seeds would settle if mean and variances are as estimated.
+
+    Attributes:
+        outcome: To what: `higher`, `lower`; or `below`, `above` the margin.
+        seeds: How many more, for a chance of `CHANCE`; None where `MOST_SEEDS` in all
+            would not do.
+    """
+
+    outcome: Direction | Size
+    seeds: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OutlyingRun:
+    """A training run whose mean difference lies apart from that of the others."""
+
+    seed: int
+    fold: int
+    mean: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,27 +121,30 @@ class PairComparison:
     Attributes:
         first: Name of the regime compared against.
         second: Name of the regime that the verdict is on.
-        n_pairs: Pairs of its family, over which Holm's correction goes.
+        is_primary: Whether it was declared before the first run, and is tested alone.
+        n_pairs: Pairs of its family, over which corrections go; 1 of the primary pair.
         n_seeds: Seeds that both regimes have.
         design: How many cases met how many runs.
         margin: Differences of Dice smaller than this do not matter.
-        verdict: What the second regime is to the first.
-        more_seeds: About how many more seeds would settle an inconclusive verdict if
-            mean and variances stay as estimated. None for the other verdicts, after a
-            single training run, which cannot show it, and where `MOST_SEEDS` in all
-            would not do.
+        verdict: What the second regime is to the first; None where it is withheld.
+        outlook: For each open axis, what more seeds would settle; not for the
+            direction of a difference that does not matter. Empty after a single
+            training run, which cannot show it.
+        outlying: A run that lies apart by more than the margin.
         sentence: The verdict and what it rests on, in words.
         metrics: The difference of each metric.
     """
 
     first: str
     second: str
+    is_primary: bool
     n_pairs: int
     n_seeds: int
     design: Design
     margin: float
-    verdict: Verdict
-    more_seeds: int | None
+    verdict: Verdict | None
+    outlook: tuple[Outlook, ...]
+    outlying: OutlyingRun | None
     sentence: str
     metrics: Mapping[str, MetricDifference]
 
@@ -83,34 +154,37 @@ class PairComparison:
         return self.metrics[PRIMARY]
 
     @property
+    def words(self) -> str:
+        """The verdict in a few words."""
+        return self.verdict.words if self.verdict else WITHHELD
+
+    @property
     def opposed(self) -> tuple[str, ...]:
         """The metrics that significantly go the other way than the primary one."""
         return tuple(
             metric
             for metric, found in self.metrics.items()
             if metric != PRIMARY
-            and _is_significant(found, found.p_holm)
+            and found.p_holm < SIGNIFICANCE
             and found.mean * self.primary.mean > 0
         )
 
 
-def decide(found: Estimate, p_holm: float, margin: float) -> Verdict:
+def decide(found: MetricDifference, margin: float) -> Verdict:
     """Give the verdict; the text of `comparisons` has the rules.
 
     Args:
-        found: The mean difference of the primary metric.
-        p_holm: Its p-value after Holm's correction.
+        found: The difference of the primary metric.
         margin: Differences smaller than this do not matter.
     """
-    if -margin < found.low and found.high < margin:
-        return Verdict.EQUIVALENT
-    if not _is_significant(found, p_holm):
-        return Verdict.INCONCLUSIVE
-    return Verdict.HELPS if found.mean > 0 else Verdict.HARMS
-
-
-def _is_significant(found: Estimate | MetricDifference, p_holm: float) -> bool:
-    return not found.low <= 0 <= found.high and p_holm < SIGNIFICANCE
+    direction, size = Direction.OPEN, Size.OPEN
+    if found.p_holm < SIGNIFICANCE:
+        direction = Direction.HIGHER if found.mean > 0 else Direction.LOWER
+    if -margin < found.simultaneous_low and found.simultaneous_high < margin:
+        size = Size.BELOW
+    elif found.simultaneous_low > margin or found.simultaneous_high < -margin:
+        size = Size.ABOVE
+    return Verdict(direction, size)
 
 
 def sentence(pair: PairComparison, why: str = "") -> str:
@@ -120,64 +194,113 @@ def sentence(pair: PairComparison, why: str = "") -> str:
         pair: The comparison.
         why: Why its verdict is withheld.
     """
-    if pair.verdict is Verdict.WITHHELD:
+    if pair.verdict is None:
         return f"No verdict on {pair.second} against {pair.first}: {why}."
+    clauses = [
+        f"{pair.second} against {pair.first}: {_opening(pair, pair.verdict)} "
+        f"({_basis(pair)})",
+        *_clauses(pair, pair.verdict),
+    ]
+    return "; ".join(clauses) + "."
+
+
+def _opening(pair: PairComparison, verdict: Verdict) -> str:
+    margin = f"the margin of {pair.margin:g}"
+    if verdict.direction is Direction.OPEN:
+        if verdict.size is Size.BELOW:
+            return f"no difference of Dice that matters, which begins at {margin}"
+        return "whether Dice is higher or lower is open"
+    size = {
+        Size.BELOW: f", by less than {margin}",
+        Size.ABOVE: f", by more than {margin}",
+        Size.OPEN: f", whether by more than {margin} is open",
+    }[verdict.size]
+    return f"Dice is {verdict.direction}{size}"
+
+
+def _basis(pair: PairComparison) -> str:
     found, design = pair.primary, pair.design
-    opening = {
-        Verdict.HELPS: f"{pair.second} helps against {pair.first}",
-        Verdict.HARMS: f"{pair.second} harms against {pair.first}",
-        Verdict.EQUIVALENT: f"{pair.second} is equivalent to {pair.first}",
-        Verdict.INCONCLUSIVE: f"{pair.second} against {pair.first} is inconclusive",
-    }[pair.verdict]
     of_patients = f" of {design.patients:.0f} patients" if design.patients else ""
-    basis = (
-        f"{_INTERVAL} {found.low:+.4f} to {found.high:+.4f}, "
-        f"{_p_words(found.p_holm)} after Holm's correction over "
-        f"{_count(pair.n_pairs, 'pair')}, from "
+    low, high = found.simultaneous_low, found.simultaneous_high
+    interval = f"{_INTERVAL} {low:+.4f} to {high:+.4f}"
+    tested = f"{interval}, {_p_words(found.p_holm)}"
+    if pair.is_primary:
+        tested = f"{tested}, the primary pair, tested alone"
+    elif pair.n_pairs > 1:
+        tested = (
+            f"simultaneous {interval} over {pair.n_pairs} pairs, "
+            f"{_p_words(found.p_holm)} after Holm's correction"
+        )
+    return (
+        f"{found.mean:+.4f}, {tested}, from "
         f"{_count(int(design.cases), 'test case')}{of_patients} and "
         f"{_count(int(design.runs), 'training run')} of "
         f"{_count(pair.n_seeds, 'seed')}"
     )
-    clauses = [f"{opening}: Dice is {_change(found)} ({basis})"]
-    if pair.verdict is Verdict.EQUIVALENT:
-        clauses.append(_equivalence(pair))
-    if pair.verdict is Verdict.INCONCLUSIVE:
-        clauses.append(_outlook(pair))
+
+
+def _clauses(pair: PairComparison, verdict: Verdict) -> Iterator[str]:
+    found = pair.primary
+    if verdict.direction is not Direction.OPEN:
+        if found.simultaneous_low <= 0 <= found.simultaneous_high:
+            yield (
+                "Holm's test shows the direction, which the interval for all pairs at "
+                "once does not"
+            )
+        if found.p_wilcoxon >= SIGNIFICANCE:
+            yield (
+                "Wilcoxon's test of the cases, given these networks, does not show it "
+                f"({_p_words(found.p_wilcoxon)})"
+            )
+    yield from _outlook(pair, verdict)
     if pair.opposed:
-        clauses.append(_opposition(pair))
-    if design.runs == 1:
-        clauses.append(
+        yield _opposition(pair)
+    if pair.outlying:
+        run = pair.outlying
+        yield (
+            f"fold {run.fold} of seed {run.seed} lies apart from the other runs "
+            f"({run.mean:+.4f}): see whether a training failed there"
+        )
+    if pair.design.runs == 1:
+        yield (
             "this holds for these trained networks only, since one training run "
             "does not show how much others would differ"
         )
-    return "; ".join(clauses) + "."
 
 
-def _change(found: MetricDifference) -> str:
-    if found.mean == 0:
-        return "the same"
-    return f"{abs(found.mean):.4f} {'higher' if found.mean > 0 else 'lower'}"
-
-
-def _equivalence(pair: PairComparison) -> str:
-    found = pair.primary
-    if found.low <= 0 <= found.high:
-        return f"differences below {pair.margin:g} do not matter"
-    return f"not 0, but less than the {pair.margin:g} that would matter"
-
-
-def _outlook(pair: PairComparison) -> str:
-    if pair.more_seeds is None and pair.n_seeds == 1:
-        return "a second seed will show how many more would settle it"
-    if pair.more_seeds is None:
-        return (
-            f"at this difference not even {MOST_SEEDS} seeds would settle it, more "
-            "test cases might"
+def _outlook(pair: PairComparison, verdict: Verdict) -> Iterator[str]:
+    """Say what more seeds would settle, where nothing of weight is settled."""
+    if (verdict.direction, verdict.size) == (Direction.OPEN, Size.OPEN) and (
+        pair.design.runs == 1
+    ):
+        yield "a second seed will show how many more would settle it"
+    within = [each for each in pair.outlook if each.seeds is not None]
+    if within:
+        first, *others = within
+        parts = [
+            f"about {_count(first.seeds or 0, 'more seed')} would show that it is "
+            f"{_outcome(first.outcome)}",
+            *(
+                f"about {each.seeds} that it is {_outcome(each.outcome)}"
+                for each in others
+            ),
+        ]
+        yield (
+            f"if difference and spread are as estimated, {' and '.join(parts)}, with a "
+            f"chance of {100 * CHANCE:.0f} %{' each' if others else ''}"
         )
-    return (
-        f"about {_count(pair.more_seeds, 'more seed')} would settle it if "
-        "difference and spread stay as they are"
-    )
+    beyond = [_outcome(each.outcome) for each in pair.outlook if each.seeds is None]
+    if beyond:
+        yield (
+            f"not even {MOST_SEEDS} seeds would show that it is {' or '.join(beyond)}, "
+            "more test cases might"
+        )
+
+
+def _outcome(outcome: Direction | Size) -> str:
+    if isinstance(outcome, Direction):
+        return str(outcome)
+    return f"{'less' if outcome is Size.BELOW else 'more'} than the margin"
 
 
 def _opposition(pair: PairComparison) -> str:

@@ -1,4 +1,4 @@
-"""Learning curves, and trials of settings on development cases."""
+"""Plans of verdicts, learning curves, and trials on development cases."""
 
 import dataclasses
 import shutil
@@ -10,6 +10,8 @@ from tfgansynth.config_checks import differences, require_same
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.data.splits import Fold, make_folds
 from tfgansynth.errors import InputError
+from tfgansynth.evaluation.tables import TrainingSet
+from tfgansynth.experiment import superseded
 from tfgansynth.experiment.experiment_data import (
     Experiment,
     ExperimentData,
@@ -24,9 +26,9 @@ from tfgansynth.presets import PRESETS, at_size
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Trial, make_comparison
-from tfgansynth.records.reading import read_run, remarks_behind
+from tfgansynth.records.reading import read_run, remarks_behind, unet_folders
 from tfgansynth.records.regimes import Regime, assessment_name
-from tfgansynth.records.runs import RunRecord, Tried
+from tfgansynth.records.runs import RunRecord, StudyPlan, Tried, settings_hash
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.progress import remark
 
@@ -39,6 +41,95 @@ _NOT_TRIED = {
     "data.n_validation",
 }
 """Settings that say what is tried on, not what is tried."""
+
+
+# The plan of the verdicts: what is declared before any test case is met.
+
+
+def plan_verdicts(study: Study, primary: tuple[str, str] | None) -> StudyPlan | None:
+    """Say which pair of regimes is primary; touches no file.
+
+    Args:
+        study: What a command is to run.
+        primary: The pair that the user names; None for real pairs alone, and real and
+            synthetic ones, of the first rule that both are trained by.
+
+    Returns:
+        The plan that the study's folder has, or else a new one; None where U-Nets are
+        finished already, as what they show may have chosen the pair.
+
+    Raises:
+        InputError: No such regimes are trained, or another pair was declared.
+    """
+    stages = [stage for part in study.parts for stage in part.plan.stages]
+    regimes = sorted({stage.regime for stage in stages if stage.regime}, key=_order)
+    names = list(dict.fromkeys(regime.name for regime in regimes))
+    if primary:
+        unknown = [name for name in primary if name not in names]
+        if unknown or primary[0] == primary[1]:
+            raise InputError(
+                f"--primary {' '.join(map(repr, primary))}: expected two of the "
+                f"regimes {', '.join(map(repr, names))}"
+            )
+        first, second = sorted(primary, key=names.index)
+    path = study.folder / files.PLAN
+    if path.exists():
+        earlier = converter.read(path, StudyPlan)
+        if primary and (first, second) != (earlier.first, earlier.second):
+            raise InputError(
+                f"{path}: another primary pair was declared ({earlier.second} against "
+                f"{earlier.first}): leave out --primary, or name another --out"
+            )
+        return earlier
+    roots = [part.experiment.run.root for part in study.parts]
+    if any(next(unet_folders(root), None) for root in [*roots, *_asides(roots)]):
+        if primary:
+            raise InputError(
+                f"--primary: {roots[0]} has results already, and a primary pair is "
+                "declared before there are any: name another --out"
+            )
+        return None
+    if not primary:
+        plain = [regime for regime in regimes if regime.kind == "plain"]
+        real, mixed = (
+            {r.schedule: r.name for r in plain if r.training_set is kind}
+            for kind in (TrainingSet.REAL, TrainingSet.MIXED)
+        )
+        first, second = next(
+            (real[rule], mixed[rule]) for rule in real if rule in mixed
+        )
+    config = study.parts[0].experiment.config
+    return StudyPlan(
+        first=first,
+        second=second,
+        regimes=tuple(names),
+        seeds=tuple(part.experiment.config.seed for part in study.parts),
+        folds=tuple(sorted({stage.fold for stage in stages})),
+        margin=config.evaluation.equivalence_margin,
+        settings=settings_hash(config),
+    )
+
+
+def declare(study: Study, planned: StudyPlan | None) -> None:
+    """Write the plan of an opened study, once."""
+    path = study.folder / files.PLAN
+    if planned and not path.exists():
+        study.folder.mkdir(exist_ok=True)
+        converter.write(path, planned)
+
+
+def _order(regime: Regime) -> tuple[bool, bool, int, int, bool]:
+    return regime.order
+
+
+def _asides(roots: Sequence[Path]) -> list[Path]:
+    """Where results of earlier settings are kept."""
+    return [
+        path
+        for root in roots
+        for path in (root / superseded.FOLDER).glob("*")
+        if path.is_dir()
+    ]
 
 
 # The learning curve: the chain once more for each number of real cases.

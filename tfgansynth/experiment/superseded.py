@@ -29,7 +29,7 @@ FOLDER = "superseded"
 _INDEX = "stages.json"
 OWN_FILES = {
     *(files.CASE_LIST, files.CONFIG, files.SPLITS, files.TIMINGS, files.MACHINES),
-    *(files.SOURCE, files.TRIED, "memory.json", LOCK, HOLDER),
+    *(files.SOURCE, files.PLAN, files.TRIED, "memory.json", LOCK, HOLDER),
 }
 """Files of a run folder that show no results."""
 _RECORDS = (files.PROVENANCE, "manifest.json", files.ASSESSMENT)

@@ -26,7 +26,14 @@ from tfgansynth.evaluation.verdicts import PairComparison
 from tfgansynth.ranges import OPTIONAL
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.regimes import Schedule, SetKind
-from tfgansynth.records.runs import DATA, FinishedUNet, Remark, overlap_remarks
+from tfgansynth.records.runs import (
+    DATA,
+    FinishedUNet,
+    Remark,
+    StudyPlan,
+    overlap_remarks,
+    settings_hash,
+)
 
 _FEW_IN_GROUP = 10
 """Test cases of a group below which its figures have a remark. [choice]"""
@@ -99,8 +106,12 @@ class Comparison:
         folds: The folds that have results, ascending.
         tables: The regimes. Those of one table are trained by one rule.
         confidence: Of all intervals.
-        comparisons: The verdict on each pair of regimes of a table; Holm's correction
-            goes over the pairs of all tables, separately for those with a control.
+        plans: What was declared; one, or that of each machine of merged results. Empty
+            where nothing was.
+        plan_note: Whether a primary pair is tested as it was declared, in words.
+        comparisons: The verdict on each pair of regimes of a table; corrections go over
+            the pairs of all tables, separately for those with a control, and without
+            the primary pair.
     """
 
     warning: str | None
@@ -112,6 +123,8 @@ class Comparison:
     remarks: tuple[Remark, ...]
     tables: tuple[RegimeTable, ...]
     confidence: float
+    plans: tuple[StudyPlan, ...]
+    plan_note: str
     comparisons: tuple[PairComparison, ...]
     unets: tuple[UNetReference, ...]
 
@@ -120,6 +133,7 @@ def make_comparison(
     unets: Sequence[FinishedUNet],
     remarks: Iterable[Remark] = (),
     *,
+    plans: Iterable[StudyPlan] = (),
     context: str = "",
     title_of: Callable[[FinishedUNet], str] | None = None,
 ) -> Comparison:
@@ -129,6 +143,7 @@ def make_comparison(
         unets: One at least, of any number of seeds, folds and regimes; all of one
             data set, and one configuration but for the seed.
         remarks: Problems that may affect the results.
+        plans: What was declared before the first run, on each machine.
         context: What it is of, in one line; without, settings, seeds and folds.
         title_of: Names the table of a U-Net; without, by the rule it was trained by.
 
@@ -149,10 +164,13 @@ def make_comparison(
         for unet in members
         for row in unet.cases
     ]
+    plans = tuple(dict.fromkeys(plans))
+    primary, plan_note = _primary(plans, unets)
     found = compare(
         results,
         margin=unets[0].config.evaluation.equivalence_margin,
         tables=[list(regimes) for regimes in tables.values()],
+        primary=primary,
         controls={u.regime.name for u in unets if u.regime.kind == "control"},
         patients={k: v for unet in unets for k, v in unet.table.patients.items()},
         withheld={
@@ -177,6 +195,8 @@ def make_comparison(
             for title, regimes in tables.items()
         ),
         confidence=CONFIDENCE,
+        plans=plans,
+        plan_note=plan_note,
         comparisons=found,
         unets=tuple(
             UNetReference(
@@ -187,6 +207,49 @@ def make_comparison(
             )
             for unet in unets
         ),
+    )
+
+
+def _primary(
+    plans: Sequence[StudyPlan], unets: Sequence[FinishedUNet]
+) -> tuple[tuple[str, str] | None, str]:
+    """Find the primary pair, if results are as they were declared; and say so.
+
+    A pair counts as primary on exactly the runs that were declared: while some are
+    missing, and where others were added, what has been seen may have had a say in it.
+    """
+    others = "all pairs are exploratory, under Holm's correction"
+    if not plans:
+        return None, f"No primary pair was declared before the first run: {others}."
+    plan = plans[0]
+    pair = plan.first, plan.second
+    declared = f"Primary pair, declared before the first run: {plan.words}"
+    if len({(each.first, each.second, each.settings) for each in plans}) > 1:
+        return None, f"The plans of these results differ: {others}."
+    if any(settings_hash(unet.config) != plan.settings for unet in unets):
+        return None, f"{declared}. Settings were changed since: {others}."
+    expected = set[tuple[int, int]]().union(*(each.runs for each in plans))
+    first, second = (
+        {(unet.seed, unet.fold) for unet in unets if unet.regime.name == name}
+        for name in pair
+    )
+    if added := sorted((first & second) - expected):
+        shown = name_few([f"fold {fold} of seed {seed}" for seed, fold in added])
+        return None, f"{declared}. Added since: {shown}: {others}."
+    n_done = len(first & second & expected)
+    if n_done < len(expected):
+        return None, (
+            f"{declared}. Interim results, {n_done} of {len(expected)} folds: until "
+            "all are done, every pair is under Holm's correction."
+        )
+    if len(plans) > 1:
+        declared = f"{declared}, and other runs on other machines"
+    known = {name for each in plans for name in each.regimes}
+    new = sorted({unet.regime.name for unet in unets} - known)
+    late = f" Regimes added since are exploratory: {name_few(new)}." if new else ""
+    return pair, (
+        f"{declared}. It alone is not corrected; all other pairs are secondary, under "
+        f"Holm's correction.{late}"
     )
 
 

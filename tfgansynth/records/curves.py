@@ -170,15 +170,20 @@ def make_curve(
         points=tuple(map(_point, unets)),
         lines=tuple(
             LinePoint(
-                regime=regime, n_real=count, mean_dice=found.mean, **_interval(found)
+                regime=regime,
+                n_real=count,
+                mean_dice=found.mean,
+                **_interval(found, *_of_a_mean(found)),
             )
             for (regime, count), of_runs in runs.items()
             if of_runs
-            for found in [_mean_dice(of_runs)]
+            for found in [_estimate(of_runs)]
         ),
         differences=tuple(
             DifferencePoint(
-                n_real=count, mean_difference=found.mean, **_interval(found)
+                n_real=count,
+                mean_difference=found.mean,
+                **_interval(found, *found.interval()),
             )
             for count in counts
             if len(regimes) > 1
@@ -206,7 +211,7 @@ def _dice(unet: FinishedUNet) -> dict[str, float]:
 
 
 def _point(unet: FinishedUNet) -> CurvePoint:
-    found = _mean_dice({(unet.seed, unet.fold): _dice(unet)})
+    found = _estimate({(unet.seed, unet.fold): _dice(unet)})
     return CurvePoint(
         run=unet.run,
         folder=unet.regime.folder_name,
@@ -216,15 +221,15 @@ def _point(unet: FinishedUNet) -> CurvePoint:
         fold=unet.fold,
         regime=unet.regime.name,
         mean_dice=found.mean,
-        **_interval(found),
+        **_interval(found, *_of_a_mean(found)),
     )
 
 
-def _interval(found: Estimate) -> dict[str, Any]:
+def _interval(found: Estimate, low: float, high: float) -> dict[str, Any]:
     """What all points say of their mean."""
     return {
-        "low": found.low,
-        "high": found.high,
+        "low": low,
+        "high": high,
         "n_cases": int(found.design.cases),
         "n_runs": int(found.design.runs),
     }
@@ -239,12 +244,10 @@ def _paired(first: _Runs, last: _Runs) -> _Runs:
     }
 
 
-def _mean_dice(by_run: _Runs) -> Estimate:
-    """Estimate a mean that lies in [0, 1], which the model does not know."""
-    found = _estimate(by_run)
-    return dataclasses.replace(
-        found, low=max(0.0, found.low), high=min(1.0, found.high)
-    )
+def _of_a_mean(found: Estimate) -> tuple[float, float]:
+    """The interval of a mean that lies in [0, 1], which the model does not know."""
+    low, high = found.interval()
+    return max(0.0, low), min(1.0, high)
 
 
 def _estimate(by_run: _Runs) -> Estimate:

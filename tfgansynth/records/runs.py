@@ -1,6 +1,9 @@
 """What a run folder holds: what it belongs to, its finished U-Nets, how it was made."""
 
 import dataclasses
+import hashlib
+import itertools
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.learning import ValidationDice
 from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.records.assessments import Assessment
+from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import SPLITS
 from tfgansynth.records.regimes import Regime, SetKind
 from tfgansynth.segmentation.history import Epoch
@@ -57,6 +61,49 @@ class Settings:
 
     networks: Mapping[str, int]
     config: Config
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPlan:
+    """What a study was to show, declared before its first run; all of `plan.json`.
+
+    Attributes:
+        first: Regime of the primary pair that is compared against.
+        second: Regime of the primary pair that the verdict is on.
+        regimes: All regimes that were to be trained.
+        seeds: Seeds that were to be run.
+        folds: Folds of each.
+        margin: Differences of Dice smaller than this were not to matter.
+        settings: Hash of all settings but the seed.
+    """
+
+    first: str
+    second: str
+    regimes: tuple[str, ...]
+    seeds: tuple[int, ...]
+    folds: tuple[int, ...]
+    margin: float
+    settings: str
+
+    @property
+    def runs(self) -> set[tuple[int, int]]:
+        """Seed and fold of each run that was declared."""
+        return set(itertools.product(self.seeds, self.folds))
+
+    @property
+    def words(self) -> str:
+        """What was declared, in words."""
+        seeds, folds = (", ".join(map(str, each)) for each in (self.seeds, self.folds))
+        return (
+            f"{self.second} against {self.first}, on seeds {seeds} and folds {folds}, "
+            f"with a margin of {self.margin:g}"
+        )
+
+
+def settings_hash(config: Config) -> str:
+    """Hash all settings but the seed."""
+    content = to_json(dataclasses.replace(config, seed=0))
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -310,6 +357,7 @@ class MergedFold:
         networks: Version of each network.
         sets: Hash of the manifest of each set of the fold.
         seconds: How long its stages took.
+        plans: What was declared before its run.
         unets: The U-Nets, in the order of the tables.
         tried: Test cases of any fold on which settings were tried.
         table: Patients and groups of the test cases.
@@ -324,6 +372,7 @@ class MergedFold:
     remarks: tuple[Remark, ...]
     machines: tuple[MachineFacts, ...]
     seconds: Timings
+    plans: tuple[StudyPlan, ...] = optional(())
     unets: tuple[MergedUNet, ...] = ()
     tried: tuple[str, ...] = optional(())
     table: CaseTable = dataclasses.field(default_factory=CaseTable, metadata=OPTIONAL)

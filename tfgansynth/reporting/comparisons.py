@@ -20,7 +20,10 @@ _ROW_HEADINGS = ("", "Real", "Synthetic", "U-Nets", "Results")
 _HEADINGS = (
     "difference",
     f"{100 * CONFIDENCE:.0f} % interval",
-    *("p (Wilcoxon)", "p (mean)", "p (Holm)"),
+    "p",
+    "simultaneous interval",
+    "p (Holm)",
+    "p (Wilcoxon, given these networks)",
 )
 _SCREEN = 88
 """Width of running text on the screen, in characters."""
@@ -32,11 +35,11 @@ def comparison_to_text(comparison: Comparison) -> str:
     lines.append(f"Comparison: {comparison.context}")
     for table in comparison.tables:
         lines += ["", table.title, *grids.to_text(*_grid(comparison, table))]
-    lines += ["", _TITLE]
+    lines += ["", _TITLE, *textwrap.wrap(comparison.plan_note, _SCREEN)]
     if not comparison.comparisons:
         lines.append(_NO_PAIRS)
     for pair in comparison.comparisons:
-        lines += ["", f"{_names(pair)}: {pair.verdict.upper()}"]
+        lines += ["", f"{_names(pair)}: {pair.words.upper()}"]
         lines += grids.to_text(("", *_HEADINGS), _metrics(pair), indent="   ")
         lines += textwrap.wrap(pair.sentence, _SCREEN)
     lines += [f"REMARK: {line}" for line in _remarks(comparison)]
@@ -50,7 +53,7 @@ def comparison_to_markdown(comparison: Comparison) -> str:
     for table in comparison.tables:
         grid = grids.to_markdown(*_grid(comparison, table))
         parts += [f"### {table.title}", grid]
-    parts.append(f"### {_TITLE}")
+    parts += [f"### {_TITLE}", comparison.plan_note]
     lines = [pair.sentence for pair in comparison.comparisons]
     if lines:
         columns = ("Comparison", "Verdict", "Metric", *_HEADINGS)
@@ -118,7 +121,7 @@ def _metric_cells(
 def _verdicts(pairs: Sequence[PairComparison]) -> list[list[str]]:
     rows = []
     for pair in pairs:
-        named = [_names(pair), f"**{pair.verdict}**"]
+        named = [_names(pair), f"**{pair.words}**"]
         for cells in _metrics(pair):
             rows.append([*named, *cells])
             named = ["", ""]
@@ -131,9 +134,10 @@ def _metrics(pair: PairComparison) -> list[list[str]]:
             METRIC_HEADINGS[metric],
             f"{found.mean:+.4f}",
             f"{found.low:+.4f} to {found.high:+.4f}",
-            p_text(found.p_wilcoxon),
-            p_text(found.p_mean),
+            p_text(found.p),
+            f"{found.simultaneous_low:+.4f} to {found.simultaneous_high:+.4f}",
             p_text(found.p_holm),
+            p_text(found.p_wilcoxon),
         ]
         for metric, found in pair.metrics.items()
     ]

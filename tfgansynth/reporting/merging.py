@@ -22,11 +22,12 @@ from tfgansynth.records.runs import (
     MergedUNet,
     RunRecord,
     Settings,
+    StudyPlan,
 )
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells
 from tfgansynth.reporting.comparisons import comparison_to_markdown
-from tfgansynth.reporting.outputs import write_comparison
+from tfgansynth.reporting.outputs import plans_of, write_comparison
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.verify import verified_runs
 from tfgansynth.runtime import storage
@@ -58,8 +59,12 @@ def merge(roots: Sequence[Path], to: Path) -> tuple[list[FoldResults], Compariso
             results were altered; or another process merges into them. Nothing is
             written then.
     """
-    runs = [run for root in roots for run in verified_runs(root)]
-    new = [fold for run in runs for fold in _fold_results(run)]
+    new = [
+        fold
+        for root in roots
+        for run in verified_runs(root)
+        for fold in _fold_results(run, plans_of(root))
+    ]
     if not new and not is_merged(to):
         raise InputError(f"{to}: holds no results yet: name runs to take them from")
     to.mkdir(parents=True, exist_ok=True)
@@ -162,7 +167,8 @@ def _compare(folds: Sequence[FoldResults], to: Path) -> Comparison:
             )
     unets = [unet for fold in folds for unet in fold.unets]
     remarks = [remark for fold in folds for remark in fold.record.remarks]
-    return make_comparison(unets, remarks)
+    plans = [plan for fold in folds for plan in fold.record.plans]
+    return make_comparison(unets, remarks, plans=plans)
 
 
 def read_merged(folder: Path) -> list[FoldResults]:
@@ -181,8 +187,8 @@ def read_merged(folder: Path) -> list[FoldResults]:
     return sorted(folds, key=lambda fold: fold.order)
 
 
-def _fold_results(run: RunRecord) -> Iterator[FoldResults]:
-    """Divide the results of a run by folds."""
+def _fold_results(run: RunRecord, plans: Sequence[StudyPlan]) -> Iterator[FoldResults]:
+    """Divide the results of a run by folds; plans are those of its study."""
     config = run.config
     for number in sorted({unet.fold for unet in run.regime_unets}):
         unets = [unet for unet in run.regime_unets if unet.fold == number]
@@ -217,6 +223,7 @@ def _fold_results(run: RunRecord) -> Iterator[FoldResults]:
                 for stage, spent in run.timings.items()
                 if stage.startswith(f"{folder.name}/")
             },
+            plans=tuple(plans),
         )
         renamed = (dataclasses.replace(unet, run=name) for unet in unets)
         yield FoldResults(record, tuple(renamed))
@@ -256,6 +263,7 @@ def _joined(held: FoldResults, new: FoldResults, to: Path) -> FoldResults:
             *(each for each in theirs.machines if each not in ours.machines),
         ),
         seconds={**ours.seconds, **theirs.seconds},
+        plans=tuple(dict.fromkeys((*ours.plans, *theirs.plans))),
         tried=tuple(sorted({*ours.tried, *theirs.tried})),
     )
     ordered = sorted(unets.values(), key=lambda unet: unet.regime.order)

@@ -7,7 +7,7 @@ from tfgansynth.records import converter, files
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.curves import LearningCurve, MissingPoint, make_curve
 from tfgansynth.records.reading import read_run, remarks_behind
-from tfgansynth.records.runs import FinishedUNet, Remark, RunRecord
+from tfgansynth.records.runs import FinishedUNet, Remark, RunRecord, StudyPlan
 from tfgansynth.records.tables import Table, make_table
 from tfgansynth.reporting.comparisons import comparison_to_markdown
 from tfgansynth.reporting.curves import write_plot
@@ -45,7 +45,7 @@ def write_outputs(
             storage.write_text(run.root / files.TABLE_TEXT, table_to_markdown(table))
     own = runs[index : index + 1]
     for place, shown in {roots[index]: own, folder: runs}.items():
-        comparison = comparison_of(shown)
+        comparison = comparison_of(shown, plans_of(place))
         if comparison:
             place.mkdir(exist_ok=True)
             write_comparison(place, comparison)
@@ -82,7 +82,19 @@ def table_of(run: RunRecord) -> Table | None:
     )
 
 
-def comparison_of(runs: Sequence[RunRecord]) -> Comparison | None:
+def plans_of(folder: Path) -> list[StudyPlan]:
+    """Read what was declared for the results of a folder; empty if nothing was.
+
+    Raises:
+        InputError: The plan was altered, or is of another form.
+    """
+    path = folder / files.PLAN
+    return [converter.read(path, StudyPlan)] if path.exists() else []
+
+
+def comparison_of(
+    runs: Sequence[RunRecord], plans: Sequence[StudyPlan]
+) -> Comparison | None:
     """Compare all regimes of some runs; None while no U-Net is finished."""
     unets = [unet for run in runs for unet in run.regime_unets]
     if not unets:
@@ -90,7 +102,7 @@ def comparison_of(runs: Sequence[RunRecord]) -> Comparison | None:
     remarks = [
         remark for run in runs for remark in remarks_behind(run, run.regime_unets)
     ]
-    return make_comparison(unets, remarks)
+    return make_comparison(unets, remarks, plans=plans)
 
 
 def curve_name(generator_of: int | None) -> str:

@@ -149,6 +149,8 @@ def _verdicts(comparison: Comparison) -> Iterator[str]:
         yield from textwrap.wrap(each.pair.sentence, _WIDTH)
     if not found:
         yield from textwrap.wrap(_NOTHING_TO_COMPARE, _WIDTH)
+    else:
+        yield from textwrap.wrap(comparison.plan_note, _WIDTH)
 
 
 def grouped_remarks(remarks: Iterable[Remark], *, n_seeds: int) -> Iterator[str]:

@@ -68,8 +68,16 @@ def test_the_pairs_that_answer_are_found() -> None:
 @pytest.mark.parametrize(
     ("shift", "of_set", "of_generator"),
     [
-        (-0.03, "No, it harms.", "No, the control does more."),
-        (0.03, "Yes, it helps.", "Yes, it does more than the control."),
+        (
+            -0.03,
+            "No, it harms, by more than the margin.",
+            "No, the control does more, by more than the margin.",
+        ),
+        (
+            0.03,
+            "Yes, it helps, by more than the margin.",
+            "Yes, it does more than the control, by more than the margin.",
+        ),
         (
             0.0,
             "It makes no difference that matters.",
@@ -99,6 +107,6 @@ def test_one_seed_with_wide_differences_settles_nothing() -> None:
 
 def test_of_one_run_no_more_is_said_than_that_it_was_so() -> None:
     assert {each.statement for each in concluded(0.02, n_seeds=1)} == {
-        "In this one run it helped.",
-        "In this one run it did more than the control.",
+        "In this one run it helped, by more than the margin.",
+        "In this one run it did more than the control, by more than the margin.",
     }

@@ -18,10 +18,12 @@ DIFFERENCE = MetricDifference(
     mean=-0.002,
     low=-0.004,
     high=0.001,
-    p_mean=0.5,
+    p=0.5,
     p_wilcoxon=0.5,
     components=Components(0.0, 0.0, 0.0),
     p_holm=0.5,
+    simultaneous_low=-0.004,
+    simultaneous_high=0.001,
 )
 
 
@@ -33,7 +35,9 @@ def boxes(name: str = "boxes") -> Markup:
 
 
 def comparison(low: float, high: float, mean: float = -0.002) -> PairComparison:
-    found = dataclasses.replace(DIFFERENCE, mean=mean, low=low, high=high)
+    found = dataclasses.replace(
+        DIFFERENCE, mean=mean, simultaneous_low=low, simultaneous_high=high
+    )
     (pair,) = made.comparison("run-seed0").comparisons
     metrics = {"dice": found, "hausdorff_px": found}
     return dataclasses.replace(pair, first="a", second="b", metrics=metrics)

@@ -8,7 +8,7 @@ import enum
 from collections.abc import Iterator
 
 from tfgansynth.evaluation.tables import TrainingSet
-from tfgansynth.evaluation.verdicts import PairComparison, Verdict
+from tfgansynth.evaluation.verdicts import Direction, PairComparison, Size, Verdict
 from tfgansynth.records.comparisons import Comparison, RegimeTable
 
 
@@ -23,28 +23,34 @@ class Question(enum.StrEnum):
     GENERATOR = "generator"
 
 
-STATEMENTS = {
-    (Question.SET, Verdict.HELPS): ("Yes, it helps.", "it helped"),
-    (Question.SET, Verdict.HARMS): ("No, it harms.", "it harmed"),
-    (Question.SET, Verdict.EQUIVALENT): (
-        "It makes no difference that matters.",
+_STATEMENTS = {
+    (Question.SET, Direction.HIGHER): ("Yes, it helps", "it helped"),
+    (Question.SET, Direction.LOWER): ("No, it harms", "it harmed"),
+    (Question.SET, Direction.OPEN): (
+        "It makes no difference that matters",
         "it made no difference that matters",
     ),
-    (Question.GENERATOR, Verdict.HELPS): (
-        "Yes, it does more than the control.",
+    (Question.GENERATOR, Direction.HIGHER): (
+        "Yes, it does more than the control",
         "it did more than the control",
     ),
-    (Question.GENERATOR, Verdict.HARMS): (
-        "No, the control does more.",
+    (Question.GENERATOR, Direction.LOWER): (
+        "No, the control does more",
         "the control did more",
     ),
-    (Question.GENERATOR, Verdict.EQUIVALENT): (
-        "No, the control does as much.",
+    (Question.GENERATOR, Direction.OPEN): (
+        "No, the control does as much",
         "the control did as much",
     ),
 }
 """What a verdict says, and the same where there is one training run only: nothing
-shows how much another would differ."""
+shows how much another would differ. Where the direction is open, the size is not."""
+
+_SIZES = {
+    Size.BELOW: ", by less than the margin",
+    Size.ABOVE: ", by more than the margin",
+    Size.OPEN: "; whether by more than the margin is open",
+}
 
 OPEN = "These results do not settle it."
 NOT_LEARNED = "No verdict: networks have not learned."
@@ -60,13 +66,26 @@ class Conclusion:
     @property
     def statement(self) -> str:
         """The answer in one sentence."""
-        if self.pair.verdict is Verdict.WITHHELD:
+        verdict = self.pair.verdict
+        if verdict is None:
             return NOT_LEARNED
-        key = self.question, self.pair.verdict
-        if key not in STATEMENTS:
+        if verdict == Verdict(Direction.OPEN, Size.OPEN):
             return OPEN
-        found, of_one_run = STATEMENTS[key]
-        return f"In this one run {of_one_run}." if self.pair.design.runs == 1 else found
+        found, of_one_run = _STATEMENTS[self.question, verdict.direction]
+        if self.pair.design.runs == 1:
+            found = f"In this one run {of_one_run}"
+        is_open = verdict.direction is Direction.OPEN
+        return f"{found}{'' if is_open else _SIZES[verdict.size]}."
+
+
+def tone(pair: PairComparison) -> str:
+    """The class of the page's style sheet that shows a verdict in its color."""
+    verdict = pair.verdict
+    if verdict is None:
+        return "withheld"
+    if verdict.direction is Direction.OPEN:
+        return "inconclusive" if verdict.size is Size.OPEN else "equivalent"
+    return "helps" if verdict.direction is Direction.HIGHER else "harms"
 
 
 def conclusions(table: RegimeTable, comparison: Comparison) -> Iterator[Conclusion]:

@@ -66,7 +66,7 @@ def forest(
     *,
     named: bool = True,
 ) -> tuple[Markup, bool]:
-    """Show differences with their intervals, and the margin within which none matters.
+    """Show differences with simultaneous intervals, and the margin of what matters.
 
     Args:
         comparisons: One or more.
@@ -79,7 +79,8 @@ def forest(
     """
     found = [comparison.metrics[metric] for comparison in comparisons]
     margin = comparisons[0].margin if metric == PRIMARY else 0.0
-    ends = max(max(abs(each.low), abs(each.high)) for each in found)
+    spans = [(each.simultaneous_low, each.simultaneous_high) for each in found]
+    ends = max(max(abs(low), abs(high)) for low, high in spans)
     middle = max(abs(each.mean) for each in found)
     # A single wide interval would press all others into one point.
     limit = min(1.08 * ends, max(2.2 * middle, 4 * margin)) or 1.0
@@ -88,13 +89,13 @@ def forest(
     with drawing(_FRAME + row_height * len(found), width=width) as (figure, (axes,)):
         axes.axvspan(-margin, margin, color=BAND, linewidth=0)
         axes.axvline(0, color=MUTED, linewidth=0.8)
-        for row, each in enumerate(found):
-            low, high = max(each.low, -limit), min(each.high, limit)
+        for row, (each, (least, most)) in enumerate(zip(found, spans, strict=True)):
+            low, high = max(least, -limit), min(most, limit)
             axes.plot([low, high], [row, row], color=INK, linewidth=1.8)
             axes.plot(each.mean, row, "o", color=INK, markersize=6)
             for end, marker, cut in (
-                (-limit, "<", each.low < -limit),
-                (limit, ">", each.high > limit),
+                (-limit, "<", least < -limit),
+                (limit, ">", most > limit),
             ):
                 if cut:
                     axes.plot(end, row, marker, color=INK, markersize=6, clip_on=False)
@@ -105,8 +106,8 @@ def forest(
         axes.set_xlabel(f"difference of {METRIC_HEADINGS[metric]}")
         alt = f"Differences of {METRIC_HEADINGS[metric]} with 95 % intervals: "
         alt += "; ".join(
-            f"{label} {each.mean:+.4f}, {each.low:+.4f} to {each.high:+.4f}"
-            for label, each in zip(labels, found, strict=True)
+            f"{label} {each.mean:+.4f}, {low:+.4f} to {high:+.4f}"
+            for label, each, (low, high) in zip(labels, found, spans, strict=True)
         )
         return as_svg(figure, name, alt), ends > limit
 

@@ -11,6 +11,7 @@ from tfgansynth.evaluation.tables import PHANTOM_WARNING, headings
 from tfgansynth.records.files import REPORT
 from tfgansynth.records.runs import RunRecord, Timings, remark_lines
 from tfgansynth.reporting.grids import counted, span
+from tfgansynth.reporting.html.conclusions import tone
 from tfgansynth.reporting.html.figures import agreement, learning_curve, nearest
 from tfgansynth.reporting.html.results import (
     mean,
@@ -60,6 +61,7 @@ def render(study: Study) -> str:
         "mean": mean,
         "mean_sd": mean_sd,
         "span": span,
+        "tone": tone,
     }
     environment.globals |= {
         "agreement_plot": agreement,

@@ -23,6 +23,7 @@ from tfgansynth.reporting.html.study import read_study
 from tfgansynth.reporting.outputs import (
     comparison_of,
     curve_of_runs,
+    plans_of,
     read_curve_runs,
     table_of,
 )
@@ -123,7 +124,7 @@ class _Verification:
             runs = [self._named_run(name) for name in stored["runs"]]
             self._compare_settings(runs)
             self._name_left_out(runs, path)
-            made = comparison_of(runs)
+            made = comparison_of(runs, plans_of(path.parent))
             if made is None:
                 raise InputError("without any finished U-Net")
             self.differences.compare(path, "", stored, to_json(made))
