@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tfgansynth.records import converter
+from tfgansynth.records.comparisons import Comparison
 from tfgansynth.reporting.merging import verify_merged
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -15,4 +17,6 @@ def test_kept_results_are_verified(name: str) -> None:
     found = verify_merged(RESULTS / name, rounding=1e-9)
 
     assert found.lines == []
+    # Outlooks and verdicts among them.
+    assert converter.read(RESULTS / name / "comparison.json", Comparison).comparisons
     assert found.n_numbers > 100

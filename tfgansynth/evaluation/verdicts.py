@@ -101,7 +101,7 @@ class Outlook:
             would not do.
     """
 
-    outcome: Direction | Size
+    outcome: str
     seeds: int | None
 
 
@@ -297,10 +297,10 @@ def _outlook(pair: PairComparison, verdict: Verdict) -> Iterator[str]:
         )
 
 
-def _outcome(outcome: Direction | Size) -> str:
-    if isinstance(outcome, Direction):
-        return str(outcome)
-    return f"{'less' if outcome is Size.BELOW else 'more'} than the margin"
+def _outcome(outcome: str) -> str:
+    if outcome in (Direction.HIGHER, Direction.LOWER):
+        return outcome
+    return f"{'less' if outcome == Size.BELOW else 'more'} than the margin"
 
 
 def _opposition(pair: PairComparison) -> str:

@@ -56,7 +56,7 @@ def test_an_evaluation_tells_rows_verdicts_and_remarks() -> None:
     for line in (
         "The paper's regimes:",
         "| mixed | 144-145 | 120 | 83 |" + 4 * " 0.9472 ± 0.0254 |",
-        "- mixed helps against real only: a lot.",
+        "- mixed against real only: a lot.",
         "- REMARK: fold 1, mode collapse",
     ):
         assert line in section.splitlines(), line
