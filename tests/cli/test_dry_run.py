@@ -109,6 +109,10 @@ def test_without_earlier_runs_a_few_steps_are_timed(
     )
     assert not out.exists()
 
+    last = dry_run.describe(study(out), out, workers=2).splitlines()[-1]
+    assert " not end early; less as 2 stages run at a time; at most " in last
+    assert "at most 1.5 GiB of memory" in last
+
 
 def test_few_steps_are_counted(tmp_path: Path) -> None:
     last = dry_run.describe(study(tmp_path), tmp_path).splitlines()[-1]

@@ -132,7 +132,7 @@ class Loaded:
         for line in dict.fromkeys(itertools.chain(*lines)):
             print(line)
         if self.options.dry_run:
-            print(describe(study, self.options.out))
+            print(describe(study, self.options.out, workers))
             return None
         from tfgansynth.runtime.devices import import_tensorflow_quietly
 
@@ -140,7 +140,7 @@ class Loaded:
         print(_places(opened))
         is_open = any(_open_stages(part) for part in opened.parts)
         if is_open:
-            print(expectation(opened, self.options.out))
+            print(expectation(opened, self.options.out, workers))
         if workers == 1:
             with self.timer.part("libraries"):
                 import_tensorflow_quietly()

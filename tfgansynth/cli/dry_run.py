@@ -83,7 +83,7 @@ _Rows = list[tuple[Part, PlannedStage, _Expected | None]]
 """Each stage, and what is expected of it; None if it is done."""
 
 
-def describe(study: Study, out: Path) -> str:
+def describe(study: Study, out: Path, workers: int = 1) -> str:
     """Render the plan of a study; expectations rest on the runs below `out`."""
     for part in study.parts:
         part.experiment.run.check(part.experiment.cases)
@@ -97,16 +97,16 @@ def describe(study: Study, out: Path) -> str:
         table = rows if len(study.parts) > 1 else [row[1:] for row in rows]
         lines += [f"  {line}" for line in aligned(table, n_text_columns=len(table[0]))]
     changes = _changes(study.parts)
-    return "\n".join([*lines, *changes, *_totals(stages, basis)])
+    return "\n".join([*lines, *changes, *_totals(stages, basis, workers)])
 
 
-def expectation(study: Study, out: Path) -> str:
+def expectation(study: Study, out: Path, workers: int = 1) -> str:
     """Say how many stages a study has, and the time and memory it is expected to take.
 
     At most four lines.
     """
     stages, basis = _expect(study, out)
-    return "\n".join([_counts(stages), *_totals(stages, basis)])
+    return "\n".join([_counts(stages), *_totals(stages, basis, workers)])
 
 
 def _counts(stages: _Rows) -> str:
@@ -244,13 +244,14 @@ def _changes(parts: Sequence[Part]) -> Iterator[str]:
             )
 
 
-def _totals(stages: _Rows, basis: str) -> Iterator[str]:
+def _totals(stages: _Rows, basis: str, workers: int) -> Iterator[str]:
     """Say what all stages take together, and what a person should know of that."""
     found = [expected for *_, expected in stages if expected]
     if not found:
         yield "Time: nothing is left to do"
         return
-    mib = max(each.mib for each in found)
+    workers = min(workers, len(found))
+    mib = workers * max(each.mib for each in found)
     gib = f"; at most {_gib(mib)} of memory" if mib else ""
     known = [each for each in found if each.seconds is not None]
     seconds = sum(each.seconds or 0.0 for each in known)
@@ -260,6 +261,8 @@ def _totals(stages: _Rows, basis: str) -> Iterator[str]:
         shown += f", at most {duration(latest)} where U-Nets do not end early"
     if known and (n_unknown := len(found) - len(known)):
         shown += f" and {n_unknown} stages of {_UNKNOWN} time"
+    if workers > 1:
+        shown += f"; less as {workers} stages run at a time"
     is_recorded = [each.is_recorded for each in found]
     runs = "as runs below --out took on this kind of processor"
     parts = [runs] if any(is_recorded) else []

@@ -121,7 +121,8 @@ def _side_by_side(
 ) -> Iterator[Outcome]:
     """Run the first stages that can be run, as many at a time as there are workers."""
     waiting = list(planned_stages)
-    unfinished = {planned.name for planned in waiting}
+    labels = {planned.name: planned.label for planned in waiting}
+    unfinished = {*labels}
     # The lock stays with this process.
     run = dataclasses.replace(experiment.run, lock=None)
     sent = dataclasses.replace(experiment, run=run)
@@ -139,8 +140,9 @@ def _side_by_side(
                     break
                 waiting.remove(planned)
             busy = [worker for worker in team if worker.task]
-            # Of no connections it would wait for ever.
-            ready = wait([worker.connection for worker in busy]) if busy else []
+            with shown_while(", ".join(labels[worker.task] for worker in busy)):
+                # Of no connections it would wait for ever.
+                ready = wait([worker.connection for worker in busy]) if busy else []
             for worker in [each for each in busy if each.connection in ready]:
                 outcome: Outcome = worker.answer()
                 unfinished.remove(outcome.stage.name)
