@@ -25,7 +25,7 @@ def test_a_generator_is_judged_by_the_set_that_it_has_drawn(
     found = findings_of_generator(root, generator(root))
 
     assert "**passed**" in found.assessment
-    assert "mixed helps against real only" in found.evaluation
+    assert "mixed against real only: a lot" in found.evaluation
     # That set is of no other generator.
     other = findings_of_generator(root, generator(root, "00fe"))
     assert other == CardFindings(remarks=other.remarks)

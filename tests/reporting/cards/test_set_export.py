@@ -157,7 +157,7 @@ def test_a_card_tells_what_was_found_of_its_very_set(experiment: Experiment) -> 
     assert "**NOT PASSED**" in audited
     assert "| Dropped by the audit for copies | 2 |" in audited
     for card, its_own in ((own_card, True), (other, False), (audited, False)):
-        assert "mixed helps against real only" in card
+        assert "mixed against real only: a lot" in card
         assert ("These networks were trained on the run's own" in card) is not its_own
 
 
