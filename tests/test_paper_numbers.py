@@ -42,6 +42,7 @@ PAPER: dict[str, Any] = {
         "soft_masks": False,
         "folds": 3,
         "n_validation": "auto",
+        "n_development": 0,
         "n_reduced": 30,
         "phantoms": 247,
         "phantom_seed": 0,

@@ -144,7 +144,7 @@ def test_a_model_of_unknown_provenance_is_announced_probed_and_drawn_from(
 
     (line,) = capsys.readouterr().out.splitlines()
     model = folder / "saved_model"
-    assert line.startswith(f"SAVEDMODEL: {model} has unknown provenance. It is a prog")
+    assert line.startswith(f"SavedModel: {model} has unknown provenance. It is a prog")
     assert "use only what you trust" in line
     sha256 = found.provenance.pop("generator_sha256")
     assert found.provenance == UNKNOWN
