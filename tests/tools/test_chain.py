@@ -65,7 +65,7 @@ def test_a_log_has_a_line_for_each_stage_and_the_results_once(
         assert re.fullmatch(rf"{number}/5  fold 1, {words}", line), line
     # A machine under load may be too slow for none of them.
     slow = [line for line in lines if re.match(r"fold 1, .* \d+/\d+", line)]
-    assert len(lines) - len(slow) < 35
+    assert len(lines) - len(slow) < 40
     # Where it runs is said once; what it came to once, at the end.
     assert [line.split(": ")[0] for line in lines[:3]] == ["Data", "Split", "Few cases"]
     assert lines[3] == f"Run: {run}"
@@ -245,7 +245,7 @@ def test_the_same_command_again_does_nothing_twice(
     assert "5 of 5 stages are done already" in lines
     assert not [line for line in lines if "fold 1, GAN " in line]
     assert done.stdout.count("Mean ± sd of the test cases") == 1
-    assert len(lines) < 25
+    assert len(lines) < 30
     assert (run / "timings.json").read_bytes() == timings
     assert {
         path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")
