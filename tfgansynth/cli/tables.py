@@ -59,9 +59,9 @@ def run_table(options: RunTable) -> None:
     loaded = load(options)
     study = loaded.study(request, folds=options.folds, n_seeds=options.seeds)
     planned = plan_verdicts(study, options.primary)
-    print(f"Primary pair: {planned.words if planned else 'none was declared'}")
     opened = loaded.start(study, options.workers)
     if opened:
+        print(f"Primary pair: {planned.words if planned else 'none was declared'}")
         declare(opened, planned)
         for part in opened.parts:
             record_trials(part.experiment, options.out)
