@@ -1,5 +1,6 @@
 """Tables of cells as text, Markdown and CSV."""
 
+from tfgansynth.errors import counted
 from tfgansynth.reporting import grids
 
 
@@ -32,6 +33,6 @@ def test_csv_quotes_what_needs_it() -> None:
 
 
 def test_counts_are_in_words() -> None:
-    assert (grids.counted(1, "seed"), grids.counted(2, "seed")) == ("1 seed", "2 seeds")
+    assert (counted(1, "seed"), counted(2, "seed")) == ("1 seed", "2 seeds")
     assert (grids.span([145]), grids.span([145, 144])) == ("145", "144-145")
     assert (grids.passed(True), grids.passed(False)) == ("passed", "NOT PASSED")

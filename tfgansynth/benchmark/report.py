@@ -14,6 +14,7 @@ from tfgansynth.benchmark.results import (
     Timing,
 )
 from tfgansynth.config import Precision
+from tfgansynth.errors import counted
 from tfgansynth.runtime.progress import aligned, duration
 
 Row = Sequence[str]
@@ -88,7 +89,7 @@ def _machine_rows(machine: Machine) -> list[Row]:
         if version
     ]
     return [
-        ("processor", f"{machine.processor}, {_count(machine.cores, 'core')}"),
+        ("processor", f"{machine.processor}, {counted(machine.cores, 'core')}"),
         ("features", features),
         ("GPU", "; ".join(gpus) or "none that TensorFlow sees"),
         ("memory", _gib(machine.memory_bytes)),
@@ -112,7 +113,7 @@ def _step_lines(benchmark: Benchmark) -> list[str]:
     rows = [head, *(_step_row(benchmark, result) for result in benchmark.networks)]
     gan = benchmark.config.gan
     return [
-        f"One training step, median of {_count(benchmark.repeats, 'round')}",
+        f"One training step, median of {counted(benchmark.repeats, 'round')}",
         *_table(rows, texts=3),
         *(_format_line(benchmark, result) for result in benchmark.networks),
         f"A fold's GAN of {gan.steps} steps takes about "
@@ -194,10 +195,6 @@ def _fold_seconds(benchmark: Benchmark) -> float:
 
 def _table(rows: Sequence[Row], texts: int) -> list[str]:
     return [f"  {line}" for line in aligned(rows, n_text_columns=texts)]
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def _digits(number: float) -> str:

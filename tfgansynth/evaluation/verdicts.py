@@ -4,6 +4,7 @@ import dataclasses
 import enum
 from collections.abc import Iterator, Mapping
 
+from tfgansynth.errors import counted
 from tfgansynth.evaluation.mixed_effects import (
     CONFIDENCE,
     SIGNIFICANCE,
@@ -40,6 +41,15 @@ class Size(enum.StrEnum):
     ABOVE = "above"
     OPEN = "open"
 
+    @property
+    def words(self) -> str:
+        """What stands after a direction: `, by less than the margin`."""
+        return {
+            Size.BELOW: ", by less than the margin",
+            Size.ABOVE: ", by more than the margin",
+            Size.OPEN: "; whether by more than the margin is open",
+        }[self]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
@@ -53,11 +63,7 @@ class Verdict:
         """The verdict in a few words: `higher, by less than the margin`."""
         if self.direction is Direction.OPEN:
             return "open" if self.size is Size.OPEN else "no difference that matters"
-        return {
-            Size.BELOW: f"{self.direction}, by less than the margin",
-            Size.ABOVE: f"{self.direction}, by more than the margin",
-            Size.OPEN: f"{self.direction}; whether by more than the margin is open",
-        }[self.size]
+        return f"{self.direction}{self.size.words}"
 
 
 WITHHELD = "withheld"
@@ -233,9 +239,9 @@ def _basis(pair: PairComparison) -> str:
         )
     return (
         f"{found.mean:+.4f}, {tested}, from "
-        f"{_count(int(design.cases), 'test case')}{of_patients} and "
-        f"{_count(int(design.runs), 'training run')} of "
-        f"{_count(pair.n_seeds, 'seed')}"
+        f"{counted(int(design.cases), 'test case')}{of_patients} and "
+        f"{counted(int(design.runs), 'training run')} of "
+        f"{counted(pair.n_seeds, 'seed')}"
     )
 
 
@@ -278,7 +284,7 @@ def _outlook(pair: PairComparison, verdict: Verdict) -> Iterator[str]:
     if within:
         first, *others = within
         parts = [
-            f"about {_count(first.seeds or 0, 'more seed')} would show that it is "
+            f"about {counted(first.seeds or 0, 'more seed')} would show that it is "
             f"{_outcome(first.outcome)}",
             *(
                 f"about {each.seeds} that it is {_outcome(each.outcome)}"
@@ -319,7 +325,3 @@ def _p_words(p: float) -> str:
 def p_text(p: float) -> str:
     """Render a p-value."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -17,6 +17,7 @@ from tfgansynth.data.augmentation import augment, augment_pair, switched
 from tfgansynth.data.dataset import Case, CaseHashes, images_and_labels
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.pipelines import LabelledImages, real_pairs
+from tfgansynth.errors import counted
 from tfgansynth.evaluation.case_rows import (
     CaseRow,
     cases_to_csv,
@@ -165,7 +166,7 @@ def _evaluated(
 
 
 def _epochs(history: Sequence[Epoch]) -> str:
-    return f"{len(history)} epoch{'' if len(history) == 1 else 's'}"
+    return counted(len(history), "epoch")
 
 
 COMPUTE: Mapping[Kind, Compute] = {

@@ -48,11 +48,6 @@ def span(counts: Sequence[int]) -> str:
     return str(low) if low == high else f"{low}-{high}"
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 seed`, `2 seeds`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def passed(verdict: bool) -> str:
     """Say whether an audit was passed."""
     return "passed" if verdict else "NOT PASSED"

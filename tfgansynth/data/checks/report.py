@@ -42,7 +42,14 @@ from tfgansynth.data.lungs import BOTH_LUNGS, Lungs, find_regions
 from tfgansynth.data.prepare.agreement import Agreement
 from tfgansynth.data.resizing import Tried, summarize_classes, try_classes
 from tfgansynth.data.splits import describe_split, make_folds
-from tfgansynth.errors import Fault, FileError, InputError, name_few, printable
+from tfgansynth.errors import (
+    Fault,
+    FileError,
+    InputError,
+    counted,
+    name_few,
+    printable,
+)
 from tfgansynth.pictures import SHEET_CASES, case_tile
 
 _NARROW_SPAN = 32
@@ -122,7 +129,7 @@ class Report:
             shown = f"lungs: {self.lungs}"
         elif self.target == UNNAMED:
             shown = "target not named (--target NAME)"
-        return f"{_count(self.n_cases, 'case')} in the {self.layout} layout, {shown}"
+        return f"{counted(self.n_cases, 'case')} in the {self.layout} layout, {shown}"
 
     def _values(self) -> str:
         if self.grey is None:
@@ -144,7 +151,7 @@ class Report:
             again = (
                 f"correct {'it' if len(self.faults) == 1 else 'them'} and check again"
             )
-            return f"NOT READY: {_count(len(self.faults), 'fault')}: {again}"
+            return f"NOT READY: {counted(len(self.faults), 'fault')}: {again}"
         if self.shortfall:
             return f"NOT READY: no faults, but {self.shortfall}"
         return (
@@ -160,7 +167,7 @@ class Report:
         groups = [[each] for each in findings] if each_file else group_faults(findings)
         n_lines = f" in {len(groups)} lines" if 1 < len(groups) < len(findings) else ""
         more = " (--each-file names all)" if len(groups) < len(findings) else ""
-        yield f"{_count(len(findings), noun)}{n_lines}{more}:"
+        yield f"{counted(len(findings), noun)}{n_lines}{more}:"
         for first, *others in groups:
             shown = self._below_root(first)
             if others:
@@ -215,7 +222,7 @@ def check(
     notes = [Fault(path, "is not an image file; ignored") for path in scan.ignored]
     if scan.described and scan.described.negatives:
         names = scan.described.negatives
-        found = f"{_count(len(names), 'negative')}, with an empty mask on purpose"
+        found = f"{counted(len(names), 'negative')}, with an empty mask on purpose"
         notes.append(Fault(root / folder.MASKS, f"has {found} ({name_few(names)})"))
     duplicates: list[Fault] = []
     small: dict[str, FloatArray] = {}
@@ -337,7 +344,3 @@ def _sizes_text(sizes: Counter[Size]) -> str:
     return ", ".join(
         f"{size_text(size)} px ({count})" for size, count in sizes.most_common()
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -46,12 +46,6 @@ _STATEMENTS = {
 """What a verdict says, and the same where there is one training run only: nothing
 shows how much another would differ. Where the direction is open, the size is not."""
 
-_SIZES = {
-    Size.BELOW: ", by less than the margin",
-    Size.ABOVE: ", by more than the margin",
-    Size.OPEN: "; whether by more than the margin is open",
-}
-
 OPEN = "These results do not settle it."
 NOT_LEARNED = "No verdict: networks have not learned."
 
@@ -75,7 +69,7 @@ class Conclusion:
         if self.pair.design.runs == 1:
             found = f"In this one run {of_one_run}"
         is_open = verdict.direction is Direction.OPEN
-        return f"{found}{'' if is_open else _SIZES[verdict.size]}."
+        return f"{found}{'' if is_open else verdict.size.words}."
 
 
 def tone(pair: PairComparison) -> str:

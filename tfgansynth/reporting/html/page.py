@@ -7,10 +7,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tfgansynth.errors import counted
 from tfgansynth.evaluation.tables import PHANTOM_WARNING, headings
 from tfgansynth.records.files import REPORT
 from tfgansynth.records.runs import RunRecord, Timings, remark_lines
-from tfgansynth.reporting.grids import counted, span
+from tfgansynth.reporting.grids import span
 from tfgansynth.reporting.html.conclusions import tone
 from tfgansynth.reporting.html.figures import agreement, learning_curve, nearest
 from tfgansynth.reporting.html.results import (
