@@ -390,7 +390,7 @@ class Patients:
 
     count: int = 60
     size: int = 5
-    patient: float = 0.01
+    patient: float = 0.02
     case: float = 0.01
     run: float = 0.002
     residual: float = 0.005
