@@ -7,7 +7,9 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Iterator, Mapping
+import importlib
+import pickle
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -66,8 +68,41 @@ def description(kind: Any, **given: Any) -> ParserSpecification:
     return _described[key]
 
 
+_HTML = "tfgansynth.reporting.html"
+MADE_ONCE = {
+    f"{_HTML}.page": ("agreement", "learning_curve", "nearest"),
+    f"{_HTML}.results": ("boxes", "forest", "thumbnail"),
+    f"{_HTML}.synthetic": ("beside_reference", "thumbnail"),
+    f"{_HTML}.training": ("series", "validation_errors"),
+    "tfgansynth.records.assessments": ("compare_features",),
+}
+"""Functions that take long, by the modules that call them: a report is often made twice
+of the same results, by its writer and by its verification."""
+
+_made: dict[tuple[str, bytes], bytes] = {}
+
+
+def kept(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Stand for a function of values that can be pickled, or of iterators of them."""
+
+    @functools.wraps(function)
+    def stand_in(*given: Any, **named: Any) -> Any:
+        values = [list(v) if isinstance(v, Iterator) else v for v in given]
+        content = hashlib.sha256(pickle.dumps((values, named))).digest()
+        key = function.__qualname__, content
+        if key not in _made:
+            _made[key] = pickle.dumps(function(*values, **named))
+        return pickle.loads(_made[key])
+
+    return stand_in
+
+
 def install(patch: pytest.MonkeyPatch) -> None:
     """Let the product use them."""
+    for name, functions in MADE_ONCE.items():
+        for function in functions:
+            caller = importlib.import_module(name)
+            patch.setattr(caller, function, kept(getattr(caller, function)))
     patch.setattr(loading, "make_phantoms", phantoms)
     for module in (experiment_data, report):
         patch.setattr(module, "find_duplicates", duplicates)

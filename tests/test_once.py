@@ -1,6 +1,7 @@
 import contextlib
 import dataclasses
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,13 @@ from tfgansynth.data.copies.duplicates import find_duplicates
 from tfgansynth.data.phantoms.phantom import make_phantoms
 from tfgansynth.errors import InputError
 from tfgansynth.experiment import experiment_data
+from tfgansynth.reporting.html import results
 
 
 def test_the_product_uses_it() -> None:
     assert vars(loading)["make_phantoms"] is once.phantoms
     assert vars(experiment_data)["find_duplicates"] is once.duplicates
+    assert hasattr(vars(results)["forest"], "__wrapped__")
 
 
 @pytest.mark.parametrize("size", [32, 64])
@@ -48,6 +51,22 @@ def test_other_images_or_names_are_searched_anew() -> None:
     for images in ({"a": one, "b": one}, {"a": one, "c": one}, {"a": one, "b": other}):
         assert once.duplicates(images) == once.duplicates(images)
         assert once.duplicates(images) == find_duplicates(images)
+
+
+def test_equal_values_are_not_made_again_and_others_are() -> None:
+    calls = []
+
+    @once.kept
+    def total(values: Iterable[float], *, start: float = 0.0) -> list[float]:
+        calls.append(start)
+        return [sum(values, start)]
+
+    first = total(iter([1.0, 2.0]))
+    first.append(9.0)  # stays the caller's own
+
+    assert total([1.0, 2.0]) == [3.0]
+    assert total([1.0, 2.0], start=1.0) == total([2.0, 2.0]) == [4.0]
+    assert calls == [0.0, 1.0, 0.0]
 
 
 @pytest.mark.parametrize("kind", [Options, FoldOptions])
