@@ -137,7 +137,7 @@ PAPER: dict[str, Any] = {
     },
     "evaluation": {
         "equivalence_margin": 0.005,
-        "budget_steps": 20000,
+        "budgets": (20000,),
         "budget_epoch": 50,
         "cross_fit_splits": 2,
         "cross_fit_steps": 10000,
@@ -196,7 +196,7 @@ FAST = changed(
         "precision": "auto",
     },
     synthesis={"near_duplicates": "pixels", "pseudo_label_steps": 600},
-    evaluation={"budget_steps": 600, "budget_epoch": 10, "cross_fit_steps": 300},
+    evaluation={"budgets": (600,), "budget_epoch": 10, "cross_fit_steps": 300},
 )
 
 

@@ -48,11 +48,14 @@ def check(config: Config) -> None:
                     f"--gan.{name.replace('_', '-')} {pixels}: expected less than "
                     f"--data.size {size}, or the discriminator sees nothing"
                 )
-    steps, epoch = config.evaluation.budget_steps, config.evaluation.budget_epoch
-    if steps % epoch:
+    budgets, epoch = config.evaluation.budgets, config.evaluation.budget_epoch
+    option = f"--evaluation.budgets {' '.join(map(str, budgets))}"
+    if [*budgets] != sorted({*budgets}):
+        raise InputError(f"{option}: expected ascending numbers, each once")
+    if any(steps % epoch for steps in budgets):
         raise InputError(
-            f"--evaluation.budget-steps {steps}: expected a multiple of "
-            f"--evaluation.budget-epoch {epoch}, so that all regimes take as many"
+            f"{option}: expected multiples of --evaluation.budget-epoch {epoch}, so "
+            "that all regimes take as many"
         )
     if config.gan.minibatch_stddev and config.gan.batch % config.gan.minibatch_stddev:
         raise InputError(

@@ -57,7 +57,7 @@ _FAST = dataclasses.replace(
         _PAPER.synthesis, near_duplicates="pixels", pseudo_label_steps=600
     ),
     evaluation=dataclasses.replace(
-        _PAPER.evaluation, budget_steps=600, budget_epoch=10, cross_fit_steps=300
+        _PAPER.evaluation, budgets=(600,), budget_epoch=10, cross_fit_steps=300
     ),
 )
 
@@ -100,7 +100,7 @@ _SMOKE = dataclasses.replace(
         precision="float32",
     ),
     evaluation=dataclasses.replace(
-        _FAST.evaluation, budget_steps=40, budget_epoch=4, cross_fit_steps=200
+        _FAST.evaluation, budgets=(40,), budget_epoch=4, cross_fit_steps=200
     ),
 )
 
@@ -177,7 +177,7 @@ _DEMO = dataclasses.replace(
         precision="float32",
     ),
     evaluation=dataclasses.replace(
-        _FAST.evaluation, budget_steps=250, budget_epoch=25, cross_fit_steps=250
+        _FAST.evaluation, budgets=(250,), budget_epoch=25, cross_fit_steps=250
     ),
 )
 

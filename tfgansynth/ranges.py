@@ -18,6 +18,17 @@ OPTIONAL = {IS_OPTIONAL: True}
 """Metadata of a field that is left out in JSON where it has its default."""
 
 
+JSON_NAME, ONE_ALONE = "json_name", "one_alone"
+
+
+def written_as(name: str, *, one_alone: bool = False) -> dict[str, Any]:
+    """Metadata of a field that has another name in JSON.
+
+    Of a tuple, one number may stand there alone, without a list.
+    """
+    return {JSON_NAME: name, ONE_ALONE: one_alone}
+
+
 def optional(default: Any) -> Any:
     """A field that is left out in JSON where it has its default."""
     return dataclasses.field(default=default, metadata=OPTIONAL)

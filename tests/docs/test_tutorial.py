@@ -27,7 +27,7 @@ config = replace(
     ),
     synthesis=replace(config.synthesis, count=4, mask_threshold=100),
     unet=replace(config.unet, depth=2, maps=4),
-    evaluation=replace(config.evaluation, budget_steps=4),
+    evaluation=replace(config.evaluation, budgets=(4,)),
 )
 """
 """In place of the cell that names the preset."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tfgansynth.config import Config, DataConfig
+from tfgansynth.config_checks import check
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import load_experiment_data
 from tfgansynth.experiment.graph import Kind, Plan, Splits
@@ -115,7 +116,7 @@ def test_the_stopping_rule_bears_on_the_papers_regimes_only() -> None:
 def test_evaluation_settings_bear_on_few() -> None:
     assert not made_anew("evaluation.equivalence_margin", 0.1)
     fixed = {n for n in unets() if n.endswith(("-fixed-budget", "-augmented"))}
-    assert made_anew("evaluation.budget_steps", 80) == fixed
+    assert made_anew("evaluation.budgets", (80,)) == fixed
     found = made_anew("evaluation.cross_fit_steps", 7)
     on_filtered = {name for name in unets() if "-filtered" in name}
     assert found == {
@@ -125,6 +126,24 @@ def test_evaluation_settings_bear_on_few() -> None:
         "assessment-filtered",
         *on_filtered,
     }
+
+
+def test_each_budget_has_regimes_of_its_own() -> None:
+    more = changed(CONFIG, "evaluation.budgets", (40, 120))
+    added = names(more) - names(CONFIG)
+    fixed = {n for n in names(CONFIG) if n.endswith(("-fixed-budget", "-augmented"))}
+    assert added == {f"{name}-120-steps" for name in fixed}
+    # What is trained already by the first budget stays.
+    assert not made_anew("evaluation.budgets", (40, 120), CONFIG)
+    steps = {
+        stage.name: stage.record["unet"]["fixed_steps"]
+        for stage in everything(more).stages
+        if stage.regime and stage.fold == 1
+    }
+    assert steps["fold-1/unet-r4-s0-fixed-budget"] == 40
+    assert steps["fold-1/unet-r4-s0-fixed-budget-120-steps"] == 120
+    with pytest.raises(InputError, match=r"budgets 120 40: expected ascending"):
+        check(changed(PRESETS["smoke"], "evaluation.budgets", (120, 40)))
 
 
 def test_a_setting_of_the_gan_keeps_what_is_of_real_cases_alone() -> None:

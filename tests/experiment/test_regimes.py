@@ -64,7 +64,7 @@ def test_fixed_budget_regimes_take_equally_many_steps(preset: str) -> None:
     config = PRESETS[preset]
     for regime in planned_regimes(config, 30, "fixed_budget")[0]:
         unet = regime.unet_config(config)
-        assert unet.fixed_steps == config.evaluation.budget_steps > 0
+        assert unet.fixed_steps == config.evaluation.budgets[0] > 0
         # Whole epochs, of a length that does not depend on the number of pairs.
         assert unet.fixed_steps % unet.steps_an_epoch == 0
         assert unet.augment == ("elastic" if regime.schedule == "augmented" else "none")

@@ -193,8 +193,37 @@ def test_another_primary_pair_may_be_named(tmp_path: Path) -> None:
         "real + synthetic (augmented)",
     )
     for names in (("real only", "mixed"), ("real (augmented)", "real (augmented)")):
-        with pytest.raises(InputError, match=r"--primary .* expected two of the reg"):
+        with pytest.raises(InputError, match=r"--primary .* expected two of one table"):
             plan_verdicts(fixed, names)
+
+
+def test_of_several_budgets_the_largest_has_the_primary_pair(tmp_path: Path) -> None:
+    study = table_study(tmp_path, "fixed_budget", budgets=(40, 80, 120))
+
+    found = plan_verdicts(study, None)
+
+    assert found is not None
+    assert (found.first, found.second) == (
+        "real (fixed budget, 120 steps)",
+        "real + synthetic (fixed budget, 120 steps)",
+    )
+    names = "real (fixed budget, 80 steps)", "real + synthetic (fixed budget, 80 steps)"
+    found = plan_verdicts(study, names)
+    assert found is not None
+    assert (found.first, found.second) == names
+    # They are in two tables, and never compared.
+    with pytest.raises(InputError, match="expected two of one table"):
+        plan_verdicts(study, ("real (fixed budget)", names[1]))
+
+
+def test_a_curve_has_one_budget(tmp_path: Path) -> None:
+    evaluation = dataclasses.replace(SMALL.evaluation, budgets=(40, 80))
+    config = dataclasses.replace(SMALL, evaluation=evaluation)
+    data = load_experiment_data(config, None)
+    with pytest.raises(InputError, match=r"budgets 40 80: a curve has one"):
+        prepare_curve(
+            data, config, tmp_path, counts=[2], n_seeds=1, folds=[1], generator_of=None
+        )
 
 
 @pytest.mark.parametrize("place", [".", "superseded/0123"])

@@ -17,6 +17,7 @@ from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet, Remark, StudyPlan, settings_hash
 from tfgansynth.reporting.comparisons import comparison_to_markdown
+from tfgansynth.segmentation.history import Epoch
 
 PAPER = "The paper's regimes: trained until the paper's rule stops them"
 FIXED_BUDGET = "Fixed budget: 40 mini-batches each"
@@ -78,6 +79,64 @@ def test_a_fixed_length_is_not_called_the_papers_rule() -> None:
     found = make_comparison([dataclasses.replace(trained, settings=settings)])
     (table,) = found.tables
     assert table.title == "The paper's regimes: trained 150 mini-batches each"
+
+
+def at_budgets(*regimes: Regime, late: Collection[Regime] = ()) -> Comparison:
+    """Trained with 40 or 160 steps, some with the lowest error in the last epoch."""
+    unets = []
+    for seed in (0, 1):
+        for regime in regimes:
+            made = unet(seed, 1, regime, 0.0)
+            numbers = dataclasses.replace(made.config.evaluation, budgets=(40, 160))
+            config = dataclasses.replace(made.config, evaluation=numbers)
+            errors = [0.3] * 8 + [0.2, 0.1 if regime in late and seed else 0.3]
+            unets.append(
+                dataclasses.replace(
+                    made,
+                    settings=dataclasses.replace(made.settings, config=config),
+                    epochs=tuple(Epoch(n, 0.0, e) for n, e in enumerate(errors, 1)),
+                )
+            )
+    return make_comparison(unets)
+
+
+def test_each_budget_has_a_table_of_its_own() -> None:
+    short = [Regime(30, count, "fixed_budget") for count in (0, 120)]
+    long = [dataclasses.replace(regime, steps=160) for regime in short]
+
+    found = at_budgets(*long, *short)
+
+    assert [table.title for table in found.tables] == [
+        "Fixed budget: 40 mini-batches each",
+        "Fixed budget: 160 mini-batches each",
+    ]
+    assert [(pair.first, pair.second) for pair in found.comparisons] == [
+        ("real (fixed budget)", "real + synthetic (fixed budget)"),
+        (
+            "real (fixed budget, 160 steps)",
+            "real + synthetic (fixed budget, 160 steps)",
+        ),
+    ]
+    # One family, whatever the table.
+    assert {pair.n_pairs for pair in found.comparisons} == {2}
+
+
+def test_a_budget_in_which_networks_do_not_converge_is_named() -> None:
+    short = [Regime(30, count, "fixed_budget") for count in (0, 120)]
+    long = [dataclasses.replace(regime, steps=160) for regime in short]
+
+    assert not at_budgets(*short, *long).remarks
+    found = at_budgets(*short, *long, REAL, late=[*short, long[1], REAL])
+
+    assert [remark.text for remark in found.remarks] == [
+        "Fixed budget: 40 mini-batches each: the validation error was lowest in the "
+        "last tenth of real (fixed budget) (1 of 2 U-Nets), real + synthetic (fixed "
+        "budget) (1 of 2 U-Nets): a longer training may do better "
+        "(--evaluation.budgets)",
+        "Fixed budget: 160 mini-batches each: the validation error was lowest in the "
+        "last tenth of real + synthetic (fixed budget, 160 steps) (1 of 2 U-Nets): a "
+        "longer training may do better (--evaluation.budgets)",
+    ]
 
 
 def verdicts(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tfgansynth.config import Config
+from tfgansynth.config import Config, EvaluationConfig
 from tfgansynth.data.dataset import Identity
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import TrainingSet
@@ -50,6 +50,18 @@ def test_what_is_of_another_form_is_named(
     form = r"^run/config.json: is not of the form that this version writes \("
     with pytest.raises(InputError, match=f"{form}.*{words}"):
         from_json(Config, content, PATH)
+
+
+def test_one_budget_is_written_as_it_always_was() -> None:
+    evaluation = PRESETS["smoke"].evaluation
+    assert to_json(evaluation)["budget_steps"] == 40
+    several = dataclasses.replace(evaluation, budgets=(40, 160))
+    content = json.loads(json.dumps(to_json(several)))
+    assert content["budget_steps"] == [40, 160]
+    assert from_json(EvaluationConfig, content, PATH) == several
+    for wrong in ("40", [], [40, "160"], [0], 0, None):
+        with pytest.raises(InputError, match="is not of the form"):
+            from_json(EvaluationConfig, {**content, "budget_steps": wrong}, PATH)
 
 
 @pytest.mark.parametrize("content", [None, 3, "text", [], [1], {"folds": 3}])

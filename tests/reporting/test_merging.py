@@ -72,6 +72,32 @@ def test_a_merged_fold_cannot_name_another_place(merged: Path, name: str) -> Non
     assert tree(merged.parents[1]) == before
 
 
+def test_histories_are_kept(merged: Path, run: Path) -> None:
+    (fold,) = merged.glob("*/fold-1")
+    for folder in run.glob("fold-1/unet-*"):
+        kept = fold / f"{folder.name}-history.csv"
+        assert kept.read_bytes() == (folder / "history.csv").read_bytes()
+    assert not verify_merged(merged).lines
+    before = tree(merged)
+
+    # As an earlier version has merged it; the same run adds them.
+    for path in fold.glob("*-history.csv"):
+        path.unlink()
+
+    def forget(record: Any) -> None:
+        for entry in record["unets"]:
+            del entry["history_sha256"]
+
+    reseal(fold / "fold.json", forget)
+    assert not any("history" in line for line in verify_merged(merged).lines)
+    merge([run], merged)
+    assert tree(merged) == before
+
+    (fold / "unet-r6-s0-history.csv").write_text("altered")
+    with pytest.raises(InputError, match=r"unet-r6-s0-history\.csv"):
+        verify_merged(merged)
+
+
 @pytest.mark.parametrize("use", [verify_merged, lambda to: merge([], to)])
 def test_a_fold_is_where_its_record_says(
     merged: Path, use: Callable[[Path], Any]

@@ -13,6 +13,7 @@ from tfgansynth.segmentation.history import (
     Epoch,
     history_from_csv,
     history_to_csv,
+    is_lowest_late,
     is_over,
     most_epochs,
     remarks,
@@ -85,6 +86,21 @@ def test_a_fixed_number_of_steps_needs_no_remark_and_no_rule() -> None:
     assert remarks(rising, config, 10) == {}
     assert most_epochs(config, 10) == 15
     assert [is_over(rising[:n], config, 10) for n in (14, 15)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("lowest", "n_epochs", "is_late"),
+    [(20, 20, True), (19, 20, True), (18, 20, False), (1, 1, True), (9, 10, False)],
+)
+def test_the_last_tenth_of_a_training_is_late(
+    lowest: int, n_epochs: int, is_late: bool
+) -> None:
+    errors = [0.1 if epoch == lowest else 0.2 for epoch in range(1, n_epochs + 1)]
+    history = [Epoch(n, 0.0, error) for n, error in enumerate(errors, start=1)]
+    assert is_lowest_late(history) is is_late
+    # Of equal errors, the first counts: the rest has gained nothing.
+    assert not is_lowest_late([Epoch(n, 0.0, 0.2) for n in range(1, 11)])
+    assert not is_lowest_late([])
 
 
 def test_an_epoch_is_one_pass_unless_it_is_set() -> None:

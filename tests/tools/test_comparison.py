@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 SHORT = (
     *(*TINY, *SMALL_NETWORKS),
-    *("--evaluation.budget-steps", "4", "--evaluation.budget-epoch", "2"),
+    *("--evaluation.budgets", "4", "--evaluation.budget-epoch", "2"),
 )
 STUDY = (*SHORT, "--folds", "1", "--seeds", "2", "--regimes", "all")
 
@@ -118,8 +118,8 @@ def test_the_same_command_again_gives_the_same(
             "--control: adds to the fixed-budget regimes: expected --regimes",
         ),
         (
-            ["--evaluation.budget-steps", "5", "--evaluation.budget-epoch", "2"],
-            "--evaluation.budget-steps 5: expected a multiple",
+            ["--evaluation.budgets", "5", "--evaluation.budget-epoch", "2"],
+            "--evaluation.budgets 5: expected a multiple",
         ),
         (
             ["--gan.augment-cutout", "128"],

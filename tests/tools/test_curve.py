@@ -18,7 +18,7 @@ Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
 pytestmark = pytest.mark.slow
 
-SHORT = ("--evaluation.budget-steps", "2", "--evaluation.budget-epoch", "2")
+SHORT = ("--evaluation.budgets", "2", "--evaluation.budget-epoch", "2")
 CURVE = (*TINY, *SMALL_NETWORKS, *SHORT, "--gan.steps", "2", "--folds", "1")
 REGIMES = ["real (fixed budget)", "real + synthetic (fixed budget)"]
 

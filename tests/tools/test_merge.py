@@ -24,7 +24,7 @@ SETTINGS = (
     *TINY,
     *SMALL_NETWORKS,
     *("--data.n-reduced", "12", "--evaluation.cross-fit-steps", "4"),
-    *("--evaluation.budget-steps", "4", "--evaluation.budget-epoch", "2"),
+    *("--evaluation.budgets", "4", "--evaluation.budget-epoch", "2"),
     *("--synthesis.augment", "elastic", "--regimes", "all", "--control", "--assess"),
 )
 NAME = "phantoms-reduced-smoke-seed0"

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 SHORT = (
     *(*TINY, *SMALL_NETWORKS),
-    *("--evaluation.budget-steps", "4", "--evaluation.budget-epoch", "2"),
+    *("--evaluation.budgets", "4", "--evaluation.budget-epoch", "2"),
     *("--data.phantoms", "36", "--data.n-development", "18"),
     # Any diversity of samples counts as a mode collapse.
     *("--evaluation.cross-fit-steps", "4", "--gan.mode-collapse-share", "9"),

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 SIDE = 48
 OPTIONS = (
     *(*TINY, *SMALL_NETWORKS),
-    *("--evaluation.cross-fit-steps", "4", "--evaluation.budget-steps", "4"),
+    *("--evaluation.cross-fit-steps", "4", "--evaluation.budgets", "4"),
     *("--evaluation.budget-epoch", "2", "--unet.min-steps", "0"),
 )
 

@@ -126,7 +126,7 @@ def _run_and_show(
 class RunCurve(Options):
     """Train with ever more real cases, with and without synthetic pairs.
 
-    All U-Nets take the same number of steps (--evaluation.budget-steps); training sets
+    All U-Nets take the same number of steps (--evaluation.budgets); training sets
     are nested. --reduced and --data.n-reduced are set by it. What is done already is
     not done again.
     """

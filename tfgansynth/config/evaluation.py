@@ -12,10 +12,13 @@ class EvaluationConfig:
     equivalence_margin: ranges.Margin = 0.005
     """Differences of mean Dice smaller than this do not matter. It is the user's
     line; the differences in the paper are 0.007 to 0.044. [choice]"""
-    budget_steps: ranges.Count = 20000
-    """Mini-batches of each U-Net in the fixed-budget regimes. For the paper's slow
-    optimizer this is a guess; for `fast` it is twice its --unet.min-steps. Fewer in
-    [choice, fast]"""
+    budgets: ranges.Counts = dataclasses.field(
+        default=(20000,), metadata=ranges.written_as("budget_steps", one_alone=True)
+    )
+    """Mini-batches of each U-Net in the fixed-budget regimes. Of several numbers,
+    ascending, each has a table with all of these regimes. For the paper's slow
+    optimizer the default is a guess; for `fast` it is twice its --unet.min-steps.
+    Fewer in [choice, fast]"""
     budget_epoch: ranges.Count = 50
     """Mini-batches between two validations in the fixed-budget regimes. [choice]"""
     cross_fit_splits: ranges.AtLeastTwo = 2

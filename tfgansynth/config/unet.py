@@ -64,7 +64,7 @@ class UNetConfig:
     fixed_steps: ranges.CountOrZero = 0
     """Mini-batches of every training, whatever the validation error, up to the end
     of an epoch. 0: the stopping rule ends it [paper IV-B]. Fixed-budget regimes
-    take --evaluation.budget-steps, so that they differ in their pairs only
+    take --evaluation.budgets, so that they differ in their pairs only
     [choice]"""
     steps_an_epoch: ranges.CountOrZero = 0
     """Mini-batches between two validations. 0: one pass through the pairs [paper

@@ -13,7 +13,7 @@ from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.graph import FoldPlanner, Plan, PlannedStage, Splits
-from tfgansynth.records.regimes import Regime, SetKind
+from tfgansynth.records.regimes import Regime, SetKind, budget_names
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,27 +137,29 @@ def planned_regimes(
 ) -> list[list[Regime]]:
     """The regimes of each table of a fold, in the order in which they are trained.
 
-    Regimes of one table are comparable: trained by one rule. With a control, each
-    fixed-budget regime with synthetic pairs is preceded by its like with as many pairs
-    of the control. Paper: IV-C.
+    Regimes of one table are comparable: trained by one rule, and each budget is a rule.
+    With a control, each fixed-budget regime with synthetic pairs is preceded by its
+    like with as many pairs of the control. Paper: IV-C.
     """
     n_synthetic = config.synthesis.count
-    paper = [Regime(n_real, 0), Regime(n_real, n_synthetic), Regime(0, n_synthetic)]
+    counts = [(n_real, 0), (n_real, n_synthetic), (0, n_synthetic)]
+    paper = [Regime(*each) for each in counts]
     fixed_budget = [
-        Regime(n_real, 0, "fixed_budget"),
-        Regime(n_real, n_synthetic, "fixed_budget"),
-        Regime(0, n_synthetic, "fixed_budget"),
-        Regime(n_real, 0, "augmented"),
-        Regime(n_real, n_synthetic, "augmented"),
+        *(Regime(*each, "fixed_budget") for each in counts),
+        *(Regime(*each, "augmented") for each in counts[:2]),
     ]
     if control:
         fixed_budget = [
             each for regime in fixed_budget for each in _after_its_control(regime)
         ]
+    by_budget = [
+        [dataclasses.replace(regime, steps=steps) for regime in fixed_budget]
+        for steps in budget_names(config)
+    ]
     tables = {
         "paper": [paper],
-        "fixed_budget": [fixed_budget],
-        "all": [paper, fixed_budget],
+        "fixed_budget": by_budget,
+        "all": [paper, *by_budget],
     }[which]
     if config.synthesis.min_agreement:
         for table in tables:

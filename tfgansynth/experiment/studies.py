@@ -25,9 +25,10 @@ from tfgansynth.experiment.plan import Request, RequestOf, table_request
 from tfgansynth.presets import PRESETS, at_size
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
-from tfgansynth.records.comparisons import Trial, make_comparison
+from tfgansynth.records.comparisons import make_comparison
+from tfgansynth.records.curves import Trial
 from tfgansynth.records.reading import read_run, remarks_behind, unet_folders
-from tfgansynth.records.regimes import Regime, assessment_name
+from tfgansynth.records.regimes import Regime, assessment_name, curve_regimes
 from tfgansynth.records.runs import RunRecord, StudyPlan, Tried, settings_hash
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.progress import remark
@@ -52,7 +53,8 @@ def plan_verdicts(study: Study, primary: tuple[str, str] | None) -> StudyPlan | 
     Args:
         study: What a command is to run.
         primary: The pair that the user names; None for real pairs alone, and real and
-            synthetic ones, of the first rule that both are trained by.
+            synthetic ones, of the first rule that both are trained by, with the largest
+            budget.
 
     Returns:
         The plan that the study's folder has, or else a new one; None where U-Nets are
@@ -62,14 +64,16 @@ def plan_verdicts(study: Study, primary: tuple[str, str] | None) -> StudyPlan | 
         InputError: No such regimes are trained, or another pair was declared.
     """
     stages = [stage for part in study.parts for stage in part.plan.stages]
-    regimes = sorted({stage.regime for stage in stages if stage.regime}, key=_order)
-    names = list(dict.fromkeys(regime.name for regime in regimes))
+    found = {stage.regime for stage in stages if stage.regime}
+    regimes = sorted(found, key=lambda regime: regime.order)
+    rules = {regime.name: regime.rule for regime in regimes}
+    names = list(rules)
     if primary:
-        unknown = [name for name in primary if name not in names]
-        if unknown or primary[0] == primary[1]:
+        is_pair = {*primary} <= {*names} and primary[0] != primary[1]
+        if not is_pair or rules[primary[0]] != rules[primary[1]]:
             raise InputError(
-                f"--primary {' '.join(map(repr, primary))}: expected two of the "
-                f"regimes {', '.join(map(repr, names))}"
+                f"--primary {' '.join(map(repr, primary))}: expected two of one table, "
+                f"of the regimes {', '.join(map(repr, names))}"
             )
         first, second = sorted(primary, key=names.index)
     path = study.folder / files.PLAN
@@ -91,6 +95,7 @@ def plan_verdicts(study: Study, primary: tuple[str, str] | None) -> StudyPlan | 
         return None
     if not primary:
         plain = [regime for regime in regimes if regime.kind == "plain"]
+        # Of several budgets, the largest comes last and replaces those before.
         real, mixed = (
             {r.schedule: r.name for r in plain if r.training_set is kind}
             for kind in (TrainingSet.REAL, TrainingSet.MIXED)
@@ -116,10 +121,6 @@ def declare(study: Study, planned: StudyPlan | None) -> None:
     if planned and not path.exists():
         study.folder.mkdir(exist_ok=True)
         converter.write(path, planned)
-
-
-def _order(regime: Regime) -> tuple[bool, bool, int, int, bool]:
-    return regime.order
 
 
 def _asides(roots: Sequence[Path]) -> list[Path]:
@@ -201,6 +202,9 @@ def prepare_curve(
     Raises:
         InputError: Something is impossible, or the cases are too few.
     """
+    if len(budgets := config.evaluation.budgets) > 1:
+        shown = " ".join(map(str, budgets))
+        raise InputError(f"--evaluation.budgets {shown}: a curve has one: name one")
     dataset = data.dataset
     whole = dataclasses.replace(config, reduced=False)
     split = make_folds(dataset.case_ids, whole, dataset.table)
@@ -227,11 +231,7 @@ def prepare_curve(
 
 def curve_request(config: Config, count: int) -> RequestOf:
     """The U-Nets of one number of real cases, without and with synthetic pairs."""
-    regimes = [
-        Regime(count, n_synthetic, "fixed_budget")
-        for n_synthetic in (0, config.synthesis.count)
-    ]
-    return lambda _: Request(regimes=regimes)
+    return lambda _: Request(regimes=curve_regimes(config, count))
 
 
 # A trial compares regimes on development cases, which no fold of an experiment has. The
@@ -353,11 +353,14 @@ def make_trial(
             unets,
             remarks_behind(run, unets),
             context=f"{len(split.test)} of {len(run.cases)} development cases",
-            title_of=lambda unet: (
-                "Augmented" if unet.regime.schedule == "augmented" else "Not augmented"
-            ),
+            title_of=lambda unet: _trial_title(unet.regime),
         ),
     )
+
+
+def _trial_title(regime: Regime) -> str:
+    words = "Augmented" if regime.schedule == "augmented" else "Not augmented"
+    return f"{words}, {regime.steps} steps" if regime.steps else words
 
 
 def record_trials(experiment: Experiment, out: Path) -> None:

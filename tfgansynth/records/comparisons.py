@@ -6,7 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from tfgansynth.data.dataset import CaseHashes, Identity
+from tfgansynth.data.dataset import Identity
 from tfgansynth.errors import name_few
 from tfgansynth.evaluation.case_rows import (
     summarize_classes,
@@ -24,7 +24,6 @@ from tfgansynth.evaluation.tables import (
 )
 from tfgansynth.evaluation.verdicts import PairComparison
 from tfgansynth.ranges import OPTIONAL
-from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.regimes import Schedule, SetKind
 from tfgansynth.records.runs import (
     DATA,
@@ -34,6 +33,7 @@ from tfgansynth.records.runs import (
     overlap_remarks,
     settings_hash,
 )
+from tfgansynth.segmentation.history import is_lowest_late
 
 _FEW_IN_GROUP = 10
 """Test cases of a group below which its figures have a remark. [choice]"""
@@ -185,7 +185,14 @@ def make_comparison(
         seeds=tuple(sorted({unet.seed for unet in unets})),
         folds=tuple(sorted({unet.fold for unet in unets})),
         remarks=tuple(
-            dict.fromkeys([*remarks, *overlap_remarks(unets), *_group_remarks(unets)])
+            dict.fromkeys(
+                [
+                    *remarks,
+                    *overlap_remarks(unets),
+                    *_group_remarks(unets),
+                    *_budget_remarks(tables),
+                ]
+            )
         ),
         tables=tuple(
             RegimeTable(
@@ -292,12 +299,11 @@ def _withheld(
 
 def table_title(unet: FinishedUNet) -> str:
     """The heading under which a U-Net's regime stands: the rule it was trained by."""
+    steps = unet.regime.unet_config(unet.config).fixed_steps
     if unet.regime.schedule == "paper":
-        steps = unet.config.unet.fixed_steps
         until_stopped = "until the paper's rule stops them"
         rule = f"{steps} mini-batches each" if steps else until_stopped
         return f"The paper's regimes: trained {rule}"
-    steps = unet.config.evaluation.budget_steps
     return f"Fixed budget: {steps} mini-batches each"
 
 
@@ -360,26 +366,20 @@ def _group_remarks(unets: Sequence[FinishedUNet]) -> Iterator[Remark]:
         yield Remark(seed=None, fold=None, stage=DATA, kind="small_group", text=text)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """The trial of a recipe; all of `trial.json`.
-
-    Attributes:
-        settings: Those in which the recipe differs from its preset.
-        cases: All that it could use, by the hash of their content: to train, to
-            validate, to compare.
-        seconds: Of the fold's stages and their parts.
-        set_seconds: How long it took to make the synthetic set.
-        assessment: Of the set; None without one.
-    """
-
-    preset: str
-    settings: tuple[str, ...]
-    fold: int
-    seed: int
-    dataset: Identity
-    cases: CaseHashes
-    seconds: Mapping[str, float]
-    set_seconds: float
-    assessment: Assessment | None
-    comparison: Comparison
+def _budget_remarks(
+    tables: Mapping[str, Mapping[str, Sequence[FinishedUNet]]],
+) -> Iterator[Remark]:
+    """Name the regimes of each budget that may not have converged within it."""
+    for title, regimes in tables.items():
+        found = []
+        for name, unets in regimes.items():
+            late = [unet for unet in unets if is_lowest_late(unet.epochs)]
+            if late and unets[0].regime.schedule != "paper":
+                found.append(f"{name} ({len(late)} of {len(unets)} U-Nets)")
+        if found:
+            text = (
+                f"{title}: the validation error was lowest in the last tenth of "
+                f"{name_few(found, most=12)}: a longer training may do better "
+                "(--evaluation.budgets)"
+            )
+            yield Remark(seed=None, fold=None, stage=DATA, kind="budget", text=text)

@@ -21,17 +21,11 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from tfgansynth.config import Config
 from tfgansynth.config_checks import check_ranges
 from tfgansynth.errors import InputError
-from tfgansynth.ranges import IS_OPTIONAL
+from tfgansynth.ranges import IS_OPTIONAL, JSON_NAME, ONE_ALONE
 from tfgansynth.runtime import storage
 
 _Record = TypeVar("_Record")
-_JSON_NAME = "json_name"
 _NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
-
-
-def json_name(name: str) -> dict[str, str]:
-    """Metadata of a field that has another name in JSON."""
-    return {_JSON_NAME: name}
 
 
 def to_json(record: Any) -> Any:
@@ -132,11 +126,19 @@ def _number_or_word_hook(kind: Any, converter: Converter) -> Callable[[Any, Any]
     return structure
 
 
-def _overrides(kind: type) -> dict[str, Any]:
+def _overrides(kind: type, converter: Converter) -> dict[str, Any]:
+    def several(value: Any, hint: Any) -> Any:
+        return converter.structure([value] if type(value) is int else value, hint)
+
+    def one_alone(value: Sequence[int]) -> Any:
+        return value[0] if len(value) == 1 else list(value)
+
     return {
         field.name: override(
-            rename=field.metadata.get(_JSON_NAME),
+            rename=field.metadata.get(JSON_NAME),
             omit_if_default=IS_OPTIONAL in field.metadata,
+            struct_hook=several if field.metadata.get(ONE_ALONE) else None,
+            unstruct_hook=one_alone if field.metadata.get(ONE_ALONE) else None,
         )
         for field in dataclasses.fields(kind)
     }
@@ -144,10 +146,10 @@ def _overrides(kind: type) -> dict[str, Any]:
 
 def _record_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     structure = make_dict_structure_fn(
-        kind, converter, _cattrs_forbid_extra_keys=True, **_overrides(kind)
+        kind, converter, _cattrs_forbid_extra_keys=True, **_overrides(kind, converter)
     )
     required = {
-        field.metadata.get(_JSON_NAME, field.name)
+        field.metadata.get(JSON_NAME, field.name)
         for field in dataclasses.fields(kind)
         if IS_OPTIONAL not in field.metadata
     }
@@ -171,7 +173,7 @@ def _converter() -> Converter:
     made.register_structure_hook_factory(dataclasses.is_dataclass, _record_hook)
     made.register_unstructure_hook_factory(
         dataclasses.is_dataclass,
-        lambda kind: make_dict_unstructure_fn(kind, made, **_overrides(kind)),
+        lambda kind: make_dict_unstructure_fn(kind, made, **_overrides(kind, made)),
     )
     made.register_structure_hook(int, _exactly(int))
     made.register_structure_hook(float, _exactly(float, int))

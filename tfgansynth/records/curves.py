@@ -1,9 +1,10 @@
-"""A learning curve: Dice over the number of real cases, by regime.
+"""Learning curves, and trials of recipes.
 
-Each number of real cases has its U-Nets, one for each regime, fold and seed. Intervals
-are those of `mixed_effects`: over test cases and training runs where there are several
-runs. A single run gives Student's interval over its test cases, shaped by the
-bootstrap, and does not show how much other trainings would differ.
+A curve is Dice over the number of real cases, by regime. Each number of real cases has
+its U-Nets, one for each regime, fold and seed. Intervals are those of `mixed_effects`:
+over test cases and training runs where there are several runs. A single run gives
+Student's interval over its test cases, shaped by the bootstrap, and does not show how
+much other trainings would differ.
 """
 
 import dataclasses
@@ -12,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from tfgansynth.data.dataset import Identity
+from tfgansynth.data.dataset import CaseHashes, Identity
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE, Estimate, estimate
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
-from tfgansynth.records.comparisons import context_of
+from tfgansynth.records.assessments import Assessment
+from tfgansynth.records.comparisons import Comparison, context_of
 from tfgansynth.records.runs import FinishedUNet, Remark
 
 _INTERVALS = (
@@ -159,7 +161,7 @@ def make_curve(
         for regime in regimes
         for count in counts
     }
-    dataset, steps = unets[0].dataset, unets[0].config.evaluation.budget_steps
+    dataset, steps = unets[0].dataset, unets[0].config.evaluation.budgets[0]
     return LearningCurve(
         warning=PHANTOM_WARNING if dataset.is_phantom else None,
         context=f"{context_of(unets)}; {steps} mini-batches each",
@@ -256,3 +258,28 @@ def _estimate(by_run: _Runs) -> Estimate:
         [values.get(case, np.nan) for case in cases] for values in by_run.values()
     ]
     return estimate(np.array(columns).T)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """The trial of a recipe; all of `trial.json`.
+
+    Attributes:
+        settings: Those in which the recipe differs from its preset.
+        cases: All that it could use, by the hash of their content: to train, to
+            validate, to compare.
+        seconds: Of the fold's stages and their parts.
+        set_seconds: How long it took to make the synthetic set.
+        assessment: Of the set; None without one.
+    """
+
+    preset: str
+    settings: tuple[str, ...]
+    fold: int
+    seed: int
+    dataset: Identity
+    cases: CaseHashes
+    seconds: Mapping[str, float]
+    set_seconds: float
+    assessment: Assessment | None
+    comparison: Comparison

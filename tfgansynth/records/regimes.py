@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tfgansynth.config import AugmentationConfig, Config, SynthesisConfig, UNetConfig
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import TrainingSet, training_set_of
-from tfgansynth.records.converter import json_name
+from tfgansynth.ranges import optional, written_as
 from tfgansynth.seeds import derive_seed
 
 Indices = NDArray[np.int64]
@@ -35,12 +35,15 @@ class Regime:
         n_synthetic: Training pairs of a synthetic set, or of its control.
         schedule: How long, and whether augmented.
         kind: Of the set that these pairs are of.
+        steps: Its budget in mini-batches where that is not the first of
+            `evaluation.budgets`; 0 otherwise.
     """
 
     n_real: int
     n_synthetic: int
     schedule: Schedule = "paper"
-    kind: SetKind = dataclasses.field(default="plain", metadata=json_name("set"))
+    kind: SetKind = dataclasses.field(default="plain", metadata=written_as("set"))
+    steps: int = optional(0)
 
     @property
     def training_set(self) -> TrainingSet:
@@ -74,15 +77,20 @@ class Regime:
         return f"{words[self.training_set]} ({', '.join(self._extras)})"
 
     @property
-    def order(self) -> tuple[bool, bool, int, int, bool]:
+    def order(self) -> tuple[int, ...]:
         """Sorts regimes as tables list them, each control before its like."""
         return (
-            self.schedule != "paper",
+            *self.rule,
             self.kind == "filtered",
             _SCHEDULES.index(self.schedule),
             [*TrainingSet].index(self.training_set),
             self.kind != "control",
         )
+
+    @property
+    def rule(self) -> tuple[bool, int]:
+        """How long it is trained: regimes of one table have the same."""
+        return self.schedule != "paper", self.steps
 
     def unet_config(self, config: Config) -> UNetConfig:
         """The numbers of this U-Net's training."""
@@ -93,7 +101,7 @@ class Regime:
             return unet
         return _fixed_length(
             unet,
-            config.evaluation.budget_steps,
+            self.steps or config.evaluation.budgets[0],
             config.evaluation.budget_epoch,
             augment="elastic" if self.schedule == "augmented" else "none",
         )
@@ -107,7 +115,13 @@ class Regime:
         extras = ["filtered"] if self.kind == "filtered" else []
         if self.schedule == "paper":
             return extras
-        return [*extras, self.schedule.replace("_", " ")]
+        steps = [f"{self.steps} steps"] if self.steps else []
+        return [*extras, self.schedule.replace("_", " "), *steps]
+
+
+def budget_names(config: Config) -> tuple[int, ...]:
+    """The `steps` of the regimes of each budget: the first has 0, and no name."""
+    return 0, *config.evaluation.budgets[1:]
 
 
 def _fixed_length(
@@ -125,6 +139,12 @@ def _fixed_length(
         max_epochs=default.max_epochs,
         **changes,
     )
+
+
+def curve_regimes(config: Config, n_real: int) -> list[Regime]:
+    """The regimes of one point of a learning curve: without and with a whole set."""
+    counts = (0, config.synthesis.count) if n_real else ()
+    return [Regime(n_real, n_synthetic, "fixed_budget") for n_synthetic in counts]
 
 
 def synthesis_config(config: Config, kind: SetKind) -> SynthesisConfig:

@@ -18,7 +18,7 @@ from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import SPLITS
-from tfgansynth.records.regimes import Regime, SetKind
+from tfgansynth.records.regimes import Regime, SetKind, budget_names
 from tfgansynth.segmentation.history import Epoch
 
 DATA = "data"
@@ -216,7 +216,7 @@ class FinishedUNet:
         validation: Its Dice on validation cases beside that of constant masks; None
             where an earlier version has trained it.
         folder: Where it lies; None of merged results.
-        epochs: The history of its training; empty of merged results.
+        epochs: The history of its training; empty where merged results lack it.
         duplicates: Duplicates across the split, as allowed; likewise.
         tried: Cases of its run on which settings were tried.
         table: Patients and groups of its cases.
@@ -326,8 +326,8 @@ class RunRecord:
     def regime_unets(self) -> tuple[FinishedUNet, ...]:
         """Those that tables compare: of all training cases, or none, and whole sets.
 
-        `tools/train_unet.py` trains others too, and learning curves those of fewer
-        cases than their generator has.
+        `train-unet` trains others too, learning curves those of fewer cases than their
+        generator has; and a budget may be one no more.
         """
         count = self.config.synthesis.count
         return tuple(
@@ -335,18 +335,23 @@ class RunRecord:
             for unet in self.unets
             if unet.regime.n_real in (0, len(self.training_ids(unet.fold)))
             and unet.regime.n_synthetic in (0, count)
+            and unet.regime.steps in budget_names(self.config)
         )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MergedUNet:
-    """A U-Net whose test cases lie in a CSV file beside the fold's record."""
+    """A U-Net whose test cases and history lie in CSV files beside the fold's record.
+
+    Earlier versions have kept no histories.
+    """
 
     regime: Regime
     cases_sha256: str
     validation: ValidationDice | None = dataclasses.field(
         default=None, metadata=OPTIONAL
     )
+    history_sha256: str | None = optional(None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

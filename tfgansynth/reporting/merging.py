@@ -13,7 +13,7 @@ from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.converter import to_json
-from tfgansynth.records.reading import remarks_behind
+from tfgansynth.records.reading import read_epochs, remarks_behind
 from tfgansynth.records.regimes import assessment_name, set_names
 from tfgansynth.records.runs import (
     FinishedUNet,
@@ -31,10 +31,14 @@ from tfgansynth.reporting.outputs import plans_of, write_comparison
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.verify import verified_runs
 from tfgansynth.runtime import storage
+from tfgansynth.segmentation.history import history_to_csv
 from tfgansynth.synthesis.sampling import MANIFEST
 
 SETS_TEXT = "sets.md"
 """What assessments found, a line for each synthetic set."""
+
+_HISTORY = "-history.csv"
+"""What the name of a U-Net's history ends with, beside its test cases."""
 
 _FOLDS = f"*/fold-*/{files.MERGED_FOLD}"
 
@@ -116,7 +120,11 @@ def _name_foreign(root: Path, folds: Sequence[FoldResults], found: Differences) 
     for fold in folds:
         folder, unets = root / fold.place, {unet.stage for unet in fold.unets}
         own.add(folder / files.MERGED_FOLD)
-        own |= {folder / f"{unet.regime.folder_name}.csv" for unet in fold.unets}
+        own |= {
+            folder / f"{unet.regime.folder_name}{ending}"
+            for unet in fold.unets
+            for ending in (".csv", *([_HISTORY] if unet.epochs else []))
+        }
         for stage in fold.record.seconds:
             if "/unet-" in stage and stage.count("/") == 1 and stage not in unets:
                 place = f"{fold.unets[0].run}/{stage}"
@@ -238,6 +246,11 @@ def _joined(held: FoldResults, new: FoldResults, to: Path) -> FoldResults:
         same = unets.setdefault(unet.regime, unet)
         if (same.cases, same.validation) != (unet.cases, unet.validation):
             found.append(f"{unet.regime.label}: other results")
+        elif not same.epochs:
+            # An earlier version has merged it.
+            unets[unet.regime] = unet
+        elif unet.epochs and same.epochs != unet.epochs:
+            found.append(f"{unet.regime.label}: another training")
     for kind, name in set_names().items():
         pairs = (
             (name, ours.sets, theirs.sets),
@@ -285,8 +298,14 @@ def _write(fold: FoldResults, folder: Path) -> None:
         counts = unet.regime.n_real, unet.regime.n_synthetic
         storage.write_text(path, cases_to_csv(unet.cases, unet.fold, *counts))
         digest = storage.hash_file(path)
+        history = folder / f"{unet.regime.folder_name}{_HISTORY}"
+        if unet.epochs:
+            storage.write_text(history, history_to_csv(unet.epochs))
         entry = MergedUNet(
-            regime=unet.regime, cases_sha256=digest, validation=unet.validation
+            regime=unet.regime,
+            cases_sha256=digest,
+            validation=unet.validation,
+            history_sha256=storage.hash_file(history) if unet.epochs else None,
         )
         entries.append(entry)
     record = dataclasses.replace(fold.record, unets=tuple(entries))
@@ -302,6 +321,9 @@ def _read(path: Path) -> FoldResults:
     for entry in record.unets:
         cases = path.with_name(f"{entry.regime.folder_name}.csv")
         storage.require_files(cases.parent, {cases.name: entry.cases_sha256})
+        history = path.with_name(f"{entry.regime.folder_name}{_HISTORY}")
+        if entry.history_sha256:
+            storage.require_files(history.parent, {history.name: entry.history_sha256})
         counts = entry.regime.n_real, entry.regime.n_synthetic
         unets.append(
             FinishedUNet(
@@ -312,6 +334,7 @@ def _read(path: Path) -> FoldResults:
                 regime=entry.regime,
                 cases=tuple(read_cases(cases, record.fold, *counts)),
                 validation=entry.validation,
+                epochs=tuple(read_epochs(history)) if entry.history_sha256 else (),
                 tried=frozenset(record.tried),
                 table=record.table,
             )

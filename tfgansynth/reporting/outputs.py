@@ -7,6 +7,7 @@ from tfgansynth.records import converter, files
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.curves import LearningCurve, MissingPoint, make_curve
 from tfgansynth.records.reading import read_run, remarks_behind
+from tfgansynth.records.regimes import curve_regimes
 from tfgansynth.records.runs import FinishedUNet, Remark, RunRecord, StudyPlan
 from tfgansynth.records.tables import Table, make_table
 from tfgansynth.reporting.comparisons import comparison_to_markdown
@@ -165,10 +166,7 @@ def curve_of_runs(
         own = [
             unet
             for unet in run.unets
-            if unet.regime.schedule == "fixed_budget"
-            and unet.regime.kind == "plain"
-            and unet.regime.n_synthetic in (0, run.config.synthesis.count)
-            and unet.regime.n_real
+            if unet.regime in curve_regimes(run.config, unet.regime.n_real)
             and (generator_of or unet.regime.n_real) == n_generator
         ]
         unets += own

@@ -140,6 +140,12 @@ def kept_dice(history: Sequence[Epoch], config: UNetConfig) -> float | None:
     return 1 - (min(errors) if config.keep == "best" else errors[-1])
 
 
+def is_lowest_late(history: Sequence[Epoch]) -> bool:
+    """Whether the validation error was lowest in the last tenth of a training."""
+    errors = [entry.validation_error for entry in history]
+    return bool(errors) and 10 * (errors.index(min(errors)) + 1) > 9 * len(errors)
+
+
 def remarks(
     history: Sequence[Epoch], config: UNetConfig, n_pairs: int
 ) -> dict[str, str]:

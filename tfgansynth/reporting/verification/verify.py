@@ -12,9 +12,8 @@ from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.experiment.studies import make_trial
 from tfgansynth.records import converter, files
-from tfgansynth.records.comparisons import Trial
 from tfgansynth.records.converter import from_json, to_json
-from tfgansynth.records.curves import MissingPoint
+from tfgansynth.records.curves import MissingPoint, Trial
 from tfgansynth.records.reading import complete, read_identity, unet_folders
 from tfgansynth.records.runs import RunRecord, Split
 from tfgansynth.reporting.comparisons import comparison_to_markdown
@@ -150,7 +149,7 @@ class _Verification:
             others = {unet.folder for unet in run.unets}
             others -= {unet.folder for unet in run.regime_unets}
             places = [folder.relative_to(run.root) for folder in others if folder]
-            left_out = {place.as_posix(): "other counts" for place in places}
+            left_out = {place.as_posix(): "other counts or budget" for place in places}
             for name in run.timings:
                 stage = "/".join(name.split("/")[:2])
                 if "/unet-" in stage and not (run.root / stage).exists():
