@@ -14,6 +14,7 @@ from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.learning import ValidationDice
+from tfgansynth.evaluation.other_figures import CaseFigures
 from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.converter import to_json
@@ -220,6 +221,7 @@ class FinishedUNet:
         duplicates: Duplicates across the split, as allowed; likewise.
         tried: Cases of its run on which settings were tried.
         table: Patients and groups of its cases.
+        figures: Other figures of its cases; empty while they are not made.
     """
 
     run: str
@@ -234,6 +236,7 @@ class FinishedUNet:
     duplicates: tuple[Crossing, ...] = ()
     tried: frozenset[str] = frozenset()
     table: CaseTable = dataclasses.field(default_factory=CaseTable)
+    figures: tuple[CaseFigures, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -340,13 +343,14 @@ class RunRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MergedUNet:
-    """A U-Net whose test cases lie in a CSV file beside the fold's record."""
+    """A U-Net whose test cases lie in one or two CSV files beside the fold's record."""
 
     regime: Regime
     cases_sha256: str
     validation: ValidationDice | None = dataclasses.field(
         default=None, metadata=OPTIONAL
     )
+    figures_sha256: str = optional("")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,19 @@ from typing import Any
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import cases_to_csv, read_cases
+from tfgansynth.evaluation.other_figures import (
+    FIGURES,
+    CaseFigures,
+    figures_to_csv,
+    read_figures,
+)
 from tfgansynth.experiment.run_folder import HOLDER, LOCK, Run, locked_folder
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.reading import remarks_behind
-from tfgansynth.records.regimes import assessment_name, set_names
+from tfgansynth.records.regimes import Regime, assessment_name, set_names
 from tfgansynth.records.runs import (
     FinishedUNet,
     FoldResults,
@@ -27,6 +33,7 @@ from tfgansynth.records.runs import (
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells
 from tfgansynth.reporting.comparisons import comparison_to_markdown
+from tfgansynth.reporting.other_figures import other_figures_to_markdown
 from tfgansynth.reporting.outputs import plans_of, write_comparison
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.verify import verified_runs
@@ -102,6 +109,9 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
         found.compare(path, "", storage.read_record(path), to_json(comparison))
     with found.reading(path := root / files.COMPARISON_TEXT):
         found.compare_text(path, comparison_to_markdown(comparison))
+    if other := other_figures_to_markdown(comparison):
+        with found.reading(path := root / files.OTHER_FIGURES):
+            found.compare_text(path, other)
     if sets := sets_to_markdown(folds):
         with found.reading(path := root / SETS_TEXT):
             found.compare_text(path, sets)
@@ -111,12 +121,13 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
 
 def _name_foreign(root: Path, folds: Sequence[FoldResults], found: Differences) -> None:
     """Name files of no fold, or in the place of another; and networks left out."""
-    texts = files.COMPARISON, files.COMPARISON_TEXT, SETS_TEXT
+    texts = files.COMPARISON, files.COMPARISON_TEXT, files.OTHER_FIGURES, SETS_TEXT
     own = {root / name for name in (*texts, LOCK, HOLDER)}
     for fold in folds:
         folder, unets = root / fold.place, {unet.stage for unet in fold.unets}
         own.add(folder / files.MERGED_FOLD)
         own |= {folder / f"{unet.regime.folder_name}.csv" for unet in fold.unets}
+        own |= {folder / _figures_name(each.regime) for each in fold.unets}
         for stage in fold.record.seconds:
             if "/unet-" in stage and stage.count("/") == 1 and stage not in unets:
                 place = f"{fold.unets[0].run}/{stage}"
@@ -238,6 +249,9 @@ def _joined(held: FoldResults, new: FoldResults, to: Path) -> FoldResults:
         same = unets.setdefault(unet.regime, unet)
         if (same.cases, same.validation) != (unet.cases, unet.validation):
             found.append(f"{unet.regime.label}: other results")
+        # Earlier versions had no other figures.
+        if unet.figures:
+            unets[unet.regime] = dataclasses.replace(same, figures=unet.figures)
     for kind, name in set_names().items():
         pairs = (
             (name, ours.sets, theirs.sets),
@@ -285,12 +299,26 @@ def _write(fold: FoldResults, folder: Path) -> None:
         counts = unet.regime.n_real, unet.regime.n_synthetic
         storage.write_text(path, cases_to_csv(unet.cases, unet.fold, *counts))
         digest = storage.hash_file(path)
+        figures_digest = ""
+        if unet.figures:
+            tolerance = unet.config.evaluation.surface_tolerance
+            path = folder / _figures_name(unet.regime)
+            text = figures_to_csv(unet.figures, unet.fold, *counts, tolerance)
+            storage.write_text(path, text)
+            figures_digest = storage.hash_file(path)
         entry = MergedUNet(
-            regime=unet.regime, cases_sha256=digest, validation=unet.validation
+            regime=unet.regime,
+            cases_sha256=digest,
+            validation=unet.validation,
+            figures_sha256=figures_digest,
         )
         entries.append(entry)
     record = dataclasses.replace(fold.record, unets=tuple(entries))
     converter.write(folder / files.MERGED_FOLD, record)
+
+
+def _figures_name(regime: Regime) -> str:
+    return f"{regime.folder_name}-{FIGURES}"
 
 
 def _read(path: Path) -> FoldResults:
@@ -303,6 +331,12 @@ def _read(path: Path) -> FoldResults:
         cases = path.with_name(f"{entry.regime.folder_name}.csv")
         storage.require_files(cases.parent, {cases.name: entry.cases_sha256})
         counts = entry.regime.n_real, entry.regime.n_synthetic
+        figures: tuple[CaseFigures, ...] = ()
+        if entry.figures_sha256:
+            beside = path.with_name(_figures_name(entry.regime))
+            storage.require_files(beside.parent, {beside.name: entry.figures_sha256})
+            tolerance = record.config.evaluation.surface_tolerance
+            figures = read_figures(beside, record.fold, *counts, tolerance)
         unets.append(
             FinishedUNet(
                 run=name,
@@ -314,6 +348,7 @@ def _read(path: Path) -> FoldResults:
                 validation=entry.validation,
                 tried=frozenset(record.tried),
                 table=record.table,
+                figures=figures,
             )
         )
     return FoldResults(record, tuple(unets))
