@@ -141,6 +141,8 @@ PAPER: dict[str, Any] = {
         "budget_epoch": 50,
         "cross_fit_splits": 2,
         "cross_fit_steps": 10000,
+        "surface_tolerance": 2.0,
+        "failure_dice": 0.7,
     },
 }
 

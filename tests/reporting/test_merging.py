@@ -15,6 +15,7 @@ from tfgansynth.errors import InputError
 from tfgansynth.records.reading import read_run
 from tfgansynth.reporting import merging
 from tfgansynth.reporting.merging import merge, verify_merged
+from tfgansynth.reporting.outputs import write_outputs
 from tfgansynth.runtime import storage
 
 __all__ = ["run"]
@@ -155,3 +156,31 @@ def test_a_merge_holds_its_folder(
     merge([run], merged)
 
     assert seen[0].startswith(f"process {os.getpid()} on ")
+
+
+def test_other_figures_are_merged_and_older_results_go_without(
+    run: Path, tmp_path: Path
+) -> None:
+    sent = Path(shutil.copytree(run, tmp_path / "sent"))
+    for path in sent.glob("fold-1/*/figures.csv"):
+        path.unlink()
+    to = tmp_path / "merged"
+    _, before = merge([sent], to)
+    assert before.other_figures is None
+    assert not [*to.rglob("*-figures.csv"), *to.glob("other-figures.md")]
+    assert verify_merged(to).lines == []
+
+    write_outputs([sent], sent)
+    _, found = merge([sent], to)
+
+    names = {path.name for path in to.rglob("*-figures.csv")}
+    assert names == {f"{unet.folder}-figures.csv" for unet in found.unets}
+    assert found.other_figures
+    assert verify_merged(to).lines == []
+    path = to / "other-figures.md"
+    path.write_text(path.read_text().replace("left lung", "left leg"))
+    assert "stored leg, recomputed lung" in verify_merged(to).lines[0]
+    first = min(to.rglob("*-figures.csv"))
+    first.write_text(first.read_text().replace(",whole,", ",all,"))
+    with pytest.raises(InputError, match=f"{first.name}: "):
+        verify_merged(to)

@@ -20,7 +20,7 @@ from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.curves import MissingPoint
 from tfgansynth.records.reading import read_run
 from tfgansynth.records.regimes import Regime
-from tfgansynth.records.runs import Split
+from tfgansynth.records.runs import Settings, Split
 from tfgansynth.records.tables import Status, Table
 from tfgansynth.reporting.outputs import write_curve, write_outputs
 from tfgansynth.reporting.screen import Screen
@@ -62,7 +62,54 @@ def test_all_regimes_are_compared_and_the_papers_are_tabled(root: Path) -> None:
     table = converter.read(root / "table.json", Table)
     assert [entry.status for entry in table.rows] == [Status.DONE] * 3
     assert outputs == (table, found)
-    assert {path.name for path in root.glob("*.md")} == {"comparison.md", "table.md"}
+    texts = {"comparison.md", "other-figures.md", "table.md"}
+    assert {path.name for path in root.glob("*.md")} == texts
+
+
+def test_other_figures_are_made_where_they_are_missing_or_of_other_settings(
+    root: Path,
+) -> None:
+    write_outputs([root], root)
+    before = (root / "other-figures.md").read_text()
+    paths = sorted(root.glob("fold-1/*/figures.csv"))
+    assert len(paths) == len(REGIMES)
+    assert "left lung" in before
+    assert "within 2 px of the other" in before
+    first = {path: path.read_bytes() for path in paths}
+    # As earlier versions left it, and with a figure of something else.
+    paths[0].unlink()
+    paths[1].write_bytes(first[paths[1]].replace(b",0.9", b",0.8"))
+
+    write_outputs([root], root)
+
+    assert {path: path.read_bytes() for path in paths} == first
+    changed = dataclasses.replace(CONFIG.evaluation, surface_tolerance=1.0)
+    settings = converter.read(root / "config.json", Settings)
+    config = dataclasses.replace(settings.config, evaluation=changed)
+    converter.write(root / "config.json", dataclasses.replace(settings, config=config))
+    _, found = write_outputs([root], root)
+
+    assert found
+    assert found.other_figures
+    assert found.other_figures.tolerance_px == 1
+    assert "within 1 px of the other" in (root / "other-figures.md").read_text()
+    assert all(path.read_bytes() != first[path] for path in paths)
+
+
+def test_other_figures_show_in_what_every_run_of_a_study_shows(root: Path) -> None:
+    write_outputs([root], root)
+    other = write_run(root.parent, dataclasses.replace(CONFIG, seed=1), PAPER)
+    # As an earlier version left it.
+    for path in root.glob("fold-1/*/figures.csv"):
+        path.unlink()
+    converter.write(
+        root / "comparison.json",
+        dataclasses.replace(comparison(root), other_figures=None),
+    )
+
+    write_outputs([root, other], root.with_name("study"))
+
+    assert comparison(root).other_figures
 
 
 def test_a_narrower_command_leaves_no_less(root: Path) -> None:

@@ -200,7 +200,11 @@ def test_other_words_of_an_assessment_are_named(run: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["table.csv", "table.md", "comparison.md", f"{UNET}/cases.csv"]
+    "name",
+    [
+        *("table.csv", "table.md", "comparison.md", "other-figures.md"),
+        *(f"{UNET}/cases.csv", f"{UNET}/figures.csv"),
+    ],
 )
 def test_one_altered_digit_of_a_text_is_named(run: Path, name: str) -> None:
     path = run / name

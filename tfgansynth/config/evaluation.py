@@ -27,3 +27,12 @@ class EvaluationConfig:
     has not seen it. [choice]"""
     cross_fit_steps: ranges.Count = 10000
     """Mini-batches of each out-of-fold U-Net. Fewer in [choice, fast]"""
+    surface_tolerance: ranges.Pixels = dataclasses.field(
+        default=2.0, metadata=ranges.OPTIONAL
+    )
+    """Largest distance of two contours that counts as none in the normalized surface
+    Dice, in pixels. Best what two readers differ by, where that is known. [choice]"""
+    failure_dice: ranges.Share = dataclasses.field(
+        default=0.7, metadata=ranges.OPTIONAL
+    )
+    """A U-Net fails in a case if Dice is smaller than this. [choice]"""

@@ -21,6 +21,13 @@ A distance between two masks depends on the points that are measured. Here:
   two pixels of the image. NaN would drop the failed case from a mean, and infinity
   would make the mean useless.
 
+*Normalized surface Dice* is the share of the merged sets that is at most a tolerance
+(Nikolov et al. 2021, J. Medical Internet Research 23(7), e26151): 1 if both masks are
+empty, 0 if one is. Their own code, DeepMind's surface-distance, measures between the
+lines that part the pixels of a mask from the others, half a pixel outside of ours, and
+weights them by length. So a single pixel differs from its neighbor by 1 here and by 0
+to 1 there.
+
 The paper does not say whether its Hausdorff distance is taken over contours or over
 regions (all pixels of a mask). Both treat a pixel outside the other mask alike,
 because the region pixel that is nearest to it lies on the contour. They differ in two
@@ -144,6 +151,39 @@ def dice(prediction: MaskArray, truth: MaskArray) -> float:
     if total == 0:
         return 1.0
     return float(2 * np.count_nonzero(prediction & truth) / total)
+
+
+def surface_dice(prediction: MaskArray, truth: MaskArray, tolerance_px: float) -> float:
+    """Return the normalized surface Dice, in [0, 1]; see the module.
+
+    Args:
+        prediction: bool (H, W).
+        truth: bool (H, W).
+        tolerance_px: Largest distance that counts as none, in pixels.
+
+    Raises:
+        ValueError: The masks are not bool, not (H, W), or differ in shape.
+    """
+    _check(prediction, truth)
+    distances = np.concatenate(_contour_distances(prediction, truth))
+    return float(np.mean(distances <= tolerance_px))
+
+
+def area_error(prediction: MaskArray, truth: MaskArray) -> float | None:
+    """Return (area of the prediction - area of the truth) / area of the truth.
+
+    Below 0 where the prediction is too small; None if the truth is empty.
+
+    Args:
+        prediction: bool (H, W).
+        truth: bool (H, W).
+
+    Raises:
+        ValueError: The masks are not bool, not (H, W), or differ in shape.
+    """
+    _check(prediction, truth)
+    area = np.count_nonzero(truth)
+    return float(np.count_nonzero(prediction) / area - 1) if area else None
 
 
 def contour(mask: MaskArray) -> MaskArray:

@@ -327,8 +327,9 @@ def make_trial(
 ) -> Trial:
     """Compare some U-Nets of a fold of a run, by their folders; of known times."""
     config, folder = run.config, run.fold_folder(fold)
+    # Other figures are made after a trial, where they are.
     unets = [
-        unet
+        dataclasses.replace(unet, figures=())
         for unet in run.unets
         if unet.fold == fold and unet.regime.folder_name in names
     ]

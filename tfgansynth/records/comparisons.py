@@ -16,6 +16,7 @@ from tfgansynth.evaluation.case_rows import (
 )
 from tfgansynth.evaluation.comparisons import CaseResult, compare
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE
+from tfgansynth.evaluation.other_figures import OtherFigures, summarize_regimes
 from tfgansynth.evaluation.tables import (
     PHANTOM_WARNING,
     GroupSummary,
@@ -112,6 +113,7 @@ class Comparison:
         comparisons: The verdict on each pair of regimes of a table; corrections go over
             the pairs of all tables, separately for those with a control, and without
             the primary pair.
+        other_figures: Those beside the paper's metrics; None where no U-Net has them.
     """
 
     warning: str | None
@@ -127,6 +129,9 @@ class Comparison:
     plan_note: str
     comparisons: tuple[PairComparison, ...]
     unets: tuple[UNetReference, ...]
+    other_figures: OtherFigures | None = dataclasses.field(
+        default=None, metadata=OPTIONAL
+    )
 
 
 def make_comparison(
@@ -213,6 +218,14 @@ def make_comparison(
                 regime=unet.regime.name,
             )
             for unet in unets
+        ),
+        other_figures=summarize_regimes(
+            {
+                name: [unet.figures for unet in members]
+                for regimes in tables.values()
+                for name, members in regimes.items()
+            },
+            unets[0].config.evaluation,
         ),
     )
 

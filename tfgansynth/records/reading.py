@@ -10,8 +10,9 @@ from tfgansynth.data.copies.duplicates import Crossing
 from tfgansynth.data.dataset import Identity
 from tfgansynth.data.splits import Fold, few_training_cases
 from tfgansynth.errors import InputError, name_few
-from tfgansynth.evaluation.case_rows import read_cases
+from tfgansynth.evaluation.case_rows import CaseRow, read_cases
 from tfgansynth.evaluation.learning import ValidationDice
+from tfgansynth.evaluation.other_figures import FIGURES, CaseFigures, read_figures
 from tfgansynth.evaluation.predictions import CASES
 from tfgansynth.gan import health
 from tfgansynth.gan.health import PREFIX, History
@@ -175,15 +176,16 @@ def _read_unet(run: RunRecord, folder: Path, name: str) -> FinishedUNet:
     hashes = {name: provenance.files.get(name, "") for name in (CASES, HISTORY)}
     storage.require_files(folder, hashes)
     fold, regime = provenance.fold, provenance.regime
+    counts = fold, regime.n_real, regime.n_synthetic
+    cases = tuple(read_cases(folder / CASES, *counts))
     return FinishedUNet(
         run=name,
         settings=run.settings,
         dataset=provenance.dataset,
         fold=fold,
         regime=regime,
-        cases=tuple(
-            read_cases(folder / CASES, fold, regime.n_real, regime.n_synthetic)
-        ),
+        cases=cases,
+        figures=_read_figures(run, folder / FIGURES, counts, cases),
         validation=read_validation(folder, provenance.files),
         folder=folder,
         epochs=tuple(read_epochs(folder / HISTORY)),
@@ -191,6 +193,24 @@ def _read_unet(run: RunRecord, folder: Path, name: str) -> FinishedUNet:
         tried=run.tried,
         table=run.table,
     )
+
+
+def _read_figures(
+    run: RunRecord, path: Path, counts: tuple[int, int, int], cases: Sequence[CaseRow]
+) -> tuple[CaseFigures, ...]:
+    """Read the other figures of a U-Net; empty where they are to be made again.
+
+    That is where there are none, or they are those of other settings or predictions.
+    They follow from the predictions, so no hash of the training is on them.
+    """
+    tolerance = run.config.evaluation.surface_tolerance
+    try:
+        found = read_figures(path, *counts, tolerance)
+    except InputError:
+        return ()
+    expected = [(row.case_id, row.metrics.dice) for row in cases]
+    whole = [(row.case_id, next(iter(row.structures.values())).dice) for row in found]
+    return found if whole == expected else ()
 
 
 def read_validation(folder: Path, files: Mapping[str, str]) -> ValidationDice | None:

@@ -14,6 +14,7 @@ from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.learning import ValidationDice
+from tfgansynth.evaluation.other_figures import CaseFigures
 from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.converter import to_json
@@ -220,6 +221,7 @@ class FinishedUNet:
         duplicates: Duplicates across the split, as allowed; likewise.
         tried: Cases of its run on which settings were tried.
         table: Patients and groups of its cases.
+        figures: Other figures of its cases; empty while they are not made.
     """
 
     run: str
@@ -234,6 +236,7 @@ class FinishedUNet:
     duplicates: tuple[Crossing, ...] = ()
     tried: frozenset[str] = frozenset()
     table: CaseTable = dataclasses.field(default_factory=CaseTable)
+    figures: tuple[CaseFigures, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -341,9 +344,9 @@ class RunRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MergedUNet:
-    """A U-Net whose test cases and history lie in CSV files beside the fold's record.
+    """A U-Net whose cases, history and other figures lie in CSV files beside.
 
-    Earlier versions have kept no histories.
+    Earlier versions have kept cases only.
     """
 
     regime: Regime
@@ -352,6 +355,7 @@ class MergedUNet:
         default=None, metadata=OPTIONAL
     )
     history_sha256: str | None = optional(None)
+    figures_sha256: str | None = optional(None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,12 @@ from typing import Any
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import cases_to_csv, read_cases
+from tfgansynth.evaluation.other_figures import (
+    FIGURES,
+    CaseFigures,
+    figures_to_csv,
+    read_figures,
+)
 from tfgansynth.experiment.run_folder import HOLDER, LOCK, Run, locked_folder
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
@@ -27,6 +33,7 @@ from tfgansynth.records.runs import (
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells
 from tfgansynth.reporting.comparisons import comparison_to_markdown
+from tfgansynth.reporting.other_figures import other_figures_to_markdown
 from tfgansynth.reporting.outputs import plans_of, write_comparison
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.verify import verified_runs
@@ -37,8 +44,8 @@ from tfgansynth.synthesis.sampling import MANIFEST
 SETS_TEXT = "sets.md"
 """What assessments found, a line for each synthetic set."""
 
-_HISTORY = "-history.csv"
-"""What the name of a U-Net's history ends with, beside its test cases."""
+_HISTORY, _FIGURES = "-history.csv", f"-{FIGURES}"
+"""What the names of a U-Net's history and other figures end with, beside its cases."""
 
 _FOLDS = f"*/fold-*/{files.MERGED_FOLD}"
 
@@ -106,6 +113,9 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
         found.compare(path, "", storage.read_record(path), to_json(comparison))
     with found.reading(path := root / files.COMPARISON_TEXT):
         found.compare_text(path, comparison_to_markdown(comparison))
+    if other := other_figures_to_markdown(comparison):
+        with found.reading(path := root / files.OTHER_FIGURES):
+            found.compare_text(path, other)
     if sets := sets_to_markdown(folds):
         with found.reading(path := root / SETS_TEXT):
             found.compare_text(path, sets)
@@ -115,7 +125,7 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
 
 def _name_foreign(root: Path, folds: Sequence[FoldResults], found: Differences) -> None:
     """Name files of no fold, or in the place of another; and networks left out."""
-    texts = files.COMPARISON, files.COMPARISON_TEXT, SETS_TEXT
+    texts = files.COMPARISON, files.COMPARISON_TEXT, files.OTHER_FIGURES, SETS_TEXT
     own = {root / name for name in (*texts, LOCK, HOLDER)}
     for fold in folds:
         folder, unets = root / fold.place, {unet.stage for unet in fold.unets}
@@ -123,7 +133,11 @@ def _name_foreign(root: Path, folds: Sequence[FoldResults], found: Differences) 
         own |= {
             folder / f"{unet.regime.folder_name}{ending}"
             for unet in fold.unets
-            for ending in (".csv", *([_HISTORY] if unet.epochs else []))
+            for ending in (
+                ".csv",
+                *([_HISTORY] if unet.epochs else []),
+                *([_FIGURES] if unet.figures else []),
+            )
         }
         for stage in fold.record.seconds:
             if "/unet-" in stage and stage.count("/") == 1 and stage not in unets:
@@ -246,11 +260,13 @@ def _joined(held: FoldResults, new: FoldResults, to: Path) -> FoldResults:
         same = unets.setdefault(unet.regime, unet)
         if (same.cases, same.validation) != (unet.cases, unet.validation):
             found.append(f"{unet.regime.label}: other results")
-        elif not same.epochs:
-            # An earlier version has merged it.
-            unets[unet.regime] = unet
-        elif unet.epochs and same.epochs != unet.epochs:
+        # Earlier versions have kept neither histories nor other figures.
+        epochs, figures = (same.epochs or unet.epochs), (same.figures or unet.figures)
+        if unet.epochs and unet.epochs != epochs:
             found.append(f"{unet.regime.label}: another training")
+        if unet.figures and unet.figures != figures:
+            found.append(f"{unet.regime.label}: other figures")
+        unets[unet.regime] = dataclasses.replace(same, epochs=epochs, figures=figures)
     for kind, name in set_names().items():
         pairs = (
             (name, ours.sets, theirs.sets),
@@ -301,11 +317,17 @@ def _write(fold: FoldResults, folder: Path) -> None:
         history = folder / f"{unet.regime.folder_name}{_HISTORY}"
         if unet.epochs:
             storage.write_text(history, history_to_csv(unet.epochs))
+        beside = folder / f"{unet.regime.folder_name}{_FIGURES}"
+        if unet.figures:
+            tolerance = unet.config.evaluation.surface_tolerance
+            text = figures_to_csv(unet.figures, unet.fold, *counts, tolerance)
+            storage.write_text(beside, text)
         entry = MergedUNet(
             regime=unet.regime,
             cases_sha256=digest,
             validation=unet.validation,
             history_sha256=storage.hash_file(history) if unet.epochs else None,
+            figures_sha256=storage.hash_file(beside) if unet.figures else None,
         )
         entries.append(entry)
     record = dataclasses.replace(fold.record, unets=tuple(entries))
@@ -325,6 +347,12 @@ def _read(path: Path) -> FoldResults:
         if entry.history_sha256:
             storage.require_files(history.parent, {history.name: entry.history_sha256})
         counts = entry.regime.n_real, entry.regime.n_synthetic
+        figures: tuple[CaseFigures, ...] = ()
+        if entry.figures_sha256:
+            beside = path.with_name(f"{entry.regime.folder_name}{_FIGURES}")
+            storage.require_files(beside.parent, {beside.name: entry.figures_sha256})
+            tolerance = record.config.evaluation.surface_tolerance
+            figures = read_figures(beside, record.fold, *counts, tolerance)
         unets.append(
             FinishedUNet(
                 run=name,
@@ -337,6 +365,7 @@ def _read(path: Path) -> FoldResults:
                 epochs=tuple(read_epochs(history)) if entry.history_sha256 else (),
                 tried=frozenset(record.tried),
                 table=record.table,
+                figures=figures,
             )
         )
     return FoldResults(record, tuple(unets))

@@ -12,6 +12,10 @@ from tfgansynth.records.runs import FinishedUNet, Remark, RunRecord, StudyPlan
 from tfgansynth.records.tables import Table, make_table
 from tfgansynth.reporting.comparisons import comparison_to_markdown
 from tfgansynth.reporting.curves import write_plot
+from tfgansynth.reporting.other_figures import (
+    other_figures_to_markdown,
+    with_other_figures,
+)
 from tfgansynth.reporting.tables import table_to_csv, table_to_markdown
 from tfgansynth.runtime import storage
 
@@ -35,7 +39,8 @@ def write_outputs(
     Raises:
         InputError: A file of a run is missing, altered or damaged.
     """
-    runs = [read_run(root) for root in roots]
+    stored = [read_run(root) for root in roots]
+    runs = [with_other_figures(run) for run in stored]
     tables = [table_of(run) for run in runs]
     index = roots.index(grown or roots[-1])
     comparison = None
@@ -44,8 +49,13 @@ def write_outputs(
             converter.write(run.root / files.TABLE, table)
             storage.write_text(run.root / files.TABLE_SHEET, table_to_csv(table))
             storage.write_text(run.root / files.TABLE_TEXT, table_to_markdown(table))
-    own = runs[index : index + 1]
-    for place, shown in {roots[index]: own, folder: runs}.items():
+    shown_by = {
+        run.root: [run]
+        for old, run in zip(stored, runs, strict=True)
+        # A run that has other figures now shows them.
+        if run is runs[index] or (old != run and (run.root / files.COMPARISON).exists())
+    }
+    for place, shown in {**shown_by, folder: runs}.items():
         comparison = comparison_of(shown, plans_of(place))
         if comparison:
             place.mkdir(exist_ok=True)
@@ -62,6 +72,8 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
         (folder / files.REPORT).unlink(missing_ok=True)
     text = comparison_to_markdown(comparison)
     storage.write_text(folder / files.COMPARISON_TEXT, text)
+    if other := other_figures_to_markdown(comparison):
+        storage.write_text(folder / files.OTHER_FIGURES, other)
 
 
 def table_of(run: RunRecord) -> Table | None:

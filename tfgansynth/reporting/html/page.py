@@ -29,6 +29,7 @@ from tfgansynth.reporting.html.synthetic import (
     outlined,
 )
 from tfgansynth.reporting.html.training import gan_curves, unet_curves
+from tfgansynth.reporting.other_figures import figure_notes, figure_rows
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.progress import duration
 
@@ -76,6 +77,7 @@ def render(study: Study) -> str:
         "phantom_warning": PHANTOM_WARNING,
     }
     comparison, config = study.comparison, study.runs[0].config
+    other = comparison.other_figures
     seeds = ", ".join(map(str, comparison.seeds))
     named = list(zip(comparison.runs, study.runs, strict=True))
     return environment.get_template("report.html").render(
@@ -87,6 +89,8 @@ def render(study: Study) -> str:
         seeds=seeds,
         remarks=remark_lines(comparison.remarks, n_seeds=len(comparison.seeds)),
         tables=shown_tables(study),
+        other_figures=other and figure_rows(comparison, other),
+        other_notes=other and figure_notes(comparison, other),
         curve=study.curve and learning_curve(study.curve, "learning-curve"),
         sets=[
             drawn

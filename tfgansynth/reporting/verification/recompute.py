@@ -39,6 +39,7 @@ from tfgansynth.records.reading import (
 )
 from tfgansynth.records.runs import FinishedUNet, RunRecord
 from tfgansynth.reporting.verification.differences import Differences
+from tfgansynth.reporting.verification.figures import figures_again
 from tfgansynth.reporting.verification.stages import Stages, identity_of
 from tfgansynth.runtime import storage
 from tfgansynth.seeds import derive_seed
@@ -110,6 +111,7 @@ def remeasure(
         duplicates=provenance.duplicates,
         tried=run.tried,
         table=run.table,
+        figures=figures_again(run, folder, provenance, stored, differences),
     )
 
 

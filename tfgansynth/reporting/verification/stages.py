@@ -15,6 +15,7 @@ from typing import Any
 from tfgansynth.data.copies.duplicates import Crossing
 from tfgansynth.data.dataset import Identity, hash_of_all
 from tfgansynth.data.held_out import hash_fold
+from tfgansynth.evaluation.other_figures import FIGURES
 from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
 from tfgansynth.experiment.graph import Kind, PlannedStage, Splits
 from tfgansynth.experiment.plan import possible_stages
@@ -41,7 +42,9 @@ _CONTENTS: Mapping[Kind, Collection[str]] = {
     ),
     Kind.PSEUDO_LABELS: _UNET,
     Kind.CROSS_FIT: _UNET,
-    Kind.SEGMENTATION: (*_UNET, files.VALIDATION, CASES, PREDICTIONS, PICTURE),
+    Kind.SEGMENTATION: (
+        *(*_UNET, files.VALIDATION, CASES, FIGURES, PREDICTIONS, PICTURE),
+    ),
     # Images and masks are compared with the manifest.
     Kind.SET: (MANIFEST, "contact_sheet.png", "images/*", "masks/*"),
     Kind.ASSESSMENT: (files.ASSESSMENT, files.ARRAYS),
@@ -49,7 +52,8 @@ _CONTENTS: Mapping[Kind, Collection[str]] = {
 _BESIDE = (
     *OWN_FILES,
     *(files.TABLE, files.TABLE_TEXT, files.TABLE_SHEET),
-    *(files.COMPARISON, files.COMPARISON_TEXT, files.REPORT, f"{FOLDER}/*"),
+    *(files.COMPARISON, files.COMPARISON_TEXT, files.OTHER_FIGURES),
+    *(files.REPORT, f"{FOLDER}/*"),
     f"fold-*/{files.TRIAL}",
     f"fold-*/{files.DEVELOPMENT}/*",
     # Sets of another size, of another generator, or without flagged pairs; and those

@@ -19,6 +19,7 @@ from tfgansynth.records.runs import RunRecord, Split
 from tfgansynth.reporting.comparisons import comparison_to_markdown
 from tfgansynth.reporting.html.page import render
 from tfgansynth.reporting.html.study import read_study
+from tfgansynth.reporting.other_figures import other_figures_to_markdown
 from tfgansynth.reporting.outputs import (
     comparison_of,
     curve_of_runs,
@@ -129,6 +130,9 @@ class _Verification:
             self.differences.compare(path, "", stored, to_json(made))
             text = comparison_to_markdown(made)
             self.differences.compare_text(path.with_name(files.COMPARISON_TEXT), text)
+            if other := other_figures_to_markdown(made):
+                beside = path.with_name(files.OTHER_FIGURES)
+                self.differences.compare_text(beside, other)
             return runs
         return []
 
