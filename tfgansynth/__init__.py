@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tfgansynth.evaluation.comparisons import compare
     from tfgansynth.gan.dcgan import DCGAN
     from tfgansynth.pictures import pairs_sheet
-    from tfgansynth.presets import PRESETS, at_size
+    from tfgansynth.presets import PRESETS, at_size, with_modern_unet
     from tfgansynth.reporting.html.page import write_report
     from tfgansynth.segmentation.callbacks import StopOnRisingAverage
     from tfgansynth.segmentation.unet import build_unet, predict_masks
@@ -68,6 +68,7 @@ __all__ = [
     "real_pairs",
     "split_cases",
     "unet_arrays",
+    "with_modern_unet",
     "write_report",
 ]
 
@@ -88,6 +89,7 @@ _MODULES = {
     "real_pairs": "api",
     "split_cases": "api",
     "unet_arrays": "api",
+    "with_modern_unet": "presets",
     "write_report": "reporting.html.page",
 }
 """Each public name and the module that defines it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from tfgansynth.config import Config, GANConfig
+from tfgansynth.config import Config, GANConfig, UNetConfig
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.ranges import range_of
 
@@ -62,10 +62,25 @@ def check(config: Config) -> None:
             f"--gan.minibatch-stddev {config.gan.minibatch_stddev}: expected a divisor "
             f"of --gan.batch {config.gan.batch}"
         )
+    _check_architecture(config.unet)
     if config.unet.real_share and config.unet.batch < 2:
         raise InputError(
             f"--unet.batch {config.unet.batch}: expected 2 or more, so that "
             f"--unet.real-share {config.unet.real_share} leaves room for both kinds"
+        )
+
+
+def _check_architecture(unet: UNetConfig) -> None:
+    """Refuse settings of the U-Net's other architecture."""
+    if unet.architecture == "modern" and unet.optimizer != "adam":
+        raise InputError(
+            f"--unet.optimizer {unet.optimizer}: expected adam, which --unet."
+            "architecture modern is trained with"
+        )
+    if unet.architecture == "paper" and unet.most_maps != UNetConfig().most_maps:
+        raise InputError(
+            f"--unet.most-maps {unet.most_maps}: only --unet.architecture modern has "
+            "more maps at coarser levels"
         )
 
 
@@ -84,19 +99,20 @@ def expected_mib(config: Config, n_cases: int) -> dict[str, float]:
     """Expect the memory of a process that trains or samples a network, from shapes.
 
     The factors fit a step and a sampled batch in float32 on CPUs, of `smoke` at 64 to
-    512 px and `fast` at 64 to 256 px, within 11 %: 0.7 to 4.0 GiB. In bfloat16 it is
-    less.
+    512 px and `fast` at 64 to 256 px, within 11 %: 0.7 to 4.0 GiB; of the modern U-Net
+    at 64 and 128 px. In bfloat16 it is less.
 
     Returns:
         MiB for `gan`, `synthetic set` and `unet`.
     """
     gan, unet, pixels = config.gan, config.unet, config.data.size**2
     g_weights, d_weights, g_maps, d_maps = _gan_numbers(config)
+    kept = 14 if unet.architecture == "paper" else 46
     step = 5 * (g_weights + d_weights) + 3 * gan.batch * (g_maps + 2 * d_maps)
     networks = {
         "gan": step,
         "synthetic set": 2 * config.synthesis.batch * g_maps,
-        "unet": 5 * _unet_weights(config) + 14 * unet.batch * unet.maps * pixels,
+        "unet": 5 * _unet_weights(config) + kept * unet.batch * unet.maps * pixels,
     }
     # Images and masks, and the arrays that are made of them.
     data = 4 * n_cases * pixels
@@ -122,7 +138,8 @@ def _gan_numbers(config: Config) -> tuple[int, int, int, int]:
 def _unet_weights(config: Config) -> int:
     """Two convolutions on each level, down and up; one up takes joined maps."""
     unet = config.unet
-    return (5 * unet.depth + 1) * (unet.kernel_size * unet.maps) ** 2
+    maps = [unet.maps_at(level) for level in range(unet.depth + 1)]
+    return unet.kernel_size**2 * (5 * sum(n * n for n in maps[:-1]) + maps[-1] ** 2)
 
 
 def _largest(config: Config) -> Iterator[tuple[str, int, str]]:

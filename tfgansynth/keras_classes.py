@@ -32,6 +32,7 @@ MODULES = {
     "CaffeNesterov": "tfgansynth.segmentation.optimizer",
     "Convolution": "tfgansynth.runtime.kernels.convolution",
     "DCGAN": "tfgansynth.gan.dcgan",
+    "DiceCrossEntropy": "tfgansynth.segmentation.losses",
     "DiceError": "tfgansynth.segmentation.losses",
     "Discriminator": "tfgansynth.gan.networks",
     "Generator": "tfgansynth.gan.networks",

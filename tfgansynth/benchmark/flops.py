@@ -40,19 +40,23 @@ def discriminator_layers(config: GANConfig, size: int) -> list[int]:
 
 def unet_layers(config: UNetConfig, size: int) -> list[int]:
     """Count the multiply-adds of each layer for one image, from image to logits."""
-    window = config.kernel_size**2
-    maps = config.maps
     counts = []
-    for level in range(config.depth + 1):
-        pixels = (size >> level) ** 2
-        channels = maps if level else 1
-        counts += [pixels * window * channels * maps, pixels * window * maps * maps]
+    maps = [config.maps_at(level) for level in range(config.depth + 1)]
+    for level, channels in enumerate([1, *maps[:-1]]):
+        counts += _unet_block(config, size >> level, channels, maps[level])
     for level in reversed(range(config.depth)):
-        pixels = (size >> level) ** 2
         # A 2 x 2 up-convolution of stride 2: one kernel value per output pixel.
-        counts.append(pixels * maps * maps)
-        counts += [pixels * window * 2 * maps * maps, pixels * window * maps * maps]
-    return [*counts, size * size * maps * _CLASSES]
+        counts.append((size >> level) ** 2 * maps[level + 1] * maps[level])
+        counts += _unet_block(config, size >> level, 2 * maps[level], maps[level])
+    return [*counts, size * size * maps[0] * _CLASSES]
+
+
+def _unet_block(config: UNetConfig, side: int, channels: int, maps: int) -> list[int]:
+    window, pixels = config.kernel_size**2, side**2
+    counts = [pixels * window * channels * maps, pixels * window * maps * maps]
+    if config.architecture == "modern" and channels != maps:
+        counts.append(pixels * channels * maps)
+    return counts
 
 
 def gan_step(config: Config) -> int:

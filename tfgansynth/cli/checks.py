@@ -115,6 +115,10 @@ def benchmark(options: Benchmark) -> None:
     """Measure and print."""
     if options.json and options.json.is_dir():
         raise InputError(f"--json {options.json}: expected a file, found a folder")
+    if options.peer and options.config.unet.architecture != "paper":
+        raise InputError(
+            "--peer: expected --unet.architecture paper, as the peers have"
+        )
     require_there(data=options.data)
     if options.dry_run:
         print(f"Plan: {options.repeats} rounds of steps; no data, no run folder")

@@ -24,7 +24,7 @@ from tfgansynth.cli.help import (
 from tfgansynth.config import Config
 from tfgansynth.config_checks import check, check_ranges
 from tfgansynth.errors import InputError
-from tfgansynth.presets import PRESETS, at_size
+from tfgansynth.presets import PRESETS, at_size, with_modern_unet
 
 DATA_VARIABLE = "TFGANSYNTH_DATA"
 """Environment variable that names the data set when --data does not."""
@@ -216,18 +216,23 @@ def _defaults(options_type: type[OptionsType], arguments: Sequence[str]) -> Any:
 
 
 def _preset(arguments: Sequence[str]) -> Config:
-    """The named preset at the named size: what is given besides replaces its values."""
+    """The named preset, at the named size and with the named architecture.
+
+    What is given besides replaces its values.
+    """
     name = " ".join(given("--preset", arguments)) or Config().preset
     if name not in PRESETS:
         raise InputError(
             f"--preset {name}: expected one of {', '.join(PRESETS)}"
             f"{did_you_mean(name, PRESETS)}"
         )
-    try:
+    preset = PRESETS[name]
+    # A value that is none is the parser's to refuse.
+    with contextlib.suppress(ValueError):
         size = int(" ".join(given("--data.size", arguments)))
-    except ValueError:
-        # Not given, or the parser says that it is no number.
-        return PRESETS[name]
-    # The ranges name a size that is none.
-    possible = 0 < size <= ranges.MOST_SIDE_PX
-    return at_size(PRESETS[name], size) if possible else PRESETS[name]
+        # The ranges name a size that is none.
+        if 0 < size <= ranges.MOST_SIDE_PX:
+            preset = at_size(preset, size)
+    if given("--unet.architecture", arguments) == ["modern"]:
+        preset = with_modern_unet(preset)
+    return preset

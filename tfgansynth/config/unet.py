@@ -10,13 +10,25 @@ from tfgansynth import ranges
 class UNetConfig:
     """The segmentation network and its training."""
 
+    architecture: Literal["paper", "modern"] = ranges.optional("paper")
+    """The network, its loss and its optimizer. `paper`: two convolutions at each level,
+    cross-entropy, --unet.optimizer [paper IV-B]. `modern`: residual blocks (He et al.
+    2016) with group normalization (Wu and He 2018), more maps at coarser levels;
+    cross-entropy plus 1 minus soft Dice; Adam with decoupled weight decay
+    (Loshchilov and Hutter 2019). If the length is fixed, the rate falls to 0 along a
+    cosine; under the stopping rule, whose end nobody knows before, it is constant.
+    Other settings follow it, unless they are given: half the maps, which cost about
+    as much, and optimizer, rate and decay [choice]"""
     depth: ranges.Halvings = 4
     """Number of average poolings. [paper IV-B]; on the way up, a 2 x 2
     up-convolution of stride 2 with ReLU doubles the side of the maps [choice]"""
     maps: ranges.Count = 64
-    """Feature maps of every convolution. [paper IV-B]; a 1 x 1 convolution makes
+    """Feature maps of every convolution [paper IV-B]; in `modern` of those at full
+    size, twice as many after each pooling [choice]. A 1 x 1 convolution makes
     the two logits of them. Kernels start from Keras's He normal, which is cut off
     at two standard deviations, while Caffe's MSRA is not [choice]"""
+    most_maps: ranges.Count = dataclasses.field(default=256, metadata=ranges.OPTIONAL)
+    """Bound of the doubled maps of `modern`; it has --unet.maps at least. [choice]"""
     kernel_size: ranges.Kernel = 3
     """Side of the convolution kernels. [paper IV-B]; maps are padded with zeros and
     keep their side [choice]"""
@@ -29,14 +41,16 @@ class UNetConfig:
     momentum: ranges.Share = 0.99
     """Momentum of Nesterov's method. [paper IV-B]"""
     weight_decay: ranges.Amount = 5e-4
-    """L2 weight decay, added to the gradient before the momentum. [paper IV-B];
-    none in [choice, fast]"""
+    """L2 weight decay, added to the gradient before the momentum. [paper IV-B]; none
+    in [choice, fast]. `modern` takes it, decoupled from the gradient [choice]; Adam
+    with `paper` takes none"""
     batch: ranges.Count = 16
     """Pairs in a mini-batch. [paper IV-B]; drawn without replacement: an epoch has
     every pair once, and its last mini-batch may be smaller [choice]"""
     validation_error: Literal["cross_entropy", "dice"] = "cross_entropy"
     """The error that decides when to stop: the training loss on the validation
-    cases, or 1 minus their mean Dice. The paper says "validation error" [choice].
+    cases (`cross_entropy`; in `modern` it has a Dice part too), or 1 minus their mean
+    Dice. The paper says "validation error" [choice].
     With 30 cases the cross-entropy rises from overconfidence while the masks still
     improve: Dice in [choice, fast]"""
     stop_window: ranges.Count = 10
@@ -79,3 +93,9 @@ class UNetConfig:
     """Number format of the convolutions. Weights and loss are always float32.
     float32 [choice]; auto takes bfloat16 where the machine accelerates it [choice,
     fast]"""
+
+    def maps_at(self, level: int) -> int:
+        """Feature maps after so many poolings."""
+        if self.architecture == "paper":
+            return self.maps
+        return max(self.maps, min(self.maps << level, self.most_maps))

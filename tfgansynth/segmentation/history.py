@@ -20,7 +20,8 @@ class Epoch:
 
     Attributes:
         epoch: Number of the epoch, from 1.
-        training_error: Mean cross-entropy over the mini-batches, nats a pixel.
+        training_error: Mean loss over the mini-batches: of the paper's network the
+            cross-entropy, nats a pixel.
         validation_error: As configured: the same on the validation cases, or 1
             minus their mean Dice.
     """

@@ -1,4 +1,4 @@
-"""The U-Net's errors: the loss that it is trained with, and the Dice error."""
+"""The U-Net's errors: the losses that it is trained with, and the Dice error."""
 
 from typing import Any
 
@@ -31,6 +31,25 @@ class PixelCrossEntropy(keras.losses.Loss):
             tf.cast(y_true, tf.int32), y_pred
         )
         return tf.reduce_mean(losses)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class DiceCrossEntropy(PixelCrossEntropy):
+    """Mean cross-entropy plus 1 minus the soft Dice coefficient of the classes.
+
+    Dice is that of all pixels of a mini-batch together, so that a case without a class
+    is nothing special, and its mean over the classes without the background (Isensee et
+    al., nnU-Net, Nature Methods 2021). A class that no case of the mini-batch has adds
+    a constant.
+    """
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the sum, a scalar."""
+        depth = y_pred.shape[-1]
+        true = tf.one_hot(tf.cast(y_true, tf.int32), depth)[..., 1:]
+        probable = tf.nn.softmax(y_pred)[..., 1:]
+        errors = keras.losses.dice(true, probable, axis=(0, 1, 2))
+        return super().call(y_true, y_pred) + tf.reduce_mean(errors)
 
 
 class CaseMean(keras.metrics.Metric):

@@ -1,4 +1,4 @@
-"""The U-Net's optimizers: Nesterov's method as Caffe computes it, and Adam."""
+"""The U-Net's optimizers: Nesterov's method as Caffe computes it, Adam and AdamW."""
 
 from typing import Any
 
@@ -50,11 +50,19 @@ def build_optimizer(config: UNetConfig) -> keras.optimizers.Optimizer:
     """Build the optimizer that the configuration names.
 
     With `average_decay` it also keeps running averages of the weights. They are
-    variables of the optimizer, so that every checkpoint of Keras's has them.
+    variables of the optimizer, so that every checkpoint of Keras's has them. The rate
+    of `modern` is a function of the optimizer's step, which they have too.
     """
     averaging: dict[str, Any] = {}
     if config.average_decay:
         averaging = {"use_ema": True, "ema_momentum": config.average_decay}
+    if config.architecture == "modern":
+        rate: Any = config.learning_rate
+        if config.fixed_steps:
+            rate = keras.optimizers.schedules.CosineDecay(rate, config.fixed_steps)
+        return keras.optimizers.AdamW(
+            rate, weight_decay=config.weight_decay, **averaging
+        )
     if config.optimizer == "nesterov":
         return CaffeNesterov(
             config.learning_rate,

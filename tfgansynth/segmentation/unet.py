@@ -1,4 +1,4 @@
-"""The paper's U-Net as a Keras model, its files and its predictions. Paper: IV-B."""
+"""Both U-Nets as a Keras model, its files and its predictions. Paper: IV-B."""
 
 import contextlib
 import dataclasses
@@ -22,20 +22,28 @@ from tfgansynth.runtime.checkpoints import numbered, restore
 from tfgansynth.runtime.kernels.convolution import Convolution, TransposedConvolution
 from tfgansynth.runtime.weights import read_weights, save_keras, write_weights
 from tfgansynth.segmentation.layers import Shape, connect
-from tfgansynth.segmentation.losses import CaseMean, DiceError, PixelCrossEntropy
+from tfgansynth.segmentation.losses import (
+    CaseMean,
+    DiceCrossEntropy,
+    DiceError,
+    PixelCrossEntropy,
+)
 from tfgansynth.segmentation.optimizer import build_optimizer
 
 _PREDICTION_BATCH = 32
+_LOSSES = {"paper": PixelCrossEntropy, "modern": DiceCrossEntropy}
 _VALIDATION_LOGS = {"cross_entropy": "val_loss", "dice": "val_dice_error"}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class UNet(keras.Model):
-    """The paper's U-Net: average poolings, one number of maps on all levels.
+    """A U-Net with average poolings: the paper's, or a modern one.
 
-    Each level has two convolutions with ReLU; up-convolutions double the side on
-    the way up, where the maps of the way down are concatenated. Weights start from
-    the MSRA distribution (He et al. 2015), biases from zero.
+    In the paper's each level has two convolutions with ReLU and the same number of
+    maps. In the modern one it has a residual block with group normalization, and maps
+    double from level to level. Up-convolutions double the side on the way up, where the
+    maps of the way down are concatenated. Weights start from the MSRA distribution (He
+    et al. 2015), biases from zero.
 
     The model maps float32 (n, size, size, channels) in [-1, 1] to float32
     (n, size, size, classes + 1) logits, first that of the background. `fit` takes
@@ -110,13 +118,13 @@ class UNet(keras.Model):
 
         Args:
             optimizer: None for the optimizer that the configuration names.
-            loss: None for `PixelCrossEntropy`.
+            loss: None for that of the architecture.
             metrics: Metrics beside loss and Dice error.
             **kwargs: Other arguments of `keras.Model.compile`.
         """
         super().compile(
             optimizer=build_optimizer(self.config) if optimizer is None else optimizer,
-            loss=PixelCrossEntropy() if loss is None else loss,
+            loss=_LOSSES[self.config.architecture]() if loss is None else loss,
             metrics=metrics,
             **kwargs,
         )
