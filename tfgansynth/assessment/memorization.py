@@ -2,14 +2,14 @@
 
 A copy that a generator makes is seldom exact, so copies are searched in two ways.
 
-**Search.** `data.copies.registration` moves each image onto the training cases that have
-most in common with it, by an affine map, also mirrored and inverted, and scores how well
-the details agree. An image with a score of the *cut* or more is a copy. The cut is 0.6,
-or 0.1 more than the 95th percentile of real non-copies if that is higher: held-out cases
-beside training cases, and each training case beside the others.
+**Search.** `data.copies.registration` moves each image onto the training cases that
+have most in common with it, by an affine map, also mirrored and inverted, and scores
+how well the details agree. An image with a score of the *cut* or more is a copy. The
+cut is 0.6, or 0.1 more than the 95th percentile of real non-copies if that is higher:
+held-out cases beside training cases, and each training case beside the others.
 
-**Distances.** `data.copies.distances` measures distances of images, masks and pairs that
-are small for a noisier, smoother, brighter or shifted copy.
+**Distances.** `data.copies.distances` measures distances of images, masks and pairs
+that are small for a noisier, smoother, brighter or shifted copy.
 
 A smooth image, near the average of all cases, is nearer to each case than a real one
 is, although it copies none. The nearest case is therefore judged by the *relative
@@ -45,13 +45,14 @@ threshold at level 0.01 over the three parts. The set passes if all three parts 
 the search finds nothing.
 
 **How much may have been missed.** The same audit looks for an altered copy of each
-training case (`planted`): the *positive control*. With x copies found among n pairs, and
-k of m planted ones, at most U(x, n) / L(k, m) of what the generator draws are copies. U
+training case (`planted`): the *positive control*. They count as found if their images
+are; masks may be other than the generator's. With x copies found among n pairs, and k
+of m planted ones, at most U(x, n) / L(k, m) of what the generator draws are copies. U
 and L are the upper and lower 97.5 % bounds of Clopper and Pearson, so that both hold
-with 95 % confidence. The bound is about copies that are altered as the planted ones are.
+with 95 % confidence. The bound is about copies that are altered like the planted ones.
 
-**What is audited.** The pairs as the generator drew them, before any augmentation. Only
-a set of an earlier version, which has not kept these, is audited after it. The real cases
+**What is audited.** The pairs as the generator drew them, before any augmentation. A
+set of an earlier version, which has not kept these, is audited after it. The real cases
 of the null and the planted copies are then augmented in the same way, and the positive
 control shows how little such an audit finds.
 
@@ -61,7 +62,7 @@ fails, measured by `pytest tests/assessment/test_planted.py --copies DIR -s`.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,11 +192,15 @@ class Search:
         cases: int64 (n,), index of the training case most like each image.
         scores: float64 (n,), the score of the two, in [0, 1].
         null: float64 (N,), the scores of real cases, ascending.
+        planted: float64 (m,), the scores of planted copies.
+        planted_distances: float64 (m,), the relative distances of their images.
     """
 
     cases: Indices
     scores: Values
     null: Values
+    planted: Values
+    planted_distances: Values
 
     @property
     def cut(self) -> float:
@@ -215,62 +220,60 @@ class Search:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Planted:
-    """What is measured of m planted copies, as of the pairs of the set.
+class Audit:
+    """The audit of a synthetic set.
 
     Attributes:
-        scores: float64 (m,), the scores of the search.
-        distances: Part to float64 (m,), relative distances.
+        parts: Of image, mask and pair, by distances.
+        search: For altered copies; None of an audit of an earlier version.
     """
 
-    scores: Values
-    distances: Mapping[Part, Values]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Audit:
-    """The audit of a synthetic set: image, mask and pair, and altered copies."""
-
     parts: Mapping[Part, PartAudit]
-    search: Search
-    planted: Planted
+    search: Search | None = None
 
     @property
     def passed(self) -> bool:
         """Whether all parts pass, and the search finds nothing."""
         parts = all(part.passed for part in self.parts.values())
-        return parts and not self.search.copies.size
+        return parts and not self._searched.size
 
     @property
     def flagged(self) -> Indices:
         """The samples to drop: copies, and those flagged in any part, ascending."""
         parts = [part.flagged for part in self.parts.values()]
-        return functools.reduce(np.union1d, parts, self.search.copies)
+        return functools.reduce(np.union1d, parts, self._searched)
 
     @property
     def copies(self) -> Indices:
         """The indices of the copies, in any part or by the search, ascending."""
         parts = [part.copies for part in self.parts.values()]
-        return functools.reduce(np.union1d, parts, self.search.copies)
+        return functools.reduce(np.union1d, parts, self._searched)
 
     @property
-    def n_detected(self) -> int:
-        """How many of the planted copies are found, in any part or by the search."""
-        found = self.planted.scores >= self.search.cut
-        for name, part in self.parts.items():
-            found = found | (self.planted.distances[name] < part.copy_bound)
-        return int(found.sum())
+    def _searched(self) -> Indices:
+        return self.search.copies if self.search else np.zeros(0, np.int64)
 
-    @property
-    def most_copies(self) -> float:
-        """The upper 95 % bound on the share of copies, in [0, 1].
 
-        It is 1 if too few planted copies are found to say anything.
-        """
-        n, n_planted = len(self.search.scores), len(self.planted.scores)
-        share = share_bound(len(self.copies), n)
-        missed = share_bound(n_planted - self.n_detected, n_planted)
-        return min(1.0, share / (1 - missed)) if missed < 1 else 1.0
+def count_detected(search: Search, image: PartAudit) -> int:
+    """Count the planted copies whose images are found, as those of the set are."""
+    by_distance = search.planted_distances < image.copy_bound
+    return int(np.count_nonzero((search.planted >= search.cut) | by_distance))
+
+
+def most_copies(n_copies: int, n: int, n_detected: int, n_planted: int) -> float:
+    """Return the upper 95 % bound on the share of copies, in [0, 1].
+
+    It is 1 if too few planted copies are found to say anything.
+
+    Args:
+        n_copies: Copies found.
+        n: Pairs of the set.
+        n_detected: Planted copies found.
+        n_planted: Planted copies.
+    """
+    share = share_bound(n_copies, n)
+    found = 1 - share_bound(n_planted - n_detected, n_planted)
+    return share / found if share < found else 1.0
 
 
 def share_bound(count: int, total: int) -> float:
@@ -306,43 +309,43 @@ def audit(
             "expected at least 3 training, 1 synthetic and 1 held-out pairs, got "
             f"{len(training[0])}, {len(synthetic[0])} and {len(held_out[0])}"
         )
-    planted = plant(training, seed)
-    unlike: tuple[Pairs, ...] = held_out, training
+    real: Sequence[Pairs] = held_out, training, plant(training, seed)
     if augment:
         rng = np.random.default_rng(seed)
-        held_out, again, planted = (
+        real = [
             augment(np.rint(images).astype(np.uint8), masks, rng)
-            for images, masks in (*unlike, planted)
-        )
-        unlike = held_out, again
-    groups = synthetic, *unlike, planted
+            for images, masks in real
+        ]
+    groups = synthetic, *real
     ends = np.cumsum([len(images) for images, _ in groups])[:-1]
     # Each of the training cases beside the others.
     own = np.arange(len(training[0])) + ends[1], np.arange(len(training[0]))
-    everything = tuple(map(np.concatenate, zip(*groups, strict=True)))
-    images, masks = everything
+    images, masks = (np.concatenate(planes) for planes in zip(*groups, strict=True))
     parts: dict[Part, PartAudit] = {}
-    of_planted: dict[Part, Values] = {}
+    planted_distances: dict[Part, Values] = {}
     for part, matrix in distances(training, (images, masks)).items():
         matrix[own] = np.inf
         cases, relative = nearest(matrix)
-        found, *null, of_planted[part] = np.split(relative, ends)
+        found, *null, planted_distances[part] = np.split(relative, ends)
         parts[part] = PartAudit(
             cases=cases[: len(found)],
             distances=found,
             null=np.sort(np.concatenate(null)),
         )
-    likeness = np.zeros((len(images), len(training[0])))
-    for copy in compare([*training[0], *images], len(training[0])):
-        likeness[copy.second - len(training[0]), copy.first] = copy.score
+    n_training = len(training[0])
+    likeness = np.zeros((len(images), n_training))
+    for copy in compare([*training[0], *images], n_training):
+        likeness[copy.second - n_training, copy.first] = copy.score
     likeness[own] = 0
-    scores, *null_scores, planted_scores = np.split(likeness.max(axis=1), ends)
+    scores, *null, of_planted = np.split(likeness.max(axis=1), ends)
     search = Search(
         cases=likeness.argmax(axis=1)[: len(scores)],
         scores=scores,
-        null=np.sort(np.concatenate(null_scores)),
+        null=np.sort(np.concatenate(null)),
+        planted=of_planted,
+        planted_distances=planted_distances["image"],
     )
-    return Audit(parts, search, Planted(planted_scores, of_planted))
+    return Audit(parts, search)
 
 
 def nearest(matrix: Matrix) -> tuple[Indices, NDArray[np.float64]]:

@@ -43,7 +43,7 @@ _CONTENTS: Mapping[Kind, Collection[str]] = {
     Kind.CROSS_FIT: _UNET,
     Kind.SEGMENTATION: (*_UNET, files.VALIDATION, CASES, PREDICTIONS, PICTURE),
     # Images and masks are compared with the manifest.
-    Kind.SET: (MANIFEST, "contact_sheet.png", "images/*", "masks/*"),
+    Kind.SET: (MANIFEST, "contact_sheet.png", "images/*", "masks/*", "drawn_*/*"),
     Kind.ASSESSMENT: (files.ASSESSMENT, files.ARRAYS),
 }
 _BESIDE = (
