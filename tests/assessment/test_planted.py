@@ -28,6 +28,7 @@ from tfgansynth.data.dataset import images_and_labels
 from tfgansynth.data.loading import load_phantoms
 
 SIDE = 64
+BENT_MORE = "bent twice as much"
 BLENDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 SHARES = (0.01, 0.05, 0.1)
 LEAST_FOUND, MOST_FALSE = 0.95, 0.05
@@ -42,6 +43,10 @@ def alter(pairs: Pairs, others: Pairs, kind: str) -> Pairs:
     if kind.startswith("blended"):
         return blend(pairs, others, float(kind.split()[1]))
     rng = np.random.default_rng(1)
+    if kind == BENT_MORE:
+        bend = AugmentationConfig(shift=0, rotation=0, grey=0, stddev=SIDE / 64)
+        images, masks = augment_set(pairs[0].astype(np.uint8), pairs[1], rng, bend)
+        return images.astype(np.float32), masks
     made = [
         ALTERATIONS[kind](image, mask, rng) for image, mask in zip(*pairs, strict=True)
     ]
@@ -138,7 +143,7 @@ def false_alarms(pairs: Pairs, n_splits: int) -> tuple[float, float]:
     """Audit random splits of pairs that are all different: there is nothing to find.
 
     Returns:
-        The share of the sets that do not pass, and of the pairs that are flagged.
+        The share of the sets that do not pass, and of the pairs that are copies.
     """
     n = len(pairs[0])
     matrices = distances(pairs, pairs)
@@ -149,7 +154,7 @@ def false_alarms(pairs: Pairs, n_splits: int) -> tuple[float, float]:
     for matrix in matrices.values():
         np.fill_diagonal(matrix, np.inf)
     rng, none = np.random.default_rng(0), np.zeros(0)
-    failed, flagged = [], []
+    failed, copies = [], []
     for _ in range(n_splits):
         order = rng.permutation(n)
         train, held_out, ours = np.split(order, [30, 30 + (n - 30) // 2])
@@ -163,8 +168,8 @@ def false_alarms(pairs: Pairs, n_splits: int) -> tuple[float, float]:
         search = Search(ours, alike[ours], np.sort(alike[real]), none, none)
         whole = Audit(parts, search)
         failed.append(not whole.passed)
-        flagged.append(len(whole.flagged) / len(ours))
-    return float(np.mean(failed)), float(np.mean(flagged))
+        copies.append(len(whole.copies) / len(ours))
+    return float(np.mean(failed)), float(np.mean(copies))
 
 
 @pytest.fixture(scope="module")
@@ -192,9 +197,10 @@ def test_the_copies_that_the_docs_promise(
         sets, n_copies, n_training = {"phantoms": phantoms}, 4, 20
         kinds = (*ALTERATIONS, *blends[:1])
     else:
-        sets = {folder.name: read_pairs(folder)}
-        n_copies = n_training = 30
-        kinds = (*ALTERATIONS, *blends)
+        paths = sorted(path for path in folder.iterdir() if (path / "masks").is_dir())
+        sets = {path.name: read_pairs(path) for path in paths}
+        n_copies, n_training = 20, 30
+        kinds = (*ALTERATIONS, BENT_MORE, *blends)
     for name, pairs in sets.items():
         measured = measure(pairs, kinds, n_training, n_copies)
         print(f"\n{name}: {n_training} training cases, {n_copies} copies of a kind")
@@ -203,7 +209,7 @@ def test_the_copies_that_the_docs_promise(
             sets_failing = [measured.failing(kind, share) for share in SHARES]
             cells = [f"{100 * share:.0f} %" for share in (*found, *sets_failing)]
             print(f"| {' | '.join([kind, *cells])} |", flush=True)
-            if kind not in blends[2:]:
+            if kind not in (BENT_MORE, *blends[2:]):
                 assert found[1] >= LEAST_FOUND
         search = measured.whole.search
         assert search
@@ -212,11 +218,10 @@ def test_the_copies_that_the_docs_promise(
         print(f"highest score of {len(search.null)} real cases: {search.null[-1]:.2f}")
         assert n_detected >= LEAST_FOUND * len(search.planted)
         n_splits = 200
-        failed, flagged = false_alarms(pairs, n_splits)
+        failed, copies = false_alarms(pairs, n_splits)
         print(f"{n_splits} sets without copies: {100 * failed:.1f} % do not pass,")
-        print(f"{100 * flagged:.1f} % of their pairs are flagged")
+        print(f"{100 * copies:.1f} % of their pairs are called copies")
         assert failed <= MOST_FALSE
-        assert flagged <= MOST_FALSE
 
 
 def test_augmented_pairs_have_an_augmented_null(phantoms: Pairs) -> None:
@@ -256,7 +261,7 @@ def test_what_is_found_of_a_pair_does_not_depend_on_the_others(phantoms: Pairs) 
     assert among.search
     np.testing.assert_array_equal(among.search.scores[:3], alone.search.scores)
     assert alone.search.cases.tolist() == [0, 1, 2]
-    assert alone.copies.tolist() == among.copies.tolist() == [0, 1, 2]
+    assert alone.search.copies.tolist() == among.search.copies.tolist() == [0, 1, 2]
     assert not among.passed
 
 
@@ -267,19 +272,19 @@ def searched(scores: list[float], null: list[float]) -> Search:
 
 
 def test_the_cut_rises_where_real_cases_are_alike() -> None:
-    usual = searched([0.59, 0.61], [0.1] * 50)
-    assert usual.cut == 0.6
+    usual = searched([0.69, 0.71], [0.1] * 50)
+    assert usual.cut == 0.7
     assert usual.copies.tolist() == [1]
 
-    alike = searched([0.65, 0.9], [0.6] * 50)
-    assert alike.cut == pytest.approx(0.7)
+    alike = searched([0.75, 0.9], [0.7] * 50)
+    assert alike.cut == pytest.approx(0.8)
     assert alike.copies.tolist() == [1]
 
 
 def test_a_duplicate_among_real_cases_hides_no_copy() -> None:
-    search = searched([0.65], [0.1] * 98 + [1.0, 1.0])
+    search = searched([0.75], [0.1] * 98 + [1.0, 1.0])
 
-    assert search.cut == 0.6
+    assert search.cut == 0.7
     assert search.n_real == 2
 
 

@@ -5,7 +5,7 @@ A copy that a generator makes is seldom exact, so copies are searched in two way
 **Search.** `data.copies.registration` moves each image onto the training cases that
 have most in common with it, by an affine map, also mirrored and inverted, and scores
 how well the details agree. An image with a score of the *cut* or more is a copy. The
-cut is 0.6, or 0.1 more than the 95th percentile of real non-copies if that is higher:
+cut is 0.7, or 0.1 more than the 95th percentile of real non-copies if that is higher:
 held-out cases beside training cases, and each training case beside the others.
 
 **Distances.** `data.copies.distances` measures distances of images, masks and pairs
@@ -80,7 +80,7 @@ _COPY_LEVEL = 0.001
 _LEAST_COPY_BOUND = 0.2
 _TAIL = 0.05
 _N_OTHERS = 50
-_LEAST_CUT, _NULL_QUANTILE, _MARGIN = 0.6, 0.95, 0.1
+_LEAST_CUT, _NULL_QUANTILE, _MARGIN = 0.7, 0.95, 0.1
 _CONFIDENCE = 0.975
 """Of each of two bounds, so that both hold with 95 % confidence."""
 

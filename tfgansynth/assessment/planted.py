@@ -24,7 +24,7 @@ Alteration = Callable[
 # Each of the following is a [choice].
 _SHIFT = 0.06
 _DEGREES = 2.0, 8.0
-_BEND = 1 / 64
+_BEND = 1 / 128
 """Standard deviation of the nodes of a grid of three by three."""
 _CONTRAST, _BRIGHTNESS = (0.6, 1.4), 30.0
 _BLUR = 1 / 64
