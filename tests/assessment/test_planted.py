@@ -57,17 +57,13 @@ def alter(pairs: Pairs, others: Pairs, kind: str) -> Pairs:
 def subset(whole: Audit, chosen: NDArray[np.int64]) -> Audit:
     """The audit of some of the pairs: what is measured of a pair is its own."""
     assert whole.search
-    changes = {
-        name: {"cases": part.cases[chosen], "distances": part.distances[chosen]}
-        for name, part in whole.parts.items()
-    }
     search = dataclasses.replace(
         whole.search,
         cases=whole.search.cases[chosen],
         scores=whole.search.scores[chosen],
     )
     parts = {
-        name: dataclasses.replace(part, **changes[name])
+        name: PartAudit(part.cases[chosen], part.distances[chosen], part.null)
         for name, part in whole.parts.items()
     }
     return Audit(parts, search)
