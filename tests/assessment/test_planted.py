@@ -183,6 +183,7 @@ def read_pairs(folder: Path) -> Pairs:
     return np.stack(images), np.stack(masks).astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_the_copies_that_the_docs_promise(
     request: pytest.FixtureRequest, phantoms: Pairs
 ) -> None:
