@@ -40,7 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         metavar="DIR",
         help="search copies of the images in DIR/*/**/images/*.png too, and print the "
-        "rates (tests/data/copies/test_registration.py)",
+        "rates (tests/data/copies/test_registration.py, "
+        "tests/assessment/test_planted.py)",
     )
     parser.addoption(
         "--cpu-times",

@@ -247,7 +247,7 @@ def test_an_audit_needs_cases(phantoms: Pairs, short: str) -> None:
     few = take(phantoms, np.arange(2 if short == "training" else 0))
     sets = dict.fromkeys(("training", "synthetic", "held_out"), some) | {short: few}
     with pytest.raises(ValueError, match="at least 3 training, 1 synthetic"):
-        audit(**sets)
+        audit(sets["training"], sets["synthetic"], sets["held_out"])
 
 
 def test_nearest_is_relative_to_the_mean_of_the_others() -> None:

@@ -15,6 +15,7 @@ use all of them.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from tfgansynth.arrays import FloatArray, Labels
 from tfgansynth.assessment.memorization import Audit, audit
 from tfgansynth.assessment.quality import ShapeTable, agreement, class_shapes
+from tfgansynth.data.augmentation import augment_set
 from tfgansynth.data.copies.distances import PARTS, Pairs
 from tfgansynth.data.dataset import Case, images_and_labels
 from tfgansynth.data.held_out import FoldCases
@@ -39,17 +41,19 @@ from tfgansynth.experiment.synthetic_sets import (
 from tfgansynth.records import assessments, converter
 from tfgansynth.records.assessments import Assessment, EnsembleMember
 from tfgansynth.records.files import ARRAYS, ASSESSMENT
-from tfgansynth.records.provenance import DroppedPair
+from tfgansynth.records.provenance import DroppedPair, SetManifest
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.stage import Result, Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, Timer
 from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation.ensembles import CrossFittedEnsemble
 from tfgansynth.synthesis.sampling import (
+    DRAWN,
     MANIFEST,
     Draw,
     SyntheticSet,
     pair_name,
+    read_set,
     write_set,
 )
 
@@ -67,7 +71,8 @@ class FinishedAssessment:
             segmentations as packed bits with `shape_*`; `shapes_*`, what real masks
             measure, float64, a column for each of `shape_figures`; `features_*`,
             float32, with the ids of the training cases they are of; for each part of
-            the audit `null_*`, `nearest_distances_*` and `nearest_cases_*`. To show:
+            the audit `null_*`, `nearest_distances_*` and `nearest_cases_*`, and of the
+            search for altered copies `search_*`, by `memorization.Search`. To show:
             `gallery_*`, the pairs closest to a training case, with that case's image
             and mask; and `real_*`, the first training pairs.
         fold: The fold of the set.
@@ -105,7 +110,12 @@ class FinishedAssessment:
                 for part in PARTS
             }
             part = min(distances, key=lambda name: distances[name])
-            case = self.fold.training[self.arrays[f"nearest_cases_{part}"][index]]
+            nearest = self.arrays[f"nearest_cases_{part}"][index]
+            search = self.record.memorization.search
+            if search and self.arrays["search_scores"][index] >= search.cut:
+                part, nearest = "image", self.arrays["search_cases"][index]
+                distances[part] = 1 - float(self.arrays["search_scores"][index])
+            case = self.fold.training[nearest]
             found.append(
                 DroppedPair(
                     name=pair_name(index),
@@ -162,17 +172,19 @@ def assess(
         InputError: There is no set, or it is not the fold's own.
     """
     images, masks, _ = read_fold_set(experiment, fold, source)
+    manifest = converter.read(source / MANIFEST, SetManifest)
     training, synthetic = images_and_labels(fold.training), (images, masks)
     held_out = images_and_labels([*fold.validation, *fold.unused])
     sets = training, synthetic, held_out
     ensemble = load_cross_fitted_ensemble(experiment, fold)
     with timer.part(EVALUATION):
-        audited = audit(*sets)
+        audited = _audit(experiment, fold, source, manifest, sets)
     with timer.part(PREDICTION):
         unseen = training[0][ensemble.parts[0]]
         findings = _Findings(
             sets=sets,
             audit=audited,
+            as_drawn=manifest.as_drawn,
             ensemble=ensemble,
             features=(
                 ensemble.features(unseen),
@@ -194,6 +206,25 @@ def assess(
     return FinishedAssessment(record, arrays, fold)
 
 
+def _audit(
+    experiment: Experiment,
+    fold: FoldCases,
+    source: Path,
+    manifest: SetManifest,
+    sets: tuple[Pairs, Pairs, Pairs],
+) -> Audit:
+    """Audit a set's pairs as they were drawn or, where they were not kept, as are."""
+    training, synthetic, held_out = sets
+    changed = manifest.synthesis.augment != "none"
+    augment = None
+    if changed and manifest.as_drawn:
+        synthetic = read_set(source, DRAWN)
+    elif changed:
+        augment = functools.partial(augment_set, config=manifest.augmentation)
+    seed = derive_seed(experiment.config.seed, "audit", fold.number)
+    return audit(training, synthetic, held_out, augment=augment, seed=seed)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Findings:
     """What the audit and the cross-fitted ensemble find in the sets.
@@ -201,6 +232,7 @@ class _Findings:
     Attributes:
         sets: Training cases, synthetic pairs and held-out cases.
         audit: Of the synthetic pairs.
+        as_drawn: Whether it is of the pairs before augmentation.
         ensemble: The networks.
         features: Of the training cases that the first network has not seen, of the
             synthetic pairs and of the held-out cases.
@@ -210,6 +242,7 @@ class _Findings:
 
     sets: tuple[Pairs, Pairs, Pairs]
     audit: Audit
+    as_drawn: bool
     ensemble: CrossFittedEnsemble
     features: tuple[FloatArray, FloatArray, FloatArray]
     segmented_synthetic: Labels
@@ -265,7 +298,9 @@ def _record(
             ),
             seed=derive_seed(experiment.config.seed, "assessment", fold.number),
         ),
-        memorization=assessments.make_memorization(found.audit),
+        memorization=assessments.make_memorization(
+            found.audit, as_drawn=found.as_drawn
+        ),
         files={},
     )
 
@@ -291,6 +326,9 @@ def _arrays(
         arrays[f"null_{name}"] = part.null
         arrays[f"nearest_distances_{name}"] = part.distances
         arrays[f"nearest_cases_{name}"] = part.cases
+    if found.audit.search:
+        search = dataclasses.asdict(found.audit.search)
+        arrays |= {f"search_{name}": values for name, values in search.items()}
     return {
         **arrays,
         **_gallery(found.audit, fold),
@@ -335,10 +373,15 @@ def drop_flagged(
     kept = np.setdiff1d(np.arange(len(images)), flagged)
     if not kept.size:
         raise InputError(f"{source}: the audit flags all {len(images)} pairs")
+    entries = manifest.pop("pairs")
     draws = [
         Draw(**{field.name: entry[field.name] for field in dataclasses.fields(Draw)})
-        for entry in manifest.pop("pairs")
+        for entry in entries
     ]
+    before = None
+    if all(f"{DRAWN}image_sha256" in entry for entry in entries):
+        drawn, drawn_masks = read_set(source, DRAWN)
+        before = np.rint(drawn[kept]).astype(np.uint8), drawn_masks[kept]
     audited = SyntheticSet(
         images=np.rint(images[kept]).astype(np.uint8),
         masks=masks[kept],
@@ -346,6 +389,7 @@ def drop_flagged(
         n_drawn=manifest["drawn"],
         n_similar=manifest["dropped_as_almost_identical"],
         n_empty=manifest["dropped_for_an_empty_mask"],
+        before=before,
     )
     provenance = {
         "audited_manifest_sha256": storage.hash_file(source / MANIFEST),

@@ -16,7 +16,7 @@ from tfgansynth.assessment.fidelity import (
     compare_shapes,
     expected_coverage,
 )
-from tfgansynth.assessment.memorization import Audit
+from tfgansynth.assessment.memorization import Audit, count_detected, most_copies
 from tfgansynth.assessment.quality import (
     ShapeTable,
     Spread,
@@ -134,6 +134,33 @@ class AuditFigures:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CopySearch:
+    """The search for altered copies, and how many copies there may be.
+
+    Attributes:
+        as_drawn: Whether pairs were audited as drawn, before any augmentation.
+        cut: The score from which an image is a copy.
+        n_found: Images that are.
+        n_real_found: Real non-copies with such a score.
+        n_real: Real non-copies.
+        n_planted: Planted copies, the positive control.
+        n_detected: Those of them that the audit finds.
+        n_copies: Pairs that are copies by this search or by their distance.
+        most_copies: Upper 95 % bound on the share of copies, in [0, 1].
+    """
+
+    as_drawn: bool
+    cut: float
+    n_found: int
+    n_real_found: int
+    n_real: int
+    n_planted: int
+    n_detected: int
+    n_copies: int
+    most_copies: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Memorization:
     """Whether the set repeats training cases.
 
@@ -141,11 +168,13 @@ class Memorization:
         passed: Whether no part of the audit objects.
         parts: Image, mask and pair to their figures.
         flagged: Indices of the pairs that the audit objects to.
+        search: The search for altered copies; None by an earlier version.
     """
 
     passed: bool
     parts: Mapping[str, AuditFigures]
     flagged: tuple[int, ...]
+    search: CopySearch | None = dataclasses.field(default=None, metadata=OPTIONAL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,8 +314,13 @@ def diversity_again(stored: Diversity, images: NDArray[Any]) -> Diversity:
     return dataclasses.replace(stored, synthetic=nearest)
 
 
-def make_memorization(audit: Audit) -> Memorization:
-    """Say whether the set repeats training cases."""
+def make_memorization(audit: Audit, *, as_drawn: bool = True) -> Memorization:
+    """Say whether the set repeats training cases.
+
+    Args:
+        audit: What was found.
+        as_drawn: Whether pairs were audited as drawn, before any augmentation.
+    """
     return Memorization(
         passed=audit.passed,
         parts={
@@ -304,4 +338,24 @@ def make_memorization(audit: Audit) -> Memorization:
             for name, part in audit.parts.items()
         },
         flagged=tuple(audit.flagged.tolist()),
+        search=_copy_search(audit, as_drawn=as_drawn),
+    )
+
+
+def _copy_search(audit: Audit, *, as_drawn: bool) -> CopySearch | None:
+    search = audit.search
+    if search is None:
+        return None
+    n_copies, n_planted = len(audit.copies), len(search.planted)
+    n_detected = count_detected(search, audit.parts["image"])
+    return CopySearch(
+        as_drawn=as_drawn,
+        cut=search.cut,
+        n_found=len(search.copies),
+        n_real_found=search.n_real,
+        n_real=len(search.null),
+        n_planted=n_planted,
+        n_detected=n_detected,
+        n_copies=n_copies,
+        most_copies=most_copies(n_copies, len(search.scores), n_detected, n_planted),
     )

@@ -87,7 +87,13 @@ class UNetProvenance(NetworkProvenance):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PairEntry:
-    """One pair of a synthetic set; see `synthesis.sampling.Draw`."""
+    """One pair of a synthetic set; see `synthesis.sampling.Draw`.
+
+    Attributes:
+        drawn_image_sha256: Of the image before augmentation, where there is one that
+            was kept.
+        drawn_mask_sha256: Of its mask.
+    """
 
     name: str
     batch: int
@@ -95,6 +101,8 @@ class PairEntry:
     perceptual_hash: str
     image_sha256: str
     mask_sha256: str
+    drawn_image_sha256: str | None = optional(None)
+    drawn_mask_sha256: str | None = optional(None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +111,8 @@ class DroppedPair:
 
     Attributes:
         part: Image, mask or pair: what is nearest to a training case.
-        distance: The relative distance of the two; see `assessment.neighbors`.
+        distance: The relative distance of the two, or, if the search for altered copies
+            has found it, 1 less its score; see `assessment.memorization`.
     """
 
     name: str
@@ -178,6 +187,12 @@ class SetManifest(GeneratorProvenance):
     dropped_by_the_audit: tuple[DroppedPair, ...] = optional(())
     mask_components: int | None = optional(None)
     mask_rules: tuple[ClassRule, ...] = optional(())
+
+    @property
+    def as_drawn(self) -> bool:
+        """Whether the set has its pairs as they were before augmentation."""
+        kept = all(pair.drawn_image_sha256 for pair in self.pairs)
+        return kept or self.synthesis.augment == "none"
 
     @property
     def rules(self) -> tuple[ClassRule, ...]:

@@ -37,7 +37,7 @@ def assessment_cells(assessment: Assessment) -> dict[str, str]:
     """
     agrees, shapes = assessment.quality.agreement, assessment.quality.plausibility
     figures, audit = assessment.fidelity.figures, assessment.memorization
-    parts = audit.parts.values()
+    parts, search = audit.parts.values(), audit.search
     closer = " / ".join(f"{100 * part.share:.1f}" for part in parts)
     return {
         "agreement (real)": f"{agrees.synthetic.mean:.3f} ({agrees.real.mean:.3f})",
@@ -52,6 +52,7 @@ def assessment_cells(assessment: Assessment) -> dict[str, str]:
         ),
         "nearer than the null: image / mask / pair": f"{closer} %",
         "copies": " / ".join(str(part.n_copies) for part in parts),
+        "most copies": f"{100 * search.most_copies:.1f} %" if search else "-",
         "audit": passed(audit.passed),
     }
 

@@ -26,6 +26,8 @@ _SHEET_PAIRS = 120
 _MOST_PNG_BYTES = 64 << 20
 _AUGMENTATION = 1
 """Separates the random stream of the augmentation from that of z."""
+DRAWN = "drawn_"
+"""Begins the names of what augmented pairs were before."""
 MANIFEST = "manifest.json"
 """What a set came from, with its pairs and their hashes."""
 
@@ -70,6 +72,7 @@ class SyntheticSet:
         n_empty: Pairs dropped because nothing of their mask was left, beyond the
             negatives that are kept.
         n_disagreeing: Pairs dropped by a filter.
+        before: Images and clean masks before augmentation, where there is one.
     """
 
     images: ByteArray
@@ -79,6 +82,7 @@ class SyntheticSet:
     n_similar: int
     n_empty: int
     n_disagreeing: int = 0
+    before: tuple[ByteArray, Labels] | None = None
 
     @property
     def n_alike(self) -> int:
@@ -107,6 +111,11 @@ def draw_z(seed: int, batch: int, count: int, z_dim: int) -> FloatArray:
     """Draw one batch of noise, float32 (count, z_dim), uniform in [-1, 1)."""
     rng = np.random.default_rng([seed, batch])
     return rng.uniform(-1, 1, (count, z_dim)).astype(np.float32)
+
+
+def augmentation_stream(z_seed: int, batch: int) -> np.random.Generator:
+    """The randomness of the augmentation of a batch of drawn pairs."""
+    return np.random.default_rng([z_seed, batch, _AUGMENTATION])
 
 
 def as_in_training(cases: Sequence[Case], count: int) -> dict[str, Any]:
@@ -160,6 +169,8 @@ def draw_set(
     )
     images: list[ByteArray] = []
     masks: list[Labels] = []
+    before_images: list[ByteArray] = []
+    before_masks: list[Labels] = []
     draws: list[Draw] = []
     levels = np.zeros(256, np.int64)
     n_drawn = n_similar = n_empty = n_kept_empty = n_disagreeing = 0
@@ -184,10 +195,9 @@ def draw_set(
         drawn, greys = sampler(draw_z(z_seed, batch, config.batch, z_dim))
         levels += np.bincount(greys.ravel(), minlength=len(levels))
         cleaned = clean_masks(greys, rules, threshold=config.mask_threshold)
+        before = drawn, cleaned
         if augment:
-            drawn, cleaned = augment(
-                drawn, cleaned, np.random.default_rng([z_seed, batch, _AUGMENTATION])
-            )
+            drawn, cleaned = augment(drawn, cleaned, augmentation_stream(z_seed, batch))
         agreeing = agrees(drawn, cleaned) if agrees else np.ones(len(drawn), np.bool_)
         for index, (image, mask) in enumerate(zip(drawn, cleaned, strict=True)):
             if len(images) == config.count:
@@ -203,6 +213,8 @@ def draw_set(
                 n_kept_empty += not mask.any()
                 images.append(image)
                 masks.append(mask)
+                before_images.append(before[0][index])
+                before_masks.append(before[1][index])
                 draws.append(Draw(batch, index, text))
         batch += 1
     if not any(mask.any() for mask in masks):
@@ -215,6 +227,7 @@ def draw_set(
         n_similar=n_similar,
         n_empty=n_empty,
         n_disagreeing=n_disagreeing,
+        before=(np.stack(before_images), np.stack(before_masks)) if augment else None,
     )
 
 
@@ -263,8 +276,9 @@ def pair_name(index: int) -> str:
 def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -> None:
     """Write images/, masks/, manifest.json and contact_sheet.png, all or nothing.
 
-    The contact sheet shows the first 120 pairs. Masks of one class are black and white;
-    those of several have class indices.
+    Augmented pairs are kept as drawn too, for the audit for copies. The contact sheet
+    shows the first 120 pairs. Masks of one class are black and white; those of several
+    have class indices.
 
     Args:
         synthetic: The pairs.
@@ -278,14 +292,17 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
         "kept_with_an_empty_mask": synthetic.n_kept_empty,
     }
     with storage.whole_folder(folder) as partial:
+        planes = {"image": synthetic.images, "mask": synthetic.masks * brightest}
+        if synthetic.before:
+            images, masks = synthetic.before
+            planes |= {f"{DRAWN}image": images, f"{DRAWN}mask": masks * brightest}
         entries = []
         for index, draw in enumerate(synthetic.draws):
             name = f"{pair_name(index)}.png"
             entry = {"name": name, **dataclasses.asdict(draw)}
-            bright = synthetic.masks[index] * brightest
-            for kind, plane in (("image", synthetic.images[index]), ("mask", bright)):
+            for kind, stack in planes.items():
                 path = partial / f"{kind}s" / name
-                storage.write_png(path, plane)
+                storage.write_png(path, stack[index])
                 entry[f"{kind}_sha256"] = storage.hash_file(path)
             entries.append(entry)
         content = {
@@ -314,8 +331,8 @@ def n_classes(manifest: Mapping[str, Any]) -> int:
     return len((manifest.get("dataset") or {}).get("classes", LUNGS))
 
 
-def read_set(folder: Path) -> tuple[FloatArray, Labels]:
-    """Read the pairs of a set back.
+def read_set(folder: Path, prefix: str = "") -> tuple[FloatArray, Labels]:
+    """Read the pairs of a set back; with the prefix `DRAWN`, what they were before.
 
     Returns:
         float32 (n, S, S) or (n, S, S, 3) images in [0, 255] and uint8 (n, S, S) masks,
@@ -336,7 +353,7 @@ def read_set(folder: Path) -> tuple[FloatArray, Labels]:
     read = read_color if data.get("channels") == 3 else read_grey
     classes = n_classes(manifest)
     pairs = [
-        _read_pair(folder, index, entry, read, classes)
+        _read_pair(folder, index, entry, read, classes, prefix)
         for index, entry in enumerate(entries)
     ]
     images, masks = zip(*pairs, strict=True)
@@ -352,6 +369,7 @@ def _read_pair(
     entry: Any,
     read: Callable[[Path], FloatArray],
     classes: int,
+    prefix: str,
 ) -> tuple[FloatArray, Labels]:
     # The name is ours, so that no manifest leads to files elsewhere.
     name = f"{pair_name(index)}.png"
@@ -360,9 +378,10 @@ def _read_pair(
             f"{folder / MANIFEST}: is not a manifest of this program: expected {name} "
             f"as pair {index + 1}"
         )
-    image_path, mask_path = folder / "images" / name, folder / "masks" / name
-    _require_unaltered(image_path, entry.get("image_sha256"))
-    _require_unaltered(mask_path, entry.get("mask_sha256"))
+    kinds = f"{prefix}image", f"{prefix}mask"
+    image_path, mask_path = (folder / f"{kind}s" / name for kind in kinds)
+    _require_unaltered(image_path, entry.get(f"{kinds[0]}_sha256"))
+    _require_unaltered(mask_path, entry.get(f"{kinds[1]}_sha256"))
     if classes > 1:
         return read(image_path), read_indices(mask_path, classes)
     return read(image_path), read_mask(mask_path).astype(np.uint8)

@@ -54,28 +54,38 @@ class Candidate:
     warp: NDArray[np.float64]
 
 
-def find_candidates(planes: Sequence[FloatArray]) -> list[Candidate]:
+def find_candidates(
+    planes: Sequence[FloatArray], n_references: int = 0
+) -> list[Candidate]:
     """Find the pairs of images whose keypoints agree best: a few for each image.
 
     Args:
         planes: float32 (SIDE, SIDE), [0, 255].
+        n_references: If any, each other image is compared with these first ones only,
+            and its pairs do not depend on what other images there are.
 
     Returns:
-        A pair at most once, in order.
+        A pair at most once, in order; with references, in the order of the others.
     """
     keypoints = _find_keypoints(planes)
-    if len(keypoints.sizes) < 2:
+    is_reference = keypoints.image_of < (n_references or keypoints.n_images)
+    # Without keypoints there is no index, and nothing to look up in one.
+    if not is_reference.any() or (n_references and is_reference.all()):
         return []
     found: dict[tuple[int, int], Candidate] = {}
-    for variant, matches in _groups(keypoints):
+    for variant, matches in _groups(keypoints, n_references):
         each = _consensus(keypoints, variant, matches)
         pair = each.first, each.second
         least = found[pair].support + 1 if pair in found else _LEAST_SUPPORT
         if each.support >= least:
             found[pair] = each
-    room = _Room(keypoints.n_images, _MOST_CANDIDATES)
+    room = _Room(keypoints.n_images, _MOST_CANDIDATES, n_references)
     ranked = sorted(found, key=lambda pair: -found[pair].support)
-    return [found[pair] for pair in sorted(each for each in ranked if room.take(*each))]
+    kept = sorted(
+        (pair for pair in ranked if room.take(*pair)),
+        key=lambda pair: pair[::-1] if n_references else pair,
+    )
+    return [found[pair] for pair in kept]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,10 +147,14 @@ def _find_keypoints(planes: Sequence[FloatArray]) -> _Keypoints:
 
 
 class _Room:
-    """Lets an image take part in so many pairs, and in more for the others' sake."""
+    """Lets an image take part in so many pairs, and in more for the others' sake.
 
-    def __init__(self, n_images: int, most: int) -> None:
+    References take part for the others' sake only.
+    """
+
+    def __init__(self, n_images: int, most: int, n_references: int) -> None:
         self._left = np.full(n_images, most)
+        self._left[:n_references] = 0
 
     def take(self, first: int, second: int) -> bool:
         """Return whether one of two images has room for the pair, and take it."""
@@ -150,20 +164,20 @@ class _Room:
         return has_room
 
 
-def _groups(keypoints: _Keypoints) -> Iterator[tuple[int, Indices]]:
+def _groups(keypoints: _Keypoints, n_references: int) -> Iterator[tuple[int, Indices]]:
     """Yield the matches of two images in one variant, the largest groups first.
 
     Yields:
         The number of the variant; int64 (m, 2), keypoints that match, the first of
         which is the one that varies.
     """
-    matches, variants = _matches(keypoints)
+    matches, variants = _matches(keypoints, n_references)
     images = np.sort(keypoints.image_of[matches], axis=1)
     numbers = images @ (keypoints.n_images, 1) * len(_VARIANTS) + variants
     order = np.argsort(numbers, kind="stable")
     starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
     counts = np.diff(starts, append=len(order))
-    room = _Room(keypoints.n_images, _MOST_GROUPS)
+    room = _Room(keypoints.n_images, _MOST_GROUPS, n_references)
     for group in np.argsort(-counts, kind="stable"):
         if counts[group] < _LEAST_SUPPORT:
             return
@@ -172,13 +186,21 @@ def _groups(keypoints: _Keypoints) -> Iterator[tuple[int, Indices]]:
             yield int(variants[chosen[0]]), matches[chosen].astype(np.int64)
 
 
-def _matches(keypoints: _Keypoints) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+def _matches(
+    keypoints: _Keypoints, n_references: int
+) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
     """Match each keypoint, in all variants, with the nearest of other images.
+
+    With references, each keypoint of another image with the nearest of theirs.
 
     Returns:
         int32 (m, 2), the keypoint that varies and the one it matches; the variants.
     """
-    described = keypoints.descriptors
+    n_images = keypoints.n_images
+    # The keypoints are in the order of their images.
+    bound = int(np.searchsorted(keypoints.image_of, n_references or n_images))
+    start = bound if n_references else 0
+    described = keypoints.descriptors[:bound]
     _, axes = np.linalg.eigh(described.T @ described)
     axes = axes[:, -_DIMENSIONS:]
     index = cv2.ANNIndex.create(_DIMENSIONS, cv2.ANNIndex_DIST_EUCLIDEAN)
@@ -190,10 +212,11 @@ def _matches(keypoints: _Keypoints) -> tuple[NDArray[np.int32], NDArray[np.int8]
         order = _ORDER.ravel()
         order = order[_MIRROR] if mirrored else order
         order = order[_NEGATIVE] if inverted else order
-        queries = np.ascontiguousarray(described[:, order] @ axes)
-        nearest, distances = index.knnSearch(queries, min(_NEIGHBORS, len(queries)))
+        queries = np.ascontiguousarray(keypoints.descriptors[start:, order] @ axes)
+        nearest, distances = index.knnSearch(queries, min(_NEIGHBORS, bound))
         varied, place = np.nonzero((nearest >= 0) & (distances <= _FARTHEST))
-        pairs = np.column_stack([varied, nearest[varied, place]]).astype(np.int32)
+        matched = nearest[varied, place]
+        pairs = np.column_stack([start + varied, matched]).astype(np.int32)
         images = keypoints.image_of[pairs]
         matches.append(pairs[images[:, 0] != images[:, 1]])
         variants.append(np.full(len(matches[-1]), number, np.int8))

@@ -116,7 +116,7 @@ def find_copies(images: Sequence[FloatArray]) -> list[Copy]:
     return [pair for pair in compare(images) if pair.score >= COPY_SCORE]
 
 
-def compare(images: Sequence[FloatArray]) -> list[Copy]:
+def compare(images: Sequence[FloatArray], n_references: int = 0) -> list[Copy]:
     """Score the pairs of images that have most in common, whether copies or not.
 
     Of many copies of one picture, each is compared with the closest ones only. The
@@ -124,13 +124,14 @@ def compare(images: Sequence[FloatArray]) -> list[Copy]:
 
     Args:
         images: float32 (H, W) or (H, W, 3), [0, 255]; sizes may differ.
+        n_references: If any, each other image is compared with these first ones only.
 
     Returns:
         A pair at most once, in order. Pairs that are missing have a score of 0: their
         keypoints agree on no map.
     """
     planes = [resize_area(luminance(image), SIDE) for image in images]
-    candidates = find_candidates(planes)
+    candidates = find_candidates(planes, n_references)
 
     @functools.lru_cache(maxsize=512)
     def view(index: int) -> _View:

@@ -12,16 +12,13 @@ images.
 import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tfgansynth.arrays import Labels
-from tfgansynth.assessment.memorization import Audit, PartAudit
 from tfgansynth.assessment.quality import Values, agreement, class_shapes
 from tfgansynth.config import Config
-from tfgansynth.data.copies.distances import PARTS, Pairs
+from tfgansynth.data.copies.distances import Pairs
 from tfgansynth.data.dataset import Identity
 from tfgansynth.data.similarity import count_alike, perceptual_hash
 from tfgansynth.evaluation import predictions
@@ -38,6 +35,7 @@ from tfgansynth.records.reading import (
     read_validation,
 )
 from tfgansynth.records.runs import FinishedUNet, RunRecord
+from tfgansynth.reporting.verification.audits import audit_again, compare_augmented
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.figures import figures_again
 from tfgansynth.reporting.verification.stages import Stages, identity_of
@@ -46,7 +44,7 @@ from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation import history
 from tfgansynth.synthesis.masks import clean_labels
 from tfgansynth.synthesis.rules import Rules, lung_rules, rules_to_text, with_settings
-from tfgansynth.synthesis.sampling import MANIFEST, pair_name, read_set
+from tfgansynth.synthesis.sampling import DRAWN, MANIFEST, pair_name, read_set
 
 Truths = dict[tuple[str, str], Labels]
 """Content hash and id of a test case -> its true mask, as first met."""
@@ -227,7 +225,11 @@ def recount(
         for index in np.flatnonzero(altered.any(axis=(1, 2))).tolist():
             place = folder / f"masks/{pair_name(index)}.png"
             differences.fault(place, f"is no mask that was cleaned ({words})")
-    for part in ("images", "masks"):
+    parts = ["images", "masks"]
+    if manifest.pairs[0].drawn_image_sha256:
+        compare_augmented(folder, manifest, (pictures, masks), differences)
+        parts += [f"{DRAWN}{part}" for part in parts]
+    for part in parts:
         for extra in sorted({path.name for path in (folder / part).iterdir()} - names):
             differences.fault(folder / part / extra, "is not in the manifest")
         # Each file has a hash, and so has the manifest.
@@ -319,7 +321,8 @@ def reassess(
         diversity=assessments.diversity_again(record.fidelity.hash_diversity, images),
         seed=derive_seed(run.config.seed, "assessment", fold),
     )
-    audit = _audit(arrays)
+    audit = audit_again(arrays)
+    manifest = converter.read(source / MANIFEST, SetManifest)
     expected = dataclasses.replace(
         record,
         fold=fold,
@@ -336,7 +339,7 @@ def reassess(
         cross_fit=_members(run, fold, agreed_real),
         quality=assessments.make_quality(agreed, agreed_real, shapes),
         fidelity=fidelity,
-        memorization=assessments.make_memorization(audit),
+        memorization=assessments.make_memorization(audit, as_drawn=manifest.as_drawn),
         files=storage.hash_files(folder, [files.ARRAYS]),
     )
     differences.compare(path, "", to_json(record), to_json(expected))
@@ -379,16 +382,3 @@ def _members(
             agreement=float(agreed_real[part].mean()),
         )
     return found
-
-
-def _audit(arrays: Mapping[str, NDArray[Any]]) -> Audit:
-    return Audit(
-        {
-            part: PartAudit(
-                cases=arrays[f"nearest_cases_{part}"],
-                distances=arrays[f"nearest_distances_{part}"],
-                null=np.sort(arrays[f"null_{part}"]),
-            )
-            for part in PARTS
-        }
-    )

@@ -46,7 +46,7 @@ _CONTENTS: Mapping[Kind, Collection[str]] = {
         *(*_UNET, files.VALIDATION, CASES, FIGURES, PREDICTIONS, PICTURE),
     ),
     # Images and masks are compared with the manifest.
-    Kind.SET: (MANIFEST, "contact_sheet.png", "images/*", "masks/*"),
+    Kind.SET: (MANIFEST, "contact_sheet.png", "images/*", "masks/*", "drawn_*/*"),
     Kind.ASSESSMENT: (files.ASSESSMENT, files.ARRAYS),
 }
 _BESIDE = (
