@@ -42,8 +42,8 @@ class UNetConfig:
     """Momentum of Nesterov's method. [paper IV-B]"""
     weight_decay: ranges.Amount = 5e-4
     """L2 weight decay, added to the gradient before the momentum. [paper IV-B]; none
-    in [choice, fast]. `modern` takes it, decoupled from the gradient [choice]; Adam
-    with `paper` takes none"""
+    in [choice, fast]. `modern` takes it, decoupled from the gradient, and Adam with
+    `paper` none [choice]"""
     batch: ranges.Count = 16
     """Pairs in a mini-batch. [paper IV-B]; drawn without replacement: an epoch has
     every pair once, and its last mini-batch may be smaller [choice]"""
