@@ -145,8 +145,6 @@ PAPER: dict[str, Any] = {
         "cross_fit_steps": 10000,
         "surface_tolerance": 2.0,
         "failure_dice": 0.7,
-        "surface_tolerance": 2.0,
-        "failure_dice": 0.7,
     },
 }
 

@@ -1,15 +1,23 @@
 """The question is answered by regimes that differ in nothing but synthetic pairs."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from tests.records.made import finished
+from tests.reporting.made import assessment
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet
-from tfgansynth.reporting.html.conclusions import Conclusion, Question, conclusions
+from tfgansynth.reporting.html.conclusions import (
+    Conclusion,
+    Question,
+    answers,
+    conclusions,
+)
 
 SET, GENERATOR = Question
 REGIMES = [
@@ -110,3 +118,34 @@ def test_of_one_run_no_more_is_said_than_that_it_was_so() -> None:
         "In this one run it helped, by more than the margin.",
         "In this one run it did more than the control, by more than the margin.",
     }
+
+
+def test_the_first_answers_rest_on_the_primary_pair_and_name_what_is_missing() -> None:
+    paper = Regime(30, 0), Regime(30, 120)
+    unets = [shifted(seed, regime, 0.02) for seed in range(4) for regime in paper]
+    comparison = make_comparison(unets)
+    (only,) = comparison.comparisons
+    primary = dataclasses.replace(only, is_primary=True)
+    declared = dataclasses.replace(comparison, comparisons=(primary,))
+
+    found = dict(answers(declared, []))
+    assert found["Does it help?"] == "Yes, it helps, by more than the margin."
+    assert found["Beyond what?"] == (
+        "Than real only: higher, by more than the margin. Not compared with classical "
+        "augmentation (--regimes all). Not compared with a control set (--control)."
+    )
+    assert found["How sure is that?"].startswith("mixed less real only: +0.0")
+    assert "from 40 test cases and 4 training runs." in found["How sure is that?"]
+    assert found["May it be handed on?"] == "Not known: no set was assessed (assess)."
+    # Without a primary pair nothing else is taken for the answer.
+    assert "How sure is that?" not in dict(answers(comparison, []))
+
+
+def test_sets_that_failed_the_audit_are_counted_at_the_top() -> None:
+    comparison = make_comparison([shifted(0, Regime(30, 0), 0.0)])
+    sets = [assessment("0" * 64, passed=passed) for passed in (True, False)]
+
+    found = dict(answers(comparison, sets))
+
+    assert found["May it be handed on?"].startswith("1 of 2 sets passed the audit")
+    assert found["Does it help?"].startswith("No primary pair")

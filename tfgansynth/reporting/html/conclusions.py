@@ -1,14 +1,16 @@
-"""Does the synthetic set help, and does it more than its control?
+"""Does the synthetic set help, beyond what, how sure is it, may it be handed on?
 
-The conclusions of each table, picked from its verdicts.
+The conclusions of each table, picked from its verdicts, and the page's first answers.
 """
 
 import dataclasses
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from tfgansynth.errors import counted
 from tfgansynth.evaluation.tables import TrainingSet
 from tfgansynth.evaluation.verdicts import Direction, PairComparison, Size, Verdict
+from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, RegimeTable
 
 
@@ -99,3 +101,78 @@ def conclusions(table: RegimeTable, comparison: Comparison) -> Iterator[Conclusi
             yield Conclusion(Question.SET, pair)
         if (first.set, second.set) == ("control", "plain") and sets[0] is sets[1]:
             yield Conclusion(Question.GENERATOR, pair)
+
+
+def answers(
+    comparison: Comparison, assessments: Sequence[Assessment]
+) -> list[tuple[str, str]]:
+    """Return the questions that a reader brings, each with its answer in short.
+
+    Args:
+        comparison: All verdicts of a study.
+        assessments: Of its synthetic sets.
+    """
+    found = [
+        each for table in comparison.tables for each in conclusions(table, comparison)
+    ]
+    pair = next((each for each in comparison.comparisons if each.is_primary), None)
+    shown = [
+        ("Does it help?", _help(found, pair)),
+        ("Beyond what?", _beyond(found, comparison)),
+        ("How sure is that?", _sure(pair)),
+        ("May it be handed on?", _handed_on(assessments)),
+    ]
+    return [(question, answer) for question, answer in shown if answer]
+
+
+def _help(found: Sequence[Conclusion], pair: PairComparison | None) -> str:
+    """The verdict on the primary pair, in the words of its box if it has one."""
+    if pair is None:
+        return "No primary pair was declared or has results; see each box."
+    own = [each.statement for each in found if each.pair == pair]
+    return own[0] if own else f"{pair.second} is {pair.words}."
+
+
+def _beyond(found: Sequence[Conclusion], comparison: Comparison) -> str:
+    """What the set was compared with, and what is missing for a fair answer."""
+    asked = {each.question for each in found}
+    parts = [
+        f"Than {each.pair.first}: {each.pair.words}."
+        for each in found
+        if each.question is Question.SET
+    ]
+    rows = [row for table in comparison.tables for row in table.rows]
+    if found and not any(row.schedule == "augmented" for row in rows):
+        parts.append("Not compared with classical augmentation (--regimes all).")
+    if found and Question.GENERATOR not in asked:
+        parts.append("Not compared with a control set (--control).")
+    return " ".join(parts)
+
+
+def _sure(pair: PairComparison | None) -> str:
+    if pair is None:
+        return ""
+    found, design = pair.primary, pair.design
+    patients = f" of {design.patients:.0f} patients" if design.patients else ""
+    words = (
+        f"{pair.second} less {pair.first}: {found.mean:+.4f} Dice, 95 % interval "
+        f"{found.low:+.4f} to {found.high:+.4f}, from "
+        f"{counted(int(design.cases), 'test case')}{patients} and "
+        f"{counted(int(design.runs), 'training run')}."
+    )
+    if design.runs == 1:
+        words += " One run does not show how much others would differ."
+    return words
+
+
+def _handed_on(assessments: Sequence[Assessment]) -> str:
+    """What the audits for copies say of the sets."""
+    if not assessments:
+        return "Not known: no set was assessed (assess)."
+    audits = [each.memorization for each in assessments]
+    n_passed = sum(audit.passed for audit in audits)
+    words = f"{n_passed} of {counted(len(audits), 'set')} passed the audit for copies"
+    bounds = [audit.search.most_copies for audit in audits if audit.search]
+    if bounds:
+        words += f"; at most {100 * max(bounds):.1f} % of pairs are copies (95 % bound)"
+    return f"{words}. That is no proof of anonymity."

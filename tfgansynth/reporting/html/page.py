@@ -12,7 +12,7 @@ from tfgansynth.evaluation.tables import PHANTOM_WARNING, headings
 from tfgansynth.records.files import REPORT
 from tfgansynth.records.runs import RunRecord, Timings, remark_lines
 from tfgansynth.reporting.grids import span
-from tfgansynth.reporting.html.conclusions import tone
+from tfgansynth.reporting.html.conclusions import answers, tone
 from tfgansynth.reporting.html.figures import agreement, learning_curve, nearest
 from tfgansynth.reporting.html.results import (
     mean,
@@ -79,6 +79,12 @@ def render(study: Study) -> str:
     comparison, config = study.comparison, study.runs[0].config
     other = comparison.other_figures
     seeds = ", ".join(map(str, comparison.seeds))
+    sets = [
+        drawn
+        for fold in study.folds
+        for drawn in (fold.synthetic, fold.filtered)
+        if drawn and drawn.assessment
+    ]
     named = list(zip(comparison.runs, study.runs, strict=True))
     return environment.get_template("report.html").render(
         study=study,
@@ -88,16 +94,14 @@ def render(study: Study) -> str:
         target=comparison.dataset.target_words(config.lungs),
         seeds=seeds,
         remarks=remark_lines(comparison.remarks, n_seeds=len(comparison.seeds)),
+        answers=answers(
+            comparison, [each.assessment.record for each in sets if each.assessment]
+        ),
         tables=shown_tables(study),
         other_figures=other and figure_rows(comparison, other),
         other_notes=other and figure_notes(comparison, other),
         curve=study.curve and learning_curve(study.curve, "learning-curve"),
-        sets=[
-            drawn
-            for fold in study.folds
-            for drawn in (fold.synthetic, fold.filtered)
-            if drawn and drawn.assessment
-        ],
+        sets=sets,
         shown=shown_predictions(study),
         gan_curves=gan_curves(study.folds),
         unet_curves=unet_curves(study),
