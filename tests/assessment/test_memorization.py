@@ -7,7 +7,7 @@ from tfgansynth.data.copies.distances import PARTS, Pairs, Part, distances
 from tfgansynth.data.dataset import images_and_labels
 from tfgansynth.data.loading import load_phantoms
 
-N_TRAINING, N_SYNTHETIC = 30, 30
+N_TRAINING, N_HELD_OUT, N_SYNTHETIC = 12, 18, 10
 
 
 def take(pairs: Pairs, indices: NDArray[np.int64]) -> Pairs:
@@ -16,7 +16,7 @@ def take(pairs: Pairs, indices: NDArray[np.int64]) -> Pairs:
 
 @pytest.fixture(scope="module")
 def phantoms() -> Pairs:
-    cases = load_phantoms(110, 5, "both", 128, soft_masks=False).cases
+    cases = load_phantoms(60, 5, "both", 64, soft_masks=False).cases
     return images_and_labels(cases)
 
 
@@ -27,12 +27,12 @@ def training(phantoms: Pairs) -> Pairs:
 
 @pytest.fixture(scope="module")
 def held_out(phantoms: Pairs) -> Pairs:
-    return take(phantoms, np.arange(N_TRAINING, 80))
+    return take(phantoms, np.arange(N_TRAINING, N_TRAINING + N_HELD_OUT))
 
 
 @pytest.fixture(scope="module")
 def independent(phantoms: Pairs) -> Pairs:
-    return take(phantoms, np.arange(80, 80 + N_SYNTHETIC))
+    return take(phantoms, np.arange(50, 50 + N_SYNTHETIC))
 
 
 def part_of(found: NDArray[np.float64], null: NDArray[np.float64]) -> PartAudit:
@@ -41,11 +41,11 @@ def part_of(found: NDArray[np.float64], null: NDArray[np.float64]) -> PartAudit:
 
 
 def planted(independent: Pairs, training: Pairs, kind: str) -> Pairs:
-    """Samples 3, 17 and 29 become copies of training cases 4, 11 and 25."""
+    """Samples 3, 5 and 9 become copies of training cases 4, 11 and 7."""
     rng = np.random.default_rng(1)
     images, masks = independent[0].copy(), independent[1].copy()
-    originals, shapes = take(training, np.array([4, 11, 25]))
-    shift = {"shift by 2": (2, -2), "shift by 5": (-5, 3), "all": (3, 2)}.get(kind)
+    originals, shapes = take(training, np.array([4, 11, 7]))
+    shift = {"shift by 1": (1, -1), "shift by 3": (-3, 2), "all": (2, 1)}.get(kind)
     if kind in ("noise", "all"):
         originals = originals + rng.normal(0, 10, originals.shape).astype(np.float32)
     if kind in ("brightness", "all"):
@@ -53,8 +53,8 @@ def planted(independent: Pairs, training: Pairs, kind: str) -> Pairs:
     if shift:
         originals = np.roll(originals, shift, (1, 2))
         shapes = np.roll(shapes, shift, (1, 2))
-    images[[3, 17, 29]] = np.clip(originals, 0, 255)
-    masks[[3, 17, 29]] = shapes
+    images[[3, 5, 9]] = np.clip(originals, 0, 255)
+    masks[[3, 5, 9]] = shapes
     return images, masks
 
 
@@ -67,7 +67,7 @@ def test_independent_phantoms_pass(
     assert list(result.parts) == list(PARTS)
     for part in result.parts.values():
         assert part.copies.size == 0
-        assert part.null.shape == (N_TRAINING + 50,)
+        assert part.null.shape == (N_TRAINING + N_HELD_OUT,)
         assert (np.diff(part.null) >= 0).all()
         assert part.copy_bound < part.threshold
 
@@ -75,10 +75,10 @@ def test_independent_phantoms_pass(
 @pytest.mark.parametrize(
     "kind",
     [
-        *("exact", "all"),
+        "all",
         *(
             pytest.param(kind, marks=pytest.mark.slow)
-            for kind in ("noise", "brightness", "shift by 2", "shift by 5")
+            for kind in ("exact", "noise", "brightness", "shift by 1", "shift by 3")
         ),
     ],
 )
@@ -88,19 +88,20 @@ def test_planted_copies_are_found(
     result = audit(training, planted(independent, training, kind), held_out)
 
     assert not result.passed
-    assert {3, 17, 29} <= set(result.flagged.tolist())
+    assert {3, 5, 9} <= set(result.flagged.tolist())
     for part in result.parts.values():
-        assert part.copies.tolist() == [3, 17, 29]
+        assert part.copies.tolist() == [3, 5, 9]
         closest = part.closest(3)
         cases = part.cases[closest].tolist()
         assert {*zip(closest.tolist(), cases, strict=True)} == {
             (3, 4),
-            (17, 11),
-            (29, 25),
+            (5, 11),
+            (9, 7),
         }
         assert (np.diff(part.distances[closest]) >= 0).all()
 
 
+@pytest.mark.slow
 def test_what_is_left_after_dropping_flagged_samples_passes(
     training: Pairs, independent: Pairs, held_out: Pairs
 ) -> None:
@@ -109,7 +110,7 @@ def test_what_is_left_after_dropping_flagged_samples_passes(
         np.arange(N_SYNTHETIC), audit(training, copies, held_out).flagged
     )
 
-    assert len(kept) >= N_SYNTHETIC - 3 - 5
+    assert len(kept) >= N_SYNTHETIC - 3 - 2
     assert audit(training, take(copies, kept), held_out).passed
 
 
@@ -139,7 +140,7 @@ def test_duplicates_among_real_cases_do_not_hide_a_copy(
 
     for part in result.parts.values():
         assert part.null[0] < 0.05
-        assert part.copies.tolist() == [3, 17, 29]
+        assert part.copies.tolist() == [3, 5, 9]
 
 
 def test_false_alarms_are_rare_over_splits(phantoms: Pairs) -> None:
@@ -150,7 +151,7 @@ def test_false_alarms_are_rare_over_splits(phantoms: Pairs) -> None:
     failed = 0
     for _ in range(n_splits):
         order = rng.permutation(len(phantoms[0]))
-        train, unseen, ours = order[:30], order[30:80], order[80:]
+        train, unseen, ours = np.split(order, [20, 45])
         parts: dict[Part, PartAudit] = {}
         for part, matrix in matrices.items():
             within = matrix[np.ix_(train, train)].copy()
@@ -160,7 +161,7 @@ def test_false_alarms_are_rare_over_splits(phantoms: Pairs) -> None:
             of_ours = nearest(matrix[np.ix_(ours, train)])
             parts[part] = PartAudit(*of_ours, null)
         failed += not Audit(parts).passed
-    assert failed <= 0.06 * n_splits
+    assert failed <= 0.05 * n_splits
 
 
 def test_the_threshold_is_the_nulls_first_percentile() -> None:

@@ -13,15 +13,15 @@ from tfgansynth.arrays import resize_area
 from tfgansynth.assessment.memorization import (
     Audit,
     PartAudit,
-    Search,
     audit,
     count_detected,
-    most_copies,
     nearest,
 )
 from tfgansynth.assessment.planted import ALTERATIONS, blend
+from tfgansynth.assessment.search import Search, most_copies
 from tfgansynth.config import AugmentationConfig
 from tfgansynth.data.augmentation import augment_set
+from tfgansynth.data.copies import keypoints
 from tfgansynth.data.copies.distances import Pairs, Part, distances
 from tfgansynth.data.copies.registration import compare
 from tfgansynth.data.dataset import images_and_labels
@@ -144,9 +144,15 @@ def false_alarms(pairs: Pairs, n_splits: int) -> tuple[float, float]:
     n = len(pairs[0])
     matrices = distances(pairs, pairs)
     likeness = np.zeros((n, n))
-    for copy in compare([*pairs[0], *pairs[0]], n):
-        likeness[copy.second - n, copy.first] = copy.score
-    np.fill_diagonal(likeness, 0)
+    # One search for all splits: of so many pairs that most images have one with a
+    # training case in each. The audit looks at one pair alone.
+    most = dataclasses.replace(keypoints._FAST, groups=120, candidates=40)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keypoints, "_FAST", most)
+        for copy in compare([*pairs[0]], n):
+            likeness[copy.second, copy.first] = copy.score
+    likeness = np.maximum(likeness, likeness.T)
+    print(f"highest score of two: {likeness.max():.2f}")
     for matrix in matrices.values():
         np.fill_diagonal(matrix, np.inf)
     rng, none = np.random.default_rng(0), np.zeros(0)
@@ -170,7 +176,7 @@ def false_alarms(pairs: Pairs, n_splits: int) -> tuple[float, float]:
 
 @pytest.fixture(scope="module")
 def phantoms() -> Pairs:
-    return images_and_labels(load_phantoms(70, 5, "both", SIDE, soft_masks=False).cases)
+    return images_and_labels(load_phantoms(60, 5, "both", SIDE, soft_masks=False).cases)
 
 
 def read_pairs(folder: Path) -> Pairs:
@@ -196,6 +202,8 @@ def test_the_copies_that_the_docs_promise(
     else:
         paths = sorted(path for path in folder.iterdir() if (path / "masks").is_dir())
         sets = {path.name: read_pairs(path) for path in paths}
+        made = load_phantoms(200, 5, "both", SIDE, soft_masks=False)
+        sets["phantoms"] = images_and_labels(made.cases)
         n_copies, n_training = 20, 30
         kinds = (*ALTERATIONS, BENT_MORE, *blends)
     for name, pairs in sets.items():
@@ -216,17 +224,21 @@ def test_the_copies_that_the_docs_promise(
         print(f"positive control: {n_detected} of {len(search.planted)}")
         print(f"highest score of {len(search.null)} real cases: {search.null[-1]:.2f}")
         assert n_detected >= LEAST_FOUND * len(search.planted)
-        n_splits = 200
+        assert search.null[-1] < search.cut
+        if folder is None:
+            continue  # see test_memorization.test_false_alarms_are_rare_over_splits
+        n_splits = 400
         failed, copies = false_alarms(pairs, n_splits)
         print(f"{n_splits} sets without copies: {100 * failed:.1f} % do not pass,")
-        print(f"{100 * copies:.1f} % of their pairs are called copies")
+        print(f"{100 * copies:.2f} % of their pairs are called copies")
         assert failed <= MOST_FALSE
 
 
+@pytest.mark.slow
 def test_augmented_pairs_have_an_augmented_null(phantoms: Pairs) -> None:
     """Such an audit finds little, says so, and still objects to nothing unseen."""
     training, held_out, unseen = (
-        take(phantoms, np.arange(*bounds)) for bounds in ((0, 12), (12, 36), (36, 60))
+        take(phantoms, np.arange(*bounds)) for bounds in ((0, 12), (12, 30), (30, 48))
     )
     augment = functools.partial(augment_set, config=AugmentationConfig())
     grey = unseen[0].astype(np.uint8), unseen[1]
@@ -241,15 +253,15 @@ def test_augmented_pairs_have_an_augmented_null(phantoms: Pairs) -> None:
     for name, each in {"plain": plain, "after": after}.items():
         assert each.search
         n_detected = count_detected(each.search, each.parts["image"])
-        bounds[name] = most_copies(0, 24, n_detected, len(each.search.planted))
-    assert bounds["plain"] < 0.3 < bounds["after"]
+        bounds[name] = most_copies(0, 18, n_detected, len(each.search.planted))
+    assert bounds["plain"] < 0.35 < bounds["after"]
     assert not np.array_equal(plain.parts["image"].null, after.parts["image"].null)
 
 
 def test_what_is_found_of_a_pair_does_not_depend_on_the_others(phantoms: Pairs) -> None:
-    training, held_out = take(phantoms, np.arange(8)), take(phantoms, np.arange(8, 16))
+    training, held_out = take(phantoms, np.arange(8)), take(phantoms, np.arange(8, 12))
     copies = alter(take(training, np.arange(3)), training, "mirrored")
-    others = take(phantoms, np.arange(20, 40))
+    others = take(phantoms, np.arange(20, 26))
     crowd = (
         np.concatenate([copies[0], others[0]]),
         np.concatenate([copies[1], others[1]]),

@@ -23,7 +23,7 @@ from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import checkpoints, devices, storage
 from tfgansynth.runtime.progress import remark
 from tfgansynth.runtime.stage import Result, Stage
-from tfgansynth.synthesis.sampling import (
+from tfgansynth.synthesis.failures import (
     EmptyMasksError,
     ModeCollapseError,
     UnusableGeneratorError,

@@ -24,7 +24,8 @@ from tfgansynth.gan.health import DIVERSITY, History
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.regimes import Regime
 from tfgansynth.runtime import checkpoints, storage
-from tfgansynth.synthesis.sampling import MANIFEST, EmptyMasksError
+from tfgansynth.synthesis.failures import EmptyMasksError
+from tfgansynth.synthesis.sampling import MANIFEST
 
 SMALL = dataclasses.replace(
     PRESETS["smoke"],

@@ -20,7 +20,7 @@ from tfgansynth.experiment.plan import Request, table_request
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.experiment.studies import curve_request
 from tfgansynth.runtime import isolation
-from tfgansynth.synthesis.sampling import ModeCollapseError
+from tfgansynth.synthesis.failures import ModeCollapseError
 
 
 class Team:

@@ -13,6 +13,7 @@ from tfgansynth.arrays import Labels
 from tfgansynth.assessment.fidelity import compare_features
 from tfgansynth.assessment.memorization import audit
 from tfgansynth.assessment.quality import agreement, shape_table
+from tfgansynth.assessment.search import most_copies
 from tfgansynth.data.copies.distances import Pairs
 from tfgansynth.data.dataset import images_and_labels
 from tfgansynth.data.loading import load_phantoms
@@ -198,10 +199,12 @@ def record_of(sets: tuple[Pairs, Pairs, Pairs]) -> Assessment:
     )
 
 
-def test_the_record_is_read_back_and_the_text_tells_it(
-    sets: tuple[Pairs, Pairs, Pairs],
-) -> None:
-    record = record_of(sets)
+@pytest.fixture(scope="module")
+def record(sets: tuple[Pairs, Pairs, Pairs]) -> Assessment:
+    return record_of(sets)
+
+
+def test_the_record_is_read_back_and_the_text_tells_it(record: Assessment) -> None:
     plain = json.loads(json.dumps(to_json(record), allow_nan=False))
     assert from_json(Assessment, plain, Path("assessment.json")) == record
     lines = assessment_to_text(record).splitlines()
@@ -233,12 +236,15 @@ def test_a_copy_is_flagged(sets: tuple[Pairs, Pairs, Pairs]) -> None:
     assert "  pair: 1 copies (" in text
     assert assessment_cells(record)["audit"] == "NOT PASSED"
     assert assessment_cells(record)["copies"] == "1 / 1 / 1"
+    search = record.memorization.search
+    assert search
+    assert (search.n_copies, search.n_planted) == (1, N_TRAINING)
+    bound = 100 * most_copies(1, N_SYNTHETIC, search.n_detected, N_TRAINING)
+    assert assessment_cells(record)["most copies"] == f"{bound:.1f} %"
+    assert f"copies in all: 1 of 12; with 95 % confidence at most {bound:.1f}%" in text
 
 
-def test_too_few_cases_to_compare_leave_the_cells_open(
-    sets: tuple[Pairs, Pairs, Pairs],
-) -> None:
-    record = record_of(sets)
+def test_too_few_cases_to_compare_leave_the_cells_open(record: Assessment) -> None:
     none = dataclasses.replace(record.fidelity, figures={})
     cells = assessment_cells(dataclasses.replace(record, fidelity=none))
     assert cells["precision / recall / coverage"] == cells["the same of real"] == "-"

@@ -13,10 +13,9 @@ from tfgansynth.data.dataset import Case
 from tfgansynth.data.similarity import perceptual_hash
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import storage
+from tfgansynth.synthesis.failures import EmptyMasksError, ModeCollapseError
 from tfgansynth.synthesis.masks import ClassRule
 from tfgansynth.synthesis.sampling import (
-    EmptyMasksError,
-    ModeCollapseError,
     SyntheticSet,
     as_in_training,
     draw_set,

@@ -4,5 +4,6 @@ Reading order:
 
 - `quality`: plausible shapes, and agreement of masks with their images.
 - `fidelity`: likeness of the distributions, next to the real reference.
-- `memorization`: the audit for copies of training cases.
+- `memorization`: the audit for copies of training cases; `search`: for altered ones;
+  `planted`: copies by which the audit is measured.
 """

@@ -2,8 +2,8 @@
 
 A copy that a generator makes is seldom exact, so copies are searched in two ways.
 
-**Search.** `data.copies.registration` moves each image onto the training cases that
-have most in common with it, by an affine map, also mirrored and inverted, and scores
+**Search.** `data.copies.registration` moves each image onto the training case that
+has most in common with it, by an affine map, also mirrored and inverted, and scores
 how well the details agree. An image with a score of the *cut* or more is a copy. The
 cut is 0.7, or 0.1 more than the 95th percentile of real non-copies if that is higher:
 held-out cases beside training cases, and each training case beside the others.
@@ -36,9 +36,9 @@ its tail, of each training case to the other ones. N such distances give two bou
   to observe it, so it is extrapolated: median - t * s * sqrt(1 + 1 / N). s is the
   distance from the median to the 5th percentile over the 1.645 of the normal
   distribution. t is the quantile of Student's distribution with N - 1 degrees of
-  freedom at 0.001 over the number of pairs. A few near-duplicates among the real cases
-  change it little. It is at least 0.2: what is five times nearer to one case than to
-  the others is a copy, however few cases the null has.
+  freedom at 0.001 over the number of pairs and of parts. A few near-duplicates among
+  the real cases change it little. It is at least 0.2: what is five times nearer to one
+  case than to the others is a copy, however few cases the null has.
 
 A part (image, mask, pair) passes if it has no copy, and no excess of pairs below the
 threshold at level 0.01 over the three parts. The set passes if all three parts do, and
@@ -47,14 +47,15 @@ the search finds nothing.
 **How much may have been missed.** The same audit looks for an altered copy of each
 training case (`planted`): the *positive control*. They count as found if their images
 are; masks may be other than the generator's. With x copies found among n pairs, and k
-of m planted ones, at most U(x, n) / L(k, m) of what the generator draws are copies. U
+of m planted ones, at most U(x, n) / L(k, m) of pairs drawn like these are copies. U
 and L are the upper and lower 97.5 % bounds of Clopper and Pearson, so that both hold
 with 95 % confidence. The bound is about copies that are altered like the planted ones.
 
 **What is audited.** The pairs as the generator drew them, before any augmentation. A
 set of an earlier version, which has not kept these, is audited after it. The real cases
-of the null and the planted copies are then augmented in the same way, and the positive
-control shows how little such an audit finds.
+of the null and the planted copies are then augmented in the same way (for the search
+not the training cases, which would match themselves), and the positive control shows
+how little such an audit finds.
 
 `docs/explanation/assessment.md` says what is found, and how often a set without copies
 fails, measured by `pytest tests/assessment/test_planted.py --copies DIR -s`.
@@ -62,35 +63,26 @@ fails, measured by `pytest tests/assessment/test_planted.py --copies DIR -s`.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tfgansynth.arrays import ByteArray, Labels
 from tfgansynth.assessment.planted import plant
+from tfgansynth.assessment.search import Indices, Search, Values, search_copies
 from tfgansynth.data.copies.distances import PARTS, Matrix, Pairs, Part, distances
-from tfgansynth.data.copies.registration import compare
+from tfgansynth.synthesis.sampling import Augmentation
 
 NULL_SHARE = 0.01
 """The share of the null that the threshold estimates."""
 _EXCESS_LEVEL = 0.01 / len(PARTS)
-_COPY_LEVEL = 0.001
+_COPY_LEVEL = 0.001 / len(PARTS)
+EARLIER_COPY_LEVEL = 0.001
+"""Of each part, in versions that have not searched for altered copies."""
 _LEAST_COPY_BOUND = 0.2
 _TAIL = 0.05
 _N_OTHERS = 50
-_LEAST_CUT, _NULL_QUANTILE, _MARGIN = 0.7, 0.95, 0.1
-_CONFIDENCE = 0.975
-"""Of each of two bounds, so that both hold with 95 % confidence."""
-
-Indices = NDArray[np.int64]
-Values = NDArray[np.float64]
-
-Augmentation = Callable[
-    [ByteArray, Labels, np.random.Generator], tuple[ByteArray, Labels]
-]
-"""What the pairs of a set went through after they were drawn."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,11 +93,13 @@ class PartAudit:
         cases: int64 (n,), index of the training case nearest to each item.
         distances: float64 (n,), the relative distance to it, in [0, 1].
         null: float64 (N,), the relative distances of real cases, ascending.
+        copy_level: How often a set of real cases has an item below the copy bound.
     """
 
     cases: Indices
     distances: NDArray[np.float64]
     null: NDArray[np.float64]
+    copy_level: float = _COPY_LEVEL
 
     @property
     def rank(self) -> int:
@@ -136,7 +130,7 @@ class PartAudit:
         n_null = len(self.null)
         median = np.median(self.null)
         spread = (median - np.quantile(self.null, _TAIL)) / -stats.norm.ppf(_TAIL)
-        quantile = stats.t.ppf(_COPY_LEVEL / len(self.cases), n_null - 1)
+        quantile = stats.t.ppf(self.copy_level / len(self.cases), n_null - 1)
         bound = median + quantile * spread * np.sqrt(1 + 1 / n_null)
         return max(_LEAST_COPY_BOUND, float(bound))
 
@@ -185,41 +179,6 @@ class PartAudit:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Search:
-    """The search for altered copies among n images.
-
-    Attributes:
-        cases: int64 (n,), index of the training case most like each image.
-        scores: float64 (n,), the score of the two, in [0, 1].
-        null: float64 (N,), the scores of real cases, ascending.
-        planted: float64 (m,), the scores of planted copies.
-        planted_distances: float64 (m,), the relative distances of their images.
-    """
-
-    cases: Indices
-    scores: Values
-    null: Values
-    planted: Values
-    planted_distances: Values
-
-    @property
-    def cut(self) -> float:
-        """The score from which an image is a copy."""
-        high = float(np.quantile(self.null, _NULL_QUANTILE)) + _MARGIN
-        return max(_LEAST_CUT, high)
-
-    @property
-    def copies(self) -> Indices:
-        """The indices of the copies, ascending."""
-        return np.flatnonzero(self.scores >= self.cut)
-
-    @property
-    def n_real(self) -> int:
-        """How many real cases have a score of a copy."""
-        return int(np.count_nonzero(self.null >= self.cut))
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Audit:
     """The audit of a synthetic set.
 
@@ -258,29 +217,6 @@ def count_detected(search: Search, image: PartAudit) -> int:
     """Count the planted copies whose images are found, as those of the set are."""
     by_distance = search.planted_distances < image.copy_bound
     return int(np.count_nonzero((search.planted >= search.cut) | by_distance))
-
-
-def most_copies(n_copies: int, n: int, n_detected: int, n_planted: int) -> float:
-    """Return the upper 95 % bound on the share of copies, in [0, 1].
-
-    It is 1 if too few planted copies are found to say anything.
-
-    Args:
-        n_copies: Copies found.
-        n: Pairs of the set.
-        n_detected: Planted copies found.
-        n_planted: Planted copies.
-    """
-    share = share_bound(n_copies, n)
-    found = 1 - share_bound(n_planted - n_detected, n_planted)
-    return share / found if share < found else 1.0
-
-
-def share_bound(count: int, total: int) -> float:
-    """Return the upper 97.5 % bound on a share (Clopper and Pearson 1934)."""
-    if count == total:
-        return 1.0
-    return float(stats.beta.ppf(_CONFIDENCE, count + 1, total - count))
 
 
 def audit(
@@ -332,18 +268,9 @@ def audit(
             distances=found,
             null=np.sort(np.concatenate(null)),
         )
-    n_training = len(training[0])
-    likeness = np.zeros((len(images), n_training))
-    for copy in compare([*training[0], *images], n_training):
-        likeness[copy.second - n_training, copy.first] = copy.score
-    likeness[own] = 0
-    scores, *null, of_planted = np.split(likeness.max(axis=1), ends)
-    search = Search(
-        cases=likeness.argmax(axis=1)[: len(scores)],
-        scores=scores,
-        null=np.sort(np.concatenate(null)),
-        planted=of_planted,
-        planted_distances=planted_distances["image"],
+    unseen, _, copies = real
+    search = search_copies(
+        training[0], synthetic[0], unseen[0], copies[0], planted_distances["image"]
     )
     return Audit(parts, search)
 

@@ -72,7 +72,7 @@ class FinishedAssessment:
             measure, float64, a column for each of `shape_figures`; `features_*`,
             float32, with the ids of the training cases they are of; for each part of
             the audit `null_*`, `nearest_distances_*` and `nearest_cases_*`, and of the
-            search for altered copies `search_*`, by `memorization.Search`. To show:
+            search for altered copies `search_*`, by `search.Search`. To show:
             `gallery_*`, the pairs closest to a training case, with that case's image
             and mask; and `real_*`, the first training pairs.
         fold: The fold of the set.

@@ -36,7 +36,8 @@ from tfgansynth.runtime.isolation import workers
 from tfgansynth.runtime.progress import collected_remarks, remark, shown_while
 from tfgansynth.runtime.stage import Result, Stage
 from tfgansynth.runtime.timing import START_UP, Timer, shares
-from tfgansynth.synthesis.sampling import MANIFEST, UnusableGeneratorError
+from tfgansynth.synthesis.failures import UnusableGeneratorError
+from tfgansynth.synthesis.sampling import MANIFEST
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tfgansynth.assessment.fidelity import (
     compare_shapes,
     expected_coverage,
 )
-from tfgansynth.assessment.memorization import Audit, count_detected, most_copies
+from tfgansynth.assessment.memorization import Audit, count_detected
 from tfgansynth.assessment.quality import (
     ShapeTable,
     Spread,
@@ -25,6 +25,7 @@ from tfgansynth.assessment.quality import (
     shape_ranges,
     spread,
 )
+from tfgansynth.assessment.search import most_copies
 from tfgansynth.data.similarity import (
     diversity,
     mean_pairwise_distance,
@@ -146,7 +147,8 @@ class CopySearch:
         n_planted: Planted copies, the positive control.
         n_detected: Those of them that the audit finds.
         n_copies: Pairs that are copies by this search or by their distance.
-        most_copies: Upper 95 % bound on the share of copies, in [0, 1].
+        most_copies: Upper 95 % bound on the share of copies among pairs drawn like
+            these, in [0, 1].
     """
 
     as_drawn: bool

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tfgansynth import pictures
 from tfgansynth.arrays import ByteArray, FloatArray, Labels, MaskArray
@@ -18,6 +17,7 @@ from tfgansynth.data.importers.images import read_grey, read_mask
 from tfgansynth.data.similarity import DistinctFilter, count_alike
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import storage
+from tfgansynth.synthesis.failures import ModeCollapseError, empty_masks
 from tfgansynth.synthesis.masks import ClassRule, clean_masks
 
 _SHEET_COLUMNS = 15
@@ -95,18 +95,6 @@ class SyntheticSet:
         return int((~self.masks.any(axis=(1, 2))).sum())
 
 
-class UnusableGeneratorError(InputError):
-    """Too few of a generator's pairs make a set."""
-
-
-class ModeCollapseError(UnusableGeneratorError):
-    """Too few of a generator's pairs were distinct."""
-
-
-class EmptyMasksError(UnusableGeneratorError):
-    """Too few of a generator's masks show the target."""
-
-
 def draw_z(seed: int, batch: int, count: int, z_dim: int) -> FloatArray:
     """Draw one batch of noise, float32 (count, z_dim), uniform in [-1, 1)."""
     rng = np.random.default_rng([seed, batch])
@@ -178,7 +166,7 @@ def draw_set(
     while len(images) < config.count:
         if n_drawn >= config.max_draws * config.count:
             if n_empty > n_similar + n_disagreeing:
-                raise _empty_masks(n_empty, n_drawn, levels, config, real_area)
+                raise empty_masks(n_empty, n_drawn, levels, config, real_area)
             found = f"only {len(images)} of {n_drawn} generated pairs"
             dropped = f"{n_similar} almost identical, {n_empty} with an empty mask"
             if agrees:
@@ -218,7 +206,7 @@ def draw_set(
                 draws.append(Draw(batch, index, text))
         batch += 1
     if not any(mask.any() for mask in masks):
-        raise _empty_masks(len(masks), len(masks), levels, config, real_area)
+        raise empty_masks(len(masks), len(masks), levels, config, real_area)
     return SyntheticSet(
         images=np.stack(images),
         masks=np.stack(masks),
@@ -229,43 +217,6 @@ def draw_set(
         n_disagreeing=n_disagreeing,
         before=(np.stack(before_images), np.stack(before_masks)) if augment else None,
     )
-
-
-def _empty_masks(
-    n_empty: int,
-    n_drawn: int,
-    levels: NDArray[np.int64],
-    config: SynthesisConfig,
-    real_area: float | None,
-) -> EmptyMasksError:
-    """Say how grey the generated masks are, and at which threshold they have an area.
-
-    Args:
-        n_empty: Empty masks.
-        n_drawn: Masks.
-        levels: int64 (256,), how many pixels of the generated masks have each value.
-        config: The synthetic set's numbers.
-        real_area: Share of the pixels that the target covers in the training masks.
-    """
-    threshold = config.mask_threshold
-    # Share of the pixels at each value or above.
-    shares = levels[::-1].cumsum()[::-1] / levels.sum()
-    found = (
-        f"empty masks: nothing is left of {n_empty} of {n_drawn} generated masks at "
-        f"--synthesis.mask-threshold {threshold} and after cleaning: their largest "
-        "value is "
-        f"{np.flatnonzero(levels)[-1]}, and {shares[threshold]:.2%} of their pixels "
-        "reach the threshold"
-    )
-    remedy = "train the GAN longer"
-    if levels[1:threshold].any():
-        remedy = f"lower the threshold, or {remedy}"
-    if real_area is not None:
-        found += f", while the target covers {real_area:.2%} of the training masks"
-        as_real = np.flatnonzero(shares >= real_area)[-1]
-        if 0 < as_real < threshold:
-            remedy = f"{remedy}; at {as_real} they would cover as much"
-    return EmptyMasksError(f"{found}: {remedy}")
 
 
 def pair_name(index: int) -> str:

@@ -134,6 +134,21 @@ def test_the_score_falls_as_a_copy_gets_worse() -> None:
     assert found[0] > found[1] > found[2]
 
 
+def test_images_are_compared_with_references_only() -> None:
+    films = phantoms(7, 64)
+    references = [*films[:4], mirrored(films[2])]
+    copy, other = films[1] * 0.8, films[6]
+
+    found = compare([*references, copy, 255 - copy, other], len(references))
+
+    scores = {(pair.first, pair.second): pair.score for pair in found}
+    copies = {pair for pair, score in scores.items() if score >= COPY_SCORE}
+    # Not (5, 6), of two that are no references.
+    assert copies == {(2, 4), (1, 5), (1, 6)}
+    alone = compare([*references, copy], len(references))
+    assert next(pair.score for pair in alone if pair.second == 5) == scores[1, 5]
+
+
 def test_the_result_is_the_same_each_time() -> None:
     images = [*phantoms(9, 128), mirrored(phantoms(9, 128)[4])]
     one, other = compare(images), compare(images)

@@ -22,16 +22,10 @@ _KEYPOINTS = 150
 """Most keypoints of an image. With 100, some copies with large letters are missed."""
 _DIMENSIONS = 32
 """Principal components of the 128 values of a descriptor."""
-_TREES, _NEIGHBORS = 16, 10
-"""Trees of the index and neighbors of a descriptor; 73 % of the nearest five are found,
-and a copy has 40 matches or more where 8 are enough."""
 _FARTHEST = 0.6
 """Largest distance of two descriptors that match; their length is 1."""
 _LEAST_SUPPORT = 8
 """Least number of matches that agree on a map."""
-_MOST_GROUPS, _MOST_CANDIDATES = 20, 3
-"""Most pairs of an image whose matches, and whose details, are compared, but for those
-that the other image needs."""
 _MOST_MATCHES = 400
 """Most matches of two images; textures have more."""
 _TOLERANCE, _UNLIKE, _MAGNIFICATION = 8.0, 0.35, 1.7
@@ -41,6 +35,31 @@ _CLOSE = 2.0
 """Pixels by which a match may miss the fitted map, to be used in a second fit."""
 
 Indices = NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Effort:
+    """How long is searched.
+
+    Attributes:
+        trees: Trees of the index.
+        neighbors: Matches of a descriptor.
+        groups: Most pairs of an image whose matches are compared, but for those that
+            the other image needs.
+        candidates: Most pairs whose details are compared, likewise.
+    """
+
+    trees: int
+    neighbors: int
+    groups: int
+    candidates: int
+
+
+_THOROUGH = _Effort(trees=16, neighbors=10, groups=20, candidates=3)
+"""73 % of the nearest five descriptors are found. A copy has 40 matches or more where 8
+are enough."""
+_FAST = _Effort(trees=8, neighbors=5, groups=6, candidates=1)
+"""Takes half as long, and finds as many of the planted copies that the docs promise."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,25 +80,25 @@ def find_candidates(
 
     Args:
         planes: float32 (SIDE, SIDE), [0, 255].
-        n_references: If any, each other image is compared with these first ones only,
-            and its pairs do not depend on what other images there are.
+        n_references: If any, images are compared with these first ones only, and less
+            thoroughly. The pairs of an image that is none of them do not depend on
+            what other images there are.
 
     Returns:
         A pair at most once, in order; with references, in the order of the others.
     """
     keypoints = _find_keypoints(planes)
-    is_reference = keypoints.image_of < (n_references or keypoints.n_images)
-    # Without keypoints there is no index, and nothing to look up in one.
-    if not is_reference.any() or (n_references and is_reference.all()):
-        return []
+    if not (keypoints.image_of < (n_references or keypoints.n_images)).any():
+        return []  # there is nothing to look up
+    effort = _FAST if n_references else _THOROUGH
     found: dict[tuple[int, int], Candidate] = {}
-    for variant, matches in _groups(keypoints, n_references):
+    for variant, matches in _groups(keypoints, n_references, effort):
         each = _consensus(keypoints, variant, matches)
         pair = each.first, each.second
         least = found[pair].support + 1 if pair in found else _LEAST_SUPPORT
         if each.support >= least:
             found[pair] = each
-    room = _Room(keypoints.n_images, _MOST_CANDIDATES, n_references)
+    room = _Room(keypoints.n_images, effort.candidates, n_references)
     ranked = sorted(found, key=lambda pair: -found[pair].support)
     kept = sorted(
         (pair for pair in ranked if room.take(*pair)),
@@ -149,35 +168,40 @@ def _find_keypoints(planes: Sequence[FloatArray]) -> _Keypoints:
 class _Room:
     """Lets an image take part in so many pairs, and in more for the others' sake.
 
-    References take part for the others' sake only.
+    References take part in pairs with others for the others' sake only.
     """
 
     def __init__(self, n_images: int, most: int, n_references: int) -> None:
-        self._left = np.full(n_images, most)
-        self._left[:n_references] = 0
+        self._left = [most] * n_images
+        self._n_references = n_references
 
     def take(self, first: int, second: int) -> bool:
         """Return whether one of two images has room for the pair, and take it."""
-        both = [first, second]
-        has_room = bool(self._left[both].max() > 0)
-        self._left[both] -= has_room
+        first, second = sorted((first, second))
+        with_reference = first < self._n_references <= second
+        both = [second] if with_reference else [first, second]
+        has_room = any(self._left[each] > 0 for each in both)
+        for each in both:
+            self._left[each] -= has_room
         return has_room
 
 
-def _groups(keypoints: _Keypoints, n_references: int) -> Iterator[tuple[int, Indices]]:
+def _groups(
+    keypoints: _Keypoints, n_references: int, effort: _Effort
+) -> Iterator[tuple[int, Indices]]:
     """Yield the matches of two images in one variant, the largest groups first.
 
     Yields:
         The number of the variant; int64 (m, 2), keypoints that match, the first of
         which is the one that varies.
     """
-    matches, variants = _matches(keypoints, n_references)
+    matches, variants = _matches(keypoints, n_references, effort)
     images = np.sort(keypoints.image_of[matches], axis=1)
     numbers = images @ (keypoints.n_images, 1) * len(_VARIANTS) + variants
     order = np.argsort(numbers, kind="stable")
     starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
     counts = np.diff(starts, append=len(order))
-    room = _Room(keypoints.n_images, _MOST_GROUPS, n_references)
+    room = _Room(keypoints.n_images, effort.groups, n_references)
     for group in np.argsort(-counts, kind="stable"):
         if counts[group] < _LEAST_SUPPORT:
             return
@@ -187,36 +211,33 @@ def _groups(keypoints: _Keypoints, n_references: int) -> Iterator[tuple[int, Ind
 
 
 def _matches(
-    keypoints: _Keypoints, n_references: int
+    keypoints: _Keypoints, n_references: int, effort: _Effort
 ) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
     """Match each keypoint, in all variants, with the nearest of other images.
 
-    With references, each keypoint of another image with the nearest of theirs.
+    With references, with the nearest of other references.
 
     Returns:
         int32 (m, 2), the keypoint that varies and the one it matches; the variants.
     """
-    n_images = keypoints.n_images
     # The keypoints are in the order of their images.
-    bound = int(np.searchsorted(keypoints.image_of, n_references or n_images))
-    start = bound if n_references else 0
+    bound = int(np.searchsorted(keypoints.image_of, n_references or keypoints.n_images))
     described = keypoints.descriptors[:bound]
     _, axes = np.linalg.eigh(described.T @ described)
     axes = axes[:, -_DIMENSIONS:]
     index = cv2.ANNIndex.create(_DIMENSIONS, cv2.ANNIndex_DIST_EUCLIDEAN)
     index.setSeed(1)
     index.addItems(np.ascontiguousarray(described @ axes))
-    index.build(_TREES)
+    index.build(effort.trees)
     matches, variants = [], []
     for number, (inverted, mirrored) in enumerate(_VARIANTS):
         order = _ORDER.ravel()
         order = order[_MIRROR] if mirrored else order
         order = order[_NEGATIVE] if inverted else order
-        queries = np.ascontiguousarray(keypoints.descriptors[start:, order] @ axes)
-        nearest, distances = index.knnSearch(queries, min(_NEIGHBORS, bound))
+        queries = np.ascontiguousarray(keypoints.descriptors[:, order] @ axes)
+        nearest, distances = index.knnSearch(queries, min(effort.neighbors, bound))
         varied, place = np.nonzero((nearest >= 0) & (distances <= _FARTHEST))
-        matched = nearest[varied, place]
-        pairs = np.column_stack([start + varied, matched]).astype(np.int32)
+        pairs = np.column_stack([varied, nearest[varied, place]]).astype(np.int32)
         images = keypoints.image_of[pairs]
         matches.append(pairs[images[:, 0] != images[:, 1]])
         variants.append(np.full(len(matches[-1]), number, np.int8))

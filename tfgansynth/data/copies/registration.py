@@ -124,7 +124,8 @@ def compare(images: Sequence[FloatArray], n_references: int = 0) -> list[Copy]:
 
     Args:
         images: float32 (H, W) or (H, W, 3), [0, 255]; sizes may differ.
-        n_references: If any, each other image is compared with these first ones only.
+        n_references: If any, images are compared with these first ones only, and less
+            thoroughly: each has one pair for its own sake.
 
     Returns:
         A pair at most once, in order. Pairs that are missing have a score of 0: their

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.arrays import ByteArray, Labels
-from tfgansynth.assessment.memorization import Audit, PartAudit, Search
+from tfgansynth.assessment.memorization import EARLIER_COPY_LEVEL, Audit, PartAudit
+from tfgansynth.assessment.search import Search
 from tfgansynth.data.augmentation import augment_set
 from tfgansynth.data.copies.distances import PARTS
 from tfgansynth.records.provenance import SetManifest
@@ -32,18 +33,19 @@ def audit_again(arrays: Mapping[str, NDArray[Any]]) -> Audit:
     Raises:
         LookupError: An array is missing.
     """
-    search = None
+    search, level = None, {"copy_level": EARLIER_COPY_LEVEL}
     # Earlier versions have not searched.
     if any(name.startswith("search_") for name in arrays):
         names = [field.name for field in dataclasses.fields(Search)]
         stored = {name: arrays[f"search_{name}"] for name in names}
-        search = Search(**{**stored, "null": np.sort(stored["null"])})
+        search, level = Search(**{**stored, "null": np.sort(stored["null"])}), {}
     return Audit(
         {
             part: PartAudit(
                 cases=arrays[f"nearest_cases_{part}"],
                 distances=arrays[f"nearest_distances_{part}"],
                 null=np.sort(arrays[f"null_{part}"]),
+                **level,
             )
             for part in PARTS
         },
