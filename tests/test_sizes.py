@@ -38,6 +38,9 @@ def test_every_preset_is_possible_at_every_size(preset: str, size: int) -> None:
     assert scaled.gan.augment_cutout * own == given.gan.augment_cutout * size
     assert scaled.gan.augment_shift * own == given.gan.augment_shift * size
     assert scaled.augmentation.stddev * own == given.augmentation.stddev * size
+    assert (
+        scaled.augmentation.strong_blur * own == given.augmentation.strong_blur * size
+    )
     assert scaled.augmentation.shift * own == given.augmentation.shift * size
 
 

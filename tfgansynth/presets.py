@@ -124,7 +124,10 @@ def at_size(config: Config, size: int) -> Config:
         config,
         data=dataclasses.replace(config.data, size=size),
         augmentation=dataclasses.replace(
-            strength, stddev=strength.stddev * factor, shift=strength.shift * factor
+            strength,
+            stddev=strength.stddev * factor,
+            shift=strength.shift * factor,
+            strong_blur=strength.strong_blur * factor,
         ),
         gan=dataclasses.replace(
             gan,

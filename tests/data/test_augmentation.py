@@ -1,14 +1,25 @@
-"""Classical augmentation: image and mask move as one, and within bounds."""
+"""Classical augmentation and CutMix: image and mask move as one, and within bounds."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from tfgansynth.arrays import FloatArray, Labels, one_hot, stack_pair
-from tfgansynth.config import AugmentationConfig
-from tfgansynth.data.augmentation import augment, augment_pair, augment_set
+from tfgansynth.config import AugmentationConfig, Config
+from tfgansynth.config.data import BEARING
+from tfgansynth.data.augmentation import (
+    augment,
+    augment_pair,
+    augment_set,
+    augment_strongly,
+    batch_augmentation,
+    cut_and_mix,
+)
+from tfgansynth.records.converter import to_json
+from tfgansynth.records.regimes import augmentation_config
 
 SIDE = 64
 ELASTIC = AugmentationConfig()
@@ -18,6 +29,16 @@ STILL = dataclasses.replace(
     rotation=0.0,
     stddev=0.0,
     grey=0.0,
+)
+
+STILL_STRONG = dataclasses.replace(
+    STILL,
+    strong_rotation=0.0,
+    strong_scale=0.0,
+    strong_contrast=0.0,
+    strong_gamma=0.0,
+    strong_noise=0.0,
+    strong_blur=0.0,
 )
 
 
@@ -132,3 +153,172 @@ def test_each_pair_of_a_set_is_changed_in_its_own_way() -> None:
         assert not np.array_equal(moved[first], moved[second])
     for one, its in zip(changed, moved, strict=True):
         assert 2 * ((one > 120) & its).sum() / ((one > 120).sum() + its.sum()) > 0.95
+
+
+def strongly(image: FloatArray, seed: int, **strength: Any) -> FloatArray:
+    """Change an image in the named ways only."""
+    config = dataclasses.replace(STILL_STRONG, **strength)
+    labels = np.zeros(image.shape[:2], np.uint8)
+    return augment_strongly(image, labels, np.random.default_rng(seed), config)[0]
+
+
+def test_strong_without_any_strength_changes_nothing() -> None:
+    image, mask = blob()
+    found = augment_strongly(image, mask, np.random.default_rng(0), STILL_STRONG)
+    np.testing.assert_allclose(found[0], image, atol=1e-3)
+    np.testing.assert_array_equal(found[1], mask)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_strong_moves_mask_and_image_as_one(seed: int) -> None:
+    mask = blob()[1]
+    # An image that is its mask; what moves it is at its strongest.
+    geometry = dataclasses.replace(
+        STILL_STRONG, stddev=2.5, shift=6.0, strong_rotation=15.0, strong_scale=0.2
+    )
+    image, moved = augment_strongly(
+        mask * np.float32(255), mask, np.random.default_rng(seed), geometry
+    )
+    assert image.min() == 0
+    assert image.max() == 255
+    found = np.asarray(image > 127.5, np.uint8)
+    # Pixels whose sources are half inside may fall on either side.
+    border = ndimage.binary_dilation(mask) ^ ndimage.binary_erosion(mask)
+    assert (found != moved).sum() < 0.15 * border.sum()
+    assert np.abs(center(found) - center(moved)).max() < 0.1
+    assert (moved != mask).mean() > 0.003
+
+
+def test_strong_scales_in_and_out_to_its_bound() -> None:
+    config = dataclasses.replace(STILL_STRONG, strong_scale=0.2)
+    image, mask = blob()
+    areas = [
+        augment_strongly(image, mask, np.random.default_rng(seed), config)[1].sum()
+        for seed in range(60)
+    ]
+    sides = np.sqrt(np.array(areas) / mask.sum())
+    assert 1 / 1.21 < sides.min() < 1 / 1.15
+    assert 1.15 < sides.max() < 1.21
+    assert np.log(sides).mean() == pytest.approx(0, abs=0.04)
+
+
+def test_strong_gamma_noise_blur_and_contrast_have_their_strength() -> None:
+    grey = np.full((SIDE, SIDE), 64, np.float32)
+    exponents = [
+        np.log(strongly(grey, seed, strong_gamma=0.4)[0, 0] / 255) / np.log(64 / 255)
+        for seed in range(60)
+    ]
+    assert 1 / 1.41 < min(exponents) < 1 / 1.3
+    assert 1.3 < max(exponents) < 1.41
+
+    deviations = [
+        (strongly(grey, seed, strong_noise=0.1) - grey).std() for seed in range(60)
+    ]
+    # Uniform between none and 25.5 of 255.
+    assert max(deviations) < 26
+    assert np.mean(deviations) == pytest.approx(12.75, rel=0.2)
+
+    image = blob()[0]
+    blurred = strongly(image, 1, strong_blur=2.0)
+    assert blurred.mean() == pytest.approx(image.mean(), rel=0.01)
+    steepest = [np.abs(np.diff(each, axis=0)).max() for each in (image, blurred)]
+    assert steepest[1] < 0.8 * steepest[0]
+
+    image = np.asarray(70 + image / 2, np.float32)  # nothing is cut off
+    # Contrast leaves the mean, and brightness moves it by a tenth of 127.5 at most.
+    changed = [strongly(image, seed, strong_contrast=0.25) for seed in range(60)]
+    factors = np.array([each.std() for each in changed]) / image.std()
+    assert 0.75 < factors.min() < 0.8
+    assert np.abs([each.mean() - image.mean() for each in changed]).max() < 0.01
+    greys = [strongly(grey, seed, grey=0.1)[0, 0] for seed in range(60)]
+    assert 64 - 12.76 < min(greys) < 64 - 11
+    assert 64 + 11 < max(greys) < 64 + 12.76
+
+
+@pytest.mark.parametrize("shape", [(SIDE, SIDE), (SIDE, SIDE, 3)])
+@pytest.mark.parametrize("kind", ["elastic", "strong", "cutmix"])
+def test_mini_batches_keep_type_range_and_classes(
+    kind: str, shape: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 255, (6, *shape)).astype(np.float32)
+    masks = np.stack([blob()[1] * (1 + index % 2) for index in range(6)])
+    own = images.copy(), masks.copy()
+    change = batch_augmentation(kind, AugmentationConfig(cutmix_share=0.9))
+    assert change is not None
+    moved, moved_masks = change(images, masks, np.random.default_rng(5))
+    again, _ = change(images, masks, np.random.default_rng(5))
+    np.testing.assert_array_equal(moved, again)
+    assert moved.shape == images.shape
+    assert (str(moved.dtype), str(moved_masks.dtype)) == ("float32", "uint8")
+    assert 0 <= moved.min() <= moved.max() <= 255
+    assert {*np.unique(moved_masks)} <= {0, 1, 2}
+    assert not np.array_equal(moved, images)
+    assert not np.array_equal(moved_masks, masks)
+    # What was given is served again.
+    np.testing.assert_array_equal(images, own[0])
+    np.testing.assert_array_equal(masks, own[1])
+
+
+def numbered(count: int, side: int) -> tuple[FloatArray, Labels]:
+    """Pairs whose images and masks are their number."""
+    masks = np.arange(count)[:, None, None] * np.ones((1, side, side))
+    return masks.astype(np.float32), masks.astype(np.uint8)
+
+
+def test_cutmix_takes_one_square_of_one_other_pair() -> None:
+    images, masks = numbered(8, 16)
+    config = AugmentationConfig(cutmix_share=0.999)
+    mixed, mixed_masks = cut_and_mix(images, masks, np.random.default_rng(1), config)
+    np.testing.assert_array_equal(mixed, mixed_masks)
+    n_mixed = 0
+    for own, mask in enumerate(mixed_masks):
+        rows, columns = np.nonzero(mask != own)
+        if not len(rows):  # a square without a pixel
+            continue
+        n_mixed += 1
+        square = mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        assert square.shape[0] == square.shape[1]
+        assert len({*square.ravel()}) == 1
+    assert n_mixed >= 6
+
+
+@pytest.mark.parametrize("alpha", [0.3, 1.0, 8.0])
+def test_cutmix_mixes_its_share_of_pairs_and_half_their_area(alpha: float) -> None:
+    images, masks = numbered(4000, 32)
+    own = np.arange(4000)[:, None, None]
+    config = AugmentationConfig(cutmix_share=0.4, cutmix_alpha=alpha)
+    mixed, _ = cut_and_mix(images, masks, np.random.default_rng(2), config)
+    areas = (mixed != own).mean(axis=(1, 2))
+    # Each of both has the mean 1/2, and a beta distribution's spread.
+    assert areas.mean() == pytest.approx(0.4 / 2, abs=0.02)
+    second = 0.4 * (1 / (4 * (2 * alpha + 1)) + 1 / 4)
+    assert (areas**2).mean() == pytest.approx(second, abs=0.02)
+    # Squares are everywhere alike.
+    places = (mixed != own).mean(axis=0)
+    assert places[:16].mean() == pytest.approx(places[16:].mean(), abs=0.02)
+
+
+def test_cutmix_leaves_alone_what_has_no_other_or_no_share() -> None:
+    rng = np.random.default_rng(3)
+    images, masks = numbered(6, 8)
+    mixed = cut_and_mix(images, masks, rng, AugmentationConfig(cutmix_share=0.0))
+    np.testing.assert_array_equal(mixed[0], images)
+    alone = cut_and_mix(images[:1], masks[:1], rng, AugmentationConfig())
+    np.testing.assert_array_equal(alone[0], images[:1])
+
+
+def test_each_strength_bears_on_some_augmentation() -> None:
+    fields = {field.name for field in dataclasses.fields(AugmentationConfig)}
+    assert {name for names in BEARING.values() for name in names} == fields
+
+
+def test_strengths_of_others_are_no_part_of_an_augmentation() -> None:
+    config = Config(augmentation=AugmentationConfig(rotation=3.0, strong_noise=0.2))
+    assert augmentation_config(config, "none") == AugmentationConfig()
+    assert augmentation_config(config, "elastic") == AugmentationConfig(rotation=3.0)
+    strong = AugmentationConfig(strong_noise=0.2)
+    assert augmentation_config(config, "strong") == strong
+    # What earlier versions wrote of elastic augmentation.
+    written = to_json(augmentation_config(config, "elastic"))
+    assert {*written} == {"grid", "stddev", "shift", "rotation", "grey"}

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from tests.data.test_gan_pairs import numbered_pairs
 from tfgansynth.arrays import FloatArray, Labels
+from tfgansynth.config import AugmentationConfig
+from tfgansynth.data.augmentation import batch_augmentation
 from tfgansynth.data.pipelines import (
     LabelledImages,
     gan_pairs,
@@ -151,9 +153,10 @@ def test_pairs_of_one_kind_have_no_share(n_real: int) -> None:
 
 
 def shift_by_one(
-    image: FloatArray, mask: Labels, rng: np.random.Generator
+    images: FloatArray, masks: Labels, rng: np.random.Generator
 ) -> tuple[FloatArray, Labels]:
-    return image + np.float32(rng.integers(1, 100)), np.asarray(1 - mask, np.uint8)
+    shifts = rng.integers(1, 100, (len(images), 1, 1)).astype(np.float32)
+    return images + shifts, np.asarray(1 - masks, np.uint8)
 
 
 def augmented(first_batch: int, *, seed: int = 0) -> list[list[NDArray[Any]]]:
@@ -186,6 +189,27 @@ def test_augmentation_goes_on_where_it_was() -> None:
         for own, again in zip(whole, rest, strict=True):
             np.testing.assert_array_equal(own, again)
     assert not np.array_equal(augmented(0)[0][0], augmented(0, seed=1)[0][0])
+
+
+@pytest.mark.parametrize("kind", ["strong", "cutmix"])
+def test_each_augmentation_goes_on_where_it_was(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 255, (5, 16, 16)).astype(np.float32)
+    pairs = LabelledImages(images, (images > 128).astype(np.uint8))
+    change = batch_augmentation(kind, AugmentationConfig())
+
+    def batches(first: int) -> list[tuple[Any, Any]]:
+        stream = labelled_pairs(
+            pairs, batch=4, seed=2, first_batch=first, augment=change
+        )
+        return [(np.asarray(a), np.asarray(b)) for a, b in islice(stream, 8 - first)]
+
+    whole = batches(0)
+    for own, again in zip(whole[3:], batches(3), strict=True):
+        np.testing.assert_array_equal(own[0], again[0])
+        np.testing.assert_array_equal(own[1], again[1])
+    # Mini-batches 0 and 2 of a kind differ by more than their order.
+    assert not np.array_equal(np.sort(whole[0][0], 0), np.sort(whole[2][0], 0))
 
 
 def test_labelled_images_are_signed_and_masks_are_classes() -> None:

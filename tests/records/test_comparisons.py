@@ -13,6 +13,7 @@ from tfgansynth.evaluation.learning import ValidationDice
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.evaluation.verdicts import Direction, PairComparison
+from tfgansynth.presets import with_modern_unet
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet, Remark, StudyPlan, settings_hash
@@ -137,6 +138,15 @@ def test_a_budget_in_which_networks_do_not_converge_is_named() -> None:
         "last tenth of real + synthetic (fixed budget, 160 steps) (1 of 2 U-Nets): a "
         "longer training may do better (--evaluation.budgets)",
     ]
+
+
+def test_results_of_another_network_say_so() -> None:
+    trained = unet(0, 1, REAL, 0.0)
+    assert "modern" not in make_comparison([trained]).context
+    config = with_modern_unet(trained.config)
+    settings = dataclasses.replace(trained.settings, config=config)
+    found = make_comparison([dataclasses.replace(trained, settings=settings)])
+    assert "; preset smoke, modern U-Nets; seeds 0; " in found.context
 
 
 def verdicts(

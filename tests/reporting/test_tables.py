@@ -8,6 +8,7 @@ import statistics
 import pytest
 
 from tests.records.made import config_of, finished, identity
+from tfgansynth.config import UNetConfig
 from tfgansynth.data.dataset import Layout
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.metrics import CaseMetrics
@@ -18,10 +19,12 @@ from tfgansynth.evaluation.tables import (
     TrainingSet,
     training_set_of,
 )
+from tfgansynth.presets import PRESETS, with_modern_unet
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet, Remark
 from tfgansynth.records.tables import (
+    _MODERN,
     PAPER_TABLE_I,
     PAPER_TABLE_II,
     PaperRow,
@@ -64,11 +67,12 @@ def table_of(
     folds: tuple[int, ...] = (1, 3),
     n_test_cases: int = 3,
     paper_figures: bool = False,
+    unet: UNetConfig = PRESETS["smoke"].unet,
 ) -> Table:
     counts = dict.fromkeys(folds, 1)
     counts[folds[0]] = n_test_cases - len(folds) + 1
     config = config_of(7, reduced=reduced, size=image_size)
-    config = dataclasses.replace(config, paper_figures=paper_figures)
+    config = dataclasses.replace(config, paper_figures=paper_figures, unet=unet)
     return make_table(config, identity(layout), counts, unets)
 
 
@@ -294,6 +298,11 @@ def test_the_papers_figures_stand_beside_its_data_the_phantoms_or_if_asked() -> 
     assert {row.paper for row in other.rows} == {None}
     assert [row.training_set for row in other.rows] == [*TrainingSet]
     assert len(other.notes) == 1
+    unet = with_modern_unet(PRESETS["fast"]).unet
+    modern = table_of(*REAL_CASES, layout="folder", unet=unet)
+    assert [*modern.notes][1:] == [_MODERN]
+    assert _MODERN in table_to_text(modern)
+    assert _MODERN in table_to_markdown(modern)
     asked = table_of(*REAL_CASES, layout="folder", paper_figures=True)
     for table in (asked, GROWING, table_of(*REAL_CASES, layout="jsrt")):
         assert "0.9608 ± 0.0101" in rendered(table)

@@ -33,6 +33,9 @@ TINY = UNetConfig(depth=1, maps=4, optimizer="adam", learning_rate=0.02, batch=4
 AVERAGED = dataclasses.replace(
     TINY, optimizer="nesterov", learning_rate=0.01, momentum=0.9, average_decay=0.9
 )
+MODERN = dataclasses.replace(
+    TINY, architecture="modern", depth=0, weight_decay=0.1, fixed_steps=12
+)
 STEPS_AN_EPOCH = 3
 
 
@@ -144,7 +147,9 @@ def test_the_papers_rule_ends_fit() -> None:
     assert rises == [False] * (len(rises) - 1) + [True]
 
 
-@pytest.mark.parametrize("config", [TINY, AVERAGED], ids=["adam", "averaged"])
+@pytest.mark.parametrize(
+    "config", [TINY, AVERAGED, MODERN], ids=["adam", "averaged", "modern"]
+)
 def test_a_saved_model_loads_with_its_optimizer_and_trains_on(
     tmp_path: Path, config: UNetConfig
 ) -> None:

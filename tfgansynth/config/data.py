@@ -47,9 +47,15 @@ class DataConfig:
 class AugmentationConfig:
     """Classical augmentation, wherever it is switched on.
 
-    Shifts, rotations, elastic deformations and grey values, as in the U-Net paper
-    (Ronneberger et al. 2015). It gives numbers for the deformation only. The others
-    are chosen so that lungs stay within the image.
+    `elastic`: shifts, rotations, elastic deformations and grey values, as in the U-Net
+    paper (Ronneberger et al. 2015). It gives numbers for the deformation only. The
+    others are chosen so that lungs stay within the image.
+
+    `strong`, of a U-Net's training pairs: the same shifts, deformations and changes of
+    brightness, larger rotations and changes of contrast, and scale, gamma, noise and
+    blur besides, at most about as large as those of nnU-Net (Isensee et al. 2021); its
+    strength is one to choose on development cases. `cutmix`, of the same pairs: a
+    square of a pair comes from another pair of the mini-batch (Yun et al. 2019).
     """
 
     grid: ranges.Nodes = 3
@@ -64,3 +70,55 @@ class AugmentationConfig:
     """Largest rotation in degrees. [choice]"""
     grey: ranges.Share = 0.1
     """Largest change of brightness and of contrast, as a share. [choice]"""
+    strong_rotation: ranges.Degrees = dataclasses.field(
+        default=15.0, metadata=ranges.OPTIONAL
+    )
+    """Largest rotation of `strong` in degrees, in the place of --augmentation.rotation.
+    [choice]"""
+    strong_scale: ranges.Share = dataclasses.field(
+        default=0.2, metadata=ranges.OPTIONAL
+    )
+    """Largest change of scale of `strong`, as a share: of 0.2, sides grow to at most
+    1.2, and shrink to at least 1 / 1.2 of themselves. [choice]"""
+    strong_contrast: ranges.Share = dataclasses.field(
+        default=0.25, metadata=ranges.OPTIONAL
+    )
+    """Largest change of contrast of `strong`, as a share, about the mean of the image.
+    [choice]"""
+    strong_gamma: ranges.Amount = dataclasses.field(
+        default=0.4, metadata=ranges.OPTIONAL
+    )
+    """Gamma of `strong`: of 0.4, grey values of [0, 1] are raised to a power of 1 / 1.4
+    to 1.4. [choice]"""
+    strong_noise: ranges.Share = dataclasses.field(
+        default=0.03, metadata=ranges.OPTIONAL
+    )
+    """Largest standard deviation of Gaussian noise of `strong`, as a share of the range
+    of grey values. [choice]"""
+    strong_blur: ranges.Pixels = dataclasses.field(
+        default=1.0, metadata=ranges.OPTIONAL
+    )
+    """Largest standard deviation in pixels of the Gaussian that `strong` blurs with.
+    [choice]"""
+    cutmix_share: ranges.Share = dataclasses.field(
+        default=0.5, metadata=ranges.OPTIONAL
+    )
+    """Share of the pairs that `cutmix` mixes; the others stay as they are. [choice]"""
+    cutmix_alpha: ranges.Positive = dataclasses.field(
+        default=1.0, metadata=ranges.OPTIONAL
+    )
+    """The square of `cutmix` has a share of the image's area that is drawn from a beta
+    distribution with this number as both parameters: 1, any share is as likely; its
+    mean is always 1/2. [choice]"""
+
+
+BEARING = {
+    "none": (),
+    "elastic": ("grid", "stddev", "shift", "rotation", "grey"),
+    "strong": (
+        *("grid", "stddev", "shift", "grey", "strong_rotation", "strong_scale"),
+        *("strong_contrast", "strong_gamma", "strong_noise", "strong_blur"),
+    ),
+    "cutmix": ("cutmix_share", "cutmix_alpha"),
+}
+"""The numbers of `AugmentationConfig` that bear on each kind of augmentation."""

@@ -53,6 +53,8 @@ class SynthesisConfig:
     pseudo_label_steps: ranges.Count = 20000
     """Mini-batches of each U-Net in the pseudo-label ensemble: as many as in the
     fixed-budget regimes. Fewer in [choice, fast]"""
+    pseudo_label_augment: Literal["elastic", "strong"] = ranges.optional("elastic")
+    """Classical augmentation that these U-Nets are trained with. [choice]"""
     augment: Literal["none", "elastic"] = "none"
     """Classical augmentation of each generated pair, once: none [paper IV-B];
     elastic in [choice, best]"""

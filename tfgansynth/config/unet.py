@@ -86,9 +86,10 @@ class UNetConfig:
     real_share: ranges.Share = 0.0
     """Share of real pairs in each mini-batch that has both kinds. 0: as a shuffle
     of all pairs mixes them [paper IV-B]; fixed [choice]"""
-    augment: Literal["none", "elastic"] = "none"
-    """Classical augmentation of the training pairs: none [paper IV-B]; on in the
-    augmented fixed-budget regimes [choice]"""
+    augment: Literal["none", "elastic", "strong", "cutmix"] = "none"
+    """Classical augmentation of the training pairs: none [paper IV-B]; elastic in the
+    augmented fixed-budget regimes [choice]; strong or cutmix, whose strengths are
+    --augmentation.strong-scale to --augmentation.cutmix-alpha [choice]"""
     precision: ranges.Precision = "float32"
     """Number format of the convolutions. Weights and loss are always float32.
     float32 [choice]; auto takes bfloat16 where the machine accelerates it [choice,

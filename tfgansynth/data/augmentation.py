@@ -45,7 +45,92 @@ def augment(
     Returns:
         Both, augmented alike, as they came.
     """
-    columns, rows = _source_of_each_pixel(len(image), config, rng)
+    moved, moved_labels = _moved(image, labels, rng, config, config.rotation)
+    factor, offset = rng.uniform(-config.grey, config.grey, 2)
+    middle = 127.5
+    grey = (moved - middle) * (1 + factor) + middle * (1 + offset)
+    return np.asarray(np.clip(grey, 0, 255), np.float32), moved_labels
+
+
+def augment_strongly(
+    image: FloatArray,
+    labels: Labels,
+    rng: np.random.Generator,
+    config: AugmentationConfig,
+) -> tuple[FloatArray, Labels]:
+    """Change a labelled image in all ways in which images of one kind differ.
+
+    It is moved as by `augment`, turned further and scaled. Then it is blurred, gets
+    noise, and brightness, contrast and gamma change. Each strength is drawn anew, from
+    none to the largest.
+
+    Args and Returns are those of `augment`.
+    """
+    zoom = (1 + config.strong_scale) ** rng.uniform(-1, 1)
+    moved, moved_labels = _moved(
+        image, labels, rng, config, config.strong_rotation, zoom
+    )
+    if blur := rng.uniform(0, config.strong_blur):
+        cv2.GaussianBlur(moved, (0, 0), blur, moved, borderType=cv2.BORDER_REFLECT_101)
+    noise = np.float32(255 * rng.uniform(0, config.strong_noise))
+    moved += noise * rng.standard_normal(moved.shape, np.float32)
+    # About the image's own mean, so that a bright or a dark one is not cut off.
+    mean = moved.mean()
+    factor = 1 + rng.uniform(-config.strong_contrast, config.strong_contrast)
+    offset = 127.5 * rng.uniform(-config.grey, config.grey)
+    grey = np.clip((moved - mean) * factor + mean + offset, 0, 255)
+    exponent = (1 + config.strong_gamma) ** rng.uniform(-1, 1)
+    return np.asarray(255 * (grey / 255) ** exponent, np.float32), moved_labels
+
+
+def cut_and_mix(
+    images: FloatArray,
+    masks: Labels,
+    rng: np.random.Generator,
+    config: AugmentationConfig,
+) -> tuple[FloatArray, Labels]:
+    """Replace a square of some pairs by that of another pair, image and mask alike.
+
+    CutMix (Yun et al., ICCV 2019), of pairs as French et al. (BMVC 2020) have it. The
+    square lies within the image, so that its area is as drawn. A pair that is alone in
+    its mini-batch stays as it is.
+
+    Args:
+        images: float32 (b, S, S) or (b, S, S, 3).
+        masks: uint8 (b, S, S).
+        rng: The source of all randomness.
+        config: Share of the pairs that are mixed, and distribution of the area.
+
+    Returns:
+        Both, mixed, as they came.
+    """
+    count, side = masks.shape[:2]
+    if count == 1:
+        return images, masks
+    mixed, mixed_masks = images.copy(), masks.copy()
+    is_mixed = rng.random(count) < config.cutmix_share
+    others = (np.arange(count) + rng.integers(1, count, count)) % count
+    areas = rng.beta(config.cutmix_alpha, config.cutmix_alpha, count)
+    edges = np.rint(side * np.sqrt(areas)).astype(int)
+    corners = rng.integers(0, side + 1 - edges[:, None], (count, 2))
+    for index in np.flatnonzero(is_mixed):
+        other, edge, (top, left) = others[index], edges[index], corners[index]
+        square = np.s_[top : top + edge, left : left + edge]
+        mixed[index][square] = images[other][square]
+        mixed_masks[index][square] = masks[other][square]
+    return mixed, mixed_masks
+
+
+def _moved(
+    image: FloatArray,
+    labels: Labels,
+    rng: np.random.Generator,
+    config: AugmentationConfig,
+    rotation: float,
+    zoom: float = 1.0,
+) -> tuple[FloatArray, Labels]:
+    """Shift, rotate by at most so many degrees, enlarge by a factor, and deform."""
+    columns, rows = _source_of_each_pixel(len(image), config, rng, rotation, zoom)
     moved = cv2.remap(
         image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
@@ -56,20 +141,21 @@ def augment(
         cv2.INTER_NEAREST,
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    factor, offset = rng.uniform(-config.grey, config.grey, 2)
-    middle = 127.5
-    grey = (moved - middle) * (1 + factor) + middle * (1 + offset)
-    return np.clip(grey, 0, 255).astype(np.float32), np.asarray(moved_labels, np.uint8)
+    return np.asarray(moved, np.float32), np.asarray(moved_labels, np.uint8)
 
 
 def _source_of_each_pixel(
-    side: int, config: AugmentationConfig, rng: np.random.Generator
+    side: int,
+    config: AugmentationConfig,
+    rng: np.random.Generator,
+    rotation: float,
+    zoom: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the source of each pixel: float32 columns and rows, (S, S) each."""
     center = (side - 1) / 2
-    degrees = rng.uniform(-config.rotation, config.rotation)
+    degrees = rng.uniform(-rotation, rotation)
     shift = rng.uniform(-config.shift, config.shift, 2)
-    turn = cv2.getRotationMatrix2D((center, center), degrees, 1.0)
+    turn = cv2.getRotationMatrix2D((center, center), degrees, 1 / zoom)
     rows, columns = np.mgrid[:side, :side].astype(np.float32)
     nodes = rng.normal(0, config.stddev, (config.grid, config.grid, 2))
     bend = cv2.resize(
@@ -80,6 +166,34 @@ def _source_of_each_pixel(
         for axis, row in enumerate(turn)
     ]
     return sources[0].astype(np.float32), sources[1].astype(np.float32)
+
+
+def _each(
+    change: Callable[..., tuple[FloatArray, Labels]],
+    images: FloatArray,
+    masks: Labels,
+    rng: np.random.Generator,
+    config: AugmentationConfig,
+) -> tuple[FloatArray, Labels]:
+    """Change each pair of a mini-batch on its own."""
+    changed = [
+        change(image, mask, rng, config)
+        for image, mask in zip(images, masks, strict=True)
+    ]
+    moved, moved_masks = (np.stack(planes) for planes in zip(*changed, strict=True))
+    return moved, moved_masks
+
+
+def batch_augmentation(
+    kind: str, config: AugmentationConfig
+) -> Callable[..., tuple[FloatArray, Labels]] | None:
+    """Bind what --unet.augment names to its strength; it takes a mini-batch."""
+    changes: dict[str, Callable[..., tuple[FloatArray, Labels]]] = {
+        "elastic": functools.partial(_each, augment),
+        "strong": functools.partial(_each, augment_strongly),
+        "cutmix": cut_and_mix,
+    }
+    return None if kind == "none" else functools.partial(changes[kind], config=config)
 
 
 def switched(
@@ -123,9 +237,5 @@ def augment_set(
     config: AugmentationConfig,
 ) -> tuple[ByteArray, Labels]:
     """Augment images, uint8 (n, S, S[, 3]), and their masks, uint8, each on its own."""
-    augmented = [
-        augment(image.astype(np.float32), mask, rng, config)
-        for image, mask in zip(images, masks, strict=True)
-    ]
-    floats, moved = (np.stack(planes) for planes in zip(*augmented, strict=True))
+    floats, moved = _each(augment, images.astype(np.float32), masks, rng, config)
     return np.rint(floats).astype(np.uint8), moved

@@ -167,7 +167,7 @@ def network_inputs(images: FloatArray, masks: Labels) -> tuple[FloatArray, Any]:
 
 
 Augment = Callable[[FloatArray, Labels, np.random.Generator], tuple[FloatArray, Labels]]
-"""Augments one image, float32 (S, S[, 3]) in [0, 255], and its mask at random."""
+"""Augments images, float32 (b, S, S[, 3]) in [0, 255], and their masks at random."""
 
 
 def labelled_pairs(
@@ -194,7 +194,7 @@ def labelled_pairs(
         first_batch: Mini-batches to leave out.
         real_share: Share of real pairs in each mini-batch, rounded to whole pairs, one
             of each kind at least. 0, or pairs of one kind: no share.
-        augment: Augments each pair each time it is served.
+        augment: Augments each mini-batch.
 
     Returns:
         A `tf.data.Dataset` of (float32 (b, S, S, C), int32 (b, S, S)).
@@ -214,11 +214,11 @@ def labelled_pairs(
         first = first_batch() if callable(first_batch) else first_batch
         for number in itertools.count(first):
             chosen = members(number)
-            served = list(zip(images[chosen], masks[chosen], strict=True))
+            served = images[chosen], masks[chosen]
             if augment:
                 rng = np.random.default_rng([seed, number, _AUGMENTATION])
-                served = [augment(image, mask, rng) for image, mask in served]
-            yield network_inputs(*map(np.stack, zip(*served, strict=True)))
+                served = augment(*served, rng)
+            yield network_inputs(*served)
 
     specs = (
         tf.TensorSpec((size, side, side, channels), tf.float32),

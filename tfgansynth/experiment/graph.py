@@ -370,7 +370,7 @@ class FoldPlanner:
 
     def _augmentation(self, switch: str) -> dict[str, Any]:
         numbers = augmentation_config(self._config, switch)
-        return {"augmentation": dataclasses.asdict(numbers)}
+        return {"augmentation": to_json(numbers)}
 
 
 def _set_words(kind: SetKind) -> str:

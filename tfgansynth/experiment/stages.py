@@ -13,7 +13,7 @@ import numpy as np
 from tfgansynth import pictures
 from tfgansynth.arrays import ByteArray, FloatArray, Labels
 from tfgansynth.config import UNetConfig
-from tfgansynth.data.augmentation import augment, augment_pair, switched
+from tfgansynth.data.augmentation import augment_pair, batch_augmentation, switched
 from tfgansynth.data.dataset import Case, CaseHashes, images_and_labels
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.pipelines import LabelledImages, real_pairs
@@ -193,7 +193,7 @@ def train_in_folder(
         config,
         stage,
         classes=len(experiment.data.classes),
-        augment=switched(augment, config.augment, experiment.config.augmentation),
+        augment=batch_augmentation(config.augment, experiment.config.augmentation),
     )
     with stage.timer.part(RECORDS):
         storage.write_text(stage.folder / HISTORY, history_to_csv(history))

@@ -326,10 +326,11 @@ def context_of(unets: Sequence[FinishedUNet]) -> str:
     seeds = ", ".join(map(str, dict.fromkeys(unet.seed for unet in unets)))
     folds = ", ".join(map(str, sorted({unet.fold for unet in unets})))
     size, dataset = config.data.size, unets[0].dataset
+    network = ", modern U-Nets" if config.unet.architecture == "modern" else ""
     return (
         f"{dataset.name}, {dataset.target_words(config.lungs)}, {size} x {size} px, "
         f"{'reduced' if config.reduced else 'full'} training set; preset "
-        f"{config.preset}; seeds {seeds}; folds {folds}"
+        f"{config.preset}{network}; seeds {seeds}; folds {folds}"
     )
 
 

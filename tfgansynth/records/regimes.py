@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.config import AugmentationConfig, Config, SynthesisConfig, UNetConfig
+from tfgansynth.config.data import BEARING
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import TrainingSet, training_set_of
 from tfgansynth.ranges import optional, written_as
@@ -151,22 +152,28 @@ def synthesis_config(config: Config, kind: SetKind) -> SynthesisConfig:
     """The numbers of a set; those that do not bear on it have their default."""
     found, default = config.synthesis, SynthesisConfig()
     if not found.pseudo_label_members:
-        steps = default.pseudo_label_steps
-        found = dataclasses.replace(found, pseudo_label_steps=steps)
+        found = dataclasses.replace(
+            found,
+            pseudo_label_steps=default.pseudo_label_steps,
+            pseudo_label_augment=default.pseudo_label_augment,
+        )
     if kind != "filtered":
         found = dataclasses.replace(found, min_agreement=default.min_agreement)
     return found
 
 
 def augmentation_config(config: Config, switch: str) -> AugmentationConfig:
-    """The numbers of a stage's augmentation; their default where it is `none`."""
-    return config.augmentation if switch != "none" else AugmentationConfig()
+    """The numbers of a stage's augmentation; what has no effect has its default."""
+    found = {name: getattr(config.augmentation, name) for name in BEARING[switch]}
+    return AugmentationConfig(**found)
 
 
 def pseudo_label_config(config: Config) -> UNetConfig:
     """The numbers of a pseudo-label member's training: fixed length, augmented."""
     return _member_config(
-        config, config.synthesis.pseudo_label_steps, augment="elastic"
+        config,
+        config.synthesis.pseudo_label_steps,
+        augment=config.synthesis.pseudo_label_augment,
     )
 
 

@@ -28,6 +28,7 @@ from tfgansynth.records.runs import FinishedUNet, Remark, overlap_remarks
 
 PAPER_IMAGE_SIZE = 128
 """Side in pixels of the images on which the paper's distances are. Paper: IV-A."""
+_MODERN = "The U-Nets are modern ones, not the paper's (--unet.architecture modern)."
 
 
 class Status(enum.StrEnum):
@@ -198,7 +199,10 @@ def make_table(
             for paper in paper_rows(reduced=config.reduced)
         ),
         remarks=(*remarks, *overlap_remarks(unets)),
-        notes=_notes(dataset, config.data.size)[: 2 if shown else 1],
+        notes=(
+            *_notes(dataset, config.data.size)[: 2 if shown else 1],
+            *([_MODERN] if config.unet.architecture == "modern" else []),
+        ),
     )
 
 

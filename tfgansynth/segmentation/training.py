@@ -57,7 +57,7 @@ def train_unet(
         config: The network's and the training's numbers.
         stage: Its folder takes `checkpoints/` and `tensorboard/`.
         classes: Without the background.
-        augment: Augments each pair each time it is served.
+        augment: Augments each mini-batch.
         callbacks: More callbacks for `fit`; they come before the training's own.
 
     Returns:
