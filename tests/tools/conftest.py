@@ -1,6 +1,7 @@
 """Runs the scripts on tiny experiments: in this process, or as a user does."""
 
 import contextlib
+import gc
 import os
 import runpy
 import signal
@@ -61,6 +62,9 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Runner:
         name: str, *arguments: str | Path, cwd: Path = folder
     ) -> "subprocess.CompletedProcess[str]":
         command = [str(TOOLS / f"{name}.py"), *map(str, arguments)]
+        # Each stage collects garbage: what is there before a run is not looked at.
+        gc.collect()
+        gc.freeze()
         with (
             # As it is: a carriage return is no end of a line.
             tempfile.TemporaryFile("w+", newline="") as stdout,
@@ -117,6 +121,8 @@ def _as_a_program(folder: Path, command: list[str]) -> Iterator[None]:
         patch.setattr(sys, "argv", command)
         patch.setattr(sys, "path", [*sys.path])
         patch.delenv("TFGANSYNTH_DATA", raising=False)
+        # What a disk has when the power fails is tested in `runtime`.
+        patch.setattr(os, "fsync", lambda handle: None)
         try:
             yield
         finally:
