@@ -119,7 +119,7 @@ def test_the_same_command_again_gives_the_same(
         ),
         (
             ["--evaluation.budgets", "5", "--evaluation.budget-epoch", "2"],
-            "--evaluation.budgets 5: expected a multiple",
+            "--evaluation.budgets 5: expected multiples",
         ),
         (
             ["--gan.augment-cutout", "128"],

@@ -243,7 +243,7 @@ def test_other_counts_are_noted(run: Path, tool: Runner) -> None:
     found = verify(run)
     assert found.lines == []
     (note,) = found.notes
-    assert note.endswith("fold-1/unet-r5-s6: is not compared (other counts)")
+    assert note.endswith("fold-1/unet-r5-s6: is not compared (other counts or budget)")
 
 
 def test_a_pseudo_label_network_of_test_cases_is_refused(

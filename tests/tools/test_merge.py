@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,9 @@ def test_only_numbers_are_taken(merged: Path, runs: dict[str, Path]) -> None:
     files = contents(merged)
 
     assert {Path(name).suffix for name in files} == {".json", ".csv", ".md"}
-    assert sum(name.endswith(".csv") for name in files) == 11
+    sheets = [name for name in files if name.endswith(".csv")]
+    kinds = Counter(name.rpartition("-")[2] for name in sheets)
+    assert (len(sheets), kinds["history.csv"], kinds["figures.csv"]) == (33, 11, 11)
     (fold,) = read_merged(merged)
     assert set(fold.record.sets) == {"plain", "control"}
     path = runs["one"] / "fold-1/assessment/assessment.json"
