@@ -72,9 +72,15 @@ def run_table(options: RunTable) -> None:
 def _run_and_show(
     study: "Study", screen: "Screen", workers: int, *, verbose: bool
 ) -> None:
-    """Run a study, in order fold by fold; write and print what its folders have."""
+    """Run a study, in order fold by fold; write and print what its folders have.
+
+    No TensorFlow: processes of their own may run all stages.
+    """
     from tfgansynth.experiment.executors import execute
     from tfgansynth.experiment.graph import Kind
+    from tfgansynth.records import converter
+    from tfgansynth.records.assessments import Assessment
+    from tfgansynth.records.files import ASSESSMENT
     from tfgansynth.reporting.assessments import assessment_to_text
     from tfgansynth.reporting.comparisons import comparison_to_text
     from tfgansynth.reporting.html.page import write_report
@@ -96,14 +102,10 @@ def _run_and_show(
                 screen.show(part, outcome)
                 stage = outcome.stage
                 if stage.kind == Kind.ASSESSMENT:
-                    # Imported late: it needs TensorFlow.
-                    from tfgansynth.experiment.assessment import read_assessment
-
-                    fold = experiment.fold(stage.fold)
-                    found = read_assessment(root / stage.name, fold)
-                    passed[f"{part.name}/{stage.name}"] = found.passed
+                    found = converter.read(root / stage.name / ASSESSMENT, Assessment)
+                    passed[f"{part.name}/{stage.name}"] = found.memorization.passed
                     if verbose:
-                        print(assessment_to_text(found.record, found.flagged))
+                        print(assessment_to_text(found))
                 elif stage.kind == Kind.SEGMENTATION and outcome.computed:
                     write_outputs(roots, study.folder, root)
             table, comparison = write_outputs(roots, study.folder, root)

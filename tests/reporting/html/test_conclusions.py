@@ -131,10 +131,10 @@ def test_the_first_answers_rest_on_the_primary_pair_and_name_what_is_missing() -
     found = dict(answers(declared, []))
     assert found["Does it help?"] == "Yes, it helps, by more than the margin."
     assert found["Beyond what?"] == (
-        "Than real only: higher, by more than the margin. Not compared with classical "
-        "augmentation (--regimes all). Not compared with a control set (--control)."
+        "Against real only: higher, by more than the margin. Not compared with "
+        "classical augmentation and a control set."
     )
-    assert found["How sure is that?"].startswith("mixed less real only: +0.0")
+    assert found["How sure is that?"].startswith("mixed minus real only: +0.0")
     assert "from 40 test cases and 4 training runs." in found["How sure is that?"]
     assert found["May it be handed on?"] == "Not known: no set was assessed (assess)."
     # Without a primary pair nothing else is taken for the answer.
@@ -147,5 +147,5 @@ def test_sets_that_failed_the_audit_are_counted_at_the_top() -> None:
 
     found = dict(answers(comparison, sets))
 
-    assert found["May it be handed on?"].startswith("1 of 2 sets passed the audit")
+    assert found["May it be handed on?"].startswith("Not as it is: 1 of 2 sets passed")
     assert found["Does it help?"].startswith("No primary pair")

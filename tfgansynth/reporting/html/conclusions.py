@@ -137,15 +137,18 @@ def _beyond(found: Sequence[Conclusion], comparison: Comparison) -> str:
     """What the set was compared with, and what is missing for a fair answer."""
     asked = {each.question for each in found}
     parts = [
-        f"Than {each.pair.first}: {each.pair.words}."
+        f"Against {each.pair.first}: {each.pair.words}."
         for each in found
         if each.question is Question.SET
     ]
     rows = [row for table in comparison.tables for row in table.rows]
-    if found and not any(row.schedule == "augmented" for row in rows):
-        parts.append("Not compared with classical augmentation (--regimes all).")
-    if found and Question.GENERATOR not in asked:
-        parts.append("Not compared with a control set (--control).")
+    missing = {
+        "classical augmentation": any(row.schedule == "augmented" for row in rows),
+        "a control set": Question.GENERATOR in asked,
+    }
+    names = [name for name, is_there in missing.items() if not is_there]
+    if found and names:
+        parts.append(f"Not compared with {' and '.join(names)}.")
     return " ".join(parts)
 
 
@@ -155,7 +158,7 @@ def _sure(pair: PairComparison | None) -> str:
     found, design = pair.primary, pair.design
     patients = f" of {design.patients:.0f} patients" if design.patients else ""
     words = (
-        f"{pair.second} less {pair.first}: {found.mean:+.4f} Dice, 95 % interval "
+        f"{pair.second} minus {pair.first}: {found.mean:+.4f} Dice, 95 % interval "
         f"{found.low:+.4f} to {found.high:+.4f}, from "
         f"{counted(int(design.cases), 'test case')}{patients} and "
         f"{counted(int(design.runs), 'training run')}."
@@ -172,6 +175,8 @@ def _handed_on(assessments: Sequence[Assessment]) -> str:
     audits = [each.memorization for each in assessments]
     n_passed = sum(audit.passed for audit in audits)
     words = f"{n_passed} of {counted(len(audits), 'set')} passed the audit for copies"
+    if n_passed < len(audits):
+        words = f"Not as it is: {words}"
     bounds = [audit.search.most_copies for audit in audits if audit.search]
     if bounds:
         words += f"; at most {100 * max(bounds):.1f} % of pairs are copies (95 % bound)"
