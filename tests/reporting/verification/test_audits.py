@@ -160,6 +160,12 @@ def test_an_audit_of_an_earlier_version_has_no_search() -> None:
     assert found.passed
     assert found.search is None
     assert "search" not in to_json(found)
+    # Its bound on copies is its own: of a level three times as high.
+    bound = found.parts["pair"].copy_bound
+    searched = {f"search_{name}": np.zeros(4) for name in ("cases", "scores", "null")}
+    planted = {f"search_planted{name}": np.zeros(4) for name in ("", "_distances")}
+    later = make_memorization(audit_again({**arrays, **searched, **planted}))
+    assert 0.2 < later.parts["pair"].copy_bound < bound < 0.3
 
 
 def test_a_search_is_made_again_from_its_arrays() -> None:
