@@ -146,7 +146,7 @@ def false_alarms(pairs: Pairs, n_splits: int) -> tuple[float, float]:
     likeness = np.zeros((n, n))
     # One search for all splits: of so many pairs that most images have one with a
     # training case in each. The audit looks at one pair alone.
-    most = dataclasses.replace(keypoints._FAST, groups=120, candidates=40)
+    most = dataclasses.replace(keypoints._FAST, groups=60, candidates=15)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keypoints, "_FAST", most)
         for copy in compare([*pairs[0]], n):

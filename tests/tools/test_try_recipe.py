@@ -59,7 +59,7 @@ def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert line.startswith("| smoke data.n_reduced: 6, ")  # what the preset has not
     for setting in ("gan.augment_real: elastic", "synthesis.pseudo_label_members: 2"):
         assert setting in line
-    # Regime, time, seven cells about the set, five rows and three augmented ones.
+    # Regime, time, eight cells about the set, five rows and three augmented ones.
     assert line.count("|") == heading.count("|") == 19
     return folder
 

@@ -185,10 +185,12 @@ class Audit:
     Attributes:
         parts: Of image, mask and pair, by distances.
         search: For altered copies; None of an audit of an earlier version.
+        as_drawn: Whether pairs were audited as drawn, before any augmentation.
     """
 
     parts: Mapping[Part, PartAudit]
     search: Search | None = None
+    as_drawn: bool = True
 
     @property
     def passed(self) -> bool:
@@ -272,7 +274,7 @@ def audit(
     search = search_copies(
         training[0], synthetic[0], unseen[0], copies[0], planted_distances["image"]
     )
-    return Audit(parts, search)
+    return Audit(parts, search, as_drawn=augment is None)
 
 
 def nearest(matrix: Matrix) -> tuple[Indices, NDArray[np.float64]]:

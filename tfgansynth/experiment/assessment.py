@@ -172,19 +172,17 @@ def assess(
         InputError: There is no set, or it is not the fold's own.
     """
     images, masks, _ = read_fold_set(experiment, fold, source)
-    manifest = converter.read(source / MANIFEST, SetManifest)
     training, synthetic = images_and_labels(fold.training), (images, masks)
     held_out = images_and_labels([*fold.validation, *fold.unused])
     sets = training, synthetic, held_out
     ensemble = load_cross_fitted_ensemble(experiment, fold)
     with timer.part(EVALUATION):
-        audited = _audit(experiment, fold, source, manifest, sets)
+        audited = _audit(experiment, fold, source, sets)
     with timer.part(PREDICTION):
         unseen = training[0][ensemble.parts[0]]
         findings = _Findings(
             sets=sets,
             audit=audited,
-            as_drawn=manifest.as_drawn,
             ensemble=ensemble,
             features=(
                 ensemble.features(unseen),
@@ -210,17 +208,18 @@ def _audit(
     experiment: Experiment,
     fold: FoldCases,
     source: Path,
-    manifest: SetManifest,
     sets: tuple[Pairs, Pairs, Pairs],
 ) -> Audit:
     """Audit a set's pairs as they were drawn or, where they were not kept, as are."""
     training, synthetic, held_out = sets
-    changed = manifest.synthesis.augment != "none"
+    manifest = converter.read(source / MANIFEST, SetManifest)
     augment = None
-    if changed and manifest.as_drawn:
-        synthetic = read_set(source, DRAWN)
-    elif changed:
-        augment = functools.partial(augment_set, config=manifest.augmentation)
+    if manifest.synthesis.augment != "none":
+        # It is not handed over with a set, though the manifest is the same.
+        if manifest.as_drawn and (source / f"{DRAWN}images").is_dir():
+            synthetic = read_set(source, DRAWN)
+        else:
+            augment = functools.partial(augment_set, config=manifest.augmentation)
     seed = derive_seed(experiment.config.seed, "audit", fold.number)
     return audit(training, synthetic, held_out, augment=augment, seed=seed)
 
@@ -232,7 +231,6 @@ class _Findings:
     Attributes:
         sets: Training cases, synthetic pairs and held-out cases.
         audit: Of the synthetic pairs.
-        as_drawn: Whether it is of the pairs before augmentation.
         ensemble: The networks.
         features: Of the training cases that the first network has not seen, of the
             synthetic pairs and of the held-out cases.
@@ -242,7 +240,6 @@ class _Findings:
 
     sets: tuple[Pairs, Pairs, Pairs]
     audit: Audit
-    as_drawn: bool
     ensemble: CrossFittedEnsemble
     features: tuple[FloatArray, FloatArray, FloatArray]
     segmented_synthetic: Labels
@@ -298,9 +295,7 @@ def _record(
             ),
             seed=derive_seed(experiment.config.seed, "assessment", fold.number),
         ),
-        memorization=assessments.make_memorization(
-            found.audit, as_drawn=found.as_drawn
-        ),
+        memorization=assessments.make_memorization(found.audit),
         files={},
     )
 

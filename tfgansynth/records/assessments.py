@@ -316,13 +316,8 @@ def diversity_again(stored: Diversity, images: NDArray[Any]) -> Diversity:
     return dataclasses.replace(stored, synthetic=nearest)
 
 
-def make_memorization(audit: Audit, *, as_drawn: bool = True) -> Memorization:
-    """Say whether the set repeats training cases.
-
-    Args:
-        audit: What was found.
-        as_drawn: Whether pairs were audited as drawn, before any augmentation.
-    """
+def make_memorization(audit: Audit) -> Memorization:
+    """Say whether the set repeats training cases."""
     return Memorization(
         passed=audit.passed,
         parts={
@@ -340,18 +335,18 @@ def make_memorization(audit: Audit, *, as_drawn: bool = True) -> Memorization:
             for name, part in audit.parts.items()
         },
         flagged=tuple(audit.flagged.tolist()),
-        search=_copy_search(audit, as_drawn=as_drawn),
+        search=_copy_search(audit),
     )
 
 
-def _copy_search(audit: Audit, *, as_drawn: bool) -> CopySearch | None:
+def _copy_search(audit: Audit) -> CopySearch | None:
     search = audit.search
     if search is None:
         return None
     n_copies, n_planted = len(audit.copies), len(search.planted)
     n_detected = count_detected(search, audit.parts["image"])
     return CopySearch(
-        as_drawn=as_drawn,
+        as_drawn=audit.as_drawn,
         cut=search.cut,
         n_found=len(search.copies),
         n_real_found=search.n_real,

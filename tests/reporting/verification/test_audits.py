@@ -2,7 +2,10 @@
 
 import dataclasses
 import functools
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from tests.synthesis.test_sampling import SIDE, Z_DIM, grey_mask, sampler
 from tfgansynth.config import AugmentationConfig, SynthesisConfig
 from tfgansynth.data.augmentation import augment_set
 from tfgansynth.data.copies.distances import PARTS
+from tfgansynth.experiment import assessment
 from tfgansynth.records import converter
 from tfgansynth.records.assessments import make_memorization
 from tfgansynth.records.converter import to_json
@@ -94,6 +98,33 @@ def test_an_augmented_set_of_an_earlier_version_is_not_as_drawn(folder: Path) ->
     assert not dataclasses.replace(manifest, pairs=pairs).as_drawn
 
 
+def test_a_handed_over_set_is_audited_beside_augmented_cases(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has not what was drawn, though its manifest is that of the whole set."""
+    calls: list[tuple[Any, Any]] = []
+    monkeypatch.setattr(
+        assessment,
+        "audit",
+        lambda _, synthetic, __, *, augment, seed: calls.append((synthetic, augment)),
+    )
+    experiment: Any = SimpleNamespace(config=SimpleNamespace(seed=0))
+    fold: Any = SimpleNamespace(number=1)
+    pairs = read_set(folder)
+    drawn = read_set(folder, DRAWN)
+
+    assessment._audit(experiment, fold, folder, (pairs, pairs, pairs))
+    shutil.rmtree(folder / f"{DRAWN}images")
+    assessment._audit(experiment, fold, folder, (pairs, pairs, pairs))
+
+    (whole, none), (handed_over, augment) = calls
+    np.testing.assert_array_equal(whole[0], drawn[0])
+    np.testing.assert_array_equal(whole[1], drawn[1])
+    assert none is None
+    assert handed_over is pairs
+    assert augment.keywords == {"config": STRENGTH}
+
+
 def test_what_was_drawn_is_augmented_again(folder: Path) -> None:
     assert compared(folder) == []
 
@@ -129,6 +160,12 @@ def test_an_audit_of_an_earlier_version_has_no_search() -> None:
     assert found.passed
     assert found.search is None
     assert "search" not in to_json(found)
+    # Its bound on copies is its own: of a level three times as high.
+    bound = found.parts["pair"].copy_bound
+    searched = {f"search_{name}": np.zeros(4) for name in ("cases", "scores", "null")}
+    planted = {f"search_planted{name}": np.zeros(4) for name in ("", "_distances")}
+    later = make_memorization(audit_again({**arrays, **searched, **planted}))
+    assert 0.2 < later.parts["pair"].copy_bound < bound < 0.3
 
 
 def test_a_search_is_made_again_from_its_arrays() -> None:

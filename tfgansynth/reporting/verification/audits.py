@@ -27,7 +27,7 @@ _LEVELS, _PIXELS = 2, 0.02
 another machine may differ."""
 
 
-def audit_again(arrays: Mapping[str, NDArray[Any]]) -> Audit:
+def audit_again(arrays: Mapping[str, NDArray[Any]], *, as_drawn: bool = True) -> Audit:
     """Make an audit from its stored distances and scores.
 
     Raises:
@@ -50,6 +50,7 @@ def audit_again(arrays: Mapping[str, NDArray[Any]]) -> Audit:
             for part in PARTS
         },
         search,
+        as_drawn,
     )
 
 

@@ -321,8 +321,8 @@ def reassess(
         diversity=assessments.diversity_again(record.fidelity.hash_diversity, images),
         seed=derive_seed(run.config.seed, "assessment", fold),
     )
-    audit = audit_again(arrays)
     manifest = converter.read(source / MANIFEST, SetManifest)
+    audit = audit_again(arrays, as_drawn=manifest.as_drawn)
     expected = dataclasses.replace(
         record,
         fold=fold,
@@ -339,7 +339,7 @@ def reassess(
         cross_fit=_members(run, fold, agreed_real),
         quality=assessments.make_quality(agreed, agreed_real, shapes),
         fidelity=fidelity,
-        memorization=assessments.make_memorization(audit, as_drawn=manifest.as_drawn),
+        memorization=assessments.make_memorization(audit),
         files=storage.hash_files(folder, [files.ARRAYS]),
     )
     differences.compare(path, "", to_json(record), to_json(expected))
