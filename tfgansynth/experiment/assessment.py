@@ -4,14 +4,12 @@ Held-out real cases are the fold's validation cases and, of a reduced experiment
 training cases that it leaves out: neither the generator nor the cross-fitted ensemble
 has learned from them.
 
-Features are the bottleneck of one network of the ensemble, since those of two networks
-have no common meaning. The training cases compared are those that this network has not
-seen, as it has seen no synthetic or held-out image either: a network may treat images
-that it was trained on in a way of its own, and the other sets would seem far from them.
-(In small networks trained for 200 mini-batches on 15 radiographs nothing of this was
-measurable; larger ones, trained longer, know their cases better.) With two networks
-that halves the number of training cases; memorization and shapes need no network and
-use all of them.
+Features are the bottlenecks of the networks of the ensemble, each by itself, since
+those of two networks have no common meaning. The real cases that a network compares are
+those that it has not seen, as it has seen no synthetic image either: a network may
+treat images that it was trained on in a way of its own, and the other sets would seem
+far from them. (In small networks trained for 200 mini-batches on 15 radiographs nothing
+of this was measurable; larger ones, trained longer, know their cases better.)
 """
 
 import dataclasses
@@ -23,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, Labels
+from tfgansynth.arrays import Labels
+from tfgansynth.assessment.fidelity import NetworkFeatures
 from tfgansynth.assessment.memorization import Audit, audit
 from tfgansynth.assessment.quality import ShapeTable, agreement, class_shapes
 from tfgansynth.data.augmentation import augment_set
@@ -70,7 +69,7 @@ class FinishedAssessment:
         arrays: What they are from: `agreement_*`, float64; `segmented_*`, out-of-fold
             segmentations as packed bits with `shape_*`; `shapes_*`, what real masks
             measure, float64, a column for each of `shape_figures`; `features_*`,
-            float32, with the ids of the training cases they are of; for each part of
+            float32, of each network, with the ids of the real cases; for each part of
             the audit `null_*`, `nearest_distances_*` and `nearest_cases_*`, and of the
             search for altered copies `search_*`, by `search.Search`. To show:
             `gallery_*`, the pairs closest to a training case, with that case's image
@@ -180,17 +179,22 @@ def assess(
     with timer.part(EVALUATION):
         audited = _audit(experiment, fold, source, manifest, sets)
     with timer.part(PREDICTION):
-        unseen = training[0][ensemble.parts[0]]
+        n_held_out = len(held_out[0])
         findings = _Findings(
             sets=sets,
             audit=audited,
             as_drawn=manifest.as_drawn,
             ensemble=ensemble,
-            features=(
-                ensemble.features(unseen),
-                ensemble.features(images),
-                ensemble.features(held_out[0]),
-            ),
+            features=[
+                NetworkFeatures(
+                    cases=np.append(part, len(training[0]) + np.arange(n_held_out)),
+                    real=ensemble.features(
+                        number, np.concatenate([training[0][part], held_out[0]])
+                    ),
+                    synthetic=ensemble.features(number, images),
+                )
+                for number, part in enumerate(ensemble.parts)
+            ],
             segmented_synthetic=ensemble.segment(images, audited.parts["image"].cases),
             segmented_training=ensemble.segment(
                 training[0], np.arange(len(training[0]))
@@ -234,8 +238,7 @@ class _Findings:
         audit: Of the synthetic pairs.
         as_drawn: Whether it is of the pairs before augmentation.
         ensemble: The networks.
-        features: Of the training cases that the first network has not seen, of the
-            synthetic pairs and of the held-out cases.
+        features: Of each network.
         segmented_synthetic: Segmentations of the synthetic images, uint8 (m, S, S).
         segmented_training: Those of the training images, uint8 (n, S, S).
     """
@@ -244,7 +247,7 @@ class _Findings:
     audit: Audit
     as_drawn: bool
     ensemble: CrossFittedEnsemble
-    features: tuple[FloatArray, FloatArray, FloatArray]
+    features: list[NetworkFeatures]
     segmented_synthetic: Labels
     segmented_training: Labels
 
@@ -287,10 +290,7 @@ def _record(
             features=found.features,
             shapes=shapes,
             source=assessments.features_words(
-                next(iter(hashes)),
-                found.features[0].shape[1],
-                len(parts[0]),
-                len(training[0]),
+                found.features, len(training[0]), len(held_out[0])
             ),
             diversity=assessments.Diversity(
                 synthetic=assessments.hash_diversity(synthetic[0]),
@@ -317,11 +317,12 @@ def _arrays(
         arrays[f"agreement_{name}"] = agreement(masks, segmented, n_classes)
         bits, shape = pack_labels(segmented, n_classes)
         arrays[f"segmented_{name}"], arrays[f"shape_{name}"] = bits, shape
-    names = ("training", "synthetic", "held_out")
-    for name, features in zip(names, found.features, strict=True):
-        arrays[f"features_{name}"] = features
-    ids = [fold.training[index].case_id for index in found.ensemble.parts[0]]
-    arrays["features_training_case_ids"] = np.array(ids)
+    real = [*fold.training, *fold.validation, *fold.unused]
+    for number, features in enumerate(found.features, start=1):
+        arrays[f"features_real_{number}"] = features.real
+        arrays[f"features_synthetic_{number}"] = features.synthetic
+        ids = [real[index].case_id for index in features.cases]
+        arrays[f"features_real_case_ids_{number}"] = np.array(ids)
     for name, part in found.audit.parts.items():
         arrays[f"null_{name}"] = part.null
         arrays[f"nearest_distances_{name}"] = part.distances

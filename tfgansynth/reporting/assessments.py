@@ -58,13 +58,16 @@ def assessment_cells(assessment: Assessment) -> dict[str, str]:
 
 
 def _figure_rows(fidelity: Fidelity) -> list[list[str]]:
-    """Render the compared figures and shapes: name, both sides and difference."""
+    """Render the compared figures and shapes: name, n, both sides and difference."""
     rows: dict[str, ReferencedFigure] = {
         **fidelity.figures,
         **{f"{name} [sd]": each for name, each in fidelity.shapes.items()},
     }
     return [
-        [name, *map(_interval, (each.synthetic, each.real_reference, each.difference))]
+        [
+            *(name, str(each.size)),
+            *map(_interval, (each.synthetic, each.real_reference, each.difference)),
+        ]
         for name, each in rows.items()
     ]
 

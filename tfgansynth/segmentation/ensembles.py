@@ -93,9 +93,9 @@ class CrossFittedEnsemble:
                 masks[chosen] = predict_masks(network, images[chosen])
         return masks
 
-    def features(self, images: FloatArray) -> FloatArray:
-        """Describe images by the first network's bottleneck, float32 (n, maps)."""
-        return bottleneck_features(self.networks[0], images)
+    def features(self, number: int, images: FloatArray) -> FloatArray:
+        """Describe images by the bottleneck of a network, float32 (n, maps)."""
+        return bottleneck_features(self.networks[number], images)
 
 
 def load_networks(

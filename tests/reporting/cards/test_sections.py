@@ -16,8 +16,8 @@ def test_an_assessment_tells_all_three_parts() -> None:
         "synthetic 0.911 on average, real 0.944.",
         "synthetic 50.0%, held-out real 75.0%; out of range: area 2, solidity 1.",
         "Features: bottleneck of member-1.",
-        "| precision | 0.500 [0.250, 0.750] | 0.625 [0.250, 0.750] | -0.125 [-0.500, ",
-        "| area [sd] | 0.500 [",
+        "| precision | 12 | 0.500 [0.250, 0.750] | 0.625 [0.250, 0.750] | -0.125 [-0.",
+        "| area [sd] | 12 | 0.500 [",
         "synthetic 20.2, training 24.8 of 64 bits.",
     ):
         assert words in section, words
