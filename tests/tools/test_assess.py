@@ -23,11 +23,13 @@ from tfgansynth.assessment.fidelity import (
     compare_features,
     expected_coverage,
 )
+from tfgansynth.assessment.membership import advantage_of
 from tfgansynth.assessment.quality import QUANTILES
 from tfgansynth.data.copies.distances import PARTS
 from tfgansynth.data.dataset import Case
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.evaluation.metrics import dice
+from tfgansynth.records.converter import to_json
 from tfgansynth.runtime import storage
 from tfgansynth.segmentation import callbacks
 from tfgansynth.synthesis.sampling import read_set
@@ -242,6 +244,18 @@ def test_fidelity_has_all_figures_of_equal_sizes(run: Path) -> None:
     )
     assert 0 <= fidelity["hash_diversity"]["synthetic"] <= 64
     assert 10 < fidelity["hash_diversity"]["real"] <= 64
+
+
+def test_membership_is_of_all_real_cases_but_the_test_cases(run: Path) -> None:
+    record, arrays = read(run)
+    found = record["membership"]
+    n_others = N_UNUSED + N_VALIDATION
+    assert (found["n_members"], found["n_others"]) == (N_TRAINING, n_others)
+    for name in PARTS:
+        nearest = arrays[f"nearest_pairs_{name}"]
+        expected = advantage_of(nearest[:N_TRAINING], nearest[N_TRAINING:])
+        assert found["advantage"][name] == to_json(expected)
+        assert len(nearest) == N_TRAINING + n_others
 
 
 def test_memorization_has_all_figures(run: Path) -> None:

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from tfgansynth.arrays import Labels
 from tfgansynth.assessment.fidelity import NetworkFeatures
+from tfgansynth.assessment.membership import infer_membership, nearest_pairs
 from tfgansynth.assessment.memorization import Audit, audit
-from tfgansynth.assessment.quality import ShapeTable, agreement, class_shapes
+from tfgansynth.assessment.quality import ShapeTable, Values, agreement, class_shapes
 from tfgansynth.data.augmentation import augment_set
 from tfgansynth.data.copies.distances import PARTS, Pairs
 from tfgansynth.data.dataset import Case, images_and_labels
@@ -177,23 +178,18 @@ def assess(
     sets = training, synthetic, held_out
     ensemble = load_cross_fitted_ensemble(experiment, fold)
     with timer.part(EVALUATION):
-        audited = _audit(experiment, fold, source, manifest, sets)
+        audited, nearest = _audit(experiment, fold, source, manifest, sets)
     with timer.part(PREDICTION):
-        n_held_out = len(held_out[0])
+        real = np.concatenate([training[0], held_out[0]])
         findings = _Findings(
             sets=sets,
             audit=audited,
+            nearest=nearest,
             as_drawn=manifest.as_drawn,
             ensemble=ensemble,
             features=[
-                NetworkFeatures(
-                    cases=np.append(part, len(training[0]) + np.arange(n_held_out)),
-                    real=ensemble.features(
-                        number, np.concatenate([training[0][part], held_out[0]])
-                    ),
-                    synthetic=ensemble.features(number, images),
-                )
-                for number, part in enumerate(ensemble.parts)
+                NetworkFeatures(cases, describe(real[cases]), describe(images))
+                for cases, describe in ensemble.on_unseen(len(held_out[0]))
             ],
             segmented_synthetic=ensemble.segment(images, audited.parts["image"].cases),
             segmented_training=ensemble.segment(
@@ -216,8 +212,12 @@ def _audit(
     source: Path,
     manifest: SetManifest,
     sets: tuple[Pairs, Pairs, Pairs],
-) -> Audit:
-    """Audit a set's pairs as they were drawn or, where they were not kept, as are."""
+) -> tuple[Audit, Mapping[str, Values]]:
+    """Audit a set's pairs as they were drawn or, where they were not kept, as are.
+
+    Returns:
+        The audit, and how near the pairs come to each real case.
+    """
     training, synthetic, held_out = sets
     changed = manifest.synthesis.augment != "none"
     augment = None
@@ -226,7 +226,9 @@ def _audit(
     elif changed:
         augment = functools.partial(augment_set, config=manifest.augmentation)
     seed = derive_seed(experiment.config.seed, "audit", fold.number)
-    return audit(training, synthetic, held_out, augment=augment, seed=seed)
+    found = audit(training, synthetic, held_out, augment=augment, seed=seed)
+    images, masks = map(np.concatenate, zip(training, held_out, strict=True))
+    return found, nearest_pairs((images, masks), synthetic)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -236,6 +238,7 @@ class _Findings:
     Attributes:
         sets: Training cases, synthetic pairs and held-out cases.
         audit: Of the synthetic pairs.
+        nearest: See `membership.nearest_pairs`; training cases first.
         as_drawn: Whether it is of the pairs before augmentation.
         ensemble: The networks.
         features: Of each network.
@@ -245,6 +248,7 @@ class _Findings:
 
     sets: tuple[Pairs, Pairs, Pairs]
     audit: Audit
+    nearest: Mapping[str, Values]
     as_drawn: bool
     ensemble: CrossFittedEnsemble
     features: list[NetworkFeatures]
@@ -301,6 +305,11 @@ def _record(
         memorization=assessments.make_memorization(
             found.audit, as_drawn=found.as_drawn
         ),
+        membership=infer_membership(
+            found.nearest,
+            len(training[0]),
+            experiment.cases.table.patients_of(_real(fold)),
+        ),
         files={},
     )
 
@@ -317,16 +326,17 @@ def _arrays(
         arrays[f"agreement_{name}"] = agreement(masks, segmented, n_classes)
         bits, shape = pack_labels(segmented, n_classes)
         arrays[f"segmented_{name}"], arrays[f"shape_{name}"] = bits, shape
-    real = [*fold.training, *fold.validation, *fold.unused]
+    real = _real(fold)
     for number, features in enumerate(found.features, start=1):
         arrays[f"features_real_{number}"] = features.real
         arrays[f"features_synthetic_{number}"] = features.synthetic
-        ids = [real[index].case_id for index in features.cases]
+        ids = [real[index] for index in features.cases]
         arrays[f"features_real_case_ids_{number}"] = np.array(ids)
     for name, part in found.audit.parts.items():
         arrays[f"null_{name}"] = part.null
         arrays[f"nearest_distances_{name}"] = part.distances
         arrays[f"nearest_cases_{name}"] = part.cases
+        arrays[f"nearest_pairs_{name}"] = found.nearest[name]
     if found.audit.search:
         search = dataclasses.asdict(found.audit.search)
         arrays |= {f"search_{name}": values for name, values in search.items()}
@@ -337,6 +347,11 @@ def _arrays(
         "shapes_training": np.stack([*shapes[0].values()], axis=1),
         "shapes_held_out": np.stack([*shapes[2].values()], axis=1),
     }
+
+
+def _real(fold: FoldCases) -> list[str]:
+    """The real cases that are compared: training cases first, then held-out ones."""
+    return [each.case_id for each in (*fold.training, *fold.validation, *fold.unused)]
 
 
 def _gallery(found: Audit, fold: FoldCases) -> dict[str, NDArray[Any]]:

@@ -18,6 +18,7 @@ from tfgansynth.assessment.fidelity import (
     expected_coverage,
     features_size,
 )
+from tfgansynth.assessment.membership import Membership
 from tfgansynth.assessment.memorization import Audit, count_detected
 from tfgansynth.assessment.quality import (
     ShapeTable,
@@ -193,6 +194,8 @@ class Assessment:
         files: Hashes of the files beside; empty while there are none.
         inputs: Identity of each stage that it took something from.
         identity: Hash of all that bears on it; empty of a set beside the run's own.
+        membership: Whether the set gives away which cases the generator learned from;
+            None by an earlier version.
     """
 
     fold: int
@@ -209,6 +212,7 @@ class Assessment:
         default_factory=dict, metadata=OPTIONAL
     )
     identity: str = optional("")
+    membership: Membership | None = dataclasses.field(default=None, metadata=OPTIONAL)
 
 
 def held_out_words(n_validation: int, n_unused: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tfgansynth.assessment.fidelity import Figure, ReferencedFigure
 from tfgansynth.records.assessments import Assessment, Fidelity
 from tfgansynth.records.provenance import DroppedPair
-from tfgansynth.reporting.grids import passed
+from tfgansynth.reporting.grids import interval, passed
 from tfgansynth.reporting.rendering import render
 
 _FIGURES = ("precision", "recall", "coverage")
@@ -66,7 +66,7 @@ def _figure_rows(fidelity: Fidelity) -> list[list[str]]:
     return [
         [
             *(name, str(each.size)),
-            *map(_interval, (each.synthetic, each.real_reference, each.difference)),
+            *map(interval, (each.synthetic, each.real_reference, each.difference)),
         ]
         for name, each in rows.items()
     ]
@@ -74,7 +74,3 @@ def _figure_rows(fidelity: Fidelity) -> list[list[str]]:
 
 def _values(figures: Sequence[Figure]) -> str:
     return " / ".join(f"{figure.value:.2f}" for figure in figures) or "-"
-
-
-def _interval(figure: Figure) -> str:
-    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"

@@ -9,6 +9,7 @@ from tests.records.made import finished
 from tests.reporting.html.made import DATASET
 from tfgansynth.arrays import ByteArray, FloatArray
 from tfgansynth.assessment.fidelity import NetworkFeatures
+from tfgansynth.assessment.membership import infer_membership, nearest_pairs
 from tfgansynth.assessment.memorization import audit
 from tfgansynth.assessment.quality import shape_table
 from tfgansynth.data.phantoms.phantom import make_phantoms
@@ -86,6 +87,11 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
             seed=0,
         ),
         memorization=make_memorization(found),
+        membership=infer_membership(
+            nearest_pairs((planes, drawn), (images, masks)),
+            N_TRAINING,
+            [case.case_id for case in cases],
+        ),
         files={},
     )
     arrays = {

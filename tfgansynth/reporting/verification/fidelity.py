@@ -1,4 +1,4 @@
-"""The fidelity of a set, made again from the features that an assessment has stored."""
+"""Fidelity and membership, made again from what an assessment has stored."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.assessment.fidelity import NetworkFeatures
+from tfgansynth.assessment.membership import Membership, Values, infer_membership
+from tfgansynth.data.copies.distances import PARTS
 from tfgansynth.records import assessments, regimes
 from tfgansynth.records.assessments import Diversity, Fidelity, ShapeTables
 from tfgansynth.records.runs import RunRecord
@@ -85,6 +87,23 @@ def networks_again(
             )
         )
     return networks
+
+
+def membership_again(run: RunRecord, fold: int, arrays: Arrays) -> Membership | None:
+    """Measure again whether a set gives its generator's cases away.
+
+    Earlier versions have not measured it.
+
+    Raises:
+        LookupError: An array is missing.
+    """
+    if not any(name.startswith("nearest_pairs_") for name in arrays):
+        return None
+    nearest: dict[str, Values] = {
+        part: arrays[f"nearest_pairs_{part}"] for part in PARTS
+    }
+    patients = run.table.patients_of(_real_cases(run, fold))
+    return infer_membership(nearest, len(run.training_ids(fold)), patients)
 
 
 def _real_cases(run: RunRecord, fold: int) -> list[str]:

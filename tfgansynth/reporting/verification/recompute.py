@@ -37,7 +37,11 @@ from tfgansynth.records.reading import (
 from tfgansynth.records.runs import FinishedUNet, RunRecord
 from tfgansynth.reporting.verification.audits import audit_again, compare_augmented
 from tfgansynth.reporting.verification.differences import Differences
-from tfgansynth.reporting.verification.fidelity import fidelity_again, networks_again
+from tfgansynth.reporting.verification.fidelity import (
+    fidelity_again,
+    membership_again,
+    networks_again,
+)
 from tfgansynth.reporting.verification.figures import figures_again
 from tfgansynth.reporting.verification.stages import Stages, identity_of
 from tfgansynth.runtime import storage
@@ -330,6 +334,7 @@ def reassess(
         quality=assessments.make_quality(agreed, agreed_real, shapes),
         fidelity=fidelity,
         memorization=assessments.make_memorization(audit, as_drawn=manifest.as_drawn),
+        membership=membership_again(run, fold, arrays),
         files=storage.hash_files(folder, [files.ARRAYS]),
     )
     differences.compare(path, "", to_json(record), to_json(expected))
