@@ -35,8 +35,9 @@ ordinary bootstrap does not work here: it draws points twice. The nearest neighb
 point is then the point itself, balls have no radius, and the sums of KID over different
 points include equal ones.
 
-- Sets larger than m are sampled as if they had m points. Their intervals are wider than
-  necessary, never narrower.
+- Figures of features are means over halvings also within a half, so that the chance of
+  a single halving is not in their intervals. Of shapes, sets larger than m are sampled
+  as if they had m points. Such intervals are wider than necessary, never narrower.
 - The intervals of KID treat the scale of the real cases as exact.
 - All networks see the same cases in a draw, so that their figures vary together.
 - The difference to the real reference is computed draw by draw, with the same real
@@ -45,6 +46,7 @@ points include equal ones.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -61,6 +63,9 @@ from tfgansynth.evaluation.generative_metrics import (
 )
 
 DRAWS = 500
+_HALVINGS = 3
+"""Of each half of the cases: few, as their mean is of many such halves."""
+_Draw = Callable[[np.random.Generator], Matrix]
 _FIGURES = tuple(field.name for field in dataclasses.fields(FeatureFigures))
 
 
@@ -150,22 +155,38 @@ def compare_features(
     spaces = [_spaces(each, 2 * (k + 1)) for each in networks]
     n_cases = 1 + max(int(each.cases.max()) for each in networks)
     n_synthetic = min(len(each.synthetic) for each in networks)
+    size = features_size(networks)
 
-    def measure(rng: np.random.Generator, count: int) -> Matrix:
+    def halving(
+        rng: np.random.Generator, pools: list[Indices], drawn: Indices
+    ) -> Matrix:
+        """Halve the real cases of each network; take as many synthetic pairs."""
+        count = min(*(len(pool) // 2 for pool in pools), len(drawn))
+        chosen = rng.choice(drawn, count, replace=False)
+        found = np.zeros((2, len(_FIGURES)))
         # One order of all cases, so that networks see the same ones.
         rank = rng.permutation(n_cases)
-        chosen = rng.choice(n_synthetic, count, replace=False)
-        found = np.zeros((2, len(_FIGURES)))
-        for network, (synthetic, real) in zip(networks, spaces, strict=True):
-            order = np.argsort(rank[network.cases])
+        for each, pool, (synthetic, real) in zip(networks, pools, spaces, strict=True):
+            order = pool[np.argsort(rank[each.cases[pool]])]
             part, others = order[:count], order[count : 2 * count]
             found[0] += synthetic.figures(part, chosen, k)
             found[1] += real.figures(part, others, k)
         return found / len(networks)
 
+    def whole(rng: np.random.Generator) -> Matrix:
+        pools = [np.arange(len(each.cases)) for each in networks]
+        return halving(rng, pools, np.arange(n_synthetic))
+
+    def half(rng: np.random.Generator) -> Matrix:
+        rank = rng.permutation(n_cases)
+        orders = [np.argsort(rank[each.cases]) for each in networks]
+        pools = [order[: len(order) // 2] for order in orders]
+        drawn = rng.choice(n_synthetic, n_synthetic // 2, replace=False)
+        found = [halving(rng, pools, drawn) for _ in range(_HALVINGS)]
+        return np.asarray(np.mean(found, axis=0))
+
     limits = np.array([[0, 0, 0, 0, -np.inf], [1, 1, np.inf, 1, np.inf]])
-    size = features_size(networks)
-    return _compare(_FIGURES, measure, size, limits, seed=seed, n_draws=n_draws)
+    return _compare(_FIGURES, (whole, half), size, limits, seed=seed, n_draws=n_draws)
 
 
 def _spaces(network: NetworkFeatures, least: int) -> tuple[FeatureSpace, FeatureSpace]:
@@ -215,18 +236,19 @@ def compare_shapes(
     if min(sizes) < 4:
         raise ValueError(f"expected at least 4 masks of each kind, got {sizes}")
 
-    def measure(rng: np.random.Generator, count: int) -> Matrix:
+    def measure(count: int, rng: np.random.Generator) -> Matrix:
         part, *chosen = (rng.choice(n, count, replace=False) for n in sizes)
         sets = [table[:, rows] for table, rows in zip(others, chosen, strict=True)]
         return np.array([_wasserstein(reference[:, part], each) for each in sets])
 
     limits, size = np.array([[0.0], [np.inf]]), min(sizes)
-    return _compare(list(training), measure, size, limits, seed=seed, n_draws=n_draws)
+    draws = functools.partial(measure, size), functools.partial(measure, size // 2)
+    return _compare(list(training), draws, size, limits, seed=seed, n_draws=n_draws)
 
 
 def _compare(
     names: Sequence[str],
-    measure: Callable[[np.random.Generator, int], Matrix],
+    draws: tuple[_Draw, _Draw],
     size: int,
     limits: Matrix,
     *,
@@ -237,19 +259,16 @@ def _compare(
 
     Args:
         names: Of the figures.
-        measure: Draws subsets of a size; returns (2, figures): synthetic and real
-            reference.
+        draws: Draw subsets of a size from all, and of half of it from half of all;
+            return (2, figures): synthetic and real reference.
         size: Of the subsets.
         limits: (2, figures), the lowest and highest possible values.
         seed: Determines the subsets.
         n_draws: The number of subsets.
     """
     rng = np.random.default_rng(seed)
-
-    def draw(count: int) -> Matrix:
-        return np.stack([measure(rng, count) for _ in range(n_draws)])
-
-    values, halves = draw(size).mean(axis=0), draw(size // 2)
+    values, halves = (np.stack([draw(rng) for _ in range(n_draws)]) for draw in draws)
+    values = values.mean(axis=0)
     deviations = halves - halves.mean(axis=0)
     low, high = np.clip(values + _spread(deviations), *limits)
     difference = values[0] - values[1]
