@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tfgansynth.assessment.fidelity import (
+    NetworkFeatures,
     ReferencedFigure,
     compare_features,
     compare_shapes,
@@ -44,25 +45,47 @@ def test_expected_coverage_agrees_with_naeem() -> None:
     assert 0.97 < expected_coverage(30, 30) < 0.98
 
 
+def network(
+    real: Points, synthetic: Points, cases: NDArray[np.int64] | None = None
+) -> NetworkFeatures:
+    numbers = np.arange(len(real)) if cases is None else cases
+    return NetworkFeatures(numbers, real, synthetic)
+
+
+def two_networks(
+    rng: np.random.Generator, real: Points, synthetic: Points, n_training: int
+) -> list[NetworkFeatures]:
+    """Features of two networks, each blind to the half of the training cases.
+
+    They are the same points, seen from another side.
+    """
+    held_out = np.arange(n_training, len(real))
+    networks = []
+    for part in np.array_split(rng.permutation(n_training), 2):
+        cases = np.append(np.sort(part), held_out)
+        turn, _ = np.linalg.qr(rng.normal(size=(real.shape[1],) * 2))
+        networks.append(network(real[cases] @ turn, synthetic @ turn, cases))
+    return networks
+
+
 def compared(
-    shift: float, seed: int = 0, sizes: tuple[int, int, int] = (30, 120, 82)
+    shift: float, seed: int = 0, sizes: tuple[int, int, int] = (30, 120, 65)
 ) -> dict[str, ReferencedFigure]:
+    """Compare sets by two networks; sizes of training, synthetic and held-out ones."""
     rng = np.random.default_rng([seed, 1])
     n_training, n_synthetic, n_held_out = sizes
-    return compare_features(
-        normal(rng, n_training),
-        normal(rng, n_synthetic, shift=shift),
-        normal(rng, n_held_out),
-        seed=seed,
-        n_draws=100,
-    )
+    real = normal(rng, n_training + n_held_out)
+    synthetic = normal(rng, n_synthetic, shift=shift)
+    networks = two_networks(rng, real, synthetic, n_training)
+    return compare_features(networks, seed=seed, n_draws=60)
 
 
 def test_a_comparison_is_of_equal_sizes_and_repeats_itself() -> None:
     found = compared(0.5)
 
     assert list(found) == ["precision", "recall", "density", "coverage", "kid"]
-    assert {comparison.size for comparison in found.values()} == {30}
+    # Half of the 15 training and the 65 held-out cases that a network has not seen.
+    assert {comparison.size for comparison in found.values()} == {40}
     assert compared(0.5) == found
     for name, comparison in found.items():
         for estimate in (comparison.synthetic, comparison.real_reference):
@@ -73,21 +96,80 @@ def test_a_comparison_is_of_equal_sizes_and_repeats_itself() -> None:
         assert comparison.difference.value == pytest.approx(gap)
 
 
-def test_held_out_figures_are_the_real_reference() -> None:
+def test_figures_are_means_over_the_networks_on_equal_cases() -> None:
     rng = np.random.default_rng(0)
-    training, real = normal(rng, 40), normal(rng, 40)
-    found = compare_features(training, real, real, seed=0, n_draws=50)
-    exact = dataclasses.asdict(feature_figures(training, real))
+    real, synthetic = normal(rng, 80), normal(rng, 40)
+    cases = rng.permutation(80)
+    alone, other = (
+        compare_features(networks, seed=0, n_draws=20)
+        for networks in (
+            [network(real, synthetic)],
+            [network(1 + real**2, 1 + synthetic**2)],
+        )
+    )
+    # The second network has its cases in another order.
+    both = compare_features(
+        [
+            network(real, synthetic),
+            network(1 + real[cases] ** 2, 1 + synthetic**2, cases),
+        ],
+        seed=0,
+        n_draws=20,
+    )
+    for name, comparison in both.items():
+        for side in ("synthetic", "real_reference", "difference"):
+            mean = np.mean([getattr(each[name], side).value for each in (alone, other)])
+            assert getattr(comparison, side).value == pytest.approx(mean), name
 
-    # All three have 40 cases, so that there is one subset of 40 of each.
-    for name, comparison in found.items():
-        assert comparison.synthetic.value == pytest.approx(exact[name])
-        assert comparison.real_reference.value == pytest.approx(exact[name])
-        assert comparison.difference.value == pytest.approx(0)
+
+def test_other_real_cases_are_the_real_reference() -> None:
+    """Without a halving to choose: pairs of real cases that are the same point."""
+    rng = np.random.default_rng(0)
+    real = normal(rng, 60)
+    found = compare_features([network(real, real)], seed=0, n_draws=300)
+    for name in ("precision", "recall", "coverage"):
+        comparison = found[name]
+        assert comparison.size == 30
+        # A synthetic set of the same points meets some of them again.
+        assert comparison.synthetic.value >= comparison.real_reference.value
+    drawn = [
+        feature_figures(*np.split(real[rng.permutation(60)], 2)) for _ in range(300)
+    ]
+    expected = means(drawn)
+    errors = np.std([dataclasses.astuple(each) for each in drawn], axis=0) / 300**0.5
+    for (name, comparison), value, error in zip(
+        found.items(), dataclasses.astuple(expected), errors, strict=True
+    ):
+        # The scale is that of 30 cases there, and of all 60 here, which moves KID.
+        slack = 6 * error + (0.02 if name == "kid" else 0)
+        assert abs(comparison.real_reference.value - value) < slack, name
+
+
+def five_modes(rng: np.random.Generator, n: int, d: int = 6) -> Points:
+    modes = normal(rng, 5, d)
+    return modes[rng.integers(5, size=n)] + normal(rng, n, d) / 10
+
+
+def test_five_modes_are_told_from_all_that_is_real() -> None:
+    """Recall of 15 cases, as it was, and of the 150 that a network has not seen."""
+    few, many, references = [], [], []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        real, synthetic = normal(rng, 150), five_modes(rng, 300)
+        chosen = synthetic[rng.choice(300, 15, replace=False)]
+        few.append(feature_figures(real[:15], chosen, k=3).recall)
+        found = compare_features([network(real, synthetic)], seed=seed, n_draws=10)
+        many.append(found["recall"].synthetic.value)
+        references.append(found["recall"].real_reference.value)
+    # Anything, of single sets.
+    assert 0.4 < np.mean(few) < 0.6
+    assert np.std(few) > 0.2
+    assert max(many) < 0.1
+    assert min(references) > 0.8
 
 
 def test_a_shifted_set_differs_from_the_reference_and_an_equal_one_does_not() -> None:
-    shifted = compared(1.5, sizes=(80, 120, 82))
+    shifted = compared(1.5, sizes=(80, 120, 120))
     # Not precision: one real outlier's ball may hold most synthetic points.
     for name in ("density", "coverage"):
         assert shifted[name].difference.high < 0, name
@@ -97,16 +179,16 @@ def test_a_shifted_set_differs_from_the_reference_and_an_equal_one_does_not() ->
         assert comparison.difference.low <= 0 <= comparison.difference.high
 
 
-@pytest.mark.parametrize("sizes", [(30, 120, 82), (50, 50, 50)])
+@pytest.mark.parametrize("sizes", [(30, 120, 65), (50, 38, 50)])
 def test_intervals_contain_the_true_figure_as_often_as_promised(
     sizes: tuple[int, int, int],
 ) -> None:
     rng = np.random.default_rng(7)
-    size, shift, n_sets = min(sizes), 0.4, 40
+    size, shift, n_sets = min((sizes[0] // 2 + sizes[2]) // 2, sizes[1]), 0.4, 40
     truth = means(
         [
             feature_figures(normal(rng, size), normal(rng, size, shift=shift))
-            for _ in range(300)
+            for _ in range(200)
         ]
     )
     held = np.zeros(5)
@@ -162,9 +244,11 @@ def test_shapes_that_never_differ_have_no_distance() -> None:
 
 
 def test_a_comparison_needs_enough_for_halves() -> None:
-    points = normal(np.random.default_rng(0), 11)
+    points = normal(np.random.default_rng(0), 24)
+    with pytest.raises(ValueError, match="at least 24"):
+        compare_features([network(points[:23], points)], seed=0)
     with pytest.raises(ValueError, match="at least 12"):
-        compare_features(points, points, points, seed=0)
+        compare_features([network(points, points[:11])], seed=0)
     few = {"area": np.arange(3.0)}
     with pytest.raises(ValueError, match="at least 4"):
         compare_shapes(few, few, few, seed=0)
@@ -173,9 +257,8 @@ def test_a_comparison_needs_enough_for_halves() -> None:
 def test_every_interval_contains_its_figure() -> None:
     # With few points close together, nearly all halves have the same figure.
     rng = np.random.default_rng(0)
-    scales = {15: 1.0, 120: 0.3, 82: 0.3}
-    sets = [normal(rng, n, d=3) * scale for n, scale in scales.items()]
-    found = compare_features(*sets, seed=0, n_draws=200, k=3)
+    real, synthetic = normal(rng, 16, d=3), normal(rng, 120, d=3) * 0.3
+    found = compare_features([network(real, synthetic)], seed=0, n_draws=200, k=3)
 
     estimates = [
         estimate

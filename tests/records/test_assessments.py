@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tfgansynth.arrays import Labels
-from tfgansynth.assessment.fidelity import compare_features
+from tfgansynth.assessment.fidelity import NetworkFeatures, compare_features
 from tfgansynth.assessment.memorization import audit
 from tfgansynth.assessment.quality import agreement, shape_table
 from tfgansynth.assessment.search import most_copies
@@ -84,11 +84,10 @@ def shape_tables(*masks: Labels) -> ShapeTables:
     return training, synthetic, held_out
 
 
-def fidelity(
-    sets: tuple[Pairs, Pairs, Pairs], features: tuple[Any, Any, Any]
-) -> Fidelity:
+def fidelity(sets: tuple[Pairs, Pairs, Pairs], features: tuple[Any, Any]) -> Fidelity:
+    real, synthetic = features
     return make_fidelity(
-        features=features,
+        features=[NetworkFeatures(np.arange(len(real)), real, synthetic)],
         shapes=shape_tables(*(masks for _, masks in sets)),
         source="somewhere",
         diversity=Diversity(synthetic=20.5, real=24.25),
@@ -96,26 +95,28 @@ def fidelity(
     )
 
 
-def gaussian(*sizes: int) -> tuple[Any, ...]:
+def gaussian(n_real: int, n_synthetic: int) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
-    return tuple(rng.normal(1, 1, (size, 3)).astype(np.float32) for size in sizes)
+    real, synthetic = (rng.normal(1, 1, (n, 3)) for n in (n_real, n_synthetic))
+    return real.astype(np.float32), synthetic.astype(np.float32)
 
 
 @pytest.mark.parametrize(
     ("sizes", "neighbors"),
-    [((40, 26, 30), NEIGHBORS), ((15, 60, 60), 3), ((4, 9, 9), 1)],
+    [((60, 26), NEIGHBORS), ((31, 60), 3), ((9, 4), 1)],
 )
 def test_small_sets_are_compared_with_fewer_neighbors(
-    sets: tuple[Pairs, Pairs, Pairs], sizes: tuple[int, int, int], neighbors: int
+    sets: tuple[Pairs, Pairs, Pairs], sizes: tuple[int, int], neighbors: int
 ) -> None:
-    features = gaussian(*sizes)
-    found = fidelity(sets, (features[0], features[1], features[2]))
+    real, synthetic = gaussian(*sizes)
+    found = fidelity(sets, (real, synthetic))
     assert found.neighbors == neighbors
     assert found.features == "somewhere"
     seed = derive_seed(7, "features")
-    again = compare_features(*features, seed=seed, k=neighbors)
+    network = NetworkFeatures(np.arange(len(real)), real, synthetic)
+    again = compare_features([network], seed=seed, k=neighbors)
     for name, comparison in again.items():
-        assert found.figures[name].size == min(sizes)
+        assert found.figures[name].size == min(len(real) // 2, len(synthetic))
         assert (
             found.figures[name].real_reference.value == comparison.real_reference.value
         )
@@ -126,21 +127,22 @@ def test_small_sets_are_compared_with_fewer_neighbors(
     )
 
 
-def equal(*sizes: int) -> tuple[Any, ...]:
-    return tuple(np.ones((size, 3), np.float32) for size in sizes)
+def equal(n_real: int, n_synthetic: int) -> tuple[Any, Any]:
+    return np.ones((n_real, 3), np.float32), np.ones((n_synthetic, 3), np.float32)
 
 
 @pytest.mark.parametrize(
     ("make", "sizes", "why"),
     [
-        (gaussian, (3, 20, 20), "expected at least 4 in each set"),
-        (equal, (15, 20, 20), "expected real features that differ"),
+        (gaussian, (7, 20), "expected at least 8 in each set"),
+        (gaussian, (20, 3), "expected at least 4 in each set"),
+        (equal, (30, 20), "expected real features that differ"),
     ],
 )
 def test_features_that_cannot_be_compared_are_told(
     sets: tuple[Pairs, Pairs, Pairs],
-    make: Callable[..., tuple[Any, Any, Any]],
-    sizes: tuple[int, int, int],
+    make: Callable[..., tuple[Any, Any]],
+    sizes: tuple[int, int],
     why: str,
 ) -> None:
     found = fidelity(sets, make(*sizes))
@@ -153,7 +155,7 @@ def test_features_that_cannot_be_compared_are_told(
 def test_too_few_masks_have_no_distances(sets: tuple[Pairs, Pairs, Pairs]) -> None:
     training, synthetic, held_out = sets
     few = synthetic[0][:3], synthetic[1][:3]
-    found = fidelity((training, few, held_out), gaussian(9, 9, 9))
+    found = fidelity((training, few, held_out), gaussian(18, 9))
     assert found.shapes == {}
     assert found.figures
 
@@ -193,7 +195,7 @@ def record_of(sets: tuple[Pairs, Pairs, Pairs]) -> Assessment:
             agreement(training[1], training[1]),
             shape_tables(training[1], synthetic[1], held_out[1]),
         ),
-        fidelity=fidelity(sets, gaussian(15, 15, 15)),
+        fidelity=fidelity(sets, gaussian(30, 15)),
         memorization=make_memorization(audit(training, synthetic, held_out)),
         files={},
     )

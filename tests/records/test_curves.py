@@ -10,6 +10,7 @@ from PIL import Image
 from scipy import stats
 
 from tests.records.made import finished
+from tfgansynth.data.dataset import CaseTable
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
@@ -59,6 +60,56 @@ def test_a_single_run_has_the_width_of_students_interval() -> None:
     assert found.mean_dice == pytest.approx(0.80 + OF_CASE.mean())
     half = stats.t.ppf(0.975, 19) * stats.sem(OF_CASE)
     assert found.high - found.low == pytest.approx(2 * half)
+
+
+N_PATIENTS, N_OF_EACH = 20, 5
+
+
+def of_patients(rng: np.random.Generator) -> FinishedUNet:
+    """A U-Net whose results differ more between patients than between their cases."""
+    means = np.repeat(rng.normal(0.8, 0.02, N_PATIENTS), N_OF_EACH)
+    made = unet(5, REAL, means + rng.normal(0, 0.01, len(means)))
+    firsts = {
+        f"case-{i}": f"case-{i - i % N_OF_EACH}"
+        for i in range(len(means))
+        if i % N_OF_EACH
+    }
+    return dataclasses.replace(made, table=CaseTable(patients=firsts))
+
+
+def test_intervals_take_patients_for_the_unit() -> None:
+    rng = np.random.default_rng(0)
+    made = [of_patients(rng) for _ in range(100)]
+    alike = [dataclasses.replace(each, table=CaseTable()) for each in made]
+    holds = [
+        np.mean([line.low <= 0.8 <= line.high for line in lines])
+        for lines in (
+            [make_curve([each], None).line(REAL)[0] for each in unets]
+            for unets in (made, alike)
+        )
+    ]
+    assert holds[0] > 0.9
+    # Taken for independent, the cases of a patient make for a narrow interval.
+    assert holds[1] < 0.8
+    found = make_curve(made[:1], None)
+    assert "over patients and training runs" in found.intervals
+    assert found.points[0].low == found.lines[0].low
+
+
+def test_one_patient_says_nothing_of_others() -> None:
+    alone = dataclasses.replace(
+        of_patients(np.random.default_rng(0)),
+        table=CaseTable(patients={f"case-{i}": "case-0" for i in range(1, 100)}),
+    )
+    both = dataclasses.replace(unet(5, BOTH, np.full(100, 0.75)), table=alone.table)
+
+    found = make_curve([alone, both], None)
+
+    assert [(line.low, line.high) for line in found.lines] == [(0, 1), (0, 1)]
+    (difference,) = found.differences
+    assert (difference.low, difference.high) == (-1, 1)
+    assert difference.mean_difference == pytest.approx(-0.05, abs=0.02)
+    assert from_json(LearningCurve, to_json(found), Path("curve.json")) == found
 
 
 def test_differences_are_paired_and_only_where_both_regimes_are() -> None:

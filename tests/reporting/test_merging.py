@@ -1,5 +1,6 @@
 """What a merge makes of results that someone else has sent."""
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -11,11 +12,17 @@ from typing import Any
 import pytest
 
 from tests.reporting.html.conftest import run
+from tests.reporting.html.made import REGIMES, write_run
+from tests.reporting.test_outputs import CONFIG
 from tfgansynth.errors import InputError
+from tfgansynth.records import converter
+from tfgansynth.records.curves import LearningCurve, MissingPoint
 from tfgansynth.records.reading import read_run
+from tfgansynth.records.runs import RunRecord
 from tfgansynth.reporting import merging
+from tfgansynth.reporting.merged import write_fold
 from tfgansynth.reporting.merging import merge, verify_merged
-from tfgansynth.reporting.outputs import write_outputs
+from tfgansynth.reporting.outputs import read_curve_runs, write_curve, write_outputs
 from tfgansynth.runtime import storage
 
 __all__ = ["run"]
@@ -142,7 +149,7 @@ def test_two_merges_at_once_do_not_lose_each_others_folds(
 def test_a_merge_holds_its_folder(
     merged: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, seen = merging._write, []
+    write, seen = write_fold, []
 
     def look(*arguments: Any) -> None:
         handle = os.open(merged, os.O_RDONLY)
@@ -152,7 +159,7 @@ def test_a_merge_holds_its_folder(
         seen.append((merged / "run.holder").read_text())
         write(*arguments)
 
-    monkeypatch.setattr(merging, "_write", look)
+    monkeypatch.setattr(merging, "write_fold", look)
     merge([run], merged)
 
     assert seen[0].startswith(f"process {os.getpid()} on ")
@@ -165,13 +172,15 @@ def test_other_figures_are_merged_and_older_results_go_without(
     for path in sent.glob("fold-1/*/figures.csv"):
         path.unlink()
     to = tmp_path / "merged"
-    _, before = merge([sent], to)
+    _, before, _ = merge([sent], to)
+    assert before
     assert before.other_figures is None
     assert not [*to.rglob("*-figures.csv"), *to.glob("other-figures.md")]
     assert verify_merged(to).lines == []
 
     write_outputs([sent], sent)
-    _, found = merge([sent], to)
+    _, found, _ = merge([sent], to)
+    assert found
 
     names = {path.name for path in to.rglob("*-figures.csv")}
     assert names == {f"{unet.folder}-figures.csv" for unet in found.unets}
@@ -183,4 +192,59 @@ def test_other_figures_are_merged_and_older_results_go_without(
     first = min(to.rglob("*-figures.csv"))
     first.write_text(first.read_text().replace(",whole,", ",all,"))
     with pytest.raises(InputError, match=f"{first.name}: "):
+        verify_merged(to)
+
+
+def curve_of_a_machine(root: Path, seed: int) -> Path:
+    """A curve of one number of real cases; another is missing."""
+    regimes = [each for each in REGIMES if each.schedule == "fixed_budget"]
+    data = dataclasses.replace(CONFIG.data, n_reduced=6)
+    write_run(root / "n006", dataclasses.replace(CONFIG, data=data, seed=seed), regimes)
+    gone = MissingPoint(
+        n_real=3, seed=seed, fold=1, regime=regimes[1].name, why="mode collapse"
+    )
+    assert write_curve(root, None, [gone], plot=False)
+    return root
+
+
+def test_learning_curves_are_merged_and_verified(
+    tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def believed(root: Path) -> list[RunRecord]:
+        is_curve = (root / "curve.json").exists()
+        return read_curve_runs(root, read_run) if is_curve else [read_run(root)]
+
+    def draw(_: LearningCurve, folder: Path, stem: str) -> None:
+        (folder / f"{stem}.svg").touch()
+
+    monkeypatch.setattr(merging, "verified_runs", believed)
+    monkeypatch.setattr(merging, "write_plot", draw)
+    one, two = (curve_of_a_machine(tmp_path / name, n) for n, name in enumerate("ab"))
+    to = tmp_path / "merged"
+
+    folds, comparison, (curve,) = merge([one], to)
+    assert (len(folds), comparison) == (1, None)
+    assert dataclasses.replace(curve, remarks=()) == dataclasses.replace(
+        converter.read(one / "curve.json", LearningCurve), remarks=()
+    )
+    folds, _, (curve,) = merge([two], to)
+    assert [fold.place.split("/")[0] for fold in folds] == ["n006"] * 2
+    assert {point.seed for point in curve.points} == {0, 1}
+    assert [each.seed for each in curve.missing] == [0, 1]
+    assert curve.lines[0].n_runs == 2
+    assert merge([], to)[2] == [curve]
+
+    assert verify_merged(to).lines == []
+    assert (to / "curve.svg").exists()
+    reseal(to / "curve.json", lambda record: record["lines"][0].update(low=0.5))
+    assert "curve.json: lines[0].low: stored 0.5, " in verify_merged(to).lines[0]
+    with pytest.raises(InputError, match="learning curves and other results"):
+        merge([run], to)
+    moved = (to / "n006").rename(to / "n007")
+    with pytest.raises(InputError, match=r"n007/.*fold\.json: is of n006/phantoms-"):
+        verify_merged(to)
+    moved.rename(to / "n006")
+    path = min(to.glob("n006/*/fold-1/*fixed-budget.csv"))
+    path.write_text("altered\n")
+    with pytest.raises(InputError, match=f"{path.name}: "):
         verify_merged(to)

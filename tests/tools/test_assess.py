@@ -18,12 +18,18 @@ from tests.reliability.faults import kill_after
 from tests.reliability.processes import Ended, Preparation, Warm, cold, finish
 from tests.reliability.settings import FOLDER, MICRO
 from tests.tools.conftest import Runner
-from tfgansynth.assessment.fidelity import compare_features, expected_coverage
+from tfgansynth.assessment.fidelity import (
+    NetworkFeatures,
+    compare_features,
+    expected_coverage,
+)
+from tfgansynth.assessment.membership import advantage_of
 from tfgansynth.assessment.quality import QUANTILES
 from tfgansynth.data.copies.distances import PARTS
 from tfgansynth.data.dataset import Case
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.evaluation.metrics import dice
+from tfgansynth.records.converter import to_json
 from tfgansynth.runtime import storage
 from tfgansynth.segmentation import callbacks
 from tfgansynth.synthesis.sampling import read_set
@@ -163,10 +169,20 @@ def test_members_never_saw_what_they_segment(run: Path) -> None:
 
 def test_features_are_of_cases_that_their_network_has_not_seen(run: Path) -> None:
     record, arrays = read(run)
-    provenance = storage.read_record(run / "fold-1/cross-fit/member-1/provenance.json")
-    unseen = set(provenance["out_of_fold_cases"])
-    assert set(arrays["features_training_case_ids"].tolist()) == unseen
-    assert "the 5 of 10 that it has not seen" in record["fidelity"]["features"]
+    used: list[str] = []
+    for number in (1, 2):
+        path = run / f"fold-1/cross-fit/member-{number}/provenance.json"
+        provenance = storage.read_record(path)
+        ids = arrays[f"features_real_case_ids_{number}"].tolist()
+        assert not {*provenance["training_cases"]} & {*ids}
+        assert {*provenance["out_of_fold_cases"]} <= {*ids}
+        assert len(ids) == len({*ids}) == 5 + N_UNUSED + N_VALIDATION
+        used += ids
+    split = storage.read_record(run / "splits.json")["folds"][0]
+    # Of all real cases but the test cases.
+    assert {*used} == {*split["training"], *split["validation"]}
+    words = f"{N_UNUSED + N_VALIDATION} held-out and 5 of 10 training cases"
+    assert words in record["fidelity"]["features"]
 
 
 def test_quality_is_recomputed_from_what_is_stored(
@@ -198,20 +214,29 @@ def test_quality_is_recomputed_from_what_is_stored(
 def test_fidelity_has_all_figures_of_equal_sizes(run: Path) -> None:
     record, arrays = read(run)
     fidelity = record["fidelity"]
-    sizes = {"training": 5, "synthetic": N_PAIRS, "held_out": N_UNUSED + N_VALIDATION}
-    for name, size in sizes.items():
-        assert arrays[f"features_{name}"].shape == (size, 4)
-        assert arrays[f"features_{name}"].dtype == np.float32
+    n_real = 5 + N_UNUSED + N_VALIDATION
+    networks = []
+    for number in (1, 2):
+        for name, size in {"real": n_real, "synthetic": N_PAIRS}.items():
+            assert arrays[f"features_{name}_{number}"].shape == (size, 4)
+            assert arrays[f"features_{name}_{number}"].dtype == np.float32
+        networks.append(
+            NetworkFeatures(
+                np.arange(n_real),
+                arrays[f"features_real_{number}"],
+                arrays[f"features_synthetic_{number}"],
+            )
+        )
+    n = min(n_real // 2, N_PAIRS)
     assert list(fidelity["figures"]) == [
         *("precision", "recall", "density", "coverage", "kid"),
     ]
-    assert fidelity["neighbors"] == 1
-    assert fidelity["expected_coverage"] == expected_coverage(5, 5, 1)
-    assert {each["size"] for each in fidelity["figures"].values()} == {5}
+    k = fidelity["neighbors"]
+    assert k == n // 5
+    assert fidelity["expected_coverage"] == expected_coverage(n, n, k)
+    assert {each["size"] for each in fidelity["figures"].values()} == {n}
     assert {each["size"] for each in fidelity["shapes"].values()} == {N_PAIRS}
-    again = compare_features(
-        *(arrays[f"features_{name}"] for name in sizes), seed=5, k=1
-    )
+    again = compare_features(networks, seed=5, k=k)
     # Another seed, other subsets of the same sets: near.
     kid = fidelity["figures"]["kid"]
     assert kid["synthetic"]["value"] == pytest.approx(
@@ -219,6 +244,18 @@ def test_fidelity_has_all_figures_of_equal_sizes(run: Path) -> None:
     )
     assert 0 <= fidelity["hash_diversity"]["synthetic"] <= 64
     assert 10 < fidelity["hash_diversity"]["real"] <= 64
+
+
+def test_membership_is_of_all_real_cases_but_the_test_cases(run: Path) -> None:
+    record, arrays = read(run)
+    found = record["membership"]
+    n_others = N_UNUSED + N_VALIDATION
+    assert (found["n_members"], found["n_others"]) == (N_TRAINING, n_others)
+    for name in PARTS:
+        nearest = arrays[f"nearest_pairs_{name}"]
+        expected = advantage_of(nearest[:N_TRAINING], nearest[N_TRAINING:])
+        assert found["advantage"][name] == to_json(expected)
+        assert len(nearest) == N_TRAINING + n_others
 
 
 def test_memorization_has_all_figures(run: Path) -> None:

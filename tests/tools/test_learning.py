@@ -127,7 +127,8 @@ def test_a_removed_figure_is_named(run: Path) -> None:
 def test_merged_results_keep_it(run: Path, tmp_path: Path) -> None:
     to = tmp_path / "merged"
     for _ in range(2):
-        _, comparison = merge([run], to)
+        _, comparison, _ = merge([run], to)
+        assert comparison
         assert {pair.verdict for pair in comparison.comparisons} == {None}
     assert merge([], to)[1] == comparison
 

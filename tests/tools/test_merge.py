@@ -14,7 +14,8 @@ from tests.tools.conftest import SMALL_NETWORKS, TINY
 from tfgansynth.errors import InputError
 from tfgansynth.records import converter
 from tfgansynth.records.assessments import Assessment
-from tfgansynth.reporting.merging import merge, read_merged, verify_merged
+from tfgansynth.reporting.merged import read_merged
+from tfgansynth.reporting.merging import merge, verify_merged
 from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -142,6 +142,7 @@ RECORDS = {
         "fidelity.hash_diversity.synthetic",
         "memorization.parts.mask.expected_share_interval[1]",
         "memorization.parts.pair.copy_bound",
+        "membership.advantage.mask.low",
     ),
 }
 

@@ -57,7 +57,8 @@ def verify(options: Verify) -> int:
     """Recompute and compare."""
     from tfgansynth.records.files import COMPARISON, CURVE
     from tfgansynth.records.reading import find_folder
-    from tfgansynth.reporting.merging import is_merged, verify_merged
+    from tfgansynth.reporting.merged import is_merged
+    from tfgansynth.reporting.merging import verify_merged
     from tfgansynth.reporting.verification import verify as verification
 
     run = find_folder(options.run, COMPARISON, f"{CURVE}*.json")
@@ -84,8 +85,8 @@ class MergeResults:
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]] = ()
-    """Folders of runs or studies: what run-table names at its end. None to compare
-    again what the folder has."""
+    """Folders of runs or studies, which run-table names at its end, or of learning
+    curves. None to compare again what the folder has."""
     to: Path
     """The folder that takes the numbers; it may have some already."""
 
@@ -93,14 +94,20 @@ class MergeResults:
 def merge_results(options: MergeResults) -> None:
     """Merge and print."""
     from tfgansynth.reporting.comparisons import comparison_to_text
+    from tfgansynth.reporting.curves import curve_to_text
     from tfgansynth.reporting.merging import merge, sets_to_markdown
 
-    folds, comparison = merge(options.runs, options.to)
+    folds, comparison, curves = merge(options.runs, options.to)
     for fold in folds:
         seed, number = fold.order
         print(f"MERGED: seed {seed}, fold {number}: {len(fold.unets)} U-Nets")
-    print(f"\n{comparison_to_text(comparison)}\n{sets_to_markdown(folds)}")
-    print(f"COMPARISON: {options.to}/comparison.md, .json")
+    for curve in curves:
+        print(f"\n{curve_to_text(curve)}")
+    if comparison:
+        print(f"\n{comparison_to_text(comparison)}\n{sets_to_markdown(folds)}")
+        print(f"COMPARISON: {options.to}/comparison.md, .json")
+    else:
+        print(f"CURVES: {options.to}/curve*.json, .svg, .png")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -110,6 +110,10 @@ class CaseTable:
         firsts = {case_id: first[name] for case_id, name in patients.items()}
         return CaseTable({k: v for k, v in firsts.items() if k != v}, groups)
 
+    def patients_of(self, case_ids: Iterable[str]) -> list[str]:
+        """Name the patient of each case by that patient's first case."""
+        return [self.patients.get(case_id, case_id) for case_id in case_ids]
+
     def only(self, case_ids: Collection[str]) -> "CaseTable":
         """Keep what is known of some cases."""
         return CaseTable(

@@ -4,14 +4,12 @@ Held-out real cases are the fold's validation cases and, of a reduced experiment
 training cases that it leaves out: neither the generator nor the cross-fitted ensemble
 has learned from them.
 
-Features are the bottleneck of one network of the ensemble, since those of two networks
-have no common meaning. The training cases compared are those that this network has not
-seen, as it has seen no synthetic or held-out image either: a network may treat images
-that it was trained on in a way of its own, and the other sets would seem far from them.
-(In small networks trained for 200 mini-batches on 15 radiographs nothing of this was
-measurable; larger ones, trained longer, know their cases better.) With two networks
-that halves the number of training cases; memorization and shapes need no network and
-use all of them.
+Features are the bottlenecks of the networks of the ensemble, each by itself, since
+those of two networks have no common meaning. The real cases that a network compares are
+those that it has not seen, as it has seen no synthetic image either: a network may
+treat images that it was trained on in a way of its own, and the other sets would seem
+far from them. (In small networks trained for 200 mini-batches on 15 radiographs nothing
+of this was measurable; larger ones, trained longer, know their cases better.)
 """
 
 import dataclasses
@@ -23,9 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, Labels
+from tfgansynth.arrays import Labels
+from tfgansynth.assessment.fidelity import NetworkFeatures
+from tfgansynth.assessment.membership import infer_membership, nearest_pairs
 from tfgansynth.assessment.memorization import Audit, audit
-from tfgansynth.assessment.quality import ShapeTable, agreement, class_shapes
+from tfgansynth.assessment.quality import ShapeTable, Values, agreement, class_shapes
 from tfgansynth.data.augmentation import augment_set
 from tfgansynth.data.copies.distances import PARTS, Pairs
 from tfgansynth.data.dataset import Case, images_and_labels
@@ -70,7 +70,7 @@ class FinishedAssessment:
         arrays: What they are from: `agreement_*`, float64; `segmented_*`, out-of-fold
             segmentations as packed bits with `shape_*`; `shapes_*`, what real masks
             measure, float64, a column for each of `shape_figures`; `features_*`,
-            float32, with the ids of the training cases they are of; for each part of
+            float32, of each network, with the ids of the real cases; for each part of
             the audit `null_*`, `nearest_distances_*` and `nearest_cases_*`, and of the
             search for altered copies `search_*`, by `search.Search`. To show:
             `gallery_*`, the pairs closest to a training case, with that case's image
@@ -177,18 +177,18 @@ def assess(
     sets = training, synthetic, held_out
     ensemble = load_cross_fitted_ensemble(experiment, fold)
     with timer.part(EVALUATION):
-        audited = _audit(experiment, fold, source, sets)
+        audited, nearest = _audit(experiment, fold, source, sets)
     with timer.part(PREDICTION):
-        unseen = training[0][ensemble.parts[0]]
+        real = np.concatenate([training[0], held_out[0]])
         findings = _Findings(
             sets=sets,
             audit=audited,
+            nearest=nearest,
             ensemble=ensemble,
-            features=(
-                ensemble.features(unseen),
-                ensemble.features(images),
-                ensemble.features(held_out[0]),
-            ),
+            features=[
+                NetworkFeatures(cases, describe(real[cases]), describe(images))
+                for cases, describe in ensemble.on_unseen(len(held_out[0]))
+            ],
             segmented_synthetic=ensemble.segment(images, audited.parts["image"].cases),
             segmented_training=ensemble.segment(
                 training[0], np.arange(len(training[0]))
@@ -209,8 +209,12 @@ def _audit(
     fold: FoldCases,
     source: Path,
     sets: tuple[Pairs, Pairs, Pairs],
-) -> Audit:
-    """Audit a set's pairs as they were drawn or, where they were not kept, as are."""
+) -> tuple[Audit, Mapping[str, Values]]:
+    """Audit a set's pairs as they were drawn or, where they were not kept, as are.
+
+    Returns:
+        The audit, and how near the pairs come to each real case.
+    """
     training, synthetic, held_out = sets
     manifest = converter.read(source / MANIFEST, SetManifest)
     augment = None
@@ -221,7 +225,9 @@ def _audit(
         else:
             augment = functools.partial(augment_set, config=manifest.augmentation)
     seed = derive_seed(experiment.config.seed, "audit", fold.number)
-    return audit(training, synthetic, held_out, augment=augment, seed=seed)
+    found = audit(training, synthetic, held_out, augment=augment, seed=seed)
+    images, masks = map(np.concatenate, zip(training, held_out, strict=True))
+    return found, nearest_pairs((images, masks), synthetic)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -231,17 +237,18 @@ class _Findings:
     Attributes:
         sets: Training cases, synthetic pairs and held-out cases.
         audit: Of the synthetic pairs.
+        nearest: See `membership.nearest_pairs`; training cases first.
         ensemble: The networks.
-        features: Of the training cases that the first network has not seen, of the
-            synthetic pairs and of the held-out cases.
+        features: Of each network.
         segmented_synthetic: Segmentations of the synthetic images, uint8 (m, S, S).
         segmented_training: Those of the training images, uint8 (n, S, S).
     """
 
     sets: tuple[Pairs, Pairs, Pairs]
     audit: Audit
+    nearest: Mapping[str, Values]
     ensemble: CrossFittedEnsemble
-    features: tuple[FloatArray, FloatArray, FloatArray]
+    features: list[NetworkFeatures]
     segmented_synthetic: Labels
     segmented_training: Labels
 
@@ -284,10 +291,7 @@ def _record(
             features=found.features,
             shapes=shapes,
             source=assessments.features_words(
-                next(iter(hashes)),
-                found.features[0].shape[1],
-                len(parts[0]),
-                len(training[0]),
+                found.features, len(training[0]), len(held_out[0])
             ),
             diversity=assessments.Diversity(
                 synthetic=assessments.hash_diversity(synthetic[0]),
@@ -296,6 +300,11 @@ def _record(
             seed=derive_seed(experiment.config.seed, "assessment", fold.number),
         ),
         memorization=assessments.make_memorization(found.audit),
+        membership=infer_membership(
+            found.nearest,
+            len(training[0]),
+            experiment.cases.table.patients_of(_real(fold)),
+        ),
         files={},
     )
 
@@ -312,15 +321,17 @@ def _arrays(
         arrays[f"agreement_{name}"] = agreement(masks, segmented, n_classes)
         bits, shape = pack_labels(segmented, n_classes)
         arrays[f"segmented_{name}"], arrays[f"shape_{name}"] = bits, shape
-    names = ("training", "synthetic", "held_out")
-    for name, features in zip(names, found.features, strict=True):
-        arrays[f"features_{name}"] = features
-    ids = [fold.training[index].case_id for index in found.ensemble.parts[0]]
-    arrays["features_training_case_ids"] = np.array(ids)
+    real = _real(fold)
+    for number, features in enumerate(found.features, start=1):
+        arrays[f"features_real_{number}"] = features.real
+        arrays[f"features_synthetic_{number}"] = features.synthetic
+        ids = [real[index] for index in features.cases]
+        arrays[f"features_real_case_ids_{number}"] = np.array(ids)
     for name, part in found.audit.parts.items():
         arrays[f"null_{name}"] = part.null
         arrays[f"nearest_distances_{name}"] = part.distances
         arrays[f"nearest_cases_{name}"] = part.cases
+        arrays[f"nearest_pairs_{name}"] = found.nearest[name]
     if found.audit.search:
         search = dataclasses.asdict(found.audit.search)
         arrays |= {f"search_{name}": values for name, values in search.items()}
@@ -331,6 +342,11 @@ def _arrays(
         "shapes_training": np.stack([*shapes[0].values()], axis=1),
         "shapes_held_out": np.stack([*shapes[2].values()], axis=1),
     }
+
+
+def _real(fold: FoldCases) -> list[str]:
+    """The real cases that are compared: training cases first, then held-out ones."""
+    return [each.case_id for each in (*fold.training, *fold.validation, *fold.unused)]
 
 
 def _gallery(found: Audit, fold: FoldCases) -> dict[str, NDArray[Any]]:

@@ -216,7 +216,7 @@ def prepare_curve(
             n_generator = generator_of or count
             numbers = dataclasses.replace(config.data, n_reduced=n_generator)
             settings = dataclasses.replace(each, reduced=True, data=numbers)
-            beside = folder / f"n{n_generator:03d}"
+            beside = folder / files.curve_count_name(n_generator)
             experiment = data.experiment(settings, beside)
             if any(len(fold.training) < count for fold in experiment.splits.folds):
                 raise InputError(

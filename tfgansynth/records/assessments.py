@@ -4,18 +4,21 @@ The figures of one set, each beside the same figure of real cases.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfgansynth.assessment.fidelity import (
+    NetworkFeatures,
     ReferencedFigure,
     compare_features,
     compare_shapes,
     expected_coverage,
+    features_size,
 )
+from tfgansynth.assessment.membership import Membership
 from tfgansynth.assessment.memorization import Audit, count_detected
 from tfgansynth.assessment.quality import (
     ShapeTable,
@@ -31,7 +34,7 @@ from tfgansynth.data.similarity import (
     mean_pairwise_distance,
     perceptual_hash,
 )
-from tfgansynth.evaluation.generative_metrics import NEIGHBORS, Features
+from tfgansynth.evaluation.generative_metrics import NEIGHBORS
 from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.seeds import derive_seed
 
@@ -191,6 +194,8 @@ class Assessment:
         files: Hashes of the files beside; empty while there are none.
         inputs: Identity of each stage that it took something from.
         identity: Hash of all that bears on it; empty of a set beside the run's own.
+        membership: Whether the set gives away which cases the generator learned from;
+            None by an earlier version.
     """
 
     fold: int
@@ -207,6 +212,7 @@ class Assessment:
         default_factory=dict, metadata=OPTIONAL
     )
     identity: str = optional("")
+    membership: Membership | None = dataclasses.field(default=None, metadata=OPTIONAL)
 
 
 def held_out_words(n_validation: int, n_unused: int) -> str:
@@ -217,11 +223,17 @@ def held_out_words(n_validation: int, n_unused: int) -> str:
     return words
 
 
-def features_words(member: str, n_features: int, n_unseen: int, n_training: int) -> str:
-    """Say where features come from, and of which training cases they are."""
+def features_words(
+    networks: Sequence[NetworkFeatures], n_training: int, n_held_out: int
+) -> str:
+    """Say where features come from, and of which real cases they are."""
+    n_unseen = sorted({len(each.real) - n_held_out for each in networks})
+    unseen = " or ".join(map(str, n_unseen))
     return (
-        f"bottleneck of {member}, averaged over the image ({n_features} features); "
-        f"training cases are the {n_unseen} of {n_training} that it has not seen"
+        f"bottlenecks of {len(networks)} out-of-fold U-Nets, averaged over the image "
+        f"({networks[0].real.shape[1]} features); means over these; real cases are "
+        f"those that each has not seen: {n_held_out} held-out and {unseen} of "
+        f"{n_training} training cases"
     )
 
 
@@ -258,7 +270,7 @@ def make_quality(synthetic: Values, real: Values, shapes: ShapeTables) -> Qualit
 
 def make_fidelity(
     *,
-    features: tuple[Features, Features, Features],
+    features: Sequence[NetworkFeatures],
     shapes: ShapeTables,
     source: str,
     diversity: Diversity,
@@ -267,33 +279,36 @@ def make_fidelity(
     """Say how close the synthetic distribution is to the real one.
 
     Args:
-        features: Of training cases, not necessarily all of them, of synthetic pairs
-            and of held-out cases.
+        features: Of each network, of the real cases that it has not seen and of all
+            synthetic pairs.
         shapes: See `ShapeTables`; of all training cases.
         source: Where the features come from, in words.
         diversity: Of synthetic and of real training images.
         seed: Determines the subsets that figures are taken from.
     """
-    fewest = min(map(len, features))
-    k = max(1, min(NEIGHBORS, fewest // _POINTS_A_NEIGHBOR))
-    fewest_masks = min(len(values) for table in shapes for values in table.values())
+    size = features_size(features)
+    k = max(1, min(NEIGHBORS, size // _POINTS_A_NEIGHBOR))
     figures: dict[str, ReferencedFigure] = {}
     try:
-        figures = compare_features(*features, seed=derive_seed(seed, "features"), k=k)
+        figures = compare_features(features, seed=derive_seed(seed, "features"), k=k)
     except ValueError as fault:
         source = f"{source}; not compared: {fault}"
     return Fidelity(
         features=source,
         neighbors=k,
         figures=figures,
-        expected_coverage=expected_coverage(fewest, fewest, k) if figures else None,
-        shapes=(
-            compare_shapes(*shapes, seed=derive_seed(seed, "shapes"))
-            if fewest_masks >= _FEWEST_SHAPES
-            else {}
-        ),
+        expected_coverage=expected_coverage(size, size, k) if figures else None,
+        shapes=make_distances(shapes, seed),
         hash_diversity=diversity,
     )
+
+
+def make_distances(shapes: ShapeTables, seed: int) -> dict[str, ReferencedFigure]:
+    """Compare the shapes of masks; empty where there are too few to."""
+    fewest = min(len(values) for table in shapes for values in table.values())
+    if fewest < _FEWEST_SHAPES:
+        return {}
+    return compare_shapes(*shapes, seed=derive_seed(seed, "shapes"))
 
 
 def hash_diversity(images: NDArray[Any]) -> float:

@@ -2,9 +2,9 @@
 
 A curve is Dice over the number of real cases, by regime. Each number of real cases has
 its U-Nets, one for each regime, fold and seed. Intervals are those of `mixed_effects`:
-over test cases and training runs where there are several runs. A single run gives
-Student's interval over its test cases, shaped by the bootstrap, and does not show how
-much other trainings would differ.
+over test cases and training runs where there are several runs. Where patients are
+known, they are the unit and not the cases. A single run gives Student's interval over
+its test cases, or patients, and does not show how much other trainings would differ.
 """
 
 import dataclasses
@@ -14,16 +14,11 @@ from typing import Any
 import numpy as np
 
 from tfgansynth.data.dataset import CaseHashes, Identity
-from tfgansynth.evaluation.mixed_effects import CONFIDENCE, Estimate, estimate
+from tfgansynth.evaluation.mixed_effects import CONFIDENCE, Differences, estimate
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, context_of
 from tfgansynth.records.runs import FinishedUNet, Remark
-
-_INTERVALS = (
-    f"{100 * CONFIDENCE:.0f} % over test cases and training runs; of a single run over "
-    "its test cases alone"
-)
 
 _Dice = Mapping[str, float]
 """Of test cases, by case id."""
@@ -152,6 +147,8 @@ def make_curve(
     )
     regimes = list(dict.fromkeys(unet.regime.name for unet in unets))
     counts = sorted({unet.regime.n_real for unet in unets})
+    patients = {k: v for unet in unets for k, v in unet.table.patients.items()}
+    units = "patients" if patients else "test cases"
     runs = {
         (regime, count): {
             (unet.seed, unet.fold): _dice(unet)
@@ -168,30 +165,31 @@ def make_curve(
         dataset=dataset,
         generator=_generator_words(generator_of),
         generator_of=generator_of,
-        intervals=_INTERVALS,
-        points=tuple(map(_point, unets)),
+        intervals=(
+            f"{100 * CONFIDENCE:.0f} % over {units} and training runs; of a single run "
+            f"over its {units} alone"
+        ),
+        points=tuple(_point(unet, patients) for unet in unets),
         lines=tuple(
             LinePoint(
                 regime=regime,
                 n_real=count,
-                mean_dice=found.mean,
-                **_interval(found, *_of_a_mean(found)),
+                mean_dice=_mean(of_runs),
+                **_interval(of_runs, patients, least=0),
             )
             for (regime, count), of_runs in runs.items()
             if of_runs
-            for found in [_estimate(of_runs)]
         ),
         differences=tuple(
             DifferencePoint(
                 n_real=count,
-                mean_difference=found.mean,
-                **_interval(found, *found.interval()),
+                mean_difference=_mean(pairs),
+                **_interval(pairs, patients, least=-1),
             )
             for count in counts
             if len(regimes) > 1
             for pairs in [_paired(runs[regimes[0], count], runs[regimes[-1], count])]
             if pairs
-            for found in [_estimate(pairs)]
         ),
         missing=tuple(missing),
         remarks=tuple(dict.fromkeys(remarks)),
@@ -212,8 +210,8 @@ def _dice(unet: FinishedUNet) -> dict[str, float]:
     return {row.case_id: row.metrics.dice for row in unet.cases}
 
 
-def _point(unet: FinishedUNet) -> CurvePoint:
-    found = _estimate({(unet.seed, unet.fold): _dice(unet)})
+def _point(unet: FinishedUNet, patients: Mapping[str, str]) -> CurvePoint:
+    own = {(unet.seed, unet.fold): _dice(unet)}
     return CurvePoint(
         run=unet.run,
         folder=unet.regime.folder_name,
@@ -222,18 +220,30 @@ def _point(unet: FinishedUNet) -> CurvePoint:
         seed=unet.seed,
         fold=unet.fold,
         regime=unet.regime.name,
-        mean_dice=found.mean,
-        **_interval(found, *_of_a_mean(found)),
+        mean_dice=_mean(own),
+        **_interval(own, patients, least=0),
     )
 
 
-def _interval(found: Estimate, low: float, high: float) -> dict[str, Any]:
-    """What all points say of their mean."""
+def _interval(
+    by_run: _Runs, patients: Mapping[str, str], *, least: float
+) -> dict[str, Any]:
+    """What all points say of their mean, which lies between `least` and 1.
+
+    Of a single case or patient nothing is known of others.
+    """
+    cases, values = _values(by_run)
+    owners = [patients.get(case, case) for case in cases]
+    low, high = least, 1.0
+    if len({*owners}) > 1:
+        # Without patients the model counts cases, as it did before there were any.
+        found = estimate(values, patients=owners if patients else None)
+        low, high = (min(max(end, least), 1.0) for end in found.interval())
     return {
-        "low": low,
+        "low": float(low),
         "high": high,
-        "n_cases": int(found.design.cases),
-        "n_runs": int(found.design.runs),
+        "n_cases": len(cases),
+        "n_runs": len(by_run),
     }
 
 
@@ -246,18 +256,18 @@ def _paired(first: _Runs, last: _Runs) -> _Runs:
     }
 
 
-def _of_a_mean(found: Estimate) -> tuple[float, float]:
-    """The interval of a mean that lies in [0, 1], which the model does not know."""
-    low, high = found.interval()
-    return max(0.0, low), min(1.0, high)
+def _mean(by_run: _Runs) -> float:
+    _, values = _values(by_run)
+    return float(values[~np.isnan(values)].mean())
 
 
-def _estimate(by_run: _Runs) -> Estimate:
+def _values(by_run: _Runs) -> tuple[list[str], Differences]:
+    """The cases, and their values in each run, float64 (cases, runs); NaN without."""
     cases = sorted({case for values in by_run.values() for case in values})
     columns = [
         [values.get(case, np.nan) for case in cases] for values in by_run.values()
     ]
-    return estimate(np.array(columns).T)
+    return cases, np.array(columns).T
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

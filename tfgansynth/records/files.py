@@ -44,6 +44,11 @@ def curve_folder_name(dataset_name: str, config: Config) -> str:
     return "-".join([CURVE, dataset_name, config.preset, *lungs])
 
 
+def curve_count_name(n_generator: int) -> str:
+    """Folder of a curve's runs whose generators have learned from so many cases."""
+    return f"n{n_generator:03d}"
+
+
 GAN = "gan"
 """Folder of a fold's GAN."""
 DEVELOPMENT = "development"

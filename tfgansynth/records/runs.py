@@ -400,6 +400,11 @@ class FoldResults:
         return f"{self.unets[0].run}/fold-{self.record.fold}"
 
     @property
+    def is_curve(self) -> bool:
+        """Whether it is of a learning curve, whose runs lie one folder deeper."""
+        return "/" in self.unets[0].run
+
+    @property
     def order(self) -> tuple[int, int]:
         """Seed and number of the fold."""
         return self.record.config.seed, self.record.fold

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tfgansynth.assessment.fidelity import Figure, ReferencedFigure
 from tfgansynth.records.assessments import Assessment, Fidelity
 from tfgansynth.records.provenance import DroppedPair
-from tfgansynth.reporting.grids import passed
+from tfgansynth.reporting.grids import interval, passed
 from tfgansynth.reporting.rendering import render
 
 _FIGURES = ("precision", "recall", "coverage")
@@ -58,20 +58,19 @@ def assessment_cells(assessment: Assessment) -> dict[str, str]:
 
 
 def _figure_rows(fidelity: Fidelity) -> list[list[str]]:
-    """Render the compared figures and shapes: name, both sides and difference."""
+    """Render the compared figures and shapes: name, n, both sides and difference."""
     rows: dict[str, ReferencedFigure] = {
         **fidelity.figures,
         **{f"{name} [sd]": each for name, each in fidelity.shapes.items()},
     }
     return [
-        [name, *map(_interval, (each.synthetic, each.real_reference, each.difference))]
+        [
+            *(name, str(each.size)),
+            *map(interval, (each.synthetic, each.real_reference, each.difference)),
+        ]
         for name, each in rows.items()
     ]
 
 
 def _values(figures: Sequence[Figure]) -> str:
     return " / ".join(f"{figure.value:.2f}" for figure in figures) or "-"
-
-
-def _interval(figure: Figure) -> str:
-    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"

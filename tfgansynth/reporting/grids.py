@@ -4,6 +4,8 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
+from tfgansynth.assessment.fidelity import Figure
+
 Row = Sequence[object]
 """The cells of a line; in text, a single one runs on over all columns."""
 
@@ -46,6 +48,11 @@ def span(counts: Sequence[int]) -> str:
     """`145`, or `144-145` where counts differ."""
     low, high = min(counts), max(counts)
     return str(low) if low == high else f"{low}-{high}"
+
+
+def interval(figure: Figure) -> str:
+    """`0.500 [0.250, 0.750]`."""
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
 
 
 def passed(verdict: bool) -> str:

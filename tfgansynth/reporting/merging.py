@@ -7,62 +7,70 @@ from typing import Any
 
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import InputError, name_few
-from tfgansynth.evaluation.case_rows import cases_to_csv, read_cases
-from tfgansynth.evaluation.other_figures import (
-    FIGURES,
-    CaseFigures,
-    figures_to_csv,
-    read_figures,
-)
-from tfgansynth.experiment.run_folder import HOLDER, LOCK, Run, locked_folder
+from tfgansynth.experiment.run_folder import HOLDER, LOCK, locked_folder
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.converter import to_json
-from tfgansynth.records.reading import read_epochs, remarks_behind
+from tfgansynth.records.curves import LearningCurve, MissingPoint
+from tfgansynth.records.reading import remarks_behind
 from tfgansynth.records.regimes import assessment_name, set_names
 from tfgansynth.records.runs import (
-    FinishedUNet,
     FoldResults,
     MergedFold,
-    MergedUNet,
     RunRecord,
-    Settings,
     StudyPlan,
 )
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells
-from tfgansynth.reporting.comparisons import comparison_to_markdown
-from tfgansynth.reporting.other_figures import other_figures_to_markdown
-from tfgansynth.reporting.outputs import plans_of, write_comparison
+from tfgansynth.reporting.comparisons import (
+    comparison_to_markdown,
+    other_figures_to_markdown,
+)
+from tfgansynth.reporting.curves import write_plot
+from tfgansynth.reporting.merged import (
+    is_merged,
+    own_files,
+    read_merged,
+    run_name,
+    write_fold,
+)
+from tfgansynth.reporting.outputs import (
+    curve_name,
+    curve_of,
+    curve_unets,
+    plans_of,
+    write_comparison,
+)
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.verify import verified_runs
 from tfgansynth.runtime import storage
-from tfgansynth.segmentation.history import history_to_csv
 from tfgansynth.synthesis.sampling import MANIFEST
 
 SETS_TEXT = "sets.md"
 """What assessments found, a line for each synthetic set."""
 
-_HISTORY, _FIGURES = "-history.csv", f"-{FIGURES}"
-"""What the names of a U-Net's history and other figures end with, beside its cases."""
-
-_FOLDS = f"*/fold-*/{files.MERGED_FOLD}"
+_CURVES = f"{files.CURVE}*.json"
+Merged = tuple[list[FoldResults], Comparison | None, list[LearningCurve]]
 
 
-def merge(roots: Sequence[Path], to: Path) -> tuple[list[FoldResults], Comparison]:
+def merge(roots: Sequence[Path], to: Path) -> Merged:
     """Add the results of runs to merged results, and compare all that these hold.
+
+    Or add the learning curves of folders to merged ones, and draw these again.
 
     Every number of a run is made again before. A fold counts once: its regimes may
     come one after the other, but never a second time with other results, nor from two
     generators.
 
     Args:
-        roots: Folders of runs or studies; none to compare again what is there.
+        roots: Folders of runs or studies, or of learning curves; none to compare again
+            what is there.
         to: Folder of the merged results.
 
     Returns:
-        All folds, by seed and number, and what they show together.
+        All folds, by seed and number, and what they show together: a comparison, or
+        learning curves.
 
     Raises:
         InputError: A run is not what its predictions give, differs from the others in
@@ -84,14 +92,23 @@ def merge(roots: Sequence[Path], to: Path) -> tuple[list[FoldResults], Compariso
         for fold in new:
             held = folds.get(fold.place)
             folds[fold.place] = _joined(held, fold, to) if held else fold
-        ordered = sorted(folds.values(), key=lambda fold: fold.order)
-        comparison = _compare(ordered, to)
+        ordered = sorted(folds.values(), key=lambda fold: (fold.order, fold.place))
+        _require_common(ordered, to)
+        comparison, curves = None, {}
+        if ordered[0].is_curve:
+            curves = _curves(ordered, [to, *roots])
+        else:
+            comparison = _compare(ordered)
         for fold in ordered:
-            _write(fold, to / fold.place)
-        write_comparison(to, comparison)
+            write_fold(fold, to / fold.place)
+        if comparison:
+            write_comparison(to, comparison)
+        for stem, curve in curves.items():
+            converter.write(to / f"{stem}.json", curve)
+            write_plot(curve, to, stem)
         if sets := sets_to_markdown(ordered):
             storage.write_text(to / SETS_TEXT, sets)
-    return ordered, comparison
+    return ordered, comparison, [*curves.values()]
 
 
 def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
@@ -108,14 +125,13 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
     root = root.resolve()
     found = Differences(root, rounding)
     folds = read_merged(root)
-    comparison = _compare(folds, root)
-    with found.reading(path := root / files.COMPARISON):
-        found.compare(path, "", storage.read_record(path), to_json(comparison))
-    with found.reading(path := root / files.COMPARISON_TEXT):
-        found.compare_text(path, comparison_to_markdown(comparison))
-    if other := other_figures_to_markdown(comparison):
-        with found.reading(path := root / files.OTHER_FIGURES):
-            found.compare_text(path, other)
+    _require_common(folds, root)
+    if folds[0].is_curve:
+        for stem, curve in _curves(folds, [root]).items():
+            path = root / f"{stem}.json"
+            found.compare(path, "", storage.read_record(path), to_json(curve))
+    else:
+        _verify_comparison(root, _compare(folds), found)
     if sets := sets_to_markdown(folds):
         with found.reading(path := root / SETS_TEXT):
             found.compare_text(path, sets)
@@ -123,22 +139,29 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
     return found
 
 
+def _verify_comparison(root: Path, made: Comparison, found: Differences) -> None:
+    with found.reading(path := root / files.COMPARISON):
+        found.compare(path, "", storage.read_record(path), to_json(made))
+    with found.reading(path := root / files.COMPARISON_TEXT):
+        found.compare_text(path, comparison_to_markdown(made))
+    if other := other_figures_to_markdown(made):
+        with found.reading(path := root / files.OTHER_FIGURES):
+            found.compare_text(path, other)
+
+
 def _name_foreign(root: Path, folds: Sequence[FoldResults], found: Differences) -> None:
     """Name files of no fold, or in the place of another; and networks left out."""
     texts = files.COMPARISON, files.COMPARISON_TEXT, files.OTHER_FIGURES, SETS_TEXT
     own = {root / name for name in (*texts, LOCK, HOLDER)}
-    for fold in folds:
-        folder, unets = root / fold.place, {unet.stage for unet in fold.unets}
-        own.add(folder / files.MERGED_FOLD)
+    if folds[0].is_curve:
         own |= {
-            folder / f"{unet.regime.folder_name}{ending}"
-            for unet in fold.unets
-            for ending in (
-                ".csv",
-                *([_HISTORY] if unet.epochs else []),
-                *([_FIGURES] if unet.figures else []),
-            )
+            path.with_suffix(suffix)
+            for path in root.glob(_CURVES)
+            for suffix in (".json", ".svg", ".png")
         }
+    for fold in folds:
+        unets = {unet.stage for unet in fold.unets}
+        own |= own_files(fold, root / fold.place)
         for stage in fold.record.seconds:
             if "/unet-" in stage and stage.count("/") == 1 and stage not in unets:
                 place = f"{fold.unets[0].run}/{stage}"
@@ -149,11 +172,6 @@ def _name_foreign(root: Path, folds: Sequence[FoldResults], found: Differences) 
         is_ours = path in own or path.name.startswith(".")
         if path.is_file() and not is_ours:
             found.fault(path, "is no file of these results: move it elsewhere")
-
-
-def is_merged(root: Path) -> bool:
-    """Whether a folder has the numbers of folds, and not the folds themselves."""
-    return any(root.glob(_FOLDS))
 
 
 def sets_to_markdown(folds: Sequence[FoldResults]) -> str:
@@ -177,8 +195,10 @@ def sets_to_markdown(folds: Sequence[FoldResults]) -> str:
     return f"{grids.to_markdown(list(rows[0]), [list(row.values()) for row in rows])}\n"
 
 
-def _compare(folds: Sequence[FoldResults], to: Path) -> Comparison:
-    """Compare each pair of regimes over all folds, which may differ in their seeds."""
+def _require_common(folds: Sequence[FoldResults], to: Path) -> None:
+    """Refuse folds that differ in more than their seeds."""
+    if len({fold.is_curve for fold in folds}) > 1:
+        raise InputError(f"{to}: learning curves and other results: name another --to")
     first, *others = folds
     for fold in others:
         found = list(differences(_common(fold), _common(first)))
@@ -187,33 +207,49 @@ def _compare(folds: Sequence[FoldResults], to: Path) -> Comparison:
                 f"{to}: {fold.place} and {first.place} cannot be merged "
                 f"({name_few(found, '; ')}): only the seed and the fold may differ"
             )
+
+
+def _compare(folds: Sequence[FoldResults]) -> Comparison:
+    """Compare each pair of regimes over all folds, which may differ in their seeds."""
     unets = [unet for fold in folds for unet in fold.unets]
     remarks = [remark for fold in folds for remark in fold.record.remarks]
     plans = [plan for fold in folds for plan in fold.record.plans]
     return make_comparison(unets, remarks, plans=plans)
 
 
-def read_merged(folder: Path) -> list[FoldResults]:
-    """Read all folds of merged results, by seed and number; none where there are none.
-
-    Raises:
-        InputError: A file is missing, was altered, is of another version, or lies
-            elsewhere than its record says; or the folder has links.
-    """
-    storage.require_own_files(folder)
-    folds = []
-    for path in sorted(folder.glob(_FOLDS)):
-        folds.append(fold := _read(path))
-        if path.parent != folder / fold.place:
-            raise InputError(f"{path}: is of {fold.place}: move its folder there")
-    return sorted(folds, key=lambda fold: fold.order)
+def _curves(
+    folds: Sequence[FoldResults], roots: Sequence[Path]
+) -> dict[str, LearningCurve]:
+    """Make the learning curves that some folders have of all folds, by file stem."""
+    unets = [unet for fold in folds for unet in fold.unets]
+    remarks = [remark for fold in folds for remark in fold.record.remarks]
+    missing: dict[int | None, list[MissingPoint]] = {}
+    for path in (path for root in roots for path in sorted(root.glob(_CURVES))):
+        stored = converter.read(path, LearningCurve)
+        missing.setdefault(stored.generator_of, []).extend(stored.missing)
+    made = {}
+    for generator_of, points in missing.items():
+        own = curve_unets(unets, generator_of)
+        if curve := curve_of(own, generator_of, points, remarks):
+            made[curve_name(generator_of)] = curve
+    return made
 
 
 def _fold_results(run: RunRecord, plans: Sequence[StudyPlan]) -> Iterator[FoldResults]:
     """Divide the results of a run by folds; plans are those of its study."""
     config = run.config
-    for number in sorted({unet.fold for unet in run.regime_unets}):
-        unets = [unet for unet in run.regime_unets if unet.fold == number]
+    # The runs of a curve lie below it, and have a folder in their names.
+    is_curve = any("/" in unet.run for unet in run.unets)
+    shown = run.regime_unets
+    if is_curve:
+        of_curves = {None, config.data.n_reduced}
+        shown = tuple(
+            unet
+            for unet in run.unets
+            if any(curve_unets([unet], count) for count in of_curves)
+        )
+    for number in sorted({unet.fold for unet in shown}):
+        unets = [unet for unet in shown if unet.fold == number]
         folder = run.fold_folder(number)
         used = {
             attempt.machine
@@ -222,7 +258,7 @@ def _fold_results(run: RunRecord, plans: Sequence[StudyPlan]) -> Iterator[FoldRe
             if stage.startswith(f"{folder.name}/")
         }
         # A run folder may have been renamed.
-        name = Run.folder_name(unets[0].dataset.name, config)
+        name = run_name(unets[0].dataset, config, is_curve=is_curve)
         sets, assessments = {}, {}
         for kind, set_folder in set_names().items():
             if (path := folder / set_folder / MANIFEST).exists():
@@ -303,69 +339,8 @@ def _common(fold: FoldResults) -> dict[str, Any]:
     """What must be the same in all folds."""
     record = fold.record
     parts = {"dataset": to_json(record.dataset), "networks": dict(record.networks)}
-    return {**parts, **to_json(record.config), "seed": None}
-
-
-def _write(fold: FoldResults, folder: Path) -> None:
-    """Write the metrics, then the record that has their hashes."""
-    entries = []
-    for unet in fold.unets:
-        path = folder / f"{unet.regime.folder_name}.csv"
-        counts = unet.regime.n_real, unet.regime.n_synthetic
-        storage.write_text(path, cases_to_csv(unet.cases, unet.fold, *counts))
-        digest = storage.hash_file(path)
-        history = folder / f"{unet.regime.folder_name}{_HISTORY}"
-        if unet.epochs:
-            storage.write_text(history, history_to_csv(unet.epochs))
-        beside = folder / f"{unet.regime.folder_name}{_FIGURES}"
-        if unet.figures:
-            tolerance = unet.config.evaluation.surface_tolerance
-            text = figures_to_csv(unet.figures, unet.fold, *counts, tolerance)
-            storage.write_text(beside, text)
-        entry = MergedUNet(
-            regime=unet.regime,
-            cases_sha256=digest,
-            validation=unet.validation,
-            history_sha256=storage.hash_file(history) if unet.epochs else None,
-            figures_sha256=storage.hash_file(beside) if unet.figures else None,
-        )
-        entries.append(entry)
-    record = dataclasses.replace(fold.record, unets=tuple(entries))
-    converter.write(folder / files.MERGED_FOLD, record)
-
-
-def _read(path: Path) -> FoldResults:
-    record = converter.read(path, MergedFold)
-    if not record.unets:
-        raise InputError(f"{path}: has no U-Nets: remove its folder")
-    name = Run.folder_name(record.dataset.name, record.config)
-    unets = []
-    for entry in record.unets:
-        cases = path.with_name(f"{entry.regime.folder_name}.csv")
-        storage.require_files(cases.parent, {cases.name: entry.cases_sha256})
-        history = path.with_name(f"{entry.regime.folder_name}{_HISTORY}")
-        if entry.history_sha256:
-            storage.require_files(history.parent, {history.name: entry.history_sha256})
-        counts = entry.regime.n_real, entry.regime.n_synthetic
-        figures: tuple[CaseFigures, ...] = ()
-        if entry.figures_sha256:
-            beside = path.with_name(f"{entry.regime.folder_name}{_FIGURES}")
-            storage.require_files(beside.parent, {beside.name: entry.figures_sha256})
-            tolerance = record.config.evaluation.surface_tolerance
-            figures = read_figures(beside, record.fold, *counts, tolerance)
-        unets.append(
-            FinishedUNet(
-                run=name,
-                settings=Settings(networks=record.networks, config=record.config),
-                dataset=record.dataset,
-                fold=record.fold,
-                regime=entry.regime,
-                cases=tuple(read_cases(cases, record.fold, *counts)),
-                validation=entry.validation,
-                epochs=tuple(read_epochs(history)) if entry.history_sha256 else (),
-                tried=frozenset(record.tried),
-                table=record.table,
-                figures=figures,
-            )
-        )
-    return FoldResults(record, tuple(unets))
+    config = record.config
+    if fold.is_curve:
+        data = dataclasses.replace(config.data, n_reduced=1)
+        config = dataclasses.replace(config, data=data)
+    return {**parts, **to_json(config), "seed": None}

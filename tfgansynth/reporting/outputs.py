@@ -1,8 +1,18 @@
 """The results that a folder shows: all that its runs have, and never less."""
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from tfgansynth.config import Config
+from tfgansynth.data.dataset import Identity
+from tfgansynth.evaluation.other_figures import (
+    FIGURES,
+    CaseFigures,
+    figures_to_csv,
+    measure_figures,
+)
+from tfgansynth.evaluation.predictions import PREDICTIONS, Predictions, read_predictions
 from tfgansynth.records import converter, files
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.curves import LearningCurve, MissingPoint, make_curve
@@ -10,12 +20,11 @@ from tfgansynth.records.reading import read_run, remarks_behind
 from tfgansynth.records.regimes import curve_regimes
 from tfgansynth.records.runs import FinishedUNet, Remark, RunRecord, StudyPlan
 from tfgansynth.records.tables import Table, make_table
-from tfgansynth.reporting.comparisons import comparison_to_markdown
-from tfgansynth.reporting.curves import write_plot
-from tfgansynth.reporting.other_figures import (
+from tfgansynth.reporting.comparisons import (
+    comparison_to_markdown,
     other_figures_to_markdown,
-    with_other_figures,
 )
+from tfgansynth.reporting.curves import write_plot
 from tfgansynth.reporting.tables import table_to_csv, table_to_markdown
 from tfgansynth.runtime import storage
 
@@ -74,6 +83,35 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
     storage.write_text(folder / files.COMPARISON_TEXT, text)
     if other := other_figures_to_markdown(comparison):
         storage.write_text(folder / files.OTHER_FIGURES, other)
+
+
+def with_other_figures(run: RunRecord) -> RunRecord:
+    """Make the other figures of the U-Nets of a run that have none, and write them.
+
+    Raises:
+        InputError: Predictions are missing, altered or damaged.
+    """
+    unets = tuple(each if each.figures else _with_figures(each) for each in run.unets)
+    return dataclasses.replace(run, unets=unets)
+
+
+def measure_again(
+    found: Predictions, config: Config, dataset: Identity
+) -> tuple[CaseFigures, ...]:
+    """Measure the predictions of a U-Net by the settings of its run."""
+    tolerance, lungs = config.evaluation.surface_tolerance, dataset.lungs(config.lungs)
+    return measure_figures(found, tolerance, dataset.classes, lungs)
+
+
+def _with_figures(unet: FinishedUNet) -> FinishedUNet:
+    folder, config = unet.folder, unet.config
+    assert folder is not None, "merged results have no predictions"
+    predictions = read_predictions(folder / PREDICTIONS)
+    figures = measure_again(predictions, config, unet.dataset)
+    counts = unet.fold, unet.regime.n_real, unet.regime.n_synthetic
+    text = figures_to_csv(figures, *counts, config.evaluation.surface_tolerance)
+    storage.write_text(folder / FIGURES, text)
+    return dataclasses.replace(unet, figures=figures)
 
 
 def table_of(run: RunRecord) -> Table | None:
@@ -174,15 +212,31 @@ def curve_of_runs(
     unets: list[FinishedUNet] = []
     remarks: list[Remark] = []
     for run in runs:
-        n_generator = run.config.data.n_reduced
-        own = [
-            unet
-            for unet in run.unets
-            if unet.regime in curve_regimes(run.config, unet.regime.n_real)
-            and (generator_of or unet.regime.n_real) == n_generator
-        ]
+        own = curve_unets(run.unets, generator_of)
         unets += own
         remarks += remarks_behind(run, own)
+    return curve_of(unets, generator_of, missing, remarks)
+
+
+def curve_unets(
+    unets: Iterable[FinishedUNet], generator_of: int | None
+) -> list[FinishedUNet]:
+    """Choose the U-Nets that a learning curve shows; see `write_curve`."""
+    return [
+        unet
+        for unet in unets
+        if unet.regime in curve_regimes(unet.config, unet.regime.n_real)
+        and (generator_of or unet.regime.n_real) == unet.config.data.n_reduced
+    ]
+
+
+def curve_of(
+    unets: Sequence[FinishedUNet],
+    generator_of: int | None,
+    missing: Iterable[MissingPoint],
+    remarks: Iterable[Remark],
+) -> LearningCurve | None:
+    """Make a learning curve of its U-Nets, without what is not missing any more."""
     made = {(u.regime.n_real, u.seed, u.fold, u.regime.name) for u in unets}
     left = [
         each

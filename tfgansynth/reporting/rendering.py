@@ -5,7 +5,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tfgansynth.evaluation.tables import PHANTOM_WARNING, headings, with_mm
-from tfgansynth.reporting.grids import escaped, passed, span, to_text
+from tfgansynth.reporting.grids import escaped, interval, passed, span, to_text
 from tfgansynth.reporting.tables import mean_sd
 from tfgansynth.runtime.progress import duration
 from tfgansynth.synthesis.rules import rules_to_text
@@ -18,7 +18,11 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters |= {"cell": escaped, "percent": "{:.1%}".format}
+_ENVIRONMENT.filters |= {
+    "cell": escaped,
+    "interval": interval,
+    "percent": "{:.1%}".format,
+}
 _ENVIRONMENT.globals |= {
     "duration": duration,
     "headings": headings,

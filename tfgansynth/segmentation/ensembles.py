@@ -16,7 +16,8 @@ Validation cases choose the weights of neither, unlike those of the tables' U-Ne
 """
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,21 @@ class CrossFittedEnsemble:
                 masks[chosen] = predict_masks(network, images[chosen])
         return masks
 
-    def features(self, images: FloatArray) -> FloatArray:
-        """Describe images by the first network's bottleneck, float32 (n, maps)."""
-        return bottleneck_features(self.networks[0], images)
+    def on_unseen(
+        self, n_held_out: int
+    ) -> Iterator[tuple[NDArray[np.int64], Callable[[FloatArray], FloatArray]]]:
+        """Yield the real cases that each network has not seen, and what describes them.
+
+        Held-out cases are counted on from the training cases. Images (n, S, S[, 3]) are
+        described by the bottleneck, float32 (n, maps).
+        """
+        n_training = sum(map(len, self.parts))
+        for part, network in zip(self.parts, self.networks, strict=True):
+            held_out = np.arange(n_training, n_training + n_held_out)
+            yield (
+                np.append(part, held_out),
+                functools.partial(bottleneck_features, network),
+            )
 
 
 def load_networks(

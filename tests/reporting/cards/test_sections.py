@@ -1,9 +1,27 @@
 import dataclasses
 
 from tests.reporting.made import assessment, comparison
+from tfgansynth.assessment.fidelity import Figure
+from tfgansynth.assessment.membership import Membership
 from tfgansynth.evaluation.tables import Summary
-from tfgansynth.reporting.assessments import assessment_to_markdown
+from tfgansynth.reporting.assessments import (
+    assessment_to_markdown,
+    assessment_to_text,
+)
 from tfgansynth.reporting.cards.findings import evaluation_section
+
+
+def test_an_assessment_tells_how_well_members_are_told_from_others() -> None:
+    figure = Figure(value=0.25, low=-0.125, high=0.5)
+    advantage = {"image": figure, "pair": dataclasses.replace(figure, value=0.375)}
+    found = Membership(n_members=6, n_others=14, advantage=advantage)
+    made = dataclasses.replace(assessment("00"), membership=found)
+
+    words = "0.250 [-0.125, 0.500] by images, 0.375 [-0.125, 0.500] by pairs: 0 is"
+    assert f"with an advantage of {words}" in assessment_to_markdown(made)
+    words = "image 0.250 [-0.125, 0.500], pair 0.375 [-0.125, 0.500]"
+    assert words in assessment_to_text(made)
+    assert "embership" not in assessment_to_markdown(assessment("00"))
 
 
 def test_an_assessment_tells_all_three_parts() -> None:
@@ -16,8 +34,8 @@ def test_an_assessment_tells_all_three_parts() -> None:
         "synthetic 0.911 on average, real 0.944.",
         "synthetic 50.0%, held-out real 75.0%; out of range: area 2, solidity 1.",
         "Features: bottleneck of member-1.",
-        "| precision | 0.500 [0.250, 0.750] | 0.625 [0.250, 0.750] | -0.125 [-0.500, ",
-        "| area [sd] | 0.500 [",
+        "| precision | 12 | 0.500 [0.250, 0.750] | 0.625 [0.250, 0.750] | -0.125 [-0.",
+        "| area [sd] | 12 | 0.500 [",
         "synthetic 20.2, training 24.8 of 64 bits.",
     ):
         assert words in section, words

@@ -8,6 +8,8 @@ import numpy as np
 from tests.records.made import finished
 from tests.reporting.html.made import DATASET
 from tfgansynth.arrays import ByteArray, FloatArray
+from tfgansynth.assessment.fidelity import NetworkFeatures
+from tfgansynth.assessment.membership import infer_membership, nearest_pairs
 from tfgansynth.assessment.memorization import audit
 from tfgansynth.assessment.quality import shape_table
 from tfgansynth.data.phantoms.phantom import make_phantoms
@@ -45,7 +47,12 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
     images[2], masks[2] = training[0][3], training[1][3]
 
     rng = np.random.default_rng(0)
-    features = rng.normal(0, 1, (3, N_TRAINING, 4))
+    n_real = 2 * N_TRAINING if compared else 2
+    features = NetworkFeatures(
+        cases=np.arange(n_real),
+        real=rng.normal(0, 1, (n_real, 4)),
+        synthetic=rng.normal(0, 1, (N_TRAINING, 4)),
+    )
     labels = training[1], masks, held_out[1]
     shapes = [shape_table(each > 0, "both") for each in labels]
     agreed = {
@@ -71,9 +78,7 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
             agreed["synthetic"], agreed["real"], (shapes[0], shapes[1], shapes[2])
         ),
         fidelity=make_fidelity(
-            features=(features[0], features[1], features[2])
-            if compared
-            else (features[0][:2], features[1][:2], features[2][:2]),
+            features=[features],
             shapes=(shapes[0], shapes[1], shapes[2])
             if compared
             else (shapes[0], {"area_share": shapes[1]["area_share"][:2]}, shapes[2]),
@@ -82,6 +87,11 @@ def write_assessment(fold: Path, *, compared: bool = True) -> None:
             seed=0,
         ),
         memorization=make_memorization(found),
+        membership=infer_membership(
+            nearest_pairs((planes, drawn), (images, masks)),
+            N_TRAINING,
+            [case.case_id for case in cases],
+        ),
         files={},
     )
     arrays = {

@@ -171,6 +171,7 @@ def test_our_rows_stand_beside_the_papers(page: Reader, bare: Reader) -> None:
 def test_the_audit_is_told(page: Reader) -> None:
     assert "The audit is NOT PASSED" in page.text
     assert "phantom-004: 0.000" in page.text
+    assert "Its advantage on 14 members and 14 others is" in page.text
 
 
 def test_a_filtered_set_is_shown_beside_the_whole_one(own_study: Path) -> None:

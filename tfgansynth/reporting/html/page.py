@@ -11,6 +11,7 @@ from tfgansynth.errors import counted
 from tfgansynth.evaluation.tables import PHANTOM_WARNING, headings
 from tfgansynth.records.files import REPORT
 from tfgansynth.records.runs import RunRecord, Timings, remark_lines
+from tfgansynth.reporting.comparisons import figure_notes, figure_rows
 from tfgansynth.reporting.grids import span
 from tfgansynth.reporting.html.conclusions import answers, tone
 from tfgansynth.reporting.html.figures import agreement, learning_curve, nearest
@@ -29,7 +30,6 @@ from tfgansynth.reporting.html.synthetic import (
     outlined,
 )
 from tfgansynth.reporting.html.training import gan_curves, unet_curves
-from tfgansynth.reporting.other_figures import figure_notes, figure_rows
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.progress import duration
 

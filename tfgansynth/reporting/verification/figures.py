@@ -6,7 +6,7 @@ from tfgansynth.evaluation.other_figures import FIGURES, CaseFigures, figures_to
 from tfgansynth.evaluation.predictions import Predictions
 from tfgansynth.records.provenance import UNetProvenance
 from tfgansynth.records.runs import RunRecord
-from tfgansynth.reporting.other_figures import measure_again
+from tfgansynth.reporting.outputs import measure_again
 from tfgansynth.reporting.verification.differences import Differences
 
 

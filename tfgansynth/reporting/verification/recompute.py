@@ -37,10 +37,14 @@ from tfgansynth.records.reading import (
 from tfgansynth.records.runs import FinishedUNet, RunRecord
 from tfgansynth.reporting.verification.audits import audit_again, compare_augmented
 from tfgansynth.reporting.verification.differences import Differences
+from tfgansynth.reporting.verification.fidelity import (
+    fidelity_again,
+    membership_again,
+    networks_again,
+)
 from tfgansynth.reporting.verification.figures import figures_again
 from tfgansynth.reporting.verification.stages import Stages, identity_of
 from tfgansynth.runtime import storage
-from tfgansynth.seeds import derive_seed
 from tfgansynth.segmentation import history
 from tfgansynth.synthesis.masks import clean_labels
 from tfgansynth.synthesis.rules import Rules, lung_rules, rules_to_text, with_settings
@@ -302,24 +306,14 @@ def reassess(
         for name in ("training", "held_out")
     )
     shapes = learned, drawn, held_out
-    unseen = regimes.cross_fit_parts(run.config, fold, len(training))[0]
-    unseen_ids = np.array([training[case] for case in unseen])
     n_unused = len(split.training) - len(training)
-    fidelity = assessments.make_fidelity(
-        features=(
-            arrays["features_training"],
-            arrays["features_synthetic"],
-            arrays["features_held_out"],
-        ),
-        shapes=shapes,
-        source=assessments.features_words(
-            files.cross_fit_name(1),
-            arrays["features_training"].shape[1],
-            len(unseen),
-            len(training),
-        ),
-        diversity=assessments.diversity_again(record.fidelity.hash_diversity, images),
-        seed=derive_seed(run.config.seed, "assessment", fold),
+    fidelity = fidelity_again(
+        run,
+        fold,
+        record.fidelity,
+        networks_again(run, fold, arrays_path, arrays, differences),
+        shapes,
+        assessments.diversity_again(record.fidelity.hash_diversity, images),
     )
     manifest = converter.read(source / MANIFEST, SetManifest)
     audit = audit_again(arrays, as_drawn=manifest.as_drawn)
@@ -340,6 +334,7 @@ def reassess(
         quality=assessments.make_quality(agreed, agreed_real, shapes),
         fidelity=fidelity,
         memorization=assessments.make_memorization(audit),
+        membership=membership_again(run, fold, arrays),
         files=storage.hash_files(folder, [files.ARRAYS]),
     )
     differences.compare(path, "", to_json(record), to_json(expected))
@@ -347,7 +342,6 @@ def reassess(
     closest = pair.closest(len(arrays["gallery_synthetic"]))
     recomputed = {
         "agreement_synthetic": agreed,
-        "features_training_case_ids": unseen_ids,
         "gallery_synthetic": closest,
         "gallery_distances": pair.distances[closest],
         "gallery_case_ids": np.array([training[case] for case in pair.cases[closest]]),

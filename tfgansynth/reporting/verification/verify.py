@@ -16,10 +16,12 @@ from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.curves import MissingPoint, Trial
 from tfgansynth.records.reading import complete, read_identity, unet_folders
 from tfgansynth.records.runs import RunRecord, Split
-from tfgansynth.reporting.comparisons import comparison_to_markdown
+from tfgansynth.reporting.comparisons import (
+    comparison_to_markdown,
+    other_figures_to_markdown,
+)
 from tfgansynth.reporting.html.page import render
 from tfgansynth.reporting.html.study import read_study
-from tfgansynth.reporting.other_figures import other_figures_to_markdown
 from tfgansynth.reporting.outputs import (
     comparison_of,
     curve_of_runs,
@@ -81,19 +83,24 @@ def verify(root: Path, rounding: float = 0.0) -> Differences:
 
 
 def verified_runs(root: Path) -> list[RunRecord]:
-    """Make the results of a run or a study again, and return what was made.
+    """Make the results of a run, a study or learning curves again, and return them.
 
     Raises:
         InputError: It is no such folder, or something in it is not as made again.
     """
     root = root.resolve()
-    if not (root / files.COMPARISON).is_file():
+    curves = sorted(root.glob(f"{files.CURVE}*.json"))
+    if not (root / files.COMPARISON).is_file() and not curves:
         raise InputError(
-            f"{root}: has no {files.COMPARISON}: name the folder that run-table named "
-            "at its end"
+            f"{root}: has no {files.COMPARISON} and no {files.CURVE}.json: name the "
+            "folder that run-table or run-curve named at its end"
         )
     verification = _Verification(root, rounding=0.0)
-    runs = verification.comparison(root / files.COMPARISON)
+    if curves:
+        runs = [run for path in curves for run in verification.curve(path)]
+        runs = [*{run.root: run for run in runs}.values()]
+    else:
+        runs = verification.comparison(root / files.COMPARISON)
     verification.tables()
     verification.stages()
     if lines := verification.differences.lines:
@@ -162,8 +169,8 @@ class _Verification:
                 place = f"{run.root.name}/{stage}"
                 self.differences.notes.append(f"{place}: is not compared ({why})")
 
-    def curve(self, path: Path) -> None:
-        """Make all points, lines and differences of a learning curve again."""
+    def curve(self, path: Path) -> list[RunRecord]:
+        """Make all points of a learning curve again, and return the runs below."""
         with self.differences.reading(path):
             stored = storage.read_record(path)
             runs = read_curve_runs(self._base, self._run)
@@ -171,6 +178,8 @@ class _Verification:
             missing = from_json(tuple[MissingPoint, ...], stored["missing"], path)
             made = curve_of_runs(runs, stored["generator_of"], missing)
             self.differences.compare(path, "", stored, made and to_json(made))
+            return runs
+        return []
 
     def tables(self) -> None:
         """Make the table of each run again."""
