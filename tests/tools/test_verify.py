@@ -353,7 +353,7 @@ def test_another_split_is_named(run: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["null_pair", "features_synthetic", "segmented_synthetic", "shapes_held_out"],
+    ["null_pair", "features_synthetic_1", "segmented_synthetic", "shapes_held_out"],
 )
 def test_a_changed_array_of_an_assessment_is_found(run: Path, name: str) -> None:
     path = run / "fold-1/assessment/assessment.npz"
