@@ -100,7 +100,9 @@ def merge_results(options: MergeResults) -> None:
     folds, comparison, curves = merge(options.runs, options.to)
     for fold in folds:
         seed, number = fold.order
-        print(f"MERGED: seed {seed}, fold {number}: {len(fold.unets)} U-Nets")
+        of_curve = f"{fold.place.split('/')[0]}, " if fold.is_curve else ""
+        where = f"{of_curve}seed {seed}, fold {number}"
+        print(f"MERGED: {where}: {len(fold.unets)} U-Nets")
     for curve in curves:
         print(f"\n{curve_to_text(curve)}")
     if comparison:
