@@ -19,7 +19,7 @@ from tfgansynth.reporting.html.conclusions import (
     conclusions,
 )
 
-SET, GENERATOR = Question
+SET, GENERATOR, BASELINE = Question
 REGIMES = [
     Regime(30, 0, "fixed_budget"),
     Regime(30, 120, "fixed_budget"),
@@ -70,6 +70,42 @@ def test_the_pairs_that_answer_are_found() -> None:
         (SET, "real (fixed budget)", "real + synthetic (filtered, fixed budget)"),
         (SET, "real (augmented)", "real + synthetic (augmented)"),
         (GENERATOR, "real + control (augmented)", "real + synthetic (augmented)"),
+    ]
+
+
+def test_a_set_is_held_against_each_baseline_but_the_ceiling() -> None:
+    baselines = [
+        Regime(145, 0, "fixed_budget", baseline="ceiling"),
+        Regime(30, 0, "fixed_budget", baseline="unlabelled"),
+        Regime(30, 120, "fixed_budget", baseline="pretrained"),
+    ]
+    regimes = [*REGIMES[:2], *baselines]
+    shifts = dict(zip(regimes, (0, 0.02, 0.04, 0.04, 0), strict=True))
+    of_case = np.random.default_rng(0).normal(0.9, 0.01, 40)
+    unets = [
+        unet(
+            seed,
+            regime,
+            of_case + shift + np.random.default_rng([seed, place]).normal(0, 0.001, 40),
+        )
+        for seed in range(4)
+        for place, (regime, shift) in enumerate(shifts.items())
+    ]
+
+    found = all_of(make_comparison(unets))
+
+    assert [(each.question, each.pair.first, each.statement) for each in found] == [
+        (SET, "real (fixed budget)", "Yes, it helps, by more than the margin."),
+        (
+            BASELINE,
+            "real + synthetic (pretrained, fixed budget)",
+            "Yes, it does more than this baseline, by more than the margin.",
+        ),
+        (
+            BASELINE,
+            "real (unlabelled, fixed budget)",
+            "No, this baseline does more, by more than the margin.",
+        ),
     ]
 
 
@@ -132,7 +168,8 @@ def test_the_first_answers_rest_on_the_primary_pair_and_name_what_is_missing() -
     assert found["Does it help?"] == "Yes, it helps, by more than the margin."
     assert found["Beyond what?"] == (
         "Than real only: higher, by more than the margin. Not compared with classical "
-        "augmentation (--regimes all). Not compared with a control set (--control)."
+        "augmentation (--regimes all). Not compared with a control set (--control). "
+        "Not compared with other baselines (--baselines all)."
     )
     assert found["How sure is that?"].startswith("mixed less real only: +0.0")
     assert "from 40 test cases and 4 training runs." in found["How sure is that?"]

@@ -19,10 +19,13 @@ class Question(enum.StrEnum):
 
     `SET`: do synthetic pairs help, added to real ones? `GENERATOR`: does a set help
     more than its control, which has the generator's training cases in its place?
+    `BASELINE`: do synthetic pairs, added to real ones, do more than another way to use
+    the same cases?
     """
 
     SET = "set"
     GENERATOR = "generator"
+    BASELINE = "baseline"
 
 
 _STATEMENTS = {
@@ -43,6 +46,18 @@ _STATEMENTS = {
     (Question.GENERATOR, Direction.OPEN): (
         "No, the control does as much",
         "the control did as much",
+    ),
+    (Question.BASELINE, Direction.HIGHER): (
+        "Yes, it does more than this baseline",
+        "it did more than this baseline",
+    ),
+    (Question.BASELINE, Direction.LOWER): (
+        "No, this baseline does more",
+        "this baseline did more",
+    ),
+    (Question.BASELINE, Direction.OPEN): (
+        "No, this baseline does as much",
+        "this baseline did as much",
     ),
 }
 """What a verdict says, and the same where there is one training run only: nothing
@@ -87,8 +102,7 @@ def tone(pair: PairComparison) -> str:
 def conclusions(table: RegimeTable, comparison: Comparison) -> Iterator[Conclusion]:
     """Pick the comparisons of a table's regimes that answer a question, in order.
 
-    Regimes that differ in more than their synthetic pairs, as in their augmentation,
-    do not answer any.
+    Regimes that differ in their augmentation do not answer any.
     """
     by_name = {row.name: row for row in table.rows}
     for pair in comparison.comparisons:
@@ -97,6 +111,12 @@ def conclusions(table: RegimeTable, comparison: Comparison) -> Iterator[Conclusi
             continue
         sets = first.training_set, second.training_set
         adds_synthetic = sets == (TrainingSet.REAL, TrainingSet.MIXED)
+        if first.baseline != second.baseline:
+            # The ceiling has cases that the others do not have.
+            is_asked = first.baseline != "ceiling" and not second.baseline
+            if is_asked and sets[1] is TrainingSet.MIXED and second.set == "plain":
+                yield Conclusion(Question.BASELINE, pair)
+            continue
         if adds_synthetic and second.set != "control" and first.n_real == second.n_real:
             yield Conclusion(Question.SET, pair)
         if (first.set, second.set) == ("control", "plain") and sets[0] is sets[1]:
@@ -139,13 +159,15 @@ def _beyond(found: Sequence[Conclusion], comparison: Comparison) -> str:
     parts = [
         f"Than {each.pair.first}: {each.pair.words}."
         for each in found
-        if each.question is Question.SET
+        if each.question is not Question.GENERATOR
     ]
     rows = [row for table in comparison.tables for row in table.rows]
     if found and not any(row.schedule == "augmented" for row in rows):
         parts.append("Not compared with classical augmentation (--regimes all).")
     if found and Question.GENERATOR not in asked:
         parts.append("Not compared with a control set (--control).")
+    if found and Question.BASELINE not in asked:
+        parts.append("Not compared with other baselines (--baselines all).")
     return " ".join(parts)
 
 
