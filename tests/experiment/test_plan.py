@@ -180,6 +180,14 @@ def test_baselines_take_all_that_they_may_and_no_test_case() -> None:
         if stage.regime and stage.regime.baseline
     }
     assert [*planned] == [*BASELINES]
+    for name in ("strong", "cutmix"):
+        real, mixed = (
+            stage
+            for stage in plan(RICH, experiment.splits, [1], request).stages
+            if stage.regime and stage.regime.baseline == name
+        )
+        assert real.record["unet"]["augment"] == mixed.record["unet"]["augment"] == name
+        assert (real.needs, mixed.needs) == ((), ("fold-1/synthetic",))
     training, unused = {*fold.training}, {*fold.unused}
     expected: dict[Baseline, set[str]] = {
         "ceiling": training | unused,
@@ -187,6 +195,8 @@ def test_baselines_take_all_that_they_may_and_no_test_case() -> None:
         "validation": training | {*fold.validation},
         "pretrained": training,
         "unlabelled": training,
+        "strong": training,
+        "cutmix": training,
     }
     for name, cases in expected.items():
         record = planned[name].record
@@ -249,6 +259,11 @@ def test_each_ensemble_is_beside_all_budgets() -> None:
                     ("validation", "6-s0"),
                     ("pretrained", "4-s30"),
                     ("unlabelled", "4-s0"),
+                    *(
+                        (name, f"4-s{n}")
+                        for name in ("strong", "cutmix")
+                        for n in (0, 30)
+                    ),
                 )
                 for steps in ("", "-80-steps")
             ),

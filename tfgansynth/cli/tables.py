@@ -38,7 +38,16 @@ class RunTable(Options):
     """Also fixed-budget regimes whose set has training cases in place of generated
     images."""
     baselines: tuple[
-        Literal["all", "ceiling", "ensemble", "validation", "pretrained", "unlabelled"],
+        Literal[
+            "all",
+            "ceiling",
+            "ensemble",
+            "validation",
+            "pretrained",
+            "unlabelled",
+            "strong",
+            "cutmix",
+        ],
         ...,
     ] = ()
     """Also other ways to use the same cases, beside the fixed-budget regimes; all of
@@ -47,7 +56,9 @@ class RunTable(Options):
     validation: validation cases are trained on too, and the last weights are kept.
     pretrained: synthetic pairs alone for the first half of the budget, real pairs
     alone for the second. unlabelled: beside the real pairs, the images that --reduced
-    leaves out, with the masks that the pseudo-label ensemble finds."""
+    leaves out, with the masks that the pseudo-label ensemble finds. strong: stronger
+    classical augmentation (--augmentation.strong-scale and others). cutmix: CutMix of
+    pairs; both without and with synthetic pairs."""
     assess: bool = False
     """Also assess each fold's synthetic set after its U-Nets, as assess does, but for
     the exit code."""

@@ -14,6 +14,7 @@ from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.graph import FoldPlanner, Plan, PlannedStage, Splits
 from tfgansynth.records.regimes import (
+    AUGMENTED,
     Baseline,
     Regime,
     SetKind,
@@ -192,22 +193,26 @@ def planned_regimes(
                 if regime.n_synthetic and regime.kind == "plain"
             ]
     for table in by_budget if which != "paper" else ():
-        table += [_baseline(each, config, fold, table[0].steps) for each in baselines]
+        for each in baselines:
+            table += _of_baseline(each, config, fold, table[0].steps)
     return tables
 
 
-def _baseline(
+def _of_baseline(
     baseline: Baseline, config: Config, fold: FoldHashes, steps: int
-) -> Regime:
-    parts = fold.training, fold.validation, fold.unused
-    return Regime(
-        most_real(baseline, *map(len, parts)),
-        config.synthesis.count if baseline == "pretrained" else 0,
-        "fixed_budget",
-        # One ensemble is beside all budgets.
-        steps=0 if baseline == "ensemble" else steps,
-        baseline=baseline,
-    )
+) -> Iterator[Regime]:
+    """The regimes of a baseline: one, or two, without and with synthetic pairs."""
+    parts, count = (fold.training, fold.validation, fold.unused), config.synthesis.count
+    counts = [count] if baseline == "pretrained" else [0]
+    for n_synthetic in [0, count] if baseline in AUGMENTED else counts:
+        yield Regime(
+            most_real(baseline, *map(len, parts)),
+            n_synthetic,
+            "fixed_budget",
+            # One ensemble is beside all budgets.
+            steps=0 if baseline == "ensemble" else steps,
+            baseline=baseline,
+        )
 
 
 def _after_its_control(regime: Regime) -> Iterator[Regime]:

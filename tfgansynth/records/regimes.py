@@ -24,11 +24,22 @@ Schedule = Literal["paper", "fixed_budget", "augmented"]
 """The paper's stopping rule; an equal number of steps for all; the same, with
 classical augmentation."""
 
-Baseline = Literal["ceiling", "ensemble", "validation", "pretrained", "unlabelled"]
+Baseline = Literal[
+    "ceiling",
+    "ensemble",
+    "validation",
+    "pretrained",
+    "unlabelled",
+    "strong",
+    "cutmix",
+]
 """Other ways to use the same cases, which synthetic pairs must do better than; what
 each is says `cli.tables.RunTable.baselines`."""
 
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+AUGMENTED: tuple[Baseline, ...] = ("strong", "cutmix")
+"""Those that augment more than the augmented regimes: as `unet.augment` names it."""
+
 _SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
 
@@ -97,6 +108,7 @@ class Regime:
             self.kind == "filtered",
             _SCHEDULES.index(self.schedule),
             first.index(self.baseline or self.training_set),
+            first.index(self.training_set),
             self.kind != "control",
         )
 
@@ -146,8 +158,11 @@ class Regime:
         elif self.baseline == "validation":
             # No case is left that could choose the best weights.
             changes = {"keep": "last"}
+        elif self.baseline in AUGMENTED:
+            changes = {"augment": self.baseline}
         augment = "elastic" if self.schedule == "augmented" else "none"
-        return _fixed_length(unet, steps, epoch, augment=augment, **changes)
+        changes = {"augment": augment, **changes}
+        return _fixed_length(unet, steps, epoch, **changes)
 
     @property
     def _pairs(self) -> str:

@@ -78,9 +78,11 @@ def test_a_set_is_held_against_each_baseline_but_the_ceiling() -> None:
         Regime(145, 0, "fixed_budget", baseline="ceiling"),
         Regime(30, 0, "fixed_budget", baseline="unlabelled"),
         Regime(30, 120, "fixed_budget", baseline="pretrained"),
+        Regime(30, 0, "fixed_budget", baseline="strong"),
+        Regime(30, 120, "fixed_budget", baseline="strong"),
     ]
     regimes = [*REGIMES[:2], *baselines]
-    shifts = dict(zip(regimes, (0, 0.02, 0.04, 0.04, 0), strict=True))
+    shifts = dict(zip(regimes, (0, 0.02, 0.04, 0.04, 0, 0.04, 0.02), strict=True))
     of_case = np.random.default_rng(0).normal(0.9, 0.01, 40)
     unets = [
         unet(
@@ -104,6 +106,17 @@ def test_a_set_is_held_against_each_baseline_but_the_ceiling() -> None:
         (
             BASELINE,
             "real (unlabelled, fixed budget)",
+            "No, this baseline does more, by more than the margin.",
+        ),
+        # Beside strong augmentation, the set is asked for too.
+        (
+            SET,
+            "real (strong, fixed budget)",
+            "No, it harms, by more than the margin.",
+        ),
+        (
+            BASELINE,
+            "real (strong, fixed budget)",
             "No, this baseline does more, by more than the margin.",
         ),
     ]
