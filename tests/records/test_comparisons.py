@@ -225,6 +225,7 @@ def test_the_share_of_the_gap_that_is_closed_is_found() -> None:
         assert gap.low < gap.share < gap.high
         assert gap.low < share < gap.high
         assert gap.high - gap.low < 0.15
+        assert gap.runs == 4
     shown = comparison_to_markdown(with_baselines())
     assert all(f"\n- {gap.sentence}\n" in f"{shown}\n" for gap in gaps.values())
     sentence = gaps["real + synthetic (fixed budget)"].sentence

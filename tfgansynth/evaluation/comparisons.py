@@ -188,7 +188,15 @@ def gap_shares(
         ends = share_interval(part, whole, patients=owners)
         low, high = ends or (None, None)
         share = float(np.nanmean(part) / np.nanmean(whole)) if ends else None
-        yield GapShare(name, lower, upper, share, low, high)
+        yield GapShare(
+            regime=name,
+            first=lower,
+            ceiling=upper,
+            runs=part.shape[1],
+            share=share,
+            low=low,
+            high=high,
+        )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -187,11 +187,13 @@ class GapShare:
         share: 1 for all of it; None where the ceiling is not shown to be higher.
         low: Lower end of its interval, not corrected for several shares.
         high: Upper end.
+        runs: Training runs; of a single one, the interval is of its networks only.
     """
 
     regime: str
     first: str
     ceiling: str
+    runs: int
     share: float | None
     low: float | None
     high: float | None
@@ -204,8 +206,9 @@ class GapShare:
                 f"{self.ceiling} is not shown to be higher than {self.first}: there is "
                 f"no gap that {self.regime} could close."
             )
+        where = "In this one run " if self.runs == 1 else ""
         return (
-            f"{self.regime} closes {100 * self.share:.0f} % of the gap between "
+            f"{where}{self.regime} closes {100 * self.share:.0f} % of the gap between "
             f"{self.first} and {self.ceiling} ({_INTERVAL} {100 * (self.low or 0):.0f} "
             f"to {100 * (self.high or 0):.0f} %, not corrected)."
         )
