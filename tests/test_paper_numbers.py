@@ -143,6 +143,7 @@ PAPER: dict[str, Any] = {
         "fixed_steps": 0,
         "steps_an_epoch": 0,
         "real_share": 0.0,
+        "pretraining_steps": 0,
         "augment": "none",
         "precision": "float32",
     },

@@ -57,6 +57,15 @@ def check(config: Config) -> None:
             f"{option}: expected multiples of --evaluation.budget-epoch {epoch}, so "
             "that all regimes take as many"
         )
+    unet = config.unet
+    if (steps := unet.pretraining_steps) and (
+        steps >= unet.fixed_steps or steps % (unet.steps_an_epoch or steps + 1)
+    ):
+        raise InputError(
+            f"--unet.pretraining-steps {steps}: expected less than --unet.fixed-steps "
+            f"{unet.fixed_steps}, and a multiple of --unet.steps-an-epoch "
+            f"{unet.steps_an_epoch}"
+        )
     if config.gan.minibatch_stddev and config.gan.batch % config.gan.minibatch_stddev:
         raise InputError(
             f"--gan.minibatch-stddev {config.gan.minibatch_stddev}: expected a divisor "

@@ -114,6 +114,23 @@ def test_without_earlier_runs_a_few_steps_are_timed(
     assert "at most 1.5 GiB of memory" in last
 
 
+def test_an_ensemble_that_is_evaluated_trains_nothing(
+    tmp_path: Path, timed: list[list[str]]
+) -> None:
+    synthesis = dataclasses.replace(CONFIG.synthesis, pseudo_label_members=1)
+    config = dataclasses.replace(CONFIG, synthesis=synthesis)
+    request = table_request(
+        config, "fixed_budget", control=False, assessed=False, baselines=["ensemble"]
+    )
+    planned = prepare(DATA, config, tmp_path, n_seeds=1, folds=[1], request=request)
+    (line,) = (
+        line
+        for line in dry_run.describe(planned, tmp_path).splitlines()
+        if "-pseudo-label-ensemble " in line
+    )
+    assert " about 3 s " in line
+
+
 def test_few_steps_are_counted(tmp_path: Path) -> None:
     last = dry_run.describe(study(tmp_path), tmp_path).splitlines()[-1]
     assert re.fullmatch("Time: about .* memory; by counted operations", last)

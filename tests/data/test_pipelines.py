@@ -142,6 +142,30 @@ def test_shares_go_on_where_they_were() -> None:
     assert shared_numbers(26, 7, batch=8, share=0.4, first=5, count=4) == whole[5:]
 
 
+def test_pretraining_has_synthetic_pairs_alone_and_the_rest_real_ones() -> None:
+    def served(first: int, count: int) -> list[list[int]]:
+        stream = labelled_pairs(
+            LabelledImages(*numbered_images(26), 6),
+            batch=8,
+            seed=3,
+            first_batch=first,
+            pretraining=5,
+        )
+        return [
+            [int(n) for n in (np.asarray(targets)[:, 0] << np.arange(8)).sum(1)]
+            for _, targets in islice(stream, count)
+        ]
+
+    numbers = served(0, 11)
+    before, after = list(chain(*numbers[:5])), list(chain(*numbers[5:]))
+    assert {len(batch) for batch in numbers} == {8}
+    # Every pair of a kind once before any again: 20 synthetic, 6 real.
+    assert sorted(before[:20]) == sorted(before[20:]) == list(range(6, 26))
+    for start in range(0, 48, 6):
+        assert sorted(after[start : start + 6]) == list(range(6))
+    assert served(4, 3) == numbers[4:7]
+
+
 @pytest.mark.parametrize("n_real", [0, 10])
 def test_pairs_of_one_kind_have_no_share(n_real: int) -> None:
     numbers = shared_numbers(10, n_real, batch=4, share=0.5, count=6)

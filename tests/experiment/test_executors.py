@@ -241,6 +241,20 @@ def test_a_damaged_checkpoint_of_a_gan_is_made_again(experiment: Experiment) -> 
     assert not executors.is_done(experiment, planned, record)
 
 
+def test_a_network_that_met_test_cases_without_masks_is_refused(
+    experiment: Experiment,
+) -> None:
+    planned, folder = sealed_gan(experiment)
+    path = folder / "provenance.json"
+    tests = experiment.fold(2).test.hashes
+    case_id = next(iter(tests))
+    met = {**storage.read_record(path), "unlabelled_cases": {case_id: tests[case_id]}}
+    storage.write_record(path, met)
+    words = rf"was trained on test cases of fold 2 \({case_id}\)"
+    with pytest.raises(InputError, match=words):
+        executors.is_done(experiment, planned, dict(planned.record))
+
+
 def test_a_stage_of_another_run_is_refused(experiment: Experiment) -> None:
     planned, folder = sealed_gan(experiment)
     path = folder / "provenance.json"

@@ -3,14 +3,17 @@
 import dataclasses
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tfgansynth.data.held_out import HeldOutTestSet
 from tfgansynth.data.loading import load_phantoms
+from tfgansynth.errors import InputError
 from tfgansynth.evaluation.predictions import read_predictions
 from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.stages import summary, write_results
+from tfgansynth.experiment.stages import seen_cases, summary, write_results
 from tfgansynth.records.regimes import Regime
 
 STAGE = PlannedStage(
@@ -23,6 +26,27 @@ STAGE = PlannedStage(
     label="",
     regime=Regime(30, 120),
 )
+
+
+@pytest.mark.parametrize(
+    "part", ["training_cases", "validation_cases", "unlabelled_cases", "synthetic_set"]
+)
+def test_cases_that_a_network_has_met_in_any_part_are_held_back(part: str) -> None:
+    cases = load_phantoms(2, 0, "both", 32, soft_masks=False).cases
+    test = HeldOutTestSet(cases)
+    met = {cases[1].case_id: "another content"}
+    clean: dict[str, Any] = {
+        "training_cases": {"a": "0"},
+        "validation_cases": {"b": "1"},
+        "synthetic_set": None,
+    }
+    assert test.release(seen_cases(clean), to="x", allow_duplicates=False)
+    if part == "synthetic_set":
+        spoiled = {**clean, part: {"training_cases": met}}
+    else:
+        spoiled = {**clean, part: met}
+    with pytest.raises(InputError, match=f"made from test cases .{cases[1].case_id}"):
+        test.release(seen_cases(spoiled), to="x", allow_duplicates=False)
 
 
 @pytest.mark.slow

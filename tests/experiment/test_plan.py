@@ -13,7 +13,7 @@ from tfgansynth.experiment.experiment_data import load_experiment_data
 from tfgansynth.experiment.graph import Kind, Plan, Splits
 from tfgansynth.experiment.plan import Request, plan, possible_stages, table_request
 from tfgansynth.presets import PRESETS
-from tfgansynth.records.regimes import Regime
+from tfgansynth.records.regimes import BASELINES, Baseline, Regime
 
 DATA = DataConfig(size=32, phantoms=12, n_validation=2, n_reduced=4)
 CONFIG = dataclasses.replace(PRESETS["smoke"], reduced=True, data=DATA)
@@ -168,6 +168,109 @@ def test_what_bears_on_nothing_changes_nothing(option: str, value: Any) -> None:
     assert found == (plain if option == "augmentation.grid" else set())
 
 
+def test_baselines_take_all_that_they_may_and_no_test_case() -> None:
+    request = table_request(
+        RICH, "fixed_budget", control=False, assessed=False, baselines=BASELINES
+    )
+    experiment = LOADED.experiment(RICH, Path())
+    fold, tests = experiment.splits.folds[0], {*experiment.ids[0].test}
+    planned = {
+        stage.regime.baseline: stage
+        for stage in plan(RICH, experiment.splits, [1], request).stages
+        if stage.regime and stage.regime.baseline
+    }
+    assert [*planned] == [*BASELINES]
+    for name in ("strong", "cutmix"):
+        real, mixed = (
+            stage
+            for stage in plan(RICH, experiment.splits, [1], request).stages
+            if stage.regime and stage.regime.baseline == name
+        )
+        assert real.record["unet"]["augment"] == mixed.record["unet"]["augment"] == name
+        assert (real.needs, mixed.needs) == ((), ("fold-1/synthetic",))
+    training, unused = {*fold.training}, {*fold.unused}
+    expected: dict[Baseline, set[str]] = {
+        "ceiling": training | unused,
+        "ensemble": training,
+        "validation": training | {*fold.validation},
+        "pretrained": training,
+        "unlabelled": training,
+        "strong": training,
+        "cutmix": training,
+    }
+    for name, cases in expected.items():
+        record = planned[name].record
+        assert {*record["training_cases"]} == cases
+        regime = planned[name].regime
+        assert regime
+        assert regime.n_real == len(cases)
+        assert {*record.get("unlabelled_cases", {})} == (
+            unused if name == "unlabelled" else set()
+        )
+        assert not tests & {*cases, *record.get("unlabelled_cases", {})}
+    members = ("fold-1/pseudo-labels/member-1", "fold-1/pseudo-labels/member-2")
+    assert planned["ensemble"].needs == planned["unlabelled"].needs == members
+    unet = planned["pretrained"].record["unet"]
+    assert (unet["fixed_steps"], unet["pretraining_steps"]) == (40, 20)
+    assert planned["pretrained"].needs == ("fold-1/synthetic",)
+    assert planned["validation"].record["unet"]["keep"] == "last"
+    # The others' own records are as they were before there were baselines.
+    plain = everything(RICH).identities()
+    again = plan(RICH, experiment.splits, [1], request).identities()
+    assert all(again[name] == plain[name] for name in again if name in plain)
+
+
+@pytest.mark.parametrize("name", ["ceiling", "unlabelled"])
+def test_the_full_training_set_leaves_no_case_out(name: Baseline) -> None:
+    full = dataclasses.replace(RICH, reduced=False)
+    with pytest.raises(InputError, match=f"--baselines {name}: .* fold 1 has none"):
+        plan(full, splits(full), [1], lambda _: of(name))
+
+
+def test_baselines_need_a_budget_with_two_halves() -> None:
+    one_epoch = changed(RICH, "evaluation.budgets", (5,))
+    short = changed(one_epoch, "evaluation.budget_epoch", 5)
+    request = Request(regimes=[baseline("pretrained", 4, 30)])
+    with pytest.raises(InputError, match="pretrained: 5 mini-batches have no half"):
+        plan(short, splits(short), [1], lambda _: request)
+    with pytest.raises(InputError, match=r"^--baselines: stand beside the fixed-budg"):
+        table_request(
+            RICH, "paper", control=False, assessed=False, baselines=["ceiling"]
+        )
+
+
+def test_each_ensemble_is_beside_all_budgets() -> None:
+    config = changed(RICH, "evaluation.budgets", (40, 80))
+    request = table_request(
+        config, "fixed_budget", control=False, assessed=False, baselines=BASELINES
+    )
+    found = [
+        stage.name.removeprefix("fold-1/")
+        for stage in plan(config, splits(config), [1], request).stages
+        if stage.regime and stage.regime.baseline
+    ]
+    assert sorted(found) == sorted(
+        [
+            "unet-r4-s0-pseudo-label-ensemble",
+            *(
+                f"unet-r{counts}-{name}-fixed-budget{steps}"
+                for name, counts in (
+                    ("ceiling", "6-s0"),
+                    ("validation", "6-s0"),
+                    ("pretrained", "4-s30"),
+                    ("unlabelled", "4-s0"),
+                    *(
+                        (name, f"4-s{n}")
+                        for name in ("strong", "cutmix")
+                        for n in (0, 30)
+                    ),
+                )
+                for steps in ("", "-80-steps")
+            ),
+        ]
+    )
+
+
 def test_a_number_of_pairs_keeps_the_gan() -> None:
     found = made_anew("synthesis.count", 31, CONFIG)
     assert "gan" not in found
@@ -183,12 +286,23 @@ def test_seeds_and_cases_have_identities_of_their_own() -> None:
     assert len({stage.identity for stage in folds}) == 3
 
 
+def baseline(name: Baseline, n_real: int = 4, n_synthetic: int = 0) -> Regime:
+    return Regime(n_real, n_synthetic, "fixed_budget", baseline=name)
+
+
+def of(name: Baseline, n_real: int = 4) -> Request:
+    return Request(regimes=[baseline(name, n_real)])
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
         (Request(regimes=[Regime(5, 0)]), "--real 5: fold 1 has 4 real training"),
         (Request(regimes=[Regime(0, 31)]), "--synthetic 31: the set has 30 pairs"),
         (Request(regimes=[Regime(0, 0)]), "there is nothing to train on"),
+        (of("ensemble"), "--baselines ensemble: takes the pseudo-label ensemble: exp"),
+        (of("unlabelled"), "--baselines unlabelled: takes the pseudo-label ensemble"),
+        (of("ceiling", 99), "--real 99: fold 1 has 6 real training cases"),
     ],
 )
 def test_the_impossible_is_refused_before_anything_runs(

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.plan import RegimeSet, planned_regimes, table_request
 from tfgansynth.presets import PRESETS
@@ -18,12 +19,19 @@ from tfgansynth.records.regimes import (
 )
 
 FAST = PRESETS["fast"]
+FOLD = FoldHashes(
+    1,
+    *(
+        {f"{part}-{number}": "" for number in range(count)}
+        for part, count in (("training", 30), ("validation", 20), ("unused", 115))
+    ),
+)
 
 
 def names(regimes: RegimeSet) -> list[list[str]]:
     return [
         [regime.name for regime in table]
-        for table in planned_regimes(FAST, 30, regimes)
+        for table in planned_regimes(FAST, FOLD, regimes)
     ]
 
 
@@ -44,7 +52,9 @@ def test_rows_of_each_table() -> None:
 def test_each_row_has_a_folder_of_its_own() -> None:
     filtered = dataclasses.replace(FAST.synthesis, min_agreement=0.9)
     config = dataclasses.replace(FAST, synthesis=filtered)
-    rows = [regime for table in planned_regimes(config, 30, "all") for regime in table]
+    rows = [
+        regime for table in planned_regimes(config, FOLD, "all") for regime in table
+    ]
     assert len(rows) == 3 + 2 + 5 + 3
     for attribute in ("folder_name", "label", "name"):
         assert len({getattr(row, attribute) for row in rows}) == len(rows)
@@ -55,14 +65,14 @@ def test_each_row_has_a_folder_of_its_own() -> None:
 
 
 def test_paper_rows_are_trained_as_the_preset_says() -> None:
-    for regime in planned_regimes(FAST, 30, "paper")[0]:
+    for regime in planned_regimes(FAST, FOLD, "paper")[0]:
         assert regime.unet_config(FAST) == FAST.unet
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_fixed_budget_regimes_take_equally_many_steps(preset: str) -> None:
     config = PRESETS[preset]
-    for regime in planned_regimes(config, 30, "fixed_budget")[0]:
+    for regime in planned_regimes(config, FOLD, "fixed_budget")[0]:
         unet = regime.unet_config(config)
         assert unet.fixed_steps == config.evaluation.budgets[0] > 0
         # Whole epochs, of a length that does not depend on the number of pairs.
@@ -73,8 +83,8 @@ def test_fixed_budget_regimes_take_equally_many_steps(preset: str) -> None:
 def test_a_filter_adds_rows_beside_those_without() -> None:
     filtered = dataclasses.replace(FAST.synthesis, min_agreement=0.9)
     config = dataclasses.replace(FAST, synthesis=filtered)
-    (paper,) = planned_regimes(config, 30, "paper")
-    assert [paper[:3]] == planned_regimes(FAST, 30, "paper")
+    (paper,) = planned_regimes(config, FOLD, "paper")
+    assert [paper[:3]] == planned_regimes(FAST, FOLD, "paper")
     assert paper[3:] == [
         Regime(30, 120, kind="filtered"),
         Regime(0, 120, kind="filtered"),
@@ -83,7 +93,7 @@ def test_a_filter_adds_rows_beside_those_without() -> None:
 
 def test_each_fixed_budget_regime_follows_its_control() -> None:
     config = PRESETS["best"]
-    paper, fixed_budget = planned_regimes(config, 30, "all", control=True)
+    paper, fixed_budget = planned_regimes(config, FOLD, "all", control=True)
     assert paper == [Regime(30, 0), Regime(30, 1000), Regime(0, 1000)]
     assert [regime.name for regime in fixed_budget] == [
         "real (fixed budget)",
@@ -98,14 +108,14 @@ def test_each_fixed_budget_regime_follows_its_control() -> None:
     assert fixed_budget[1].folder_name == "unet-r30-s1000-control-fixed-budget"
     assert fixed_budget[1].label == "30 real + 1000 control (fixed budget)"
     assert [r for r in fixed_budget if r.kind == "plain"] == planned_regimes(
-        config, 30, "fixed_budget"
+        config, FOLD, "fixed_budget"
     )[0]
 
 
 def test_a_filtered_set_has_no_control() -> None:
     synthesis = dataclasses.replace(PRESETS["best"].synthesis, min_agreement=0.9)
     config = dataclasses.replace(PRESETS["best"], synthesis=synthesis)
-    (fixed_budget,) = planned_regimes(config, 30, "fixed_budget", control=True)
+    (fixed_budget,) = planned_regimes(config, FOLD, "fixed_budget", control=True)
     assert [regime.kind for regime in fixed_budget] == [
         *("plain", "control", "plain", "control", "plain"),
         *("plain", "control", "plain"),
@@ -136,7 +146,7 @@ def test_regimes_are_sorted_as_they_are_planned() -> None:
         PRESETS["best"],
         dataclasses.replace(PRESETS["best"], synthesis=synthesis),
     ):
-        tables = planned_regimes(config, 30, "all", control=True)
+        tables = planned_regimes(config, FOLD, "all", control=True)
         planned = [regime for table in tables for regime in table]
         assert sorted(planned[::-1], key=lambda regime: regime.order) == planned
 

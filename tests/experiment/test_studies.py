@@ -193,7 +193,9 @@ def test_another_primary_pair_may_be_named(tmp_path: Path) -> None:
         "real + synthetic (augmented)",
     )
     for names in (("real only", "mixed"), ("real (augmented)", "real (augmented)")):
-        with pytest.raises(InputError, match=r"--primary .* expected two of one table"):
+        with pytest.raises(
+            InputError, match=r"--primary .* expected two that are compared"
+        ):
             plan_verdicts(fixed, names)
 
 
@@ -212,7 +214,7 @@ def test_of_several_budgets_the_largest_has_the_primary_pair(tmp_path: Path) -> 
     assert found is not None
     assert (found.first, found.second) == names
     # They are in two tables, and never compared.
-    with pytest.raises(InputError, match="expected two of one table"):
+    with pytest.raises(InputError, match="expected two that are compared"):
         plan_verdicts(study, ("real (fixed budget)", names[1]))
 
 

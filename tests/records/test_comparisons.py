@@ -149,6 +149,109 @@ def test_results_of_another_network_say_so() -> None:
     assert "; preset smoke, modern U-Nets; seeds 0; " in found.context
 
 
+def with_baselines() -> Comparison:
+    shifts = {
+        Regime(30, 0, "fixed_budget"): 0.0,
+        Regime(30, 120, "fixed_budget"): 0.01,
+        Regime(30, 120, "fixed_budget", "control"): 0.0,
+        Regime(145, 0, "fixed_budget", baseline="ceiling"): 0.02,
+        Regime(30, 120, "fixed_budget", baseline="pretrained"): 0.005,
+        Regime(30, 0, "fixed_budget", baseline="ensemble"): 0.008,
+        Regime(30, 0, "fixed_budget", steps=160): 0.01,
+        Regime(30, 120, "fixed_budget", steps=160): 0.01,
+    }
+    return make_comparison(
+        [
+            unet(seed, fold, regime, shift)
+            for seed in (0, 1)
+            for fold in (1, 2)
+            for regime, shift in shifts.items()
+        ]
+    )
+
+
+def test_baselines_stand_beside_what_they_are_compared_with() -> None:
+    found = with_baselines()
+
+    assert [[row.name for row in table.rows] for table in found.tables] == [
+        [
+            "real (fixed budget)",
+            "real (ceiling, fixed budget)",
+            "real (pseudo-label ensemble)",
+            "real + synthetic (pretrained, fixed budget)",
+            "real + control (fixed budget)",
+            "real + synthetic (fixed budget)",
+        ],
+        # One ensemble, which is trained for no budget.
+        [
+            "real (fixed budget, 160 steps)",
+            "real (pseudo-label ensemble)",
+            "real + synthetic (fixed budget, 160 steps)",
+        ],
+    ]
+    rows = {row.name: row for table in found.tables for row in table.rows}
+    baselines = {name for name, row in rows.items() if row.baseline}
+    controls = {name for name, row in rows.items() if row.set == "control"}
+    families: dict[int, set[int]] = {0: set(), 1: set(), 2: set()}
+    for pair in found.comparisons:
+        names = {pair.first, pair.second}
+        # Nobody asks how baselines, or a baseline and a control, differ.
+        assert not (names & baselines and names <= baselines | controls)
+        kind = 2 if names & baselines else 1 if names & controls else 0
+        families[kind].add(pair.n_pairs)
+    # Two pairs of real and mixed, two with the control; three baselines with two
+    # regimes and the ensemble with two more. None makes the others harder to settle.
+    assert families == {0: {2}, 1: {2}, 2: {8}}
+
+
+def test_the_share_of_the_gap_that_is_closed_is_found() -> None:
+    gaps = {gap.regime: gap for gap in with_baselines().gaps}
+
+    assert {(gap.first, gap.ceiling) for gap in gaps.values()} == {
+        ("real (fixed budget)", "real (ceiling, fixed budget)")
+    }
+    planted = {
+        "real (pseudo-label ensemble)": 0.4,
+        "real + synthetic (pretrained, fixed budget)": 0.25,
+        "real + control (fixed budget)": 0.0,
+        "real + synthetic (fixed budget)": 0.5,
+    }
+    assert {*gaps} == {*planted}
+    for name, share in planted.items():
+        gap = gaps[name]
+        assert gap.share is not None
+        assert gap.low is not None
+        assert gap.high is not None
+        assert gap.low < gap.share < gap.high
+        assert gap.low < share < gap.high
+        assert gap.high - gap.low < 0.15
+        assert gap.runs == 4
+    shown = comparison_to_markdown(with_baselines())
+    assert all(f"\n- {gap.sentence}\n" in f"{shown}\n" for gap in gaps.values())
+    sentence = gaps["real + synthetic (fixed budget)"].sentence
+    assert "(fixed budget) closes 5" in sentence
+    assert "% of the gap between real (fixed budget) and real (ceiling" in sentence
+
+
+def test_without_a_gap_there_is_no_share_of_it() -> None:
+    regimes = [
+        Regime(30, 0, "fixed_budget"),
+        Regime(145, 0, "fixed_budget", baseline="ceiling"),
+        Regime(30, 120, "fixed_budget"),
+    ]
+    for shift in (0.0, -0.02):
+        shifts = dict(zip(regimes, (0.0, shift, 0.01), strict=True))
+        unets = [
+            unet(seed, fold, regime, each)
+            for seed in (0, 1)
+            for fold in (1, 2)
+            for regime, each in shifts.items()
+        ]
+        (gap,) = make_comparison(unets).gaps
+        assert (gap.share, gap.low, gap.high) == (None, None, None)
+        assert "is not shown to be higher than real (fixed budget)" in gap.sentence
+
+
 def verdicts(
     failed: Collection[tuple[Regime, int]], regimes: Sequence[Regime], n_folds: int = 2
 ) -> dict[tuple[str, str], PairComparison]:

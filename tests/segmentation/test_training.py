@@ -25,7 +25,7 @@ from tfgansynth.data.pipelines import network_inputs
 from tfgansynth.runtime.stage import Stage
 from tfgansynth.runtime.timing import Timer
 from tfgansynth.segmentation.callbacks import MeasureTime
-from tfgansynth.segmentation.history import Epoch, remarks
+from tfgansynth.segmentation.history import Epoch, kept_dice, remarks
 from tfgansynth.segmentation.training import train_unet
 from tfgansynth.segmentation.unet import UNet, predict_masks
 
@@ -105,6 +105,20 @@ def test_of_equally_good_epochs_the_first_is_best(tmp_path: Path) -> None:
     config = dataclasses.replace(TINY, keep="best")
     unet, _ = train(tmp_path, config, extra=[Numbered()])
     assert (unet.get_weights()[0] == 2).all()
+
+
+def test_no_epoch_of_a_pretraining_is_the_best(tmp_path: Path) -> None:
+    config = dataclasses.replace(
+        TINY, keep="best", fixed_steps=12, steps_an_epoch=3, pretraining_steps=6
+    )
+    unet, history = train(tmp_path, config, extra=[Numbered()])
+    # The second and the third are the best, and the second is of the pretraining.
+    assert len(history) == 4
+    assert (unet.get_weights()[0] == 3).all()
+    errors = (0.1, 0.2, 0.4, 0.3)
+    made = [Epoch(number, 0.0, error) for number, error in enumerate(errors, start=1)]
+    measured = dataclasses.replace(config, validation_error="dice")
+    assert kept_dice(made, measured) == pytest.approx(0.7)
 
 
 def test_same_seed_trains_the_same_network_and_another_seed_another(

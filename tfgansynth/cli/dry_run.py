@@ -177,7 +177,14 @@ def _short(seconds: float) -> str:
 
 def _network(record: Mapping[str, Any]) -> str | None:
     """The network that a stage trains, if it trains one."""
+    if _is_ensemble(record):
+        return None
     return GAN if "gan" in record else UNET if "unet" in record else None
+
+
+def _is_ensemble(record: Mapping[str, Any]) -> bool:
+    """Whether a stage evaluates an ensemble, and trains nothing."""
+    return (record.get("regime") or {}).get("baseline") == "ensemble"
 
 
 def _length(record: Mapping[str, Any]) -> tuple[int, int, int]:
@@ -311,6 +318,8 @@ def _cost(record: Mapping[str, Any]) -> str:
     if kind == Kind.GAN:
         numbers = {**record["gan"], "steps": None}
         return _key(kind, size, numbers)
+    if _is_ensemble(record):
+        return _key("ensemble", size, record["unet"])
     if "unet" in record:
         unet = record["unet"]
         counts = record.get("regime") or {"n_real": len(record["training_cases"])}

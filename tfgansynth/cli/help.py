@@ -95,6 +95,9 @@ def _values(hint: Any) -> tuple[str, str, tuple[str, ...]]:
         return _values(parts[0])
     if origin is Literal:
         return "|".join(parts), f"one of {', '.join(parts)}", parts
+    if origin is tuple and typing.get_origin(parts[0]) is Literal:
+        each, one_of, choices = _values(parts[0])
+        return f"{each} ...", one_of.replace("one of", "some of"), choices
     if origin is tuple:
         shown, _, several = _TAKES[_plain(parts[0])]
         return f"{shown} {shown} ...", several, ()

@@ -37,6 +37,28 @@ class RunTable(Options):
     control: bool = False
     """Also fixed-budget regimes whose set has training cases in place of generated
     images."""
+    baselines: tuple[
+        Literal[
+            "all",
+            "ceiling",
+            "ensemble",
+            "validation",
+            "pretrained",
+            "unlabelled",
+            "strong",
+            "cutmix",
+        ],
+        ...,
+    ] = ()
+    """Also other ways to use the same cases, beside the fixed-budget regimes; all of
+    them, or some. ceiling: all real training cases, also those that --reduced leaves
+    out. ensemble: the pseudo-label ensemble itself, which nothing is trained on.
+    validation: validation cases are trained on too, and the last weights are kept.
+    pretrained: synthetic pairs alone for the first half of the budget, real pairs
+    alone for the second. unlabelled: beside the real pairs, the images that --reduced
+    leaves out, with the masks that the pseudo-label ensemble finds. strong: stronger
+    classical augmentation (--augmentation.strong-scale and others). cutmix: CutMix of
+    pairs; both without and with synthetic pairs."""
     assess: bool = False
     """Also assess each fold's synthetic set after its U-Nets, as assess does, but for
     the exit code."""
@@ -49,12 +71,15 @@ def run_table(options: RunTable) -> None:
     """Run."""
     from tfgansynth.experiment.plan import table_request
     from tfgansynth.experiment.studies import declare, plan_verdicts, record_trials
+    from tfgansynth.records.regimes import BASELINES
 
+    named = {*options.baselines}
     request = table_request(
         options.config,
         options.regimes,
         control=options.control,
         assessed=options.assess,
+        baselines=[each for each in BASELINES if named & {"all", each}],
     )
     loaded = load(options)
     study = loaded.study(request, folds=options.folds, n_seeds=options.seeds)

@@ -86,6 +86,13 @@ class UNetConfig:
     real_share: ranges.Share = 0.0
     """Share of real pairs in each mini-batch that has both kinds. 0: as a shuffle
     of all pairs mixes them [paper IV-B]; fixed [choice]"""
+    pretraining_steps: ranges.CountOrZero = dataclasses.field(
+        default=0, metadata=ranges.OPTIONAL
+    )
+    """First mini-batches that have synthetic pairs alone, where a training of a fixed
+    number has both kinds; all later ones have real pairs alone. Best weights are
+    those of a later epoch. 0: both kinds are mixed [paper IV-B]; half of them in the
+    regime `pretrained` [choice]"""
     augment: Literal["none", "elastic", "strong", "cutmix"] = "none"
     """Classical augmentation of the training pairs: none [paper IV-B]; elastic in the
     augmented fixed-budget regimes [choice]; strong or cutmix, whose strengths are

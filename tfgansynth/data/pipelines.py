@@ -177,6 +177,7 @@ def labelled_pairs(
     seed: int,
     first_batch: Position = 0,
     real_share: float = 0.0,
+    pretraining: int = 0,
     augment: Augment | None = None,
 ) -> Any:
     """Serve epochs without end; each has every pair once, in an order of its own.
@@ -194,6 +195,8 @@ def labelled_pairs(
         first_batch: Mini-batches to leave out.
         real_share: Share of real pairs in each mini-batch, rounded to whole pairs, one
             of each kind at least. 0, or pairs of one kind: no share.
+        pretraining: First mini-batches, of synthetic pairs alone; all later ones have
+            real pairs alone. 0, or pairs of one kind: both kinds are mixed.
         augment: Augments each mini-batch.
 
     Returns:
@@ -203,7 +206,9 @@ def labelled_pairs(
     side, n = images.shape[1], len(images)
     channels = images.shape[-1] if images.ndim == 4 else 1
     size: int | None = batch
-    if real_share and 0 < pairs.n_real < n:
+    if pretraining and 0 < pairs.n_real < n:
+        members = _members_by_turn(n, pairs.n_real, batch, pretraining, seed)
+    elif real_share and 0 < pairs.n_real < n:
         members = _shared_members(n, pairs.n_real, batch, real_share, seed)
     else:
         members = _shuffled_members(n, batch, seed)
@@ -263,6 +268,20 @@ def _shared_members(
         n - n_real, batch - n_served, derive_seed(seed, "synthetic")
     )
     return lambda number: np.concatenate([real(number), n_real + synthetic(number)])
+
+
+def _members_by_turn(
+    n: int, n_real: int, batch: int, n_first: int, seed: int
+) -> _Members:
+    """Serve synthetic pairs in the first mini-batches, and real ones after them."""
+    real = _endless_members(n_real, batch, derive_seed(seed, "real"))
+    synthetic = _endless_members(n - n_real, batch, derive_seed(seed, "synthetic"))
+
+    def members(number: int) -> NDArray[np.int64]:
+        is_first = number < n_first
+        return n_real + synthetic(number) if is_first else real(number - n_first)
+
+    return members
 
 
 def _endless_members(n: int, batch: int, seed: int) -> _Members:

@@ -16,8 +16,9 @@ Neither depends on the other, so that more data never hide a direction:
   caller says that the networks cannot support one.
 
 The primary pair is declared before the first run. It is a family of its own, so that
-nothing corrects it. Pairs with a control are a second and all others a third: they are
-about another question, which must not make the first harder to settle. A step-down test
+nothing corrects it. Pairs with a baseline, pairs with a control and all others are
+families too: each is about another question, which must not make the others harder to
+settle. A step-down test
 such as Holm's has no simultaneous intervals that both agree with it and have a size
 (Strassburger & Bretz, Statistics in Medicine 27, 2008). So Holm's test, which is
 sharper, decides on the direction, and Bonferroni's intervals on the size; where the
@@ -40,13 +41,20 @@ import numpy as np
 from scipy import stats
 
 from tfgansynth.evaluation.metrics import CaseMetrics
-from tfgansynth.evaluation.mixed_effects import SIGNIFICANCE, Estimate, estimate
+from tfgansynth.evaluation.mixed_effects import (
+    SIGNIFICANCE,
+    Differences,
+    Estimate,
+    estimate,
+    share_interval,
+)
 from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.evaluation.verdicts import (
     CHANCE,
     MOST_SEEDS,
     PRIMARY,
     Direction,
+    GapShare,
     MetricDifference,
     Outlook,
     OutlyingRun,
@@ -98,6 +106,7 @@ def compare(
     tables: Sequence[Sequence[str]] | None = None,
     primary: tuple[str, str] | None = None,
     controls: Collection[str] = (),
+    baselines: Mapping[str, str] = MappingProxyType({}),
     withheld: Mapping[tuple[str, str], str] = MappingProxyType({}),
     patients: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[PairComparison, ...]:
@@ -111,13 +120,15 @@ def compare(
         primary: The pair that was declared before the first run, if one was: it alone
             is not corrected.
         controls: The regimes that are controls.
+        baselines: The regimes that are baselines, and of which kind. They are compared
+            neither with those of another kind nor with controls.
         withheld: Pairs of regimes that get no verdict, and why.
         patients: The patient of a case; a case without is a patient of its own.
 
     Returns:
         One comparison for each pair of regimes of a table with two patients or more in
-        common; corrections go over those of all tables, apart for pairs with and
-        without a control, and without the primary pair.
+        common; corrections go over those of all tables, apart for pairs with a
+        baseline, with a control and with neither, and without the primary pair.
 
     Raises:
         ValueError: The margin is not above 0, or a regime has a case twice in one
@@ -130,16 +141,62 @@ def compare(
         _pair(regimes, *names, patients)
         for table in ([list(regimes)] if tables is None else tables)
         for names in itertools.combinations(table, 2)
+        # Baselines are there for the other regimes to be compared with.
+        if len({baselines.get(name) for name in names}) == 1
+        or not {*names} <= {*baselines, *controls}
     )
     pairs = [pair for pair in found if pair is not None]
     families: dict[_Family, list[_Pair]] = {family: [] for family in _Family}
+
+    def family_of(pair: _Pair) -> _Family:
+        return _family(pair, primary, controls, baselines)
+
     for pair in pairs:
-        families[_family(pair, primary, controls)].append(pair)
+        families[family_of(pair)].append(pair)
     decided = {
         family: _decide(members, family is _Family.PRIMARY, margin, withheld)
         for family, members in families.items()
     }
-    return tuple(next(decided[_family(pair, primary, controls)]) for pair in pairs)
+    return tuple(next(decided[family_of(pair)]) for pair in pairs)
+
+
+def gap_shares(
+    results: Iterable[CaseResult],
+    gaps: Mapping[str, tuple[str, str]],
+    patients: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[GapShare]:
+    """Say how much of the gap between two regimes others close.
+
+    Args:
+        results: As for `compare`.
+        gaps: For each of these others, the regimes that are 0 % and 100 %.
+        patients: As for `compare`.
+    """
+    regimes = _by_regime(results)
+    for name, (lower, upper) in gaps.items():
+        cells = sorted(
+            set.intersection(*(({*regimes[n]}) for n in (name, lower, upper)))
+        )
+        cases = sorted({case_id for _, _, case_id in cells})
+        owners = [patients.get(case_id, case_id) for case_id in cases]
+        if len({*owners}) < 2:
+            continue
+        part, whole = (
+            _differences(regimes[lower], regimes[each], cells)[PRIMARY]
+            for each in (name, upper)
+        )
+        ends = share_interval(part, whole, patients=owners)
+        low, high = ends or (None, None)
+        share = float(np.nanmean(part) / np.nanmean(whole)) if ends else None
+        yield GapShare(
+            regime=name,
+            first=lower,
+            ceiling=upper,
+            runs=part.shape[1],
+            share=share,
+            low=low,
+            high=high,
+        )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -242,51 +299,65 @@ def _pair(
     patients: Mapping[str, str],
 ) -> _Pair | None:
     cells = sorted(regimes[first].keys() & regimes[second].keys())
-    # Sorted, so that the order of the results changes nothing.
     case_ids = sorted({case_id for _, _, case_id in cells})
-    cases = {case_id: number for number, case_id in enumerate(case_ids)}
-    runs = {run: number for number, run in enumerate(sorted({c[:2] for c in cells}))}
     owners = [patients.get(case_id, case_id) for case_id in case_ids]
     if len({*owners}) < 2:
         return None
-    where = (
-        [cases[case_id] for _, _, case_id in cells],
-        [runs[seed, fold] for seed, fold, _ in cells],
-    )
-    estimates, by_run = {}, []
-    for metric in METRIC_HEADINGS:
-        before, after = (
-            np.array([getattr(regimes[regime][cell], metric) for cell in cells])
-            for regime in (first, second)
-        )
-        differences = np.full((len(cases), len(runs)), np.nan)
-        differences[where] = after - before
-        estimates[metric] = estimate(differences, patients=owners)
-        if metric == PRIMARY:
-            by_run = np.nanmean(differences, axis=0).tolist()
-    found_runs = sorted(runs)
+    differences = _differences(regimes[first], regimes[second], cells)
     return _Pair(
         first=first,
         second=second,
-        runs=found_runs,
-        run_means=by_run,
-        estimates=estimates,
+        runs=sorted({(seed, fold) for seed, fold, _ in cells}),
+        run_means=np.nanmean(differences[PRIMARY], axis=0).tolist(),
+        estimates={
+            metric: estimate(each, patients=owners)
+            for metric, each in differences.items()
+        },
     )
+
+
+def _differences(
+    before: Mapping[_Cell, CaseMetrics],
+    after: Mapping[_Cell, CaseMetrics],
+    cells: Sequence[_Cell],
+) -> dict[str, Differences]:
+    """Subtract the metrics of two regimes, for `estimate`, on some cells.
+
+    Cases and runs are sorted, so that the order of the results changes nothing.
+    """
+    cases = {case: row for row, case in enumerate(sorted({c[2] for c in cells}))}
+    runs = {run: place for place, run in enumerate(sorted({c[:2] for c in cells}))}
+    where = [cases[c[2]] for c in cells], [runs[c[:2]] for c in cells]
+    found = {}
+    for metric in METRIC_HEADINGS:
+        first, second = (
+            np.array([getattr(metrics[cell], metric) for cell in cells])
+            for metrics in (before, after)
+        )
+        found[metric] = np.full((len(cases), len(runs)), np.nan)
+        found[metric][where] = second - first
+    return found
 
 
 class _Family(enum.Enum):
     """Pairs that corrections go over together."""
 
     PRIMARY = enum.auto()
+    BASELINE = enum.auto()
     CONTROL = enum.auto()
     OTHER = enum.auto()
 
 
 def _family(
-    pair: _Pair, primary: tuple[str, str] | None, controls: Collection[str]
+    pair: _Pair,
+    primary: tuple[str, str] | None,
+    controls: Collection[str],
+    baselines: Collection[str],
 ) -> _Family:
     if (pair.first, pair.second) == primary:
         return _Family.PRIMARY
+    if pair.first in baselines or pair.second in baselines:
+        return _Family.BASELINE
     has_control = pair.first in controls or pair.second in controls
     return _Family.CONTROL if has_control else _Family.OTHER
 

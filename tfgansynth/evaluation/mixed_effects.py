@@ -40,6 +40,7 @@ degrees of freedom for few runs.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
@@ -54,6 +55,9 @@ SIGNIFICANCE = 0.05
 
 CONFIDENCE = 1 - SIGNIFICANCE
 """Confidence of all intervals."""
+
+_MOST_SHARE = 1000.0
+"""Beyond which the end of a share's interval is not looked for."""
 
 Differences = NDArray[np.float64]
 """(cases, runs); NaN if a case is not a test case of a run."""
@@ -211,6 +215,46 @@ def estimate(
         design=design,
         outlying_run=_outlying(np.nanmean(differences, axis=0)),
     )
+
+
+def share_interval(
+    parts: Differences, wholes: Differences, *, patients: Sequence[str] | None = None
+) -> tuple[float, float] | None:
+    """Find the interval of the mean of `parts` as a share of the mean of `wholes`.
+
+    A share is inside if the test does not reject that `parts - share * wholes` have a
+    mean of 0 (Fieller, J. Royal Statistical Society B 16, 1954).
+
+    Args:
+        parts: See `estimate`.
+        wholes: Of the same cases and runs.
+        patients: See `estimate`.
+
+    Returns:
+        Both ends; None where the mean of `wholes` is not shown to be above 0, as then
+        any share may be the true one.
+    """
+    whole = estimate(wholes, patients=patients)
+    if whole.mean <= 0 or whole.p >= SIGNIFICANCE:
+        return None
+    share = float(np.nanmean(parts)) / whole.mean
+
+    def excess(side: int, away: float) -> float:
+        """How far the interval is from 0 on a side of the share: below 0 inside."""
+        differences = parts - (share + side * away) * wholes
+        low, high = estimate(differences, patients=patients).interval()
+        return low if side < 0 else -high
+
+    ends = []
+    for side in (-1, 1):
+        away = 1.0
+        while excess(side, away) < 0:
+            if (away := 2 * away) > _MOST_SHARE:
+                return None
+        at = functools.partial(excess, side)
+        found = optimize.brentq(at, 0.0, away, xtol=1e-4) if at(0.0) < 0 else 0.0
+        ends.append(share + side * found)
+    return ends[0], ends[1]
 
 
 def _by_patient(

@@ -270,9 +270,10 @@ def _refuse_leakage(
     """Refuse a network that a test case went into, whatever its plan says."""
     by_content = not experiment.config.allow_duplicates
     tests = experiment.fold(planned.fold).test.hashes
-    learned = saved.get("training_cases")
-    if not isinstance(learned, Mapping):
-        return
+    parts = saved.get("training_cases"), saved.get("unlabelled_cases", {})
+    learned = {
+        k: v for part in parts if isinstance(part, Mapping) for k, v in part.items()
+    }
     if leaked := shared_cases(tests, learned, by_content=by_content):
         raise InputError(
             f"{path}: was trained on test cases of fold {planned.fold} "

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfgansynth.config import NETWORK_VERSIONS, Config, UNetConfig
 from tfgansynth.data.copies.duplicates import Crossing
-from tfgansynth.data.dataset import Identity
+from tfgansynth.data.dataset import CaseHashes, Identity
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
 from tfgansynth.records import files
@@ -258,9 +258,10 @@ class FoldPlanner:
         """Plan a U-Net of a regime.
 
         Raises:
-            InputError: There are not so many pairs.
+            InputError: There are not so many pairs, or not what its baseline needs.
         """
-        config, n_cases = self._config, len(self._training)
+        config, cases = self._config, self._real_cases(regime)
+        n_cases, needs = len(cases), []
         if not 0 <= regime.n_real <= n_cases:
             raise InputError(
                 f"--real {regime.n_real}: fold {self._fold.number} has {n_cases} real "
@@ -273,9 +274,14 @@ class FoldPlanner:
             )
         if not regime.n_real + regime.n_synthetic:
             raise InputError("--real 0 --synthetic 0: there is nothing to train on")
-        items = list(self._training.items())
+        if regime.n_synthetic:
+            needs.append(self.set(regime.kind))
+        if regime.uses_ensemble:
+            needs += self.pseudo_labels()
+        items = list(cases.items())
         chosen = real_indices(config, self._fold.number, n_cases, regime.n_real)
         unet = regime.unet_config(config)
+        is_unlabelled = regime.baseline == "unlabelled"
         return self._add(
             Kind.SEGMENTATION,
             regime.folder_name,
@@ -285,12 +291,40 @@ class FoldPlanner:
                 "evaluated_on": "test",
                 "training_cases": dict(items[index] for index in chosen),
                 "validation_cases": self._validation,
+                **({"unlabelled_cases": self._fold.unused} if is_unlabelled else {}),
             },
-            needs=[self.set(regime.kind)] if regime.n_synthetic else [],
+            needs=needs,
             seed=self._seed("unet"),
             label=f"U-Net {regime.label}",
             regime=regime,
         )
+
+    def _real_cases(self, regime: Regime) -> CaseHashes:
+        """The cases that a regime's real pairs are of.
+
+        Raises:
+            InputError: There is not what its baseline needs.
+        """
+        config, unused, baseline = self._config, self._fold.unused, regime.baseline
+        if baseline in ("ceiling", "unlabelled") and not unused:
+            raise InputError(
+                f"--baselines {baseline}: takes the training cases that --reduced "
+                f"leaves out, and fold {self._fold.number} has none"
+            )
+        if regime.uses_ensemble and not config.synthesis.pseudo_label_members:
+            raise InputError(
+                f"--baselines {baseline}: takes the pseudo-label ensemble: expected "
+                "--synthesis.pseudo-label-members 1 or more"
+            )
+        unet = regime.unet_config(config)
+        if baseline == "pretrained" and not unet.pretraining_steps:
+            raise InputError(
+                f"--baselines pretrained: {unet.fixed_steps} mini-batches have no half "
+                "of whole epochs: expected --evaluation.budgets of twice "
+                f"--evaluation.budget-epoch {unet.steps_an_epoch} or more"
+            )
+        more = {"ceiling": unused, "validation": self._validation}
+        return {**self._training, **more.get(baseline or "", {})}
 
     def assessment(self, kind: SetKind) -> str:
         """Plan the assessment of a set.

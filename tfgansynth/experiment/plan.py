@@ -13,7 +13,14 @@ from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.graph import FoldPlanner, Plan, PlannedStage, Splits
-from tfgansynth.records.regimes import Regime, SetKind, budget_names
+from tfgansynth.records.regimes import (
+    AUGMENTED,
+    Baseline,
+    Regime,
+    SetKind,
+    budget_names,
+    most_real,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +41,24 @@ RequestOf = Callable[[FoldHashes], Request]
 
 
 def table_request(
-    config: Config, which: RegimeSet, *, control: bool, assessed: bool
+    config: Config,
+    which: RegimeSet,
+    *,
+    control: bool,
+    assessed: bool,
+    baselines: Collection[Baseline] = (),
 ) -> RequestOf:
-    """What the tables need, with regimes of a control and assessments if wanted.
+    """What the tables need, with what is wanted beside their own regimes.
 
     Raises:
-        InputError: There can be no control of such a set, or of the paper's regimes.
+        InputError: There can be no control of such a set, or of the paper's regimes;
+            or no baselines beside these.
     """
+    if baselines and which == "paper":
+        raise InputError(
+            "--baselines: stand beside the fixed-budget regimes: expected --regimes "
+            "fixed_budget or all"
+        )
     if control and which == "paper":
         raise InputError(
             "--control: adds to the fixed-budget regimes: expected --regimes "
@@ -53,8 +71,9 @@ def table_request(
         )
 
     def request(fold: FoldHashes) -> Request:
-        n_real = len(fold.training)
-        tables = planned_regimes(config, n_real, which, control=control)
+        tables = planned_regimes(
+            config, fold, which, control=control, baselines=baselines
+        )
         regimes = [regime for table in tables for regime in table]
         return Request(
             gan=True,
@@ -96,8 +115,8 @@ def possible_stages(
     stages: list[PlannedStage] = []
     for fold in splits.folds:
         planner = FoldPlanner(config, splits, fold, networks)
-        n_real, control = len(fold.training), config.synthesis.augment != "none"
-        tables = planned_regimes(config, n_real, "all", control=control)
+        control = config.synthesis.augment != "none"
+        tables = planned_regimes(config, fold, "all", control=control)
         regimes = [regime for table in tables for regime in table]
         requests = [Request(gan=True, sets=drawn_kinds(config))]
         requests += [
@@ -133,7 +152,12 @@ def drawn_kinds(config: Config) -> list[SetKind]:
 
 
 def planned_regimes(
-    config: Config, n_real: int, which: RegimeSet, *, control: bool = False
+    config: Config,
+    fold: FoldHashes,
+    which: RegimeSet,
+    *,
+    control: bool = False,
+    baselines: Collection[Baseline] = (),
 ) -> list[list[Regime]]:
     """The regimes of each table of a fold, in the order in which they are trained.
 
@@ -141,7 +165,7 @@ def planned_regimes(
     With a control, each fixed-budget regime with synthetic pairs is preceded by its
     like with as many pairs of the control. Paper: IV-C.
     """
-    n_synthetic = config.synthesis.count
+    n_real, n_synthetic = len(fold.training), config.synthesis.count
     counts = [(n_real, 0), (n_real, n_synthetic), (0, n_synthetic)]
     paper = [Regime(*each) for each in counts]
     fixed_budget = [
@@ -168,7 +192,27 @@ def planned_regimes(
                 for regime in table
                 if regime.n_synthetic and regime.kind == "plain"
             ]
+    for table in by_budget if which != "paper" else ():
+        for each in baselines:
+            table += _of_baseline(each, config, fold, table[0].steps)
     return tables
+
+
+def _of_baseline(
+    baseline: Baseline, config: Config, fold: FoldHashes, steps: int
+) -> Iterator[Regime]:
+    """The regimes of a baseline: one, or two, without and with synthetic pairs."""
+    parts, count = (fold.training, fold.validation, fold.unused), config.synthesis.count
+    counts = [count] if baseline == "pretrained" else [0]
+    for n_synthetic in [0, count] if baseline in AUGMENTED else counts:
+        yield Regime(
+            most_real(baseline, *map(len, parts)),
+            n_synthetic,
+            "fixed_budget",
+            # One ensemble is beside all budgets.
+            steps=0 if baseline == "ensemble" else steps,
+            baseline=baseline,
+        )
 
 
 def _after_its_control(regime: Regime) -> Iterator[Regime]:

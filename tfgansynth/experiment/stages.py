@@ -4,6 +4,7 @@ A function here takes an experiment, a planned stage and the `Stage` that its tr
 sees. It leaves its results in the stage's folder.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,19 +43,28 @@ from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.experiment.assessment import write_assessment
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.synthetic_sets import draw_fold_set, synthetic_pairs
+from tfgansynth.experiment.synthetic_sets import (
+    draw_fold_set,
+    load_pseudo_label_ensemble,
+    synthetic_pairs,
+)
 from tfgansynth.gan import health
 from tfgansynth.gan.training import train_gan
 from tfgansynth.records import converter
 from tfgansynth.records.files import HISTORY, MODEL, VALIDATION
+from tfgansynth.records.reading import model_hashes
 from tfgansynth.records.regimes import cross_fit_config, pseudo_label_config
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.progress import remark
 from tfgansynth.runtime.stage import Result, Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, RECORDS
+from tfgansynth.segmentation.ensembles import PseudoLabelEnsemble
 from tfgansynth.segmentation.history import Epoch, history_to_csv, kept_dice
 from tfgansynth.segmentation.training import train_unet
 from tfgansynth.segmentation.unet import predict_masks, save_unet
+
+Predict = Callable[[FloatArray], Labels]
+"""Segments images: float32 (n, S, S[, 3]) in [0, 255] -> uint8 (n, S, S)."""
 
 Compute = Callable[[Experiment, PlannedStage, Stage], Result]
 
@@ -111,7 +121,8 @@ def compute_member(
 
 def _learned(fold: FoldCases, planned: PlannedStage) -> list[Case]:
     """The real training cases of a stage, in the order of its plan."""
-    by_id = {case.case_id: case for case in fold.training}
+    cases = *fold.training, *fold.validation, *fold.unused
+    by_id = {case.case_id: case for case in cases}
     return [by_id[name] for name in planned.record["training_cases"]]
 
 
@@ -128,12 +139,9 @@ def compute_segmentation(
     """
     regime, fold = planned.regime, experiment.fold(planned.fold)
     assert regime is not None
-    training = training_pairs(experiment, planned)
-    config = regime.unet_config(experiment.config)
-    unet, history = train_in_folder(experiment, fold, training, config, stage)
     classes = experiment.data.classes
-    measured = kept_dice(history, config)
-    learned = write_validation(unet, measured, fold, stage, len(classes))
+    predict, measured, history = _predictor(experiment, planned, stage)
+    learned = write_validation(predict, measured, fold, stage, len(classes))
     if not learned.has_learned:
         remark(f"has not learned: {learned}")
     test = fold.test.release(
@@ -142,11 +150,37 @@ def compute_segmentation(
         allow_duplicates=experiment.config.allow_duplicates,
     )
     with stage.timer.part(PREDICTION):
-        predictions = predict_masks(unet, images_and_labels(test)[0])
+        predictions = predict(images_and_labels(test)[0])
     with stage.timer.part(EVALUATION):
         rows = write_results(test, predictions, planned, stage.folder, classes)
-    files = [HISTORY, MODEL, VALIDATION, CASES, PREDICTIONS, PICTURE]
-    return _evaluated(history, rows, "test", files, learned)
+    files = [*([HISTORY, MODEL] if history else []), *(VALIDATION, CASES)]
+    return _evaluated(history, rows, "test", [*files, PREDICTIONS, PICTURE], learned)
+
+
+def _predictor(
+    experiment: Experiment, planned: PlannedStage, stage: Stage
+) -> tuple[Predict, float | None, list[Epoch]]:
+    """Train a U-Net, or take the trained pseudo-label ensemble.
+
+    Returns:
+        What segments images; its Dice on validation cases, if the training has measured
+        it; and the history of the training, empty of the ensemble.
+    """
+    regime, fold = planned.regime, experiment.fold(planned.fold)
+    assert regime is not None
+    if regime.baseline == "ensemble":
+        return _ensemble(experiment, fold).segment, None, []
+    config = regime.unet_config(experiment.config)
+    training = training_pairs(experiment, planned)
+    unet, history = train_in_folder(experiment, fold, training, config, stage)
+    predict = functools.partial(predict_masks, unet)
+    return predict, kept_dice(history, config), history
+
+
+def _ensemble(experiment: Experiment, fold: FoldCases) -> PseudoLabelEnsemble:
+    found = load_pseudo_label_ensemble(experiment, fold)
+    assert found
+    return found
 
 
 def _evaluated(
@@ -158,8 +192,9 @@ def _evaluated(
 ) -> Result:
     """Say how long a U-Net was trained, and how it did on cases of a kind."""
     mean = summarize_rows(rows)["dice"].mean
+    trained = f"{_epochs(history)}, " if history else ""
     return Result(
-        f"{_epochs(history)}, Dice {mean:.4f} on {len(rows)} {kind} cases",
+        f"{trained}Dice {mean:.4f} on {len(rows)} {kind} cases",
         files,
         (f"{kind} cases: {summary(rows)}", str(learned)),
     )
@@ -202,7 +237,11 @@ def train_in_folder(
 
 
 def write_validation(
-    unet: Any, measured: float | None, fold: FoldCases, stage: Stage, n_classes: int
+    predict: Predict,
+    measured: float | None,
+    fold: FoldCases,
+    stage: Stage,
+    n_classes: int,
 ) -> ValidationDice:
     """Find and write whether a U-Net has learned, by the fold's validation cases.
 
@@ -214,7 +253,7 @@ def write_validation(
         images, truths = images_and_labels(fold.validation)
         training = images_and_labels(fold.training)[1]
         if measured is None:
-            predictions = predict_masks(unet, images)
+            predictions = predict(images)
             found = validation_dice(predictions, truths, training, n_classes)
         else:
             constants = constant_dice(training, truths, n_classes)
@@ -239,6 +278,10 @@ def training_pairs(experiment: Experiment, planned: PlannedStage) -> LabelledIma
             experiment, fold, regime.n_synthetic, regime.kind
         )
         parts.append((images, masks))
+    if regime.baseline == "unlabelled":
+        # Their own masks are not looked at.
+        images, _ = images_and_labels(fold.unused)
+        parts.append((images, _ensemble(experiment, fold).segment(images)))
     images, masks = map(np.concatenate, zip(*parts, strict=True))
     return LabelledImages(images, masks, regime.n_real)
 
@@ -249,6 +292,7 @@ def seen_cases(unet: Mapping[str, Any]) -> CaseHashes:
     return {
         **synthetic["training_cases"],
         **unet["validation_cases"],
+        **unet.get("unlabelled_cases", {}),
         **unet["training_cases"],
     }
 
@@ -332,7 +376,7 @@ def summary(rows: Sequence[CaseRow]) -> str:
 
 
 def full_provenance(experiment: Experiment, planned: PlannedStage) -> dict[str, Any]:
-    """All that bears on a stage, and the very set that a U-Net learns from.
+    """All that bears on a stage, and the very set or ensemble that a U-Net learns from.
 
     Raises:
         InputError: The set is not there, was altered, or is not the fold's own.
@@ -342,6 +386,8 @@ def full_provenance(experiment: Experiment, planned: PlannedStage) -> dict[str, 
     if regime is None:
         return record
     record["synthetic_set"] = None
+    if regime.uses_ensemble:
+        record["pseudo_labels"] = model_hashes(experiment.run.root, planned.needs)
     if regime.n_synthetic:
         fold = experiment.fold(planned.fold)
         *_, record["synthetic_set"] = synthetic_pairs(

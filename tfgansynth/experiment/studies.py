@@ -66,16 +66,16 @@ def plan_verdicts(study: Study, primary: tuple[str, str] | None) -> StudyPlan | 
     stages = [stage for part in study.parts for stage in part.plan.stages]
     found = {stage.regime for stage in stages if stage.regime}
     regimes = sorted(found, key=lambda regime: regime.order)
-    rules = {regime.name: regime.rule for regime in regimes}
-    names = list(rules)
+    by_name = {regime.name: regime for regime in regimes}
+    names = list(by_name)
     if primary:
-        is_pair = {*primary} <= {*names} and primary[0] != primary[1]
-        if not is_pair or rules[primary[0]] != rules[primary[1]]:
+        pair = [by_name[name] for name in dict.fromkeys(primary) if name in by_name]
+        if len(pair) < 2 or not pair[0].is_compared(pair[1]):
             raise InputError(
-                f"--primary {' '.join(map(repr, primary))}: expected two of one table, "
-                f"of the regimes {', '.join(map(repr, names))}"
+                f"--primary {' '.join(map(repr, primary))}: expected two that are "
+                f"compared, of the regimes {', '.join(map(repr, names))}"
             )
-        first, second = sorted(primary, key=names.index)
+        first, second = (r.name for r in sorted(pair, key=lambda r: r.place))
     path = study.folder / files.PLAN
     if path.exists():
         earlier = converter.read(path, StudyPlan)
@@ -94,7 +94,7 @@ def plan_verdicts(study: Study, primary: tuple[str, str] | None) -> StudyPlan | 
             )
         return None
     if not primary:
-        plain = [regime for regime in regimes if regime.kind == "plain"]
+        plain = [r for r in regimes if r.kind == "plain" and not r.baseline]
         # Of several budgets, the largest comes last and replaces those before.
         real, mixed = (
             {r.schedule: r.name for r in plain if r.training_set is kind}

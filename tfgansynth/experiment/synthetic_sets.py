@@ -207,7 +207,7 @@ def _write_set(
     manifest, rules = {**source.provenance, **record}, fold_rules(config, fold)
     if "mask_components" not in manifest:
         manifest["mask_rules"] = to_json(rules)
-    pseudo = _load_pseudo_label_ensemble(experiment, fold)
+    pseudo = load_pseudo_label_ensemble(experiment, fold)
     if pseudo:
         sampler = relabel(sampler, pseudo.segment, len(experiment.data.classes))
         manifest["pseudo_labels"] = pseudo.hashes
@@ -263,7 +263,7 @@ def _filter(
     return agrees
 
 
-def _load_pseudo_label_ensemble(
+def load_pseudo_label_ensemble(
     experiment: Experiment, fold: FoldCases
 ) -> PseudoLabelEnsemble | None:
     """Load a fold's trained pseudo-label ensemble; None where the run has none."""

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from tfgansynth.data.dataset import Identity
 from tfgansynth.errors import name_few
@@ -14,7 +14,7 @@ from tfgansynth.evaluation.case_rows import (
     summarize_rows,
     worst_tenth,
 )
-from tfgansynth.evaluation.comparisons import CaseResult, compare
+from tfgansynth.evaluation.comparisons import CaseResult, compare, gap_shares
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE
 from tfgansynth.evaluation.other_figures import OtherFigures, summarize_regimes
 from tfgansynth.evaluation.tables import (
@@ -23,9 +23,9 @@ from tfgansynth.evaluation.tables import (
     Summary,
     TrainingSet,
 )
-from tfgansynth.evaluation.verdicts import PairComparison
+from tfgansynth.evaluation.verdicts import GapShare, PairComparison
 from tfgansynth.ranges import OPTIONAL
-from tfgansynth.records.regimes import Schedule, SetKind
+from tfgansynth.records.regimes import Baseline, Schedule, SetKind
 from tfgansynth.records.runs import (
     DATA,
     FinishedUNet,
@@ -46,6 +46,7 @@ class RegimeRow:
 
     Attributes:
         set: Of which set the pairs are that are not real.
+        baseline: Which baseline it is; None for the regimes of the tables' own.
         n_real: Real training pairs, ascending, each number once.
         n_synthetic: Synthetic ones, likewise.
         n_unets: Trained U-Nets, one a fold and seed.
@@ -61,6 +62,7 @@ class RegimeRow:
     training_set: TrainingSet
     schedule: Schedule
     set: SetKind
+    baseline: Baseline | None = dataclasses.field(default=None, metadata=OPTIONAL)
     n_real: tuple[int, ...]
     n_synthetic: tuple[int, ...]
     n_unets: int
@@ -113,6 +115,7 @@ class Comparison:
         comparisons: The verdict on each pair of regimes of a table; corrections go over
             the pairs of all tables, separately for those with a control, and without
             the primary pair.
+        gaps: How much of the gap to the ceiling each regime closes, where there is one.
         other_figures: Those beside the paper's metrics; None where no U-Net has them.
     """
 
@@ -128,6 +131,7 @@ class Comparison:
     plans: tuple[StudyPlan, ...]
     plan_note: str
     comparisons: tuple[PairComparison, ...]
+    gaps: tuple[GapShare, ...] = dataclasses.field(default=(), metadata=OPTIONAL)
     unets: tuple[UNetReference, ...]
     other_figures: OtherFigures | None = dataclasses.field(
         default=None, metadata=OPTIONAL
@@ -157,30 +161,27 @@ def make_comparison(
     """
     unets = sorted(unets, key=lambda unet: (unet.seed, unet.fold, unet.regime.order))
     dataset = unets[0].dataset
-    tables: dict[str, dict[str, list[FinishedUNet]]] = {}
-    # Tables and regimes in their own order, whatever the first fold has.
-    for unet in sorted(unets, key=lambda unet: unet.regime.order):
-        regimes = tables.setdefault((title_of or table_title)(unet), {})
-        regimes.setdefault(unet.regime.name, []).append(unet)
+    tables = _tables(unets, title_of or table_title)
     results = [
-        CaseResult(unet.seed, unet.fold, row.case_id, name, row.metrics)
-        for regimes in tables.values()
-        for name, members in regimes.items()
-        for unet in members
+        CaseResult(unet.seed, unet.fold, row.case_id, unet.regime.name, row.metrics)
+        for unet in unets
         for row in unet.cases
     ]
     plans = tuple(dict.fromkeys(plans))
     primary, plan_note = _primary(plans, unets)
+    patients = {k: v for unet in unets for k, v in unet.table.patients.items()}
+    withheld = {
+        pair: why for regimes in tables.values() for pair, why in _withheld(regimes)
+    }
     found = compare(
         results,
         margin=unets[0].config.evaluation.equivalence_margin,
         tables=[list(regimes) for regimes in tables.values()],
         primary=primary,
         controls={u.regime.name for u in unets if u.regime.kind == "control"},
-        patients={k: v for unet in unets for k, v in unet.table.patients.items()},
-        withheld={
-            pair: why for regimes in tables.values() for pair, why in _withheld(regimes)
-        },
+        baselines={u.regime.name: b for u in unets if (b := u.regime.baseline)},
+        patients=patients,
+        withheld=withheld,
     )
     return Comparison(
         warning=PHANTOM_WARNING if dataset.is_phantom else None,
@@ -210,6 +211,7 @@ def make_comparison(
         plans=plans,
         plan_note=plan_note,
         comparisons=found,
+        gaps=tuple(gap_shares(results, _gaps(tables, withheld), patients)),
         unets=tuple(
             UNetReference(
                 run=unet.run,
@@ -228,6 +230,34 @@ def make_comparison(
             unets[0].config.evaluation,
         ),
     )
+
+
+_Tables = dict[str, dict[str, list[FinishedUNet]]]
+"""By title and by the name of the regime."""
+
+
+def _tables(
+    unets: Iterable[FinishedUNet], title_of: Callable[[FinishedUNet], str]
+) -> _Tables:
+    """Put U-Nets into tables, in their own order, whatever the first fold has."""
+    tables: _Tables = {}
+    ordered = sorted(unets, key=lambda unet: unet.regime.order)
+    # An ensemble is trained for no budget, and stands beside each.
+    for unet in sorted(ordered, key=lambda unet: unet.regime.baseline == "ensemble"):
+        titles = [title_of(unet)]
+        if unet.regime.baseline == "ensemble":
+            titles += [
+                title
+                for title, regimes in tables.items()
+                if unet.regime.is_beside(next(iter(regimes.values()))[0].regime)
+            ]
+        for title in dict.fromkeys(titles):
+            regimes = tables.setdefault(title, {})
+            regimes.setdefault(unet.regime.name, []).append(unet)
+    return {
+        title: dict(sorted(regimes.items(), key=lambda each: each[1][0].regime.place))
+        for title, regimes in tables.items()
+    }
 
 
 def _primary(
@@ -273,6 +303,32 @@ def _primary(
     )
 
 
+def _gaps(
+    tables: _Tables, withheld: Collection[tuple[str, str]]
+) -> dict[str, tuple[str, str]]:
+    """Find what stands between real pairs alone and the ceiling, by its table."""
+    gaps: dict[str, tuple[str, str]] = {}
+    for regimes in tables.values():
+        found = {name: members[0].regime for name, members in regimes.items()}
+        ceiling = [name for name, each in found.items() if each.baseline == "ceiling"]
+        real = [
+            name
+            for name, each in found.items()
+            if each.training_set is TrainingSet.REAL
+            and each.schedule == "fixed_budget"
+            and not each.baseline
+        ]
+        # An ensemble is in several tables: its gap is that of the last.
+        for first, last in zip(real, ceiling, strict=False):
+            gaps |= {
+                name: (first, last)
+                for name in found
+                if name not in (first, last)
+                and not {(first, last), (first, name)} & {*withheld}
+            }
+    return gaps
+
+
 def _withheld(
     regimes: Mapping[str, Sequence[FinishedUNet]],
 ) -> Iterator[tuple[tuple[str, str], str]]:
@@ -290,6 +346,7 @@ def _withheld(
         members[0].regime.schedule: by_run[name]
         for name, members in regimes.items()
         if members[0].regime.training_set is TrainingSet.REAL
+        and not members[0].regime.baseline
     }
     for first, second in itertools.combinations(regimes, 2):
         found: dict[str, None] = {}
@@ -312,7 +369,7 @@ def _withheld(
 
 def table_title(unet: FinishedUNet) -> str:
     """The heading under which a U-Net's regime stands: the rule it was trained by."""
-    steps = unet.regime.unet_config(unet.config).fixed_steps
+    steps = unet.regime.budget(unet.config)
     if unet.regime.schedule == "paper":
         until_stopped = "until the paper's rule stops them"
         rule = f"{steps} mini-batches each" if steps else until_stopped
@@ -342,6 +399,7 @@ def _row(name: str, unets: Sequence[FinishedUNet]) -> RegimeRow:
         training_set=regime.training_set,
         schedule=regime.schedule,
         set=regime.kind,
+        baseline=regime.baseline,
         n_real=tuple(sorted({unet.regime.n_real for unet in unets})),
         n_synthetic=tuple(sorted({unet.regime.n_synthetic for unet in unets})),
         n_unets=len(unets),
@@ -388,7 +446,9 @@ def _budget_remarks(
         found = []
         for name, unets in regimes.items():
             late = [unet for unet in unets if is_lowest_late(unet.epochs)]
-            if late and unets[0].regime.schedule != "paper":
+            regime = unets[0].regime
+            # The errors on cases that are trained on always fall.
+            if late and regime.schedule != "paper" and regime.baseline != "validation":
                 found.append(f"{name} ({len(late)} of {len(unets)} U-Nets)")
         if found:
             text = (

@@ -67,6 +67,9 @@ class UNetProvenance(NetworkProvenance):
 
     Attributes:
         validation_cases: Those that decided when to stop, with hashes.
+        unlabelled_cases: Those that it has learned from without their masks.
+        pseudo_labels: Hash of each member of the pseudo-label ensemble, where it was
+            trained on, or is, what that ensemble finds.
         files: Hashes of its files.
         stage: What kind of stage has made it.
         evaluated_on: `test`. Trials of earlier versions had others.
@@ -83,6 +86,8 @@ class UNetProvenance(NetworkProvenance):
     evaluated_on: str
     inputs: Mapping[str, str]
     identity: str
+    unlabelled_cases: Mapping[str, str] | None = optional(None)
+    pseudo_labels: Mapping[str, str] | None = optional(None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

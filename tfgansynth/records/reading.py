@@ -26,6 +26,7 @@ from tfgansynth.records.files import (
     HISTORY,
     MACHINES,
     MERGED_FOLD,
+    MODEL,
     PROVENANCE,
     SPLITS,
     TIMINGS,
@@ -173,9 +174,11 @@ def unet_folders(root: Path) -> Iterator[Path]:
 
 def _read_unet(run: RunRecord, folder: Path, name: str) -> FinishedUNet:
     provenance = converter.read(folder / PROVENANCE, UNetProvenance)
-    hashes = {name: provenance.files.get(name, "") for name in (CASES, HISTORY)}
-    storage.require_files(folder, hashes)
     fold, regime = provenance.fold, provenance.regime
+    is_trained = regime.baseline != "ensemble"
+    names = CASES, *([HISTORY] if is_trained else [])
+    hashes = {name: provenance.files.get(name, "") for name in names}
+    storage.require_files(folder, hashes)
     counts = fold, regime.n_real, regime.n_synthetic
     cases = tuple(read_cases(folder / CASES, *counts))
     return FinishedUNet(
@@ -188,7 +191,7 @@ def _read_unet(run: RunRecord, folder: Path, name: str) -> FinishedUNet:
         figures=_read_figures(run, folder / FIGURES, counts, cases),
         validation=read_validation(folder, provenance.files),
         folder=folder,
-        epochs=tuple(read_epochs(folder / HISTORY)),
+        epochs=tuple(read_epochs(folder / HISTORY)) if is_trained else (),
         duplicates=provenance.duplicates,
         tried=run.tried,
         table=run.table,
@@ -211,6 +214,14 @@ def _read_figures(
     expected = [(row.case_id, row.metrics.dice) for row in cases]
     whole = [(row.case_id, next(iter(row.structures.values())).dice) for row in found]
     return found if whole == expected else ()
+
+
+def model_hashes(root: Path, stages: Iterable[str]) -> dict[str, str]:
+    """Hash the models of some stages of a run, by their folders below their fold's."""
+    return {
+        name.partition("/")[2]: storage.hash_file(root / name / MODEL)
+        for name in stages
+    }
 
 
 def read_validation(folder: Path, files: Mapping[str, str]) -> ValidationDice | None:

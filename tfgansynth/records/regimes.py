@@ -10,7 +10,7 @@ from tfgansynth.config import AugmentationConfig, Config, SynthesisConfig, UNetC
 from tfgansynth.config.data import BEARING
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import TrainingSet, training_set_of
-from tfgansynth.ranges import optional, written_as
+from tfgansynth.ranges import OPTIONAL, optional, written_as
 from tfgansynth.seeds import derive_seed
 
 Indices = NDArray[np.int64]
@@ -23,6 +23,22 @@ the same way with the fold's training cases in the generator's place."""
 Schedule = Literal["paper", "fixed_budget", "augmented"]
 """The paper's stopping rule; an equal number of steps for all; the same, with
 classical augmentation."""
+
+Baseline = Literal[
+    "ceiling",
+    "ensemble",
+    "validation",
+    "pretrained",
+    "unlabelled",
+    "strong",
+    "cutmix",
+]
+"""Other ways to use the same cases, which synthetic pairs must do better than; what
+each is says `cli.tables.RunTable.baselines`."""
+
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+AUGMENTED: tuple[Baseline, ...] = ("strong", "cutmix")
+"""Those that augment more than the augmented regimes: as `unet.augment` names it."""
 
 _SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
@@ -38,6 +54,7 @@ class Regime:
         kind: Of the set that these pairs are of.
         steps: Its budget in mini-batches where that is not the first of
             `evaluation.budgets`; 0 otherwise.
+        baseline: Which baseline it is; None for the regimes of the tables' own.
     """
 
     n_real: int
@@ -45,6 +62,7 @@ class Regime:
     schedule: Schedule = "paper"
     kind: SetKind = dataclasses.field(default="plain", metadata=written_as("set"))
     steps: int = optional(0)
+    baseline: Baseline | None = dataclasses.field(default=None, metadata=OPTIONAL)
 
     @property
     def training_set(self) -> TrainingSet:
@@ -79,12 +97,18 @@ class Regime:
 
     @property
     def order(self) -> tuple[int, ...]:
-        """Sorts regimes as tables list them, each control before its like."""
+        """Sorts regimes as tables list them."""
+        return (*self.rule, *self.place)
+
+    @property
+    def place(self) -> tuple[int, ...]:
+        """Sorts the regimes of a table: controls and baselines before other sets."""
+        first = [TrainingSet.REAL, *BASELINES, TrainingSet.MIXED, TrainingSet.SYNTHETIC]
         return (
-            *self.rule,
             self.kind == "filtered",
             _SCHEDULES.index(self.schedule),
-            [*TrainingSet].index(self.training_set),
+            first.index(self.baseline or self.training_set),
+            first.index(self.training_set),
             self.kind != "control",
         )
 
@@ -93,19 +117,52 @@ class Regime:
         """How long it is trained: regimes of one table have the same."""
         return self.schedule != "paper", self.steps
 
+    def is_compared(self, other: "Regime") -> bool:
+        """Whether both are in one table, and a verdict is of interest there."""
+        idle = [each.baseline or each.kind == "control" for each in (self, other)]
+        is_asked = self.baseline == other.baseline or not all(idle)
+        return self.is_beside(other) and is_asked
+
+    def is_beside(self, other: "Regime") -> bool:
+        """Whether both are in one table; an ensemble is in that of each budget."""
+        if "ensemble" in (self.baseline, other.baseline):
+            return "paper" not in (self.schedule, other.schedule)
+        return self.rule == other.rule
+
+    def budget(self, config: Config) -> int:
+        """Mini-batches of the U-Nets of its table; 0 where a rule stops them."""
+        if self.schedule == "paper":
+            return config.unet.fixed_steps
+        return self.steps or config.evaluation.budgets[0]
+
+    @property
+    def uses_ensemble(self) -> bool:
+        """Whether it takes masks from the pseudo-label ensemble itself."""
+        return self.baseline in ("ensemble", "unlabelled")
+
     def unet_config(self, config: Config) -> UNetConfig:
-        """The numbers of this U-Net's training."""
+        """The numbers of this U-Net's training; of an ensemble, a member's."""
+        if self.baseline == "ensemble":
+            return pseudo_label_config(config)
         # What does not bear on pairs of one kind is no part of their U-Net.
-        share = config.unet.real_share if self.n_real and self.n_synthetic else 0.0
-        unet = dataclasses.replace(config.unet, real_share=share)
+        unet = config.unet
+        if not (self.n_real and self.n_synthetic):
+            unet = dataclasses.replace(unet, real_share=0.0, pretraining_steps=0)
         if self.schedule == "paper":
             return unet
-        return _fixed_length(
-            unet,
-            self.steps or config.evaluation.budgets[0],
-            config.evaluation.budget_epoch,
-            augment="elastic" if self.schedule == "augmented" else "none",
-        )
+        steps, epoch = self.budget(config), config.evaluation.budget_epoch
+        changes: dict[str, Any] = {}
+        if self.baseline == "pretrained":
+            half = steps // (2 * epoch) * epoch
+            changes = {"pretraining_steps": half, "real_share": 0.0}
+        elif self.baseline == "validation":
+            # No case is left that could choose the best weights.
+            changes = {"keep": "last"}
+        elif self.baseline in AUGMENTED:
+            changes = {"augment": self.baseline}
+        augment = "elastic" if self.schedule == "augmented" else "none"
+        changes = {"augment": augment, **changes}
+        return _fixed_length(unet, steps, epoch, **changes)
 
     @property
     def _pairs(self) -> str:
@@ -114,10 +171,28 @@ class Regime:
     @property
     def _extras(self) -> list[str]:
         extras = ["filtered"] if self.kind == "filtered" else []
+        if self.baseline == "ensemble":
+            return ["pseudo-label ensemble"]
+        extras += [self.baseline] if self.baseline else []
         if self.schedule == "paper":
             return extras
         steps = [f"{self.steps} steps"] if self.steps else []
         return [*extras, self.schedule.replace("_", " "), *steps]
+
+
+def most_real(
+    baseline: Baseline | None, n_training: int, n_validation: int, n_unused: int
+) -> int:
+    """The real pairs of known masks that a regime may have, and those of a table do.
+
+    Args:
+        baseline: Which baseline it is; None for the others.
+        n_training: Cases that the experiment may train on.
+        n_validation: Cases that usually choose the weights only.
+        n_unused: Cases that the reduced training set leaves out.
+    """
+    more = {"ceiling": n_unused, "validation": n_validation}
+    return n_training + more.get(baseline or "", 0)
 
 
 def budget_names(config: Config) -> tuple[int, ...]:
@@ -130,16 +205,10 @@ def _fixed_length(
 ) -> UNetConfig:
     """Let a training take so many steps, without the stopping rule."""
     default = UNetConfig()
-    return dataclasses.replace(
-        unet,
-        fixed_steps=steps,
-        steps_an_epoch=steps_an_epoch,
-        stop_window=default.stop_window,
-        go_on_while_falling=default.go_on_while_falling,
-        min_steps=default.min_steps,
-        max_epochs=default.max_epochs,
-        **changes,
-    )
+    unused = "stop_window", "go_on_while_falling", "min_steps", "max_epochs"
+    fixed: dict[str, Any] = {name: getattr(default, name) for name in unused}
+    fixed |= {"fixed_steps": steps, "steps_an_epoch": steps_an_epoch}
+    return dataclasses.replace(unet, **{**fixed, "pretraining_steps": 0, **changes})
 
 
 def curve_regimes(config: Config, n_real: int) -> list[Regime]:

@@ -19,7 +19,12 @@ from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import SPLITS
-from tfgansynth.records.regimes import Regime, SetKind, budget_names
+from tfgansynth.records.regimes import (
+    Regime,
+    SetKind,
+    budget_names,
+    most_real,
+)
 from tfgansynth.segmentation.history import Epoch
 
 DATA = "data"
@@ -336,10 +341,16 @@ class RunRecord:
         return tuple(
             unet
             for unet in self.unets
-            if unet.regime.n_real in (0, len(self.training_ids(unet.fold)))
+            if unet.regime.n_real in (0, self._most_real(unet))
             and unet.regime.n_synthetic in (0, count)
             and unet.regime.steps in budget_names(self.config)
         )
+
+    def _most_real(self, unet: FinishedUNet) -> int:
+        fold, n_training = self.fold(unet.fold), len(self.training_ids(unet.fold))
+        n_validation, n_all = len(fold.validation), len(fold.training)
+        baseline = unet.regime.baseline
+        return most_real(baseline, n_training, n_validation, n_all - n_training)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ _METRICS = ("dice", "hausdorff_px", "hausdorff_mm")
 _QUESTIONS = {
     Question.SET: "Does the synthetic set help?",
     Question.GENERATOR: "Does it help more than its control?",
+    Question.BASELINE: "Does it help more than a baseline?",
 }
 _NOTHING_TO_COMPARE = (
     "No verdict: U-Nets of real pairs alone and of real and synthetic pairs have no "
@@ -147,6 +148,8 @@ def _verdicts(comparison: Comparison) -> Iterator[str]:
     for each in found:
         yield f"{_QUESTIONS[each.question]} {each.statement}"
         yield from textwrap.wrap(each.pair.sentence, _WIDTH)
+    for gap in comparison.gaps:
+        yield from textwrap.wrap(gap.sentence, _WIDTH)
     if not found:
         yield from textwrap.wrap(_NOTHING_TO_COMPARE, _WIDTH)
     else:

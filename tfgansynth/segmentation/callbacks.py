@@ -186,6 +186,7 @@ class EpochRecords(keras.callbacks.Callback):
             lowest validation error.
         events: Takes the curves of both errors.
         progress: Takes the number of the epoch and the validation error.
+        first_kept: Epochs before the first whose weights may be the best.
     """
 
     # Keras may call `on_train_batch_end` in another thread, so that a GPU need not
@@ -199,9 +200,11 @@ class EpochRecords(keras.callbacks.Callback):
         best: list[NDArray[Any]],
         events: EventLog,
         progress: Progress,
+        first_kept: int = 0,
     ) -> None:
         super().__init__()
         self.history = history
+        self._first_kept = first_kept
         self.best = best
         self._stage = stage
         self._events = events
@@ -235,7 +238,8 @@ class EpochRecords(keras.callbacks.Callback):
         fault = fault_of(entry, state)
         if fault:
             raise FloatingPointError(f"{fault} in epoch {entry.epoch}")
-        earlier = [old.validation_error for old in self.history]
+        kept = self.history[self._first_kept :]
+        earlier = [old.validation_error for old in kept]
         if entry.validation_error < min(earlier, default=np.inf):
             with self.model.averaged_weights():
                 self.best = self.model.get_weights()

@@ -123,6 +123,12 @@ def most_epochs(config: UNetConfig, n_pairs: int) -> int:
     return config.max_epochs
 
 
+def pretraining_epochs(config: UNetConfig) -> int:
+    """Epochs with synthetic pairs alone, whose weights are never kept as the best."""
+    steps = config.pretraining_steps
+    return steps // config.steps_an_epoch if steps else 0
+
+
 def is_over(history: Sequence[Epoch], config: UNetConfig, n_pairs: int) -> bool:
     """Whether a training with this history is at its end."""
     if len(history) >= most_epochs(config, n_pairs):
@@ -137,7 +143,7 @@ def kept_dice(history: Sequence[Epoch], config: UNetConfig) -> float | None:
     """
     if config.validation_error != "dice":
         return None
-    errors = [entry.validation_error for entry in history]
+    errors = [each.validation_error for each in history[pretraining_epochs(config) :]]
     return 1 - (min(errors) if config.keep == "best" else errors[-1])
 
 

@@ -31,6 +31,7 @@ from tfgansynth.segmentation.history import (
     Epoch,
     is_over,
     most_epochs,
+    pretraining_epochs,
     steps_per_epoch,
 )
 from tfgansynth.segmentation.unet import UNet, build_unet
@@ -87,6 +88,7 @@ def train_unet(
             seed=derive_seed(stage.seed, "batches"),
             first_batch=done * steps,
             real_share=config.real_share,
+            pretraining=config.pretraining_steps,
             augment=augment,
         )
         stopping = StopOnRisingAverage(
@@ -102,7 +104,8 @@ def train_unet(
                 f"{stage.label} epoch", epochs, may_end_early=not config.fixed_steps
             ) as progress,
         ):
-            records = EpochRecords(stage, history, best, events, progress)
+            first_kept = pretraining_epochs(config)
+            records = EpochRecords(stage, history, best, events, progress, first_kept)
             with _saved_when_stopped(records, stage):
                 unet.fit(
                     pairs,

@@ -7,6 +7,8 @@ import pytest
 
 from tests.records.made import finished
 from tests.reporting.made import assessment
+from tfgansynth.assessment.fidelity import Figure
+from tfgansynth.assessment.membership import Membership
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.records.comparisons import Comparison, make_comparison
@@ -19,7 +21,7 @@ from tfgansynth.reporting.html.conclusions import (
     conclusions,
 )
 
-SET, GENERATOR = Question
+SET, GENERATOR, BASELINE = Question
 REGIMES = [
     Regime(30, 0, "fixed_budget"),
     Regime(30, 120, "fixed_budget"),
@@ -70,6 +72,55 @@ def test_the_pairs_that_answer_are_found() -> None:
         (SET, "real (fixed budget)", "real + synthetic (filtered, fixed budget)"),
         (SET, "real (augmented)", "real + synthetic (augmented)"),
         (GENERATOR, "real + control (augmented)", "real + synthetic (augmented)"),
+    ]
+
+
+def test_a_set_is_held_against_each_baseline_but_the_ceiling() -> None:
+    baselines = [
+        Regime(145, 0, "fixed_budget", baseline="ceiling"),
+        Regime(30, 0, "fixed_budget", baseline="unlabelled"),
+        Regime(30, 120, "fixed_budget", baseline="pretrained"),
+        Regime(30, 0, "fixed_budget", baseline="strong"),
+        Regime(30, 120, "fixed_budget", baseline="strong"),
+    ]
+    regimes = [*REGIMES[:2], *baselines]
+    shifts = dict(zip(regimes, (0, 0.02, 0.04, 0.04, 0, 0.04, 0.02), strict=True))
+    of_case = np.random.default_rng(0).normal(0.9, 0.01, 40)
+    unets = [
+        unet(
+            seed,
+            regime,
+            of_case + shift + np.random.default_rng([seed, place]).normal(0, 0.001, 40),
+        )
+        for seed in range(4)
+        for place, (regime, shift) in enumerate(shifts.items())
+    ]
+
+    found = all_of(make_comparison(unets))
+
+    assert [(each.question, each.pair.first, each.statement) for each in found] == [
+        (SET, "real (fixed budget)", "Yes, it helps, by more than the margin."),
+        (
+            BASELINE,
+            "real + synthetic (pretrained, fixed budget)",
+            "Yes, it does more than this baseline, by more than the margin.",
+        ),
+        (
+            BASELINE,
+            "real (unlabelled, fixed budget)",
+            "No, this baseline does more, by more than the margin.",
+        ),
+        # Beside strong augmentation, the set is asked for too.
+        (
+            SET,
+            "real (strong, fixed budget)",
+            "No, it harms, by more than the margin.",
+        ),
+        (
+            BASELINE,
+            "real (strong, fixed budget)",
+            "No, this baseline does more, by more than the margin.",
+        ),
     ]
 
 
@@ -132,7 +183,7 @@ def test_the_first_answers_rest_on_the_primary_pair_and_name_what_is_missing() -
     assert found["Does it help?"] == "Yes, it helps, by more than the margin."
     assert found["Beyond what?"] == (
         "Against real only: higher, by more than the margin. Not compared with "
-        "classical augmentation and a control set."
+        "classical augmentation, a control set, other baselines."
     )
     assert found["How sure is that?"].startswith("mixed minus real only: +0.0")
     assert "from 40 test cases and 4 training runs." in found["How sure is that?"]
@@ -149,3 +200,8 @@ def test_sets_that_failed_the_audit_are_counted_at_the_top() -> None:
 
     assert found["May it be handed on?"].startswith("Not as it is: 1 of 2 sets passed")
     assert found["Does it help?"].startswith("No primary pair")
+    assert "gives away" not in found["May it be handed on?"]
+    advantage = {"image": Figure(0.1, -0.1, 0.3), "pair": Figure(0.42, 0.2, 0.6)}
+    leak = Membership(n_members=30, n_others=20, advantage=advantage)
+    told = answers(comparison, [dataclasses.replace(sets[0], membership=leak)])
+    assert "up to 0.42; 0 is guessing" in dict(told)["May it be handed on?"]

@@ -12,6 +12,7 @@ from tfgansynth.evaluation.tables import TrainingSet
 from tfgansynth.evaluation.verdicts import Direction, PairComparison, Size, Verdict
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, RegimeTable
+from tfgansynth.records.regimes import AUGMENTED
 
 
 class Question(enum.StrEnum):
@@ -19,10 +20,13 @@ class Question(enum.StrEnum):
 
     `SET`: do synthetic pairs help, added to real ones? `GENERATOR`: does a set help
     more than its control, which has the generator's training cases in its place?
+    `BASELINE`: do synthetic pairs, added to real ones, do more than another way to use
+    the same cases?
     """
 
     SET = "set"
     GENERATOR = "generator"
+    BASELINE = "baseline"
 
 
 _STATEMENTS = {
@@ -43,6 +47,18 @@ _STATEMENTS = {
     (Question.GENERATOR, Direction.OPEN): (
         "No, the control does as much",
         "the control did as much",
+    ),
+    (Question.BASELINE, Direction.HIGHER): (
+        "Yes, it does more than this baseline",
+        "it did more than this baseline",
+    ),
+    (Question.BASELINE, Direction.LOWER): (
+        "No, this baseline does more",
+        "this baseline did more",
+    ),
+    (Question.BASELINE, Direction.OPEN): (
+        "No, this baseline does as much",
+        "this baseline did as much",
     ),
 }
 """What a verdict says, and the same where there is one training run only: nothing
@@ -87,8 +103,7 @@ def tone(pair: PairComparison) -> str:
 def conclusions(table: RegimeTable, comparison: Comparison) -> Iterator[Conclusion]:
     """Pick the comparisons of a table's regimes that answer a question, in order.
 
-    Regimes that differ in more than their synthetic pairs, as in their augmentation,
-    do not answer any.
+    Regimes that differ in their augmentation do not answer any.
     """
     by_name = {row.name: row for row in table.rows}
     for pair in comparison.comparisons:
@@ -97,6 +112,14 @@ def conclusions(table: RegimeTable, comparison: Comparison) -> Iterator[Conclusi
             continue
         sets = first.training_set, second.training_set
         adds_synthetic = sets == (TrainingSet.REAL, TrainingSet.MIXED)
+        if first.baseline != second.baseline:
+            # The ceiling has cases that the others do not have, and what augments real
+            # and synthetic pairs is no other way than these.
+            is_asked = first.baseline != "ceiling" and not second.baseline
+            is_asked &= sets[0] is TrainingSet.REAL or first.baseline not in AUGMENTED
+            if is_asked and sets[1] is TrainingSet.MIXED and second.set == "plain":
+                yield Conclusion(Question.BASELINE, pair)
+            continue
         if adds_synthetic and second.set != "control" and first.n_real == second.n_real:
             yield Conclusion(Question.SET, pair)
         if (first.set, second.set) == ("control", "plain") and sets[0] is sets[1]:
@@ -139,16 +162,17 @@ def _beyond(found: Sequence[Conclusion], comparison: Comparison) -> str:
     parts = [
         f"Against {each.pair.first}: {each.pair.words}."
         for each in found
-        if each.question is Question.SET
+        if each.question is not Question.GENERATOR
     ]
     rows = [row for table in comparison.tables for row in table.rows]
     missing = {
         "classical augmentation": any(row.schedule == "augmented" for row in rows),
         "a control set": Question.GENERATOR in asked,
+        "other baselines": Question.BASELINE in asked,
     }
     names = [name for name, is_there in missing.items() if not is_there]
     if found and names:
-        parts.append(f"Not compared with {' and '.join(names)}.")
+        parts.append(f"Not compared with {', '.join(names)}.")
     return " ".join(parts)
 
 
@@ -180,4 +204,15 @@ def _handed_on(assessments: Sequence[Assessment]) -> str:
     bounds = [audit.search.most_copies for audit in audits if audit.search]
     if bounds:
         words += f"; at most {100 * max(bounds):.1f} % of pairs are copies (95 % bound)"
+    leaks = [
+        figure.value
+        for each in assessments
+        for figure in (each.membership.advantage if each.membership else {}).values()
+        if figure.low > 0
+    ]
+    if leaks:
+        words += (
+            "; the set gives away which cases the generator learned from (advantage of "
+            f"an attack up to {max(leaks):.2f}; 0 is guessing)"
+        )
     return f"{words}. That is no proof of anonymity."

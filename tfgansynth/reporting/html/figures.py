@@ -2,6 +2,7 @@
 
 import itertools
 import statistics
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,8 @@ _KEY = 24.0
 """Height of a key of two lines above a plot of rows, less what rows leave free."""
 _BARE_ROW, _NARROW = 18.0, 270.0
 """Height of a row without a name, and width of a plot that stands in a box."""
+_KEY_LINE, _FEW_NAMES, _LABEL = 18.0, 5, 58
+"""Height of a line of a key, names for which a plot has room, and letters of a line."""
 _BINS = 24
 _COLORS = {
     TrainingSet.REAL: REAL,
@@ -53,9 +56,11 @@ Style = tuple[str, str]
 
 
 def regime_style(regime: Regime | RegimeRow) -> Style:
-    """Choose a color by a regime's kinds of pairs, and dashes for augmentation."""
+    """Choose a color by kinds of pairs; dashes if augmented, dots for baselines."""
     kind = regime.kind if isinstance(regime, Regime) else regime.set
     color = MUTED if kind == "control" else _COLORS[regime.training_set]
+    if regime.baseline:
+        return color, ":"
     return color, "--" if regime.schedule == "augmented" else "-"
 
 
@@ -86,6 +91,9 @@ def forest(
     limit = min(1.08 * ends, max(2.2 * middle, 4 * margin)) or 1.0
     labels = [f"{each.second} minus {each.first}" for each in comparisons]
     row_height, width = (_ROW, WIDTH) if named else (_BARE_ROW, _NARROW)
+    shown = [textwrap.fill(label, _LABEL) for label in labels]
+    if named and any("\n" in label for label in shown):
+        row_height += _KEY_LINE
     with drawing(_FRAME + row_height * len(found), width=width) as (figure, (axes,)):
         axes.axvspan(-margin, margin, color=BAND, linewidth=0)
         axes.axvline(0, color=MUTED, linewidth=0.8)
@@ -99,7 +107,7 @@ def forest(
             ):
                 if cut:
                     axes.plot(end, row, marker, color=INK, markersize=6, clip_on=False)
-        _rows(axes, labels if named else [""] * len(found))
+        _rows(axes, shown if named else [""] * len(found))
         axes.set_xlim(-limit, limit)
         if not named:
             axes.locator_params(axis="x", nbins=4)
@@ -260,10 +268,12 @@ def series(
 
 
 def validation_errors(
-    lines: Iterable[tuple[str, Style, Mapping[int, float]]], name: str
+    lines: Sequence[tuple[str, Style, Mapping[int, float]]], name: str
 ) -> Markup:
     """Show the validation error of U-Nets over their mini-batches, a line each."""
-    with drawing(270) as (figure, (axes,)):
+    # The key has a line for each name, and the plot room beside it.
+    n_names = len({each for each, *_ in lines})
+    with drawing(270 + _KEY_LINE * max(0, n_names - _FEW_NAMES)) as (figure, (axes,)):
         shown = _curves(axes, lines, "mini-batches")
         axes.set_ylabel("validation error")
         return as_svg(figure, name, f"Validation error over mini-batches: {shown}")
@@ -298,7 +308,8 @@ def _rows(axes: Axes, labels: Sequence[str]) -> None:
             va="bottom",
             fontsize=11,
         )
-    axes.set_ylim(len(labels) - 0.5, -0.75 if any(labels) else -0.5)
+    above = 0.25 + 0.15 * any("\n" in label for label in labels) if any(labels) else 0
+    axes.set_ylim(len(labels) - 0.5, -0.5 - above)
     axes.set_yticks([])
     axes.grid(axis="x")
 

@@ -30,6 +30,7 @@ class ShownTable:
         rows: Its regimes, each with what the paper has beside it.
         set: What it says of the synthetic set, each with its interval drawn.
         generator: What it says of the generator, likewise; empty without a control.
+        baseline: What it says of the set beside baselines, likewise.
         comparisons: All its pairs of regimes.
         forests: Their differences, a plot a metric.
         is_cut: Whether an interval continues beyond a plot.
@@ -40,6 +41,7 @@ class ShownTable:
     rows: tuple[tuple[RegimeRow, PaperRow | None], ...]
     set: tuple[tuple[Conclusion, Markup], ...]
     generator: tuple[tuple[Conclusion, Markup], ...]
+    baseline: tuple[tuple[Conclusion, Markup], ...]
     comparisons: tuple[PairComparison, ...]
     forests: tuple[Markup, ...]
     is_cut: bool
@@ -69,7 +71,9 @@ def shown_predictions(study: Study) -> list[tuple[str, list[Thumbnail]]]:
 def _table(study: Study, table: RegimeTable, slug: str) -> ShownTable:
     names = [row.name for row in table.rows]
     comparisons = tuple(
-        each for each in study.comparison.comparisons if each.first in names
+        each
+        for each in study.comparison.comparisons
+        if {each.first, each.second} <= {*names}
     )
     forests = [
         forest(comparisons, metric, f"{slug}-forest-{metric}")
@@ -116,6 +120,7 @@ def _table(study: Study, table: RegimeTable, slug: str) -> ShownTable:
         ),
         set=tuple(drawn[Question.SET]),
         generator=tuple(drawn[Question.GENERATOR]),
+        baseline=tuple(drawn[Question.BASELINE]),
         comparisons=comparisons,
         forests=tuple(plot for plot, _ in forests),
         is_cut=any(cut for _, cut in forests),

@@ -79,7 +79,7 @@ def unet_curves(study: Study) -> list[tuple[str, Markup]]:
                 errors_by_step(each.unet),
             )
             for each in study.unets
-            if each.unet.regime.name in names
+            if each.unet.regime.name in names and each.unet.epochs
         ]
         plot = validation_errors(lines, f"unet-{number}")
         found.append((table.title, plot))

@@ -31,6 +31,7 @@ from tfgansynth.records.provenance import SetManifest, UNetProvenance
 from tfgansynth.records.reading import (
     gan_remarks,
     generator_hash,
+    model_hashes,
     read_epochs,
     read_validation,
 )
@@ -91,15 +92,14 @@ def remeasure(
             differences.fault(path, f"truths, {case_id}: not the mask of other U-Nets")
     made = cases_to_csv(rows, fold, regime.n_real, regime.n_synthetic)
     differences.compare_csv(folder / predictions.CASES, made)
-    path = folder / files.HISTORY
-    epochs, unet = read_epochs(path), regime.unet_config(run.config)
-    if not history.is_over(epochs, unet, regime.n_real + regime.n_synthetic):
-        differences.fault(path, f"ends after {len(epochs)} epochs, before the training")
     validation = read_validation(folder, provenance.files)
-    kept = history.kept_dice(epochs, unet)
-    if validation and kept is not None:
-        path = folder / files.VALIDATION
-        differences.compare(path, "network", validation.network, kept)
+    epochs: list[history.Epoch] = []
+    if regime.baseline != "ensemble":
+        epochs = _epochs(folder, regime, run.config, differences)
+        kept = history.kept_dice(epochs, regime.unet_config(run.config))
+        if validation and kept is not None:
+            path = folder / files.VALIDATION
+            differences.compare(path, "network", validation.network, kept)
     return FinishedUNet(
         run=name,
         settings=run.settings,
@@ -115,6 +115,17 @@ def remeasure(
         table=run.table,
         figures=figures_again(run, folder, provenance, stored, differences),
     )
+
+
+def _epochs(
+    folder: Path, regime: regimes.Regime, config: Config, differences: Differences
+) -> list[history.Epoch]:
+    """Read the history of a training that must be over."""
+    path = folder / files.HISTORY
+    epochs, unet = read_epochs(path), regime.unet_config(config)
+    if not history.is_over(epochs, unet, regime.n_real + regime.n_synthetic):
+        differences.fault(path, f"ends after {len(epochs)} epochs, before the training")
+    return epochs
 
 
 def compare_constants(
@@ -186,8 +197,8 @@ def recount(
     expected = dataclasses.replace(
         manifest,
         drawn=len(images) + n_dropped,
-        pseudo_labels=_ensemble(stages, stage, Kind.PSEUDO_LABELS, root) or None,
-        cross_fit=_ensemble(stages, stage, Kind.CROSS_FIT, root) or None,
+        pseudo_labels=_ensemble(run.root, stages, stage, Kind.PSEUDO_LABELS),
+        cross_fit=_ensemble(run.root, stages, stage, Kind.CROSS_FIT),
         min_agreement=config.synthesis.min_agreement if is_filtered else None,
         # Earlier versions, which had no other near-duplicates, have not counted them.
         kept_by_hash_alone=count_alike(pictures)
@@ -351,16 +362,11 @@ def reassess(
 
 
 def _ensemble(
-    stages: Stages, stage: PlannedStage, kind: Kind, root: Path
-) -> dict[str, str]:
-    """The hash of each network of an ensemble that a set was made with."""
+    root: Path, stages: Stages, stage: PlannedStage, kind: Kind
+) -> dict[str, str] | None:
+    """The hash of each network of an ensemble that a set was made with, or None."""
     names = [name for name in stage.needs if stages[name].kind == kind]
-    return {
-        name.removeprefix(f"{root.name}/"): storage.hash_file(
-            root.parent / name / files.MODEL
-        )
-        for name in names
-    }
+    return model_hashes(root, names) or None
 
 
 def _members(

@@ -23,7 +23,7 @@ from tfgansynth.experiment.superseded import FOLDER, OWN_FILES, other_unets
 from tfgansynth.records import files
 from tfgansynth.records.converter import from_json, read
 from tfgansynth.records.provenance import SetManifest
-from tfgansynth.records.reading import read_gan_history
+from tfgansynth.records.reading import model_hashes, read_gan_history
 from tfgansynth.records.regimes import set_name
 from tfgansynth.records.runs import RunRecord
 from tfgansynth.reporting.verification.differences import Differences
@@ -152,6 +152,10 @@ def _compare_network(
             differences.compare_csv(folder / files.HISTORY, found.to_csv())
     elif stage.regime:
         expected["synthetic_set"] = _set_of(run, stage)
+        if stage.regime.uses_ensemble:
+            expected["pseudo_labels"] = model_hashes(run.root, stage.needs)
+        if stage.regime.baseline == "ensemble":
+            names = []
         names += [CASES, PREDICTIONS, PICTURE]
         if (folder / files.VALIDATION).exists():
             names.append(files.VALIDATION)
@@ -162,6 +166,8 @@ def _compare_network(
     path = folder / files.PROVENANCE
     stored = storage.read_record(path)
     differences.compare(path, "", stored, {**expected, "files": hashes})
+    if weights not in names:
+        return
     _, header = read_weights(folder / weights, prefix=_NO_TENSOR)
     inside = json.loads(header.get("provenance", "{}"))
     differences.compare(folder / weights, "provenance", inside, expected)

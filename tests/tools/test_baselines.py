@@ -1,0 +1,66 @@
+"""All baselines through the real script: trained, shown, verified and merged."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.tools.conftest import SMALL_NETWORKS, TINY
+from tfgansynth.records.regimes import BASELINES
+from tfgansynth.reporting.merging import merge, verify_merged
+from tfgansynth.reporting.verification.verify import verify
+from tfgansynth.runtime import storage
+
+Runner = Callable[..., "subprocess.CompletedProcess[str]"]
+
+PRIMARY = "real + synthetic (fixed budget)", "real (pseudo-label ensemble)"
+ALL = (
+    *(*TINY, *SMALL_NETWORKS, "--folds", "1", "--regimes", "fixed_budget"),
+    *("--baselines", "all", "--primary", *PRIMARY),
+    *("--synthesis.pseudo-label-members", "1", "--synthesis.pseudo-label-steps", "1"),
+    *("--evaluation.budgets", "2", "--evaluation.budget-epoch", "1"),
+)
+
+
+@pytest.mark.slow
+def test_every_baseline_is_trained_shown_verified_and_merged(
+    tool: Runner, tmp_path: Path
+) -> None:
+    done = tool("run_table", *ALL, "--out", tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert f"Primary pair: {PRIMARY[0]} against {PRIMARY[1]}, on" in done.stdout
+    run = tmp_path / "phantoms-reduced-smoke-seed0"
+    record = storage.read_record(run / "comparison.json")
+    (table,) = record["tables"]
+    assert {row.get("baseline") for row in table["rows"]} == {None, *BASELINES}
+    # With strong augmentation and with CutMix there are two each.
+    assert len(table["rows"]) == 5 + len(BASELINES) + 2
+    (primary,) = (pair for pair in record["comparisons"] if pair["is_primary"])
+    assert (primary["second"], primary["first"]) == PRIMARY
+    names = {path.name for path in run.glob("fold-1/unet-*/*")}
+    assert {"model.safetensors", "history.csv"} <= names
+    ensemble = run / "fold-1/unet-r6-s0-pseudo-label-ensemble"
+    assert sorted(path.name for path in ensemble.iterdir()) == [
+        *("cases.csv", "figures.csv", "predictions.npz", "predictions.png"),
+        *("provenance.json", "validation.json"),
+    ]
+    for shown in (run / "report.html", run / "comparison.md"):
+        assert "real (unlabelled, fixed budget)" in shown.read_text()
+    assert "Does it do more than other ways" in (run / "report.html").read_text()
+    assert not verify(run).lines
+    merge([run], tmp_path / "merged")
+    merged = tmp_path / "merged/comparison.md"
+    assert merged.read_text() == (run / "comparison.md").read_text()
+    assert not verify_merged(tmp_path / "merged").lines
+
+    # What was made by another ensemble than the one that is there is named.
+    path = run / "fold-1/unet-r6-s0-unlabelled-fixed-budget/provenance.json"
+    provenance = storage.read_record(path)
+    provenance["pseudo_labels"] = {"pseudo-labels/member-1": "0" * 64}
+    storage.write_record(path, provenance)
+    assert any("pseudo_labels" in line for line in verify(run).lines)
+    again = tool("run_table", *ALL, "--out", tmp_path)
+    assert again.returncode == 2
+    assert "pseudo_labels.pseudo-labels/member-1" in again.stderr
