@@ -75,6 +75,20 @@ def test_the_pairs_that_answer_are_found() -> None:
     ]
 
 
+def test_of_several_budgets_the_largest_is_answered_with() -> None:
+    budgets = [
+        Regime(30, count, "fixed_budget", steps=steps)
+        for steps in (0, 160)
+        for count in (0, 120)
+    ]
+    unets = [shifted(seed, regime, 0.03) for seed in range(4) for regime in budgets]
+
+    beyond = dict(answers(make_comparison(unets), []))["Beyond what?"]
+
+    assert "Against real (fixed budget, 160 steps): higher" in beyond
+    assert "real (fixed budget):" not in beyond
+
+
 def test_a_set_is_held_against_each_baseline_but_the_ceiling() -> None:
     baselines = [
         Regime(145, 0, "fixed_budget", baseline="ceiling"),

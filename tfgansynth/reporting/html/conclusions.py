@@ -135,10 +135,16 @@ def answers(
         comparison: All verdicts of a study.
         assessments: Of its synthetic sets.
     """
-    found = [
-        each for table in comparison.tables for each in conclusions(table, comparison)
-    ]
     pair = next((each for each in comparison.comparisons if each.is_primary), None)
+    # Of several budgets, that of the primary pair and the largest.
+    found = [
+        each
+        for table in comparison.tables
+        if table is comparison.tables[-1]
+        or table.rows[0].schedule == "paper"
+        or (pair and {pair.first, pair.second} <= {row.name for row in table.rows})
+        for each in conclusions(table, comparison)
+    ]
     shown = [
         ("Does it help?", _help(found, pair)),
         ("Beyond what?", _beyond(found, comparison)),
