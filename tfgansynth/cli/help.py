@@ -230,7 +230,10 @@ def _entry(name: str, text: str) -> list[str]:
     lines = textwrap.wrap(text, _WIDTH - _INDENT) or [""]
     name = f"  {name}"
     if len(name) >= _INDENT - 1:
-        return [name, *(" " * _INDENT + line for line in lines)]
+        # Choices may be many, with no space between them to break a line at.
+        names = textwrap.wrap(name.replace("|", "| "), _WIDTH, subsequent_indent="    ")
+        names = [each.replace("| ", "|") for each in names]
+        return [*names, *(" " * _INDENT + line for line in lines)]
     first, *others = lines
     return [f"{name:{_INDENT}}{first}", *(" " * _INDENT + line for line in others)]
 
