@@ -231,7 +231,9 @@ def _entry(name: str, text: str) -> list[str]:
     name = f"  {name}"
     if len(name) >= _INDENT - 1:
         # Choices may be many, with no space between them to break a line at.
-        names = textwrap.wrap(name.replace("|", "| "), _WIDTH, subsequent_indent="    ")
+        names = textwrap.wrap(
+            name.replace("|", "| "), _WIDTH, subsequent_indent=" " * 6
+        )
         names = [each.replace("| ", "|") for each in names]
         return [*names, *(" " * _INDENT + line for line in lines)]
     first, *others = lines
