@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tfgansynth.assessment.fidelity import Figure
 from tfgansynth.assessment.membership import (
+    Membership,
     advantage_of,
     infer_membership,
+    leaks,
     nearest_pairs,
 )
 from tfgansynth.data.copies.distances import PARTS, Pairs
@@ -99,3 +102,32 @@ def test_a_patient_counts_once() -> None:
     assert (found.n_members, found.n_others) == (2, 2)
     expected = advantage_of(np.array([0.2, 0.9]), np.array([0.5, 0.65]))
     assert found.advantage["image"] == expected
+
+
+def test_many_attacks_that_only_guess_are_no_leak() -> None:
+    """Six sets, each attacked in three ways that know nothing."""
+    rng = np.random.default_rng(0)
+
+    def found(shift: float) -> Membership:
+        advantage: dict[str, Figure] = {
+            name: advantage_of(rng.normal(-shift, 1, 30), rng.normal(0, 1, 40))
+            for name in PARTS
+        }
+        return Membership(n_members=30, n_others=40, advantage=advantage)
+
+    studies = [[found(0) for _ in range(6)] for _ in range(100)]
+    above = [
+        any(each.low > 0 for one in sets for each in one.advantage.values())
+        for sets in studies
+    ]
+    assert np.mean(above) > 0.2
+    # 2.5 %, with two standard errors of 100 studies.
+    assert np.mean([bool(leaks(sets)) for sets in studies]) < 0.06
+    # Of one attack the test and its interval agree.
+    alone = [
+        {"image": figure} for one in studies[0] for figure in one.advantage.values()
+    ]
+    for advantage in alone:
+        one = Membership(n_members=30, n_others=40, advantage=advantage)
+        assert bool(leaks([one])) == (advantage["image"].low > 0)
+    assert len(leaks([found(0), found(3)])) == len(PARTS)

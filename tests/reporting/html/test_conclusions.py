@@ -11,6 +11,7 @@ from tfgansynth.assessment.fidelity import Figure
 from tfgansynth.assessment.membership import Membership
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.metrics import CaseMetrics
+from tfgansynth.records.assessments import CopySearch
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet
@@ -219,3 +220,40 @@ def test_sets_that_failed_the_audit_are_counted_at_the_top() -> None:
     leak = Membership(n_members=30, n_others=20, advantage=advantage)
     told = answers(comparison, [dataclasses.replace(sets[0], membership=leak)])
     assert "up to 0.42; 0 is guessing" in dict(told)["May it be handed on?"]
+    # One attack of many, on sets of which none is known to leak.
+    others = [
+        dataclasses.replace(
+            sets[0],
+            membership=dataclasses.replace(leak, advantage={"image": Figure(0, -1, 1)}),
+        )
+    ] * 60
+    told = answers(comparison, [dataclasses.replace(sets[0], membership=leak), *others])
+    assert "gives away" not in dict(told)["May it be handed on?"]
+
+
+def test_copies_have_a_bound_only_if_all_sets_were_searched() -> None:
+    comparison = make_comparison([shifted(0, Regime(30, 0), 0.0)])
+    searched, earlier = (assessment("0" * 64, passed=True) for _ in range(2))
+    search = CopySearch(
+        as_drawn=True,
+        cut=0.7,
+        n_found=0,
+        n_real_found=0,
+        n_real=30,
+        n_planted=30,
+        n_detected=30,
+        n_copies=0,
+        most_copies=0.034,
+    )
+    searched, earlier = (
+        dataclasses.replace(
+            each, memorization=dataclasses.replace(each.memorization, search=found)
+        )
+        for each, found in ((searched, search), (earlier, None))
+    )
+    told = [
+        dict(answers(comparison, sets))["May it be handed on?"]
+        for sets in ([searched], [searched, earlier])
+    ]
+    assert "at most 3.4 % of pairs" in told[0]
+    assert "at most" not in told[1]

@@ -7,6 +7,7 @@ import dataclasses
 import enum
 from collections.abc import Iterator, Sequence
 
+from tfgansynth.assessment.membership import leaks
 from tfgansynth.errors import counted
 from tfgansynth.evaluation.tables import TrainingSet
 from tfgansynth.evaluation.verdicts import Direction, PairComparison, Size, Verdict
@@ -208,17 +209,13 @@ def _handed_on(assessments: Sequence[Assessment]) -> str:
     if n_passed < len(audits):
         words = f"Not as it is: {words}"
     bounds = [audit.search.most_copies for audit in audits if audit.search]
-    if bounds:
+    # Earlier versions have not searched, so that nothing bounds the copies of theirs.
+    if len(bounds) == len(audits):
         words += f"; at most {100 * max(bounds):.1f} % of pairs are copies (95 % bound)"
-    leaks = [
-        figure.value
-        for each in assessments
-        for figure in (each.membership.advantage if each.membership else {}).values()
-        if figure.low > 0
-    ]
-    if leaks:
+    found = leaks(each.membership for each in assessments if each.membership)
+    if found:
         words += (
             "; the set gives away which cases the generator learned from (advantage of "
-            f"an attack up to {max(leaks):.2f}; 0 is guessing)"
+            f"an attack up to {max(each.value for each in found):.2f}; 0 is guessing)"
         )
     return f"{words}. That is no proof of anonymity."
