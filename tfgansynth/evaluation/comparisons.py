@@ -46,7 +46,6 @@ from tfgansynth.evaluation.mixed_effects import (
     Differences,
     Estimate,
     estimate,
-    share_interval,
 )
 from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.evaluation.verdicts import (
@@ -54,7 +53,6 @@ from tfgansynth.evaluation.verdicts import (
     MOST_SEEDS,
     PRIMARY,
     Direction,
-    GapShare,
     MetricDifference,
     Outlook,
     OutlyingRun,
@@ -136,7 +134,7 @@ def compare(
     """
     if not margin > 0:
         raise ValueError(f"expected an equivalence margin above 0, got {margin}")
-    regimes = _by_regime(results)
+    regimes = by_regime(results)
     found = (
         _pair(regimes, *names, patients)
         for table in ([list(regimes)] if tables is None else tables)
@@ -158,45 +156,6 @@ def compare(
         for family, members in families.items()
     }
     return tuple(next(decided[family_of(pair)]) for pair in pairs)
-
-
-def gap_shares(
-    results: Iterable[CaseResult],
-    gaps: Mapping[str, tuple[str, str]],
-    patients: Mapping[str, str] = MappingProxyType({}),
-) -> Iterator[GapShare]:
-    """Say how much of the gap between two regimes others close.
-
-    Args:
-        results: As for `compare`.
-        gaps: For each of these others, the regimes that are 0 % and 100 %.
-        patients: As for `compare`.
-    """
-    regimes = _by_regime(results)
-    for name, (lower, upper) in gaps.items():
-        cells = sorted(
-            set.intersection(*(({*regimes[n]}) for n in (name, lower, upper)))
-        )
-        cases = sorted({case_id for _, _, case_id in cells})
-        owners = [patients.get(case_id, case_id) for case_id in cases]
-        if len({*owners}) < 2:
-            continue
-        part, whole = (
-            _differences(regimes[lower], regimes[each], cells)[PRIMARY]
-            for each in (name, upper)
-        )
-        ends = share_interval(part, whole, patients=owners)
-        low, high = ends or (None, None)
-        share = float(np.nanmean(part) / np.nanmean(whole)) if ends else None
-        yield GapShare(
-            regime=name,
-            first=lower,
-            ceiling=upper,
-            runs=part.shape[1],
-            share=share,
-            low=low,
-            high=high,
-        )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -274,12 +233,17 @@ def _chance(
     return float(stats.t.cdf((size - bound) / error - half, freedom))
 
 
-_Cell = tuple[int, int, str]
+Cell = tuple[int, int, str]
 """Seed, fold and case."""
 
 
-def _by_regime(results: Iterable[CaseResult]) -> dict[str, dict[_Cell, CaseMetrics]]:
-    regimes: dict[str, dict[_Cell, CaseMetrics]] = {}
+def by_regime(results: Iterable[CaseResult]) -> dict[str, dict[Cell, CaseMetrics]]:
+    """Give each regime its metrics in each cell.
+
+    Raises:
+        ValueError: A regime has a case twice in one fold of one seed.
+    """
+    regimes: dict[str, dict[Cell, CaseMetrics]] = {}
     for result in results:
         cells = regimes.setdefault(result.regime, {})
         cell = result.seed, result.fold, result.case_id
@@ -293,7 +257,7 @@ def _by_regime(results: Iterable[CaseResult]) -> dict[str, dict[_Cell, CaseMetri
 
 
 def _pair(
-    regimes: Mapping[str, Mapping[_Cell, CaseMetrics]],
+    regimes: Mapping[str, Mapping[Cell, CaseMetrics]],
     first: str,
     second: str,
     patients: Mapping[str, str],
@@ -303,7 +267,7 @@ def _pair(
     owners = [patients.get(case_id, case_id) for case_id in case_ids]
     if len({*owners}) < 2:
         return None
-    differences = _differences(regimes[first], regimes[second], cells)
+    differences = differences_of(regimes[first], regimes[second], cells)
     return _Pair(
         first=first,
         second=second,
@@ -316,10 +280,10 @@ def _pair(
     )
 
 
-def _differences(
-    before: Mapping[_Cell, CaseMetrics],
-    after: Mapping[_Cell, CaseMetrics],
-    cells: Sequence[_Cell],
+def differences_of(
+    before: Mapping[Cell, CaseMetrics],
+    after: Mapping[Cell, CaseMetrics],
+    cells: Sequence[Cell],
 ) -> dict[str, Differences]:
     """Subtract the metrics of two regimes, for `estimate`, on some cells.
 

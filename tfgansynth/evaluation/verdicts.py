@@ -176,44 +176,6 @@ class PairComparison:
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class GapShare:
-    """How much of the gap between two regimes a third closes, by mean Dice.
-
-    Attributes:
-        regime: The third.
-        first: The regime that closes nothing of it: real pairs alone.
-        ceiling: The regime that closes it.
-        share: 1 for all of it; None where the ceiling is not shown to be higher.
-        low: Lower end of its interval, not corrected for several shares.
-        high: Upper end.
-        runs: Training runs; of a single one, the interval is of its networks only.
-    """
-
-    regime: str
-    first: str
-    ceiling: str
-    runs: int
-    share: float | None
-    low: float | None
-    high: float | None
-
-    @property
-    def sentence(self) -> str:
-        """The same in words."""
-        if self.share is None:
-            return (
-                f"{self.ceiling} is not shown to be higher than {self.first}: there is "
-                f"no gap that {self.regime} could close."
-            )
-        where = "In this one run " if self.runs == 1 else ""
-        return (
-            f"{where}{self.regime} closes {100 * self.share:.0f} % of the gap between "
-            f"{self.first} and {self.ceiling} ({_INTERVAL} {100 * (self.low or 0):.0f} "
-            f"to {100 * (self.high or 0):.0f} %, not corrected)."
-        )
-
-
 def decide(found: MetricDifference, margin: float) -> Verdict:
     """Give the verdict; the text of `comparisons` has the rules.
 

@@ -1,10 +1,8 @@
 """All regimes of an experiment, over folds and seeds, and the verdicts between them."""
 
 import dataclasses
-import itertools
 import statistics
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tfgansynth.data.dataset import Identity
 from tfgansynth.errors import name_few
@@ -14,7 +12,7 @@ from tfgansynth.evaluation.case_rows import (
     summarize_rows,
     worst_tenth,
 )
-from tfgansynth.evaluation.comparisons import CaseResult, compare, gap_shares
+from tfgansynth.evaluation.comparisons import CaseResult, compare
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE
 from tfgansynth.evaluation.other_figures import OtherFigures, summarize_regimes
 from tfgansynth.evaluation.tables import (
@@ -23,21 +21,23 @@ from tfgansynth.evaluation.tables import (
     Summary,
     TrainingSet,
 )
-from tfgansynth.evaluation.verdicts import GapShare, PairComparison
+from tfgansynth.evaluation.verdicts import PairComparison
 from tfgansynth.ranges import OPTIONAL
 from tfgansynth.records.regimes import Baseline, Schedule, SetKind
+from tfgansynth.records.results.gaps import GapShare, find_gaps, gap_shares
+from tfgansynth.records.results.grouping import group, table_title, withheld_pairs
+from tfgansynth.records.results.remarks import (
+    budget_remarks,
+    group_remarks,
+    groups_of,
+    overlap_remarks,
+)
 from tfgansynth.records.runs import (
-    DATA,
     FinishedUNet,
     Remark,
     StudyPlan,
-    overlap_remarks,
     settings_hash,
 )
-from tfgansynth.segmentation.history import is_lowest_late
-
-_FEW_IN_GROUP = 10
-"""Test cases of a group below which its figures have a remark. [choice]"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,7 @@ def make_comparison(
     """
     unets = sorted(unets, key=lambda unet: (unet.seed, unet.fold, unet.regime.order))
     dataset = unets[0].dataset
-    tables = _tables(unets, title_of or table_title)
+    tables = group(unets, title_of or table_title)
     results = [
         CaseResult(unet.seed, unet.fold, row.case_id, unet.regime.name, row.metrics)
         for unet in unets
@@ -171,7 +171,9 @@ def make_comparison(
     primary, plan_note = _primary(plans, unets)
     patients = {k: v for unet in unets for k, v in unet.table.patients.items()}
     withheld = {
-        pair: why for regimes in tables.values() for pair, why in _withheld(regimes)
+        pair: why
+        for regimes in tables.values()
+        for pair, why in withheld_pairs(regimes)
     }
     found = compare(
         results,
@@ -195,8 +197,8 @@ def make_comparison(
                 [
                     *remarks,
                     *overlap_remarks(unets),
-                    *_group_remarks(unets),
-                    *_budget_remarks(tables),
+                    *group_remarks(unets),
+                    *budget_remarks(tables),
                 ]
             )
         ),
@@ -211,7 +213,7 @@ def make_comparison(
         plans=plans,
         plan_note=plan_note,
         comparisons=found,
-        gaps=tuple(gap_shares(results, _gaps(tables, withheld), patients)),
+        gaps=tuple(gap_shares(results, find_gaps(tables, withheld), patients)),
         unets=tuple(
             UNetReference(
                 run=unet.run,
@@ -230,34 +232,6 @@ def make_comparison(
             unets[0].config.evaluation,
         ),
     )
-
-
-_Tables = dict[str, dict[str, list[FinishedUNet]]]
-"""By title and by the name of the regime."""
-
-
-def _tables(
-    unets: Iterable[FinishedUNet], title_of: Callable[[FinishedUNet], str]
-) -> _Tables:
-    """Put U-Nets into tables, in their own order, whatever the first fold has."""
-    tables: _Tables = {}
-    ordered = sorted(unets, key=lambda unet: unet.regime.order)
-    # An ensemble is trained for no budget, and stands beside each.
-    for unet in sorted(ordered, key=lambda unet: unet.regime.baseline == "ensemble"):
-        titles = [title_of(unet)]
-        if unet.regime.baseline == "ensemble":
-            titles += [
-                title
-                for title, regimes in tables.items()
-                if unet.regime.is_beside(next(iter(regimes.values()))[0].regime)
-            ]
-        for title in dict.fromkeys(titles):
-            regimes = tables.setdefault(title, {})
-            regimes.setdefault(unet.regime.name, []).append(unet)
-    return {
-        title: dict(sorted(regimes.items(), key=lambda each: each[1][0].regime.place))
-        for title, regimes in tables.items()
-    }
 
 
 def _primary(
@@ -303,80 +277,6 @@ def _primary(
     )
 
 
-def _gaps(
-    tables: _Tables, withheld: Collection[tuple[str, str]]
-) -> dict[str, tuple[str, str]]:
-    """Find what stands between real pairs alone and the ceiling, by its table."""
-    gaps: dict[str, tuple[str, str]] = {}
-    for regimes in tables.values():
-        found = {name: members[0].regime for name, members in regimes.items()}
-        ceiling = [name for name, each in found.items() if each.baseline == "ceiling"]
-        real = [
-            name
-            for name, each in found.items()
-            if each.training_set is TrainingSet.REAL
-            and each.schedule == "fixed_budget"
-            and not each.baseline
-        ]
-        # An ensemble is in several tables: its gap is that of the last.
-        for first, last in zip(real, ceiling, strict=False):
-            gaps |= {
-                name: (first, last)
-                for name in found
-                if name not in (first, last)
-                and not {(first, last), (first, name)} & {*withheld}
-            }
-    return gaps
-
-
-def _withheld(
-    regimes: Mapping[str, Sequence[FinishedUNet]],
-) -> Iterator[tuple[tuple[str, str], str]]:
-    """Say which pairs of a table's regimes get no verdict, and why.
-
-    A verdict rests on the networks of real pairs alone, where the table has them:
-    those of each rule that the two regimes are trained by must have learned in each
-    fold. A network that has not learned beside them is a result. Two of them are none.
-    """
-    by_run = {
-        name: {(unet.seed, unet.fold): unet for unet in members}
-        for name, members in regimes.items()
-    }
-    references = {
-        members[0].regime.schedule: by_run[name]
-        for name, members in regimes.items()
-        if members[0].regime.training_set is TrainingSet.REAL
-        and not members[0].regime.baseline
-    }
-    for first, second in itertools.combinations(regimes, 2):
-        found: dict[str, None] = {}
-        for run in sorted(by_run[first].keys() & by_run[second].keys()):
-            pair = by_run[first][run], by_run[second][run]
-            behind = [
-                references.get(unet.regime.schedule, {}).get(run) for unet in pair
-            ]
-            failed = [unet for unet in behind if unet and not unet.has_learned]
-            if not failed and not any(unet.has_learned for unet in pair):
-                failed = [*pair]
-            for unet in failed:
-                found[
-                    f"{unet.regime.name} has not learned in fold {unet.fold} of seed "
-                    f"{unet.seed} ({unet.validation})"
-                ] = None
-        if found:
-            yield (first, second), name_few([*found], "; ")
-
-
-def table_title(unet: FinishedUNet) -> str:
-    """The heading under which a U-Net's regime stands: the rule it was trained by."""
-    steps = unet.regime.budget(unet.config)
-    if unet.regime.schedule == "paper":
-        until_stopped = "until the paper's rule stops them"
-        rule = f"{steps} mini-batches each" if steps else until_stopped
-        return f"The paper's regimes: trained {rule}"
-    return f"Fixed budget: {steps} mini-batches each"
-
-
 def context_of(unets: Sequence[FinishedUNet]) -> str:
     """Say in one line which data, settings, seeds and folds results are of."""
     config = unets[0].config
@@ -416,44 +316,5 @@ def _row(name: str, unets: Sequence[FinishedUNet]) -> RegimeRow:
         },
         by_class=summarize_classes(rows),
         worst_tenth=worst_tenth(rows),
-        by_group=summarize_groups(rows, _groups(unets)),
+        by_group=summarize_groups(rows, groups_of(unets)),
     )
-
-
-def _groups(unets: Sequence[FinishedUNet]) -> dict[str, str]:
-    return {k: v for unet in unets for k, v in unet.table.groups.items()}
-
-
-def _group_remarks(unets: Sequence[FinishedUNet]) -> Iterator[Remark]:
-    """Name groups of few test cases."""
-    groups = _groups(unets)
-    tested = {row.case_id for unet in unets for row in unet.cases}
-    counts = Counter(groups[case_id] for case_id in tested if case_id in groups)
-    few = [f"{k} ({n})" for k, n in sorted(counts.items()) if n < _FEW_IN_GROUP]
-    if few:
-        text = (
-            f"groups of less than {_FEW_IN_GROUP} test cases: {name_few(few)}: their "
-            "figures depend on which cases these are"
-        )
-        yield Remark(seed=None, fold=None, stage=DATA, kind="small_group", text=text)
-
-
-def _budget_remarks(
-    tables: Mapping[str, Mapping[str, Sequence[FinishedUNet]]],
-) -> Iterator[Remark]:
-    """Name the regimes of each budget that may not have converged within it."""
-    for title, regimes in tables.items():
-        found = []
-        for name, unets in regimes.items():
-            late = [unet for unet in unets if is_lowest_late(unet.epochs)]
-            regime = unets[0].regime
-            # The errors on cases that are trained on always fall.
-            if late and regime.schedule != "paper" and regime.baseline != "validation":
-                found.append(f"{name} ({len(late)} of {len(unets)} U-Nets)")
-        if found:
-            text = (
-                f"{title}: the validation error was lowest in the last tenth of "
-                f"{name_few(found, most=12)}: a longer training may do better "
-                "(--evaluation.budgets)"
-            )
-            yield Remark(seed=None, fold=None, stage=DATA, kind="budget", text=text)

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfgansynth.config import Config
@@ -16,12 +16,10 @@ from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.learning import ValidationDice
 from tfgansynth.evaluation.other_figures import CaseFigures
 from tfgansynth.ranges import OPTIONAL, optional
-from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import SPLITS
 from tfgansynth.records.regimes import (
     Regime,
-    SetKind,
     budget_names,
     most_real,
 )
@@ -264,21 +262,6 @@ class FinishedUNet:
         return f"fold-{self.fold}/{self.regime.folder_name}"
 
 
-def overlap_remarks(unets: Sequence[FinishedUNet]) -> tuple[Remark, ...]:
-    """Say if settings were tried on test cases, by any of the runs of some U-Nets."""
-    tried = frozenset().union(*(unet.tried for unet in unets))
-    rows = [row.case_id for unet in unets for row in unet.cases]
-    met = [case_id for case_id in rows if case_id in tried]
-    if not met:
-        return ()
-    text = (
-        f"settings were tried on {len({*met})} of the {len({*rows})} test cases, which "
-        f"have {100 * len(met) / len(rows):.0f} % of the results: differences may be "
-        "too large (--data.n-development)"
-    )
-    return (Remark(seed=None, fold=None, stage=DATA, kind="overlap", text=text),)
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """All that is finished in a run folder.
@@ -351,71 +334,3 @@ class RunRecord:
         n_validation, n_all = len(fold.validation), len(fold.training)
         baseline = unet.regime.baseline
         return most_real(baseline, n_training, n_validation, n_all - n_training)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class MergedUNet:
-    """A U-Net whose cases, history and other figures lie in CSV files beside.
-
-    Earlier versions have kept cases only.
-    """
-
-    regime: Regime
-    cases_sha256: str
-    validation: ValidationDice | None = dataclasses.field(
-        default=None, metadata=OPTIONAL
-    )
-    history_sha256: str | None = optional(None)
-    figures_sha256: str | None = optional(None)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class MergedFold:
-    """The results of one fold of one seed; all of `fold.json`.
-
-    Attributes:
-        networks: Version of each network.
-        sets: Hash of the manifest of each set of the fold.
-        seconds: How long its stages took.
-        plans: What was declared before its run.
-        unets: The U-Nets, in the order of the tables.
-        tried: Test cases of any fold on which settings were tried.
-        table: Patients and groups of the test cases.
-    """
-
-    dataset: Identity
-    networks: Mapping[str, int]
-    config: Config
-    fold: int
-    sets: Mapping[SetKind, str]
-    assessments: Mapping[SetKind, Assessment]
-    remarks: tuple[Remark, ...]
-    machines: tuple[MachineFacts, ...]
-    seconds: Timings
-    plans: tuple[StudyPlan, ...] = optional(())
-    unets: tuple[MergedUNet, ...] = ()
-    tried: tuple[str, ...] = optional(())
-    table: CaseTable = dataclasses.field(default_factory=CaseTable, metadata=OPTIONAL)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class FoldResults:
-    """The results of one fold of one seed: its record, and its U-Nets' test cases."""
-
-    record: MergedFold
-    unets: tuple[FinishedUNet, ...]
-
-    @property
-    def place(self) -> str:
-        """Its folder below that of the merged results: `<run>/fold-1`."""
-        return f"{self.unets[0].run}/fold-{self.record.fold}"
-
-    @property
-    def is_curve(self) -> bool:
-        """Whether it is of a learning curve, whose runs lie one folder deeper."""
-        return "/" in self.unets[0].run
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """Seed and number of the fold."""
-        return self.record.config.seed, self.record.fold

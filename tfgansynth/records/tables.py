@@ -24,7 +24,8 @@ from tfgansynth.evaluation.tables import (
     training_set_of,
 )
 from tfgansynth.ranges import OPTIONAL
-from tfgansynth.records.runs import FinishedUNet, Remark, overlap_remarks
+from tfgansynth.records.results.remarks import overlap_remarks
+from tfgansynth.records.runs import FinishedUNet, Remark
 
 PAPER_IMAGE_SIZE = 128
 """Side in pixels of the images on which the paper's distances are. Paper: IV-A."""

@@ -15,12 +15,8 @@ from tfgansynth.records.converter import to_json
 from tfgansynth.records.curves import LearningCurve, MissingPoint
 from tfgansynth.records.reading import remarks_behind
 from tfgansynth.records.regimes import assessment_name, set_names
-from tfgansynth.records.runs import (
-    FoldResults,
-    MergedFold,
-    RunRecord,
-    StudyPlan,
-)
+from tfgansynth.records.results.merged import FoldResults, MergedFold
+from tfgansynth.records.runs import RunRecord, StudyPlan
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells
 from tfgansynth.reporting.comparisons import (
@@ -242,12 +238,7 @@ def _fold_results(run: RunRecord, plans: Sequence[StudyPlan]) -> Iterator[FoldRe
     is_curve = any("/" in unet.run for unet in run.unets)
     shown = run.regime_unets
     if is_curve:
-        of_curves = {None, config.data.n_reduced}
-        shown = tuple(
-            unet
-            for unet in run.unets
-            if any(curve_unets([unet], count) for count in of_curves)
-        )
+        shown = tuple(curve_unets(run.unets, config.data.n_reduced))
     for number in sorted({unet.fold for unet in shown}):
         unets = [unet for unet in shown if unet.fold == number]
         folder = run.fold_folder(number)
