@@ -16,9 +16,8 @@ from tfgansynth.errors import InputError, RunError
 from tfgansynth.experiment import executors, stages
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.plan import Request
+from tfgansynth.experiment.plan import Request, curve_request
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.experiment.studies import curve_request
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import checkpoints, devices, storage
 from tfgansynth.runtime.progress import remark

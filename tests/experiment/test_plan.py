@@ -11,7 +11,13 @@ from tfgansynth.config_checks import check
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import load_experiment_data
 from tfgansynth.experiment.graph import Kind, Plan, Splits
-from tfgansynth.experiment.plan import Request, plan, possible_stages, table_request
+from tfgansynth.experiment.plan import (
+    Request,
+    plan,
+    possible_stages,
+    table_request,
+    trial_request,
+)
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.regimes import BASELINES, Baseline, Regime
 
@@ -237,6 +243,36 @@ def test_baselines_need_a_budget_with_two_halves() -> None:
         table_request(
             RICH, "paper", control=False, assessed=False, baselines=["ceiling"]
         )
+
+
+@pytest.mark.parametrize("kind", ["elastic", "strong", "cutmix"])
+def test_an_augmentation_without_effect_is_refused(kind: str) -> None:
+    config = changed(CONFIG, "unet.augment", kind)
+    words = f"^--unet.augment {kind}: bears on the paper's regimes only"
+    with pytest.raises(InputError, match=words):
+        table_request(config, "fixed_budget", control=False, assessed=False)
+    with pytest.raises(InputError, match=words):
+        trial_request(config, augmented=True, control=False, assessed=False)
+    table_request(config, "all", control=False, assessed=False)
+
+
+def test_a_refused_baseline_names_those_that_are_possible() -> None:
+    poor = changed(RICH, "synthesis.pseudo_label_members", 0)
+    every = table_request(
+        poor, "fixed_budget", control=False, assessed=False, baselines=BASELINES
+    )
+    possible = ["ceiling", "validation", "pretrained", "strong", "cutmix"]
+    words = "; possible with these settings: --baselines " + " ".join(possible)
+    with pytest.raises(InputError, match=f"^--baselines ensemble: .* or more{words}$"):
+        plan(poor, splits(poor), [1], every)
+    some = table_request(
+        poor,
+        "fixed_budget",
+        control=False,
+        assessed=False,
+        baselines=[each for each in BASELINES if each in possible],
+    )
+    assert plan(poor, splits(poor), [1], some).stages
 
 
 def test_each_ensemble_is_beside_all_budgets() -> None:

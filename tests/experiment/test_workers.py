@@ -16,9 +16,8 @@ from tfgansynth.experiment import executors
 from tfgansynth.experiment.executors import Outcome, execute
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.plan import Request, table_request
+from tfgansynth.experiment.plan import Request, curve_request, table_request
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.experiment.studies import curve_request
 from tfgansynth.runtime import isolation
 from tfgansynth.synthesis.failures import ModeCollapseError
 

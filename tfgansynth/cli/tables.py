@@ -267,10 +267,11 @@ class TryRecipe(FoldOptions):
 def try_recipe(options: TryRecipe) -> None:
     """Try."""
     from tfgansynth.experiment import studies
+    from tfgansynth.experiment.plan import trial_request
 
     require_there(baseline=options.baseline)
     loaded = load(options)
-    request = studies.trial_request(
+    request = trial_request(
         options.config,
         augmented=options.augmented,
         control=options.control,

@@ -88,19 +88,6 @@ class FinishedAssessment:
         return self.record.memorization.passed
 
     @property
-    def words(self) -> str:
-        """The audit's verdict, and how well masks fit their images."""
-        found, fits = self.record.memorization, self.record.quality.agreement
-        verdict = "audit for copies passed"
-        if not found.passed:
-            shares = f"{len(found.flagged)} of {self.record.synthetic_set.n} pairs"
-            verdict = f"audit for copies NOT PASSED ({shares} flagged)"
-        return (
-            f"{verdict}, agreement {fits.synthetic.mean:.3f} "
-            f"(real {fits.real.mean:.3f})"
-        )
-
-    @property
     def flagged(self) -> tuple[DroppedPair, ...]:
         """The pairs that the audit flags, and the case that each is near."""
         found = []
@@ -147,7 +134,7 @@ def write_assessment(
             files=storage.hash_files(partial, [ARRAYS]),
         )
         converter.write(partial / ASSESSMENT, record)
-    return Result(assessment.words)
+    return Result(assessment.record.words)
 
 
 def read_assessment(folder: Path, fold: FoldCases) -> FinishedAssessment:

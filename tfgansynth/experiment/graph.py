@@ -9,7 +9,7 @@ from typing import Any
 
 from tfgansynth.config import NETWORK_VERSIONS, Config, UNetConfig
 from tfgansynth.data.copies.duplicates import Crossing
-from tfgansynth.data.dataset import CaseHashes, Identity
+from tfgansynth.data.dataset import Identity
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
 from tfgansynth.records import files
@@ -258,9 +258,11 @@ class FoldPlanner:
         """Plan a U-Net of a regime.
 
         Raises:
-            InputError: There are not so many pairs, or not what its baseline needs.
+            InputError: There are not so many pairs.
         """
-        config, cases = self._config, self._real_cases(regime)
+        config = self._config
+        more = {"ceiling": self._fold.unused, "validation": self._validation}
+        cases = {**self._training, **more.get(regime.baseline or "", {})}
         n_cases, needs = len(cases), []
         if not 0 <= regime.n_real <= n_cases:
             raise InputError(
@@ -298,33 +300,6 @@ class FoldPlanner:
             label=f"U-Net {regime.label}",
             regime=regime,
         )
-
-    def _real_cases(self, regime: Regime) -> CaseHashes:
-        """The cases that a regime's real pairs are of.
-
-        Raises:
-            InputError: There is not what its baseline needs.
-        """
-        config, unused, baseline = self._config, self._fold.unused, regime.baseline
-        if baseline in ("ceiling", "unlabelled") and not unused:
-            raise InputError(
-                f"--baselines {baseline}: takes the training cases that --reduced "
-                f"leaves out, and fold {self._fold.number} has none"
-            )
-        if regime.uses_ensemble and not config.synthesis.pseudo_label_members:
-            raise InputError(
-                f"--baselines {baseline}: takes the pseudo-label ensemble: expected "
-                "--synthesis.pseudo-label-members 1 or more"
-            )
-        unet = regime.unet_config(config)
-        if baseline == "pretrained" and not unet.pretraining_steps:
-            raise InputError(
-                f"--baselines pretrained: {unet.fixed_steps} mini-batches have no half "
-                "of whole epochs: expected --evaluation.budgets of twice "
-                f"--evaluation.budget-epoch {unet.steps_an_epoch} or more"
-            )
-        more = {"ceiling": unused, "validation": self._validation}
-        return {**self._training, **more.get(baseline or "", {})}
 
     def assessment(self, kind: SetKind) -> str:
         """Plan the assessment of a set.

@@ -15,10 +15,12 @@ from tfgansynth.errors import InputError
 from tfgansynth.experiment.graph import FoldPlanner, Plan, PlannedStage, Splits
 from tfgansynth.records.regimes import (
     AUGMENTED,
+    BASELINES,
     Baseline,
     Regime,
     SetKind,
     budget_names,
+    curve_regimes,
     most_real,
 )
 
@@ -52,8 +54,14 @@ def table_request(
 
     Raises:
         InputError: There can be no control of such a set, or of the paper's regimes;
-            or no baselines beside these.
+            or no baselines beside these; or a setting bears on none of the regimes.
     """
+    if which == "fixed_budget" and config.unet.augment != "none":
+        raise InputError(
+            f"--unet.augment {config.unet.augment}: bears on the paper's regimes only: "
+            "leave it out, as fixed-budget regimes are trained both without and with "
+            "classical augmentation"
+        )
     if baselines and which == "paper":
         raise InputError(
             "--baselines: stand beside the fixed-budget regimes: expected --regimes "
@@ -85,6 +93,34 @@ def table_request(
     return request
 
 
+def curve_request(config: Config, count: int) -> RequestOf:
+    """The U-Nets of one number of real cases, without and with synthetic pairs."""
+    return lambda _: Request(regimes=curve_regimes(config, count))
+
+
+def trial_request(
+    config: Config, *, augmented: bool, control: bool, assessed: bool
+) -> RequestOf:
+    """The fixed-budget regimes.
+
+    The options add regimes with classical augmentation, regimes of the control, and an
+    assessment of the set.
+    """
+    whole = table_request(config, "fixed_budget", control=control, assessed=False)
+
+    def request(fold: FoldHashes) -> Request:
+        found = whole(fold)
+        return dataclasses.replace(
+            found,
+            regimes=[
+                r for r in found.regimes if augmented or r.schedule != "augmented"
+            ],
+            assessments=["plain"] if assessed else (),
+        )
+
+    return request
+
+
 def plan(
     config: Config, splits: Splits, numbers: Sequence[int] | None, request: RequestOf
 ) -> Plan:
@@ -95,8 +131,9 @@ def plan(
     """
     stages: list[PlannedStage] = []
     for fold in splits.some(numbers):
-        planner = FoldPlanner(config, splits, fold)
-        _add(planner, request(fold))
+        planner, wanted = FoldPlanner(config, splits, fold), request(fold)
+        _require_possible(wanted.regimes, config, fold)
+        _add(planner, wanted)
         stages += planner.stages.values()
     return Plan(tuple(stages))
 
@@ -213,6 +250,48 @@ def _of_baseline(
             steps=0 if baseline == "ensemble" else steps,
             baseline=baseline,
         )
+
+
+def _require_possible(
+    regimes: Sequence[Regime], config: Config, fold: FoldHashes
+) -> None:
+    """Refuse a baseline that lacks what it needs, and name those that do not."""
+    for regime in regimes:
+        if regime.baseline and (fault := _fault(regime, config, fold)):
+            possible = [
+                each
+                for each in BASELINES
+                if not any(
+                    _fault(own, config, fold)
+                    for steps in budget_names(config)
+                    for own in _of_baseline(each, config, fold, steps)
+                )
+            ]
+            raise InputError(
+                f"--baselines {regime.baseline}: {fault}; possible with these "
+                f"settings: --baselines {' '.join(possible)}"
+            )
+
+
+def _fault(regime: Regime, config: Config, fold: FoldHashes) -> str | None:
+    """What the baseline of a regime needs and has not."""
+    if regime.baseline in ("ceiling", "unlabelled") and not fold.unused:
+        return (
+            "takes the training cases that --reduced leaves out, and fold "
+            f"{fold.number} has none"
+        )
+    if regime.uses_ensemble and not config.synthesis.pseudo_label_members:
+        return (
+            "takes the pseudo-label ensemble: expected --synthesis.pseudo-label-members"
+            " 1 or more"
+        )
+    steps, epoch = regime.budget(config), config.evaluation.budget_epoch
+    if regime.baseline == "pretrained" and steps < 2 * epoch:
+        return (
+            f"{steps} mini-batches have no half of whole epochs: expected "
+            f"--evaluation.budgets of twice --evaluation.budget-epoch {epoch} or more"
+        )
+    return None
 
 
 def _after_its_control(regime: Regime) -> Iterator[Regime]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tfgansynth.config import Config
 from tfgansynth.config_checks import differences, require_same
-from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.data.splits import Fold, make_folds
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import TrainingSet
@@ -21,14 +20,14 @@ from tfgansynth.experiment.experiment_data import (
     prepare,
 )
 from tfgansynth.experiment.graph import Kind
-from tfgansynth.experiment.plan import Request, RequestOf, table_request
-from tfgansynth.presets import PRESETS, at_size
+from tfgansynth.experiment.plan import RequestOf, curve_request
+from tfgansynth.presets import PRESETS, at_size, with_modern_unet
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import make_comparison
 from tfgansynth.records.curves import Trial
 from tfgansynth.records.reading import read_run, remarks_behind, unet_folders
-from tfgansynth.records.regimes import Regime, assessment_name, curve_regimes
+from tfgansynth.records.regimes import Regime, assessment_name
 from tfgansynth.records.runs import RunRecord, StudyPlan, Tried, settings_hash
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.progress import remark
@@ -229,37 +228,9 @@ def prepare_curve(
     return Study(folder, tuple(parts))
 
 
-def curve_request(config: Config, count: int) -> RequestOf:
-    """The U-Nets of one number of real cases, without and with synthetic pairs."""
-    return lambda _: Request(regimes=curve_regimes(config, count))
-
-
 # A trial compares regimes on development cases, which no fold of an experiment has. The
 # best settings are chosen on these, as often as needed. The test cases then show once,
 # at the end, how good they are.
-
-
-def trial_request(
-    config: Config, *, augmented: bool, control: bool, assessed: bool
-) -> RequestOf:
-    """The fixed-budget regimes.
-
-    The options add regimes with classical augmentation, regimes of the control, and an
-    assessment of the set.
-    """
-    whole = table_request(config, "fixed_budget", control=control, assessed=False)
-
-    def request(fold: FoldHashes) -> Request:
-        found = whole(fold)
-        return dataclasses.replace(
-            found,
-            regimes=[
-                r for r in found.regimes if augmented or r.schedule != "augmented"
-            ],
-            assessments=["plain"] if assessed else (),
-        )
-
-    return request
 
 
 def prepare_trial(
@@ -395,8 +366,12 @@ def record_trials(experiment: Experiment, out: Path) -> None:
 def _settings(config: Config) -> list[str]:
     """The settings in which a trial differs from its preset."""
     preset = PRESETS[config.preset]
-    # What follows the size is no setting of its own.
-    scaled = dataclasses.replace(at_size(preset, config.data.size), data=preset.data)
+    # What follows the size or the architecture is no setting of its own.
+    scaled = at_size(preset, config.data.size)
+    if config.unet.architecture == "modern":
+        scaled = with_modern_unet(scaled)
+    own = dataclasses.replace(scaled.unet, architecture=preset.unet.architecture)
+    scaled = dataclasses.replace(scaled, data=preset.data, unet=own)
     found = differences(*map(dataclasses.asdict, (config, scaled)))
     found = (line.split(" against ")[0] for line in found)
     return [line for line in found if line.split(":")[0] not in _NOT_TRIED]

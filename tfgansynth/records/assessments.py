@@ -214,6 +214,19 @@ class Assessment:
     identity: str = optional("")
     membership: Membership | None = dataclasses.field(default=None, metadata=OPTIONAL)
 
+    @property
+    def words(self) -> str:
+        """The audit's verdict, and how well masks fit their images."""
+        found, fits = self.memorization, self.quality.agreement
+        verdict = "audit for copies passed"
+        if not found.passed:
+            shares = f"{len(found.flagged)} of {self.synthetic_set.n} pairs"
+            verdict = f"audit for copies NOT PASSED ({shares} flagged)"
+        return (
+            f"{verdict}, agreement {fits.synthetic.mean:.3f} "
+            f"(real {fits.real.mean:.3f})"
+        )
+
 
 def held_out_words(n_validation: int, n_unused: int) -> str:
     """Say which real cases neither generator nor ensemble have learned from."""
