@@ -118,3 +118,13 @@ def test_what_cannot_be_held_is_refused_before_it_is_built(
         config = dataclasses.replace(config, **{section: part})
     with pytest.raises(InputError, match=words):
         check(config)
+
+
+def test_a_share_of_real_pairs_and_pretraining_exclude_each_other() -> None:
+    unet = dataclasses.replace(
+        PRESETS["smoke"].unet, fixed_steps=40, steps_an_epoch=10, pretraining_steps=20
+    )
+    check(dataclasses.replace(PRESETS["smoke"], unet=unet))
+    both = dataclasses.replace(unet, real_share=0.5)
+    with pytest.raises(InputError, match=r"^--unet.real-share 0.5: has no effect"):
+        check(dataclasses.replace(PRESETS["smoke"], unet=both))

@@ -66,6 +66,11 @@ def check(config: Config) -> None:
             f"{unet.fixed_steps}, and a multiple of --unet.steps-an-epoch "
             f"{unet.steps_an_epoch}"
         )
+    if unet.pretraining_steps and unet.real_share:
+        raise InputError(
+            f"--unet.real-share {unet.real_share:g}: has no effect with --unet."
+            "pretraining-steps, which mixes no mini-batch: give one of them"
+        )
     if config.gan.minibatch_stddev and config.gan.batch % config.gan.minibatch_stddev:
         raise InputError(
             f"--gan.minibatch-stddev {config.gan.minibatch_stddev}: expected a divisor "

@@ -7,12 +7,21 @@ from pathlib import Path
 import pytest
 
 from tests.evaluation.made import comparison
+from tests.records.made import finished
 from tests.reporting import made
+from tfgansynth.evaluation.case_rows import CaseRow
+from tfgansynth.evaluation.metrics import CaseMetrics
+from tfgansynth.evaluation.other_figures import CaseFigures, StructureFigures
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, PHANTOM_WARNING
 from tfgansynth.evaluation.verdicts import PairComparison, sentence
-from tfgansynth.records.comparisons import Comparison
+from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.converter import from_json, to_json
-from tfgansynth.reporting.comparisons import comparison_to_markdown, comparison_to_text
+from tfgansynth.records.regimes import Regime
+from tfgansynth.reporting.comparisons import (
+    comparison_to_markdown,
+    comparison_to_text,
+    other_figures_to_markdown,
+)
 
 HIGHER = comparison(0.002, 0.012)
 
@@ -51,6 +60,22 @@ def test_text() -> None:
     assert {len(line) for line in lines[4:9]} == {len(lines[4])}
     assert " ".join(lines[9:]) == sentence(HIGHER)
     assert max(map(len, lines[9:])) <= 88
+
+
+def test_other_figures_name_the_regimes_that_have_none() -> None:
+    figures = CaseFigures("c0", {"whole": StructureFigures(0.9, 4, 0.8, 0.1)})
+    rows = [CaseRow("c0", CaseMetrics(0.9, 4, 2, 1))]
+    real, mixed = (finished(Regime(30, count), rows) for count in (0, 120))
+    both = [dataclasses.replace(each, figures=(figures,)) for each in (real, mixed)]
+
+    texts = [
+        other_figures_to_markdown(make_comparison(unets))
+        for unets in (both, [both[0], mixed], [real, mixed])
+    ]
+
+    assert "Not shown" not in texts[0]
+    assert texts[1].rstrip().endswith("Not shown, as U-Nets have none: mixed.")
+    assert texts[2] == ""
 
 
 def test_markdown() -> None:

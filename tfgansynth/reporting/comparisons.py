@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
+from tfgansynth.errors import name_few
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE
 from tfgansynth.evaluation.other_figures import FigureSummary, OtherFigures
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary, headings, with_mm
@@ -124,12 +125,15 @@ def figure_notes(comparison: Comparison, found: OtherFigures) -> str:
     """Say what the columns mean."""
     tolerance, spacing = found.tolerance_px, comparison.dataset.spacing_mm
     in_mm = f" ({tolerance * spacing:.3g} mm)" if spacing else ""
+    rows = [row.name for table in comparison.tables for row in table.rows]
+    missing = [name for name in dict.fromkeys(rows) if name not in found.regimes]
+    left_out = f" Not shown, as U-Nets have none: {name_few(missing)}."
     return (
         f"Failed: results with a Dice below {found.failure_dice:g}. Surface Dice: the "
         f"share of both contours that is within {tolerance:g} px{in_mm} of the other. "
         "Area error: area of the prediction over that of the truth, less 1, of the "
         "results whose truth is not empty. Mean ± sd over the results. There are no "
-        "verdicts on these figures."
+        f"verdicts on these figures.{left_out if missing else ''}"
     )
 
 

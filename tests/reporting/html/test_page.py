@@ -197,6 +197,18 @@ def test_sets_that_are_not_assessed_are_counted(own_study: Path) -> None:
     assert "1 of 2 synthetic sets has not been assessed." in page.text
 
 
+def test_the_key_of_plots_names_baselines_that_answer_nothing(
+    own_study: Path, page: Reader
+) -> None:
+    path = own_study / "comparison.json"
+    record = storage.read_record(path)
+    record["tables"][0]["rows"][0]["baseline"] = "ceiling"
+    storage.write_record(path, record)
+
+    assert "Dotted: baselines." in Reader(write_report(own_study).read_text()).text
+    assert "Dotted" not in page.text
+
+
 def test_what_is_not_there_is_said(bare: Reader) -> None:
     assert "have not been assessed" in bare.text
     assert "and there is none" in bare.text

@@ -98,6 +98,7 @@ def render(study: Study) -> str:
             comparison, [each.assessment.record for each in sets if each.assessment]
         ),
         tables=shown_tables(study),
+        shown_rows=[row for table in comparison.tables for row in table.rows],
         other_figures=other and figure_rows(comparison, other),
         other_notes=other and figure_notes(comparison, other),
         curve=study.curve and learning_curve(study.curve, "learning-curve"),
