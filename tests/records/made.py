@@ -3,10 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
+
 from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.data.dataset import Identity, Layout
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.learning import ValidationDice
+from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import FinishedUNet, Settings
@@ -40,4 +43,28 @@ def finished(
         regime=regime,
         cases=tuple(cases),
         validation=validation,
+    )
+
+
+def unet(
+    seed: int,
+    fold: int,
+    regime: Regime,
+    shift: float,
+    layout: Layout = "folder",
+    validation: ValidationDice | None = None,
+) -> FinishedUNet:
+    """One whose Dice is shifted, of 40 cases."""
+    # The same noise for each regime, as of cases, and a little of its own.
+    of_case = np.random.default_rng([seed, fold]).normal(0.94, 0.015, 40)
+    own = np.random.default_rng([seed, fold, len(regime.name)]).normal(shift, 0.002, 40)
+    rows = [
+        CaseRow(
+            case_id=f"case-{fold}-{number}",
+            metrics=CaseMetrics(float(dice), 9.0 + number, 5.0, 2.0 - shift),
+        )
+        for number, dice in enumerate(of_case + own)
+    ]
+    return finished(
+        regime, rows, seed=seed, fold=fold, layout=layout, validation=validation
     )
