@@ -177,6 +177,10 @@ def test_other_figures_are_merged_and_older_results_go_without(
     assert before.other_figures is None
     assert not [*to.rglob("*-figures.csv"), *to.glob("other-figures.md")]
     assert verify_merged(to).lines == []
+    (to / "other-figures.md").write_text("Surface Dice: 1.0000\n")
+    assert verify_merged(to).lines == [
+        "other-figures.md: shows figures that no U-Net has: remove it"
+    ]
 
     write_outputs([sent], sent)
     _, found, _ = merge([sent], to)
@@ -236,6 +240,11 @@ def test_learning_curves_are_merged_and_verified(
 
     assert verify_merged(to).lines == []
     assert (to / "curve.svg").exists()
+    # A curve of which there are no U-Nets.
+    shutil.copy(to / "curve.json", to / "curve-n099.json")
+    reseal(to / "curve-n099.json", lambda record: record.update(generator_of=99))
+    assert verify_merged(to).lines[0].startswith("curve-n099.json: ")
+    (to / "curve-n099.json").unlink()
     reseal(to / "curve.json", lambda record: record["lines"][0].update(low=0.5))
     assert "curve.json: lines[0].low: stored 0.5, " in verify_merged(to).lines[0]
     with pytest.raises(InputError, match="learning curves and other results"):

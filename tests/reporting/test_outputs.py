@@ -22,7 +22,7 @@ from tfgansynth.records.reading import read_run
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Settings, Split
 from tfgansynth.records.tables import Status, Table
-from tfgansynth.reporting.outputs import write_curve, write_outputs
+from tfgansynth.reporting.outputs import write_comparison, write_curve, write_outputs
 from tfgansynth.reporting.screen import Screen
 from tfgansynth.runtime import storage
 
@@ -110,6 +110,11 @@ def test_other_figures_show_in_what_every_run_of_a_study_shows(root: Path) -> No
     write_outputs([root, other], root.with_name("study"))
 
     assert comparison(root).other_figures
+    # Where not all U-Nets have any, none of an earlier comparison stay.
+    without = dataclasses.replace(comparison(root), other_figures=None)
+    assert (root / "other-figures.md").exists()
+    write_comparison(root, without)
+    assert not (root / "other-figures.md").exists()
 
 
 def test_a_narrower_command_leaves_no_less(root: Path) -> None:

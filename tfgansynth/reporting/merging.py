@@ -19,10 +19,6 @@ from tfgansynth.records.results.merged import FoldResults, MergedFold
 from tfgansynth.records.runs import RunRecord, StudyPlan
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells
-from tfgansynth.reporting.comparisons import (
-    comparison_to_markdown,
-    other_figures_to_markdown,
-)
 from tfgansynth.reporting.curves import write_plot
 from tfgansynth.reporting.merged import (
     is_merged,
@@ -39,7 +35,7 @@ from tfgansynth.reporting.outputs import (
     write_comparison,
 )
 from tfgansynth.reporting.verification.differences import Differences
-from tfgansynth.reporting.verification.verify import verified_runs
+from tfgansynth.reporting.verification.verify import verified_runs, verify_comparison
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import MANIFEST
 
@@ -123,26 +119,19 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
     folds = read_merged(root)
     _require_common(folds, root)
     if folds[0].is_curve:
-        for stem, curve in _curves(folds, [root]).items():
-            path = root / f"{stem}.json"
-            found.compare(path, "", storage.read_record(path), to_json(curve))
+        made = _curves(folds, [root])
+        # One of which there are no U-Nets is made of nothing.
+        for path in sorted(root.glob(_CURVES)):
+            curve = made.get(path.stem)
+            stored = storage.read_record(path)
+            found.compare(path, "", stored, curve and to_json(curve))
     else:
-        _verify_comparison(root, _compare(folds), found)
+        verify_comparison(root, _compare(folds), found)
     if sets := sets_to_markdown(folds):
         with found.reading(path := root / SETS_TEXT):
             found.compare_text(path, sets)
     _name_foreign(root, folds, found)
     return found
-
-
-def _verify_comparison(root: Path, made: Comparison, found: Differences) -> None:
-    with found.reading(path := root / files.COMPARISON):
-        found.compare(path, "", storage.read_record(path), to_json(made))
-    with found.reading(path := root / files.COMPARISON_TEXT):
-        found.compare_text(path, comparison_to_markdown(made))
-    if other := other_figures_to_markdown(made):
-        with found.reading(path := root / files.OTHER_FIGURES):
-            found.compare_text(path, other)
 
 
 def _name_foreign(root: Path, folds: Sequence[FoldResults], found: Differences) -> None:

@@ -83,6 +83,8 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
     storage.write_text(folder / files.COMPARISON_TEXT, text)
     if other := other_figures_to_markdown(comparison):
         storage.write_text(folder / files.OTHER_FIGURES, other)
+    else:
+        (folder / files.OTHER_FIGURES).unlink(missing_ok=True)
 
 
 def with_other_figures(run: RunRecord) -> RunRecord:

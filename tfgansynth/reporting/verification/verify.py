@@ -12,6 +12,7 @@ from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.experiment.studies import make_trial
 from tfgansynth.records import converter, files
+from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.curves import MissingPoint, Trial
 from tfgansynth.records.reading import complete, read_identity, unet_folders
@@ -111,6 +112,20 @@ def verified_runs(root: Path) -> list[RunRecord]:
     return runs
 
 
+def verify_comparison(folder: Path, made: Comparison, found: Differences) -> None:
+    """Compare what a folder has of a comparison with the same, made again."""
+    with found.reading(path := folder / files.COMPARISON):
+        found.compare(path, "", storage.read_record(path), to_json(made))
+    with found.reading(path := folder / files.COMPARISON_TEXT):
+        found.compare_text(path, comparison_to_markdown(made))
+    path, other = folder / files.OTHER_FIGURES, other_figures_to_markdown(made)
+    if other:
+        with found.reading(path):
+            found.compare_text(path, other)
+    elif path.exists():
+        found.fault(path, "shows figures that no U-Net has: remove it")
+
+
 class _Verification:
     """One pass over the files of some runs that measures each U-Net but once."""
 
@@ -134,12 +149,7 @@ class _Verification:
             made = comparison_of(runs, plans_of(path.parent))
             if made is None:
                 raise InputError("without any finished U-Net")
-            self.differences.compare(path, "", stored, to_json(made))
-            text = comparison_to_markdown(made)
-            self.differences.compare_text(path.with_name(files.COMPARISON_TEXT), text)
-            if other := other_figures_to_markdown(made):
-                beside = path.with_name(files.OTHER_FIGURES)
-                self.differences.compare_text(beside, other)
+            verify_comparison(path.parent, made, self.differences)
             return runs
         return []
 
