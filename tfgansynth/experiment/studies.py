@@ -24,8 +24,7 @@ from tfgansynth.experiment.plan import RequestOf, curve_request
 from tfgansynth.presets import PRESETS, at_size, with_modern_unet
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
-from tfgansynth.records.comparisons import make_comparison
-from tfgansynth.records.curves import Trial
+from tfgansynth.records.comparisons import Trial, make_comparison
 from tfgansynth.records.reading import read_run, remarks_behind, unet_folders
 from tfgansynth.records.regimes import Regime, assessment_name
 from tfgansynth.records.runs import RunRecord, StudyPlan, Tried, settings_hash

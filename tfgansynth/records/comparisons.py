@@ -4,7 +4,7 @@ import dataclasses
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from tfgansynth.data.dataset import Identity
+from tfgansynth.data.dataset import CaseHashes, Identity
 from tfgansynth.errors import name_few
 from tfgansynth.evaluation.case_rows import (
     summarize_classes,
@@ -23,6 +23,7 @@ from tfgansynth.evaluation.tables import (
 )
 from tfgansynth.evaluation.verdicts import PairComparison
 from tfgansynth.ranges import OPTIONAL
+from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.regimes import Baseline, Schedule, SetKind
 from tfgansynth.records.results.gaps import GapShare, find_gaps, gap_shares
 from tfgansynth.records.results.grouping import group, table_title, withheld_pairs
@@ -136,6 +137,31 @@ class Comparison:
     other_figures: OtherFigures | None = dataclasses.field(
         default=None, metadata=OPTIONAL
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """The trial of a recipe; all of `trial.json`.
+
+    Attributes:
+        settings: Those in which the recipe differs from its preset.
+        cases: All that it could use, by the hash of their content: to train, to
+            validate, to compare.
+        seconds: Of the fold's stages and their parts.
+        set_seconds: How long it took to make the synthetic set.
+        assessment: Of the set; None without one.
+    """
+
+    preset: str
+    settings: tuple[str, ...]
+    fold: int
+    seed: int
+    dataset: Identity
+    cases: CaseHashes
+    seconds: Mapping[str, float]
+    set_seconds: float
+    assessment: Assessment | None
+    comparison: Comparison
 
 
 def make_comparison(

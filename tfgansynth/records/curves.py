@@ -1,10 +1,10 @@
-"""Learning curves, and trials of recipes.
+"""A learning curve: Dice over the number of real cases, by regime.
 
-A curve is Dice over the number of real cases, by regime. Each number of real cases has
-its U-Nets, one for each regime, fold and seed. Intervals are those of `mixed_effects`:
-over test cases and training runs where there are several runs. Where patients are
-known, they are the unit and not the cases. A single run gives Student's interval over
-its test cases, or patients, and does not show how much other trainings would differ.
+Each number of real cases has its U-Nets, one for each regime, fold and seed. Intervals
+are those of `mixed_effects`: over test cases and training runs where there are several
+runs. Where patients are known, they are the unit and not the cases. A single run gives
+Student's interval over its test cases, or patients, and does not show how much other
+trainings would differ.
 """
 
 import dataclasses
@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from tfgansynth.data.dataset import CaseHashes, Identity
+from tfgansynth.data.dataset import Identity
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE, Differences, estimate
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
-from tfgansynth.records.assessments import Assessment
-from tfgansynth.records.comparisons import Comparison, context_of
+from tfgansynth.records.comparisons import context_of
 from tfgansynth.records.runs import FinishedUNet, Remark
 
 _Dice = Mapping[str, float]
@@ -268,28 +267,3 @@ def _values(by_run: _Runs) -> tuple[list[str], Differences]:
         [values.get(case, np.nan) for case in cases] for values in by_run.values()
     ]
     return cases, np.array(columns).T
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """The trial of a recipe; all of `trial.json`.
-
-    Attributes:
-        settings: Those in which the recipe differs from its preset.
-        cases: All that it could use, by the hash of their content: to train, to
-            validate, to compare.
-        seconds: Of the fold's stages and their parts.
-        set_seconds: How long it took to make the synthetic set.
-        assessment: Of the set; None without one.
-    """
-
-    preset: str
-    settings: tuple[str, ...]
-    fold: int
-    seed: int
-    dataset: Identity
-    cases: CaseHashes
-    seconds: Mapping[str, float]
-    set_seconds: float
-    assessment: Assessment | None
-    comparison: Comparison

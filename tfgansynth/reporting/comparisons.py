@@ -8,8 +8,7 @@ from tfgansynth.evaluation.mixed_effects import CONFIDENCE
 from tfgansynth.evaluation.other_figures import FigureSummary, OtherFigures
 from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary, headings, with_mm
 from tfgansynth.evaluation.verdicts import PairComparison, p_text
-from tfgansynth.records.comparisons import Comparison, RegimeTable
-from tfgansynth.records.curves import Trial
+from tfgansynth.records.comparisons import Comparison, RegimeTable, Trial
 from tfgansynth.records.runs import remark_lines
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells

@@ -12,9 +12,9 @@ from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.experiment.studies import make_trial
 from tfgansynth.records import converter, files
-from tfgansynth.records.comparisons import Comparison
+from tfgansynth.records.comparisons import Comparison, Trial
 from tfgansynth.records.converter import from_json, to_json
-from tfgansynth.records.curves import MissingPoint, Trial
+from tfgansynth.records.curves import MissingPoint
 from tfgansynth.records.reading import complete, read_identity, unet_folders
 from tfgansynth.records.runs import RunRecord, Split
 from tfgansynth.reporting.comparisons import (
