@@ -11,7 +11,6 @@ from tfgansynth.evaluation.comparisons import (
     CaseResult,
     compare,
     holm,
-    outlook,
 )
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.mixed_effects import Components, Design, Estimate
@@ -23,6 +22,7 @@ from tfgansynth.evaluation.verdicts import (
     PairComparison,
     Size,
     Verdict,
+    outlook,
 )
 
 MARGIN = 0.005

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from tfgansynth.evaluation.comparisons import holm, outlook
+from tfgansynth.evaluation.comparisons import holm
 from tfgansynth.evaluation.mixed_effects import (
     SIGNIFICANCE,
     Components,
@@ -31,6 +31,7 @@ from tfgansynth.evaluation.verdicts import (
     Size,
     Verdict,
     decide,
+    outlook,
 )
 from tfgansynth.seeds import derive_seed
 

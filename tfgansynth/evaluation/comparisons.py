@@ -38,7 +38,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-from scipy import stats
 
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.mixed_effects import (
@@ -49,17 +48,12 @@ from tfgansynth.evaluation.mixed_effects import (
 )
 from tfgansynth.evaluation.tables import METRIC_HEADINGS
 from tfgansynth.evaluation.verdicts import (
-    CHANCE,
-    MOST_SEEDS,
     PRIMARY,
-    Direction,
     MetricDifference,
-    Outlook,
     OutlyingRun,
     PairComparison,
-    Size,
-    Verdict,
     decide,
+    outlook,
     sentence,
 )
 
@@ -170,67 +164,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(p_values))
     adjusted[ascending] = np.maximum.accumulate(np.take(p_values, ascending) * factors)
     return [float(p) for p in np.minimum(adjusted, 1)]
-
-
-def outlook(
-    found: Estimate, verdict: Verdict, *, n_seeds: int, n_pairs: int, margin: float
-) -> tuple[Outlook, ...]:
-    """Estimate how many more seeds would settle the open axes of a verdict.
-
-    The estimated mean and variances are taken for the truth, so that this is a
-    guide and no promise. With one seed, what differs between cases is taken to
-    last, as nothing shows otherwise; Holm's correction is taken at its strictest.
-    The error rates hold for a number of seeds fixed beforehand: judging anew after
-    each seed until a verdict comes raises them.
-
-    Args:
-        found: The mean difference of the primary metric.
-        verdict: The verdict so far.
-        n_seeds: Seeds so far.
-        n_pairs: Pairs of regimes of its family.
-        margin: Differences smaller than this do not matter.
-
-    Returns:
-        One for each open axis, with the outcome that the mean points to, but for the
-        direction of a difference that does not matter; none if all is from one
-        training run.
-    """
-    if found.design.runs == 1:
-        return ()
-    size = abs(found.mean)
-    axes: list[Direction | Size] = []
-    matters = verdict.size is not Size.BELOW
-    if verdict.direction is Direction.OPEN and matters and size > 0:
-        axes.append(Direction.HIGHER if found.mean > 0 else Direction.LOWER)
-    if verdict.size is Size.OPEN:
-        axes.append(Size.BELOW if size < margin else Size.ABOVE)
-    needed: dict[Direction | Size, int] = {}
-    for seeds in range(n_seeds + 1, MOST_SEEDS + 1):
-        design = found.design.after(seeds, now=n_seeds)
-        spread = design.standard_error(found.components)
-        for outcome in axes:
-            if _chance(outcome, size, margin, n_pairs, *spread) >= CHANCE:
-                needed.setdefault(outcome, seeds - n_seeds)
-    return tuple(Outlook(outcome=each, seeds=needed.get(each)) for each in axes)
-
-
-def _chance(
-    outcome: Direction | Size,
-    size: float,
-    margin: float,
-    n_pairs: int,
-    error: float,
-    freedom: float,
-) -> float:
-    """The chance of an outcome where the true difference has this size."""
-    if error == 0:
-        return 1.0
-    half = stats.t.isf(SIGNIFICANCE / 2 / n_pairs, freedom)
-    if outcome is Size.BELOW:
-        ends = (margin - size) / error - half, (margin + size) / error - half
-        return float(stats.t.cdf(ends, freedom).sum() - 1)
-    bound = margin if outcome is Size.ABOVE else 0.0
-    return float(stats.t.cdf((size - bound) / error - half, freedom))
 
 
 Cell = tuple[int, int, str]
