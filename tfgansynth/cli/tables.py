@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Literal
 
 from tfgansynth import ranges
 from tfgansynth.cli.command import load, require_there
-from tfgansynth.cli.options import FoldOptions, Options
+from tfgansynth.cli.options import SpreadOptions
 
 if TYPE_CHECKING:
+    from tfgansynth.cli.command import Loaded
     from tfgansynth.experiment.experiment_data import Study
     from tfgansynth.records.curves import MissingPoint
     from tfgansynth.reporting.screen import Screen
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class RunTable(Options):
+class RunTable(SpreadOptions):
     """Run the whole chain, fold by fold; print its results and write its report.
 
     What is done already is not done again.
@@ -62,9 +63,6 @@ class RunTable(Options):
     assess: bool = False
     """Also assess each fold's synthetic set after its U-Nets, as assess does, but for
     the exit code."""
-    workers: ranges.Few = 1
-    """Stages at a time, each in a process of its own with its share of the cores, where
-    a machine has the memory."""
 
 
 def run_table(options: RunTable) -> None:
@@ -84,24 +82,23 @@ def run_table(options: RunTable) -> None:
     loaded = load(options)
     study = loaded.study(request, folds=options.folds, n_seeds=options.seeds)
     planned = plan_verdicts(study, options.primary)
-    opened = loaded.start(study, options.workers)
+    opened = loaded.start(study)
     if opened:
         print(f"Primary pair: {planned.words if planned else 'none was declared'}")
         declare(opened, planned)
         for part in opened.parts:
             record_trials(part.experiment, options.out)
         screen = loaded.screen(*opened.parts)
-        _run_and_show(opened, screen, options.workers, verbose=options.verbose)
+        _run_and_show(loaded, opened, screen, verbose=options.verbose)
 
 
 def _run_and_show(
-    study: "Study", screen: "Screen", workers: int, *, verbose: bool
+    loaded: "Loaded", study: "Study", screen: "Screen", *, verbose: bool
 ) -> None:
-    """Run a study, in order fold by fold; write and print what its folders have.
+    """Run a study; write and print what its folders have.
 
     No TensorFlow: processes of their own may run all stages.
     """
-    from tfgansynth.experiment.executors import execute
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.records import converter
     from tfgansynth.records.assessments import Assessment
@@ -118,26 +115,26 @@ def _run_and_show(
     # All from the first on: a rerun that is ended early shows no less than before.
     roots = [part.experiment.run.root for part in study.parts]
     passed: dict[str, bool] = {}
-    for part in study.parts:
-        experiment, root = part.experiment, part.experiment.run.root
-        # Side by side, the folds begin before those before them end.
-        plans = part.plan.by_fold() if workers == 1 else [part.plan]
-        for plan in plans:
-            for outcome in execute(experiment, plan, workers=workers):
-                screen.show(part, outcome)
-                stage = outcome.stage
-                if stage.kind == Kind.ASSESSMENT:
-                    found = converter.read(root / stage.name / ASSESSMENT, Assessment)
-                    passed[f"{part.name}/{stage.name}"] = found.memorization.passed
-                    if verbose:
-                        print(assessment_to_text(found))
-                elif stage.kind == Kind.SEGMENTATION and outcome.computed:
-                    write_outputs(roots, study.folder, root)
-            table, comparison = write_outputs(roots, study.folder, root)
-            if table and verbose:
-                print(f"\n{table_to_text(table)}")
-        if verbose:
-            print(stages_table(experiment.run.seconds()))
+    last = 0
+    for batch in loaded.batches(study.parts):
+        for part, outcome in batch:
+            experiment, root = part.experiment, part.experiment.run.root
+            last = max(last, roots.index(root))
+            screen.show(part, outcome)
+            stage = outcome.stage
+            if stage.kind == Kind.ASSESSMENT and not outcome.failure:
+                found = converter.read(root / stage.name / ASSESSMENT, Assessment)
+                passed[f"{part.name}/{stage.name}"] = found.memorization.passed
+                if verbose:
+                    print(assessment_to_text(found))
+            elif stage.kind == Kind.SEGMENTATION and outcome.computed:
+                write_outputs(roots, study.folder, root)
+        table, comparison = write_outputs(roots, study.folder, roots[last])
+        if table and verbose:
+            print(f"\n{table_to_text(table)}")
+    if verbose:
+        for part in study.parts:
+            print(stages_table(part.experiment.run.seconds()))
     if comparison and verbose:
         print(f"\n{comparison_to_text(comparison)}")
     if comparison:
@@ -150,7 +147,7 @@ def _run_and_show(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class RunCurve(Options):
+class RunCurve(SpreadOptions):
     """Train with ever more real cases, with and without synthetic pairs.
 
     All U-Nets take the same number of steps (--evaluation.budgets); training sets
@@ -168,9 +165,6 @@ class RunCurve(Options):
     generator_of: ranges.Count | None = None
     """Train one generator on this many cases and use it for all numbers up to that:
     how does a generator that is there help where fewer cases are labelled?"""
-    workers: ranges.Few = 1
-    """Stages at a time, each in a process of its own with its share of the cores, where
-    a machine has the memory."""
 
 
 def run_curve(options: RunCurve) -> None:
@@ -187,7 +181,7 @@ def run_curve(options: RunCurve) -> None:
         folds=options.folds,
         generator_of=options.generator_of,
     )
-    opened = loaded.start(study, options.workers)
+    opened = loaded.start(study)
     if opened is None:
         return
     from tfgansynth.reporting.curves import curve_to_text
@@ -195,7 +189,7 @@ def run_curve(options: RunCurve) -> None:
 
     missing: list[MissingPoint] = []
     screen = loaded.screen(*opened.parts)
-    for point in _points(opened, screen, options.workers):
+    for point in _points(loaded, opened, screen):
         missing += [point] if point else []
         write_curve(opened.folder, options.generator_of, missing, plot=False)
     curve = write_curve(opened.folder, options.generator_of, missing)
@@ -206,7 +200,7 @@ def run_curve(options: RunCurve) -> None:
 
 
 def _points(
-    study: "Study", screen: "Screen", workers: int
+    loaded: "Loaded", study: "Study", screen: "Screen"
 ) -> "Iterator[MissingPoint | None]":
     """Do what is not done yet, point by point, and show it.
 
@@ -216,19 +210,16 @@ def _points(
     Yields:
         None for each finished U-Net; or the point that could not be made.
     """
-    from tfgansynth.experiment.executors import execute
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.records.curves import MissingPoint
 
-    for part in study.parts:
-        for outcome in execute(
-            part.experiment, part.plan, tolerant=True, workers=workers
-        ):
+    for batch in loaded.batches(study.parts, tolerant=True):
+        for part, outcome in batch:
             screen.show(part, outcome)
             stage, regime = outcome.stage, outcome.stage.regime
             if stage.kind != Kind.SEGMENTATION or regime is None:
                 continue
-            if outcome.failure:
+            if outcome.is_unusable:
                 yield MissingPoint(
                     n_real=regime.n_real,
                     seed=part.experiment.config.seed,
@@ -236,12 +227,12 @@ def _points(
                     regime=regime.name,
                     why=str(outcome.failure),
                 )
-            else:
+            elif not outcome.failure:
                 yield None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class TryRecipe(FoldOptions):
+class TryRecipe(SpreadOptions):
     """Compare a fold's regimes on development cases alone (--data.n-development).
 
     These have folds of their own, to train, to validate and to compare. The other
@@ -249,6 +240,8 @@ class TryRecipe(FoldOptions):
     these cases, so that settings may be chosen by what this prints.
     """
 
+    fold: ranges.Count
+    """Number of the fold, from 1."""
     augmented: bool = False
     """Also the regimes whose U-Nets are trained with classical augmentation."""
     control: bool = False
@@ -259,9 +252,6 @@ class TryRecipe(FoldOptions):
     baseline: Path | None = None
     """Run folder of an earlier trial, to take its U-Nets of real pairs alone from
     instead of training them again: they do not depend on the synthetic set."""
-    workers: ranges.Few = 1
-    """Stages at a time, each in a process of its own with its share of the cores, where
-    a machine has the memory."""
 
 
 def try_recipe(options: TryRecipe) -> None:
@@ -279,7 +269,7 @@ def try_recipe(options: TryRecipe) -> None:
     study = studies.prepare_trial(
         loaded.data, options.config, options.out, fold=options.fold, request=request
     )
-    opened = loaded.start(study, options.workers)
+    opened = loaded.start(study)
     if opened is None:
         return
     from tfgansynth.reporting.comparisons import comparison_to_text, trial_to_text
@@ -290,7 +280,7 @@ def try_recipe(options: TryRecipe) -> None:
     root = part.experiment.run.root
     if options.baseline:
         studies.adopt_baseline(part, options.baseline)
-    loaded.finish(part, options.workers)
+    loaded.finish(part)
     write_outputs([root], root)
     trial = studies.write_trial(part)
     if options.verbose:

@@ -24,6 +24,7 @@ from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, Plan, PlannedStage
 from tfgansynth.experiment.run_folder import Run
+from tfgansynth.experiment.superseded import sealed_record
 from tfgansynth.records.files import ASSESSMENT, PROVENANCE
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.devices import (
@@ -48,6 +49,7 @@ class Outcome:
         computed: Whether it was computed now; if not, it was done before, or it has
             failed.
         failure: Why it, or one it needs, has no result.
+        where: The machine that has computed it, where that is another one.
         seconds: What it took now.
         text: What it came to, in a few words.
         remarks: What people should know of it.
@@ -56,11 +58,17 @@ class Outcome:
 
     stage: PlannedStage
     computed: bool
-    failure: UnusableGeneratorError | None = None
+    failure: Exception | None = None
+    where: str = ""
     seconds: float = 0.0
     text: str = ""
     remarks: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether a generator is unusable: a result of its own, and no fault."""
+        return isinstance(self.failure, UnusableGeneratorError)
 
 
 def execute(
@@ -86,7 +94,7 @@ def execute(
         # An assessment is of a set, and no network is of it.
         if planned.kind not in (Kind.SEGMENTATION, Kind.ASSESSMENT):
             is_done(experiment, planned, dict(planned.record))
-    failures: dict[str, UnusableGeneratorError] = {}
+    failures: dict[str, Exception] = {}
     if workers == 1:
         outcomes = _in_order(experiment, plan.stages, failures)
     else:
@@ -99,7 +107,7 @@ def execute(
         yield outcome
 
 
-_Failures = Mapping[str, UnusableGeneratorError]
+_Failures = Mapping[str, Exception]
 """Why stages have no result, by their names, as far as they are known by now."""
 
 
@@ -107,11 +115,11 @@ def _in_order(
     experiment: Experiment, planned_stages: Sequence[PlannedStage], failures: _Failures
 ) -> Iterator[Outcome]:
     for planned in planned_stages:
-        failure = _failure_before(planned, failures)
+        failure = failure_before(planned, failures)
         if failure:
             yield Outcome(planned, computed=False, failure=failure)
         else:
-            yield _run(experiment, planned)
+            yield outcome_of(experiment, planned)
 
 
 def _side_by_side(
@@ -127,11 +135,11 @@ def _side_by_side(
     # The lock stays with this process.
     run = dataclasses.replace(experiment.run, lock=None)
     sent = dataclasses.replace(experiment, run=run)
-    with workers(functools.partial(_run, sent), min(count, len(waiting))) as team:
+    with workers(functools.partial(outcome_of, sent), min(count, len(waiting))) as team:
         while unfinished:
             for planned in [s for s in waiting if unfinished.isdisjoint(s.needs)]:
                 idle = next((worker for worker in team if not worker.task), None)
-                failure = _failure_before(planned, failures)
+                failure = failure_before(planned, failures)
                 if failure:
                     unfinished.remove(planned.name)
                     yield Outcome(planned, computed=False, failure=failure)
@@ -150,17 +158,36 @@ def _side_by_side(
                 yield outcome
 
 
-def _failure_before(
-    planned: PlannedStage, failures: _Failures
-) -> UnusableGeneratorError | None:
+def failure_before(planned: PlannedStage, failures: _Failures) -> Exception | None:
+    """Why a stage cannot be run: a stage that it needs has no result."""
     return next((failures[name] for name in planned.needs if name in failures), None)
 
 
-def _run(experiment: Experiment, planned: PlannedStage) -> Outcome:
+def outcome_of(experiment: Experiment, planned: PlannedStage) -> Outcome:
+    """Run one stage; an unusable generator is an outcome too.
+
+    Raises:
+        InputError: It cannot be computed, or its finished result was altered.
+    """
     try:
         return run_stage(experiment, planned)
     except UnusableGeneratorError as fault:
         return Outcome(planned, computed=False, failure=fault)
+
+
+def was_done(experiment: Experiment, planned: PlannedStage) -> bool:
+    """Whether a stage has a finished result, still as it was written.
+
+    Raises:
+        InputError: The result was altered, is of another plan, or was made from test
+            cases.
+    """
+    sealed = sealed_record(experiment.run.root / planned.name)
+    if sealed is None:
+        return False
+    from tfgansynth.experiment import stages
+
+    return is_done(experiment, planned, stages.full_provenance(experiment, planned))
 
 
 def run_stage(experiment: Experiment, planned: PlannedStage) -> Outcome:

@@ -169,9 +169,13 @@ class Run:
         """
         path = self.root / "memory.json"
         with self._noting():
-            record = _read_notes(path) or {}
+            record = self.memory()
             record[stage] = max(record.get(stage, 0.0), round(mib))
             storage.write_record(path, record)
+
+    def memory(self) -> dict[str, float]:
+        """Return the largest memory of each stage's process, in MiB."""
+        return _read_notes(self.root / "memory.json") or {}
 
     @contextlib.contextmanager
     def _noting(self) -> Iterator[None]:
