@@ -176,31 +176,27 @@ class Loaded:
         n_open = sum(len(_open_stages(part)) for part in parts)
         return Screen(parts, n_done=n_stages - n_open, verbose=self.options.verbose)
 
-    def batches(
+    def outcomes(
         self, parts: "Sequence[Part]", *, tolerant: bool = False
-    ) -> "Iterator[Iterator[tuple[Part, Outcome]]]":
+    ) -> "Iterator[tuple[Part, Outcome]]":
         """Run the stages of opened parts that are not done.
 
         Yields:
-            A fold's stages, where one runs after the other; a part's, side by side;
-            all, on a cluster. Each once it is done.
+            Each stage once it is done, or known to have no result.
         """
         spread = self._spread
         if spread.scheduler is not None:
-            yield _on_cluster(
+            yield from _on_cluster(
                 parts, spread.scheduler, tolerant=tolerant, collect=spread.collect
             )
             return
         from tfgansynth.experiment.executors import execute
 
         for part in parts:
-            # Side by side, the folds begin before those before them end.
-            plans = part.plan.by_fold() if spread.is_here else [part.plan]
-            for plan in plans:
-                outcomes = execute(
-                    part.experiment, plan, tolerant=tolerant, workers=spread.workers
-                )
-                yield ((part, outcome) for outcome in outcomes)
+            for outcome in execute(
+                part.experiment, part.plan, tolerant=tolerant, workers=spread.workers
+            ):
+                yield part, outcome
 
     def finish(self, part: "Part") -> None:
         """Run the stages of an opened part that are not done, and show them.
@@ -211,13 +207,13 @@ class Loaded:
         from tfgansynth.reporting.html.page import write_report
 
         screen, computed = self.screen(part), False
-        for batch in self.batches([part]):
-            for each, outcome in batch:
-                screen.show(each, outcome)
-                computed |= outcome.computed
+        for each, outcome in self.outcomes([part]):
+            screen.show(each, outcome)
+            computed |= outcome.computed
         root = part.experiment.run.root
         if computed and (root / REPORT).exists():
-            write_report(root)
+            with part.experiment.run.writing():
+                write_report(root)
 
     def start_one(
         self,

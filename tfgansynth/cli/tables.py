@@ -1,6 +1,7 @@
 """Commands that run experiments: tables, learning curves, trials."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -85,9 +86,10 @@ def run_table(options: RunTable) -> None:
     opened = loaded.start(study)
     if opened:
         print(f"Primary pair: {planned.words if planned else 'none was declared'}")
-        declare(opened, planned)
-        for part in opened.parts:
-            record_trials(part.experiment, options.out)
+        with opened.parts[0].experiment.run.writing():
+            declare(opened, planned)
+            for part in opened.parts:
+                record_trials(part.experiment, options.out)
         screen = loaded.screen(*opened.parts)
         _run_and_show(loaded, opened, screen, verbose=options.verbose)
 
@@ -114,24 +116,31 @@ def _run_and_show(
 
     # All from the first on: a rerun that is ended early shows no less than before.
     roots = [part.experiment.run.root for part in study.parts]
+    writing = study.parts[0].experiment.run.writing
     passed: dict[str, bool] = {}
-    last = 0
-    for batch in loaded.batches(study.parts):
-        for part, outcome in batch:
-            experiment, root = part.experiment, part.experiment.run.root
-            last = max(last, roots.index(root))
-            screen.show(part, outcome)
-            stage = outcome.stage
-            if stage.kind == Kind.ASSESSMENT and not outcome.failure:
-                found = converter.read(root / stage.name / ASSESSMENT, Assessment)
-                passed[f"{part.name}/{stage.name}"] = found.memorization.passed
-                if verbose:
-                    print(assessment_to_text(found))
-            elif stage.kind == Kind.SEGMENTATION and outcome.computed:
+    left = Counter(
+        (part.name, stage.fold) for part in study.parts for stage in part.plan.stages
+    )
+    for part, outcome in loaded.outcomes(study.parts):
+        root, stage = part.experiment.run.root, outcome.stage
+        screen.show(part, outcome)
+        if stage.kind == Kind.ASSESSMENT and not outcome.failure:
+            found = converter.read(root / stage.name / ASSESSMENT, Assessment)
+            passed[f"{part.name}/{stage.name}"] = found.memorization.passed
+            if verbose:
+                print(assessment_to_text(found))
+        elif stage.kind == Kind.SEGMENTATION and outcome.computed:
+            with writing():
                 write_outputs(roots, study.folder, root)
-        table, comparison = write_outputs(roots, study.folder, roots[last])
-        if table and verbose:
-            print(f"\n{table_to_text(table)}")
+        left[part.name, stage.fold] -= 1
+        if verbose and not left[part.name, stage.fold]:
+            with writing():
+                table, _ = write_outputs(roots, study.folder, root)
+            if table:
+                print(f"\n{table_to_text(table)}")
+    for root in roots:
+        with writing():
+            table, comparison = write_outputs(roots, study.folder, root)
     if verbose:
         for part in study.parts:
             print(stages_table(part.experiment.run.seconds()))
@@ -141,7 +150,7 @@ def _run_and_show(
         print(f"\n{results_to_text(comparison, table)}")
     if passed:
         print(audits_to_text(passed))
-    with shown_while("report"):
+    with shown_while("report"), writing():
         report = write_report(study.folder)
     print(f"Report: {report}")
 
@@ -189,10 +198,13 @@ def run_curve(options: RunCurve) -> None:
 
     missing: list[MissingPoint] = []
     screen = loaded.screen(*opened.parts)
+    writing = opened.parts[0].experiment.run.writing
     for point in _points(loaded, opened, screen):
         missing += [point] if point else []
-        write_curve(opened.folder, options.generator_of, missing, plot=False)
-    curve = write_curve(opened.folder, options.generator_of, missing)
+        with writing():
+            write_curve(opened.folder, options.generator_of, missing, plot=False)
+    with writing():
+        curve = write_curve(opened.folder, options.generator_of, missing)
     if curve:
         print(f"\n{curve_to_text(curve)}")
     name = curve_name(options.generator_of)
@@ -213,22 +225,21 @@ def _points(
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.records.curves import MissingPoint
 
-    for batch in loaded.batches(study.parts, tolerant=True):
-        for part, outcome in batch:
-            screen.show(part, outcome)
-            stage, regime = outcome.stage, outcome.stage.regime
-            if stage.kind != Kind.SEGMENTATION or regime is None:
-                continue
-            if outcome.is_unusable:
-                yield MissingPoint(
-                    n_real=regime.n_real,
-                    seed=part.experiment.config.seed,
-                    fold=stage.fold,
-                    regime=regime.name,
-                    why=str(outcome.failure),
-                )
-            elif not outcome.failure:
-                yield None
+    for part, outcome in loaded.outcomes(study.parts, tolerant=True):
+        screen.show(part, outcome)
+        stage, regime = outcome.stage, outcome.stage.regime
+        if stage.kind != Kind.SEGMENTATION or regime is None:
+            continue
+        if outcome.is_unusable:
+            yield MissingPoint(
+                n_real=regime.n_real,
+                seed=part.experiment.config.seed,
+                fold=stage.fold,
+                regime=regime.name,
+                why=str(outcome.failure),
+            )
+        elif not outcome.failure:
+            yield None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

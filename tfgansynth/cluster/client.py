@@ -27,7 +27,7 @@ from tfgansynth.errors import InputError, RunError, counted, name_few
 from tfgansynth.experiment.executors import Outcome, failure_before, was_done
 from tfgansynth.experiment.experiment_data import Experiment, Part
 from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.runtime import storage
+from tfgansynth.runtime import leases, storage
 from tfgansynth.runtime.progress import shown_while
 
 RETRIES = 2
@@ -236,10 +236,13 @@ def _outcome(task: _Task, future: Future, address: str, *, collect: bool) -> Out
     answer: Answer = future.result()
     if collect and answer.found:
         run, name = task.part.experiment.run, task.stage.name
-        artifacts.unpack_stage(run.root, task.stage, answer.found.files)
-        if answer.found.records["seconds"]:
-            run.put_records(name, answer.found.records)
-        run.add_memory(name, answer.found.mib)
+        # Another command may have taken it as well.
+        with leases.held(run.stage_lease(name)):
+            if not was_done(task.part.experiment, task.stage):
+                artifacts.unpack_stage(run.root, task.stage, answer.found.files)
+                if answer.found.records["seconds"]:
+                    run.put_records(name, answer.found.records)
+                run.add_memory(name, answer.found.mib)
     return answer.outcome
 
 
@@ -252,9 +255,9 @@ def _named(task: _Task, fault: Exception) -> Exception:
 
 
 def _portable(experiment: Experiment) -> Experiment:
-    """The experiment for other processes: the lock stays with this one."""
+    """The experiment for other processes: the lease stays with this one."""
     root = experiment.run.root.absolute()
-    run = dataclasses.replace(experiment.run, root=root, lock=None)
+    run = dataclasses.replace(experiment.run, root=root, lease=None)
     return dataclasses.replace(experiment, run=run)
 
 

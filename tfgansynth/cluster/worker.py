@@ -7,12 +7,12 @@ import multiprocessing
 import os
 import pickle
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
-from filelock import FileLock
 
 from tfgansynth.cluster import artifacts
 from tfgansynth.config_checks import differences
@@ -117,14 +117,13 @@ def run_order(experiments: tuple[Experiment, ...], order: Order) -> Answer:
         return Answer(_compute(worker, experiment, order))
     run = dataclasses.replace(experiment.run, root=_replica(worker, experiment, order))
     experiment = dataclasses.replace(experiment, run=run)
-    run.root.mkdir(parents=True, exist_ok=True)
     # Workers of one machine may share the folder.
-    with FileLock(run.root / ".replica.lock"):
+    with run.opening():
         artifacts.unpack(run.root, order.files)
     outcome = _compute(worker, experiment, order)
     if outcome.failure:
         return Answer(outcome)
-    with FileLock(run.root / ".replica.lock"):
+    with run.opening():
         records = run.take_records(order.stage.name)
     found = artifacts.pack_folder(run.root / order.stage.name)
     mib = run.memory().get(order.stage.name, 0.0)
@@ -132,7 +131,7 @@ def run_order(experiments: tuple[Experiment, ...], order: Order) -> Answer:
 
 
 def _compute(worker: Worker, experiment: Experiment, order: Order) -> Outcome:
-    compute = functools.partial(outcome_of, experiment)
+    compute = functools.partial(_until_done, experiment)
     threads = worker.state.nthreads
     with workers(compute, 1, threads=threads, preloaded=_PRELOADED) as (process,):
         process.start(order.stage.name, order.stage)
@@ -143,6 +142,13 @@ def _compute(worker: Worker, experiment: Experiment, order: Order) -> Outcome:
                 raise RunError(f"{order.stage.name}: nobody waits for it any more")
         outcome: Outcome = process.answer()
     return dataclasses.replace(outcome, where=socket.gethostname())
+
+
+def _until_done(experiment: Experiment, planned: PlannedStage) -> Outcome:
+    """Run a stage, or wait until another command's process has done so."""
+    while (outcome := outcome_of(experiment, planned)) is None:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    return outcome
 
 
 def _require_shared(root: Path, config_sha256: str) -> None:

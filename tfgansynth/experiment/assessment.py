@@ -147,6 +147,7 @@ def write_assessment(
             files=storage.hash_files(partial, [ARRAYS]),
         )
         converter.write(partial / ASSESSMENT, record)
+        stage.require()
     return Result(assessment.words)
 
 
