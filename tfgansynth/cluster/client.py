@@ -18,7 +18,9 @@ from tfgansynth.cluster.worker import (
     Answer,
     Order,
     StageWorker,
+    forget,
     own_versions,
+    replica_name,
     run_order,
     unpickled,
 )
@@ -27,6 +29,7 @@ from tfgansynth.errors import InputError, RunError, counted, name_few
 from tfgansynth.experiment.executors import Outcome, failure_before, was_done
 from tfgansynth.experiment.experiment_data import Experiment, Part
 from tfgansynth.experiment.graph import Kind, PlannedStage
+from tfgansynth.experiment.plan import in_order_of_need
 from tfgansynth.runtime import leases, storage
 from tfgansynth.runtime.progress import shown_while
 
@@ -63,7 +66,7 @@ def execute(
     """Run the stages of opened experiments that are not done, on a cluster.
 
     A stage is handed to Dask as soon as what it needs is done; Dask chooses the
-    worker, the first stages of the first part first, and runs a stage again that has
+    worker, in the order of `in_order_of_need`, and runs a stage again that has
     failed or whose worker is lost.
 
     Args:
@@ -88,8 +91,10 @@ def execute(
             if outcome.failure and not (tolerant and unusable):
                 failed[f"{task.part.name}/{task.stage.name}"] = outcome.failure
             yield task.part, outcome
-    if not failed:
-        return
+        if not failed:
+            if collect:
+                client.run(forget, [*map(_replica, parts)])
+            return
     first = next(iter(failed.values()))
     if len({*map(str, failed.values())}) == 1 and isinstance(first, InputError):
         raise first
@@ -99,16 +104,18 @@ def execute(
     ) from first
 
 
+def _replica(part: Part) -> str:
+    run = part.experiment.run
+    return replica_name(run.root.absolute(), storage.hash_file(run.config_path))
+
+
 def _follow(
     client: Client, parts: Sequence[Part], address: str, *, collect: bool
 ) -> Iterator[tuple[_Task, Outcome]]:
+    ordered = in_order_of_need([part.plan.stages for part in parts])
     waiting = [
-        _Task(0, index, part, stage)
-        for index, part in enumerate(parts)
-        for stage in part.plan.stages
-    ]
-    waiting = [
-        dataclasses.replace(task, number=number) for number, task in enumerate(waiting)
+        _Task(number, index, parts[index], stage)
+        for number, (index, stage) in enumerate(ordered)
     ]
     unfinished: list[set[str]] = [{s.name for s in p.plan.stages} for p in parts]
     failures: list[dict[str, Exception]] = [{} for _ in parts]

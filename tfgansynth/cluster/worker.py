@@ -6,9 +6,10 @@ import hashlib
 import multiprocessing
 import os
 import pickle
+import shutil
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,18 @@ def _require_shared(root: Path, config_sha256: str) -> None:
 
 def _replica(worker: Worker, experiment: Experiment, order: Order) -> Path:
     """Where a worker keeps its copy of a run, also when it is started again."""
-    name = f"{experiment.run.root}\n{order.config_sha256}"
-    key = hashlib.sha256(name.encode()).hexdigest()[:16]
-    return Path(worker.local_directory).parent / f"tfgansynth-{key}"
+    name = replica_name(experiment.run.root, order.config_sha256)
+    return Path(worker.local_directory).parent / name
+
+
+def replica_name(root: Path, config_sha256: str) -> str:
+    """Name the copies of a run on workers."""
+    key = hashlib.sha256(f"{root}\n{config_sha256}".encode()).hexdigest()
+    return f"tfgansynth-{key[:16]}"
+
+
+def forget(names: Iterable[str], dask_worker: Worker) -> None:
+    """Remove copies of runs whose results have come back."""
+    for name in names:
+        place = Path(dask_worker.local_directory).parent / name
+        shutil.rmtree(place, ignore_errors=True)
