@@ -234,7 +234,7 @@ def _on_cluster(
     except ModuleNotFoundError as fault:
         raise InputError(
             f"--scheduler {scheduler}: {fault.name} is not installed: "
-            "pip install 'tfgansynth[cluster]'"
+            "pip install distributed"
         ) from fault
     return client.execute(parts, scheduler, tolerant=tolerant, collect=collect)
 

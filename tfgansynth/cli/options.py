@@ -83,8 +83,8 @@ class SpreadOptions(Options):
     a machine has the memory; on a machine with several GPUs, one GPU each."""
     scheduler: str | None = None
     """Run the stages on a Dask cluster: the address of its scheduler, as in
-    tcp://host:8786, or the file that it has written. It needs pip install
-    'tfgansynth[cluster]', and --out in a folder that all machines share."""
+    tcp://host:8786, or the file that it has written. It needs pip install distributed,
+    and --out in a folder that all machines share."""
     collect: bool = False
     """With --scheduler, where no folder is shared: send to each stage what it needs,
     and take its files back."""
