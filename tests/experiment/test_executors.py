@@ -162,6 +162,7 @@ def test_a_stage_hands_over_what_is_shown_of_it_and_prints_nothing(
 
     found = executors.run_stage(experiment, planned)
 
+    assert found
     assert (found.stage, found.computed, found.failure) == (planned, True, None)
     assert found.text == "6 steps"
     assert found.remarks == ("resumed after step 2 of 6",)

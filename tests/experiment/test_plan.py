@@ -13,6 +13,7 @@ from tfgansynth.experiment.experiment_data import load_experiment_data
 from tfgansynth.experiment.graph import Kind, Plan, Splits
 from tfgansynth.experiment.plan import (
     Request,
+    in_order_of_need,
     plan,
     possible_stages,
     table_request,
@@ -370,3 +371,20 @@ def test_a_fold_that_does_not_exist_is_refused() -> None:
         plan(CONFIG, splits(), [1, 4], lambda _: Request(gan=True))
     with pytest.raises(InputError, match="--fold 4: expected 1 to 3"):
         plan(CONFIG, splits(), [4], lambda _: Request(gan=True))
+
+
+def test_the_first_verdict_comes_first_and_then_what_most_stages_wait_for() -> None:
+    stages = everything(RICH).stages
+    ordered = in_order_of_need([stages, stages, stages])
+
+    assert [stage for number, stage in ordered if number == 0] == [*stages]
+    assert {number for number, _ in ordered[: len(stages)]} == {0}
+    others = [(number, stage.name) for number, stage in ordered[len(stages) :]]
+    assert sorted(others) == sorted((n, s.name) for n in (1, 2) for s in stages)
+    for number, stage in ordered[len(stages) :]:
+        for need in stage.needs:
+            assert others.index((number, need)) < others.index((number, stage.name))
+    # All GANs before any network that nothing waits for.
+    kinds = [stage.kind for _, stage in ordered[len(stages) :]]
+    last_gan = max(n for n, kind in enumerate(kinds) if kind == Kind.GAN)
+    assert Kind.SEGMENTATION not in kinds[:last_gan]

@@ -1,6 +1,5 @@
 import dataclasses
 import errno
-import fcntl
 import json
 import os
 import signal
@@ -170,53 +169,40 @@ def test_full_disk_is_no_wrong_use(
         open_run(tmp_path)
 
 
-@pytest.mark.parametrize("removed", [False, True])
-def test_folder_in_which_another_process_works_is_refused(
-    tmp_path: Path, removed: bool
+def test_other_settings_are_refused_while_another_process_works_in_the_folder(
+    tmp_path: Path,
 ) -> None:
-    """The lock is the system's, so only another process can show that it holds."""
-    run = open_run(tmp_path)  # holds the lock as long as it is there
-    if removed:
-        (run.root / "run.lock").unlink()
+    run = open_run(tmp_path)  # as long as it is there
+    opening = f"open_run(Path({str(tmp_path)!r}), config)"
     done = elsewhere(
-        f"try: open_run(Path({str(tmp_path)!r}))",
+        "import dataclasses",
+        "config = dataclasses.replace(SMOKE, allow_duplicates=True)",
+        f"try: {opening}",
         "except run_folder.InputError as refusal: print(refusal)",
+        "config = SMOKE",
+        f"print('root', {opening}.root)",
     )
-    assert done.stdout.startswith(f"{run.root}: process {os.getpid()} on ")
-    assert "works in this folder: wait until it is done, or name" in done.stdout
-    assert "a second GPU can run other --folds there" in done.stdout
-    assert done.stdout.count("\n") == 1
+    refused, same = done.stdout.splitlines()
+    assert refused.startswith(f"{run.root}: process {os.getpid()} on ")
+    assert "works in this folder with other settings: wait until it is done" in refused
+    assert "a second GPU can run other --folds there" in refused
+    # The same settings share the work.
+    assert same == f"root {run.root}"
 
 
-def test_a_killed_run_is_not_locked_where_the_system_has_no_locks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without_locks = (
-        "import errno, fcntl, os, signal",
-        "def refuse(*_): raise OSError(errno.ENOSYS, 'Function not implemented')",
-        "fcntl.flock = refuse",
-    )
+def test_a_killed_process_keeps_nobody_out(tmp_path: Path) -> None:
     opening = f"run = open_run(Path({str(tmp_path)!r}))"
-    killed = elsewhere(*without_locks, opening, "os.kill(os.getpid(), signal.SIGKILL)")
+    killed = elsewhere("import os", opening, "os.kill(os.getpid(), 9)")
     assert (killed.returncode, killed.stderr) == (-signal.SIGKILL, "")
-    assert list(tmp_path.glob("*/run.lock"))
-
-    def refuse(*_: Any) -> None:
-        raise OSError(errno.ENOSYS, "Function not implemented")
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    run = open_run(tmp_path)
-
-    # While it is open, another process is refused.
-    refused = elsewhere(*without_locks, opening)
-    assert f"{run.root}: process {os.getpid()} on " in refused.stderr
+    assert list(tmp_path.glob("*/leases/command-*"))
+    open_run(tmp_path, dataclasses.replace(SMOKE, allow_duplicates=True))
 
 
 def elsewhere(*lines: str) -> "subprocess.CompletedProcess[str]":
     """Run lines of Python in a process of its own."""
     imports = (
         "from tfgansynth.experiment import run_folder",
-        "from tests.experiment.test_run_folder import open_run",
+        "from tests.experiment.test_run_folder import SMOKE, open_run",
         "from pathlib import Path",
     )
     return subprocess.run(
@@ -228,7 +214,7 @@ def elsewhere(*lines: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.parametrize("name", ["fold-1", "fold-1/cross-fit/member-1", "run.lock"])
+@pytest.mark.parametrize("name", ["fold-1", "fold-1/cross-fit/member-1", "leases"])
 def test_a_run_with_a_link_is_refused(tmp_path: Path, name: str) -> None:
     root = open_run(tmp_path / "out").root
     (tmp_path / "victim").mkdir()

@@ -11,7 +11,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.util.tensor_util import make_ndarray
 
 MAY_DIFFER = {
-    "run.holder": "names the process",
+    "leases/*": "names processes",
     "timings.json": "wall times",
     "memory.json": "memory of the process",
     "report.html": "shows wall times and memory",

@@ -29,7 +29,6 @@ OUTCOMES = {
     "machine.json": {REFUSED},
     "timings.json": {REFUSED},
     "memory.json": {MADE_AGAIN},
-    "run.holder": {MADE_AGAIN},
     "table.json": {MADE_AGAIN},
     "table.csv": {MADE_AGAIN},
     "table.md": {MADE_AGAIN},

@@ -1,7 +1,6 @@
 """What a merge makes of results that someone else has sent."""
 
 import dataclasses
-import fcntl
 import json
 import os
 import shutil
@@ -23,7 +22,7 @@ from tfgansynth.reporting import merging
 from tfgansynth.reporting.merged import write_fold
 from tfgansynth.reporting.merging import merge, verify_merged
 from tfgansynth.reporting.outputs import read_curve_runs, write_curve, write_outputs
-from tfgansynth.runtime import storage
+from tfgansynth.runtime import leases, storage
 
 __all__ = ["run"]
 
@@ -135,13 +134,14 @@ def test_two_merges_at_once_do_not_lose_each_others_folds(
 ) -> None:
     before = tree(merged)
     # As another process has it.
-    handle = os.open(merged, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
+    lease = leases.take(merged / "leases" / "folder")
+    assert lease
 
-    with pytest.raises(InputError, match="merged: another process works in"):
+    words = f"merged: process {os.getpid()} on .* works in this folder"
+    with pytest.raises(InputError, match=words):
         merge([run], merged)
 
-    os.close(handle)
+    lease.release()
     merge([run], merged)
     assert tree(merged) == before
 
@@ -152,17 +152,15 @@ def test_a_merge_holds_its_folder(
     write, seen = write_fold, []
 
     def look(*arguments: Any) -> None:
-        handle = os.open(merged, os.O_RDONLY)
-        with pytest.raises(BlockingIOError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.close(handle)
-        seen.append((merged / "run.holder").read_text())
+        seen.append(leases.take(merged / "leases" / "folder"))
         write(*arguments)
 
     monkeypatch.setattr(merging, "write_fold", look)
     merge([run], merged)
 
-    assert seen[0].startswith(f"process {os.getpid()} on ")
+    assert seen
+    assert not any(seen)
+    assert not (merged / "leases").exists()
 
 
 def test_other_figures_are_merged_and_older_results_go_without(

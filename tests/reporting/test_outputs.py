@@ -12,7 +12,7 @@ from tests.reporting.html.made import N_SYNTHETIC, REGIMES, SIZE, write_run, wri
 from tfgansynth.cli.tables import _run_and_show
 from tfgansynth.data.splits import Fold
 from tfgansynth.evaluation.tables import TrainingSet
-from tfgansynth.experiment import executors
+from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter
@@ -23,7 +23,6 @@ from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Settings, Split
 from tfgansynth.records.tables import Status, Table
 from tfgansynth.reporting.outputs import write_comparison, write_curve, write_outputs
-from tfgansynth.reporting.screen import Screen
 from tfgansynth.runtime import storage
 
 SMOKE = PRESETS["smoke"]
@@ -221,24 +220,26 @@ def test_a_rerun_that_is_ended_early_leaves_no_less(
     write_outputs([root, other], folder)
     paths = [*folder.glob("comparison*"), *root.glob("table*"), *other.glob("table*")]
     before = {path: path.read_bytes() for path in paths}
-    parts = [
+    stage = SimpleNamespace(kind=Kind.SEGMENTATION, fold=1)
+    parts: Any = [
         SimpleNamespace(
+            name=each.name,
             experiment=SimpleNamespace(run=opened(each)),
-            plan=SimpleNamespace(by_fold=lambda each=each: [each]),
+            plan=SimpleNamespace(stages=[stage]),
         )
         for each in (root, other)
     ]
 
-    def execute(_: Any, plan: Path, workers: int) -> Iterator[Any]:
-        if plan == other:
-            raise KeyboardInterrupt
-        yield from ()
+    def outcomes(parts: Any) -> Iterator[tuple[Any, Any]]:
+        yield parts[0], SimpleNamespace(stage=stage, computed=True, failure=None)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(executors, "execute", execute)
+    loaded: Any = SimpleNamespace(outcomes=outcomes)
     study: Any = SimpleNamespace(folder=folder, parts=parts)
+    screen: Any = SimpleNamespace(show=lambda *_: None)
 
     with pytest.raises(KeyboardInterrupt):
-        _run_and_show(study, Screen([]), 1, verbose=False)
+        _run_and_show(loaded, study, screen, verbose=False)
 
     assert len(before) == 8
     assert {path: path.read_bytes() for path in paths} == before

@@ -323,17 +323,17 @@ def test_the_commit_is_that_of_the_checkout_itself(tmp_path: Path) -> None:
     git(tmp_path, "commit", "-q", "-m", "Begin")
     commit = git(tmp_path, "rev-parse", "HEAD").strip()
 
-    assert devices._commit(tmp_path) == commit
+    assert devices.commit(tmp_path) == commit
     (tmp_path / "file").write_text("new")
-    assert devices._commit(tmp_path) == f"{commit}-dirty"
+    assert devices.commit(tmp_path) == f"{commit}-dirty"
 
     # Installed somewhere inside another repository.
     inside = tmp_path / "site-packages"
     inside.mkdir()
-    assert devices._commit(inside) is None
+    assert devices.commit(inside) is None
 
 
 def test_a_broken_checkout_has_no_commit(tmp_path: Path) -> None:
     (tmp_path / ".git").write_text("gitdir: /nowhere\n")
 
-    assert devices._commit(tmp_path) is None
+    assert devices.commit(tmp_path) is None

@@ -14,12 +14,11 @@ from tfgansynth.config import NETWORK_VERSIONS
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.experiment.experiment_data import load_experiment_data
-from tfgansynth.experiment.run_folder import lock_folder
 from tfgansynth.records import converter
 from tfgansynth.records.comparisons import make_comparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Source
-from tfgansynth.runtime import storage
+from tfgansynth.runtime import leases, storage
 
 SMALL = (*TINY, *SMALL_NETWORKS, "--seed", "3", "--gan.steps", "5")
 PATTERN = "phantom-0*(?=[1-3]$)|phantom-[0-9]+"
@@ -204,20 +203,23 @@ def test_a_run_of_another_version_is_refused(tool: Runner, folder: Path) -> None
     assert line.startswith(f"{path}: is not of the form that this version writes (")
 
 
-def test_a_run_that_another_process_works_in_is_refused(
+def test_a_run_that_another_process_works_in_with_other_settings_is_refused(
     tool: Runner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock = lock_folder(run_of(folder))
-    # One lock for each process: this one is to count as another.
-    monkeypatch.setattr("tfgansynth.experiment.run_folder.LOCK", "other.lock")
-    try:
-        line = refused(tool, "assess", run_of(folder), *FOLD)
-    finally:
-        lock.release()
+    lease = leases.take(run_of(folder) / "leases/command-1", "other settings")
+    assert lease
+    # This process is to count as another.
+    real = leases._process
+    monkeypatch.setattr(leases, "_process", lambda: [*real(), "another"])
 
+    line = refused(tool, "assess", run_of(folder), *FOLD)
+
+    lease.release()
     assert line.startswith(f"{run_of(folder)}: process ")
     # No other --out, which this command does not take.
-    assert line.endswith("works in this folder: wait until it is done")
+    assert line.endswith(
+        "works in this folder with other settings: wait until it is done"
+    )
 
 
 def test_several_runs_are_named_to_choose_from(tool: Runner, folder: Path) -> None:

@@ -6,17 +6,24 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfgansynth.cli.failures import DONE, close_stdout, explain
-from tfgansynth.cli.options import Options, OptionsType, RunOptions, parse
+from tfgansynth.cli.options import (
+    Options,
+    OptionsType,
+    RunOptions,
+    SpreadOptions,
+    parse,
+)
 from tfgansynth.config import Config
 from tfgansynth.errors import InputError
 from tfgansynth.runtime import signals
 
 if TYPE_CHECKING:
+    from tfgansynth.experiment.executors import Outcome
     from tfgansynth.experiment.experiment_data import ExperimentData, Part, Study
     from tfgansynth.experiment.graph import Kind, PlannedStage
     from tfgansynth.experiment.plan import RequestOf
@@ -112,22 +119,31 @@ class Loaded:
             kinds=kinds,
         )
 
-    def start(self, study: "Study", workers: int = 1) -> "Study | None":
+    @property
+    def _spread(self) -> SpreadOptions:
+        """How many stages run at a time, and where."""
+        options = self.options
+        return options if isinstance(options, SpreadOptions) else SpreadOptions()
+
+    def start(self, study: "Study") -> "Study | None":
         """Say what to expect, open the run folders and import TensorFlow.
 
         A dry run prints the whole plan instead.
 
-        Several workers import TensorFlow themselves.
+        Other processes that run the stages import TensorFlow themselves.
 
         Returns:
             The opened study; None for a dry run.
 
         Raises:
             InputError: A run folder belongs to other data, or another process works
-                in it.
+                in it; or options do not fit together.
         """
         from tfgansynth.cli.dry_run import describe, expectation
 
+        workers, is_here = self._spread.workers, self._spread.is_here
+        if self._spread.collect and self._spread.scheduler is None:
+            raise InputError("--collect: takes results back from --scheduler: name it")
         lines = (each.experiment.split_lines() for each in study.parts)
         for line in dict.fromkeys(itertools.chain(*lines)):
             print(line)
@@ -141,12 +157,12 @@ class Loaded:
         is_open = any(_open_stages(part) for part in opened.parts)
         if is_open:
             print(expectation(opened, self.options.out, workers))
-        if workers == 1:
+        if is_here:
             with self.timer.part("libraries"):
                 import_tensorflow_quietly()
         # A command that has nothing to do would only lengthen the record.
         if is_open:
-            if workers == 1:
+            if is_here:
                 print(_machine(self.options.config))
             seconds = self.timer.timings("start")
             opened.parts[0].experiment.run.add_seconds(seconds)
@@ -160,34 +176,67 @@ class Loaded:
         n_open = sum(len(_open_stages(part)) for part in parts)
         return Screen(parts, n_done=n_stages - n_open, verbose=self.options.verbose)
 
-    def finish(self, part: "Part", workers: int = 1) -> None:
+    def outcomes(
+        self, parts: "Sequence[Part]", *, tolerant: bool = False
+    ) -> "Iterator[tuple[Part, Outcome]]":
+        """Run the stages of opened parts that are not done.
+
+        Yields:
+            Each stage once it is done, or known to have no result.
+        """
+        spread = self._spread
+        if spread.scheduler is not None:
+            yield from _on_cluster(
+                parts, spread.scheduler, tolerant=tolerant, collect=spread.collect
+            )
+            return
+        from tfgansynth.experiment.executors import execute
+
+        for part in parts:
+            for outcome in execute(
+                part.experiment, part.plan, tolerant=tolerant, workers=spread.workers
+            ):
+                yield part, outcome
+
+    def finish(self, part: "Part") -> None:
         """Run the stages of an opened part that are not done, and show them.
 
         A report that the run has is written again, if there is more to show.
         """
-        from tfgansynth.experiment.executors import execute
         from tfgansynth.records.files import REPORT
         from tfgansynth.reporting.html.page import write_report
 
         screen, computed = self.screen(part), False
-        for outcome in execute(part.experiment, part.plan, workers=workers):
-            screen.show(part, outcome)
+        for each, outcome in self.outcomes([part]):
+            screen.show(each, outcome)
             computed |= outcome.computed
         root = part.experiment.run.root
         if computed and (root / REPORT).exists():
-            write_report(root)
+            with part.experiment.run.writing():
+                write_report(root)
 
     def start_one(
         self,
         request: "RequestOf",
         fold: int,
         kinds: "Collection[Kind] | None" = None,
-        *,
-        workers: int = 1,
     ) -> "Part | None":
         """Plan and start what a command wants of one fold of one seed."""
-        opened = self.start(self.study(request, folds=[fold], kinds=kinds), workers)
+        opened = self.start(self.study(request, folds=[fold], kinds=kinds))
         return opened.parts[0] if opened else None
+
+
+def _on_cluster(
+    parts: "Sequence[Part]", scheduler: str, *, tolerant: bool, collect: bool
+) -> "Iterator[tuple[Part, Outcome]]":
+    try:
+        from tfgansynth.cluster import client
+    except ModuleNotFoundError as fault:
+        raise InputError(
+            f"--scheduler {scheduler}: {fault.name} is not installed: "
+            "pip install distributed"
+        ) from fault
+    return client.execute(parts, scheduler, tolerant=tolerant, collect=collect)
 
 
 def _open_stages(part: "Part") -> list["PlannedStage"]:

@@ -75,6 +75,27 @@ class FoldOptions(Options):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class SpreadOptions(Options):
+    """Options of every command whose stages may run side by side."""
+
+    workers: ranges.Few = 1
+    """Stages at a time, each in a process of its own with its share of the cores, where
+    a machine has the memory; on a machine with several GPUs, one GPU each."""
+    scheduler: str | None = None
+    """Run the stages on a Dask cluster: the address of its scheduler, as in
+    tcp://host:8786, or the file that it has written. It needs pip install distributed,
+    and --out in a folder that all machines share."""
+    collect: bool = False
+    """With --scheduler, where no folder is shared: send to each stage what it needs,
+    and take its files back."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether stages run in this process, one after the other."""
+        return self.workers == 1 and self.scheduler is None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class RunOptions:
     """Options of every command that takes a fold of a run.
 

@@ -1,22 +1,24 @@
 """Commands that run experiments: tables, learning curves, trials."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tfgansynth import ranges
 from tfgansynth.cli.command import load, require_there
-from tfgansynth.cli.options import FoldOptions, Options
+from tfgansynth.cli.options import SpreadOptions
 
 if TYPE_CHECKING:
+    from tfgansynth.cli.command import Loaded
     from tfgansynth.experiment.experiment_data import Study
     from tfgansynth.records.curves import MissingPoint
     from tfgansynth.reporting.screen import Screen
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class RunTable(Options):
+class RunTable(SpreadOptions):
     """Run the whole chain, fold by fold; print its results and write its report.
 
     What is done already is not done again.
@@ -62,9 +64,6 @@ class RunTable(Options):
     assess: bool = False
     """Also assess each fold's synthetic set after its U-Nets, as assess does, but for
     the exit code."""
-    workers: ranges.Few = 1
-    """Stages at a time, each in a process of its own with its share of the cores, where
-    a machine has the memory."""
 
 
 def run_table(options: RunTable) -> None:
@@ -84,24 +83,24 @@ def run_table(options: RunTable) -> None:
     loaded = load(options)
     study = loaded.study(request, folds=options.folds, n_seeds=options.seeds)
     planned = plan_verdicts(study, options.primary)
-    opened = loaded.start(study, options.workers)
+    opened = loaded.start(study)
     if opened:
         print(f"Primary pair: {planned.words if planned else 'none was declared'}")
-        declare(opened, planned)
-        for part in opened.parts:
-            record_trials(part.experiment, options.out)
+        with opened.parts[0].experiment.run.writing():
+            declare(opened, planned)
+            for part in opened.parts:
+                record_trials(part.experiment, options.out)
         screen = loaded.screen(*opened.parts)
-        _run_and_show(opened, screen, options.workers, verbose=options.verbose)
+        _run_and_show(loaded, opened, screen, verbose=options.verbose)
 
 
 def _run_and_show(
-    study: "Study", screen: "Screen", workers: int, *, verbose: bool
+    loaded: "Loaded", study: "Study", screen: "Screen", *, verbose: bool
 ) -> None:
-    """Run a study, in order fold by fold; write and print what its folders have.
+    """Run a study; write and print what its folders have.
 
     No TensorFlow: processes of their own may run all stages.
     """
-    from tfgansynth.experiment.executors import execute
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.records import converter
     from tfgansynth.records.assessments import Assessment
@@ -117,40 +116,47 @@ def _run_and_show(
 
     # All from the first on: a rerun that is ended early shows no less than before.
     roots = [part.experiment.run.root for part in study.parts]
+    writing = study.parts[0].experiment.run.writing
     passed: dict[str, bool] = {}
-    for part in study.parts:
-        experiment, root = part.experiment, part.experiment.run.root
-        # Side by side, the folds begin before those before them end.
-        plans = part.plan.by_fold() if workers == 1 else [part.plan]
-        for plan in plans:
-            for outcome in execute(experiment, plan, workers=workers):
-                screen.show(part, outcome)
-                stage = outcome.stage
-                if stage.kind == Kind.ASSESSMENT:
-                    found = converter.read(root / stage.name / ASSESSMENT, Assessment)
-                    passed[f"{part.name}/{stage.name}"] = found.memorization.passed
-                    if verbose:
-                        print(assessment_to_text(found))
-                elif stage.kind == Kind.SEGMENTATION and outcome.computed:
-                    write_outputs(roots, study.folder, root)
-            table, comparison = write_outputs(roots, study.folder, root)
-            if table and verbose:
+    left = Counter(
+        (part.name, stage.fold) for part in study.parts for stage in part.plan.stages
+    )
+    for part, outcome in loaded.outcomes(study.parts):
+        root, stage = part.experiment.run.root, outcome.stage
+        screen.show(part, outcome)
+        if stage.kind == Kind.ASSESSMENT and not outcome.failure:
+            found = converter.read(root / stage.name / ASSESSMENT, Assessment)
+            passed[f"{part.name}/{stage.name}"] = found.memorization.passed
+            if verbose:
+                print(assessment_to_text(found))
+        elif stage.kind == Kind.SEGMENTATION and outcome.computed:
+            with writing():
+                write_outputs(roots, study.folder, root)
+        left[part.name, stage.fold] -= 1
+        if verbose and not left[part.name, stage.fold]:
+            with writing():
+                table, _ = write_outputs(roots, study.folder, root)
+            if table:
                 print(f"\n{table_to_text(table)}")
-        if verbose:
-            print(stages_table(experiment.run.seconds()))
+    for root in roots:
+        with writing():
+            table, comparison = write_outputs(roots, study.folder, root)
+    if verbose:
+        for part in study.parts:
+            print(stages_table(part.experiment.run.seconds()))
     if comparison and verbose:
         print(f"\n{comparison_to_text(comparison)}")
     if comparison:
         print(f"\n{results_to_text(comparison, table)}")
     if passed:
         print(audits_to_text(passed))
-    with shown_while("report"):
+    with shown_while("report"), writing():
         report = write_report(study.folder)
     print(f"Report: {report}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class RunCurve(Options):
+class RunCurve(SpreadOptions):
     """Train with ever more real cases, with and without synthetic pairs.
 
     All U-Nets take the same number of steps (--evaluation.budgets); training sets
@@ -168,9 +174,6 @@ class RunCurve(Options):
     generator_of: ranges.Count | None = None
     """Train one generator on this many cases and use it for all numbers up to that:
     how does a generator that is there help where fewer cases are labelled?"""
-    workers: ranges.Few = 1
-    """Stages at a time, each in a process of its own with its share of the cores, where
-    a machine has the memory."""
 
 
 def run_curve(options: RunCurve) -> None:
@@ -187,7 +190,7 @@ def run_curve(options: RunCurve) -> None:
         folds=options.folds,
         generator_of=options.generator_of,
     )
-    opened = loaded.start(study, options.workers)
+    opened = loaded.start(study)
     if opened is None:
         return
     from tfgansynth.reporting.curves import curve_to_text
@@ -195,10 +198,13 @@ def run_curve(options: RunCurve) -> None:
 
     missing: list[MissingPoint] = []
     screen = loaded.screen(*opened.parts)
-    for point in _points(opened, screen, options.workers):
+    writing = opened.parts[0].experiment.run.writing
+    for point in _points(loaded, opened, screen):
         missing += [point] if point else []
-        write_curve(opened.folder, options.generator_of, missing, plot=False)
-    curve = write_curve(opened.folder, options.generator_of, missing)
+        with writing():
+            write_curve(opened.folder, options.generator_of, missing, plot=False)
+    with writing():
+        curve = write_curve(opened.folder, options.generator_of, missing)
     if curve:
         print(f"\n{curve_to_text(curve)}")
     name = curve_name(options.generator_of)
@@ -206,7 +212,7 @@ def run_curve(options: RunCurve) -> None:
 
 
 def _points(
-    study: "Study", screen: "Screen", workers: int
+    loaded: "Loaded", study: "Study", screen: "Screen"
 ) -> "Iterator[MissingPoint | None]":
     """Do what is not done yet, point by point, and show it.
 
@@ -216,32 +222,28 @@ def _points(
     Yields:
         None for each finished U-Net; or the point that could not be made.
     """
-    from tfgansynth.experiment.executors import execute
     from tfgansynth.experiment.graph import Kind
     from tfgansynth.records.curves import MissingPoint
 
-    for part in study.parts:
-        for outcome in execute(
-            part.experiment, part.plan, tolerant=True, workers=workers
-        ):
-            screen.show(part, outcome)
-            stage, regime = outcome.stage, outcome.stage.regime
-            if stage.kind != Kind.SEGMENTATION or regime is None:
-                continue
-            if outcome.failure:
-                yield MissingPoint(
-                    n_real=regime.n_real,
-                    seed=part.experiment.config.seed,
-                    fold=stage.fold,
-                    regime=regime.name,
-                    why=str(outcome.failure),
-                )
-            else:
-                yield None
+    for part, outcome in loaded.outcomes(study.parts, tolerant=True):
+        screen.show(part, outcome)
+        stage, regime = outcome.stage, outcome.stage.regime
+        if stage.kind != Kind.SEGMENTATION or regime is None:
+            continue
+        if outcome.is_unusable:
+            yield MissingPoint(
+                n_real=regime.n_real,
+                seed=part.experiment.config.seed,
+                fold=stage.fold,
+                regime=regime.name,
+                why=str(outcome.failure),
+            )
+        elif not outcome.failure:
+            yield None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class TryRecipe(FoldOptions):
+class TryRecipe(SpreadOptions):
     """Compare a fold's regimes on development cases alone (--data.n-development).
 
     These have folds of their own, to train, to validate and to compare. The other
@@ -249,6 +251,8 @@ class TryRecipe(FoldOptions):
     these cases, so that settings may be chosen by what this prints.
     """
 
+    fold: ranges.Count
+    """Number of the fold, from 1."""
     augmented: bool = False
     """Also the regimes whose U-Nets are trained with classical augmentation."""
     control: bool = False
@@ -259,9 +263,6 @@ class TryRecipe(FoldOptions):
     baseline: Path | None = None
     """Run folder of an earlier trial, to take its U-Nets of real pairs alone from
     instead of training them again: they do not depend on the synthetic set."""
-    workers: ranges.Few = 1
-    """Stages at a time, each in a process of its own with its share of the cores, where
-    a machine has the memory."""
 
 
 def try_recipe(options: TryRecipe) -> None:
@@ -280,7 +281,7 @@ def try_recipe(options: TryRecipe) -> None:
     study = studies.prepare_trial(
         loaded.data, options.config, options.out, fold=options.fold, request=request
     )
-    opened = loaded.start(study, options.workers)
+    opened = loaded.start(study)
     if opened is None:
         return
     from tfgansynth.reporting.comparisons import comparison_to_text, trial_to_text
@@ -291,7 +292,7 @@ def try_recipe(options: TryRecipe) -> None:
     root = part.experiment.run.root
     if options.baseline:
         studies.adopt_baseline(part, options.baseline)
-    loaded.finish(part, options.workers)
+    loaded.finish(part)
     write_outputs([root], root)
     trial = studies.write_trial(part)
     if options.verbose:

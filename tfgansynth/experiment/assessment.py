@@ -134,6 +134,7 @@ def write_assessment(
             files=storage.hash_files(partial, [ARRAYS]),
         )
         converter.write(partial / ASSESSMENT, record)
+        stage.require()
     return Result(assessment.record.words)
 
 

@@ -12,6 +12,7 @@ share of the cores.
 import contextlib
 import dataclasses
 import functools
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -24,10 +25,12 @@ from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, Plan, PlannedStage
 from tfgansynth.experiment.run_folder import Run
+from tfgansynth.experiment.superseded import sealed_record
 from tfgansynth.records.files import ASSESSMENT, PROVENANCE
-from tfgansynth.runtime import checkpoints, storage
+from tfgansynth.runtime import checkpoints, leases, storage
 from tfgansynth.runtime.devices import (
     describe_machine,
+    import_tensorflow_quietly,
     networks_released,
     resident_peak,
     resolve_precision,
@@ -48,6 +51,7 @@ class Outcome:
         computed: Whether it was computed now; if not, it was done before, or it has
             failed.
         failure: Why it, or one it needs, has no result.
+        where: The machine that has computed it, where that is another one.
         seconds: What it took now.
         text: What it came to, in a few words.
         remarks: What people should know of it.
@@ -56,11 +60,17 @@ class Outcome:
 
     stage: PlannedStage
     computed: bool
-    failure: UnusableGeneratorError | None = None
+    failure: Exception | None = None
+    where: str = ""
     seconds: float = 0.0
     text: str = ""
     remarks: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether a generator is unusable: a result of its own, and no fault."""
+        return isinstance(self.failure, UnusableGeneratorError)
 
 
 def execute(
@@ -86,7 +96,7 @@ def execute(
         # An assessment is of a set, and no network is of it.
         if planned.kind not in (Kind.SEGMENTATION, Kind.ASSESSMENT):
             is_done(experiment, planned, dict(planned.record))
-    failures: dict[str, UnusableGeneratorError] = {}
+    failures: dict[str, Exception] = {}
     if workers == 1:
         outcomes = _in_order(experiment, plan.stages, failures)
     else:
@@ -99,19 +109,36 @@ def execute(
         yield outcome
 
 
-_Failures = Mapping[str, UnusableGeneratorError]
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+_Failures = Mapping[str, Exception]
 """Why stages have no result, by their names, as far as they are known by now."""
 
 
 def _in_order(
     experiment: Experiment, planned_stages: Sequence[PlannedStage], failures: _Failures
 ) -> Iterator[Outcome]:
-    for planned in planned_stages:
-        failure = _failure_before(planned, failures)
-        if failure:
-            yield Outcome(planned, computed=False, failure=failure)
+    """Run the first stage that can be run, until there is none."""
+    waiting = list(planned_stages)
+    while waiting:
+        unfinished = {planned.name for planned in waiting}
+        for planned in [s for s in waiting if unfinished.isdisjoint(s.needs)]:
+            if failure := failure_before(planned, failures):
+                outcome = Outcome(planned, computed=False, failure=failure)
+            elif found := outcome_of(experiment, planned):
+                outcome = found
+            else:
+                continue
+            waiting.remove(planned)
+            yield outcome
+            break
         else:
-            yield _run(experiment, planned)
+            _wait_for_others(waiting)
+
+
+def _wait_for_others(waiting: Sequence[PlannedStage]) -> None:
+    with shown_while(f"another process works on {waiting[0].label}"):
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
 def _side_by_side(
@@ -122,16 +149,18 @@ def _side_by_side(
 ) -> Iterator[Outcome]:
     """Run the first stages that can be run, as many at a time as there are workers."""
     waiting = list(planned_stages)
-    labels = {planned.name: planned.label for planned in waiting}
-    unfinished = {*labels}
-    # The lock stays with this process.
-    run = dataclasses.replace(experiment.run, lock=None)
+    stages = {planned.name: planned for planned in waiting}
+    unfinished = {*stages}
+    # Stages that another process works on.
+    elsewhere: list[PlannedStage] = []
+    # The lease stays with this process.
+    run = dataclasses.replace(experiment.run, lease=None)
     sent = dataclasses.replace(experiment, run=run)
-    with workers(functools.partial(_run, sent), min(count, len(waiting))) as team:
+    with workers(functools.partial(outcome_of, sent), min(count, len(waiting))) as team:
         while unfinished:
             for planned in [s for s in waiting if unfinished.isdisjoint(s.needs)]:
                 idle = next((worker for worker in team if not worker.task), None)
-                failure = _failure_before(planned, failures)
+                failure = failure_before(planned, failures)
                 if failure:
                     unfinished.remove(planned.name)
                     yield Outcome(planned, computed=False, failure=failure)
@@ -141,32 +170,65 @@ def _side_by_side(
                     break
                 waiting.remove(planned)
             busy = [worker for worker in team if worker.task]
-            with shown_while(", ".join(labels[worker.task] for worker in busy)):
+            if elsewhere and not busy:
+                _wait_for_others(elsewhere)
+            waiting, elsewhere = [*waiting, *elsewhere], []
+            with shown_while(", ".join(stages[worker.task].label for worker in busy)):
                 # Of no connections it would wait for ever.
                 ready = wait([worker.connection for worker in busy]) if busy else []
             for worker in [each for each in busy if each.connection in ready]:
-                outcome: Outcome = worker.answer()
-                unfinished.remove(outcome.stage.name)
+                planned = stages[worker.task]
+                outcome: Outcome | None = worker.answer()
+                if outcome is None:
+                    elsewhere.append(planned)
+                    continue
+                unfinished.remove(planned.name)
                 yield outcome
 
 
-def _failure_before(
-    planned: PlannedStage, failures: _Failures
-) -> UnusableGeneratorError | None:
+def failure_before(planned: PlannedStage, failures: _Failures) -> Exception | None:
+    """Why a stage cannot be run: a stage that it needs has no result."""
     return next((failures[name] for name in planned.needs if name in failures), None)
 
 
-def _run(experiment: Experiment, planned: PlannedStage) -> Outcome:
+def outcome_of(experiment: Experiment, planned: PlannedStage) -> Outcome | None:
+    """Run one stage; an unusable generator is an outcome too.
+
+    Returns:
+        None while another process works on it.
+
+    Raises:
+        InputError: It cannot be computed, or its finished result was altered.
+    """
     try:
         return run_stage(experiment, planned)
     except UnusableGeneratorError as fault:
         return Outcome(planned, computed=False, failure=fault)
 
 
-def run_stage(experiment: Experiment, planned: PlannedStage) -> Outcome:
+def was_done(experiment: Experiment, planned: PlannedStage) -> bool:
+    """Whether a stage has a finished result, still as it was written.
+
+    Raises:
+        InputError: The result was altered, is of another plan, or was made from test
+            cases.
+    """
+    sealed = sealed_record(experiment.run.root / planned.name)
+    if sealed is None:
+        return False
+    import_tensorflow_quietly()
+    from tfgansynth.experiment import stages
+
+    return is_done(experiment, planned, stages.full_provenance(experiment, planned))
+
+
+def run_stage(experiment: Experiment, planned: PlannedStage) -> Outcome | None:
     """Run one stage, if it is not done.
 
     Prints nothing but, for a long one, its progress.
+
+    Returns:
+        None while another process works on it, which may be another machine's.
 
     Raises:
         InputError: It cannot be computed, or its finished result was altered.
@@ -178,8 +240,21 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> Outcome:
     with collected_remarks() as remarks:
         if is_done(experiment, planned, provenance):
             return Outcome(planned, computed=False)
-        with shown_while(planned.label), networks_released():
-            result, seconds, spent = _compute(experiment, planned, provenance)
+        lease = leases.take(experiment.run.stage_lease(planned.name))
+        if lease is None:
+            return None
+        try:
+            # Its last owner may have finished it since.
+            if is_done(experiment, planned, provenance):
+                return Outcome(planned, computed=False)
+            with shown_while(planned.label), networks_released():
+                result, seconds, spent = _compute(
+                    experiment, planned, provenance, lease
+                )
+        except leases.LostError:
+            return None
+        finally:
+            lease.release()
     return Outcome(
         planned,
         computed=True,
@@ -191,7 +266,10 @@ def run_stage(experiment: Experiment, planned: PlannedStage) -> Outcome:
 
 
 def _compute(
-    experiment: Experiment, planned: PlannedStage, provenance: dict[str, Any]
+    experiment: Experiment,
+    planned: PlannedStage,
+    provenance: dict[str, Any],
+    lease: leases.Lease,
 ) -> tuple[Result, float, str]:
     """Compute a stage and seal it.
 
@@ -208,12 +286,14 @@ def _compute(
             seed=planned.seed,
             timer=timer,
             label=planned.label,
+            require=lease.require,
         )
         with timer.part(START_UP):
             _record_machine(run, planned)
         result = stages.COMPUTE[planned.kind](experiment, planned, stage)
         run.add_memory(planned.name, resident_peak() / (1 << 20))
         if result.files is not None:
+            lease.require()
             seal(folder, provenance, result.files)
     return result, timer.total, shares(timer.total, timer.seconds)
 

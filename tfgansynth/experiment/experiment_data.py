@@ -90,22 +90,24 @@ class Experiment:
         return [f"Split: {words}", *([f"Few cases: {warning}"] if warning else [])]
 
     def open(self) -> "Experiment":
-        """Create the run folder, or continue in it, as the only process that does.
+        """Create the run folder, or continue in it, beside others of these settings.
 
         Finished work of other settings is kept aside, see `superseded`.
 
         Returns:
-            The experiment, whose run holds the folder's lock.
+            The experiment, whose run tells others of it.
 
         Raises:
             InputError: The folder belongs to other data, another split or other
-                networks, another process works in it, or it cannot be written.
+                networks, another process with other settings works in it, or it
+                cannot be written.
             OSError: The disk is full.
         """
         run = self.run.open(self.cases)
-        converter.write(run.root / files.SOURCE, self.source)
-        _record_split(run, Split(self.ids, self.development))
-        superseded.bring_up_to_date(run, self.splits)
+        with run.opening():
+            converter.write(run.root / files.SOURCE, self.source)
+            _record_split(run, Split(self.ids, self.development))
+            superseded.bring_up_to_date(run, self.splits)
         return dataclasses.replace(self, run=run)
 
 
@@ -318,10 +320,11 @@ class Study:
     parts: tuple[Part, ...]
 
     def open(self) -> "Study":
-        """Open all run folders, as the only process that works in them.
+        """Open all run folders.
 
         Raises:
-            InputError: One belongs to other data, or another process works in it.
+            InputError: One belongs to other data, or another process with other
+                settings works in it.
         """
         parts = [
             dataclasses.replace(part, experiment=part.experiment.open())

@@ -138,6 +138,28 @@ def plan(
     return Plan(tuple(stages))
 
 
+def in_order_of_need(
+    plans: Sequence[Sequence[PlannedStage]],
+) -> list[tuple[int, PlannedStage]]:
+    """Order the stages of several plans for many workers.
+
+    The first plan's come first, as they are, for a first verdict. Then those with the
+    longest chain of stages behind them: a GAN that begins last ends last.
+
+    Returns:
+        Number of the plan and stage; each stage after those that it needs.
+    """
+    found: list[tuple[int, PlannedStage, int]] = []
+    for number, stages in enumerate(plans):
+        behind = dict.fromkeys((stage.name for stage in stages), 0)
+        for stage in reversed(stages):
+            for need in behind.keys() & {*stage.needs}:
+                behind[need] = max(behind[need], behind[stage.name] + 1)
+        found += [(number, s, behind[s.name] if number else 0) for s in stages]
+    found.sort(key=lambda each: (each[0] > 0, -each[2]))
+    return [(number, stage) for number, stage, _ in found]
+
+
 def possible_stages(
     config: Config,
     splits: Splits,

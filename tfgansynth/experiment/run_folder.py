@@ -2,16 +2,10 @@
 
 import contextlib
 import dataclasses
-import fcntl
-import os
-import socket
-import warnings
-import weakref
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from tfgansynth.config import NETWORK_VERSIONS, Config
 from tfgansynth.config_checks import differences
@@ -19,8 +13,8 @@ from tfgansynth.data.dataset import CaseTable
 from tfgansynth.errors import FULL, InputError, name_few
 from tfgansynth.records import converter, files
 from tfgansynth.records.regimes import SetKind, set_name
-from tfgansynth.records.runs import CaseList, Settings
-from tfgansynth.runtime import storage
+from tfgansynth.records.runs import CaseList, Settings, settings_hash
+from tfgansynth.runtime import leases, storage
 from tfgansynth.runtime.progress import remark
 
 _MIXABLE = (
@@ -29,8 +23,9 @@ _MIXABLE = (
 )
 """Settings that bear on some stages, or tables, and not on others."""
 
-LOCK, HOLDER = "run.lock", "run.holder"
-"""Files of a locked folder: the lock, and a note of the process that holds it."""
+LEASES = "leases"
+"""Folder of leases: which process works on what in a run folder."""
+_COMMAND, _OPENING, _NOTES, _OUTPUTS = "command-", "opening", "notes", "outputs"
 
 _WHERE_ELSE = (
     ", or name another --out: a second GPU can run other --folds there, or another "
@@ -47,13 +42,15 @@ class Run:
         config: Everything that determines its results, but for the data.
         is_named: Whether the user has named the folder itself, and not where it lies
             and what it is of; what can be done instead differs.
-        lock: Held as long as this run is open; None where nothing is written.
+        lease: Held as long as this run is open; None where nothing is written.
     """
 
     root: Path
     config: Config
     is_named: bool = dataclasses.field(default=False, repr=False, compare=False)
-    lock: FileLock | None = dataclasses.field(default=None, repr=False, compare=False)
+    lease: leases.Lease | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
 
     @staticmethod
     def folder_name(dataset_name: str, config: Config, n_seeds: int = 1) -> str:
@@ -68,31 +65,52 @@ class Run:
         return "-".join([*parts, seeds, *lungs])
 
     def open(self, cases: CaseList) -> "Run":
-        """Create the run folder, or continue in it, as the only process that does.
+        """Create the run folder, or continue in it, beside others of these settings.
 
         Returns:
-            The run, with the folder's lock.
+            The run, with a lease that tells others of it.
 
         Raises:
             InputError: The folder belongs to other data or other networks, another
-                process works in it, or it cannot be written.
+                process with other settings works in it, or it cannot be written.
             OSError: The disk is full.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = lock_folder(self.root, "" if self.is_named else _WHERE_ELSE)
-            self.check(cases)
-            if not (path := self.root / files.CASE_LIST).exists():
-                converter.write(path, cases)
-            if not self.config_path.exists():
-                converter.write(self.config_path, self.settings)
+            with self.opening():
+                about = settings_hash(self.config)
+                for other in leases.living(self.root / LEASES, _COMMAND, but=about):
+                    instead = "" if self.is_named else _WHERE_ELSE
+                    raise InputError(
+                        f"{self.root}: {other} works in this folder with "
+                        f"other settings: wait until it is done{instead}"
+                    )
+                self.check(cases)
+                if not (path := self.root / files.CASE_LIST).exists():
+                    converter.write(path, cases)
+                if not self.config_path.exists():
+                    converter.write(self.config_path, self.settings)
+                name = f"{_COMMAND}{secrets.token_hex(4)}"
+                lease = leases.take(self.root / LEASES / name, about)
         except OSError as fault:
             if fault.errno in FULL:
                 raise
             raise InputError(
                 f"{self.root}: cannot be written ({fault.strerror}): name another --out"
             ) from fault
-        return dataclasses.replace(self, lock=lock)
+        return dataclasses.replace(self, lease=lease)
+
+    def opening(self) -> contextlib.AbstractContextManager[leases.Lease]:
+        """Let no other process change whose results the folder holds."""
+        return leases.held(self.root / LEASES / _OPENING)
+
+    def writing(self) -> contextlib.AbstractContextManager[leases.Lease]:
+        """Let no other process write what the folder shows."""
+        return leases.held(self.root / LEASES / _OUTPUTS)
+
+    def stage_lease(self, stage: str) -> Path:
+        """The lease of the process that computes a stage."""
+        return self.root / LEASES / stage.replace("/", "+")
 
     def check(self, cases: CaseList) -> None:
         """Make sure that the folder, as far as it exists, is of these cases.
@@ -169,20 +187,17 @@ class Run:
         """
         path = self.root / "memory.json"
         with self._noting():
-            record = _read_notes(path) or {}
+            record = self.memory()
             record[stage] = max(record.get(stage, 0.0), round(mib))
             storage.write_record(path, record)
 
-    @contextlib.contextmanager
-    def _noting(self) -> Iterator[None]:
+    def memory(self) -> dict[str, float]:
+        """Return the largest memory of each stage's process, in MiB."""
+        return _read_notes(self.root / "memory.json") or {}
+
+    def _noting(self) -> contextlib.AbstractContextManager[leases.Lease]:
         """Let stages that run side by side add to the run's notes one at a time."""
-        with contextlib.ExitStack() as closed:
-            # Not every file system can lock files. The folder itself is locked by the
-            # process that opened the run.
-            with contextlib.suppress(OSError):
-                file = closed.enter_context(self.config_path.open("rb"))
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        return leases.held(self.root / LEASES / _NOTES)
 
     def take_records(self, stage: str) -> dict[str, Any]:
         """Take a stage's times and machines out of the run's records.
@@ -255,78 +270,24 @@ def _read_notes(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def lock_folder(folder: Path, instead: str = "") -> FileLock:
-    """Lock a folder for this process, for as long as the lock is referred to.
-
-    The system itself releases the lock when a process ends, however it does. Where the
-    system has no locks, as on some network drives, `run.lock` names the process, and
-    counts for nothing once that process has ended.
-
-    Args:
-        folder: The folder, which exists.
-        instead: What a user can do besides waiting, for the message.
-
-    Raises:
-        InputError: Another process holds it.
-    """
-    # One for each path: whoever opens a run twice in one process may.
-    lock = FileLock(folder / LOCK, is_singleton=True)
-    try:
-        # It warns where it has to do without locks of the system.
-        with warnings.catch_warnings(action="ignore"):
-            lock.acquire(timeout=0)
-        if lock.lock_counter == 1:
-            _lock_itself(folder, lock)
-            note = f"process {os.getpid()} on {socket.gethostname()}\n"
-            storage.write_text(folder / HOLDER, note)
-    except (BlockingIOError, Timeout):
-        lock.release()
-        raise InputError(
-            f"{folder}: {_holder(folder)} works in this folder: wait until it is "
-            f"done{instead}"
-        ) from None
-    return lock
-
-
 @contextlib.contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder for a while, and leave no trace of that in it.
+    """Work in a folder as the only process, and leave no trace of that in it.
 
     Raises:
-        InputError: Another process holds it.
+        InputError: Another process works in it.
     """
-    lock = lock_folder(folder)
+    path = folder / LEASES / "folder"
+    lease = leases.take(path)
+    if lease is None:
+        raise InputError(
+            f"{folder}: {leases.owner(path)} works in this folder: wait until it is "
+            "done"
+        )
     try:
         yield
     finally:
-        for name in (HOLDER, LOCK):
-            (folder / name).unlink(missing_ok=True)
-        lock.release()
-
-
-def _lock_itself(folder: Path, lock: FileLock) -> None:
-    """Hold the folder's own lock as long as the file's, which could be removed.
-
-    Raises:
-        BlockingIOError: Another process holds it.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    weakref.finalize(lock, os.close, handle)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:
-        pass  # Not every file system can lock folders: then the file has to do.
-
-
-def _holder(folder: Path) -> str:
-    """Say who holds a folder's lock, as it has noted itself."""
-    try:
-        words = storage.read_bytes(folder / HOLDER, 1 << 10).decode().strip()
-    except ValueError:
-        words = ""
-    return words if words.isprintable() and words else "another process"
+        lease.release()
 
 
 def _unmixable(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:

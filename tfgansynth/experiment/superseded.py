@@ -18,7 +18,7 @@ from tfgansynth.config_checks import differences
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment.graph import Plan, Splits
 from tfgansynth.experiment.plan import possible_stages
-from tfgansynth.experiment.run_folder import HOLDER, LOCK, Run
+from tfgansynth.experiment.run_folder import Run
 from tfgansynth.records import converter, files
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Settings
@@ -29,7 +29,9 @@ FOLDER = "superseded"
 _INDEX = "stages.json"
 OWN_FILES = {
     *(files.CASE_LIST, files.CONFIG, files.SPLITS, files.TIMINGS, files.MACHINES),
-    *(files.SOURCE, files.PLAN, files.TRIED, "memory.json", LOCK, HOLDER),
+    *(files.SOURCE, files.PLAN, files.TRIED, "memory.json"),
+    # Of earlier versions.
+    *("run.lock", "run.holder"),
 }
 """Files of a run folder that show no results."""
 _RECORDS = (files.PROVENANCE, "manifest.json", files.ASSESSMENT)

@@ -4,7 +4,7 @@ No set whose generator has seen a held-out case of the fold gets into a training
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,16 @@ def draw_fold_set(
         source = make(experiment, fold)
     count, record = experiment.config.synthesis.count, dict(stage.provenance)
     folder = stage.folder
-    return _write_set(experiment, fold, source, count, folder, record, cross_fitted)
+    return _write_set(
+        experiment,
+        fold,
+        source,
+        count,
+        folder,
+        record,
+        cross_fitted,
+        require=stage.require,
+    )
 
 
 def draw_separate_set(
@@ -201,6 +210,8 @@ def _write_set(
     folder: Path,
     record: Provenance,
     cross_fitted: CrossFittedEnsemble | None = None,
+    *,
+    require: Callable[[], None] = lambda: None,
 ) -> Result:
     config, sampler, agrees = experiment.config, source.sampler, None
     synthesis = dataclasses.replace(config.synthesis, count=count)
@@ -232,6 +243,7 @@ def _write_set(
         manifest["min_agreement"] = synthesis.min_agreement
         manifest["dropped_for_disagreement"] = synthetic.n_disagreeing
         manifest["cross_fit"] = cross_fitted.hashes
+    require()
     write_set(synthetic, manifest, folder)
     if synthetic.n_alike:
         remark(

@@ -7,7 +7,7 @@ from typing import Any
 
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import InputError, name_few
-from tfgansynth.experiment.run_folder import HOLDER, LOCK, locked_folder
+from tfgansynth.experiment.run_folder import locked_folder
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, make_comparison
@@ -137,7 +137,7 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
 def _name_foreign(root: Path, folds: Sequence[FoldResults], found: Differences) -> None:
     """Name files of no fold, or in the place of another; and networks left out."""
     texts = files.COMPARISON, files.COMPARISON_TEXT, files.OTHER_FIGURES, SETS_TEXT
-    own = {root / name for name in (*texts, LOCK, HOLDER)}
+    own = {root / name for name in texts}
     if folds[0].is_curve:
         own |= {
             path.with_suffix(suffix)

@@ -69,6 +69,7 @@ class Screen:
             spent, text = "", f"no result: {outcome.failure}"
         elif outcome.computed:
             spent, text = duration(outcome.seconds), outcome.text
+            text += f" (on {outcome.where})" if outcome.where else ""
         else:
             return
         print(f"{number}  {label:{self._width}}  {spent:>12}  {text}".rstrip())

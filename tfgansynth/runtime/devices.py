@@ -23,6 +23,7 @@ _PACKAGES = ("tensorflow", "keras", "numpy")
 _CPU_UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
 _TENSOR_CORES = (8, 0)
 """The first compute capability whose tensor cores support bfloat16."""
+_CHECKOUT = Path(__file__).resolve().parents[2]
 _NVIDIA = ("/proc/driver/nvidia", "/dev/nvidia0")
 """Where Linux shows a GPU of NVIDIA's whose driver is loaded."""
 
@@ -62,6 +63,15 @@ def gpus() -> list[Any]:
     import tensorflow as tf
 
     return list(tf.config.list_physical_devices("GPU"))
+
+
+def visible_gpus(folder: Path = Path("/dev")) -> list[str]:
+    """Return the GPUs that CUDA may use, by number or id, without TensorFlow."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name for name in named.split(",") if name not in ("", "-1")]
+    numbers = (path.name.removeprefix("nvidia") for path in folder.glob("nvidia*"))
+    return sorted(filter(str.isdecimal, numbers), key=int)
 
 
 def has_unused_gpu() -> bool:
@@ -202,7 +212,6 @@ def describe_machine() -> dict[str, Any]:
 
     from tfgansynth.runtime.kernels import library
 
-    versions = {name: metadata.version(name) for name in _PACKAGES}
     return {
         "processor": processor_name(),
         "cpu_features": sorted(cpu_flags()),
@@ -215,9 +224,15 @@ def describe_machine() -> dict[str, Any]:
         "keras": {
             name: str(getattr(keras.config, name)()) for name in ("backend", *SETTINGS)
         },
-        "versions": {"python": platform.python_version(), **versions},
-        "commit": _commit(Path(__file__).resolve().parents[2]),
+        "versions": versions(),
+        "commit": commit(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that numbers depend on."""
+    found = {name: metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), **found}
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
@@ -271,7 +286,7 @@ def _threads(tf: Any) -> int:
     return chosen or usable_cores()
 
 
-def _commit(checkout: Path) -> str | None:
+def commit(checkout: Path = _CHECKOUT) -> str | None:
     """Return the commit that is checked out, with `-dirty` if files differ."""
     # Without this check, git would describe a repository around this one.
     if not (checkout / ".git").exists():

@@ -29,6 +29,7 @@ from tfgansynth.runtime.devices import (
     import_tensorflow_quietly,
     limit_threads,
     usable_cores,
+    visible_gpus,
 )
 
 MOST_MEMORY_BYTES = 8 << 30
@@ -161,20 +162,36 @@ class Worker:
 
 
 @contextlib.contextmanager
-def workers(compute: Callable[[Any], object], count: int) -> Iterator[list[Worker]]:
+def workers(
+    compute: Callable[[Any], object],
+    count: int,
+    *,
+    threads: int | None = None,
+    preloaded: str | None = None,
+) -> Iterator[list[Worker]]:
     """Start processes; at the end of the block, let them save and wait for them.
+
+    On a machine with several GPUs each of them sees one, in turn.
 
     Args:
         compute: Takes a task and returns the answer. It, tasks and answers can be
             pickled.
         count: How many share the cores of this machine, >= 0.
+        threads: Threads of each; None for its share of the cores.
+        preloaded: A module that a server process imports once; the processes are
+            forked from it and start in no time. None to start each from nothing.
     """
-    context = multiprocessing.get_context("spawn")
+    context: Any = multiprocessing.get_context("forkserver" if preloaded else "spawn")
+    if preloaded:
+        context.set_forkserver_preload([preloaded])
+    devices = visible_gpus() if count > 1 else []
     team: list[Worker] = []
     try:
-        for _ in range(count):
+        for number in range(count):
             ours, theirs = context.Pipe()
-            arguments = theirs, compute, max(1, usable_cores() // count)
+            share = threads or max(1, usable_cores() // count)
+            device = devices[number % len(devices)] if devices else None
+            arguments = theirs, compute, share, device
             process = context.Process(target=_work, args=arguments, daemon=True)
             with signals.blocked_signals():
                 process.start()
@@ -188,8 +205,15 @@ def workers(compute: Callable[[Any], object], count: int) -> Iterator[list[Worke
             worker.process.join()
 
 
-def _work(connection: Any, compute: Callable[[Any], object], threads: int) -> None:
+def _work(
+    connection: Any,
+    compute: Callable[[Any], object],
+    threads: int,
+    device: str | None,
+) -> None:
     """Compute what a connection asks for, until this process is told to end."""
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signals.install_handlers()
     # Of the terminal's signals the parent alone decides what they mean.

@@ -1,7 +1,7 @@
 """What a stage's computation needs beside its data, and what it hands back."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ class Stage:
         seed: Determines its randomness, >= 0.
         timer: Takes the time of its parts.
         label: Names it on screen.
+        require: Called before what the stage has made is put in place; raises where
+            another process has taken the stage over.
     """
 
     folder: Path
@@ -26,6 +28,7 @@ class Stage:
     seed: int
     timer: Timer
     label: str
+    require: Callable[[], None] = lambda: None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
