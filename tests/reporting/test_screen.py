@@ -35,7 +35,7 @@ def outcome(label: str, **what: Any) -> Any:
     nothing = {"computed": True, "failure": None, "seconds": 0.0, "text": ""}
     stage = SimpleNamespace(label=label)
     return SimpleNamespace(
-        stage=stage, **{**nothing, "remarks": (), "details": (), **what}
+        stage=stage, **{**nothing, "where": "", "remarks": (), "details": (), **what}
     )
 
 
@@ -53,6 +53,7 @@ def test_a_stage_is_a_line_and_its_remarks_are_below(
             labels[1],
             seconds=185.0,
             text="600 steps",
+            where="node7",
             remarks=("mode collapse: ...",),
             details=("time: steps 90.0%",),
         ),
@@ -62,7 +63,7 @@ def test_a_stage_is_a_line_and_its_remarks_are_below(
 
     assert capsys.readouterr().out.splitlines() == [
         "1 of 10 stages are done already",
-        " 2/10  fold 2, GAN     3 min 05 s  600 steps",
+        " 2/10  fold 2, GAN     3 min 05 s  600 steps (on node7)",
         "       remark: mode collapse: ...",
         *(["       time: steps 90.0%"] if verbose else []),
         " 3/10  fold 3, GAN                 no result: only 1 of 9",
