@@ -2,6 +2,8 @@
 
 import functools
 import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ pytest.importorskip("distributed")
 from tests.cluster import killing, processes
 from tests.reliability.comparison import differences
 from tests.reliability.processes import Warm, cold, finish
+from tests.reliability.test_signals import LINE
 from tests.tools.conftest import SMALL_NETWORKS, TINY
 
 pytestmark = pytest.mark.slow
@@ -69,3 +72,25 @@ def test_results_come_back_where_no_folder_is_shared(
         if name.startswith("fold-")
     }
     assert not found
+
+
+def test_ctrl_c_lets_the_workers_save_and_be_free(
+    scheduler: Path, tmp_path: Path
+) -> None:
+    """As a lost connection does: nobody waits for the stages any more."""
+    arguments = ("--fold", "3", "--out", tmp_path, "--scheduler", scheduler)
+    trial = ("--data.phantoms", "60", "--data.n-development", "30")
+    long = ("try_recipe", *TINY, *SMALL_NETWORKS, *trial, "--gan.steps", "100000")
+    with cold(*long, *arguments) as process:
+        while not [*tmp_path.glob("*/fold-3/gan/samples/step-000002.png")]:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        ended = finish(process)
+
+    assert (ended.code, ended.stderr) == (130, LINE)
+    until = time.monotonic() + 60
+    while [*tmp_path.glob("*/leases/*")]:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert [*tmp_path.glob("*/fold-3/gan/checkpoints/*.safetensors")]

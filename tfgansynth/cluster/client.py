@@ -239,7 +239,9 @@ def _outcome(task: _Task, future: Future, address: str, *, collect: bool) -> Out
         assert isinstance(fault, Exception)
         return Outcome(task.stage, computed=False, failure=_named(task, fault))
     if future.status != "finished":
-        raise RunError(f"--scheduler {address}: has dropped the stages: {_AGAIN}")
+        raise RunError(
+            f"--scheduler {address}: is gone, or has dropped the stages: {_AGAIN}"
+        )
     answer: Answer = future.result()
     if collect and answer.found:
         run, name = task.part.experiment.run, task.stage.name
@@ -275,10 +277,8 @@ def _connected(address: str) -> Iterator[Client]:
     Raises:
         InputError: No scheduler answers, or a worker is of another version.
     """
-    # What it complains about is said in one line here.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     settings = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}
-    with dask.config.set(settings):
+    with dask.config.set(settings), _silent():
         try:
             place = (
                 {"scheduler_file": address}
@@ -299,6 +299,17 @@ def _connected(address: str) -> Iterator[Client]:
                     f"({fault}): install it there"
                 ) from fault
             yield client
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Let no library complain: what is wrong is said in one line."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _cluster(client: Client) -> str:

@@ -1,0 +1,170 @@
+"""What the command makes of a cluster's answers, and which workers it refuses."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("distributed")
+
+from tests.experiment.made_sets import experiment, kept
+from tfgansynth.cluster import artifacts, client
+from tfgansynth.cluster.worker import Answer, Order, StageWorker, own_versions
+from tfgansynth.errors import InputError, RunError
+from tfgansynth.experiment.executors import Outcome
+from tfgansynth.experiment.experiment_data import Experiment, Part
+from tfgansynth.experiment.graph import Kind, PlannedStage
+from tfgansynth.experiment.plan import table_request
+from tfgansynth.runtime import storage
+from tfgansynth.synthesis.failures import ModeCollapseError
+
+__all__ = ["experiment", "kept"]
+
+
+class Future:
+    def __init__(self, answer: Answer | Exception) -> None:
+        self._answer = answer
+        self.status = "error" if isinstance(answer, Exception) else "finished"
+
+    def result(self) -> Any:
+        return self._answer
+
+    def exception(self) -> Any:
+        return self._answer
+
+
+class Cluster:
+    """Computes each stage at once; those of some kind fail in fold 2."""
+
+    status = "running"
+
+    def __init__(self, kind: Kind, fault: Exception) -> None:
+        self._kind, self._fault = kind, fault
+        self.begun: list[PlannedStage] = []
+
+    def submit(self, function: object, *arguments: Any, **options: Any) -> Future:
+        order = arguments[-1]
+        if not isinstance(order, Order):
+            return Future(Answer(None))  # type: ignore[arg-type]
+        stage = order.stage
+        self.begun.append(stage)
+        if (stage.kind, stage.fold) != (self._kind, 2):
+            return Future(Answer(Outcome(stage, computed=True)))
+        if isinstance(self._fault, ModeCollapseError):
+            return Future(Answer(Outcome(stage, False, self._fault)))
+        return Future(self._fault)
+
+    def scheduler_info(self, n_workers: int) -> dict[str, Any]:
+        return {"address": "tcp://here", "workers": {}}
+
+    def processing(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def dashboard_link(self) -> str:
+        raise KeyError("dashboard")
+
+
+def run(
+    cluster: Cluster,
+    experiment: Experiment,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    tolerant: bool = False,
+) -> tuple[dict[str, Outcome], Exception | None]:
+    @contextlib.contextmanager
+    def connected(address: str) -> Iterator[Cluster]:
+        yield cluster
+
+    monkeypatch.setattr(client, "_connected", connected)
+    request = table_request(experiment.config, "paper", control=False, assessed=True)
+    part = Part(experiment, experiment.plan(None, request), "run")
+    found: dict[str, Outcome] = {}
+    try:
+        for _, outcome in client.execute(
+            [part], "here", tolerant=tolerant, collect=False
+        ):
+            found[outcome.stage.name] = outcome
+    except (InputError, RunError) as fault:
+        return found, fault
+    return found, None
+
+
+def test_a_stage_that_fails_is_named_and_all_that_does_not_need_it_is_run(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(Kind.GAN, OSError("No space left on device"))
+
+    found, fault = run(cluster, experiment, monkeypatch)
+
+    failed = {name for name, outcome in found.items() if outcome.failure}
+    assert {"fold-2/gan", "fold-2/synthetic"} < failed
+    assert all(name.startswith("fold-2/") for name in failed)
+    # Real pairs alone need no set.
+    (real,) = [s for s in cluster.begun if s.fold == 2 and s.regime]
+    assert not real.needs
+    assert isinstance(fault, RunError)
+    assert f"{len(failed)} stages have no result (run/fold-2/" in str(fault)
+    assert "run/fold-2/gan: failed 3 times" in str(fault)
+    assert "the same command continues from there" in str(fault)
+
+
+@pytest.mark.parametrize("tolerant", [False, True])
+def test_an_unusable_generator_is_what_it_is_in_one_process(
+    tolerant: bool, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collapse = ModeCollapseError("only 1 of 9 pairs")
+    cluster = Cluster(Kind.SET, collapse)
+    found, fault = run(cluster, experiment, monkeypatch, tolerant=tolerant)
+    assert found["fold-2/synthetic"].is_unusable
+    assert fault is (None if tolerant else collapse)
+
+
+def test_a_worker_of_another_version_is_refused_with_what_differs() -> None:
+    worker: Any = SimpleNamespace(address="tcp://there:1")
+    other = {**own_versions(), "tensorflow": "1.15.0"}
+    with pytest.raises(InputError, match=r"tcp://there:1 on .*tensorflow: .*1\.15\.0"):
+        asyncio.run(StageWorker(other).setup(worker))
+
+
+def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_SECONDS_TO_CONNECT", 0.2)
+    with (
+        pytest.raises(InputError, match=r"--scheduler tcp:.*: no Dask"),
+        client._connected("tcp://127.0.0.1:1"),
+    ):
+        pass
+
+
+def test_what_a_stage_needs_has_no_pictures_and_no_old_checkpoints(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "fold-1/gan"
+    newest = "checkpoints/step-000006.safetensors"
+    for name in (newest, "checkpoints/step-000004.safetensors", "samples/step-0.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"content")
+    storage.write_record(folder / "provenance.json", {"files": {newest: "hash"}})
+
+    found = artifacts.pack_needed(tmp_path, ["fold-1/gan"])
+
+    assert {*found} == {f"fold-1/gan/{newest}", "fold-1/gan/provenance.json"}
+    assert len(artifacts.pack_folder(folder)) == 4
+
+
+def test_files_for_elsewhere_and_unfinished_stages_are_refused(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    for name in ("../victim", "/victim", "a/../../victim"):
+        with pytest.raises(RunError, match="a file for elsewhere"):
+            artifacts.unpack(tmp_path / "run", {name: b""})
+    assert not [*tmp_path.rglob("victim")]
+    request = table_request(experiment.config, "paper", control=False, assessed=False)
+    stage = experiment.plan([1], request).stages[0]
+    with pytest.raises(RunError, match="came back from its worker unfinished"):
+        artifacts.unpack_stage(tmp_path, stage, {"history.csv": b"step"})
+    assert not (tmp_path / stage.name).exists()
