@@ -337,3 +337,15 @@ def test_a_broken_checkout_has_no_commit(tmp_path: Path) -> None:
     (tmp_path / ".git").write_text("gitdir: /nowhere\n")
 
     assert devices.commit(tmp_path) is None
+
+
+def test_gpus_are_those_that_are_there_or_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("nvidia10", "nvidia0", "nvidia2", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert devices.visible_gpus(tmp_path) == ["0", "2", "10"]
+    for named, expected in (("1,GPU-8f", ["1", "GPU-8f"]), ("", []), ("-1", [])):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+        assert devices.visible_gpus(tmp_path) == expected

@@ -1,8 +1,11 @@
 import functools
+import multiprocessing
 import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -82,3 +85,42 @@ def test_variables_are_passed_on() -> None:
 def test_every_end_has_a_reason() -> None:
     assert isolation.why_it_ended(3) == "ended with exit code 3"
     assert isolation.why_it_ended(-signal.SIGILL) == "ended by SIGILL"
+
+
+class NoProcesses:
+    """Stands for what starts processes, and keeps what they were to be given."""
+
+    def __init__(self) -> None:
+        self.given: list[Any] = []
+
+    def Pipe(self) -> Any:
+        return SimpleNamespace(), SimpleNamespace(close=lambda: None)
+
+    def Process(self, args: Any, **_: Any) -> Any:
+        self.given.append(args)
+        return SimpleNamespace(**dict.fromkeys(("start", "terminate", "join"), list))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "count", "expected"),
+    [
+        (["3", "7"], 3, ["3", "7", "3"]),
+        ([], 2, [None, None]),
+        # One process alone may use all of them.
+        (["3", "7"], 1, [None]),
+    ],
+)
+def test_each_worker_sees_one_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+    gpus: list[str],
+    count: int,
+    expected: list[str | None],
+) -> None:
+    started = NoProcesses()
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: started)
+    monkeypatch.setattr(isolation, "visible_gpus", lambda: gpus)
+
+    with isolation.workers(abs, count):
+        pass
+
+    assert [device for *_, device in started.given] == expected
