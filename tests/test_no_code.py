@@ -48,9 +48,17 @@ def findings(tree: ast.AST) -> list[str]:
     return found
 
 
+CLUSTER = ROOT / "tfgansynth/cluster"
+"""Dask sends programs: whoever reaches its scheduler can run any, as the docs on
+security say. What is pickled there comes from a command and never from a file."""
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_module_can_run_code_from_a_data_file(path: Path) -> None:
-    assert findings(ast.parse(path.read_text())) == []
+    source = path.read_text()
+    allowed = ["pickle"] if path.parent == CLUSTER and "import pickle" in source else []
+    assert findings(ast.parse(source)) == allowed
+    assert "pickle.load(" not in source
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,9 @@ class RunOptions:
 
 OptionsType = TypeVar("OptionsType")
 
+_OF_CLUSTERS = {"--scheduler", "--collect"}
+"""Options that few need: --help leaves them out, --help-all and the docs have them."""
+
 
 def parse(
     options_type: type[OptionsType], arguments: Sequence[str], *, program: str
@@ -144,7 +147,7 @@ def parse(
         # What all commands that start a run have in common is much.
         is_of_runs = issubclass(options_type, Options | RunOptions)
         rare = _options_of_starts() if is_of_runs else set()
-        print(short_help(options_type, default, program, rare))
+        print(short_help(options_type, default, program, rare | _OF_CLUSTERS))
         raise SystemExit(0)
     options = _parse(options_type, arguments, default, program)
     if isinstance(options, RunOptions):
