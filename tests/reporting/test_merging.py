@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from tests.reporting.html.conftest import run
-from tests.reporting.html.made import REGIMES, write_run
-from tests.reporting.test_outputs import CONFIG
+from tests.reporting.html.made import CONFIG, REGIMES, write_run
 from tfgansynth.errors import InputError
 from tfgansynth.records import converter
 from tfgansynth.records.curves import LearningCurve, MissingPoint

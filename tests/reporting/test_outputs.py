@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 
-from tests.reporting.html.made import N_SYNTHETIC, REGIMES, SIZE, write_run, write_unet
+from tests.reporting.html.made import (
+    CONFIG,
+    N_SYNTHETIC,
+    REGIMES,
+    write_run,
+    write_unet,
+)
 from tfgansynth.cli.tables import _run_and_show
 from tfgansynth.data.splits import Fold
 from tfgansynth.evaluation.tables import TrainingSet
 from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter
 from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.curves import MissingPoint
@@ -25,13 +30,6 @@ from tfgansynth.records.tables import Status, Table
 from tfgansynth.reporting.outputs import write_comparison, write_curve, write_outputs
 from tfgansynth.runtime import storage
 
-SMOKE = PRESETS["smoke"]
-CONFIG = dataclasses.replace(
-    SMOKE,
-    reduced=True,
-    data=dataclasses.replace(SMOKE.data, size=SIZE),
-    synthesis=dataclasses.replace(SMOKE.synthesis, count=N_SYNTHETIC),
-)
 PAPER = [regime for regime in REGIMES if regime.schedule == "paper"]
 
 

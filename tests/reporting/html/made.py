@@ -30,6 +30,14 @@ from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, write_set
 
 SIZE, N_CASES, N_SYNTHETIC = 32, 20, 14
+_SMOKE = PRESETS["smoke"]
+CONFIG = dataclasses.replace(
+    _SMOKE,
+    reduced=True,
+    data=dataclasses.replace(_SMOKE.data, size=SIZE),
+    synthesis=dataclasses.replace(_SMOKE.synthesis, count=N_SYNTHETIC),
+)
+"""The settings of a run that `write_run` can write."""
 REGIMES = {
     Regime(6, 0): 1,
     Regime(6, N_SYNTHETIC): 3,
@@ -51,18 +59,11 @@ DATASET = Identity("phantoms", "phantom", len(CASES), "ab" * 32)
 
 def write_study(out: Path, seeds: tuple[int, ...] = (0, 1)) -> Path:
     """Write runs of some seeds; return the folder of the comparison of all."""
-    smoke = PRESETS["smoke"]
-    config = dataclasses.replace(
-        smoke,
-        reduced=True,
-        data=dataclasses.replace(smoke.data, size=SIZE),
-        synthesis=dataclasses.replace(smoke.synthesis, count=N_SYNTHETIC),
-    )
-    roots = [write_run(out, dataclasses.replace(config, seed=seed)) for seed in seeds]
+    roots = [write_run(out, dataclasses.replace(CONFIG, seed=seed)) for seed in seeds]
     folder = roots[0]
     if len(seeds) > 1:
         folder = out / Run.folder_name(
-            "phantoms", dataclasses.replace(config, seed=seeds[0]), len(seeds)
+            "phantoms", dataclasses.replace(CONFIG, seed=seeds[0]), len(seeds)
         )
         folder.mkdir()
     runs = [read_run(root) for root in roots]

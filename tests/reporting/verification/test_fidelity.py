@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.reporting.html.made import N_SYNTHETIC, SIZE, write_run
+from tests.reporting.html.made import CONFIG, N_SYNTHETIC, write_run
 from tests.reporting.made import REFERENCED
 from tfgansynth.assessment.membership import Values, infer_membership
 from tfgansynth.data.copies.distances import PARTS
 from tfgansynth.data.dataset import CaseTable
-from tfgansynth.presets import PRESETS
 from tfgansynth.records import regimes
 from tfgansynth.records.assessments import Diversity, Fidelity, ShapeTables
 from tfgansynth.records.reading import read_identity
@@ -24,13 +23,6 @@ from tfgansynth.reporting.verification.fidelity import (
     networks_again,
 )
 
-SMOKE = PRESETS["smoke"]
-CONFIG = dataclasses.replace(
-    SMOKE,
-    reduced=True,
-    data=dataclasses.replace(SMOKE.data, size=SIZE),
-    synthesis=dataclasses.replace(SMOKE.synthesis, count=N_SYNTHETIC),
-)
 DIVERSITY = Diversity(synthetic=20.5, real=24.25)
 STORED = Fidelity(
     features="bottleneck of member-1",

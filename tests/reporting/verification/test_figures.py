@@ -1,26 +1,16 @@
 """Other figures follow from predictions, and a forged one is found."""
 
-import dataclasses
 from pathlib import Path
 
-from tests.reporting.html.made import N_SYNTHETIC, SIZE, write_run
+from tests.reporting.html.made import CONFIG, write_run
 from tfgansynth.evaluation.other_figures import CaseFigures
 from tfgansynth.evaluation.predictions import read_predictions
-from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter
 from tfgansynth.records.provenance import UNetProvenance
 from tfgansynth.records.reading import read_run
 from tfgansynth.reporting.outputs import write_outputs
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.figures import figures_again
-
-SMOKE = PRESETS["smoke"]
-CONFIG = dataclasses.replace(
-    SMOKE,
-    reduced=True,
-    data=dataclasses.replace(SMOKE.data, size=SIZE),
-    synthesis=dataclasses.replace(SMOKE.synthesis, count=N_SYNTHETIC),
-)
 
 
 def test_other_figures_are_made_again(tmp_path: Path) -> None:
