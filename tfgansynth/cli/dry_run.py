@@ -17,7 +17,7 @@ from tfgansynth.benchmark import flops
 from tfgansynth.benchmark.measurement import BriefTiming, measure_briefly
 from tfgansynth.benchmark.results import GAN, UNET
 from tfgansynth.config import Config, UNetConfig
-from tfgansynth.config_checks import expected_mib, settings_from
+from tfgansynth.config_checks import settings_from
 from tfgansynth.errors import InputError
 from tfgansynth.experiment import superseded
 from tfgansynth.experiment.experiment_data import Part, Study
@@ -127,7 +127,6 @@ def _expect(study: Study, out: Path) -> tuple[_Rows, str]:
     timings, basis = _timings(study.parts[0].experiment.config, new)
     rows: _Rows = []
     for part in study.parts:
-        shapes = expected_mib(part.experiment.config, len(part.experiment.cases.cases))
         for stage in part.plan.stages:
             record, expected = stage.record, None
             if (part, stage) not in to_do:
@@ -137,7 +136,7 @@ def _expect(study: Study, out: Path) -> tuple[_Rows, str]:
                 seconds = each * _steps(record)
                 expected = _Expected(seconds, seconds, max(m for _, m in found), True)
             else:
-                mib = shapes.get("unet" if "unet" in record else stage.kind, 0.0)
+                mib = part.expected_mib(stage)
                 expected = _Expected(None, 0.0, mib, False)
                 if timings is not None:
                     expected = _Expected(*_span(record, timings), mib, False)

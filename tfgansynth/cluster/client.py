@@ -24,7 +24,6 @@ from tfgansynth.cluster.worker import (
     run_order,
     unpickled,
 )
-from tfgansynth.config_checks import expected_mib
 from tfgansynth.errors import InputError, RunError, counted, name_few
 from tfgansynth.experiment.executors import Outcome, failure_before, was_done
 from tfgansynth.experiment.experiment_data import Experiment, Part
@@ -213,10 +212,7 @@ def _stated(client: Client, task: _Task) -> dict[str, float]:
     if "GPU" in names and task.stage.kind not in _NO_GPU:
         taken["GPU"] = 1
     if "MEMORY" in names:
-        experiment, record = task.part.experiment, task.stage.record
-        shapes = expected_mib(experiment.config, len(experiment.cases.cases))
-        mib = shapes.get("unet" if "unet" in record else task.stage.kind, 0.0)
-        taken["MEMORY"] = mib * 2**20
+        taken["MEMORY"] = task.part.expected_mib(task.stage) * 2**20
     return taken
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.config import NETWORK_VERSIONS, Config
-from tfgansynth.config_checks import check_ranges, differences
+from tfgansynth.config_checks import check_ranges, differences, expected_mib
 from tfgansynth.data.copies.duplicates import (
     Crossing,
     DuplicatePair,
@@ -30,7 +30,7 @@ from tfgansynth.data.splits import (
 )
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment import superseded
-from tfgansynth.experiment.graph import Kind, Plan, Splits
+from tfgansynth.experiment.graph import Kind, Plan, PlannedStage, Splits
 from tfgansynth.experiment.plan import RequestOf, plan
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.records import converter, files
@@ -310,6 +310,12 @@ class Part:
     experiment: Experiment
     plan: Plan
     name: str
+
+    def expected_mib(self, stage: PlannedStage) -> float:
+        """Expect the memory of a stage's process, in MiB; 0 if nothing is known."""
+        experiment = self.experiment
+        shapes = expected_mib(experiment.config, len(experiment.cases.cases))
+        return shapes.get("unet" if "unet" in stage.record else stage.kind, 0.0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
