@@ -112,6 +112,14 @@ def test_each_fixed_budget_regime_follows_its_control() -> None:
     )[0]
 
 
+def test_augmented_regimes_are_those_of_the_fixed_budget_that_augment() -> None:
+    config = PRESETS["best"]
+    whole = planned_regimes(config, FOLD, "fixed_budget", control=True)[0]
+    augmented = planned_regimes(config, FOLD, "augmented", control=True)
+    assert augmented == [[r for r in whole if r.schedule == "augmented"]]
+    assert len(augmented[0]) == 3
+
+
 def test_a_filtered_set_has_no_control() -> None:
     synthesis = dataclasses.replace(PRESETS["best"].synthesis, min_agreement=0.9)
     config = dataclasses.replace(PRESETS["best"], synthesis=synthesis)

@@ -29,9 +29,10 @@ class RunTable(SpreadOptions):
     seeds: ranges.Few = 1
     """Seeds to repeat everything with, --seed being the first: each has a split, a
     run folder and networks of its own."""
-    regimes: Literal["paper", "fixed_budget", "all"] = "paper"
+    regimes: Literal["paper", "fixed_budget", "augmented", "all"] = "paper"
     """The paper's three regimes; the fixed-budget ones, all trained with the same
-    number of steps, with and without classical augmentation; or both."""
+    number of steps, without and with classical augmentation; of these the augmented
+    ones alone; or the first two."""
     primary: tuple[str, str] | None = None
     """Two regimes, as in 'real only' mixed: the primary pair, whose verdict alone is
     not corrected for all others. It is declared in plan.json before the first run.

@@ -35,8 +35,9 @@ class Request:
     assessments: Sequence[SetKind] = ()
 
 
-RegimeSet = Literal["paper", "fixed_budget", "all"]
-"""The paper's three regimes, the fixed-budget ones, or both."""
+RegimeSet = Literal["paper", "fixed_budget", "augmented", "all"]
+"""The paper's three regimes, the fixed-budget ones, those of them that augment, or the
+first two."""
 
 RequestOf = Callable[[FoldHashes], Request]
 """What is wanted of each fold."""
@@ -56,21 +57,20 @@ def table_request(
         InputError: There can be no control of such a set, or of the paper's regimes;
             or no baselines beside these; or a setting bears on none of the regimes.
     """
-    if which == "fixed_budget" and config.unet.augment != "none":
+    if which not in ("paper", "all") and config.unet.augment != "none":
         raise InputError(
             f"--unet.augment {config.unet.augment}: bears on the paper's regimes only: "
-            "leave it out, as fixed-budget regimes are trained both without and with "
-            "classical augmentation"
+            "leave it out, as each fixed-budget regime has its own augmentation or none"
         )
     if baselines and which == "paper":
         raise InputError(
             "--baselines: stand beside the fixed-budget regimes: expected --regimes "
-            "fixed_budget or all"
+            "fixed_budget, augmented or all"
         )
     if control and which == "paper":
         raise InputError(
             "--control: adds to the fixed-budget regimes: expected --regimes "
-            "fixed_budget or all"
+            "fixed_budget, augmented or all"
         )
     if control and config.synthesis.augment == "none":
         raise InputError(
@@ -227,10 +227,12 @@ def planned_regimes(
     n_real, n_synthetic = len(fold.training), config.synthesis.count
     counts = [(n_real, 0), (n_real, n_synthetic), (0, n_synthetic)]
     paper = [Regime(*each) for each in counts]
-    fixed_budget = [
-        *(Regime(*each, "fixed_budget") for each in counts),
-        *(Regime(*each, "augmented") for each in counts[:2]),
-    ]
+    fixed_budget = [Regime(*each, "augmented") for each in counts[:2]]
+    if which != "augmented":
+        fixed_budget = [
+            *(Regime(*each, "fixed_budget") for each in counts),
+            *fixed_budget,
+        ]
     if control:
         fixed_budget = [
             each for regime in fixed_budget for each in _after_its_control(regime)
@@ -242,6 +244,7 @@ def planned_regimes(
     tables = {
         "paper": [paper],
         "fixed_budget": by_budget,
+        "augmented": by_budget,
         "all": [paper, *by_budget],
     }[which]
     if config.synthesis.min_agreement:
