@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.records.results.test_budgets import baseline_unets
 from tests.reporting import made
 from tests.reporting.test_tables import REAL_CASES, case, table_of
 from tfgansynth.data.dataset import Identity
@@ -125,6 +126,31 @@ def test_results_are_a_table_and_an_answer() -> None:
     text = results_to_text(dataclasses.replace(found, comparisons=()))
     assert "help" not in text
     assert "\nNo verdict: U-Nets of real pairs alone and of " in text
+
+
+def test_many_verdicts_are_a_table() -> None:
+    found = make_comparison(baseline_unets())
+    lines = results_to_text(found).splitlines()
+
+    # No pair was declared, so that none is told in words.
+    assert not [line for line in lines if line.startswith("Does")]
+    at = next(i for i, line in enumerate(lines) if "Corrected interval" in line)
+    below = [line.strip() for line in lines[at + 1 : lines.index("", at)]]
+    budgets = ["fixed budget", "fixed budget, 160 steps"]
+    first, second = (below.index(f"real + synthetic ({each})") for each in budgets)
+    shown = dict(zip(budgets, (below[first:second], below[second:]), strict=True))
+    # Control, pretraining, ensemble, and real pairs; ensemble and real pairs.
+    assert [len(each) for each in shown.values()] == [5, 3]
+    by_names = {(pair.first, pair.second): pair for pair in found.comparisons}
+    for budget, rows in shown.items():
+        pair = by_names[f"real ({budget})", f"real + synthetic ({budget})"]
+        primary = pair.primary
+        ends = primary.simultaneous_low, primary.simultaneous_high
+        (row,) = [row for row in rows if row.startswith(f"{pair.first} ")]
+        figures = row.removeprefix(pair.first).split()
+        low, high = (f"{end:+.4f}" for end in ends)
+        assert figures[:4] == [f"{primary.mean:+.4f}", low, "to", high]
+        assert " ".join(figures[4:]) == pair.words
 
 
 @pytest.mark.parametrize("layout", ["folder", "phantom"])

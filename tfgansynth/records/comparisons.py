@@ -25,7 +25,12 @@ from tfgansynth.evaluation.verdicts import PairComparison
 from tfgansynth.ranges import OPTIONAL
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.regimes import Baseline, Schedule, SetKind
-from tfgansynth.records.results.gaps import GapShare, find_gaps, gap_shares
+from tfgansynth.records.results.gaps import (
+    GapShare,
+    find_gaps,
+    gap_sentences,
+    gap_shares,
+)
 from tfgansynth.records.results.grouping import group, table_title, withheld_pairs
 from tfgansynth.records.results.remarks import (
     budget_remarks,
@@ -137,6 +142,11 @@ class Comparison:
     other_figures: OtherFigures | None = dataclasses.field(
         default=None, metadata=OPTIONAL
     )
+
+    @property
+    def gap_sentences(self) -> tuple[str, ...]:
+        """The gaps in words."""
+        return tuple(gap_sentences(self.gaps))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

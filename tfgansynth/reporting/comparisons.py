@@ -44,8 +44,8 @@ def comparison_to_text(comparison: Comparison) -> str:
         lines += ["", f"{_names(pair)}: {pair.words.upper()}"]
         lines += grids.to_text(("", *_HEADINGS), _metrics(pair), indent="   ")
         lines += textwrap.wrap(pair.sentence, _SCREEN)
-    for gap in comparison.gaps:
-        lines += ["", *textwrap.wrap(gap.sentence, _SCREEN)]
+    for sentence in comparison.gap_sentences:
+        lines += ["", *textwrap.wrap(sentence, _SCREEN)]
     lines += [f"REMARK: {line}" for line in _remarks(comparison)]
     return "\n".join(lines) + "\n"
 
@@ -59,7 +59,7 @@ def comparison_to_markdown(comparison: Comparison) -> str:
         parts += [f"### {table.title}", grid]
     parts += [f"### {_TITLE}", comparison.plan_note]
     lines = [pair.sentence for pair in comparison.comparisons]
-    lines += [gap.sentence for gap in comparison.gaps]
+    lines += comparison.gap_sentences
     if comparison.comparisons:
         columns = ("Comparison", "Verdict", "Metric", *_HEADINGS)
         parts.append(grids.to_markdown(columns, _verdicts(comparison.comparisons)))

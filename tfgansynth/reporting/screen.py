@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tfgansynth.evaluation.tables import headings, with_mm
+from tfgansynth.evaluation.verdicts import PairComparison
 from tfgansynth.records.comparisons import Comparison, RegimeRow
 from tfgansynth.records.runs import Remark, remark_lines
 from tfgansynth.records.tables import Table
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _WIDTH = 88
 """Of running text, in characters."""
+_MOST_IN_WORDS = 3
+"""Verdicts on secondary pairs that are told in whole sentences; more are a table."""
 _METRICS = ("dice", "hausdorff_px", "hausdorff_mm")
 _QUESTIONS = {
     Question.SET: "Does the synthetic set help?",
@@ -146,15 +149,35 @@ def _verdicts(comparison: Comparison) -> Iterator[str]:
     found = [
         each for table in comparison.tables for each in conclusions(table, comparison)
     ]
+    others = [each.pair for each in found if not each.pair.is_primary]
+    if len(others) > _MOST_IN_WORDS:
+        found = [each for each in found if each.pair.is_primary]
+    else:
+        others = []
     for each in found:
         yield f"{_QUESTIONS[each.question]} {each.statement}"
         yield from textwrap.wrap(each.pair.sentence, _WIDTH)
-    for gap in comparison.gaps:
-        yield from textwrap.wrap(gap.sentence, _WIDTH)
-    if not found:
+    if others:
+        columns = ("Synthetic pairs, against", "Dice", "Corrected interval", "Verdict")
+        yield from ["", *grids.to_text(columns, _pairs(others), indent="  "), ""]
+    for sentence in comparison.gap_sentences:
+        yield from textwrap.wrap(sentence, _WIDTH)
+    if not found and not others:
         yield from textwrap.wrap(_NOTHING_TO_COMPARE, _WIDTH)
     else:
         yield from textwrap.wrap(comparison.plan_note, _WIDTH)
+
+
+def _pairs(pairs: Sequence[PairComparison]) -> Iterator[list[object]]:
+    """A line for each regime that has verdicts, and below it one for each verdict."""
+    for second in dict.fromkeys(pair.second for pair in pairs):
+        yield [second, "", "", ""]
+        for pair in pairs:
+            if pair.second == second:
+                found = pair.primary
+                low, high = found.simultaneous_low, found.simultaneous_high
+                interval = f"{low:+.4f} to {high:+.4f}"
+                yield [f"  {pair.first}", f"{found.mean:+.4f}", interval, pair.words]
 
 
 def grouped_remarks(remarks: Iterable[Remark], *, n_seeds: int) -> Iterator[str]:

@@ -157,9 +157,11 @@ def test_the_share_of_the_gap_that_is_closed_is_found() -> None:
         assert gap.low < share < gap.high
         assert gap.high - gap.low < 0.15
         assert gap.runs == 4
-    shown = comparison_to_markdown(make_comparison(baseline_unets()))
-    assert all(f"\n- {gap.sentence}\n" in f"{shown}\n" for gap in gaps.values())
-    sentence = gaps["real + synthetic (fixed budget)"].sentence
+    found = make_comparison(baseline_unets())
+    shown = comparison_to_markdown(found)
+    assert len(found.gap_sentences) == len(gaps)
+    assert all(f"\n- {each}\n" in f"{shown}\n" for each in found.gap_sentences)
+    sentence = found.gap_sentences[[*gaps].index("real + synthetic (fixed budget)")]
     assert "(fixed budget) closes 5" in sentence
     assert "% of the gap between real (fixed budget) and real (ceiling" in sentence
 
@@ -169,15 +171,21 @@ def test_without_a_gap_there_is_no_share_of_it() -> None:
         Regime(30, 0, "fixed_budget"),
         Regime(145, 0, "fixed_budget", baseline="ceiling"),
         Regime(30, 120, "fixed_budget"),
+        Regime(0, 120, "fixed_budget"),
     ]
     for shift in (0.0, -0.02):
-        shifts = dict(zip(regimes, (0.0, shift, 0.01), strict=True))
+        shifts = dict(zip(regimes, (0.0, shift, 0.01, 0.01), strict=True))
         unets = [
             unet(seed, fold, regime, each)
             for seed in (0, 1)
             for fold in (1, 2)
             for regime, each in shifts.items()
         ]
-        (gap,) = make_comparison(unets).gaps
-        assert (gap.share, gap.low, gap.high) == (None, None, None)
-        assert "is not shown to be higher than real (fixed budget)" in gap.sentence
+        found = make_comparison(unets)
+        assert [(gap.share, gap.low, gap.high) for gap in found.gaps] == [
+            (None, None, None)
+        ] * 2
+        assert found.gap_sentences == (
+            "real (ceiling, fixed budget) is not shown to be higher than real (fixed "
+            "budget): there is no gap that 2 other regimes could close.",
+        )

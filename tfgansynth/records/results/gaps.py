@@ -1,11 +1,12 @@
 """How much of the gap between real pairs alone and the ceiling a regime closes."""
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
+from tfgansynth.errors import counted
 from tfgansynth.evaluation.comparisons import CaseResult, by_regime, differences_of
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE, share_interval
 from tfgansynth.evaluation.tables import TrainingSet
@@ -37,19 +38,24 @@ class GapShare:
     low: float | None
     high: float | None
 
-    @property
-    def sentence(self) -> str:
-        """The same in words."""
-        if self.share is None:
-            return (
-                f"{self.ceiling} is not shown to be higher than {self.first}: there is "
-                f"no gap that {self.regime} could close."
+
+def gap_sentences(gaps: Sequence[GapShare]) -> Iterator[str]:
+    """Say the shares in words, and once of each gap that it is not shown to be one."""
+    for gap in gaps:
+        if gap.share is not None:
+            where = "In this one run " if gap.runs == 1 else ""
+            share, low, high = (100 * (e or 0) for e in (gap.share, gap.low, gap.high))
+            yield (
+                f"{where}{gap.regime} closes {share:.0f} % of the gap between "
+                f"{gap.first} and {gap.ceiling} "
+                f"({_INTERVAL} {low:.0f} to {high:.0f} %, not corrected)."
             )
-        where = "In this one run " if self.runs == 1 else ""
-        return (
-            f"{where}{self.regime} closes {100 * self.share:.0f} % of the gap between "
-            f"{self.first} and {self.ceiling} ({_INTERVAL} {100 * (self.low or 0):.0f} "
-            f"to {100 * (self.high or 0):.0f} %, not corrected)."
+    open_gaps = [(gap.first, gap.ceiling) for gap in gaps if gap.share is None]
+    for first, ceiling in dict.fromkeys(open_gaps):
+        n_regimes = open_gaps.count((first, ceiling))
+        yield (
+            f"{ceiling} is not shown to be higher than {first}: there is no gap that "
+            f"{counted(n_regimes, 'other regime')} could close."
         )
 
 
