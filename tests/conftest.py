@@ -59,7 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--injections",
         type=int,
-        default=2,
+        default=1,
         metavar="N",
         help="kill runs at N of the moments at which they change the disk",
     )
@@ -93,13 +93,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 LONGEST = (
     "tests/reliability/",
+    "tests/cluster/test_cluster.py",
     "tests/tools/test_assess.py",
     "tests/tools/test_chain.py",
     "tests/tools/",
     "tests/test_style.py",
     "tests/docs/",
+    "tests/reporting/html/",
 )
 """Where tests begin with, so that all processes of pytest-xdist end together."""
+
+
+TOGETHER = ("tests/reliability/", "tests/reporting/html/")
+"""Folders whose tests share a run: one process takes them."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -111,9 +117,8 @@ def pytest_xdist_make_scheduler(
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            # All of these compare with one run.
-            together = "tests/reliability/"
-            return together if nodeid.startswith(together) else nodeid.split("::")[0]
+            shared = (folder for folder in TOGETHER if nodeid.startswith(folder))
+            return next(shared, nodeid.split("::")[0])
 
     config.option.loadscopereorder = False
     return ByFile(config, log)

@@ -10,8 +10,10 @@ import hashlib
 import importlib
 import pickle
 from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from tyro._parsers import ParserSpecification
 
@@ -112,49 +114,131 @@ def install(patch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.contextmanager
-def unets_traced() -> Iterator[None]:
-    """Trace the steps of U-Nets of equal settings once, which takes longer than theirs.
+def networks_traced() -> Iterator[None]:
+    """Build networks, and trace their steps, once for equal settings.
 
-    Inside, only one U-Net of equal settings may be in use at a time.
+    Both take longer than a tiny training. Inside, only one network of equal settings
+    may be in use at a time.
     """
-    from tfgansynth.segmentation import training
+    from tfgansynth.gan import callbacks as gan_callbacks
+    from tfgansynth.gan import training as gan_training
+    from tfgansynth.segmentation import callbacks, training, unet
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gan_training, "DCGAN", _traced_gan)
+        patch.setattr(gan_callbacks, "compile_step", _traced_step)
         patch.setattr(training, "build_unet", _traced_unet)
+        copy = functools.partial(_copied, unet.standard_layer_copy)
+        patch.setattr(unet, "standard_layer_copy", copy)
+        # All that this module has of TensorFlow.
+        patch.setattr(callbacks, "tf", SimpleNamespace(function=_traced_step))
         yield
 
 
-_traced: dict[object, Any] = {}
-_MOST_TRACED = 4
+_traced: dict[str, tuple[Any, list[Any]]] = {}
+"""Networks and the state that each has before its training."""
+_MOST_TRACED = 6
+_copies: dict[str, Any] = {}
+_weights: dict[str, list[Any]] = {}
+"""First weights of U-Nets, by settings and seed."""
+
+_BESIDE_A_STEP: dict[str, Any] = {
+    **{"stop_window": 1, "go_on_while_falling": False, "min_steps": 0},
+    **{"max_epochs": 1, "keep": "last", "steps_an_epoch": 0, "real_share": 0.0},
+    **{"pretraining_steps": 0, "augment": "none", "validation_error": "dice"},
+}
+"""Settings of a U-Net's training that no step depends on."""
+_BESIDE_A_GANS_STEP: dict[str, Any] = {
+    **{"steps": 1, "sample_every": 1, "log_every": 1, "saturation_loss": 0.0},
+    **{"saturation_steps": 1, "mode_collapse_share": 0.0},
+}
+"""The same of a GAN's."""
+
+
+def _kept(key: str, build: Callable[[], Any]) -> Any:
+    """Give a network its first state back, or build and compile it."""
+    if key in _traced:
+        network, first = _traced.pop(key)
+        for variable, value in zip(_state(network), first, strict=True):
+            variable.assign(value)
+        network.stop_training = False
+    else:
+        network = build()
+        network.compile()
+        network.compile = _nothing  # would let its steps be traced again
+        first = [np.array(variable) for variable in _state(network)]
+    _traced[key] = network, first
+    if len(_traced) > _MOST_TRACED:
+        del _traced[next(iter(_traced))]
+    return network
 
 
 def _traced_unet(config: Any, *, seed: int, **shape: int) -> Any:
-    """Give an earlier U-Net of these settings the whole state of a new one."""
-    import tensorflow as tf
-
+    """Stand for `build_unet`."""
     from tfgansynth.segmentation.unet import build_unet
 
-    new: Any = build_unet(config, seed=seed, **shape)
-    new.compile()
-    key = repr((config, shape))
-    if (unet := _traced.pop(key, None)) is None:
-        unet = new
-        unet.train_step = tf.function(unet.train_step, autograph=False)
-        unet.compile = _nothing  # would let its steps be traced again
-    else:
-        for variable, fresh in zip(_state(unet), _state(new), strict=True):
-            variable.assign(fresh)
-        unet.stop_training = False
-    _traced[key] = unet
-    if len(_traced) > _MOST_TRACED:
-        del _traced[next(iter(_traced))]
+    def build() -> Any:
+        return build_unet(config, seed=seed, **shape)
+
+    key = repr(("U-Net", _of_a_step(config), shape))
+    is_new = key not in _traced
+    unet = _kept(key, build)
+    unet.config = config
+    seeded = f"{key} {seed}"
+    if seeded not in _weights:
+        _weights[seeded] = (unet if is_new else build()).get_weights()
+    unet.set_weights(_weights[seeded])
     return unet
+
+
+def _of_a_step(config: Any) -> Any:
+    step = dataclasses.replace(config, **_BESIDE_A_STEP)
+    # Of the others, no rate depends on the number of steps.
+    is_modern = config.architecture == "modern"
+    return step if is_modern else dataclasses.replace(step, fixed_steps=0)
+
+
+def _copied(make: Callable[[Any, Any], Any], unet: Any, config: Any) -> Any:
+    """Stand for `standard_layer_copy`, whose copies are written at once."""
+    key = repr((_of_a_step(config), unet.input_shape, unet.output_shape))
+    if key not in _copies:
+        _copies[key] = make(unet, config)
+    _copies[key].set_weights(unet.get_weights())
+    return _copies[key]
+
+
+def _traced_gan(config: Any, **given: Any) -> Any:
+    """Stand for `DCGAN`, whose step depends on its seed too."""
+    from tfgansynth.gan.dcgan import DCGAN
+
+    step = dataclasses.replace(config, **_BESIDE_A_GANS_STEP)
+    key = repr(("GAN", step, sorted(given.items())))
+    gan = _kept(key, lambda: DCGAN(config, **given))
+    for network in (gan, gan.generator, gan.discriminator):
+        network.config = config
+    return gan
+
+
+def _traced_step(step: Any, **options: Any) -> Any:
+    """Stand for `compile_step`, or with options for `tf.function`."""
+    import tensorflow as tf
+
+    from tfgansynth.runtime.devices import compile_step
+
+    steps = vars(step.__self__).setdefault("steps_of_tests", {})
+    key = repr(options)
+    if key not in steps:
+        steps[key] = tf.function(step, **options) if options else compile_step(step)
+    return steps[key]
 
 
 def _nothing() -> None:
     pass
 
 
-def _state(unet: Any) -> list[Any]:
-    measured = (value for metric in unet.metrics for value in metric.variables)
-    return [*unet.variables, *unet.optimizer.variables, *measured]
+def _state(network: Any) -> list[Any]:
+    """All variables, also any that a checkpoint would lack."""
+    names = "optimizer", "g_optimizer", "d_optimizer"
+    optimizers = [getattr(network, name, None) for name in names]
+    parts = [network, *filter(None, optimizers), *network.metrics]
+    return [variable for part in parts for variable in part.variables]

@@ -3,21 +3,28 @@ import dataclasses
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tyro._parsers import ParserSpecification
 
 from tests import once
+from tests.gan.small import SIZE, SMALL
 from tests.segmentation.squares import TINY, same_weights, train
 from tfgansynth.cli.options import FoldOptions, Options, parse
-from tfgansynth.config import UNetConfig
+from tfgansynth.config import GANConfig
 from tfgansynth.data import loading
 from tfgansynth.data.copies.duplicates import find_duplicates
 from tfgansynth.data.phantoms.phantom import make_phantoms
 from tfgansynth.errors import InputError
 from tfgansynth.experiment import experiment_data
+from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.gan.training import train_gan
 from tfgansynth.reporting.html import results
+from tfgansynth.runtime.stage import Stage
+from tfgansynth.runtime.timing import Timer
+from tfgansynth.segmentation import unet as unet_module
 
 
 def test_the_product_uses_it() -> None:
@@ -102,24 +109,59 @@ def test_options_are_parsed_as_if_described_anew(
     assert found == [anew, anew]
 
 
-@pytest.mark.parametrize(
-    "config",
-    [TINY, dataclasses.replace(TINY, optimizer="nesterov", average_decay=0.5)],
-)
-def test_a_unet_that_was_traced_before_trains_as_a_new_one(
-    config: UNetConfig, tmp_path: Path
-) -> None:
-    new = [train(tmp_path / f"new-{seed}", config, seed=seed) for seed in (0, 1)]
-    assert not same_weights(new[0][0], new[1][0])
+def assert_same(one: Any, other: Any) -> None:
+    found, expected = one.state(), other.state()
+    assert found.keys() == expected.keys()
+    for name, variable in expected.items():
+        np.testing.assert_array_equal(found[name], variable, name)
 
-    with once.unets_traced():
+
+def test_a_unet_that_was_traced_before_trains_as_a_new_one(tmp_path: Path) -> None:
+    config = dataclasses.replace(
+        TINY, optimizer="nesterov", average_decay=0.5, max_epochs=2
+    )
+    # Settings of the training alone, and one that a step depends on.
+    shorter = dataclasses.replace(config, max_epochs=3, min_steps=1, fixed_steps=3)
+    slower = dataclasses.replace(config, learning_rate=0.01)
+    trainings = (config, 0), (shorter, 1), (slower, 0)
+    new = [
+        train(tmp_path / f"new-{number}", each, seed=seed)
+        for number, (each, seed) in enumerate(trainings)
+    ]
+    for other, _ in new[1:]:
+        assert not same_weights(new[0][0], other)
+
+    with once.networks_traced():
         again = []
-        for number, seed in enumerate([0, 1, 0]):
-            unet, history = train(tmp_path / str(number), config, seed=seed)
+        for number, place in enumerate([0, 1, 2, 0]):
+            each, seed = trainings[place]
+            unet, history = train(tmp_path / str(number), each, seed=seed)
             again.append(unet)
-            found, expected = unet.state(), new[seed][0].state()
-            assert found.keys() == expected.keys()
-            for name, variable in expected.items():
-                np.testing.assert_array_equal(found[name], variable, name)
-            assert history == new[seed][1]
-    assert again[0] is again[1] is again[2]
+            assert_same(unet, new[place][0])
+            assert history == new[place][1]
+            assert unet.config == each
+            copy = unet_module.standard_layer_copy(unet, each)
+            assert same_weights(copy, unet)
+    assert again[0] is again[1] is again[3]
+    assert again[2] is not again[0]
+
+
+def test_a_gan_that_was_traced_before_trains_as_a_new_one(tmp_path: Path) -> None:
+    config = dataclasses.replace(
+        SMALL, batch=4, steps=3, log_every=1, sample_every=3, average_decay=0.9
+    )
+    pairs = np.random.default_rng(0).uniform(-1, 1, (6, SIZE, SIZE, 2))
+
+    def trained(name: str, seed: int, config: GANConfig = config) -> DCGAN:
+        stage = Stage(tmp_path / name, {}, seed, Timer(), "GAN")
+        sets = pairs.astype(np.float32), pairs[:2].astype(np.float32)
+        return train_gan(*sets, config, stage, mask_threshold=150)[0]
+
+    new = trained("new", 1)
+    with once.networks_traced():
+        # Settings of the training alone.
+        longer = dataclasses.replace(config, steps=4, log_every=2, sample_every=2)
+        again = [trained("0", 0), trained("1", 1, longer), trained("2", 1)]
+    assert again[1] is again[2]
+    assert_same(again[2], new)
+    assert again[2].config == again[2].generator.config == config

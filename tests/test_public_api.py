@@ -121,9 +121,10 @@ for name, model in models.items():
 LOAD = """
 {imports}
 import numpy as np
-model = keras.saving.load_model("{folder}/{name}.keras")
-stored = np.load("{folder}/{name}.npz")
-np.testing.assert_array_equal(model(stored["given"]), stored["expected"])
+for name in "{names}".split():
+    model = keras.saving.load_model("{folder}/" + name + ".keras")
+    stored = np.load("{folder}/" + name + ".npz")
+    np.testing.assert_array_equal(model(stored["given"]), stored["expected"])
 """
 
 
@@ -179,15 +180,14 @@ def test_the_environment_does_not_change_keras(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("imports", "name"),
+    ("imports", "names"),
     [
-        ("import tfgansynth; import keras", "gan"),
-        ("import tfgansynth; import keras", "unet"),
+        ("import tfgansynth; import keras", "gan unet"),
         ("import keras; import tfgansynth", "generator"),
         ("import tfgansynth; import tensorflow; import keras", "generator"),
         ("import tfgansynth.gan.networks; import keras", "unet"),
         ("import tfgansynth; tfgansynth.build_unet; import keras", "gan"),
     ],
 )
-def test_keras_loads_a_saved_model(saved: Path, imports: str, name: str) -> None:
-    run(LOAD.format(imports=imports, folder=saved, name=name))
+def test_keras_loads_a_saved_model(saved: Path, imports: str, names: str) -> None:
+    run(LOAD.format(imports=imports, folder=saved, names=names))

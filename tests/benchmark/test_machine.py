@@ -4,7 +4,6 @@ import pytest
 
 from tfgansynth.benchmark import machine
 from tfgansynth.benchmark.machine import Probe, _best_rate
-from tfgansynth.benchmark.worker import worker
 
 
 class Clock:
@@ -97,15 +96,6 @@ def test_peak_measures_each_kind(
         "convolution 5 x 5, stride 2, 4 to 6 maps of 8 x 8, batch 2",
     ]
     assert min(rates.values()) > 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("onednn", "library"), [(True, "oneDNN"), (False, "Eigen")])
-def test_a_product_is_measured_with_either_library(onednn: bool, library: str) -> None:
-    with worker(Probe, onednn) as probe:
-        assert list(probe("product", "float32")) == [
-            f"matrix product of TensorFlow with {library}"
-        ]
 
 
 def test_the_peak_counts_what_a_convolution_multiplies(

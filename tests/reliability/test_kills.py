@@ -36,7 +36,7 @@ def test_killed_at_exact_moments_of_writing(
     request: pytest.FixtureRequest, reference: Reference, start: Start, tmp_path: Path
 ) -> None:
     every = max(1, len(reference.moments) // request.config.getoption("--injections"))
-    first = request.config.getoption("--fault-seed") % every
+    first = (every // 2 + request.config.getoption("--fault-seed")) % every
     for number, moment, call in reference.moments[first::every]:
         out = tmp_path / f"{number}-{moment}"
         out.mkdir()

@@ -10,8 +10,7 @@ from pathlib import Path
 from tests.reliability.comparison import differences
 from tests.reliability.conftest import Reference, Start, assert_same
 from tests.reliability.faults import checkpoint_every_epoch
-from tests.reliability.processes import cold, finish
-from tests.reliability.settings import FOLDER, MICRO
+from tests.reliability.settings import FOLDER
 
 LINE = re.compile(r"^ *\d+/\d+  (fold 1, .*?)  ", re.MULTILINE)
 
@@ -55,9 +54,8 @@ def test_other_settings_are_refused_and_the_first_command_goes_on(
     holder = first.process.pid
     assert holder
     os.kill(holder, signal.SIGSTOP)
-    others = (*MICRO, "--unet.maps", "8", "--fold", "1", "--out", tmp_path)
-    with cold("train_gan", *others) as process:
-        second = finish(process)
+    others = ("--unet.maps", "8", "--fold", "1")
+    second = start(tmp_path, checkpoint_every_epoch, "train_gan", *others).wait()
     os.kill(holder, signal.SIGCONT)
 
     assert second.code == 2

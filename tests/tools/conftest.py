@@ -71,9 +71,10 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Runner:
             tempfile.TemporaryFile("w+") as stderr,
         ):
             with (
+                # First: what TensorFlow writes when it is imported is not the tool's.
+                once.networks_traced(),
                 _as_a_program(cwd, command),
                 _written_to(stdout, stderr),
-                once.unets_traced(),
             ):
                 code = _exit_code(command[0])
             stdout.seek(0)

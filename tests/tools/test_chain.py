@@ -24,6 +24,8 @@ Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
 pytestmark = pytest.mark.slow
 
+SETTINGS = (*TINY, *SMALL_NETWORKS)
+
 
 @pytest.fixture(scope="module")
 def done(
@@ -31,7 +33,7 @@ def done(
 ) -> tuple[Path, list[str]]:
     """Where a finished tiny experiment lies, and the lines that it printed."""
     folder = tmp_path_factory.mktemp("runs")
-    ended = tool("run_table", *TINY, "--folds", "1", "--out", folder)
+    ended = tool("run_table", *SETTINGS, "--folds", "1", "--out", folder)
     assert (ended.returncode, ended.stderr) == (0, "")
     return folder, ended.stdout.splitlines()
 
@@ -113,7 +115,7 @@ def test_a_terminal_shows_bars_and_keeps_the_lines_of_a_log(
         progress, "_console", lambda: Console(force_terminal=True, width=100)
     )
 
-    ended = tool("train_gan", *TINY, *SMALL_NETWORKS, "--fold", "1", "--out", tmp_path)
+    ended = tool("train_gan", *SETTINGS, "--fold", "1", "--out", tmp_path)
 
     assert ended.returncode == 0, ended.stderr
     # A bar that the fast steps of such networks need not move.
@@ -128,7 +130,7 @@ def test_a_terminal_shows_bars_and_keeps_the_lines_of_a_log(
 
 
 def test_more_is_printed_if_asked(tool: Runner, out: Path, run: Path) -> None:
-    ended = tool("run_table", *TINY, "--folds", "1", "--out", out, "--verbose")
+    ended = tool("run_table", *SETTINGS, "--folds", "1", "--out", out, "--verbose")
 
     assert ended.returncode == 0, ended.stderr
     assert "synthetic only: 0 real, 6 synthetic; 10 of 10 test cases" in ended.stdout
@@ -238,7 +240,7 @@ def test_the_same_command_again_does_nothing_twice(
     table = (run / "table.json").read_bytes()
     timings = (run / "timings.json").read_bytes()
 
-    done = tool("run_table", *TINY, "--folds", "1", "--out", out)
+    done = tool("run_table", *SETTINGS, "--folds", "1", "--out", out)
 
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -257,7 +259,7 @@ def test_settings_of_the_data_in_the_same_folder_are_refused(
     tool: Runner, out: Path
 ) -> None:
     other = ("--data.n-validation", "5")
-    done = tool("train_gan", *TINY, "--fold", "1", *other, "--out", out)
+    done = tool("train_gan", *SETTINGS, "--fold", "1", *other, "--out", out)
 
     assert done.returncode == 2
     assert "config.data.n_validation: 5 against 4" in done.stderr
@@ -274,7 +276,7 @@ def test_another_setting_of_the_u_nets_keeps_the_gan_and_its_set(
         for path in (copy / "fold-1" / name).rglob("*")
         if path.is_file()
     }
-    options = (*TINY, "--folds", "1", "--out", tmp_path)
+    options = (*SETTINGS, "--folds", "1", "--out", tmp_path)
 
     done = tool("run_table", *options, "--unet.maps", "3")
 
@@ -300,7 +302,7 @@ def test_another_setting_of_the_u_nets_keeps_the_gan_and_its_set(
 
 def test_one_unet_of_other_numbers(cold_tool: Runner, out: Path, run: Path) -> None:
     numbers = ["--fold", "1", "--real", "4", "--synthetic", "3"]
-    done = cold_tool("train_unet", *TINY, *numbers, "--out", out)
+    done = cold_tool("train_unet", *SETTINGS, *numbers, "--out", out)
 
     assert done.returncode == 0, done.stderr
     assert "Test cases: 10, mean Dice" in done.stdout
@@ -313,7 +315,7 @@ def test_more_pairs_than_there_are_are_refused(tool: Runner, out: Path) -> None:
         (("--real", "0", "--synthetic", "7"), "--synthetic 7"),
         (("--real", "0", "--synthetic", "0"), "nothing to train on"),
     ):
-        done = tool("train_unet", *TINY, "--fold", "1", *numbers, "--out", out)
+        done = tool("train_unet", *SETTINGS, "--fold", "1", *numbers, "--out", out)
         assert done.returncode == 2
         assert word in done.stderr
 
@@ -391,7 +393,7 @@ def test_nothing_of_one_fold_gets_into_another(
     copy = tmp_path / run.name
     shutil.copytree(run, copy)
     shutil.copytree(copy / "fold-1", copy / "fold-2")
-    options = [*TINY, "--fold", "2", "--out", tmp_path]
+    options = [*SETTINGS, "--fold", "2", "--out", tmp_path]
     unet = "train_unet", *options, "--real"
 
     refusals = {
@@ -408,13 +410,11 @@ def test_nothing_of_one_fold_gets_into_another(
         assert leak in done.stderr
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_training_goes_on(
-    tool: Runner, tmp_path: Path, stop: signal.Signals
-) -> None:
+def test_a_training_that_is_asked_to_end_goes_on(tool: Runner, tmp_path: Path) -> None:
+    """Other signals are in tests/reliability/test_signals.py."""
     # Enough steps for the signal to come before the last.
     steps = ("--gan.steps", "400", "--gan.sample-every", "100")
-    options = [*TINY, *SMALL_NETWORKS, *steps, "--fold", "1", "--out", str(tmp_path)]
+    options = [*SETTINGS, *steps, "--fold", "1", "--out", str(tmp_path)]
     with subprocess.Popen(
         [sys.executable, TOOLS / "train_gan.py", *options],
         env=environment(),
@@ -427,7 +427,7 @@ def test_an_interrupted_training_goes_on(
         while not any(tmp_path.rglob("step-000100.safetensors")):
             assert process.poll() is None
             time.sleep(0.05)
-        process.send_signal(stop)
+        process.send_signal(signal.SIGTERM)
         _, complaint = process.communicate(timeout=120)
     assert process.returncode == 130
     assert complaint.splitlines() == [

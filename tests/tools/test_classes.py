@@ -19,11 +19,11 @@ pytestmark = pytest.mark.slow
 SIDE, NAMES = 48, ("red", "green", "blue")
 OPTIONS = (
     *(*TINY, *SMALL_NETWORKS),
-    *("--gan.steps", "120", "--gan.sample-every", "60", "--gan.log-every", "20"),
+    *("--gan.steps", "60", "--gan.sample-every", "30", "--gan.log-every", "20"),
     *("--gan.generator-maps", "16", "16"),
     *("--synthesis.mask-threshold", "60", "--evaluation.cross-fit-steps", "4"),
     *("--unet.min-steps", "0", "--synthesis.pseudo-label-members", "1"),
-    *("--synthesis.pseudo-label-steps", "120", "--synthesis.augment", "elastic"),
+    *("--synthesis.pseudo-label-steps", "60", "--synthesis.augment", "elastic"),
 )
 
 TABLE = ("--folds", "1", "--assess")

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.slow
 
 SETTINGS = (*TINY, *SMALL_NETWORKS, "--folds", "1")
 LEARNING = (
-    *("--unet.maps", "8", "--unet.learning-rate", "0.01"),
-    *("--unet.max-epochs", "150", "--unet.min-steps", "150"),
+    *("--unet.maps", "8", "--unet.learning-rate", "0.02"),
+    *("--unet.max-epochs", "75", "--unet.min-steps", "150"),
     *("--unet.average-decay", "0.5"),
 )
 UNET = "fold-1/unet-r6-s0"

@@ -46,11 +46,11 @@ def scores(originals: Sequence[FloatArray], alteration: Alteration) -> list[floa
 
 @pytest.mark.parametrize("alteration", ALTERATIONS.values(), ids=ALTERATIONS)
 def test_an_altered_copy_is_found_and_nothing_else(alteration: Alteration) -> None:
-    films = phantoms(5, 256)
+    films = phantoms(4, 256)
 
-    found = find_copies([*films, *map(alteration, films[:3])])
+    found = find_copies([*films, *map(alteration, films[:2])])
 
-    assert [(pair.first, pair.second) for pair in found] == [(0, 5), (1, 6), (2, 7)]
+    assert [(pair.first, pair.second) for pair in found] == [(0, 4), (1, 5)]
 
 
 SIZES = (256, 64)

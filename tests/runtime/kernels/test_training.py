@@ -61,14 +61,10 @@ def dice_on_test_cases(precision: Precision, seed: int, folder: Path) -> float:
 @pytest.mark.slow
 def test_a_unet_segments_as_well(tmp_path: Path) -> None:
     wide, narrow = (
-        [
-            dice_on_test_cases(precision, seed, tmp_path / f"{precision}-{seed}")
-            for seed in (0, 1, 2)
-        ]
-        for precision in FORMATS
+        dice_on_test_cases(precision, 0, tmp_path / precision) for precision in FORMATS
     )
-    assert min(*wide, *narrow) > 0.94
-    assert abs(np.mean(wide) - np.mean(narrow)) < 0.003
+    assert min(wide, narrow) > 0.94
+    assert abs(wide - narrow) < 0.003
 
 
 def gan_losses(preset: str, precision: Precision) -> NDArray[np.float64]:
