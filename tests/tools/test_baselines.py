@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.conftest import SMALL_NETWORKS, TINY
+from tests.tools.conftest import SMALL_NETWORKS, TINY, write_phantoms
 from tfgansynth.records.regimes import BASELINES
 from tfgansynth.reporting.merging import merge, verify_merged
 from tfgansynth.reporting.verification.verify import verify
@@ -27,7 +27,14 @@ ALL = (
 def test_every_baseline_is_trained_shown_verified_and_merged(
     tool: Runner, tmp_path: Path
 ) -> None:
-    done = tool("run_table", *ALL, "--out", tmp_path)
+    (data := tmp_path / "phantoms").mkdir()
+    (write_phantoms(data, 33, 64) / "unlabelled").mkdir()
+    for number in (1, 2, 3):
+        film = data / f"images/phantom-{number:03}.png"
+        film.rename(data / f"unlabelled/film-{number}.png")
+        (data / "masks" / film.name).unlink()
+    arguments = *ALL, "--target", "lungs", "--data", data, "--out", tmp_path
+    done = tool("run_table", *arguments)
 
     assert done.returncode == 0, done.stderr
     assert f"Primary pair: {PRIMARY[0]} against {PRIMARY[1]}, on" in done.stdout
@@ -58,9 +65,19 @@ def test_every_baseline_is_trained_shown_verified_and_merged(
     # What was made by another ensemble than the one that is there is named.
     path = run / "fold-1/unet-r6-s0-unlabelled-fixed-budget/provenance.json"
     provenance = storage.read_record(path)
+    known = storage.read_record(run / "cases.json")
+    split = storage.read_record(run / "splits.json")["folds"][0]
+    left_out = {*split["training"]} - {*split["reduced"]}
+    films = {"film-1", "film-2", "film-3"}
+    assert (
+        {*provenance["unlabelled_cases"]}
+        == left_out | films
+        == left_out | {*known["unlabelled"]}
+    )
+    assert provenance["dataset"]["n_unlabelled"] == 3
     provenance["pseudo_labels"] = {"pseudo-labels/member-1": "0" * 64}
     storage.write_record(path, provenance)
     assert any("pseudo_labels" in line for line in verify(run).lines)
-    again = tool("run_table", *ALL, "--out", tmp_path)
+    again = tool("run_table", *arguments)
     assert again.returncode == 2
     assert "pseudo_labels.pseudo-labels/member-1" in again.stderr

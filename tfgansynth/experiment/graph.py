@@ -283,6 +283,7 @@ class FoldPlanner:
         items = list(cases.items())
         chosen = real_indices(config, self._fold.number, n_cases, regime.n_real)
         unet = regime.unet_config(config)
+        unlabelled = self._fold.unlabelled
         is_unlabelled = regime.baseline == "unlabelled"
         return self._add(
             Kind.SEGMENTATION,
@@ -293,7 +294,7 @@ class FoldPlanner:
                 "evaluated_on": "test",
                 "training_cases": dict(items[index] for index in chosen),
                 "validation_cases": self._validation,
-                **({"unlabelled_cases": self._fold.unused} if is_unlabelled else {}),
+                **({"unlabelled_cases": unlabelled} if is_unlabelled else {}),
             },
             needs=needs,
             seed=self._seed("unet"),

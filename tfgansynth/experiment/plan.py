@@ -300,9 +300,12 @@ def _require_possible(
 
 def _fault(regime: Regime, config: Config, fold: FoldHashes) -> str | None:
     """What the baseline of a regime needs and has not."""
-    if regime.baseline in ("ceiling", "unlabelled") and not fold.unused:
+    others = "the training cases that --reduced leaves out"
+    if regime.baseline == "ceiling" and not fold.unused:
+        return f"takes {others}, and fold {fold.number} has none"
+    if regime.baseline == "unlabelled" and not fold.unlabelled:
         return (
-            "takes the training cases that --reduced leaves out, and fold "
+            f"takes the images in unlabelled/ of the data set, and {others}, and fold "
             f"{fold.number} has none"
         )
     if regime.uses_ensemble and not config.synthesis.pseudo_label_members:

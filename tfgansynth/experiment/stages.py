@@ -280,7 +280,7 @@ def training_pairs(experiment: Experiment, planned: PlannedStage) -> LabelledIma
         parts.append((images, masks))
     if regime.baseline == "unlabelled":
         # Their own masks are not looked at.
-        images, _ = images_and_labels(fold.unused)
+        images = np.stack([each.image for each in fold.unlabelled])
         parts.append((images, _ensemble(experiment, fold).segment(images)))
     images, masks = map(np.concatenate, zip(*parts, strict=True))
     return LabelledImages(images, masks, regime.n_real)

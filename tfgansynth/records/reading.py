@@ -86,6 +86,7 @@ def read_identity(root: Path) -> RunRecord:
         settings=settings,
         cases=case_list.cases,
         table=case_list.table,
+        unlabelled=case_list.unlabelled,
         folds=folds,
         tried=_tried(root, folds, settings),
         machines=(

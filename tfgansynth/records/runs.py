@@ -112,10 +112,17 @@ def settings_hash(config: Config) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CaseList:
-    """The cases that a run was begun with; all of `cases.json`."""
+    """The cases that a run was begun with; all of `cases.json`.
+
+    Attributes:
+        cases: With their masks.
+        table: Patients and groups.
+        unlabelled: The images without masks.
+    """
 
     cases: CaseHashes
     table: CaseTable = dataclasses.field(default_factory=CaseTable, metadata=OPTIONAL)
+    unlabelled: CaseHashes = dataclasses.field(default_factory=dict, metadata=OPTIONAL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +276,7 @@ class RunRecord:
     Attributes:
         unets: The finished U-Nets of all regimes, by fold and in the order of tables.
         table: Patients and groups of its cases.
+        unlabelled: The images without masks, with the hashes of their content.
         remarks: Problems with the data or in the trainings behind them.
         tried: Cases on which settings were tried.
     """
@@ -283,6 +291,7 @@ class RunRecord:
     timings: Timings = dataclasses.field(default_factory=dict)
     table: CaseTable = dataclasses.field(default_factory=CaseTable)
     tried: frozenset[str] = frozenset()
+    unlabelled: CaseHashes = dataclasses.field(default_factory=dict)
 
     @property
     def config(self) -> Config:

@@ -84,7 +84,14 @@ def plan_again(run: RunRecord) -> Stages:
     splits = Splits(
         identity_of(run, data),
         tuple(
-            hash_fold(fold, run.cases, reduced=run.config.reduced) for fold in run.folds
+            hash_fold(
+                fold,
+                run.cases,
+                reduced=run.config.reduced,
+                unlabelled=run.unlabelled,
+                table=run.table,
+            )
+            for fold in run.folds
         ),
         from_json(tuple[Crossing, ...], crossings, paths[0]),
     )
@@ -97,7 +104,10 @@ def identity_of(run: RunRecord, recorded: Identity) -> Identity:
     """Which data set a run is on: by its cases, and by name as recorded."""
     hashes = dict(sorted(run.cases.items()))
     return dataclasses.replace(
-        recorded, n_cases=len(hashes), sha256=hash_of_all(hashes, run.table)
+        recorded,
+        n_cases=len(hashes),
+        sha256=hash_of_all(hashes, run.table, run.unlabelled),
+        n_unlabelled=len(run.unlabelled),
     )
 
 
