@@ -14,7 +14,10 @@ from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
-PRIMARY = "real + synthetic (fixed budget)", "real (pseudo-label ensemble)"
+PRIMARY = (
+    "real (unlabelled, augmented)",
+    "real + synthetic (unlabelled, augmented)",
+)
 ALL = (
     *(*TINY, *SMALL_NETWORKS, "--folds", "1", "--regimes", "fixed_budget"),
     *("--baselines", "all", "--primary", *PRIMARY),
@@ -37,15 +40,15 @@ def test_every_baseline_is_trained_shown_verified_and_merged(
     done = tool("run_table", *arguments)
 
     assert done.returncode == 0, done.stderr
-    assert f"Primary pair: {PRIMARY[0]} against {PRIMARY[1]}, on" in done.stdout
+    assert f"Primary pair: {PRIMARY[1]} against {PRIMARY[0]}, on" in done.stdout
     run = tmp_path / "phantoms-reduced-smoke-seed0"
     record = storage.read_record(run / "comparison.json")
     (table,) = record["tables"]
     assert {row.get("baseline") for row in table["rows"]} == {None, *BASELINES}
-    # With strong augmentation and with CutMix there are two each.
-    assert len(table["rows"]) == 5 + len(BASELINES) + 2
+    # With strong augmentation and with CutMix there are two each, of unlabelled three.
+    assert len(table["rows"]) == 5 + len(BASELINES) + 4
     (primary,) = (pair for pair in record["comparisons"] if pair["is_primary"])
-    assert (primary["second"], primary["first"]) == PRIMARY
+    assert (primary["first"], primary["second"]) == PRIMARY
     names = {path.name for path in run.glob("fold-1/unet-*/*")}
     assert {"model.safetensors", "history.csv"} <= names
     ensemble = run / "fold-1/unet-r6-s0-pseudo-label-ensemble"

@@ -60,7 +60,8 @@ class RunTable(SpreadOptions):
     pretrained: synthetic pairs alone for the first half of the budget, real pairs
     alone for the second. unlabelled: beside the real pairs, the images in unlabelled/
     of the data set and those that --reduced leaves out, with the masks that the
-    pseudo-label ensemble finds. strong: stronger classical augmentation
+    pseudo-label ensemble finds; also with classical augmentation, without and with
+    synthetic pairs. strong: stronger classical augmentation
     (--augmentation.strong-scale and others). cutmix: CutMix of pairs; both without and
     with synthetic pairs."""
     assess: bool = False

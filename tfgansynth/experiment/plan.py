@@ -18,6 +18,7 @@ from tfgansynth.records.regimes import (
     BASELINES,
     Baseline,
     Regime,
+    Schedule,
     SetKind,
     budget_names,
     curve_regimes,
@@ -263,14 +264,21 @@ def planned_regimes(
 def _of_baseline(
     baseline: Baseline, config: Config, fold: FoldHashes, steps: int
 ) -> Iterator[Regime]:
-    """The regimes of a baseline: one, or two, without and with synthetic pairs."""
+    """The regimes of a baseline: one, or several, without and with synthetic pairs."""
     parts, count = (fold.training, fold.validation, fold.unused), config.synthesis.count
-    counts = [count] if baseline == "pretrained" else [0]
-    for n_synthetic in [0, count] if baseline in AUGMENTED else counts:
+    found: list[tuple[int, Schedule]] = [
+        (count if baseline == "pretrained" else 0, "fixed_budget")
+    ]
+    if baseline in AUGMENTED:
+        found.append((count, "fixed_budget"))
+    elif baseline == "unlabelled":
+        # What a set adds to augmented pairs, these images may add as well.
+        found += [(0, "augmented"), (count, "augmented")]
+    for n_synthetic, schedule in found:
         yield Regime(
             most_real(baseline, *map(len, parts)),
             n_synthetic,
-            "fixed_budget",
+            schedule,
             # One ensemble is beside all budgets.
             steps=0 if baseline == "ensemble" else steps,
             baseline=baseline,

@@ -52,7 +52,7 @@ from tfgansynth.gan import health
 from tfgansynth.gan.training import train_gan
 from tfgansynth.records import converter
 from tfgansynth.records.files import HISTORY, MODEL, VALIDATION
-from tfgansynth.records.reading import model_hashes
+from tfgansynth.records.reading import pseudo_label_hashes
 from tfgansynth.records.regimes import cross_fit_config, pseudo_label_config
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.progress import remark
@@ -387,7 +387,9 @@ def full_provenance(experiment: Experiment, planned: PlannedStage) -> dict[str, 
         return record
     record["synthetic_set"] = None
     if regime.uses_ensemble:
-        record["pseudo_labels"] = model_hashes(experiment.run.root, planned.needs)
+        record["pseudo_labels"] = pseudo_label_hashes(
+            experiment.run.root, planned.needs
+        )
     if regime.n_synthetic:
         fold = experiment.fold(planned.fold)
         *_, record["synthetic_set"] = synthetic_pairs(

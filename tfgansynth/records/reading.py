@@ -28,6 +28,7 @@ from tfgansynth.records.files import (
     MERGED_FOLD,
     MODEL,
     PROVENANCE,
+    PSEUDO_LABELS,
     SPLITS,
     TIMINGS,
     TRIED,
@@ -215,6 +216,11 @@ def _read_figures(
     expected = [(row.case_id, row.metrics.dice) for row in cases]
     whole = [(row.case_id, next(iter(row.structures.values())).dice) for row in found]
     return found if whole == expected else ()
+
+
+def pseudo_label_hashes(root: Path, stages: Iterable[str]) -> dict[str, str]:
+    """Hash the models of the pseudo-label ensemble among some stages of a run."""
+    return model_hashes(root, [s for s in stages if f"/{PSEUDO_LABELS}/" in s])
 
 
 def model_hashes(root: Path, stages: Iterable[str]) -> dict[str, str]:

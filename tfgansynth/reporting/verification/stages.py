@@ -23,7 +23,7 @@ from tfgansynth.experiment.superseded import FOLDER, OWN_FILES, other_unets
 from tfgansynth.records import files
 from tfgansynth.records.converter import from_json, read
 from tfgansynth.records.provenance import SetManifest
-from tfgansynth.records.reading import model_hashes, read_gan_history
+from tfgansynth.records.reading import pseudo_label_hashes, read_gan_history
 from tfgansynth.records.regimes import set_name
 from tfgansynth.records.runs import RunRecord
 from tfgansynth.reporting.verification.differences import Differences
@@ -163,7 +163,7 @@ def _compare_network(
     elif stage.regime:
         expected["synthetic_set"] = _set_of(run, stage)
         if stage.regime.uses_ensemble:
-            expected["pseudo_labels"] = model_hashes(run.root, stage.needs)
+            expected["pseudo_labels"] = pseudo_label_hashes(run.root, stage.needs)
         if stage.regime.baseline == "ensemble":
             names = []
         names += [CASES, PREDICTIONS, PICTURE]
