@@ -23,6 +23,8 @@ ALL = (
     *("--baselines", "all", "--primary", *PRIMARY),
     *("--synthesis.pseudo-label-members", "1", "--synthesis.pseudo-label-steps", "1"),
     *("--evaluation.budgets", "2", "--evaluation.budget-epoch", "1"),
+    # The generator learns from the same images.
+    *("--gan.unlabelled", "--assess", "--evaluation.cross-fit-steps", "1"),
 )
 
 
@@ -78,6 +80,14 @@ def test_every_baseline_is_trained_shown_verified_and_merged(
         == left_out | {*known["unlabelled"]}
     )
     assert provenance["dataset"]["n_unlabelled"] == 3
+    manifest = storage.read_record(run / "fold-1/synthetic/manifest.json")
+    gan = storage.read_record(run / "fold-1/gan/provenance.json")
+    for made in (gan, manifest):
+        assert made["unlabelled_cases"] == provenance["unlabelled_cases"]
+        assert {*made["training_cases"]} == {*split["reduced"]} | left_out | films
+    assessed = storage.read_record(run / "fold-1/assessment/assessment.json")
+    assert assessed["n_unlabelled"] == len(left_out | films)
+    assert assessed["membership"]["n_others"] == len(split["validation"])
     provenance["pseudo_labels"] = {"pseudo-labels/member-1": "0" * 64}
     storage.write_record(path, provenance)
     assert any("pseudo_labels" in line for line in verify(run).lines)

@@ -45,6 +45,7 @@ from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.experiment.synthetic_sets import (
     draw_fold_set,
+    generator_cases,
     load_pseudo_label_ensemble,
     synthetic_pairs,
 )
@@ -73,7 +74,7 @@ def compute_gan(experiment: Experiment, planned: PlannedStage, stage: Stage) -> 
     """Train the fold's GAN on its real training pairs. Paper: III, IV-B."""
     config, fold = experiment.config, experiment.fold(planned.fold)
     _, history = train_gan(
-        _pairs(experiment, fold.training),
+        _pairs(experiment, generator_cases(experiment, fold)),
         _pairs(experiment, fold.validation),
         config.gan,
         stage,

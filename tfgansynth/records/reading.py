@@ -308,7 +308,7 @@ def gan_remarks(run: RunRecord, fold: int) -> tuple[Remark, ...]:
     found = read_gan_history(run.root / gan_stage(fold))
     if found is None:
         return ()
-    n_cases = len(run.training_ids(fold))
+    n_cases = len(run.training_ids(fold)) + len(run.unlabelled_ids(fold))
     return tuple(
         Remark(
             seed=run.config.seed,
