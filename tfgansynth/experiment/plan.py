@@ -257,7 +257,9 @@ def planned_regimes(
             ]
     for table in by_budget if which != "paper" else ():
         for each in baselines:
-            table += _of_baseline(each, config, fold, table[0].steps)
+            own = [*_of_baseline(each, config, fold, table[0].steps)]
+            augmented = [r for r in own if r.schedule == "augmented"]
+            table += augmented if which == "augmented" and augmented else own
     return tables
 
 
