@@ -101,6 +101,10 @@ def test_plain_settings_have_types_and_ranges(
         ({"data.size": 2048, "data.phantoms": 9000}, "--data.phantoms, .*take"),
         ({"data.size": 72}, "--data.size 72: expected a multiple of 32, as --gan.gen"),
         ({"data.size": 16}, "--data.size 16: expected more, as --gan.generator-maps"),
+        (
+            {"gan.unlabelled": True},
+            r"^--gan\.unlabelled: .* --synthesis.pseudo-label-m",
+        ),
     ],
 )
 def test_what_cannot_be_held_is_refused_before_it_is_built(

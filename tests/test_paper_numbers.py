@@ -105,6 +105,7 @@ PAPER: dict[str, Any] = {
         "mode_collapse_share": 0.4,
         "fidelity_pairs": 16,
         "fidelity_blocks": 16,
+        "unlabelled": False,
         "precision": "float32",
     },
     "synthesis": {

@@ -91,8 +91,9 @@ def split_cases(dataset: Dataset, config: Config) -> tuple[FoldCases, ...]:
         InputError: There are too few cases, or a picture is in two parts of the split.
     """
     folds = make_folds(dataset.case_ids, config, dataset.table)
-    images = {case.case_id: case.image for case in dataset.cases}
-    crossings = across_split(find_duplicates(images), folds)
+    unlabelled = {each.case_id: each.image for each in dataset.unlabelled}
+    images = {case.case_id: case.image for case in dataset.cases} | unlabelled
+    crossings = across_split(find_duplicates(images), folds, unlabelled)
     if crossings and not config.allow_duplicates:
         raise InputError(
             f"{crossings[0]}: the test would use what was trained on: remove one of "

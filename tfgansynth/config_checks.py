@@ -76,6 +76,11 @@ def check(config: Config) -> None:
             f"--gan.minibatch-stddev {config.gan.minibatch_stddev}: expected a divisor "
             f"of --gan.batch {config.gan.batch}"
         )
+    if config.gan.unlabelled and not config.synthesis.pseudo_label_members:
+        raise InputError(
+            "--gan.unlabelled: takes masks from the pseudo-label ensemble: expected "
+            "--synthesis.pseudo-label-members 1 or more"
+        )
     _check_architecture(config.unet)
     if config.unet.real_share and config.unet.batch < 2:
         raise InputError(

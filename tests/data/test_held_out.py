@@ -6,8 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfgansynth.data.dataset import Case, Dataset, shared_cases
-from tfgansynth.data.held_out import HeldOutTestSet, select_fold
+from tfgansynth.data.dataset import (
+    Case,
+    CaseTable,
+    Dataset,
+    UnlabelledImage,
+    case_hashes,
+    shared_cases,
+)
+from tfgansynth.data.held_out import HeldOutTestSet, hash_fold, select_fold
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 
@@ -98,3 +105,24 @@ def test_shared_cases_are_listed_by_our_ids() -> None:
     theirs = {"a": "9", "x": "3"}
     assert shared_cases(ours, theirs, by_content=True) == ["a", "c"]
     assert shared_cases(ours, theirs, by_content=False) == ["a"]
+
+
+def test_no_unlabelled_image_is_of_a_patient_who_is_held_out() -> None:
+    images = tuple(UnlabelledImage(name, A.image) for name in ("x", "y", "z"))
+    owners = {"a": "1", "b": "2", "c": "3", "x": "1", "y": "3"}
+    table = CaseTable.of(owners, {}, "xyz")
+    dataset = Dataset("data", "folder", (A, B, C), table=table, unlabelled=images)
+    hashes = case_hashes(dataset.cases), case_hashes(images)
+    expected = {"a": ["y", "z"], "b": ["x", "y", "z"], "c": ["x", "z"]}
+    for test, names in expected.items():
+        others = tuple(name for name in "abc" if name != test)
+        for held_out in ({"test": (test,)}, {"validation": (test,)}):
+            parts = {"validation": (), "test": (), **held_out}
+            fold = Fold(1, others, others[:1], **parts)
+            found = select_fold(dataset, fold, reduced=True)
+            hashed = hash_fold(
+                fold, hashes[0], reduced=True, unlabelled=hashes[1], table=table
+            )
+            # Left-out cases are learned from as if they had no masks either.
+            assert [*hashed.unlabelled] == [others[1], *names]
+            assert case_hashes(found.unlabelled) == hashed.unlabelled

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -323,3 +324,77 @@ def test_patients_are_found_in_names(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(InputError, match="^--patient-pattern .*: " + words):
             with_patients(dataset, pattern)
+
+
+def test_unlabelled_images_are_read_as_images_are(data: Path) -> None:
+    before = load_directory(data, "both", 16, soft_masks=False)
+    assert before.unlabelled == ()
+    assert "n_unlabelled" not in before.identity.record()
+    save(data / "unlabelled/z.png", noise(7, 48))
+    save(data / "unlabelled/C.png", noise(8, 40).astype(np.uint16) * 257)
+    turned = Image.fromarray(noise(9, 48))
+    turned.getexif()[0x112] = 6
+    turned.save(data / "unlabelled/turned.tif", exif=turned.getexif())
+
+    dataset = load_directory(data, "both", 16, soft_masks=False)
+
+    assert dataset.case_ids == before.case_ids
+    expected = {"C": noise(8, 40), "turned": np.rot90(noise(9, 48), 3)}
+    expected["z"] = noise(7, 48)
+    assert [each.case_id for each in dataset.unlabelled] == [*expected]
+    for each, pixels in zip(dataset.unlabelled, expected.values(), strict=True):
+        assert each.image.dtype == np.float32
+        np.testing.assert_allclose(each.image, resize_area(pixels, 16), atol=1e-4)
+    assert dataset.identity.n_cases == 3
+    assert dataset.identity.n_unlabelled == 3
+    assert dataset.identity.sha256 != before.identity.sha256
+    report = check(data, "both")
+    assert "3 cases and 3 unlabelled images in the folder layout" in report.text()
+    assert not report.faults
+    # An image that is another one makes another data set, whatever its name.
+    save(data / "unlabelled/z.png", noise(6, 48))
+    changed = load_directory(data, "both", 16, soft_masks=False)
+    assert changed.identity.sha256 != dataset.identity.sha256
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "fault"),
+    [
+        ("A.jpg", noise(7, 48), r"has the same name as images/a\.png; rename it"),
+        ("x.png", noise(7, 48)[:40], "images must be square"),
+        ("x.png", np.full((48, 48), 9, np.uint8), "the same value in every pixel"),
+        # Beside images of 8 bits nothing would show that most levels are lost.
+        ("x.png", noise(7, 48).astype(np.uint16) * 16, "with 12 bits in 16"),
+        ("x.png", noise(0, 48), r"is the same image as b\.png"),
+        ("a?.png", noise(7, 48), "rename it with letters"),
+    ],
+)
+def test_faults_of_unlabelled_images(
+    data: Path, name: str, pixels: np.ndarray, fault: str
+) -> None:
+    save(data / "unlabelled" / name, pixels)
+
+    (found,) = check(data, "both").faults
+    assert found.path == data / "unlabelled" / name
+    assert re.search(fault, found.problem)
+    if "same image" not in fault:
+        with pytest.raises(InputError, match=f"unlabelled.*{fault}"):
+            load_directory(data, "both", 16, soft_masks=False)
+
+
+def test_patients_of_unlabelled_images_change_no_name(data: Path) -> None:
+    save(data / "unlabelled/A0.png", noise(7, 48))
+    save(data / "unlabelled/A1.png", noise(8, 48))
+    table = data / "cases.csv"
+    table.write_text("case,patient\nb,1\nB2,2\na,1\nA0,1\nA1,3\n")
+
+    dataset = load_directory(data, "both", 16, soft_masks=False)
+
+    # `A0` comes first by name, but has no mask.
+    assert dataset.table.patients == {"b": "a", "A0": "a"}
+    assert with_patients(dataset, "^.").table.patients == {"A1": "A0"}
+    table.write_text("case,patient\nb,1\nB2,2\na,1\nA0,1\n")
+    with pytest.raises(InputError, match="has no row for A1"):
+        load_directory(data, "both", 16, soft_masks=False)
+    table.write_text("case,group\nb,1\nB2,2\na,1\n")
+    assert load_directory(data, "both", 16, soft_masks=False).table.groups

@@ -1,15 +1,18 @@
 import dataclasses
+import pickle
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.experiment.made_sets import open_experiment
 from tfgansynth.config import Config, DataConfig
-from tfgansynth.data.dataset import Case
+from tfgansynth.data.dataset import Case, UnlabelledImage
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.experiment_data import Experiment, load_experiment_data
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import storage
 
@@ -23,7 +26,7 @@ def opened(out: Path, config: Config = SMALL) -> Experiment:
     return open_experiment(config, None, out)
 
 
-def ids(cases: Iterable[Case]) -> set[str]:
+def ids(cases: Iterable[Case | UnlabelledImage]) -> set[str]:
     return {case.case_id for case in cases}
 
 
@@ -135,6 +138,54 @@ def test_duplicates_on_one_side_of_the_split_are_no_matter(
             assert together.count(True) == 1
         return
     pytest.fail("no seed of twenty keeps the two together")
+
+
+def test_an_unlabelled_copy_of_a_case_is_refused(tmp_path: Path, copied: Path) -> None:
+    """Each case is tested once: no network may learn from a copy of it."""
+    (copied / "unlabelled").mkdir()
+    copy = copied / "images/phantom-003.jpg"
+    copy.rename(copied / "unlabelled/film.jpg")
+    other = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    Image.fromarray(other).save(copied / "images/phantom-003.png")
+    loaded = load_experiment_data(SMALL, copied)
+    with pytest.raises(
+        InputError,
+        match=r"^phantom-002 is nearly the same image .* as film \((training|validation"
+        r"|test) and unlabelled of fold 1\): .* remove one of each pair",
+    ):
+        loaded.experiment(SMALL, tmp_path / "runs")
+
+    config = dataclasses.replace(SMALL, allow_duplicates=True)
+    experiment = loaded.experiment(config, tmp_path / "runs").open()
+    assert {str(each.pair.second) for each in experiment.splits.duplicates} == {"film"}
+    for fold, hashes in zip(experiment.folds, experiment.splits.folds, strict=True):
+        assert ids(fold.without_masks) == {*hashes.without_masks} == {"film"}
+        pickled = pickle.loads(pickle.dumps(hashes))
+        assert pickled.unlabelled == hashes.unlabelled
+    assert {*experiment.cases.unlabelled} == {"film"}
+    record = storage.read_record(experiment.run.root / "cases.json")
+    assert record["unlabelled"] == dict(experiment.cases.unlabelled)
+
+
+def test_a_trial_has_no_unlabelled_image_of_others_patients(
+    tmp_path: Path, copied: Path
+) -> None:
+    (copied / "unlabelled").mkdir()
+    for name, number in (("one", 3), ("two", 4), ("three", 5)):
+        for path in copied.glob(f"images/phantom-{number:03}.*"):
+            path.rename(copied / f"unlabelled/{name}{path.suffix}")
+        (copied / f"masks/phantom-{number:03}.png").unlink()
+    config = dataclasses.replace(SMALL, allow_duplicates=True)
+    loaded = load_experiment_data(config, copied)
+    names = loaded.dataset.case_ids
+    (tried,) = loaded.development_part(1).dataset.case_ids
+    other = next(name for name in names if name != tried)
+    rows = [f"{name},{name}" for name in names]
+    rows += [f"one,{tried}", f"two,{other}", "three,"]
+    (copied / "cases.csv").write_text("\n".join(["case,patient", *rows]))
+    trial = load_experiment_data(config, copied).development_part(1)
+    assert trial.dataset.case_ids == (tried,)
+    assert ids(trial.dataset.unlabelled) == {*trial.unlabelled} == {"one", "three"}
 
 
 def part(**changes: Any) -> dict[str, Any]:

@@ -187,14 +187,25 @@ def test_baselines_take_all_that_they_may_and_no_test_case() -> None:
         if stage.regime and stage.regime.baseline
     }
     assert [*planned] == [*BASELINES]
-    for name in ("strong", "cutmix"):
-        real, mixed = (
+    members = ("fold-1/pseudo-labels/member-1", "fold-1/pseudo-labels/member-2")
+    for name, augment, needs in (
+        ("strong", "strong", ()),
+        ("cutmix", "cutmix", ()),
+        ("unlabelled", "elastic", members),
+    ):
+        *first, real, mixed = (
             stage
             for stage in plan(RICH, experiment.splits, [1], request).stages
             if stage.regime and stage.regime.baseline == name
         )
-        assert real.record["unet"]["augment"] == mixed.record["unet"]["augment"] == name
-        assert (real.needs, mixed.needs) == ((), ("fold-1/synthetic",))
+        # Two U-Nets that differ in the set alone.
+        assert real.record["unet"] == mixed.record["unet"]
+        assert real.record["unet"]["augment"] == augment
+        assert (real.needs, mixed.needs) == (needs, ("fold-1/synthetic", *needs))
+        assert real.record["training_cases"] == mixed.record["training_cases"]
+        for each in first:
+            assert each.record["unet"]["augment"] == "none"
+            planned["unlabelled"] = each
     training, unused = {*fold.training}, {*fold.unused}
     expected: dict[Baseline, set[str]] = {
         "ceiling": training | unused,
@@ -215,7 +226,6 @@ def test_baselines_take_all_that_they_may_and_no_test_case() -> None:
             unused if name == "unlabelled" else set()
         )
         assert not tests & {*cases, *record.get("unlabelled_cases", {})}
-    members = ("fold-1/pseudo-labels/member-1", "fold-1/pseudo-labels/member-2")
     assert planned["ensemble"].needs == planned["unlabelled"].needs == members
     unet = planned["pretrained"].record["unet"]
     assert (unet["fixed_steps"], unet["pretraining_steps"]) == (40, 20)
@@ -290,15 +300,19 @@ def test_each_ensemble_is_beside_all_budgets() -> None:
         [
             "unet-r4-s0-pseudo-label-ensemble",
             *(
-                f"unet-r{counts}-{name}-fixed-budget{steps}"
+                f"unet-r{counts}-{name}{steps}"
                 for name, counts in (
-                    ("ceiling", "6-s0"),
-                    ("validation", "6-s0"),
-                    ("pretrained", "4-s30"),
-                    ("unlabelled", "4-s0"),
+                    ("ceiling-fixed-budget", "6-s0"),
+                    ("validation-fixed-budget", "6-s0"),
+                    ("pretrained-fixed-budget", "4-s30"),
+                    ("unlabelled-fixed-budget", "4-s0"),
                     *(
                         (name, f"4-s{n}")
-                        for name in ("strong", "cutmix")
+                        for name in (
+                            "strong-fixed-budget",
+                            "cutmix-fixed-budget",
+                            "unlabelled-augmented",
+                        )
                         for n in (0, 30)
                     ),
                 )

@@ -118,6 +118,14 @@ def test_augmented_regimes_are_those_of_the_fixed_budget_that_augment() -> None:
     augmented = planned_regimes(config, FOLD, "augmented", control=True)
     assert augmented == [[r for r in whole if r.schedule == "augmented"]]
     assert len(augmented[0]) == 3
+    # Of a baseline that has regimes with and without, those with augmentation.
+    (found,) = planned_regimes(
+        config, FOLD, "augmented", baselines=("unlabelled", "strong")
+    )
+    assert [(r.n_synthetic > 0, r.schedule, r.baseline) for r in found[2:]] == [
+        *((is_mixed, "augmented", "unlabelled") for is_mixed in (False, True)),
+        *((is_mixed, "fixed_budget", "strong") for is_mixed in (False, True)),
+    ]
 
 
 def test_a_filtered_set_has_no_control() -> None:

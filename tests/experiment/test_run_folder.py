@@ -99,6 +99,9 @@ def test_run_on_other_data_is_refused(tmp_path: Path) -> None:
         match=r"other data \(new: more; missing: case-0; changed: case-2\): name",
     ):
         open_run(tmp_path, cases=cases)
+    root = tmp_path / Run.folder_name("phantoms", SMOKE)
+    with pytest.raises(InputError, match=r"other data \(new: film\): name"):
+        Run(root, SMOKE).open(CaseList(CASES, unlabelled={"film": "1" * 64}))
     every = {name: "0" * 64 for name in CASES}
     with pytest.raises(InputError, match="changed: case-1, case-2, case-3 and 2 more"):
         open_run(tmp_path, cases=every)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.conftest import SMALL_NETWORKS, TINY
+from tests.tools.conftest import SMALL_NETWORKS, TINY, write_phantoms
 from tfgansynth.records.regimes import BASELINES
 from tfgansynth.reporting.merging import merge, verify_merged
 from tfgansynth.reporting.verification.verify import verify
@@ -14,12 +14,17 @@ from tfgansynth.runtime import storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
-PRIMARY = "real + synthetic (fixed budget)", "real (pseudo-label ensemble)"
+PRIMARY = (
+    "real (unlabelled, augmented)",
+    "real + synthetic (unlabelled, augmented)",
+)
 ALL = (
     *(*TINY, *SMALL_NETWORKS, "--folds", "1", "--regimes", "fixed_budget"),
     *("--baselines", "all", "--primary", *PRIMARY),
     *("--synthesis.pseudo-label-members", "1", "--synthesis.pseudo-label-steps", "1"),
     *("--evaluation.budgets", "2", "--evaluation.budget-epoch", "1"),
+    # The generator learns from the same images.
+    *("--gan.unlabelled", "--assess", "--evaluation.cross-fit-steps", "1"),
 )
 
 
@@ -27,18 +32,25 @@ ALL = (
 def test_every_baseline_is_trained_shown_verified_and_merged(
     tool: Runner, tmp_path: Path
 ) -> None:
-    done = tool("run_table", *ALL, "--out", tmp_path)
+    (data := tmp_path / "phantoms").mkdir()
+    (write_phantoms(data, 33, 64) / "unlabelled").mkdir()
+    for number in (1, 2, 3):
+        film = data / f"images/phantom-{number:03}.png"
+        film.rename(data / f"unlabelled/film-{number}.png")
+        (data / "masks" / film.name).unlink()
+    arguments = *ALL, "--target", "lungs", "--data", data, "--out", tmp_path
+    done = tool("run_table", *arguments)
 
     assert done.returncode == 0, done.stderr
-    assert f"Primary pair: {PRIMARY[0]} against {PRIMARY[1]}, on" in done.stdout
+    assert f"Primary pair: {PRIMARY[1]} against {PRIMARY[0]}, on" in done.stdout
     run = tmp_path / "phantoms-reduced-smoke-seed0"
     record = storage.read_record(run / "comparison.json")
     (table,) = record["tables"]
     assert {row.get("baseline") for row in table["rows"]} == {None, *BASELINES}
-    # With strong augmentation and with CutMix there are two each.
-    assert len(table["rows"]) == 5 + len(BASELINES) + 2
+    # With strong augmentation and with CutMix there are two each, of unlabelled three.
+    assert len(table["rows"]) == 5 + len(BASELINES) + 4
     (primary,) = (pair for pair in record["comparisons"] if pair["is_primary"])
-    assert (primary["second"], primary["first"]) == PRIMARY
+    assert (primary["first"], primary["second"]) == PRIMARY
     names = {path.name for path in run.glob("fold-1/unet-*/*")}
     assert {"model.safetensors", "history.csv"} <= names
     ensemble = run / "fold-1/unet-r6-s0-pseudo-label-ensemble"
@@ -58,9 +70,27 @@ def test_every_baseline_is_trained_shown_verified_and_merged(
     # What was made by another ensemble than the one that is there is named.
     path = run / "fold-1/unet-r6-s0-unlabelled-fixed-budget/provenance.json"
     provenance = storage.read_record(path)
+    known = storage.read_record(run / "cases.json")
+    split = storage.read_record(run / "splits.json")["folds"][0]
+    left_out = {*split["training"]} - {*split["reduced"]}
+    films = {"film-1", "film-2", "film-3"}
+    assert (
+        {*provenance["unlabelled_cases"]}
+        == left_out | films
+        == left_out | {*known["unlabelled"]}
+    )
+    assert provenance["dataset"]["n_unlabelled"] == 3
+    manifest = storage.read_record(run / "fold-1/synthetic/manifest.json")
+    gan = storage.read_record(run / "fold-1/gan/provenance.json")
+    for made in (gan, manifest):
+        assert made["unlabelled_cases"] == provenance["unlabelled_cases"]
+        assert {*made["training_cases"]} == {*split["reduced"]} | left_out | films
+    assessed = storage.read_record(run / "fold-1/assessment/assessment.json")
+    assert assessed["n_unlabelled"] == len(left_out | films)
+    assert assessed["membership"]["n_others"] == len(split["validation"])
     provenance["pseudo_labels"] = {"pseudo-labels/member-1": "0" * 64}
     storage.write_record(path, provenance)
     assert any("pseudo_labels" in line for line in verify(run).lines)
-    again = tool("run_table", *ALL, "--out", tmp_path)
+    again = tool("run_table", *arguments)
     assert again.returncode == 2
     assert "pseudo_labels.pseudo-labels/member-1" in again.stderr

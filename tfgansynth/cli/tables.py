@@ -58,10 +58,12 @@ class RunTable(SpreadOptions):
     out. ensemble: the pseudo-label ensemble itself, which nothing is trained on.
     validation: validation cases are trained on too, and the last weights are kept.
     pretrained: synthetic pairs alone for the first half of the budget, real pairs
-    alone for the second. unlabelled: beside the real pairs, the images that --reduced
-    leaves out, with the masks that the pseudo-label ensemble finds. strong: stronger
-    classical augmentation (--augmentation.strong-scale and others). cutmix: CutMix of
-    pairs; both without and with synthetic pairs."""
+    alone for the second. unlabelled: beside the real pairs, the images in unlabelled/
+    of the data set and those that --reduced leaves out, with the masks that the
+    pseudo-label ensemble finds; also with classical augmentation, without and with
+    synthetic pairs. strong: stronger classical augmentation
+    (--augmentation.strong-scale and others). cutmix: CutMix of pairs; both without and
+    with synthetic pairs."""
     assess: bool = False
     """Also assess each fold's synthetic set after its U-Nets, as assess does, but for
     the exit code."""

@@ -155,6 +155,10 @@ class GANConfig:
     fidelity_blocks: ranges.Count = 16
     """Side of the grid of block means of image and mask that they are compared by.
     [choice]"""
+    unlabelled: bool = ranges.optional(False)
+    """Learn from the images without masks too, with the masks that the pseudo-label
+    ensemble finds: those in `unlabelled/` of the data set, and those of cases that a
+    reduced training set leaves out. Off: from the training cases alone [paper IV-B]"""
     precision: ranges.Precision = "float32"
     """Number format of the convolutions. Weights and losses are always float32.
     [tf-dcgan]; auto takes bfloat16 where the machine accelerates it (AMX,

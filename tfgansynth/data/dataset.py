@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -77,11 +78,24 @@ class Case:
         return digest.hexdigest()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class UnlabelledImage:
+    """An image without a mask, at the size of the experiment; see `Case`."""
+
+    case_id: str
+    image: FloatArray
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 over the pixels, as hexadecimal digits."""
+        return hashlib.sha256(self.image.tobytes()).hexdigest()
+
+
 CaseHashes = Mapping[str, str]
 """Case id -> SHA-256 of its content: which cases something was made from."""
 
 
-def case_hashes(cases: Iterable[Case]) -> dict[str, str]:
+def case_hashes(cases: Iterable[Case | UnlabelledImage]) -> dict[str, str]:
     """Name cases and their contents, in the order given."""
     return {case.case_id: case.content_hash for case in cases}
 
@@ -102,10 +116,18 @@ class CaseTable:
     negatives: tuple[str, ...] = optional(())
 
     @staticmethod
-    def of(patients: Mapping[str, str], groups: Mapping[str, str]) -> "CaseTable":
-        """Make a table of the names of patients and groups by case id."""
+    def of(
+        patients: Mapping[str, str],
+        groups: Mapping[str, str],
+        unlabelled: Collection[str] = (),
+    ) -> "CaseTable":
+        """Make a table of the names of patients and groups by case id.
+
+        No unlabelled image is the first case of a patient who has another one, so that
+        such images change no split.
+        """
         first: dict[str, str] = {}
-        for case_id in sorted(patients):
+        for case_id in sorted(patients, key=lambda each: (each in unlabelled, each)):
             first.setdefault(patients[case_id], case_id)
         firsts = {case_id: first[name] for case_id, name in patients.items()}
         return CaseTable({k: v for k, v in firsts.items() if k != v}, groups)
@@ -123,14 +145,18 @@ class CaseTable:
         )
 
 
-def hash_of_all(hashes: CaseHashes, table: CaseTable) -> str:
+def hash_of_all(
+    hashes: CaseHashes, table: CaseTable, unlabelled: CaseHashes = MappingProxyType({})
+) -> str:
     """SHA-256 over ids and contents of cases, patients and groups, as hexadecimals."""
     digest = hashlib.sha256()
     for case_id, content_hash in hashes.items():
         digest.update(f"{case_id} {content_hash}\n".encode())
-    # Without patients and groups, the hash is that of the cases alone, whose contents
-    # tell the negatives.
+    # Without patients, groups and unlabelled images, the hash is that of the cases
+    # alone, whose contents tell the negatives.
     known = {"patients": dict(table.patients), "groups": dict(table.groups)}
+    if unlabelled:
+        known["unlabelled"] = dict(unlabelled)
     if any(known.values()):
         digest.update(json.dumps(known, sort_keys=True).encode())
     return digest.hexdigest()
@@ -156,7 +182,8 @@ class Identity:
         name: Part of a folder's name, of `[a-z0-9-]`: `phantoms`, `shenzhen247`.
         layout: Where it came from; see `Dataset`.
         n_cases: How many cases it has.
-        sha256: Over the ids and contents of all cases, their patients and groups.
+        sha256: Over the ids and contents of all cases, their patients and groups, and
+            the unlabelled images.
         classes: Names of the classes, without the background.
         channels: Of the images: 1 for grey, 3 for RGB.
         target: What the masks show; see `Dataset`. Records of earlier versions, which
@@ -164,6 +191,7 @@ class Identity:
         spacing_mm: Side of a pixel at the size of the experiment; None if it is not
             known, or not the same for all cases and both axes.
         resizing: What resizing has changed; None if there is nothing to say.
+        n_unlabelled: How many images without masks it has beside its cases.
 
     Raises:
         ValueError: A name has other characters, or the spacing is no length, as they
@@ -179,6 +207,7 @@ class Identity:
     target: str = optional(BOTH_LUNGS)
     spacing_mm: float | None = optional(None)
     resizing: Resizing | None = dataclasses.field(default=None, metadata=OPTIONAL)
+    n_unlabelled: int = optional(0)
 
     def __post_init__(self) -> None:
         """Check names and spacing."""
@@ -224,6 +253,8 @@ class Identity:
             del values["channels"]
         if self.target == BOTH_LUNGS:
             del values["target"]
+        if not self.n_unlabelled:
+            del values["n_unlabelled"]
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -243,6 +274,7 @@ class Dataset:
         resizing: See `Identity`.
         notes: What a person should know of its files and sizes, one line each.
         target: What the masks show, in a word or two: `lungs`, `nuclei`.
+        unlabelled: Images without masks, of no fold, in order of their ids.
     """
 
     name: str
@@ -255,11 +287,15 @@ class Dataset:
     resizing: Resizing | None = None
     notes: tuple[str, ...] = ()
     target: str = BOTH_LUNGS
+    unlabelled: tuple[UnlabelledImage, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that ids are unique and in order."""
-        ids = [case.case_id for case in self.cases]
-        assert ids == sorted(set(ids)), "case ids must be unique and sorted"
+        for part in (self.cases, self.unlabelled):
+            ids = [each.case_id for each in part]
+            assert ids == sorted(set(ids)), "case ids must be unique and sorted"
+        both = {*self.case_ids} & {each.case_id for each in self.unlabelled}
+        assert not both, "an unlabelled image must not have the id of a case"
 
     @property
     def case_ids(self) -> tuple[str, ...]:
@@ -274,12 +310,13 @@ class Dataset:
             self.name,
             self.layout,
             len(hashes),
-            hash_of_all(hashes, self.table),
+            hash_of_all(hashes, self.table, case_hashes(self.unlabelled)),
             self.classes,
             self.channels,
             self.target,
             self.spacing_mm,
             self.resizing,
+            len(self.unlabelled),
         )
 
     def select(self, case_ids: Sequence[str]) -> tuple[Case, ...]:

@@ -1,7 +1,8 @@
 """The cases of a fold as stages may see them; the leakage guard of its test cases."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -9,8 +10,10 @@ from tfgansynth.arrays import FloatArray
 from tfgansynth.data.dataset import (
     Case,
     CaseHashes,
+    CaseTable,
     Dataset,
     Identity,
+    UnlabelledImage,
     case_hashes,
     shared_cases,
 )
@@ -66,17 +69,47 @@ class FoldHashes:
     training: CaseHashes
     validation: CaseHashes
     unused: CaseHashes
+    without_masks: CaseHashes = dataclasses.field(default_factory=dict)
+
+    @property
+    def unlabelled(self) -> CaseHashes:
+        """See `FoldCases.unlabelled`."""
+        return {**self.unused, **self.without_masks}
 
 
-def hash_fold(fold: Fold, cases: CaseHashes, *, reduced: bool) -> FoldHashes:
-    """Name the cases of a fold by the hashes of all cases."""
+def hash_fold(
+    fold: Fold,
+    cases: CaseHashes,
+    *,
+    reduced: bool,
+    unlabelled: CaseHashes = MappingProxyType({}),
+    table: CaseTable | None = None,
+) -> FoldHashes:
+    """Name the cases of a fold by the hashes of all cases and unlabelled images."""
     training = fold.training_ids(reduced=reduced)
     unused = [name for name in fold.training if name not in training]
-    parts = (
-        {name: cases[name] for name in part}
-        for part in (training, fold.validation, unused)
+    chosen = of_other_patients(unlabelled, fold, table or CaseTable())
+    return FoldHashes(
+        fold.number,
+        training={name: cases[name] for name in training},
+        validation={name: cases[name] for name in fold.validation},
+        unused={name: cases[name] for name in unused},
+        without_masks={name: unlabelled[name] for name in chosen},
     )
-    return FoldHashes(fold.number, *parts)
+
+
+def of_other_patients(
+    unlabelled: Iterable[str], fold: Fold, table: CaseTable
+) -> list[str]:
+    """Leave out unlabelled images of patients whose cases a fold holds out."""
+    held_out = {*table.patients_of([*fold.validation, *fold.test])}
+    names = [*unlabelled]
+    patients = table.patients_of(names)
+    return [
+        name
+        for name, patient in zip(names, patients, strict=True)
+        if patient not in held_out
+    ]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,6 +124,8 @@ class FoldCases:
         unused: Training cases that the reduced data set leaves out, which no network
             uses. There are none in the full data set.
         data: The data set that they are of.
+        without_masks: The data set's unlabelled images, but for those of patients who
+            have validation or test cases.
     """
 
     number: int
@@ -99,12 +134,20 @@ class FoldCases:
     test: HeldOutTestSet
     unused: tuple[Case, ...]
     data: Identity
+    without_masks: tuple[UnlabelledImage, ...] = ()
+
+    @property
+    def unlabelled(self) -> tuple[Case | UnlabelledImage, ...]:
+        """What may be learned from without masks of its own: unused cases, images."""
+        return *self.unused, *self.without_masks
 
 
 def select_fold(dataset: Dataset, fold: Fold, *, reduced: bool) -> FoldCases:
     """Select the cases of a fold from their data set."""
     training = fold.training_ids(reduced=reduced)
     left_out = [name for name in fold.training if name not in training]
+    images = {each.case_id: each for each in dataset.unlabelled}
+    chosen = of_other_patients(images, fold, dataset.table)
     return FoldCases(
         number=fold.number,
         training=dataset.select(training),
@@ -112,4 +155,5 @@ def select_fold(dataset: Dataset, fold: Fold, *, reduced: bool) -> FoldCases:
         test=HeldOutTestSet(dataset.select(fold.test)),
         unused=dataset.select(left_out),
         data=dataset.identity,
+        without_masks=tuple(images[name] for name in chosen),
     )

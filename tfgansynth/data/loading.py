@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgansynth.arrays import one_hot, resize_area, resize_bilinear
+from tfgansynth.arrays import FloatArray, one_hot, resize_area, resize_bilinear
 from tfgansynth.data.checks.examining import (
     Examined,
     examine,
@@ -17,7 +17,13 @@ from tfgansynth.data.checks.examining import (
     same_image,
     vanished,
 )
-from tfgansynth.data.dataset import Case, CaseTable, Dataset, RawCase
+from tfgansynth.data.dataset import (
+    Case,
+    CaseTable,
+    Dataset,
+    RawCase,
+    UnlabelledImage,
+)
 from tfgansynth.data.importers.canonical import Description, target_of
 from tfgansynth.data.lungs import BOTH_LUNGS, Lungs
 from tfgansynth.data.phantoms.phantom import SIDE, make_phantoms
@@ -50,8 +56,8 @@ def load_directory(
         size: Side of the cases in pixels.
         soft_masks: Downsample masks bilinearly without smoothing, as the authors'
             code does, instead of by area.
-        allow_duplicates: Also load cases with equal images. `duplicates` finds altered
-            copies; this function does not.
+        allow_duplicates: Also load cases, or unlabelled images, with equal images.
+            `duplicates` finds altered copies; this function does not.
         target: What the masks show; empty to take it from `dataset.json`.
 
     Raises:
@@ -83,7 +89,17 @@ def load_directory(
         found = try_classes(examined.labels, len(classes), size, soft=soft_masks)
         for own, of_case in zip(tried, found, strict=True):
             own += of_case
-    if described is None and (faults := agreement.faults()):
+    faults = agreement.faults() if described is None else []
+    unlabelled, of_unlabelled = [], Agreement()
+    for examined in examine(scan.without_masks, lungs, of_unlabelled):
+        if examined.duplicate_of is not None and not allow_duplicates:
+            fault = same_image(examined.source, examined.duplicate_of)
+            raise InputError(f"{fault}{_more(root)}")
+        image = _without_faults(examined, root)
+        made = UnlabelledImage(examined.source.case_id, _shrunk(image, size))
+        unlabelled.append(made)
+    # Whatever scale the labelled images have, these are read as they are.
+    if faults := [*faults, *of_unlabelled.faults()]:
         raise InputError(f"{faults[0]}{_more(root, len(faults) - 1)}")
     resizing = summarize_classes(tried, sides, size)
     spacing_mm, why = _spacing_mm(described, sides, size)
@@ -97,16 +113,17 @@ def load_directory(
         spacing_mm=spacing_mm,
         resizing=resizing,
         notes=(
-            *(str(note) for note in agreement.notes()),
+            *(str(note) for note in (*agreement.notes(), *of_unlabelled.notes())),
             *(resizing.sentences if resizing else ()),
             *why,
         ),
         target=target,
+        unlabelled=tuple(unlabelled),
     )
 
 
 def with_patients(dataset: Dataset, pattern: str) -> Dataset:
-    """Find the patient of each case in its name.
+    """Find the patient of each case, and of each unlabelled image, in its name.
 
     Args:
         dataset: The cases.
@@ -116,9 +133,10 @@ def with_patients(dataset: Dataset, pattern: str) -> Dataset:
     Raises:
         InputError: It is none, or finds no patient in some case.
     """
-    case_ids = dataset.case_ids
+    unlabelled = [each.case_id for each in dataset.unlabelled]
+    case_ids = *dataset.case_ids, *unlabelled
     patients = {case_id: find_patient(case_id, pattern) for case_id in case_ids}
-    made = CaseTable.of(patients, dataset.table.groups)
+    made = CaseTable.of(patients, dataset.table.groups, {*unlabelled})
     table = dataclasses.replace(dataset.table, patients=made.patients)
     return dataclasses.replace(dataset, table=table)
 
@@ -171,22 +189,31 @@ def _to_case(
     examined: Examined, root: Path, size: int, n_classes: int, *, soft_masks: bool
 ) -> Case:
     """Resize a case to the size of the experiment; raise its first fault."""
-    if examined.faults:
-        raise InputError(f"{examined.faults[0]}{_more(root)}")
-    assert examined.image is not None
+    image = _without_faults(examined, root)
     assert examined.labels is not None
-    raw = RawCase(examined.source.case_id, examined.image, examined.labels)
+    raw = RawCase(examined.source.case_id, image, examined.labels)
     return _downsample(raw, size, n_classes, soft_masks=soft_masks)
 
 
 def _downsample(raw: RawCase, size: int, n_classes: int, *, soft_masks: bool) -> Case:
     resize = resize_bilinear if soft_masks else resize_area
-    # Averages in float32 can exceed the range by rounding.
     return Case(
         case_id=raw.case_id,
-        image=np.clip(resize_area(raw.image, size), 0, 255),
+        image=_shrunk(raw.image, size),
         coverage=np.clip(resize(one_hot(raw.labels, n_classes), size), 0, 1),
     )
+
+
+def _without_faults(examined: Examined, root: Path) -> FloatArray:
+    if examined.faults:
+        raise InputError(f"{examined.faults[0]}{_more(root)}")
+    assert examined.image is not None
+    return examined.image
+
+
+def _shrunk(image: FloatArray, size: int) -> FloatArray:
+    # Averages in float32 can exceed the range by rounding.
+    return np.clip(resize_area(image, size), 0, 255)
 
 
 def _more(root: Path, n_others: int | None = None) -> str:

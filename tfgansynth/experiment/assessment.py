@@ -2,7 +2,10 @@
 
 Held-out real cases are the fold's validation cases and, of a reduced experiment, the
 training cases that it leaves out: neither the generator nor the cross-fitted ensemble
-has learned from them.
+has learned from them. A generator that has learned from images without masks may copy
+these as well: they are training cases of the audit and members of the attack, with
+pseudo-labels, and left-out cases are among them and held out no more. Quality and
+fidelity compare with cases whose masks are their own.
 
 Features are the bottlenecks of the networks of the ensemble, each by itself, since
 those of two networks have no common meaning. The real cases that a network compares are
@@ -27,14 +30,15 @@ from tfgansynth.assessment.membership import infer_membership, nearest_pairs
 from tfgansynth.assessment.memorization import Audit, audit
 from tfgansynth.assessment.quality import ShapeTable, Values, agreement, class_shapes
 from tfgansynth.data.augmentation import augment_set
-from tfgansynth.data.copies.distances import PARTS, Pairs
-from tfgansynth.data.dataset import Case, images_and_labels
+from tfgansynth.data.copies.distances import PARTS, Pairs, distances
+from tfgansynth.data.dataset import Case, UnlabelledImage, images_and_labels
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.predictions import pack_labels
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
 from tfgansynth.experiment.synthetic_sets import (
+    generator_cases,
     load_cross_fitted_ensemble,
     read_fold_set,
 )
@@ -83,6 +87,11 @@ class FinishedAssessment:
     fold: FoldCases
 
     @property
+    def _learned(self) -> tuple[Case | UnlabelledImage, ...]:
+        others = self.fold.unlabelled if self.record.n_unlabelled else ()
+        return *self.fold.training, *others
+
+    @property
     def passed(self) -> bool:
         """Whether the set passed the audit for copies."""
         return self.record.memorization.passed
@@ -102,12 +111,11 @@ class FinishedAssessment:
             if search and self.arrays["search_scores"][index] >= search.cut:
                 part, nearest = "image", self.arrays["search_cases"][index]
                 distances[part] = 1 - float(self.arrays["search_scores"][index])
-            case = self.fold.training[nearest]
             found.append(
                 DroppedPair(
                     name=pair_name(index),
                     part=part,
-                    case_id=case.case_id,
+                    case_id=self._learned[nearest].case_id,
                     distance=distances[part],
                 )
             )
@@ -161,15 +169,22 @@ def assess(
     """
     images, masks, _ = read_fold_set(experiment, fold, source)
     training, synthetic = images_and_labels(fold.training), (images, masks)
-    held_out = images_and_labels([*fold.validation, *fold.unused])
+    held_out = images_and_labels(_held_out(experiment, fold))
     sets = training, synthetic, held_out
     ensemble = load_cross_fitted_ensemble(experiment, fold)
+    learned = generator_cases(experiment, fold)
     with timer.part(EVALUATION):
-        audited, nearest = _audit(experiment, fold, source, sets)
+        pairs = images_and_labels(learned), synthetic, held_out
+        audited, nearest = _audit(experiment, fold, source, pairs)
+        near = audited.parts["image"].cases
+        if len(learned) > len(fold.training):
+            # The ensemble knows the labelled cases alone.
+            near = distances(training, synthetic)["image"].argmin(axis=1)
     with timer.part(PREDICTION):
         real = np.concatenate([training[0], held_out[0]])
         findings = _Findings(
             sets=sets,
+            learned=learned,
             audit=audited,
             nearest=nearest,
             ensemble=ensemble,
@@ -177,7 +192,7 @@ def assess(
                 NetworkFeatures(cases, describe(real[cases]), describe(images))
                 for cases, describe in ensemble.on_unseen(len(held_out[0]))
             ],
-            segmented_synthetic=ensemble.segment(images, audited.parts["image"].cases),
+            segmented_synthetic=ensemble.segment(images, near),
             segmented_training=ensemble.segment(
                 training[0], np.arange(len(training[0]))
             ),
@@ -188,7 +203,7 @@ def assess(
         first, second, third = (class_shapes(each, classes, lungs) for _, each in sets)
         shapes = first, second, third
         record = _record(experiment, fold, source, findings, shapes)
-        arrays = _arrays(fold, findings, shapes, len(classes))
+        arrays = _arrays(experiment, fold, findings, shapes)
     return FinishedAssessment(record, arrays, fold)
 
 
@@ -223,9 +238,10 @@ class _Findings:
     """What the audit and the cross-fitted ensemble find in the sets.
 
     Attributes:
-        sets: Training cases, synthetic pairs and held-out cases.
+        sets: Training cases with masks of their own, synthetic pairs, held-out cases.
+        learned: All cases that the generator has learned from.
         audit: Of the synthetic pairs.
-        nearest: See `membership.nearest_pairs`; training cases first.
+        nearest: See `membership.nearest_pairs`; the generator's cases first.
         ensemble: The networks.
         features: Of each network.
         segmented_synthetic: Segmentations of the synthetic images, uint8 (m, S, S).
@@ -233,6 +249,7 @@ class _Findings:
     """
 
     sets: tuple[Pairs, Pairs, Pairs]
+    learned: tuple[Case, ...]
     audit: Audit
     nearest: Mapping[str, Values]
     ensemble: CrossFittedEnsemble
@@ -261,9 +278,12 @@ def _record(
             manifest_sha256=storage.hash_file(source / MANIFEST),
             n=len(synthetic[0]),
         ),
-        n_training=len(training[0]),
+        n_training=len(found.learned),
+        n_unlabelled=len(found.learned) - len(training[0]),
         n_held_out=len(held_out[0]),
-        held_out=assessments.held_out_words(len(fold.validation), len(fold.unused)),
+        held_out=assessments.held_out_words(
+            len(fold.validation), len(held_out[0]) - len(fold.validation)
+        ),
         cross_fit={
             name: EnsembleMember(
                 model_sha256=sha256, agreement=float(agreements[part].mean())
@@ -290,17 +310,20 @@ def _record(
         memorization=assessments.make_memorization(found.audit),
         membership=infer_membership(
             found.nearest,
-            len(training[0]),
-            experiment.cases.table.patients_of(_real(fold)),
+            len(found.learned),
+            experiment.cases.table.patients_of(
+                case.case_id for case in (*found.learned, *_held_out(experiment, fold))
+            ),
         ),
         files={},
     )
 
 
 def _arrays(
-    fold: FoldCases, found: _Findings, shapes: _Shapes, n_classes: int
+    experiment: Experiment, fold: FoldCases, found: _Findings, shapes: _Shapes
 ) -> dict[str, NDArray[Any]]:
     training, synthetic, _ = found.sets
+    n_classes = len(experiment.data.classes)
     arrays: dict[str, NDArray[Any]] = {}
     for name, masks, segmented in (
         ("synthetic", synthetic[1], found.segmented_synthetic),
@@ -309,7 +332,8 @@ def _arrays(
         arrays[f"agreement_{name}"] = agreement(masks, segmented, n_classes)
         bits, shape = pack_labels(segmented, n_classes)
         arrays[f"segmented_{name}"], arrays[f"shape_{name}"] = bits, shape
-    real = _real(fold)
+    # Training cases first.
+    real = [c.case_id for c in (*fold.training, *_held_out(experiment, fold))]
     for number, features in enumerate(found.features, start=1):
         arrays[f"features_real_{number}"] = features.real
         arrays[f"features_synthetic_{number}"] = features.synthetic
@@ -325,22 +349,23 @@ def _arrays(
         arrays |= {f"search_{name}": values for name, values in search.items()}
     return {
         **arrays,
-        **_gallery(found.audit, fold),
+        **_gallery(found.audit, found.learned),
         **_shown("real", fold.training[:_SHOWN]),
         "shapes_training": np.stack([*shapes[0].values()], axis=1),
         "shapes_held_out": np.stack([*shapes[2].values()], axis=1),
     }
 
 
-def _real(fold: FoldCases) -> list[str]:
-    """The real cases that are compared: training cases first, then held-out ones."""
-    return [each.case_id for each in (*fold.training, *fold.validation, *fold.unused)]
+def _held_out(experiment: Experiment, fold: FoldCases) -> tuple[Case, ...]:
+    """Cases that neither the generator nor the cross-fitted ensemble has seen."""
+    unused = () if experiment.config.gan.unlabelled else fold.unused
+    return *fold.validation, *unused
 
 
-def _gallery(found: Audit, fold: FoldCases) -> dict[str, NDArray[Any]]:
+def _gallery(found: Audit, learned: Sequence[Case]) -> dict[str, NDArray[Any]]:
     part = found.parts["pair"]
     shown = part.closest(_GALLERY)
-    nearest = [fold.training[index] for index in part.cases[shown]]
+    nearest = [learned[index] for index in part.cases[shown]]
     return {
         "gallery_synthetic": shown,
         "gallery_distances": part.distances[shown],

@@ -28,7 +28,7 @@ from tfgansynth.data.splits import (
     make_folds,
     validation_cases,
 )
-from tfgansynth.errors import InputError, name_few
+from tfgansynth.errors import InputError, counted, name_few
 from tfgansynth.experiment import superseded
 from tfgansynth.experiment.graph import Kind, Plan, PlannedStage, Splits
 from tfgansynth.experiment.plan import RequestOf, plan
@@ -115,7 +115,8 @@ class Experiment:
 class ExperimentData:
     """A data set, loaded, hashed case by case, and searched for duplicates.
 
-    `source` is where it was read from. `root` is the run folder that the user has
+    `unlabelled` has the hashes of its images without masks; `source` is where it was
+    read from. `root` is the run folder that the user has
     named; None where it lies in a given folder under its own name.
     """
 
@@ -123,6 +124,7 @@ class ExperimentData:
     cases: Mapping[str, str]
     duplicates: Sequence[DuplicatePair]
     source: Source
+    unlabelled: Mapping[str, str] = dataclasses.field(default_factory=dict)
     root: Path | None = None
 
     def experiment(self, config: Config, out: Path) -> Experiment:
@@ -143,10 +145,21 @@ class ExperimentData:
         )
         data = dataclasses.replace(config.data, n_validation=n_validation)
         config = dataclasses.replace(config, data=data)
-        crossings = _crossings(self.duplicates, folds, config)
+        crossings = across_split(self.duplicates, folds, self.unlabelled)
+        _require_none_crosses(crossings, config)
         root = self.root or out / Run.folder_name(dataset.name, config)
         reduced = config.reduced
-        hashes = [hash_fold(fold, self.cases, reduced=reduced) for fold in folds]
+        cases = CaseList(self.cases, dataset.table, self.unlabelled)
+        hashes = [
+            hash_fold(
+                fold,
+                self.cases,
+                reduced=reduced,
+                unlabelled=self.unlabelled,
+                table=dataset.table,
+            )
+            for fold in folds
+        ]
         opened = [select_fold(dataset, fold, reduced=reduced) for fold in folds]
         for each in opened:
             require_recovery(config, each)
@@ -156,18 +169,28 @@ class ExperimentData:
             folds=tuple(opened),
             ids=folds,
             development=development_cases(ids, n_development, dataset.table),
-            cases=CaseList(self.cases, dataset.table),
+            cases=cases,
             source=self.source,
         )
 
     def development_part(self, n_development: int) -> "ExperimentData":
         """Take the development cases alone, as a data set of their own.
 
+        Unlabelled images stay beside them, but for those of other cases' patients.
+
         Raises:
             InputError: There are none.
         """
         dataset = self.dataset
         ids = {*development_cases(dataset.case_ids, n_development, dataset.table)}
+        table, others = dataset.table, {*dataset.case_ids} - ids
+        owners = {*table.patients_of(others)}
+        images = tuple(
+            each
+            for each in dataset.unlabelled
+            if table.patients_of([each.case_id])[0] not in owners
+        )
+        kept = ids | {each.case_id for each in images}
         name = f"{dataset.name}-{files.DEVELOPMENT}"
         return dataclasses.replace(
             self,
@@ -175,11 +198,13 @@ class ExperimentData:
                 dataset,
                 name=name,
                 cases=tuple(case for case in dataset.cases if case.case_id in ids),
-                table=dataset.table.only(ids),
+                table=table.only(kept),
+                unlabelled=images,
             ),
             cases={k: v for k, v in self.cases.items() if k in ids},
+            unlabelled={k: v for k, v in self.unlabelled.items() if k in kept},
             duplicates=[
-                pair for pair in self.duplicates if {pair.first, pair.second} <= ids
+                pair for pair in self.duplicates if {pair.first, pair.second} <= kept
             ],
             source=dataclasses.replace(
                 self.source, name=name, n_development=n_development
@@ -219,19 +244,23 @@ def load_experiment_data(
             target=config.target,
             allow_duplicates=config.allow_duplicates,
         )
-        remark(f"Data: {len(dataset.cases)} cases in {data}")
+        n_images = len(dataset.unlabelled)
+        more = f" and {counted(n_images, 'unlabelled image')}" if n_images else ""
+        remark(f"Data: {len(dataset.cases)} cases{more} in {data}")
         for note in dataset.notes:
             remark(f"Data: {note}")
     if patient_pattern is not None:
         dataset = with_patients(dataset, patient_pattern)
     images = {case.case_id: case.image for case in dataset.cases}
+    images |= {each.case_id: each.image for each in dataset.unlabelled}
     folder = None
     if data is not None:
         # A name that is no text cannot stand in JSON: it is shown, and asked for.
         folder = os.fsencode(data.absolute()).decode(errors="backslashreplace")
     source = Source(name=dataset.name, folder=folder, patient_pattern=patient_pattern)
-    hashes = case_hashes(dataset.cases)
-    return ExperimentData(dataset, hashes, find_duplicates(images), source)
+    hashes, unlabelled = case_hashes(dataset.cases), case_hashes(dataset.unlabelled)
+    found = find_duplicates(images)
+    return ExperimentData(dataset, hashes, found, source, unlabelled)
 
 
 def load_run_data(root: Path, config: Config, data: Path | None) -> ExperimentData:
@@ -274,13 +303,10 @@ def load_run_data(root: Path, config: Config, data: Path | None) -> ExperimentDa
     return dataclasses.replace(loaded, root=root)
 
 
-def _crossings(
-    duplicates: Sequence[DuplicatePair], folds: tuple[Fold, ...], config: Config
-) -> tuple[Crossing, ...]:
-    """Return the duplicates that lie across the split; refuse them if not allowed."""
-    crossings = across_split(duplicates, folds)
+def _require_none_crosses(crossings: Sequence[Crossing], config: Config) -> None:
+    """Refuse duplicates that lie across the split, if they are not allowed."""
     if not crossings:
-        return ()
+        return
     n_others = len({crossing.pair for crossing in crossings}) - 1
     found = f"{crossings[0]}{f', and {n_others} more' if n_others else ''}"
     if not config.allow_duplicates:
@@ -289,7 +315,6 @@ def _crossings(
             "remove one of each pair, or continue with --allow-duplicates"
         )
     remark(f"Duplicates across the split, allowed: {found}")
-    return crossings
 
 
 def _record_split(run: Run, split: Split) -> None:
@@ -314,7 +339,9 @@ class Part:
     def expected_mib(self, stage: PlannedStage) -> float:
         """Expect the memory of a stage's process, in MiB; 0 if nothing is known."""
         experiment = self.experiment
-        shapes = expected_mib(experiment.config, len(experiment.cases.cases))
+        cases = experiment.cases
+        n_cases = len(cases.cases) + len(cases.unlabelled)
+        shapes = expected_mib(experiment.config, n_cases)
         return shapes.get("unet" if "unet" in stage.record else stage.kind, 0.0)
 
 

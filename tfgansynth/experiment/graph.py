@@ -9,7 +9,7 @@ from typing import Any
 
 from tfgansynth.config import NETWORK_VERSIONS, Config, UNetConfig
 from tfgansynth.data.copies.duplicates import Crossing
-from tfgansynth.data.dataset import Identity
+from tfgansynth.data.dataset import CaseHashes, Identity
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
 from tfgansynth.records import files
@@ -151,9 +151,17 @@ class FoldPlanner:
         """Plan the GAN; its validation cases only watch and are no part of it.
 
         Raises:
-            InputError: There are more training cases than latent codes can mix.
+            InputError: There are more training cases than latent codes can mix, or it
+                is to learn from images without masks, and there are none.
         """
-        config, n_cases = self._config, len(self._training)
+        config, is_on = self._config, self._config.gan.unlabelled
+        if is_on and not self._fold.unlabelled:
+            raise InputError(
+                "--gan.unlabelled: takes images in unlabelled/ of the data set, and "
+                "training cases that --reduced leaves out, and fold "
+                f"{self._fold.number} has none: leave it out"
+            )
+        n_cases = len(self._learned()["training_cases"])
         if config.gan.latent_codes and n_cases > config.gan.z_dim:
             raise InputError(
                 f"--gan.z-dim {config.gan.z_dim}: expected {n_cases} or more with "
@@ -164,13 +172,24 @@ class FoldPlanner:
             files.GAN,
             {
                 "network_version": self._networks["gan"],
-                "gan": dataclasses.asdict(config.gan),
+                "gan": to_json(config.gan),
                 **self._augmentation(config.gan.augment_real),
-                "training_cases": self._training,
+                **self._learned(),
             },
+            needs=self.pseudo_labels() if is_on else [],
             seed=self._seed("gan"),
             label="GAN",
         )
+
+    def _learned(self) -> dict[str, CaseHashes]:
+        """What a generator learns from, and which of it has no masks of its own."""
+        if not self._config.gan.unlabelled:
+            return {"training_cases": self._training}
+        others = self._fold.unlabelled
+        return {
+            "training_cases": {**self._training, **others},
+            "unlabelled_cases": others,
+        }
 
     def pseudo_labels(self) -> list[str]:
         """Plan the pseudo-label ensemble.
@@ -246,7 +265,7 @@ class FoldPlanner:
                 **({"mask_components": components} if components else {}),
                 "synthesis": to_json(synthesis_config(config, kind)),
                 **self._augmentation(config.synthesis.augment),
-                "training_cases": self._training,
+                **self._learned(),
             },
             needs=needs,
             seed=seed,
@@ -283,6 +302,7 @@ class FoldPlanner:
         items = list(cases.items())
         chosen = real_indices(config, self._fold.number, n_cases, regime.n_real)
         unet = regime.unet_config(config)
+        unlabelled = self._fold.unlabelled
         is_unlabelled = regime.baseline == "unlabelled"
         return self._add(
             Kind.SEGMENTATION,
@@ -293,7 +313,7 @@ class FoldPlanner:
                 "evaluated_on": "test",
                 "training_cases": dict(items[index] for index in chosen),
                 "validation_cases": self._validation,
-                **({"unlabelled_cases": self._fold.unused} if is_unlabelled else {}),
+                **({"unlabelled_cases": unlabelled} if is_unlabelled else {}),
             },
             needs=needs,
             seed=self._seed("unet"),
@@ -318,7 +338,7 @@ class FoldPlanner:
             assessment_name(kind),
             {
                 "kind": kind,
-                "training_cases": self._training,
+                **self._learned(),
                 "validation_cases": self._validation,
                 "unused_cases": self._fold.unused,
             },

@@ -18,6 +18,7 @@ from tfgansynth.records.regimes import (
     BASELINES,
     Baseline,
     Regime,
+    Schedule,
     SetKind,
     budget_names,
     curve_regimes,
@@ -256,21 +257,30 @@ def planned_regimes(
             ]
     for table in by_budget if which != "paper" else ():
         for each in baselines:
-            table += _of_baseline(each, config, fold, table[0].steps)
+            own = [*_of_baseline(each, config, fold, table[0].steps)]
+            augmented = [r for r in own if r.schedule == "augmented"]
+            table += augmented if which == "augmented" and augmented else own
     return tables
 
 
 def _of_baseline(
     baseline: Baseline, config: Config, fold: FoldHashes, steps: int
 ) -> Iterator[Regime]:
-    """The regimes of a baseline: one, or two, without and with synthetic pairs."""
+    """The regimes of a baseline: one, or several, without and with synthetic pairs."""
     parts, count = (fold.training, fold.validation, fold.unused), config.synthesis.count
-    counts = [count] if baseline == "pretrained" else [0]
-    for n_synthetic in [0, count] if baseline in AUGMENTED else counts:
+    found: list[tuple[int, Schedule]] = [
+        (count if baseline == "pretrained" else 0, "fixed_budget")
+    ]
+    if baseline in AUGMENTED:
+        found.append((count, "fixed_budget"))
+    elif baseline == "unlabelled":
+        # What a set adds to augmented pairs, these images may add as well.
+        found += [(0, "augmented"), (count, "augmented")]
+    for n_synthetic, schedule in found:
         yield Regime(
             most_real(baseline, *map(len, parts)),
             n_synthetic,
-            "fixed_budget",
+            schedule,
             # One ensemble is beside all budgets.
             steps=0 if baseline == "ensemble" else steps,
             baseline=baseline,
@@ -300,9 +310,12 @@ def _require_possible(
 
 def _fault(regime: Regime, config: Config, fold: FoldHashes) -> str | None:
     """What the baseline of a regime needs and has not."""
-    if regime.baseline in ("ceiling", "unlabelled") and not fold.unused:
+    others = "the training cases that --reduced leaves out"
+    if regime.baseline == "ceiling" and not fold.unused:
+        return f"takes {others}, and fold {fold.number} has none"
+    if regime.baseline == "unlabelled" and not fold.unlabelled:
         return (
-            "takes the training cases that --reduced leaves out, and fold "
+            f"takes the images in unlabelled/ of the data set, and {others}, and fold "
             f"{fold.number} has none"
         )
     if regime.uses_ensemble and not config.synthesis.pseudo_label_members:

@@ -325,19 +325,20 @@ _LEFT_OUT = frozenset(
 
 def _changed_cases(now: CaseList, then: CaseList) -> list[str]:
     """Say which cases two data sets do not share, or know other things of."""
-    both = now.cases.keys() & then.cases.keys()
+    ours, theirs = ({**each.unlabelled, **each.cases} for each in (now, then))
+    both = ours.keys() & theirs.keys()
     changes = {
-        "new": now.cases.keys() - both,
-        "missing": then.cases.keys() - both,
-        "changed": {name for name in both if now.cases[name] != then.cases[name]},
+        "new": ours.keys() - both,
+        "missing": theirs.keys() - both,
+        "changed": {name for name in both if ours[name] != theirs[name]},
     }
     for field in dataclasses.fields(CaseTable):
-        ours, theirs = (
+        known, known_then = (
             value if isinstance(value, Mapping) else dict.fromkeys(value, True)
             for value in (getattr(each.table, field.name) for each in (now, then))
         )
         changes[f"other {field.name}"] = {
-            name for name in both if ours.get(name) != theirs.get(name)
+            name for name in both if known.get(name) != known_then.get(name)
         }
     return [
         f"{kind}: {name_few(sorted(names))}" for kind, names in changes.items() if names

@@ -45,6 +45,7 @@ from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.experiment.synthetic_sets import (
     draw_fold_set,
+    generator_cases,
     load_pseudo_label_ensemble,
     synthetic_pairs,
 )
@@ -52,7 +53,7 @@ from tfgansynth.gan import health
 from tfgansynth.gan.training import train_gan
 from tfgansynth.records import converter
 from tfgansynth.records.files import HISTORY, MODEL, VALIDATION
-from tfgansynth.records.reading import model_hashes
+from tfgansynth.records.reading import pseudo_label_hashes
 from tfgansynth.records.regimes import cross_fit_config, pseudo_label_config
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.progress import remark
@@ -73,7 +74,7 @@ def compute_gan(experiment: Experiment, planned: PlannedStage, stage: Stage) -> 
     """Train the fold's GAN on its real training pairs. Paper: III, IV-B."""
     config, fold = experiment.config, experiment.fold(planned.fold)
     _, history = train_gan(
-        _pairs(experiment, fold.training),
+        _pairs(experiment, generator_cases(experiment, fold)),
         _pairs(experiment, fold.validation),
         config.gan,
         stage,
@@ -280,7 +281,7 @@ def training_pairs(experiment: Experiment, planned: PlannedStage) -> LabelledIma
         parts.append((images, masks))
     if regime.baseline == "unlabelled":
         # Their own masks are not looked at.
-        images, _ = images_and_labels(fold.unused)
+        images = np.stack([each.image for each in fold.unlabelled])
         parts.append((images, _ensemble(experiment, fold).segment(images)))
     images, masks = map(np.concatenate, zip(*parts, strict=True))
     return LabelledImages(images, masks, regime.n_real)
@@ -387,7 +388,9 @@ def full_provenance(experiment: Experiment, planned: PlannedStage) -> dict[str, 
         return record
     record["synthetic_set"] = None
     if regime.uses_ensemble:
-        record["pseudo_labels"] = model_hashes(experiment.run.root, planned.needs)
+        record["pseudo_labels"] = pseudo_label_hashes(
+            experiment.run.root, planned.needs
+        )
     if regime.n_synthetic:
         fold = experiment.fold(planned.fold)
         *_, record["synthetic_set"] = synthetic_pairs(

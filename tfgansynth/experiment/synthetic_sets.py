@@ -8,15 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import FloatArray, Labels, MaskArray
+from tfgansynth.arrays import FloatArray, Labels, MaskArray, one_hot
 from tfgansynth.assessment.quality import agreement
 from tfgansynth.config import UNetConfig
 from tfgansynth.config_checks import differences
 from tfgansynth.data.augmentation import augment_set, switched
 from tfgansynth.data.copies.distances import distances
-from tfgansynth.data.dataset import case_hashes, images_and_labels, shared_cases
+from tfgansynth.data.dataset import (
+    Case,
+    case_hashes,
+    images_and_labels,
+    shared_cases,
+)
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.experiment.experiment_data import Experiment
@@ -109,7 +115,8 @@ def draw_separate_set(
     plan = experiment.plan([fold.number], lambda _: Request(sets=["plain"]))
     record = dict(plan.stages[-1].record)
     # It is a set of its own: of no stage, and of another generator's cases.
-    del record["identity"], record["training_cases"]
+    for name in ("identity", "training_cases", "unlabelled_cases"):
+        record.pop(name, None)
     record["kind"] = "separate"
     record["z_dim"] = source.z_dim
     record["synthesis"] = {**record["synthesis"], "count": count}
@@ -160,7 +167,7 @@ def trained_generator(
         folder=experiment.run.root / planned.name,
         provenance=planned.record,
         size=config.data.size,
-        n_cases=len(fold.training),
+        n_cases=len(planned.record["training_cases"]),
         channels=experiment.data.channels,
         classes=len(experiment.data.classes),
     )
@@ -176,7 +183,25 @@ def trained_generator(
 def planned_gan(experiment: Experiment, fold: FoldCases) -> PlannedStage:
     """Plan the stage of a fold's GAN."""
     plan = experiment.plan([fold.number], lambda _: Request(gan=True))
-    return plan.stages[0]
+    return plan.stages[-1]
+
+
+def generator_cases(experiment: Experiment, fold: FoldCases) -> tuple[Case, ...]:
+    """What a fold's generator learns from, with masks.
+
+    These are its training cases and, with `gan.unlabelled`, images without masks, whose
+    masks the pseudo-label ensemble finds. Its members must be trained.
+    """
+    if not experiment.config.gan.unlabelled:
+        return fold.training
+    pseudo, others = load_pseudo_label_ensemble(experiment, fold), fold.unlabelled
+    assert pseudo
+    masks = pseudo.segment(np.stack([each.image for each in others]))
+    found = one_hot(masks, len(experiment.data.classes))
+    return *fold.training, *(
+        Case(each.case_id, each.image, coverage)
+        for each, coverage in zip(others, found, strict=True)
+    )
 
 
 def _generator_record(experiment: Experiment, fold: FoldCases) -> Provenance:
@@ -197,7 +222,8 @@ def _own_source(experiment: Experiment, fold: FoldCases) -> _Source:
 
 def _case_source(experiment: Experiment, fold: FoldCases) -> _Source:
     n_classes = len(experiment.data.classes)
-    sampler = case_sampler(*images_and_labels(fold.training), n_classes)
+    cases = images_and_labels(generator_cases(experiment, fold))
+    sampler = case_sampler(*cases, n_classes)
     provenance = {**_generator_record(experiment, fold), "generator_sha256": None}
     return _Source(sampler, experiment.config.gan.z_dim, provenance)
 

@@ -188,6 +188,8 @@ class Assessment:
 
     Attributes:
         n_training: Training cases of its generator.
+        n_unlabelled: Those whose masks the pseudo-label ensemble has found; they come
+            last.
         n_held_out: Real cases that neither generator nor ensemble have learned from.
         held_out: Which these are, in words.
         cross_fit: The members of the out-of-fold ensemble by folder.
@@ -212,6 +214,7 @@ class Assessment:
         default_factory=dict, metadata=OPTIONAL
     )
     identity: str = optional("")
+    n_unlabelled: int = optional(0)
     membership: Membership | None = dataclasses.field(default=None, metadata=OPTIONAL)
 
     @property

@@ -51,6 +51,8 @@ def curve_count_name(n_generator: int) -> str:
 
 GAN = "gan"
 """Folder of a fold's GAN."""
+PSEUDO_LABELS = "pseudo-labels"
+"""Folder of the members of a fold's pseudo-label ensemble."""
 DEVELOPMENT = "development"
 """Part of the name of the data set that development cases are; and the folder of a fold
 in which earlier versions tried settings on cases that other folds test."""
@@ -68,7 +70,7 @@ def gan_stage(fold: int) -> str:
 
 def pseudo_label_name(number: int) -> str:
     """Folder of a member of the pseudo-label ensemble, below its fold's."""
-    return f"pseudo-labels/member-{number}"
+    return f"{PSEUDO_LABELS}/member-{number}"
 
 
 def cross_fit_name(number: int) -> str:

@@ -132,11 +132,14 @@ class GeneratorProvenance(NetworkProvenance):
 
     Attributes:
         generator_sha256: Hash of its weights; None of a control.
+        unlabelled_cases: Those of its training cases whose masks the pseudo-label
+            ensemble has found.
         step: Mini-batches that it was trained for; None of a control.
     """
 
     gan: GANConfig
     generator_sha256: str | None
+    unlabelled_cases: Mapping[str, str] | None = optional(None)
     step: int | None = optional(None)
 
 

@@ -28,6 +28,7 @@ from tfgansynth.records.files import (
     MERGED_FOLD,
     MODEL,
     PROVENANCE,
+    PSEUDO_LABELS,
     SPLITS,
     TIMINGS,
     TRIED,
@@ -86,6 +87,7 @@ def read_identity(root: Path) -> RunRecord:
         settings=settings,
         cases=case_list.cases,
         table=case_list.table,
+        unlabelled=case_list.unlabelled,
         folds=folds,
         tried=_tried(root, folds, settings),
         machines=(
@@ -216,6 +218,11 @@ def _read_figures(
     return found if whole == expected else ()
 
 
+def pseudo_label_hashes(root: Path, stages: Iterable[str]) -> dict[str, str]:
+    """Hash the models of the pseudo-label ensemble among some stages of a run."""
+    return model_hashes(root, [s for s in stages if f"/{PSEUDO_LABELS}/" in s])
+
+
 def model_hashes(root: Path, stages: Iterable[str]) -> dict[str, str]:
     """Hash the models of some stages of a run, by their folders below their fold's."""
     return {
@@ -301,7 +308,7 @@ def gan_remarks(run: RunRecord, fold: int) -> tuple[Remark, ...]:
     found = read_gan_history(run.root / gan_stage(fold))
     if found is None:
         return ()
-    n_cases = len(run.training_ids(fold))
+    n_cases = len(run.training_ids(fold)) + len(run.unlabelled_ids(fold))
     return tuple(
         Remark(
             seed=run.config.seed,

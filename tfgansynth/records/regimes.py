@@ -145,8 +145,8 @@ class Regime:
         if self.baseline == "ensemble":
             return pseudo_label_config(config)
         # What does not bear on pairs of one kind is no part of their U-Net.
-        unet = config.unet
-        if not (self.n_real and self.n_synthetic):
+        unet, others = config.unet, self.n_synthetic or self.baseline == "unlabelled"
+        if not (self.n_real and others):
             unet = dataclasses.replace(unet, real_share=0.0, pretraining_steps=0)
         if self.schedule == "paper":
             return unet

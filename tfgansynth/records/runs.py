@@ -10,6 +10,7 @@ from pathlib import Path
 from tfgansynth.config import Config
 from tfgansynth.data.copies.duplicates import Crossing
 from tfgansynth.data.dataset import CaseHashes, CaseTable, Identity
+from tfgansynth.data.held_out import of_other_patients
 from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import CaseRow
@@ -112,10 +113,17 @@ def settings_hash(config: Config) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CaseList:
-    """The cases that a run was begun with; all of `cases.json`."""
+    """The cases that a run was begun with; all of `cases.json`.
+
+    Attributes:
+        cases: With their masks.
+        table: Patients and groups.
+        unlabelled: The images without masks.
+    """
 
     cases: CaseHashes
     table: CaseTable = dataclasses.field(default_factory=CaseTable, metadata=OPTIONAL)
+    unlabelled: CaseHashes = dataclasses.field(default_factory=dict, metadata=OPTIONAL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +277,7 @@ class RunRecord:
     Attributes:
         unets: The finished U-Nets of all regimes, by fold and in the order of tables.
         table: Patients and groups of its cases.
+        unlabelled: The images without masks, with the hashes of their content.
         remarks: Problems with the data or in the trainings behind them.
         tried: Cases on which settings were tried.
     """
@@ -283,6 +292,7 @@ class RunRecord:
     timings: Timings = dataclasses.field(default_factory=dict)
     table: CaseTable = dataclasses.field(default_factory=CaseTable)
     tried: frozenset[str] = frozenset()
+    unlabelled: CaseHashes = dataclasses.field(default_factory=dict)
 
     @property
     def config(self) -> Config:
@@ -312,6 +322,26 @@ class RunRecord:
     def training_ids(self, number: int) -> tuple[str, ...]:
         """The cases that networks of a fold may learn from."""
         return self.fold(number).training_ids(reduced=self.config.reduced)
+
+    def unlabelled_ids(self, number: int) -> tuple[str, ...]:
+        """The images without masks that the generator of a fold learns from."""
+        if not self.config.gan.unlabelled:
+            return ()
+        fold = self.fold(number)
+        images = of_other_patients(self.unlabelled, fold, self.table)
+        return *self._unused(number), *images
+
+    def held_out_ids(self, number: int) -> tuple[str, ...]:
+        """The cases that neither a generator nor an ensemble of a fold has seen.
+
+        Test cases are not among them.
+        """
+        unused = () if self.config.gan.unlabelled else self._unused(number)
+        return *self.fold(number).validation, *unused
+
+    def _unused(self, number: int) -> tuple[str, ...]:
+        kept = {*self.training_ids(number)}
+        return tuple(each for each in self.fold(number).training if each not in kept)
 
     @property
     def regime_unets(self) -> tuple[FinishedUNet, ...]:

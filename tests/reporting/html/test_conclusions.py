@@ -97,9 +97,17 @@ def test_a_set_is_held_against_each_baseline_but_the_ceiling() -> None:
         Regime(30, 120, "fixed_budget", baseline="pretrained"),
         Regime(30, 0, "fixed_budget", baseline="strong"),
         Regime(30, 120, "fixed_budget", baseline="strong"),
+        # Beside other ways to add to it, a set is no answer to whether it does more.
+        Regime(30, 0, "augmented", baseline="unlabelled"),
+        Regime(30, 120, "augmented", baseline="unlabelled"),
+        Regime(30, 120, "augmented"),
     ]
     regimes = [*REGIMES[:2], *baselines]
-    shifts = dict(zip(regimes, (0, 0.02, 0.04, 0.04, 0, 0.04, 0.02), strict=True))
+    shifts = dict(
+        zip(
+            regimes, (0, 0.02, 0.04, 0.04, 0, 0.04, 0.02, 0.04, 0.06, 0.02), strict=True
+        )
+    )
     of_case = np.random.default_rng(0).normal(0.9, 0.01, 40)
     unets = [
         unet(
@@ -134,6 +142,16 @@ def test_a_set_is_held_against_each_baseline_but_the_ceiling() -> None:
         (
             BASELINE,
             "real (strong, fixed budget)",
+            "No, this baseline does more, by more than the margin.",
+        ),
+        (
+            SET,
+            "real (unlabelled, augmented)",
+            "Yes, it helps, by more than the margin.",
+        ),
+        (
+            BASELINE,
+            "real (unlabelled, augmented)",
             "No, this baseline does more, by more than the margin.",
         ),
     ]

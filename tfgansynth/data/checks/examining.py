@@ -49,7 +49,8 @@ class Examined:
     Attributes:
         source: Its files.
         image: float32 (H, W) or (H, W, 3), [0, 255]; None if it cannot be read.
-        labels: uint8 (h, w), or bool of one class; None if it cannot be read.
+        labels: uint8 (h, w), or bool of one class; None if it cannot be read, or is to
+            have none.
         faults: Everything that is wrong with it.
         duplicate_of: The first case with exactly the same image, if there is one.
     """
@@ -95,17 +96,20 @@ def find_cases(root: Path) -> Scan:
 
 
 def read_case_table(root: Path, scan: Scan) -> CaseTable:
-    """Read patients and groups of the cases from `cases.csv`, if there is one.
+    """Read patients and groups of all cases from `cases.csv`, if there is one.
 
     Raises:
-        InputError: It cannot be read, or is without one of the cases.
+        InputError: It cannot be read, or is without one of them.
     """
     path = root / CASES_NAME
     if not os.path.lexists(path):
         return CaseTable()
     if problem := file_problem(path, root):
         raise FileError(path, problem)
-    return read_cases(path, [source.case_id for source in scan.sources])
+    cases, unlabelled = (
+        [source.case_id for source in part] for part in (scan.sources, scan.unlabelled)
+    )
+    return read_cases(path, cases, unlabelled)
 
 
 def _with_description(root: Path, scan: Scan) -> Scan:
@@ -148,6 +152,7 @@ def _importable(root: Path) -> Found | InputError:
 def examine(scan: Scan, lungs: Lungs, agreement: Agreement) -> Iterator[Examined]:
     """Read and check the cases of a scan, one after the other.
 
+    Of `scan.without_masks`, these are the unlabelled images.
     A case that has the image of an earlier case names it in `duplicate_of`. Whether
     that is a fault is up to the caller. `agreement` takes note of all files.
     """
@@ -157,7 +162,9 @@ def examine(scan: Scan, lungs: Lungs, agreement: Agreement) -> Iterator[Examined
     for source in scan.sources:
         faults: list[Fault] = []
         picture = collect(partial(read_image, source, channels), faults)
-        mask = collect(partial(read_labels, source, lungs, described), faults)
+        mask = None
+        if source.mask_paths:
+            mask = collect(partial(read_labels, source, lungs, described), faults)
         if picture is not None:
             agreement.add_image(source.image_path, picture)
         if mask is not None and (described is None or len(described.classes) == 1):

@@ -1,6 +1,7 @@
 """Find every fault of a data set, by file, before anything is trained on it."""
 
 import dataclasses
+import itertools
 import shlex
 import statistics
 from collections import Counter
@@ -66,6 +67,7 @@ class Report:
         target: What the masks show.
         layout: The layout of the folder; None if it has none.
         n_cases: Cases that have an image and a mask.
+        n_unlabelled: Images that are to have none.
         image_sizes: Sizes of the readable images, with the number of each.
         mask_sizes: The same for the masks.
         grey: Darkest and brightest value of all images, in [0, 255].
@@ -84,6 +86,7 @@ class Report:
     target: str
     layout: Layout | None = None
     n_cases: int = 0
+    n_unlabelled: int = 0
     image_sizes: Counter[Size] = dataclasses.field(default_factory=Counter)
     mask_sizes: Counter[Size] = dataclasses.field(default_factory=Counter)
     grey: tuple[float, float] | None = None
@@ -129,7 +132,10 @@ class Report:
             shown = f"lungs: {self.lungs}"
         elif self.target == UNNAMED:
             shown = "target not named (--target NAME)"
-        return f"{counted(self.n_cases, 'case')} in the {self.layout} layout, {shown}"
+        found = counted(self.n_cases, "case")
+        if self.n_unlabelled:
+            found += f" and {counted(self.n_unlabelled, 'unlabelled image')}"
+        return f"{found} in the {self.layout} layout, {shown}"
 
     def _values(self) -> str:
         if self.grey is None:
@@ -233,7 +239,11 @@ def check(
     tiles: list[ByteArray] = []
     lows, highs = [], []
     tried: list[list[Tried]] = [[] for _ in range(n_classes)]
-    for case in examine(scan, lungs, agreement):
+    of_unlabelled, sides = Agreement(), []
+    for case in itertools.chain(
+        examine(scan, lungs, agreement),
+        examine(scan.without_masks, lungs, of_unlabelled),
+    ):
         faults += case.faults
         if case.duplicate_of is not None:
             duplicates.append(same_image(case.source, case.duplicate_of))
@@ -243,6 +253,7 @@ def check(
             small[case.source.case_id] = resize_area(grey, min(SIDE, *grey.shape))
         if case.image is not None:
             image_sizes[size_of(case.image)] += 1
+            sides += [min(case.image.shape[:2])] if case.source.mask_paths else []
             lows.append(float(case.image.min()))
             highs.append(float(case.image.max()))
         if case.labels is not None:
@@ -265,11 +276,12 @@ def check(
             notes += _oddities(case, is_pair=target == BOTH_LUNGS and lungs == "both")
     if scan.described is None:
         faults += agreement.faults()
-    notes += agreement.notes()
-    sides = [min(each) for each, count in image_sizes.items() for _ in range(count)]
+    faults += of_unlabelled.faults()
+    notes += [*agreement.notes(), *of_unlabelled.notes()]
     if size and (resizing := summarize_classes(tried, sides, size)):
         notes += [Fault(root, sentence) for sentence in resizing.sentences]
-    sources = {source.case_id: source for source in scan.sources}
+    both = *scan.sources, *scan.unlabelled
+    sources = {source.case_id: source for source in both}
     duplicates += [
         Fault(
             sources[pair.second].image_path,
@@ -279,7 +291,7 @@ def check(
         for pair in find_duplicates(small)
     ]
     (notes if allow_duplicates else faults).extend(duplicates)
-    case_ids = sorted(sources)
+    case_ids = sorted(source.case_id for source in scan.sources)
     split, shortfall = _split(case_ids, table or CaseTable())
     return Report(
         root=root,
@@ -287,6 +299,7 @@ def check(
         target=target,
         layout=scan.layout,
         n_cases=len(scan.sources),
+        n_unlabelled=len(scan.unlabelled),
         image_sizes=image_sizes,
         mask_sizes=mask_sizes,
         grey=(min(lows), max(highs)) if lows else None,
@@ -321,7 +334,6 @@ def _oddities(case: Examined, *, is_pair: bool) -> list[Fault]:
     """Return what a person should look at in a case without faults, perhaps a pair."""
     notes = []
     assert case.image is not None
-    assert case.labels is not None
     span = float(case.image.max() - case.image.min())
     if span < _NARROW_SPAN:
         notes.append(
@@ -330,7 +342,7 @@ def _oddities(case: Examined, *, is_pair: bool) -> list[Fault]:
                 f"uses {span:.0f} of 255 grey levels",
             )
         )
-    if is_pair and len(find_regions(case.labels > 0)) == 1:
+    if is_pair and case.labels is not None and len(find_regions(case.labels > 0)) == 1:
         notes.append(
             Fault(
                 case.source.mask_path,

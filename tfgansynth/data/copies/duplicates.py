@@ -8,7 +8,7 @@ See `registration` for how they are compared.
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from tfgansynth.arrays import FloatArray
@@ -55,7 +55,8 @@ class Crossing:
         pair: The cases.
         fold: Number of the fold, from 1.
         parts: The part of the first and of the second case: `training`, `validation`
-            or `test`; `development` of a case that no fold has.
+            or `test`; `development` of a case that no fold has, and `unlabelled` of an
+            image without a mask.
     """
 
     pair: DuplicatePair
@@ -105,15 +106,18 @@ def content_key(image: FloatArray) -> bytes:
 
 
 def across_split(
-    pairs: Sequence[DuplicatePair], folds: Sequence[Fold]
+    pairs: Sequence[DuplicatePair],
+    folds: Sequence[Fold],
+    unlabelled: Collection[str] = (),
 ) -> tuple[Crossing, ...]:
     """Return the pairs that a split separates, once for each fold that does so.
 
-    Training is the whole training part, even if an experiment reduces it.
+    Training is the whole training part, even if an experiment reduces it. Unlabelled
+    images are a part of their own: networks of all folds may learn from them.
     """
     crossings = []
     for fold in folds:
-        part_of = {
+        part_of = dict.fromkeys(unlabelled, "unlabelled") | {
             case_id: part
             for part in ("training", "validation", "test")
             for case_id in getattr(fold, part)

@@ -1,7 +1,11 @@
-"""Importer of the folder layout: `images/STEM.ext` beside `masks/STEM.ext`."""
+"""Importer of the folder layout: `images/STEM.ext` beside `masks/STEM.ext`.
 
+Images without masks may stand beside them, in `unlabelled/`.
+"""
+
+import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfgansynth.data.importers.images import EXTENSIONS
@@ -18,6 +22,7 @@ from tfgansynth.errors import Fault
 
 IMAGES = "images"
 MASKS = "masks"
+UNLABELLED = "unlabelled"
 
 
 def scan(root: Path) -> Scan:
@@ -31,7 +36,8 @@ def scan(root: Path) -> Scan:
     Returns:
         The cases, and the faults that names and links reveal: an image or a mask
         without its partner, a name used twice (even if letter case or Unicode normal
-        form differ), a name unsafe as a case id, and links that leave `root`.
+        form differ, and by an unlabelled image too), a name unsafe as a case id, and
+        links that leave `root`.
     """
     faults: list[Fault] = []
     ignored: list[Path] = []
@@ -51,9 +57,10 @@ def scan(root: Path) -> Scan:
         Source(stem, images[stem], {"both": masks[stem]})
         for stem in sorted(images.keys() & masks.keys())
     )
+    unlabelled = _unlabelled(root, images.values(), faults, ignored)
     faults += [
         Fault(source.image_path, problem)
-        for source in sources
+        for source in (*sources, *unlabelled)
         if (problem := id_problem(source.case_id))
     ]
     return Scan(
@@ -63,7 +70,24 @@ def scan(root: Path) -> Scan:
         tuple(ignored),
         lone_images=tuple(lone_images),
         lone_masks=tuple(lone_masks),
+        unlabelled=unlabelled,
     )
+
+
+def _unlabelled(
+    root: Path, images: Iterable[Path], faults: list[Fault], ignored: list[Path]
+) -> tuple[Source, ...]:
+    """Find the images without masks, if there is a folder for them."""
+    if not os.path.lexists(root / UNLABELLED):
+        return ()
+    found = _files_by_stem(root / UNLABELLED, root, faults, ignored)
+    taken = {normal_stem(path).casefold(): path for path in images}
+    faults += [
+        Fault(path, f"has the same name as {IMAGES}/{taken[name].name}; rename it")
+        for stem, path in sorted(found.items())
+        if (name := stem.casefold()) in taken
+    ]
+    return tuple(Source(stem, found[stem], {}) for stem in sorted(found))
 
 
 def _files_by_stem(

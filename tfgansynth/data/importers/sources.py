@@ -41,7 +41,8 @@ class Source:
         case_id: Stem of the image's file name, in Unicode normal form C.
         image_path: The image.
         mask_paths: The masks by what they show: `both` in the folder layout, `left`
-            and `right` (at least one of them) in the JSRT layout.
+            and `right` (at least one of them) in the JSRT layout; none of an
+            unlabelled image.
     """
 
     case_id: str
@@ -66,6 +67,7 @@ class Scan:
         described: What `dataset.json` says, where the data set is canonical.
         lone_images: Stems of images without a mask, in the folder layout.
         lone_masks: Stems of masks without an image.
+        unlabelled: Images that are to have no mask, sorted by id, in the folder layout.
     """
 
     layout: Layout
@@ -75,6 +77,12 @@ class Scan:
     described: Description | None = None
     lone_images: tuple[str, ...] = ()
     lone_masks: tuple[str, ...] = ()
+    unlabelled: tuple[Source, ...] = ()
+
+    @property
+    def without_masks(self) -> "Scan":
+        """The same with the unlabelled images in the place of the cases."""
+        return dataclasses.replace(self, sources=self.unlabelled)
 
 
 def read_image(source: Source, channels: int = 1) -> Picture:

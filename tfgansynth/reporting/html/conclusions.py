@@ -13,7 +13,6 @@ from tfgansynth.evaluation.tables import TrainingSet
 from tfgansynth.evaluation.verdicts import Direction, PairComparison, Size, Verdict
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, RegimeTable
-from tfgansynth.records.regimes import AUGMENTED
 
 
 class Question(enum.StrEnum):
@@ -114,10 +113,10 @@ def conclusions(table: RegimeTable, comparison: Comparison) -> Iterator[Conclusi
         sets = first.training_set, second.training_set
         adds_synthetic = sets == (TrainingSet.REAL, TrainingSet.MIXED)
         if first.baseline != second.baseline:
-            # The ceiling has cases that the others do not have, and what augments real
-            # and synthetic pairs is no other way than these.
+            # The ceiling has cases that the others do not have, and what is added to
+            # real and synthetic pairs is no other way than these.
             is_asked = first.baseline != "ceiling" and not second.baseline
-            is_asked &= sets[0] is TrainingSet.REAL or first.baseline not in AUGMENTED
+            is_asked &= sets[0] is TrainingSet.REAL or first.baseline == "pretrained"
             if is_asked and sets[1] is TrainingSet.MIXED and second.set == "plain":
                 yield Conclusion(Question.BASELINE, pair)
             continue

@@ -102,12 +102,11 @@ def membership_again(run: RunRecord, fold: int, arrays: Arrays) -> Membership | 
     nearest: dict[str, Values] = {
         part: arrays[f"nearest_pairs_{part}"] for part in PARTS
     }
-    patients = run.table.patients_of(_real_cases(run, fold))
-    return infer_membership(nearest, len(run.training_ids(fold)), patients)
+    members = *run.training_ids(fold), *run.unlabelled_ids(fold)
+    patients = run.table.patients_of([*members, *run.held_out_ids(fold)])
+    return infer_membership(nearest, len(members), patients)
 
 
 def _real_cases(run: RunRecord, fold: int) -> list[str]:
     """The real cases that are compared: training cases first, then held-out ones."""
-    training, split = run.training_ids(fold), run.fold(fold)
-    unused = [each for each in split.training if each not in {*training}]
-    return [*training, *split.validation, *unused]
+    return [*run.training_ids(fold), *run.held_out_ids(fold)]

@@ -304,7 +304,9 @@ def reassess(
     arrays = storage.read_arrays(arrays_path)
     record = converter.read(path, assessments.Assessment)
     images, masks = pairs
-    split, training = run.fold(fold), run.training_ids(fold)
+    others, held_out_ids = run.unlabelled_ids(fold), run.held_out_ids(fold)
+    learned_ids = *run.training_ids(fold), *others
+    n_validation = len(run.fold(fold).validation)
     agreed_real = arrays["agreement_real"]
     segmented = predictions.unpack_labels(
         arrays["segmented_synthetic"], arrays["shape_synthetic"]
@@ -317,7 +319,6 @@ def reassess(
         for name in ("training", "held_out")
     )
     shapes = learned, drawn, held_out
-    n_unused = len(split.training) - len(training)
     fidelity = fidelity_again(
         run,
         fold,
@@ -338,9 +339,12 @@ def reassess(
             manifest_sha256=storage.hash_file(source / MANIFEST),
             n=len(images),
         ),
-        n_training=len(training),
-        n_held_out=len(split.validation) + n_unused,
-        held_out=assessments.held_out_words(len(split.validation), n_unused),
+        n_training=len(learned_ids),
+        n_unlabelled=len(others),
+        n_held_out=len(held_out_ids),
+        held_out=assessments.held_out_words(
+            n_validation, len(held_out_ids) - n_validation
+        ),
         cross_fit=_members(run, fold, agreed_real),
         quality=assessments.make_quality(agreed, agreed_real, shapes),
         fidelity=fidelity,
@@ -355,7 +359,9 @@ def reassess(
         "agreement_synthetic": agreed,
         "gallery_synthetic": closest,
         "gallery_distances": pair.distances[closest],
-        "gallery_case_ids": np.array([training[case] for case in pair.cases[closest]]),
+        "gallery_case_ids": np.array(
+            [learned_ids[case] for case in pair.cases[closest]]
+        ),
     }
     for name, values in recomputed.items():
         differences.compare_array(arrays_path, name, arrays[name], values)

@@ -23,7 +23,7 @@ from tfgansynth.experiment.superseded import FOLDER, OWN_FILES, other_unets
 from tfgansynth.records import files
 from tfgansynth.records.converter import from_json, read
 from tfgansynth.records.provenance import SetManifest
-from tfgansynth.records.reading import model_hashes, read_gan_history
+from tfgansynth.records.reading import pseudo_label_hashes, read_gan_history
 from tfgansynth.records.regimes import set_name
 from tfgansynth.records.runs import RunRecord
 from tfgansynth.reporting.verification.differences import Differences
@@ -84,7 +84,14 @@ def plan_again(run: RunRecord) -> Stages:
     splits = Splits(
         identity_of(run, data),
         tuple(
-            hash_fold(fold, run.cases, reduced=run.config.reduced) for fold in run.folds
+            hash_fold(
+                fold,
+                run.cases,
+                reduced=run.config.reduced,
+                unlabelled=run.unlabelled,
+                table=run.table,
+            )
+            for fold in run.folds
         ),
         from_json(tuple[Crossing, ...], crossings, paths[0]),
     )
@@ -97,7 +104,10 @@ def identity_of(run: RunRecord, recorded: Identity) -> Identity:
     """Which data set a run is on: by its cases, and by name as recorded."""
     hashes = dict(sorted(run.cases.items()))
     return dataclasses.replace(
-        recorded, n_cases=len(hashes), sha256=hash_of_all(hashes, run.table)
+        recorded,
+        n_cases=len(hashes),
+        sha256=hash_of_all(hashes, run.table, run.unlabelled),
+        n_unlabelled=len(run.unlabelled),
     )
 
 
@@ -153,7 +163,7 @@ def _compare_network(
     elif stage.regime:
         expected["synthetic_set"] = _set_of(run, stage)
         if stage.regime.uses_ensemble:
-            expected["pseudo_labels"] = model_hashes(run.root, stage.needs)
+            expected["pseudo_labels"] = pseudo_label_hashes(run.root, stage.needs)
         if stage.regime.baseline == "ensemble":
             names = []
         names += [CASES, PREDICTIONS, PICTURE]

@@ -101,8 +101,12 @@ def add_cases(found: Found, path: Path) -> Found:
     return dataclasses.replace(found, files=tuple(files), lines=(*found.lines, line))
 
 
-def read_cases(path: Path, cases: Sequence[str]) -> CaseTable:
+def read_cases(
+    path: Path, cases: Sequence[str], unlabelled: Sequence[str] = ()
+) -> CaseTable:
     """Read patients and groups of the cases of a data set from its table.
+
+    Of unlabelled images it has the patients, if it has those of cases.
 
     Raises:
         InputError: The table cannot be read, or is not one row a case.
@@ -119,7 +123,8 @@ def read_cases(path: Path, cases: Sequence[str]) -> CaseTable:
         if case in said:
             raise FileError(path, f"row {number}: the case {case} has a row already")
         said[case] = known
-    missing = [case for case in cases if case not in said]
+    owned = [*cases, *(unlabelled if places["patient"] is not None else ())]
+    missing = [case for case in owned if case not in said]
     if missing:
         raise FileError(
             path,
@@ -127,10 +132,10 @@ def read_cases(path: Path, cases: Sequence[str]) -> CaseTable:
             "patients and groups",
         )
     patients, groups = (
-        {case: said[case][role] for case in cases if said[case][role]}
-        for role in ("patient", "group")
+        {case: said[case][role] for case in part if said[case][role]}
+        for role, part in (("patient", owned), ("group", cases))
     )
-    return CaseTable.of(patients, groups)
+    return CaseTable.of(patients, groups, {*unlabelled})
 
 
 def read_labels(path: Path) -> dict[str, int]:
