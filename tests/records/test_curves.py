@@ -198,11 +198,11 @@ def test_corrections_go_over_all_numbers_of_cases_and_pairs_but_baselines() -> N
             assert pair.primary.p_holm == pytest.approx(min(1, largest))
             assert pair.n_pairs == len(family)
             # Bonferroni's interval: each of n at 1 - .05 / n.
-            found = pair.primary
-            error, freedom = pair.design.standard_error(found.components)
+            each = pair.primary
+            error, freedom = pair.design.standard_error(each.components)
             half = stats.t.isf(0.025 / len(family), freedom) * error
-            assert found.simultaneous_low == pytest.approx(found.mean - half)
-            assert found.simultaneous_high == pytest.approx(found.mean + half)
+            assert each.simultaneous_low == pytest.approx(each.mean - half)
+            assert each.simultaneous_high == pytest.approx(each.mean + half)
 
 
 def test_one_of_many_numbers_may_differ_by_chance() -> None:
@@ -275,19 +275,15 @@ def test_a_network_that_has_not_learned_withholds_its_number_alone() -> None:
 
 
 def test_pairs_are_augmented_alike() -> None:
-    regimes = [
-        Regime(n, n_synthetic, schedule, baseline=baseline)
-        for n in (5, 10)
-        for schedule, baseline, counts in (
-            ("fixed_budget", None, (0, 6)),
-            ("augmented", None, (0, 6)),
-            ("fixed_budget", "strong", (0, 6)),
-            ("fixed_budget", "ensemble", (0,)),
-            ("fixed_budget", "unlabelled", (0,)),
-            ("fixed_budget", "pretrained", (6,)),
-        )
-        for n_synthetic in counts
+    strong = Regime(5, 0, "fixed_budget", baseline="strong")
+    kinds = [
+        *(Regime(5, 0, "fixed_budget"), Regime(5, 0, "augmented"), strong),
+        Regime(5, 0, "fixed_budget", baseline="ensemble"),
+        Regime(5, 0, "fixed_budget", baseline="unlabelled"),
     ]
+    kinds += [dataclasses.replace(kind, n_synthetic=6) for kind in kinds[:3]]
+    kinds.append(Regime(5, 6, "fixed_budget", baseline="pretrained"))
+    regimes = [dataclasses.replace(kind, n_real=n) for n in (5, 10) for kind in kinds]
     alone = Regime(10, 6, "fixed_budget", baseline="cutmix")
     found = curve_pairs([alone, *reversed(regimes)])
     assert [(a.label, b.label) for a, b in found if a.n_real == 10] == [

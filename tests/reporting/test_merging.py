@@ -250,8 +250,8 @@ def test_learning_curves_are_merged_and_verified(
     assert [each.seed for each in curve.missing] == [0, 1]
     assert curve.lines[0].n_runs == 2
     # Each machine has declared the pair for its own seed.
-    (found,) = curve.comparisons
-    assert (found.n_real, found.pair.is_primary, found.pair.n_seeds) == (6, True, 2)
+    (each,) = curve.comparisons
+    assert (each.n_real, each.pair.is_primary, each.pair.n_seeds) == (6, True, 2)
     assert [plan.seeds for plan in curve.plans] == [(0,), (1,)]
     assert merge([], to)[2] == [curve]
 
