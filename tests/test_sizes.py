@@ -12,7 +12,8 @@ from tfgansynth.cli.options import Options, parse
 from tfgansynth.config import Config, GANConfig
 from tfgansynth.config_checks import check
 from tfgansynth.errors import InputError
-from tfgansynth.presets import PRESETS, at_size, differing_settings, with_modern_unet
+from tfgansynth.presets import PRESETS, at_size, with_modern_unet
+from tfgansynth.records.runs import differing_settings
 
 SIZES = (64, 128, 256, 512)
 

@@ -5,13 +5,6 @@ import math
 from collections.abc import Mapping
 
 from tfgansynth.config import Config
-from tfgansynth.config_checks import differences
-
-_NOT_TRIED = {
-    *("reduced", "lungs", "target", "paper_figures", "seed", "allow_duplicates"),
-    "data.n_validation",
-}
-"""Settings that say what is tried on, not what is tried."""
 
 _PAPER = Config()
 
@@ -235,17 +228,3 @@ DESCRIPTIONS: Mapping[str, str] = {
     "smoke": "for tests of the program: its networks learn nothing; minutes",
 }
 """What each preset is for, and how long it takes: a line in the help on options."""
-
-
-def differing_settings(config: Config) -> list[str]:
-    """The settings in which a trial differs from its preset."""
-    preset = PRESETS[config.preset]
-    # What follows the size or the architecture is no setting of its own.
-    scaled = at_size(preset, config.data.size)
-    if config.unet.architecture == "modern":
-        scaled = with_modern_unet(scaled)
-    own = dataclasses.replace(scaled.unet, architecture=preset.unet.architecture)
-    scaled = dataclasses.replace(scaled, data=preset.data, unet=own)
-    found = differences(*map(dataclasses.asdict, (config, scaled)))
-    found = (line.split(" against ")[0] for line in found)
-    return [line for line in found if line.split(":")[0] not in _NOT_TRIED]

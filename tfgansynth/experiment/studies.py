@@ -22,7 +22,6 @@ from tfgansynth.experiment.experiment_data import (
 )
 from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.plan import RequestOf, curve_request
-from tfgansynth.presets import differing_settings
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Trial, make_comparison
@@ -35,7 +34,13 @@ from tfgansynth.records.regimes import (
     Regime,
     assessment_name,
 )
-from tfgansynth.records.runs import RunRecord, StudyPlan, Tried, settings_hash
+from tfgansynth.records.runs import (
+    RunRecord,
+    StudyPlan,
+    Tried,
+    differing_settings,
+    settings_hash,
+)
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.progress import remark
 
