@@ -12,8 +12,8 @@ from tfgansynth.cli.options import Options, parse
 from tfgansynth.config import Config, GANConfig
 from tfgansynth.config_checks import check
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.studies import _settings
 from tfgansynth.presets import PRESETS, at_size, with_modern_unet
+from tfgansynth.records.runs import differing_settings
 
 SIZES = (64, 128, 256, 512)
 
@@ -191,14 +191,14 @@ def test_what_follows_the_size_is_no_setting_of_its_own() -> None:
     config = dataclasses.replace(
         scaled, gan=dataclasses.replace(scaled.gan, augment_shift=3)
     )
-    assert _settings(config) == ["data.size: 64", "gan.augment_shift: 3"]
+    assert differing_settings(config) == ["data.size: 64", "gan.augment_shift: 3"]
 
 
 def test_what_follows_the_architecture_is_no_setting_of_its_own() -> None:
     modern = with_modern_unet(at_size(PRESETS["fast"], 64))
     unet = dataclasses.replace(modern.unet, maps=20)
     config = dataclasses.replace(modern, unet=unet)
-    assert _settings(config) == [
+    assert differing_settings(config) == [
         "data.size: 64",
         "unet.architecture: modern",
         "unet.maps: 20",

@@ -18,7 +18,7 @@ from tfgansynth.experiment.experiment_data import (
     load_experiment_data,
     prepare,
 )
-from tfgansynth.experiment.plan import Request, table_request
+from tfgansynth.experiment.plan import CURVE_BASELINES, Request, table_request
 from tfgansynth.experiment.studies import (
     adopt_baseline,
     declare,
@@ -27,6 +27,7 @@ from tfgansynth.experiment.studies import (
     prepare_curve,
 )
 from tfgansynth.presets import PRESETS
+from tfgansynth.records.curves import curve_settings
 from tfgansynth.runtime import storage
 
 CONFIG = PRESETS["paper"]
@@ -266,6 +267,85 @@ def test_each_number_of_a_curve_has_its_run(tmp_path: Path) -> None:
     ]
     names = [part.name for part in curve(4).parts]
     assert names == [f"n004/{run}"] * 2
+
+
+def a_curve(out: Path, **options: Any) -> Study:
+    synthesis = dataclasses.replace(SMALL.synthesis, pseudo_label_members=1)
+    config = dataclasses.replace(SMALL, synthesis=synthesis)
+    asked: dict[str, Any] = {"counts": [2, 145], "n_seeds": 2, "folds": [1]}
+    asked = {"generator_of": None, **asked, **options}
+    return prepare_curve(load_experiment_data(config, None), config, out, **asked)
+
+
+def test_a_curve_has_the_regimes_that_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = a_curve(tmp_path, augmented=True, baselines=CURVE_BASELINES)
+
+    few, most, *_ = (
+        [stage.regime for stage in part.plan.stages if stage.regime]
+        for part in study.parts
+    )
+    n_most = len(study.parts[1].experiment.splits.folds[0].training)
+    for regimes, n, baselines in (
+        (few, 2, {"ensemble", "pretrained", "unlabelled", "strong", "cutmix"}),
+        # No case is left out whose image could go without its mask.
+        (most, n_most, {"ensemble", "pretrained", "strong", "cutmix"}),
+    ):
+        assert {regime.n_real for regime in regimes} == {n}
+        assert {regime.baseline for regime in regimes} == {None, *baselines}
+        own = [r.folder_name for r in regimes if not r.baseline]
+        assert own == [
+            f"unet-r{n}-s{n_synthetic}-{schedule}"
+            for schedule in ("fixed-budget", "augmented")
+            for n_synthetic in (0, 30)
+        ]
+    assert f"unlabelled: {n_most} real cases leave out none" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"unlabelled: .* name smaller --counts"):
+        a_curve(tmp_path, counts=[145], baselines=["unlabelled"])
+    with pytest.raises(InputError, match=r"ensemble: .* leave out --generator-of 4"):
+        a_curve(tmp_path, counts=[2], generator_of=4, baselines=["ensemble"])
+
+
+def test_a_baseline_that_a_curve_lacks_is_refused_with_those_it_can_have(
+    tmp_path: Path,
+) -> None:
+    asked: dict[str, Any] = {"n_seeds": 1, "folds": [1], "generator_of": None}
+    with pytest.raises(InputError) as refused:
+        prepare_curve(
+            load_experiment_data(SMALL, None),
+            SMALL,
+            tmp_path,
+            counts=[2],
+            baselines=["ensemble"],
+            **asked,
+        )
+    assert str(refused.value).endswith("--baselines pretrained strong cutmix")
+
+
+def test_the_primary_pair_of_a_curve_is_of_one_number(tmp_path: Path) -> None:
+    study = a_curve(tmp_path)
+    assert plan_verdicts(study, None, is_curve=True) is None
+    names = (
+        "2 real + 30 synthetic (fixed budget)",
+        "2 real + 0 synthetic (fixed budget)",
+    )
+
+    plan = plan_verdicts(study, names, is_curve=True)
+
+    assert plan
+    assert (plan.second, plan.first) == names
+    assert (plan.seeds, plan.folds, len(plan.regimes)) == ((0, 1), (1,), 4)
+    assert plan.settings == curve_settings(study.parts[1].experiment.config)
+    study.parts[0].experiment.run.root.parent.mkdir(parents=True)
+    declare(study, plan)
+    assert plan_verdicts(study, None, is_curve=True) == plan
+    for other in (
+        (names[0], plan.regimes[-1]),
+        ("real (fixed budget)", "real + synthetic (fixed budget)"),
+    ):
+        with pytest.raises(InputError, match="expected two that are compared"):
+            plan_verdicts(study, other, is_curve=True)
 
 
 def test_a_baseline_with_a_link_is_refused(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from tests.reporting.html.conftest import run
 from tests.reporting.html.made import CONFIG, REGIMES, write_run
 from tfgansynth.errors import InputError
 from tfgansynth.records import converter
-from tfgansynth.records.curves import LearningCurve, MissingPoint
+from tfgansynth.records.curves import LearningCurve, MissingPoint, curve_settings
 from tfgansynth.records.reading import read_run
-from tfgansynth.records.runs import RunRecord
+from tfgansynth.records.runs import RunRecord, StudyPlan
 from tfgansynth.reporting import merging
 from tfgansynth.reporting.merged import write_fold
 from tfgansynth.reporting.merging import merge, verify_merged
@@ -204,8 +204,24 @@ def curve_of_a_machine(root: Path, seed: int) -> Path:
     gone = MissingPoint(
         n_real=3, seed=seed, fold=1, regime=regimes[1].name, why="mode collapse"
     )
+    first, second = (regime.label for regime in regimes)
+    plan = StudyPlan(
+        first=first,
+        second=second,
+        regimes=(first, second),
+        seeds=(seed,),
+        folds=(1,),
+        margin=CONFIG.evaluation.equivalence_margin,
+        settings=curve_settings(CONFIG),
+    )
+    converter.write(root / "plan.json", plan)
     assert write_curve(root, None, [gone], plot=False)
     return root
+
+
+def as_of_an_earlier_version(record: dict[str, Any]) -> None:
+    del record["comparisons"], record["plan_note"], record["plans"]
+    record["differences"] = []
 
 
 def test_learning_curves_are_merged_and_verified(
@@ -233,10 +249,26 @@ def test_learning_curves_are_merged_and_verified(
     assert {point.seed for point in curve.points} == {0, 1}
     assert [each.seed for each in curve.missing] == [0, 1]
     assert curve.lines[0].n_runs == 2
+    # Each machine has declared the pair for its own seed.
+    (each,) = curve.comparisons
+    assert (each.n_real, each.pair.is_primary, each.pair.n_seeds) == (6, True, 2)
+    assert [plan.seeds for plan in curve.plans] == [(0,), (1,)]
     assert merge([], to)[2] == [curve]
 
     assert verify_merged(to).lines == []
     assert (to / "curve.svg").exists()
+    text = (to / "curve.md").read_text()
+    (to / "curve.md").write_text(text.replace("6 real + ", "7 real + ", 1))
+    assert "curve.md: " in verify_merged(to).lines[0]
+    # Of an earlier version, which had a difference and no verdicts.
+    (to / "curve.md").unlink()
+    record = (to / "curve.json").read_bytes()
+    reseal(to / "curve.json", as_of_an_earlier_version)
+    found = verify_merged(to)
+    assert (found.lines, len(found.notes)) == ([], 1)
+    assert found.notes[0].startswith("curve.json: is of an earlier version")
+    (to / "curve.json").write_bytes(record)
+    (to / "curve.md").write_text(text)
     # A curve of which there are no U-Nets.
     shutil.copy(to / "curve.json", to / "curve-n099.json")
     reseal(to / "curve-n099.json", lambda record: record.update(generator_of=99))

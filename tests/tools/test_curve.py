@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
+from tfgansynth.reporting.merging import verify_merged
 from tfgansynth.reporting.verification.verify import verify
 from tfgansynth.runtime import storage
 
@@ -20,14 +21,19 @@ pytestmark = pytest.mark.slow
 
 SHORT = ("--evaluation.budgets", "2", "--evaluation.budget-epoch", "2")
 CURVE = (*TINY, *SMALL_NETWORKS, *SHORT, "--gan.steps", "2", "--folds", "1")
-REGIMES = ["real (fixed budget)", "real + synthetic (fixed budget)"]
+REGIMES = [
+    *("real (fixed budget)", "real + synthetic (fixed budget)"),
+    *("real (augmented)", "real + synthetic (augmented)"),
+]
+PRIMARY = "2 real + 0 synthetic (augmented)", "2 real + 6 synthetic (augmented)"
 
 
 @pytest.fixture(scope="module")
 def own(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A curve of 2 cases, fewer than a mini-batch, and of all 16 that a fold has."""
     out = tmp_path_factory.mktemp("curves")
-    done = tool("run_curve", *CURVE, "--counts", "2", "145", "--out", out)
+    options = ("--counts", "2", "145", "--augmented", "--primary", *PRIMARY)
+    done = tool("run_curve", *CURVE, *options, "--out", out)
     assert done.returncode == 0, done.stderr
     assert (
         "Counts: 145 is more than the 16 training cases that each fold" in done.stdout
@@ -78,11 +84,17 @@ def test_each_point_names_its_unet(own: Path, runs: dict[int, Path]) -> None:
     ]
     for point in record["points"]:
         assert (point["seed"], point["fold"], point["n_cases"]) == (0, 1, 10)
-        assert point["n_synthetic"] == (0 if point["regime"] == REGIMES[0] else 6)
+        assert point["n_synthetic"] == (6 if point["regime"] in REGIMES[1::2] else 0)
         assert 0 <= point["low"] <= point["mean_dice"] <= point["high"] <= 1
         folder = own / point["run"] / "fold-1" / point["folder"]
         assert (folder / "predictions.npz").exists()
-    assert [each["n_real"] for each in record["differences"]] == [2, 16]
+    found = [(each["n_real"], each["second"]) for each in record["comparisons"]]
+    assert found == [(n, regime) for n in (2, 16) for regime in REGIMES[1::2]]
+    pairs = [each["pair"] for each in record["comparisons"]]
+    assert [pair["is_primary"] for pair in pairs] == [False, True, False, False]
+    assert [pair["n_pairs"] for pair in pairs] == [3, 1, 3, 3]
+    assert (pairs[1]["first"], pairs[1]["second"]) == PRIMARY
+    assert "| 2 | real + synthetic (augmented) | 1 |" in (own / "curve.md").read_text()
     assert record["generator_of"] is None
     for kind in ("svg", "png"):
         assert (own / f"curve.{kind}").stat().st_size > 5000
@@ -134,6 +146,15 @@ def test_one_generator_may_serve_all_and_it_is_said(
 def test_curves_are_verified(tool: Runner, own: Path) -> None:
     done = tool("verify", own)
     assert done.returncode == 0, done.stdout + done.stderr
+    merged = own.with_name("merged")
+    done = tool("merge_results", own, "--to", merged)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for stem in ("curve", "curve-generator-of-16"):
+        name = f"{stem}.json"
+        first, second = (storage.read_record(f / name) for f in (own, merged))
+        for part in ("lines", "comparisons", "plan_note"):
+            assert first[part] == second[part]
+    assert verify_merged(merged).lines == []
 
     path = own / "curve.json"
     text = path.read_bytes()
@@ -149,8 +170,15 @@ def test_curves_are_verified(tool: Runner, own: Path) -> None:
 
 
 def test_wrong_use_is_told_in_one_line(tool: Runner, tmp_path: Path) -> None:
-    done = tool("run_curve", *CURVE, "--generator-of", "17", "--out", tmp_path)
-    assert done.returncode == 2
-    assert "--generator-of 17: expected 1 to 16" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    for options, words in (
+        (("--generator-of", "17"), "--generator-of 17: expected 1 to 16"),
+        (("--baselines", "ensemble"), "settings: --baselines pretrained strong cutmix"),
+        (("--primary", *REGIMES[:2]), "--primary 'real (fixed budget)' 'real + "),
+        (("--generator-of", "4", "--primary", *PRIMARY), "leave out --generator-of"),
+    ):
+        short = ("--counts", "2", *options, "--evaluation.budgets", "4")
+        done = tool("run_curve", *CURVE, *short, "--out", tmp_path)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())

@@ -53,14 +53,15 @@ def tried(tool: Runner, out: Path, *options: str | Path) -> str:
 @pytest.fixture(scope="module")
 def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trial")
-    told = tried(tool, folder, *RECIPE, "--augmented", "--control", "--assess")
+    asked = "--augmented", "--control", "--assess", "--baselines", "strong"
+    told = tried(tool, folder, *RECIPE, *asked)
     title, heading, _, line = told.strip().splitlines()[-4:]
     assert title == "Trial:"
     assert line.startswith("| smoke data.n_reduced: 6, ")  # what the preset has not
     for setting in ("gan.augment_real: elastic", "synthesis.pseudo_label_members: 2"):
         assert setting in line
-    # Regime, time, eight cells about the set, five rows and three augmented ones.
-    assert line.count("|") == heading.count("|") == 19
+    # Regime, time, eight cells about the set, five rows and five augmented ones.
+    assert line.count("|") == heading.count("|") == 21
     return folder
 
 
@@ -79,12 +80,13 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
         *("control (fixed budget)", "synthetic (fixed budget)"),
     ]
     assert [row["name"] for row in augmented["rows"]] == [
+        *("real (strong, fixed budget)", "real + synthetic (strong, fixed budget)"),
         "real (augmented)",
         *("real + control (augmented)", "real + synthetic (augmented)"),
     ]
-    # Four pairs of rows without a control, and nine with one.
+    # Four pairs of rows without a control, nine with one, five with a baseline.
     assert sorted(pair["n_pairs"] for pair in comparison["comparisons"]) == [
-        *([4] * 4 + [9] * 9)
+        *([4] * 4 + [5] * 5 + [9] * 9)
     ]
     # After a few steps the generator draws noise, which copies no training case.
     audit = trial["assessment"]["memorization"]

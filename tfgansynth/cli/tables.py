@@ -2,19 +2,27 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tfgansynth import ranges
 from tfgansynth.cli.command import load, require_there
 from tfgansynth.cli.options import SpreadOptions
+from tfgansynth.errors import InputError
 
 if TYPE_CHECKING:
     from tfgansynth.cli.command import Loaded
     from tfgansynth.experiment.experiment_data import Study
     from tfgansynth.records.curves import MissingPoint
+    from tfgansynth.records.regimes import Baseline
     from tfgansynth.reporting.screen import Screen
+
+
+_CurveBaseline = Literal[
+    "all", "ensemble", "pretrained", "unlabelled", "strong", "cutmix"
+]
+_Baseline = Literal[_CurveBaseline, "ceiling", "validation"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,19 +48,7 @@ class RunTable(SpreadOptions):
     control: bool = False
     """Also fixed-budget regimes whose set has training cases in place of generated
     images."""
-    baselines: tuple[
-        Literal[
-            "all",
-            "ceiling",
-            "ensemble",
-            "validation",
-            "pretrained",
-            "unlabelled",
-            "strong",
-            "cutmix",
-        ],
-        ...,
-    ] = ()
+    baselines: tuple[_Baseline, ...] = ()
     """Also other ways to use the same cases, beside the fixed-budget regimes; all of
     them, or some. ceiling: all real training cases, also those that --reduced leaves
     out. ensemble: the pseudo-label ensemble itself, which nothing is trained on.
@@ -75,13 +71,12 @@ def run_table(options: RunTable) -> None:
     from tfgansynth.experiment.studies import declare, plan_verdicts, record_trials
     from tfgansynth.records.regimes import BASELINES
 
-    named = {*options.baselines}
     request = table_request(
         options.config,
         options.regimes,
         control=options.control,
         assessed=options.assess,
-        baselines=[each for each in BASELINES if named & {"all", each}],
+        baselines=_named(options.baselines, BASELINES),
     )
     loaded = load(options)
     study = loaded.study(request, folds=options.folds, n_seeds=options.seeds)
@@ -95,6 +90,11 @@ def run_table(options: RunTable) -> None:
                 record_trials(part.experiment, options.out)
         screen = loaded.screen(*opened.parts)
         _run_and_show(loaded, opened, screen, verbose=options.verbose)
+
+
+def _named(names: Sequence[str], possible: "Sequence[Baseline]") -> "list[Baseline]":
+    """The baselines of these names, or all of them, in the order of tables."""
+    return [each for each in possible if {*names} & {"all", each}]
 
 
 def _run_and_show(
@@ -177,12 +177,29 @@ class RunCurve(SpreadOptions):
     generator_of: ranges.Count | None = None
     """Train one generator on this many cases and use it for all numbers up to that:
     how does a generator that is there help where fewer cases are labelled?"""
+    augmented: bool = False
+    """Also U-Nets that are trained with classical augmentation."""
+    baselines: tuple[_CurveBaseline, ...] = ()
+    """Also other ways to use the same cases, as run-table has them; all of them, or
+    some. Each has a line. unlabelled takes the images of the training cases that a
+    number of cases leaves out, and ends where there are none."""
+    primary: tuple[str, str] | None = None
+    """Two regimes of one number of real cases, as in '30 real + 0 synthetic
+    (augmented)' '30 real + 1000 synthetic (augmented)': the primary pair, whose verdict
+    alone is not corrected for all others. It is declared in plan.json before the first
+    run. Not with --generator-of."""
 
 
 def run_curve(options: RunCurve) -> None:
     """Run."""
-    from tfgansynth.experiment.studies import prepare_curve
+    from tfgansynth.experiment.plan import CURVE_BASELINES
+    from tfgansynth.experiment.studies import declare, plan_verdicts, prepare_curve
 
+    if options.primary and options.generator_of:
+        raise InputError(
+            "--primary: is declared of generators that learn from as many cases as the "
+            "U-Nets: leave out --generator-of"
+        )
     loaded = load(options)
     study = prepare_curve(
         loaded.data,
@@ -192,10 +209,17 @@ def run_curve(options: RunCurve) -> None:
         n_seeds=options.seeds,
         folds=options.folds,
         generator_of=options.generator_of,
+        augmented=options.augmented,
+        baselines=_named(options.baselines, CURVE_BASELINES),
     )
+    planned = None
+    if not options.generator_of:
+        planned = plan_verdicts(study, options.primary, is_curve=True)
     opened = loaded.start(study)
     if opened is None:
         return
+    with opened.parts[0].experiment.run.writing():
+        declare(opened, planned)
     from tfgansynth.reporting.curves import curve_to_text
     from tfgansynth.reporting.outputs import curve_name, write_curve
 
@@ -211,7 +235,7 @@ def run_curve(options: RunCurve) -> None:
     if curve:
         print(f"\n{curve_to_text(curve)}")
     name = curve_name(options.generator_of)
-    print(f"Curve: {opened.folder / name}.json, {name}.svg, .png")
+    print(f"Curve: {opened.folder / name}.md, .json, .svg, .png")
 
 
 def _points(
@@ -256,6 +280,9 @@ class TryRecipe(SpreadOptions):
 
     fold: ranges.Count
     """Number of the fold, from 1."""
+    baselines: tuple[_Baseline, ...] = ()
+    """Also other ways to use the same cases, as run-table has them; all of them, or
+    some."""
     augmented: bool = False
     """Also the regimes whose U-Nets are trained with classical augmentation."""
     control: bool = False
@@ -272,6 +299,7 @@ def try_recipe(options: TryRecipe) -> None:
     """Try."""
     from tfgansynth.experiment import studies
     from tfgansynth.experiment.plan import trial_request
+    from tfgansynth.records.regimes import BASELINES
 
     require_there(baseline=options.baseline)
     loaded = load(options)
@@ -280,6 +308,7 @@ def try_recipe(options: TryRecipe) -> None:
         augmented=options.augmented,
         control=options.control,
         assessed=options.assess,
+        baselines=_named(options.baselines, BASELINES),
     )
     study = studies.prepare_trial(
         loaded.data, options.config, options.out, fold=options.fold, request=request

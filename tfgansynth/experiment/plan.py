@@ -16,24 +16,29 @@ from tfgansynth.experiment.graph import FoldPlanner, Plan, PlannedStage, Splits
 from tfgansynth.records.regimes import (
     AUGMENTED,
     BASELINES,
+    OFF_CURVE,
     Baseline,
     Regime,
     Schedule,
     SetKind,
     budget_names,
-    curve_regimes,
+    is_on_curve,
     most_real,
 )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is wanted of one fold; what that needs is planned with it."""
+    """What is wanted of one fold; what that needs is planned with it.
+
+    `baselines` are those that can be wanted at all.
+    """
 
     gan: bool = False
     sets: Sequence[SetKind] = ()
     regimes: Sequence[Regime] = ()
     assessments: Sequence[SetKind] = ()
+    baselines: Sequence[Baseline] = BASELINES
 
 
 RegimeSet = Literal["paper", "fixed_budget", "augmented", "all"]
@@ -94,27 +99,71 @@ def table_request(
     return request
 
 
-def curve_request(config: Config, count: int) -> RequestOf:
-    """The U-Nets of one number of real cases, without and with synthetic pairs."""
-    return lambda _: Request(regimes=curve_regimes(config, count))
+CURVE_BASELINES = tuple(each for each in BASELINES if each not in OFF_CURVE)
+"""Those that a learning curve can have."""
+
+
+def curve_request(
+    config: Config,
+    count: int,
+    *,
+    augmented: bool = False,
+    baselines: Collection[Baseline] = (),
+) -> RequestOf:
+    """The U-Nets of one number of real cases, without and with synthetic pairs.
+
+    The options add both with classical augmentation, and other ways to use the same
+    cases.
+
+    Raises:
+        InputError: An ensemble would have learned from more cases.
+    """
+    for each in baselines if count < config.data.n_reduced else ():
+        if Regime(count, 0, "fixed_budget", baseline=each).uses_ensemble:
+            raise InputError(
+                f"--baselines {each}: takes an ensemble that has learned from as many "
+                f"cases as its U-Nets: leave out --generator-of {config.data.n_reduced}"
+            )
+
+    def request(fold: FoldHashes) -> Request:
+        tables = planned_regimes(config, fold, "fixed_budget", baselines=baselines)
+        regimes = [
+            dataclasses.replace(regime, n_real=count)
+            for table in tables
+            for regime in table
+            if is_on_curve(regime, config)
+            and (augmented or regime.baseline or regime.schedule != "augmented")
+        ]
+        return Request(regimes=regimes, baselines=CURVE_BASELINES)
+
+    return request
 
 
 def trial_request(
-    config: Config, *, augmented: bool, control: bool, assessed: bool
+    config: Config,
+    *,
+    augmented: bool,
+    control: bool,
+    assessed: bool,
+    baselines: Collection[Baseline] = (),
 ) -> RequestOf:
     """The fixed-budget regimes.
 
-    The options add regimes with classical augmentation, regimes of the control, and an
-    assessment of the set.
+    The options add regimes with classical augmentation, regimes of the control, an
+    assessment of the set, and baselines.
     """
-    whole = table_request(config, "fixed_budget", control=control, assessed=False)
+    whole = table_request(
+        config, "fixed_budget", control=control, assessed=False, baselines=baselines
+    )
 
     def request(fold: FoldHashes) -> Request:
         found = whole(fold)
         return dataclasses.replace(
             found,
             regimes=[
-                r for r in found.regimes if augmented or r.schedule != "augmented"
+                regime
+                for regime in found.regimes
+                if augmented or regime.baseline or regime.schedule != "augmented"
             ],
             assessments=["plain"] if assessed else (),
         )
@@ -133,7 +182,7 @@ def plan(
     stages: list[PlannedStage] = []
     for fold in splits.some(numbers):
         planner, wanted = FoldPlanner(config, splits, fold), request(fold)
-        _require_possible(wanted.regimes, config, fold)
+        _require_possible(wanted, config, fold)
         _add(planner, wanted)
         stages += planner.stages.values()
     return Plan(tuple(stages))
@@ -287,15 +336,13 @@ def _of_baseline(
         )
 
 
-def _require_possible(
-    regimes: Sequence[Regime], config: Config, fold: FoldHashes
-) -> None:
+def _require_possible(wanted: Request, config: Config, fold: FoldHashes) -> None:
     """Refuse a baseline that lacks what it needs, and name those that do not."""
-    for regime in regimes:
+    for regime in wanted.regimes:
         if regime.baseline and (fault := _fault(regime, config, fold)):
             possible = [
                 each
-                for each in BASELINES
+                for each in wanted.baselines
                 if not any(
                     _fault(own, config, fold)
                     for steps in budget_names(config)

@@ -1,12 +1,13 @@
 """Plans of verdicts, learning curves, and trials on development cases."""
 
 import dataclasses
+import operator
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.config import Config
-from tfgansynth.config_checks import differences, require_same
+from tfgansynth.config_checks import require_same
 from tfgansynth.data.splits import Fold, make_folds
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import TrainingSet
@@ -21,13 +22,24 @@ from tfgansynth.experiment.experiment_data import (
 )
 from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.plan import RequestOf, curve_request
-from tfgansynth.presets import PRESETS, at_size, with_modern_unet
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Trial, make_comparison
+from tfgansynth.records.curves import curve_pairs, curve_settings
 from tfgansynth.records.reading import read_run, remarks_behind, unet_folders
-from tfgansynth.records.regimes import Regime, assessment_name
-from tfgansynth.records.runs import RunRecord, StudyPlan, Tried, settings_hash
+from tfgansynth.records.regimes import (
+    AUGMENTED,
+    Baseline,
+    Regime,
+    assessment_name,
+)
+from tfgansynth.records.runs import (
+    RunRecord,
+    StudyPlan,
+    Tried,
+    differing_settings,
+    settings_hash,
+)
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.progress import remark
 
@@ -35,24 +47,23 @@ _DEVELOPMENT = 75
 """Development cases to propose: the fewest that make folds with the paper's 20
 validation and 30 reduced training cases. [choice]"""
 
-_NOT_TRIED = {
-    *("reduced", "lungs", "target", "paper_figures", "seed", "allow_duplicates"),
-    "data.n_validation",
-}
-"""Settings that say what is tried on, not what is tried."""
-
 
 # The plan of the verdicts: what is declared before any test case is met.
 
 
-def plan_verdicts(study: Study, primary: tuple[str, str] | None) -> StudyPlan | None:
+def plan_verdicts(
+    study: Study, primary: tuple[str, str] | None, *, is_curve: bool = False
+) -> StudyPlan | None:
     """Say which pair of regimes is primary; touches no file.
+
+    Regimes of a curve are called by their labels, which have the numbers of pairs.
 
     Args:
         study: What a command is to run.
         primary: The pair that the user names; None for real pairs alone, and real and
             synthetic ones, of the first rule that both are trained by, with the largest
-            budget.
+            budget; of a curve for none.
+        is_curve: Whether the study is a learning curve.
 
     Returns:
         The plan that the study's folder has, or else a new one; None where U-Nets are
@@ -64,16 +75,23 @@ def plan_verdicts(study: Study, primary: tuple[str, str] | None) -> StudyPlan | 
     stages = [stage for part in study.parts for stage in part.plan.stages]
     found = {stage.regime for stage in stages if stage.regime}
     regimes = sorted(found, key=lambda regime: regime.order)
-    by_name = {regime.name: regime for regime in regimes}
+    name_of = operator.attrgetter("label" if is_curve else "name")
+    by_name = {name_of(regime): regime for regime in regimes}
     names = list(by_name)
     if primary:
         pair = [by_name[name] for name in dict.fromkeys(primary) if name in by_name]
-        if len(pair) < 2 or not pair[0].is_compared(pair[1]):
+        pair.sort(key=lambda regime: regime.place)
+        is_compared = len(pair) == 2 and (
+            (pair[0], pair[1]) in curve_pairs(regimes)
+            if is_curve
+            else pair[0].is_compared(pair[1])
+        )
+        if not is_compared:
             raise InputError(
                 f"--primary {' '.join(map(repr, primary))}: expected two that are "
                 f"compared, of the regimes {', '.join(map(repr, names))}"
             )
-        first, second = (r.name for r in sorted(pair, key=lambda r: r.place))
+        first, second = map(name_of, pair)
     path = study.folder / files.PLAN
     if path.exists():
         earlier = converter.read(path, StudyPlan)
@@ -91,6 +109,8 @@ def plan_verdicts(study: Study, primary: tuple[str, str] | None) -> StudyPlan | 
                 "declared before there are any: name another --out"
             )
         return None
+    if is_curve and not primary:
+        return None
     if not primary:
         plain = [r for r in regimes if r.kind == "plain" and not r.baseline]
         # Of several budgets, the largest comes last and replaces those before.
@@ -106,10 +126,10 @@ def plan_verdicts(study: Study, primary: tuple[str, str] | None) -> StudyPlan | 
         first=first,
         second=second,
         regimes=tuple(names),
-        seeds=tuple(part.experiment.config.seed for part in study.parts),
+        seeds=tuple(dict.fromkeys(part.experiment.config.seed for part in study.parts)),
         folds=tuple(sorted({stage.fold for stage in stages})),
         margin=config.evaluation.equivalence_margin,
-        settings=settings_hash(config),
+        settings=curve_settings(config) if is_curve else settings_hash(config),
     )
 
 
@@ -181,6 +201,8 @@ def prepare_curve(
     n_seeds: int,
     folds: Sequence[int] | None,
     generator_of: int | None,
+    augmented: bool = False,
+    baselines: Collection[Baseline] = (),
 ) -> Study:
     """Plan a learning curve; touches no file.
 
@@ -196,6 +218,9 @@ def prepare_curve(
         folds: Numbers of the folds; None for all.
         generator_of: Cases that the one generator of all numbers is trained on; None
             where each number has its own.
+        augmented: Whether to train with classical augmentation too.
+        baselines: Other ways to use the same cases; those that take cases that are left
+            out end where none are.
 
     Raises:
         InputError: Something is impossible, or the cases are too few.
@@ -208,7 +233,7 @@ def prepare_curve(
     split = make_folds(dataset.case_ids, whole, dataset.table)
     counts = fit_counts(counts, split, folds=folds, generator_of=generator_of)
     folder = out / files.curve_folder_name(dataset.name, config)
-    parts = []
+    parts, ended = [], set[tuple[str, int]]()
     for each in each_seed(config, n_seeds):
         for count in counts:
             n_generator = generator_of or count
@@ -221,9 +246,19 @@ def prepare_curve(
                     f"--counts {count}: no draw of whole patients has so many cases in "
                     "each fold: name other counts"
                 )
-            plan = experiment.plan(folds, curve_request(settings, count))
+            some = experiment.splits.some(folds)
+            has_images = all(fold.unlabelled for fold in some)
+            own = [each for each in baselines if has_images or each != "unlabelled"]
+            ended |= {(each, count) for each in {*baselines} - {*own}}
+            request = curve_request(settings, count, augmented=augmented, baselines=own)
+            plan = experiment.plan(folds, request)
             name = f"{beside.name}/{experiment.run.root.name}"
             parts.append(Part(experiment, plan, name))
+    for baseline, count in sorted(ended):
+        words = f"{baseline}: {count} real cases leave out none that it could take"
+        if len(counts) == 1:
+            raise InputError(f"--baselines {words}: name smaller --counts")
+        remark(f"Counts: {words}: its line ends before")
     return Study(folder, tuple(parts))
 
 
@@ -312,7 +347,7 @@ def make_trial(
     split = run.fold(fold)
     return Trial(
         preset=config.preset,
-        settings=tuple(_settings(config)),
+        settings=tuple(differing_settings(config)),
         fold=fold,
         seed=config.seed,
         dataset=unets[0].dataset,
@@ -330,7 +365,8 @@ def make_trial(
 
 
 def _trial_title(regime: Regime) -> str:
-    words = "Augmented" if regime.schedule == "augmented" else "Not augmented"
+    is_augmented = regime.schedule == "augmented" or regime.baseline in AUGMENTED
+    words = "Augmented" if is_augmented else "Not augmented"
     return f"{words}, {regime.steps} steps" if regime.steps else words
 
 
@@ -360,17 +396,3 @@ def record_trials(experiment: Experiment, out: Path) -> None:
             trials[place.parent.relative_to(out).as_posix()] = met
     if trials:
         converter.write(path, Tried(trials))
-
-
-def _settings(config: Config) -> list[str]:
-    """The settings in which a trial differs from its preset."""
-    preset = PRESETS[config.preset]
-    # What follows the size or the architecture is no setting of its own.
-    scaled = at_size(preset, config.data.size)
-    if config.unet.architecture == "modern":
-        scaled = with_modern_unet(scaled)
-    own = dataclasses.replace(scaled.unet, architecture=preset.unet.architecture)
-    scaled = dataclasses.replace(scaled, data=preset.data, unet=own)
-    found = differences(*map(dataclasses.asdict, (config, scaled)))
-    found = (line.split(" against ")[0] for line in found)
-    return [line for line in found if line.split(":")[0] not in _NOT_TRIED]

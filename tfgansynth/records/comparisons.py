@@ -204,7 +204,7 @@ def make_comparison(
         for row in unet.cases
     ]
     plans = tuple(dict.fromkeys(plans))
-    primary, plan_note = _primary(plans, unets)
+    primary, plan_note = primary_pair(plans, unets)
     patients = {k: v for unet in unets for k, v in unet.table.patients.items()}
     withheld = {
         pair: why
@@ -270,13 +270,25 @@ def make_comparison(
     )
 
 
-def _primary(
-    plans: Sequence[StudyPlan], unets: Sequence[FinishedUNet]
+def primary_pair(
+    plans: Sequence[StudyPlan],
+    unets: Sequence[FinishedUNet],
+    *,
+    name_of: Callable[[FinishedUNet], str] = lambda unet: unet.regime.name,
+    settings_of: Callable[[FinishedUNet], str] = lambda unet: settings_hash(
+        unet.config
+    ),
 ) -> tuple[tuple[str, str] | None, str]:
     """Find the primary pair, if results are as they were declared; and say so.
 
     A pair counts as primary on exactly the runs that were declared: while some are
     missing, and where others were added, what has been seen may have had a say in it.
+
+    Args:
+        plans: What was declared before the first run, on each machine.
+        unets: All that is finished.
+        name_of: What plans call the regime of a U-Net.
+        settings_of: Hash of the settings that plans have declared.
     """
     others = "all pairs are exploratory, under Holm's correction"
     if not plans:
@@ -286,11 +298,11 @@ def _primary(
     declared = f"Primary pair, declared before the first run: {plan.words}"
     if len({(each.first, each.second, each.settings) for each in plans}) > 1:
         return None, f"The plans of these results differ: {others}."
-    if any(settings_hash(unet.config) != plan.settings for unet in unets):
+    if any(settings_of(unet) != plan.settings for unet in unets):
         return None, f"{declared}. Settings were changed since: {others}."
     expected = set[tuple[int, int]]().union(*(each.runs for each in plans))
     first, second = (
-        {(unet.seed, unet.fold) for unet in unets if unet.regime.name == name}
+        {(unet.seed, unet.fold) for unet in unets if name_of(unet) == name}
         for name in pair
     )
     if added := sorted((first & second) - expected):
@@ -305,7 +317,7 @@ def _primary(
     if len(plans) > 1:
         declared = f"{declared}, and other runs on other machines"
     known = {name for each in plans for name in each.regimes}
-    new = sorted({unet.regime.name for unet in unets} - known)
+    new = sorted({name_of(unet) for unet in unets} - known)
     late = f" Regimes added since are exploratory: {name_few(new)}." if new else ""
     return pair, (
         f"{declared}. It alone is not corrected; all other pairs are secondary, under "

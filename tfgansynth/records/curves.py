@@ -5,19 +5,30 @@ are those of `mixed_effects`: over test cases and training runs where there are 
 runs. Where patients are known, they are the unit and not the cases. A single run gives
 Student's interval over its test cases, or patients, and does not show how much other
 trainings would differ.
+
+Synthetic pairs are compared with real pairs alone that are augmented alike, of each
+number of real cases, by the rules of `evaluation.comparisons`. What is corrected goes
+over all numbers of cases: where curves part is looked for at each of them.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tfgansynth.config import Config
 from tfgansynth.data.dataset import Identity
+from tfgansynth.evaluation.comparisons import CaseResult, compare
 from tfgansynth.evaluation.mixed_effects import CONFIDENCE, Differences, estimate
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
-from tfgansynth.records.comparisons import context_of
-from tfgansynth.records.runs import FinishedUNet, Remark
+from tfgansynth.evaluation.verdicts import PairComparison
+from tfgansynth.ranges import optional
+from tfgansynth.records.comparisons import context_of, primary_pair
+from tfgansynth.records.regimes import AUGMENTED, Regime
+from tfgansynth.records.results.grouping import Tables, withheld_pairs
+from tfgansynth.records.results.remarks import budget_remarks
+from tfgansynth.records.runs import FinishedUNet, Remark, StudyPlan, settings_hash
 
 _Dice = Mapping[str, float]
 """Of test cases, by case id."""
@@ -64,7 +75,7 @@ class LinePoint:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DifferencePoint:
-    """Last regime minus first, paired by case and run, of a number of real cases."""
+    """Last regime minus first of a number of real cases, as earlier versions had it."""
 
     n_real: int
     mean_difference: float
@@ -72,6 +83,22 @@ class DifferencePoint:
     high: float
     n_cases: int
     n_runs: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CurveComparison:
+    """With synthetic pairs minus real pairs alone, of one number of real cases.
+
+    Attributes:
+        first: Regime of the real pairs alone, as its line is called.
+        second: That with synthetic pairs.
+        pair: The verdict. It names the regimes with their numbers of pairs.
+    """
+
+    n_real: int
+    first: str
+    second: str
+    pair: PairComparison
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +124,10 @@ class LearningCurve:
         intervals: What intervals are over, in words.
         points: All that is done, in the order of training.
         lines: The same by regime and number of real cases.
+        differences: Of earlier versions; they had no verdicts.
+        comparisons: Where lines part: by number of real cases, in the order of lines.
+        plans: What was declared; one, or that of each machine of merged results.
+        plan_note: Whether a primary pair is tested as it was declared, in words.
     """
 
     warning: str | None
@@ -107,7 +138,10 @@ class LearningCurve:
     intervals: str
     points: tuple[CurvePoint, ...]
     lines: tuple[LinePoint, ...]
-    differences: tuple[DifferencePoint, ...]
+    differences: tuple[DifferencePoint, ...] = optional(())
+    comparisons: tuple[CurveComparison, ...] = optional(())
+    plans: tuple[StudyPlan, ...] = optional(())
+    plan_note: str = optional("")
     missing: tuple[MissingPoint, ...]
     remarks: tuple[Remark, ...]
 
@@ -118,8 +152,8 @@ class LearningCurve:
 
     @property
     def regimes(self) -> list[str]:
-        """The regimes, in the order of training."""
-        return list(dict.fromkeys(point.regime for point in self.points))
+        """The regimes, in the order of tables."""
+        return list(dict.fromkeys(point.regime for point in self.lines))
 
     def line(self, regime: str) -> list[LinePoint]:
         """The line of one regime."""
@@ -131,6 +165,7 @@ def make_curve(
     generator_of: int | None,
     missing: Iterable[MissingPoint] = (),
     remarks: Iterable[Remark] = (),
+    plans: Iterable[StudyPlan] = (),
 ) -> LearningCurve:
     """Make a learning curve of U-Nets of several numbers of real cases.
 
@@ -140,11 +175,13 @@ def make_curve(
             each number of cases has a generator of its own.
         missing: What could not be done.
         remarks: Those on the U-Nets' runs.
+        plans: What was declared before the first run, on each machine.
     """
     unets = sorted(
         unets, key=lambda u: (u.seed, u.regime.n_real, u.fold, u.regime.order)
     )
-    regimes = list(dict.fromkeys(unet.regime.name for unet in unets))
+    in_order = sorted(unets, key=lambda unet: unet.regime.order)
+    regimes = list(dict.fromkeys(unet.regime.name for unet in in_order))
     counts = sorted({unet.regime.n_real for unet in unets})
     patients = {k: v for unet in unets for k, v in unet.table.patients.items()}
     units = "patients" if patients else "test cases"
@@ -158,6 +195,15 @@ def make_curve(
         for count in counts
     }
     dataset, steps = unets[0].dataset, unets[0].config.evaluation.budgets[0]
+    tables = _tables(unets, steps)
+    # Of a generator that serves all numbers nothing is declared.
+    plans = () if generator_of else tuple(dict.fromkeys(plans))
+    primary, plan_note = primary_pair(
+        plans,
+        unets,
+        name_of=lambda unet: unet.regime.label,
+        settings_of=lambda unet: curve_settings(unet.config),
+    )
     return LearningCurve(
         warning=PHANTOM_WARNING if dataset.is_phantom else None,
         context=f"{context_of(unets)}; {steps} mini-batches each",
@@ -174,25 +220,95 @@ def make_curve(
                 regime=regime,
                 n_real=count,
                 mean_dice=_mean(of_runs),
-                **_interval(of_runs, patients, least=0),
+                **_interval(of_runs, patients),
             )
             for (regime, count), of_runs in runs.items()
             if of_runs
         ),
-        differences=tuple(
-            DifferencePoint(
-                n_real=count,
-                mean_difference=_mean(pairs),
-                **_interval(pairs, patients, least=-1),
-            )
-            for count in counts
-            if len(regimes) > 1
-            for pairs in [_paired(runs[regimes[0], count], runs[regimes[-1], count])]
-            if pairs
-        ),
+        comparisons=tuple(_compare(unets, tables, primary, patients)),
+        plans=plans,
+        plan_note=plan_note,
         missing=tuple(missing),
-        remarks=tuple(dict.fromkeys(remarks)),
+        remarks=tuple(dict.fromkeys([*remarks, *budget_remarks(tables)])),
     )
+
+
+def curve_pairs(regimes: Iterable[Regime]) -> list[tuple[Regime, Regime]]:
+    """Choose the pairs of regimes that a learning curve compares.
+
+    Returns:
+        By number of real cases, and in the order of tables: real pairs alone, and the
+        same with synthetic pairs. What these are pretrained with has no like of its own
+        without them, and is compared with real pairs that are augmented alike.
+    """
+    ordered = sorted({*regimes}, key=lambda regime: (regime.n_real, regime.order))
+    found = []
+    for second in ordered:
+        likes = [dataclasses.replace(second, n_synthetic=0)]
+        if second.baseline not in AUGMENTED:
+            likes.append(dataclasses.replace(likes[0], baseline=None))
+        first = next((like for like in likes if like in ordered), None)
+        if second.n_synthetic and first:
+            found.append((first, second))
+    return found
+
+
+def curve_settings(config: Config) -> str:
+    """Hash all settings but the seed and the number of real cases."""
+    return settings_hash(for_all_counts(config))
+
+
+def for_all_counts(config: Config) -> Config:
+    """Give all runs of a learning curve the same settings, but for the seed."""
+    data = dataclasses.replace(config.data, n_reduced=1)
+    return dataclasses.replace(config, data=data)
+
+
+def _tables(unets: Sequence[FinishedUNet], steps: int) -> Tables:
+    """Put the U-Nets of each number of real cases into a table, by their labels."""
+    tables: Tables = {}
+    for unet in unets:
+        title = f"{unet.regime.n_real} real cases, {steps} mini-batches each"
+        table = tables.setdefault(title, {})
+        table.setdefault(unet.regime.label, []).append(unet)
+    return tables
+
+
+def _compare(
+    unets: Sequence[FinishedUNet],
+    tables: Tables,
+    primary: tuple[str, str] | None,
+    patients: Mapping[str, str],
+) -> Iterator[CurveComparison]:
+    """Decide on each pair of a curve; labels tell numbers of real cases apart."""
+    pairs = {
+        (first.label, second.label): (first, second)
+        for first, second in curve_pairs(unet.regime for unet in unets)
+    }
+    found = compare(
+        [
+            CaseResult(
+                unet.seed, unet.fold, row.case_id, unet.regime.label, row.metrics
+            )
+            for unet in unets
+            for row in unet.cases
+        ],
+        margin=unets[0].config.evaluation.equivalence_margin,
+        tables=[*pairs],
+        primary=primary,
+        baselines={u.regime.label: b for u in unets if (b := u.regime.baseline)},
+        withheld={
+            pair: why
+            for table in tables.values()
+            for pair, why in withheld_pairs(table)
+        },
+        patients=patients,
+    )
+    for each in found:
+        first, second = pairs[each.first, each.second]
+        yield CurveComparison(
+            n_real=first.n_real, first=first.name, second=second.name, pair=each
+        )
 
 
 def _generator_words(generator_of: int | None) -> str:
@@ -220,38 +336,27 @@ def _point(unet: FinishedUNet, patients: Mapping[str, str]) -> CurvePoint:
         fold=unet.fold,
         regime=unet.regime.name,
         mean_dice=_mean(own),
-        **_interval(own, patients, least=0),
+        **_interval(own, patients),
     )
 
 
-def _interval(
-    by_run: _Runs, patients: Mapping[str, str], *, least: float
-) -> dict[str, Any]:
-    """What all points say of their mean, which lies between `least` and 1.
+def _interval(by_run: _Runs, patients: Mapping[str, str]) -> dict[str, Any]:
+    """What all points say of their mean, which lies between 0 and 1.
 
     Of a single case or patient nothing is known of others.
     """
     cases, values = _values(by_run)
     owners = [patients.get(case, case) for case in cases]
-    low, high = least, 1.0
+    low, high = 0.0, 1.0
     if len({*owners}) > 1:
         # Without patients the model counts cases, as it did before there were any.
         found = estimate(values, patients=owners if patients else None)
-        low, high = (min(max(end, least), 1.0) for end in found.interval())
+        low, high = (min(max(end, 0.0), 1.0) for end in found.interval())
     return {
-        "low": float(low),
+        "low": low,
         "high": high,
         "n_cases": len(cases),
         "n_runs": len(by_run),
-    }
-
-
-def _paired(first: _Runs, last: _Runs) -> _Runs:
-    """Differences, case by case, of the runs that both regimes have."""
-    return {
-        run: {case: dice - first[run][case] for case, dice in last[run].items()}
-        for run in first
-        if run in last
     }
 
 

@@ -39,6 +39,8 @@ each is says `cli.tables.RunTable.baselines`."""
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 AUGMENTED: tuple[Baseline, ...] = ("strong", "cutmix")
 """Those that augment more than the augmented regimes: as `unet.augment` names it."""
+OFF_CURVE: tuple[Baseline, ...] = ("ceiling", "validation")
+"""Those that have no place at a number of real cases, as they have more of them."""
 
 _SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
@@ -211,10 +213,18 @@ def _fixed_length(
     return dataclasses.replace(unet, **{**fixed, "pretraining_steps": 0, **changes})
 
 
-def curve_regimes(config: Config, n_real: int) -> list[Regime]:
-    """The regimes of one point of a learning curve: without and with a whole set."""
-    counts = (0, config.synthesis.count) if n_real else ()
-    return [Regime(n_real, n_synthetic, "fixed_budget") for n_synthetic in counts]
+def is_on_curve(regime: Regime, config: Config) -> bool:
+    """Whether a learning curve shows a regime at its number of real cases.
+
+    The one budget of a curve is the first, and its sets are whole ones.
+    """
+    return (
+        regime.n_real > 0
+        and regime.n_synthetic in (0, config.synthesis.count)
+        and regime.schedule != "paper"
+        and (regime.kind, regime.steps) == ("plain", 0)
+        and regime.baseline not in OFF_CURVE
+    )
 
 
 def synthesis_config(config: Config, kind: SetKind) -> SynthesisConfig:

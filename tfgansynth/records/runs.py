@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfgansynth.config import Config
+from tfgansynth.config_checks import differences
 from tfgansynth.data.copies.duplicates import Crossing
 from tfgansynth.data.dataset import CaseHashes, CaseTable, Identity
 from tfgansynth.data.held_out import of_other_patients
@@ -16,6 +17,7 @@ from tfgansynth.errors import InputError
 from tfgansynth.evaluation.case_rows import CaseRow
 from tfgansynth.evaluation.learning import ValidationDice
 from tfgansynth.evaluation.other_figures import CaseFigures
+from tfgansynth.presets import PRESETS, at_size, with_modern_unet
 from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import SPLITS
@@ -109,6 +111,27 @@ def settings_hash(config: Config) -> str:
     """Hash all settings but the seed."""
     content = to_json(dataclasses.replace(config, seed=0))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+_NOT_TRIED = {
+    *("reduced", "lungs", "target", "paper_figures", "seed", "allow_duplicates"),
+    "data.n_validation",
+}
+"""Settings that say what is tried on, not what is tried."""
+
+
+def differing_settings(config: Config) -> list[str]:
+    """The settings in which a trial differs from its preset."""
+    preset = PRESETS[config.preset]
+    # What follows the size or the architecture is no setting of its own.
+    scaled = at_size(preset, config.data.size)
+    if config.unet.architecture == "modern":
+        scaled = with_modern_unet(scaled)
+    own = dataclasses.replace(scaled.unet, architecture=preset.unet.architecture)
+    scaled = dataclasses.replace(scaled, data=preset.data, unet=own)
+    found = differences(*map(dataclasses.asdict, (config, scaled)))
+    found = (line.split(" against ")[0] for line in found)
+    return [line for line in found if line.split(":")[0] not in _NOT_TRIED]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

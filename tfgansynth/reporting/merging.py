@@ -12,7 +12,7 @@ from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.converter import to_json
-from tfgansynth.records.curves import LearningCurve, MissingPoint
+from tfgansynth.records.curves import LearningCurve, MissingPoint, for_all_counts
 from tfgansynth.records.reading import remarks_behind
 from tfgansynth.records.regimes import assessment_name, set_names
 from tfgansynth.records.results.merged import FoldResults, MergedFold
@@ -33,9 +33,14 @@ from tfgansynth.reporting.outputs import (
     curve_unets,
     plans_of,
     write_comparison,
+    write_curve_record,
 )
 from tfgansynth.reporting.verification.differences import Differences
-from tfgansynth.reporting.verification.verify import verified_runs, verify_comparison
+from tfgansynth.reporting.verification.verify import (
+    verified_runs,
+    verify_comparison,
+    verify_curve,
+)
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import MANIFEST
 
@@ -96,7 +101,7 @@ def merge(roots: Sequence[Path], to: Path) -> Merged:
         if comparison:
             write_comparison(to, comparison)
         for stem, curve in curves.items():
-            converter.write(to / f"{stem}.json", curve)
+            write_curve_record(curve, to)
             write_plot(curve, to, stem)
         if sets := sets_to_markdown(ordered):
             storage.write_text(to / SETS_TEXT, sets)
@@ -122,9 +127,7 @@ def verify_merged(root: Path, rounding: float = 0.0) -> Differences:
         made = _curves(folds, [root])
         # One of which there are no U-Nets is made of nothing.
         for path in sorted(root.glob(_CURVES)):
-            curve = made.get(path.stem)
-            stored = storage.read_record(path)
-            found.compare(path, "", stored, curve and to_json(curve))
+            verify_curve(path, storage.read_record(path), made.get(path.stem), found)
     else:
         verify_comparison(root, _compare(folds), found)
     if sets := sets_to_markdown(folds):
@@ -142,7 +145,7 @@ def _name_foreign(root: Path, folds: Sequence[FoldResults], found: Differences) 
         own |= {
             path.with_suffix(suffix)
             for path in root.glob(_CURVES)
-            for suffix in (".json", ".svg", ".png")
+            for suffix in (".json", ".md", ".svg", ".png")
         }
     for fold in folds:
         unets = {unet.stage for unet in fold.unets}
@@ -208,6 +211,7 @@ def _curves(
     """Make the learning curves that some folders have of all folds, by file stem."""
     unets = [unet for fold in folds for unet in fold.unets]
     remarks = [remark for fold in folds for remark in fold.record.remarks]
+    plans = [plan for fold in folds for plan in fold.record.plans]
     missing: dict[int | None, list[MissingPoint]] = {}
     for path in (path for root in roots for path in sorted(root.glob(_CURVES))):
         stored = converter.read(path, LearningCurve)
@@ -215,7 +219,7 @@ def _curves(
     made = {}
     for generator_of, points in missing.items():
         own = curve_unets(unets, generator_of)
-        if curve := curve_of(own, generator_of, points, remarks):
+        if curve := curve_of(own, generator_of, points, remarks, plans):
             made[curve_name(generator_of)] = curve
     return made
 
@@ -319,8 +323,5 @@ def _common(fold: FoldResults) -> dict[str, Any]:
     """What must be the same in all folds."""
     record = fold.record
     parts = {"dataset": to_json(record.dataset), "networks": dict(record.networks)}
-    config = record.config
-    if fold.is_curve:
-        data = dataclasses.replace(config.data, n_reduced=1)
-        config = dataclasses.replace(config, data=data)
+    config = for_all_counts(record.config) if fold.is_curve else record.config
     return {**parts, **to_json(config), "seed": None}

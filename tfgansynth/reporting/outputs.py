@@ -17,14 +17,14 @@ from tfgansynth.records import converter, files
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.curves import LearningCurve, MissingPoint, make_curve
 from tfgansynth.records.reading import read_run, remarks_behind
-from tfgansynth.records.regimes import curve_regimes
+from tfgansynth.records.regimes import is_on_curve
 from tfgansynth.records.runs import FinishedUNet, Remark, RunRecord, StudyPlan
 from tfgansynth.records.tables import Table, make_table
 from tfgansynth.reporting.comparisons import (
     comparison_to_markdown,
     other_figures_to_markdown,
 )
-from tfgansynth.reporting.curves import write_plot
+from tfgansynth.reporting.curves import curve_to_markdown, write_plot
 from tfgansynth.reporting.tables import table_to_csv, table_to_markdown
 from tfgansynth.runtime import storage
 
@@ -189,12 +189,20 @@ def write_curve(
     path = folder / f"{curve_name(generator_of)}.json"
     if path.exists():
         missing = [*converter.read(path, LearningCurve).missing, *missing]
-    curve = curve_of_runs(read_curve_runs(folder, read_run), generator_of, missing)
+    runs = read_curve_runs(folder, read_run)
+    curve = curve_of_runs(runs, generator_of, missing, plans_of(folder))
     if curve:
-        converter.write(path, curve)
+        write_curve_record(curve, folder)
         if plot:
             write_plot(curve, folder, path.stem)
     return curve
+
+
+def write_curve_record(curve: LearningCurve, folder: Path) -> None:
+    """Write a learning curve as JSON and as Markdown."""
+    stem = curve_name(curve.generator_of)
+    converter.write(folder / f"{stem}.json", curve)
+    storage.write_text(folder / f"{stem}.md", curve_to_markdown(curve))
 
 
 def read_curve_runs(
@@ -209,6 +217,7 @@ def curve_of_runs(
     runs: Sequence[RunRecord],
     generator_of: int | None,
     missing: Sequence[MissingPoint],
+    plans: Sequence[StudyPlan],
 ) -> LearningCurve | None:
     """Make the learning curve of some runs; see `write_curve`."""
     unets: list[FinishedUNet] = []
@@ -217,7 +226,7 @@ def curve_of_runs(
         own = curve_unets(run.unets, generator_of)
         unets += own
         remarks += remarks_behind(run, own)
-    return curve_of(unets, generator_of, missing, remarks)
+    return curve_of(unets, generator_of, missing, remarks, plans)
 
 
 def curve_unets(
@@ -227,7 +236,7 @@ def curve_unets(
     return [
         unet
         for unet in unets
-        if unet.regime in curve_regimes(unet.config, unet.regime.n_real)
+        if is_on_curve(unet.regime, unet.config)
         and (generator_of or unet.regime.n_real) == unet.config.data.n_reduced
     ]
 
@@ -237,6 +246,7 @@ def curve_of(
     generator_of: int | None,
     missing: Iterable[MissingPoint],
     remarks: Iterable[Remark],
+    plans: Iterable[StudyPlan],
 ) -> LearningCurve | None:
     """Make a learning curve of its U-Nets, without what is not missing any more."""
     made = {(u.regime.n_real, u.seed, u.fold, u.regime.name) for u in unets}
@@ -245,4 +255,4 @@ def curve_of(
         for each in dict.fromkeys(missing)
         if (each.n_real, each.seed, each.fold, each.regime) not in made
     ]
-    return make_curve(unets, generator_of, left, remarks) if unets else None
+    return make_curve(unets, generator_of, left, remarks, plans) if unets else None

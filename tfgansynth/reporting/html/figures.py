@@ -168,11 +168,13 @@ def boxes(
 
 def learning_curve(curve: LearningCurve, name: str) -> Markup:
     """Show mean Dice with intervals over the number of real training cases."""
-    with drawing(300) as (figure, (axes,)):
-        draw(axes, curve, (REAL, MIXED))
-        axes.set_xlabel("real training cases")
-        axes.set_ylabel("mean Dice")
-        _legend(axes)
+    n_rows = 2 if curve.comparisons else 1
+    height = 280 + 160 * (n_rows - 1) + _KEY_LINE * (len(curve.regimes) - 2)
+    with drawing(height, n_rows) as (figure, axes):
+        draw(axes, curve, (REAL, MIXED, SYNTHETIC, INK, BAD, MUTED))
+        axes[-1].set_xlabel("real training cases")
+        axes[0].set_ylabel("mean Dice")
+        _legend(axes[0])
         alt = "Mean Dice by number of real training cases: " + "; ".join(
             f"{point.regime}, {point.n_real} real: {point.mean_dice:.4f}"
             for point in curve.lines

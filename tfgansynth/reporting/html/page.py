@@ -12,6 +12,7 @@ from tfgansynth.evaluation.tables import PHANTOM_WARNING, headings
 from tfgansynth.records.files import REPORT
 from tfgansynth.records.runs import RunRecord, Timings, remark_lines
 from tfgansynth.reporting.comparisons import figure_notes, figure_rows
+from tfgansynth.reporting.curves import curve_rows, partings
 from tfgansynth.reporting.grids import span
 from tfgansynth.reporting.html.conclusions import answers, tone
 from tfgansynth.reporting.html.figures import agreement, learning_curve, nearest
@@ -102,6 +103,8 @@ def render(study: Study) -> str:
         other_figures=other and figure_rows(comparison, other),
         other_notes=other and figure_notes(comparison, other),
         curve=study.curve and learning_curve(study.curve, "learning-curve"),
+        curve_table=study.curve and curve_rows(study.curve),
+        partings=study.curve and partings(study.curve),
         sets=sets,
         shown=shown_predictions(study),
         gan_curves=gan_curves(study.folds),

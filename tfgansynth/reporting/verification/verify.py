@@ -14,13 +14,14 @@ from tfgansynth.experiment.studies import make_trial
 from tfgansynth.records import converter, files
 from tfgansynth.records.comparisons import Comparison, Trial
 from tfgansynth.records.converter import from_json, to_json
-from tfgansynth.records.curves import MissingPoint
+from tfgansynth.records.curves import LearningCurve, MissingPoint, for_all_counts
 from tfgansynth.records.reading import complete, read_identity, unet_folders
 from tfgansynth.records.runs import RunRecord, Split
 from tfgansynth.reporting.comparisons import (
     comparison_to_markdown,
     other_figures_to_markdown,
 )
+from tfgansynth.reporting.curves import curve_to_markdown
 from tfgansynth.reporting.html.page import render
 from tfgansynth.reporting.html.study import read_study
 from tfgansynth.reporting.outputs import (
@@ -126,6 +127,28 @@ def verify_comparison(folder: Path, made: Comparison, found: Differences) -> Non
         found.fault(path, "shows figures that no U-Net has: remove it")
 
 
+def verify_curve(
+    path: Path, stored: dict[str, Any], made: LearningCurve | None, found: Differences
+) -> None:
+    """Compare a learning curve, and its text, with the same, made again."""
+    again = to_json(made) if made else None
+    if again and "differences" in stored:
+        found.notes.append(
+            f"{path.name}: is of an earlier version, without verdicts: its differences "
+            "and remarks are not compared; run-curve or merge-results writes it anew"
+        )
+        later = {"differences", "comparisons", "plans", "plan_note", "remarks"}
+        stored, again = (
+            {name: value for name, value in each.items() if name not in later}
+            for each in (stored, again)
+        )
+    elif made:
+        text = path.with_suffix(".md")
+        with found.reading(text):
+            found.compare_text(text, curve_to_markdown(made))
+    found.compare(path, "", stored, again)
+
+
 class _Verification:
     """One pass over the files of some runs that measures each U-Net but once."""
 
@@ -186,8 +209,9 @@ class _Verification:
             runs = read_curve_runs(self._base, self._run)
             self._compare_settings(runs)
             missing = from_json(tuple[MissingPoint, ...], stored["missing"], path)
-            made = curve_of_runs(runs, stored["generator_of"], missing)
-            self.differences.compare(path, "", stored, made and to_json(made))
+            plans = plans_of(path.parent)
+            made = curve_of_runs(runs, stored["generator_of"], missing, plans)
+            verify_curve(path, stored, made, self.differences)
             return runs
         return []
 
@@ -300,6 +324,5 @@ def _require_complete(run: RunRecord) -> None:
 
 
 def _common_settings(run: RunRecord) -> Any:
-    numbers = dataclasses.replace(run.config.data, n_reduced=1)
-    config = dataclasses.replace(run.config, seed=0, data=numbers)
+    config = dataclasses.replace(for_all_counts(run.config), seed=0)
     return to_json(dataclasses.replace(run.settings, config=config))
