@@ -164,7 +164,7 @@ class FoldPlanner:
             files.GAN,
             {
                 "network_version": self._networks["gan"],
-                "gan": dataclasses.asdict(config.gan),
+                "gan": to_json(config.gan),
                 **self._augmentation(config.gan.augment_real),
                 "training_cases": self._training,
             },
