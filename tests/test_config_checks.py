@@ -124,6 +124,15 @@ def test_what_cannot_be_held_is_refused_before_it_is_built(
         check(config)
 
 
+def test_the_gradient_penalty_and_batch_normalization_exclude_each_other() -> None:
+    gan = dataclasses.replace(Config().gan, loss="wgan_gp")
+    with pytest.raises(InputError, match=r"^--gan.discriminator-norm batch: expected"):
+        check(dataclasses.replace(Config(), gan=gan))
+    for norm in ("none", "spectral"):
+        fit: Any = dataclasses.replace(gan, discriminator_norm=norm)
+        check(dataclasses.replace(Config(), gan=fit))
+
+
 def test_a_share_of_real_pairs_and_pretraining_exclude_each_other() -> None:
     unet = dataclasses.replace(
         PRESETS["smoke"].unet, fixed_steps=40, steps_an_epoch=10, pretraining_steps=20

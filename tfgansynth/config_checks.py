@@ -81,11 +81,26 @@ def check(config: Config) -> None:
             "--gan.unlabelled: takes masks from the pseudo-label ensemble: expected "
             "--synthesis.pseudo-label-members 1 or more"
         )
+    if config.gan.loss == "wgan_gp":
+        check_penalty(config.gan)
     _check_architecture(config.unet)
     if config.unet.real_share and config.unet.batch < 2:
         raise InputError(
             f"--unet.batch {config.unet.batch}: expected 2 or more, so that "
             f"--unet.real-share {config.unet.real_share} leaves room for both kinds"
+        )
+
+
+def check_penalty(config: GANConfig) -> None:
+    """Refuse a discriminator that the gradient penalty of `wgan_gp` does not fit.
+
+    Raises:
+        InputError: It has batch normalization, which mixes the pairs of a mini-batch.
+    """
+    if config.discriminator_norm == "batch":
+        raise InputError(
+            "--gan.discriminator-norm batch: expected none or spectral with --gan.loss "
+            "wgan_gp, whose penalty is of each pair by itself"
         )
 
 
@@ -119,7 +134,8 @@ def expected_mib(config: Config, n_cases: int) -> dict[str, float]:
 
     The factors fit a step and a sampled batch in float32 on CPUs, of `smoke` at 64 to
     512 px and `fast` at 64 to 256 px, within 11 %: 0.7 to 4.0 GiB; of the modern U-Net
-    at 64 and 128 px. In bfloat16 it is less.
+    at 64 and 128 px; with the gradient penalty or resized maps, of `smoke` at 256 px
+    and `fast` at 64 px. In bfloat16 it is less.
 
     Returns:
         MiB for `gan`, `synthetic set` and `unet`.
@@ -127,7 +143,12 @@ def expected_mib(config: Config, n_cases: int) -> dict[str, float]:
     gan, unet, pixels = config.gan, config.unet, config.data.size**2
     g_weights, d_weights, g_maps, d_maps = _gan_numbers(config)
     kept = 14 if unet.architecture == "paper" else 46
-    step = 5 * (g_weights + d_weights) + 3 * gan.batch * (g_maps + 2 * d_maps)
+    # Of real and synthetic pairs, and of those between.
+    passes = 3 if gan.loss == "wgan_gp" else 2
+    step = 5 * (g_weights + d_weights) + 3 * gan.batch * (g_maps + passes * d_maps)
+    if gan.upsampling == "resize":
+        fine_to_coarse = enumerate(reversed(gan.generator_maps))
+        step += gan.batch * sum(maps * pixels >> 2 * n for n, maps in fine_to_coarse)
     networks = {
         "gan": step,
         "synthetic set": 2 * config.synthesis.batch * g_maps,

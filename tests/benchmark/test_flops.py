@@ -54,6 +54,25 @@ def test_a_second_update_of_the_generator_passes_both_networks_again() -> None:
     assert more == 3 * ((3 * g - 60) + 2 * d)
 
 
+def test_resized_maps_take_four_times_the_arithmetic() -> None:
+    gan = dataclasses.replace(TINY.gan, upsampling="resize")
+    # At 4 x 4 pixels, 3 to 2; at 8 x 8 pixels, 2 to 2.
+    assert flops.generator_layers(gan, 8) == [60, 4 * 600, 4 * 1600]
+
+
+def test_a_penalty_and_further_updates_of_the_discriminator_by_hand() -> None:
+    gan = dataclasses.replace(TINY.gan, loss="wgan_gp", discriminator_norm="none")
+    more = dataclasses.replace(gan, discriminator_updates=3)
+    one, three = (
+        flops.gan_step(dataclasses.replace(TINY, gan=each)) for each in (gan, more)
+    )
+    g, d = 2260, 5648
+    # Forward, gradient in the pairs, and its gradients in kernels and errors.
+    assert one - flops.gan_step(TINY) == 3 * 4 * d
+    # The generator forward, then all that the discriminator's loss takes.
+    assert three - one == 3 * 2 * (g + 2 * (3 * d - 3200) + 4 * d)
+
+
 def test_a_unet_step_by_hand() -> None:
     forward = sum(flops.unet_layers(TINY.unet, 8))
 

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -387,3 +387,22 @@ def test_shapes_give_the_memory_that_was_measured(
     """Peaks of processes that took a step in float32, on 2 cores of an AMD EPYC."""
     found = expected_mib(at_size(PRESETS[preset], size), n_cases=0)
     assert found[stage] == pytest.approx(mib, rel=0.11)
+
+
+@pytest.mark.parametrize(
+    ("preset", "size", "changes", "mib"),
+    [
+        ("smoke", 256, {"upsampling": "resize"}, 949),
+        ("fast", 64, {"upsampling": "resize"}, 1549),
+        ("smoke", 256, {"loss": "wgan_gp", "discriminator_norm": "none"}, 925),
+        ("smoke", 256, {"loss": "wgan_gp"}, 961),
+        ("fast", 64, {"loss": "wgan_gp", "discriminator_norm": "none"}, 1434),
+    ],
+)
+def test_recipes_of_the_gan_have_the_memory_that_was_measured(
+    preset: str, size: int, changes: dict[str, Any], mib: int
+) -> None:
+    config = at_size(PRESETS[preset], size)
+    config = dataclasses.replace(config, gan=dataclasses.replace(config.gan, **changes))
+    found = expected_mib(config, n_cases=0)
+    assert found["gan"] == pytest.approx(mib, rel=0.11)

@@ -2,6 +2,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,9 +14,10 @@ from tfgansynth.errors import InputError
 from tfgansynth.gan import dcgan
 from tfgansynth.gan.augmentation import DRAWS
 from tfgansynth.gan.dcgan import DCGAN
+from tfgansynth.gan.losses import gradient_penalty
 
 Weights = dict[str, NDArray[np.float64]]
-LossName = Literal["non_saturating", "minimax", "paper_equation_1", "hinge"]
+LossName = Literal["non_saturating", "minimax", "paper_equation_1", "hinge", "wgan_gp"]
 
 SIZE = 16
 BATCH = 6
@@ -115,6 +117,7 @@ def discriminate(w: Any, pairs: Any) -> Any:
 
 def reference_losses(name: LossName, real: Any, synthetic: Any) -> tuple[Any, Any]:
     d_real, d_synthetic = (tf.nn.softmax(logits)[:, 1] for logits in (real, synthetic))
+    assert name != "wgan_gp"
     equation_2 = tf.reduce_mean(tf.math.log(1 - d_synthetic))
     if name == "hinge":
         score = real[:, 1] - real[:, 0]
@@ -469,6 +472,162 @@ def test_without_averaging_the_generator_itself_is_sampled() -> None:
 
     assert gan.sampling_generator() is gan.generator
     assert gan.averages == []
+
+
+# Wasserstein loss and updates of the discriminator
+
+WASSERSTEIN = dataclasses.replace(
+    SMALL, loss="wgan_gp", discriminator_norm="none", penalty_weight=7.0
+)
+RATE = 0.05
+
+
+def by_plain_descent(config: GANConfig) -> DCGAN:
+    """A GAN whose steps are its gradients."""
+    gan = make(config)
+    gan.compile(
+        g_optimizer=keras.optimizers.SGD(RATE), d_optimizer=keras.optimizers.SGD(RATE)
+    )
+    return gan
+
+
+def mean_score(gan: DCGAN, pairs: Any) -> Any:
+    logits = gan.discriminator(pairs, training=True)
+    return tf.reduce_mean(logits[:, 1] - logits[:, 0])
+
+
+def assert_descended(
+    weights: list[Any], before: list[Any], gradients: list[Any]
+) -> None:
+    for weight, old, gradient in zip(weights, before, gradients, strict=True):
+        gone = (old - np.asarray(weight)) / RATE
+        np.testing.assert_allclose(gone, gradient, rtol=1e-3, atol=1e-4)
+
+
+def test_a_wasserstein_step_descends_loss_and_penalty_of_one_forward_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gan = by_plain_descent(WASSERSTEIN)
+    (real,) = real_batches(1)
+    between: list[Any] = []
+
+    def spy(discriminator: Any, pairs: Any) -> Any:
+        between.append(np.asarray(pairs))
+        return gradient_penalty(discriminator, pairs)
+
+    monkeypatch.setattr(dcgan, "gradient_penalty", spy)
+    d_weights = gan.discriminator.trainable_variables
+    g_weights = gan.generator.trainable_variables
+    before = [[copied(w) for w in weights] for weights in (d_weights, g_weights)]
+    z = gan.draw_z(BATCH, stream=0)
+
+    scalars = gan.train_step(real)
+
+    after = [[copied(w) for w in weights] for weights in (d_weights, g_weights)]
+    for weights, values in zip((d_weights, g_weights), before, strict=True):
+        for weight, value in zip(weights, values, strict=True):
+            weight.assign(value)
+    with tf.GradientTape(persistent=True) as tape:
+        synthetic = gan.generator(z, training=True)
+        distance = mean_score(gan, real) - mean_score(gan, synthetic)
+        penalty = gradient_penalty(gan.discriminator, tf.constant(between[0]))
+        d_loss = -distance + 7 * penalty
+        g_loss = -mean_score(gan, synthetic)
+    expected = {
+        "loss/discriminator": d_loss,
+        "loss/generator": g_loss,
+        "loss/gradient_penalty": penalty,
+        "wasserstein/estimate": distance,
+    }
+    # No probability: a score has no bounds.
+    assert {name for name in scalars if not name.startswith("grad")} == {*expected}
+    for name, value in expected.items():
+        assert float(scalars[name]) == pytest.approx(float(value), rel=1e-4), name
+    assert_descended(after[0], before[0], zeroed(tape.gradient(d_loss, d_weights)))
+    assert_descended(after[1], before[1], zeroed(tape.gradient(g_loss, g_weights)))
+    # Each on its own line from a synthetic pair to its real one.
+    line = np.asarray(real - synthetic).reshape(BATCH, -1)
+    share = (between[0] - np.asarray(synthetic)).reshape(BATCH, -1) / line
+    shares = np.median(share, axis=1)
+    np.testing.assert_allclose(share.T, np.tile(shares, (len(line.T), 1)), atol=1e-2)
+    assert np.unique(shares).size == BATCH
+    assert 0 <= shares.min() <= shares.max() < 1
+
+
+def zeroed(gradients: list[Any]) -> list[Any]:
+    return [0.0 if gradient is None else np.asarray(gradient) for gradient in gradients]
+
+
+def test_the_penalty_is_taken_of_what_the_discriminator_sees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = dataclasses.replace(FAST, loss="wgan_gp", discriminator_updates=2)
+    seen: list[NDArray[np.float32]] = []
+
+    def constant(pairs: Any, draws: Any, config: GANConfig, channels: int) -> Any:
+        return 0 * pairs + 0.5
+
+    def spy(_: Any, pairs: Any) -> Any:
+        seen.append(np.asarray(pairs))
+        return tf.zeros(())
+
+    monkeypatch.setattr(dcgan, "augment", constant)
+    monkeypatch.setattr(dcgan, "gradient_penalty", spy)
+
+    make(config).train_step(real_batches(1)[0])
+
+    np.testing.assert_allclose(np.stack(seen), np.full_like(seen, 0.5), atol=1e-6)
+    assert len(seen) == 2
+
+
+def test_further_updates_of_the_discriminator_come_first_with_fresh_z(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = dataclasses.replace(
+        SMALL, loss="hinge", discriminator_norm="none", discriminator_updates=3
+    )
+    gan = by_plain_descent(config)
+    (real,) = real_batches(1)
+    zs: list[Any] = []
+    original = gan.draw_z
+
+    def spy(count: Any, stream: int) -> Any:
+        zs.append(original(count, stream))
+        return zs[-1]
+
+    monkeypatch.setattr(gan, "draw_z", spy)
+    twin = make(config)
+    weights = twin.discriminator.trainable_variables
+
+    gan.train_step(real)
+
+    assert np.unique(np.stack(zs)).size == 3 * BATCH * 5
+    # The generator has not moved before the last of them.
+    for z in zs:
+        synthetic = twin.generator(z, training=True)
+        with tf.GradientTape() as tape:
+            logits = [
+                twin.discriminator(pairs, training=True) for pairs in (real, synthetic)
+            ]
+            d_loss, _ = reference_losses("hinge", *logits)
+        for weight, gradient in zip(
+            weights, tape.gradient(d_loss, weights), strict=True
+        ):
+            weight.assign(weight - RATE * gradient)
+    for ours, theirs in zip(
+        gan.discriminator.trainable_variables, weights, strict=True
+    ):
+        np.testing.assert_allclose(
+            np.asarray(ours), np.asarray(theirs), rtol=1e-4, atol=1e-5
+        )
+    assert int(gan.d_optimizer.iterations) == 3
+    assert int(gan.g_optimizer.iterations) == 1
+
+
+def test_batch_normalization_is_refused_with_the_penalty() -> None:
+    gan = DCGAN(SMALL, size=SIZE, seed=1)
+    with pytest.raises(InputError, match=r"^--gan\.discriminator-norm batch: expected"):
+        gan.compile(loss="wgan_gp")
 
 
 # Randomness and state

@@ -75,8 +75,16 @@ def test_saturation_means_the_same_certainty_under_equation_1(
 def test_a_threshold_of_zero_is_never_reached(loss: Any) -> None:
     config = dataclasses.replace(CONFIG, loss=loss, saturation_loss=0.0)
 
-    lowest = -1e30 if loss == "paper_equation_1" else 0.0
+    lowest = -1e30 if loss in ("paper_equation_1", "wgan_gp") else 0.0
     assert not health.discriminator_saturated(of_losses(*[lowest] * 9), config)
+
+
+@pytest.mark.parametrize("loss", [-500.0, 0.0, 0.05])
+def test_a_critic_does_not_saturate(loss: float) -> None:
+    config = dataclasses.replace(CONFIG, loss="wgan_gp")
+    assert not health.faults(of_losses(*[loss] * 9), config)
+    # The same numbers of another loss are a fault.
+    assert health.faults(of_losses(*[loss] * 9), CONFIG)
 
 
 @pytest.mark.parametrize(

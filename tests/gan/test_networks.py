@@ -312,9 +312,9 @@ def test_pairs_are_float32_in_minus_one_to_one(policy: str, training: bool) -> N
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("norm", ["batch", "spectral"])
+@pytest.mark.parametrize("norm", ["batch", "spectral", "none"])
 def test_logits_are_two_float32_numbers_a_pair(
-    policy: str, norm: Literal["batch", "spectral"]
+    policy: str, norm: Literal["batch", "spectral", "none"]
 ) -> None:
     config = dataclasses.replace(SMALL, discriminator_norm=norm)
     model = discriminator(config, policy)
@@ -327,8 +327,10 @@ def test_logits_are_two_float32_numbers_a_pair(
     assert len(model.norms) == (2 if norm == "batch" else 0)
 
 
-@pytest.mark.parametrize("norm", ["batch", "spectral"])
-def test_hidden_layers_follow_the_policy(norm: Literal["batch", "spectral"]) -> None:
+@pytest.mark.parametrize("norm", ["batch", "spectral", "none"])
+def test_hidden_layers_follow_the_policy(
+    norm: Literal["batch", "spectral", "none"],
+) -> None:
     config = dataclasses.replace(SMALL, discriminator_norm=norm)
     x = uniform(2, SIZE, SIZE, 2)
     z = uniform(2, 5)
@@ -382,6 +384,57 @@ def test_the_generator_is_the_chain_of_layers_of_tf_dcgan(scale: bool) -> None:
     pairs = model(z, training=True)
 
     np.testing.assert_allclose(np.asarray(pairs), np.asarray(expected), atol=1e-4)
+
+
+RESIZED = dataclasses.replace(SMALL, upsampling="resize")
+
+
+def test_resized_maps_are_repeated_and_convolved() -> None:
+    model, plain = generator(RESIZED), generator()
+    randomize(model)
+    weights = {weight.path: weight.value for weight in model.variables}
+    x = normalized = tf.nn.relu(model.norms[1](uniform(6, 8, 8, 6), training=True))
+
+    maps = model.upsamplings[1](model.resize(x))
+
+    repeated = np.asarray(normalized).repeat(2, axis=1).repeat(2, axis=2)
+    kernel = weights["generator/upsampling_1/kernel"]
+    expected = tf.nn.conv2d(repeated, kernel, 1, "SAME")
+    expected += weights["generator/upsampling_1/bias"]
+    np.testing.assert_allclose(np.asarray(maps), np.asarray(expected), atol=1e-4)
+    # The same levels and as many weights.
+    z = uniform(3, 5)
+    for level in (0, 1):
+        ours, theirs = (each.before_norm(z, level, True) for each in (model, plain))
+        assert ours.shape == theirs.shape
+    assert model.count_params() == plain.count_params()
+
+
+def test_only_resized_maps_have_no_dotted_seams() -> None:
+    # Odena et al. 2016: constant maps and kernels, away from the border.
+    drawn = {}
+    for config in (SMALL, RESIZED):
+        model = generator(config)
+        level = model.upsamplings[1]
+        level.kernel.assign(tf.ones_like(level.kernel))
+        x = tf.ones((1, 8, 8, 6))
+        maps = level(model.resize(x) if model.resize else x)
+        drawn[config.upsampling] = np.asarray(maps)[0, 4:-4, 4:-4, 0] / 6
+    # A kernel of 5 at stride 2 covers 2 or 3 pixels along each axis.
+    assert sorted(set(drawn["deconvolution"].ravel())) == [4, 6, 9]
+    assert set(drawn["resize"].ravel()) == {25}
+
+
+def test_a_resizing_generator_has_a_copy_in_standard_layers() -> None:
+    model = generator(RESIZED)
+    randomize(model)
+
+    copy = model.standard_layer_copy()
+
+    assert {type(each) for each in copy.upsamplings} == {keras.layers.Conv2D}
+    z = uniform(3, 5)
+    pairs, again = (np.asarray(each(z, training=True)) for each in (model, copy))
+    np.testing.assert_allclose(pairs, again, atol=1e-5)
 
 
 def test_the_discriminator_is_the_chain_of_layers_of_tf_dcgan() -> None:

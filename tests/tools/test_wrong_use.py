@@ -171,7 +171,7 @@ WRONG = {
     ),
     ("run_table", "--gan.loss", "hing"): (
         "--gan.loss hing: expected one of non_saturating, minimax, paper_equation_1, "
-        "hinge: did you mean hinge?"
+        "hinge, wgan_gp: did you mean hinge?"
     ),
     ("run_table", "--reduced", "yes"): "yes: belongs to no option",
     ("train_gan",): (

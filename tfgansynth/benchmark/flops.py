@@ -20,9 +20,10 @@ def generator_layers(config: GANConfig, size: int) -> list[int]:
     counts = [config.z_dim * base * base * config.generator_maps[0]]
     maps = [*config.generator_maps, _PAIR_CHANNELS]
     for level in range(len(config.generator_maps)):
-        # Each input pixel of a transposed convolution is multiplied by all the kernel.
-        pixels = (base << level) ** 2
-        counts.append(pixels * config.kernel_size**2 * maps[level] * maps[level + 1])
+        # Each input pixel of a transposed convolution is multiplied by all the kernel,
+        # and each pixel of maps that are resized before.
+        side = base << (level + (config.upsampling == "resize"))
+        counts.append(side**2 * config.kernel_size**2 * maps[level] * maps[level + 1])
     return counts
 
 
@@ -67,6 +68,9 @@ def gan_step(config: Config) -> int:
       at its first layer.
     - Discriminator on synthetic pairs: forward; the same two gradients for its own
       loss; input gradients down to the pair for the generator's loss.
+    - Gradient penalty: forward, input gradients, and two gradients of these.
+    - Further updates of the discriminator in a step: the generator forward, and the
+      discriminator's on both, with its penalty.
     - A second update of the generator in a step: the generator's again, and forward
       and input gradients of the discriminator on fresh pairs.
     - Latent codes: the generator's again, on half as many pairs.
@@ -78,9 +82,13 @@ def gan_step(config: Config) -> int:
     g_update = 3 * g - g_layers[0]
     on_real = 3 * d - d_layers[0]
     on_synthetic = (3 * d - d_layers[0]) + d
+    penalty = 4 * d if gan.loss == "wgan_gp" else 0
+    before = (gan.discriminator_updates - 1) * (g + 2 * on_real + penalty)
     codes = g_update * max(gan.batch // 2, 1) // gan.batch if gan.latent_codes else 0
     again = (gan.generator_updates - 1) * (g_update + 2 * d)
-    return gan.batch * (g_update + on_real + on_synthetic + again + codes)
+    return gan.batch * (
+        g_update + on_real + on_synthetic + penalty + before + again + codes
+    )
 
 
 def unet_step(config: Config) -> int:

@@ -119,6 +119,16 @@ def benchmark(options: Benchmark) -> None:
         raise InputError(
             "--peer: expected --unet.architecture paper, as the peers have"
         )
+    gan = options.config.gan
+    if options.peer and (
+        gan.loss == "wgan_gp"
+        or gan.upsampling == "resize"
+        or gan.discriminator_updates > 1
+    ):
+        raise InputError(
+            "--peer: the peers do not have --gan.loss wgan_gp, --gan.upsampling resize "
+            "or more than one of --gan.discriminator-updates: leave them out"
+        )
     require_there(data=options.data)
     if options.dry_run:
         print(f"Plan: {options.repeats} rounds of steps; no data, no run folder")

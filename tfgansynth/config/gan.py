@@ -46,6 +46,11 @@ class GANConfig:
     side. [paper IV-B]; six levels in [authors' code]"""
     kernel_size: ranges.Kernel = 5
     """Side of all convolution kernels. [paper IV-B]"""
+    upsampling: Literal["deconvolution", "resize"] = ranges.optional("deconvolution")
+    """How a level of the generator doubles the side: a transposed convolution of
+    stride 2 [paper IV-B]; or each pixel is repeated, and a convolution of stride 1
+    follows, whose kernels overlap evenly, so that no dotted seams arise (Odena et al.
+    2016). `resize` has as many weights, and takes four times the arithmetic [choice]"""
     init: Literal["normal", "truncated_normal"] = "normal"
     """Distribution of the initial weights, with zero mean. [paper IV-B]; truncated
     in [authors' code]"""
@@ -68,23 +73,31 @@ class GANConfig:
     [choice, fast]"""
     leaky_slope: ranges.Amount = 0.2
     """Slope of the discriminator's leaky ReLU below zero. [tf-dcgan]"""
-    discriminator_norm: Literal["batch", "spectral"] = "batch"
-    """What stabilizes the discriminator: batch normalization [tf-dcgan], or
-    spectral normalization of its kernels (Miyato et al. 2018). With 30 cases the
-    paper's discriminator saturates; spectral normalization bounds it [choice,
-    fast]"""
+    discriminator_norm: Literal["batch", "spectral", "none"] = "batch"
+    """What stabilizes the discriminator: batch normalization [tf-dcgan], spectral
+    normalization of its kernels (Miyato et al. 2018), or nothing, as `wgan_gp` has
+    it. With 30 cases the paper's discriminator saturates; spectral normalization
+    bounds it [choice, fast]"""
     minibatch_stddev: ranges.CountOrZero = 0
     """The discriminator also sees how much the last maps of this many pairs of a
     mini-batch deviate from each other, so that it detects samples that look alike
     (Karras et al. 2018). 0 switches it off [tf-dcgan]; other values are a
     [choice]"""
-    loss: Literal["non_saturating", "minimax", "paper_equation_1", "hinge"] = (
-        "non_saturating"
-    )
+    loss: Literal[
+        "non_saturating", "minimax", "paper_equation_1", "hinge", "wgan_gp"
+    ] = "non_saturating"
     """`non_saturating`: softmax cross-entropy with the non-saturating generator
     loss [tf-dcgan]. `minimax`: the same with the generator loss of eq. (2).
     `paper_equation_1`: eq. (1) and (2) as printed, of which the first has no lower
-    bound [paper III]. `hinge`: Lim and Ye 2017 [choice, fast]"""
+    bound [paper III]. `hinge`: Lim and Ye 2017 [choice, fast]. `wgan_gp`: Wasserstein
+    loss with gradient penalty, not with --gan.discriminator-norm batch. Gulrajani et
+    al. 2017 take it with no normalization, 5 --gan.discriminator-updates, rates of
+    0.0001, --gan.beta-1 0 and --gan.beta-2 0.9 [choice]"""
+    penalty_weight: ranges.Amount = dataclasses.field(
+        default=10.0, metadata=ranges.OPTIONAL
+    )
+    """Weight of the gradient penalty in the discriminator's loss, if --gan.loss is
+    `wgan_gp`: 10 in Gulrajani et al. 2017. [choice]"""
     augment: Literal["none", "differentiable"] = "none"
     """What the discriminator sees: pairs as they are [paper IV-B], or real and
     synthetic pairs shifted, cut out and re-exposed (Zhao et al. 2020), so that it
@@ -114,6 +127,12 @@ class GANConfig:
     """Decay of Adam's second moment. [paper IV-B]"""
     epsilon: ranges.Positive = 1e-8
     """Adam's epsilon: the default of TensorFlow 1. [tf-dcgan]"""
+    discriminator_updates: ranges.Few = dataclasses.field(
+        default=1, metadata=ranges.OPTIONAL
+    )
+    """Discriminator updates in a step. Those before the last have the same real pairs
+    and draw new z. 1 in [tf-dcgan]; 5 with `wgan_gp` in Gulrajani et al. 2017
+    [choice]"""
     generator_updates: ranges.Few = 1
     """Generator updates in a step. Those after the first draw new z. 1 in
     [tf-dcgan], 2 in [authors' code]"""
@@ -140,7 +159,8 @@ class GANConfig:
     radiographs, it was about 0.05 with the settings of `paper`, 0.0001 where the
     generator learns nothing (`minimax`), and 1.1 to 1.7 with those of `fast`; on
     145 radiographs 0.1 to 0.35. Under `paper_equation_1`, which has no lower bound,
-    the value of an equally sure discriminator is used. [choice]"""
+    the value of an equally sure discriminator is used. `wgan_gp` does not saturate:
+    its loss is no measure of that. [choice]"""
     saturation_steps: ranges.Count = 500
     """Mini-batches over which this median is taken. [choice]"""
     mode_collapse_share: ranges.Amount = 0.4

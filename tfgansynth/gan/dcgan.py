@@ -8,15 +8,18 @@ import tensorflow as tf
 
 from tfgansynth.arrays import FloatArray
 from tfgansynth.config import GANConfig
-from tfgansynth.config_checks import check_halvings
+from tfgansynth.config_checks import check_halvings, check_penalty
 from tfgansynth.errors import InputError
 from tfgansynth.gan.augmentation import DRAWS, augment
-from tfgansynth.gan.losses import LOSSES, Loss, probability_real
+from tfgansynth.gan.losses import LOSSES, Loss, gradient_penalty, probabilities
 from tfgansynth.gan.networks import Configured, Discriminator, Generator
 from tfgansynth.keras_classes import PACKAGE
 from tfgansynth.runtime.checkpoints import numbered
 from tfgansynth.runtime.devices import layer_policy
 from tfgansynth.seeds import derive_seed
+
+_FAR = 1000
+"""A random stream far from those of the generator's updates, 202 at most."""
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -120,11 +123,16 @@ class DCGAN(Configured):
             loss: A name in `losses.LOSSES`, or a function of that kind.
             kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, as for any
                 Keras model.
+
+        Raises:
+            InputError: The loss `wgan_gp` with batch normalization.
         """
         # One optimizer of Keras's own would be a third one, which nobody uses.
         super().compile(optimizer=None, **kwargs)
         config = self.config
         self.loss_setting = loss or config.loss
+        if self.loss_setting == "wgan_gp":
+            check_penalty(config)
         self.loss_function: Loss = (
             LOSSES[self.loss_setting]
             if isinstance(self.loss_setting, str)
@@ -188,21 +196,23 @@ class DCGAN(Configured):
         """Update both networks from the same forward pass. Source: tf-dcgan.
 
         Real and synthetic pairs pass the discriminator as separate batches. So each
-        is normalized by its own moments.
+        is normalized by its own moments. Further updates of the discriminator come
+        before, those of the generator after.
 
         Args:
             data: float32 (m, S, S, C + K) in [-1, 1], real pairs; alone or in a tuple.
 
         Returns:
-            Scalars by name: losses, probabilities, gradient norms.
+            Scalars by name: losses, gradient norms, and probabilities or, of `wgan_gp`,
+            the estimated Wasserstein distance of what the discriminator sees.
         """
         real = self._real_pairs(data)
         m = real.shape[0] or tf.shape(real)[0]
+        for update in range(1, self.config.discriminator_updates):
+            self._update_discriminator_before(real, m, update)
         with tf.GradientTape(persistent=True) as tape:
             synthetic = self.generator(self.draw_z(m, stream=0), training=True)
-            real_logits = self._discriminate(real, stream=1)
-            synthetic_logits = self._discriminate(synthetic, stream=2)
-            d_loss, g_loss = self.loss_function(real_logits, synthetic_logits)
+            d_loss, g_loss, real_logits, scalars = self._both_losses(real, synthetic, 1)
             g_total, latent = self._with_latent_loss(g_loss, m, update=0)
         # Both gradients come before either update: the same forward pass.
         d_gradients = tape.gradient(d_loss, self.discriminator.trainable_variables)
@@ -218,10 +228,7 @@ class DCGAN(Configured):
             **latent,
             "loss/discriminator": d_loss,
             "loss/generator": g_loss,
-            "probability_real/real": tf.reduce_mean(probability_real(real_logits)),
-            "probability_real/synthetic": tf.reduce_mean(
-                probability_real(synthetic_logits)
-            ),
+            **scalars,
             "gradient_norm/discriminator": tf.linalg.global_norm(d_gradients),
             "gradient_norm/generator": tf.linalg.global_norm(g_gradients),
         }
@@ -307,12 +314,36 @@ class DCGAN(Configured):
         drawn = tf.random.stateless_uniform(shape, seed)
         return tf.ensure_shape(drawn, (None, shape[1]))
 
-    def _discriminate(self, pairs: Any, stream: int) -> Any:
-        if self.config.augment == "differentiable":
-            count = pairs.shape[0] or tf.shape(pairs)[0]
-            draws = self._uniform((count, DRAWS), stream)
-            pairs = augment(pairs, draws, self.config, self.channels)
-        return self.discriminator(pairs, training=True)
+    def _seen(self, pairs: Any, stream: int) -> Any:
+        """What the discriminator sees of pairs."""
+        if self.config.augment != "differentiable":
+            return pairs
+        count = pairs.shape[0] or tf.shape(pairs)[0]
+        draws = self._uniform((count, DRAWS), stream)
+        return augment(pairs, draws, self.config, self.channels)
+
+    def _both_losses(self, real: Any, synthetic: Any, stream: int) -> tuple[Any, ...]:
+        """Compute both losses, the logits of real pairs, and what is shown of them."""
+        seen = self._seen(real, stream), self._seen(synthetic, stream + 1)
+        logits = [self.discriminator(pairs, training=True) for pairs in seen]
+        d_loss, g_loss = self.loss_function(*logits)
+        if self.loss_setting != "wgan_gp":
+            return d_loss, g_loss, logits[0], probabilities(*logits)
+        count = real.shape[0] or tf.shape(real)[0]
+        share = self._uniform((count, 1), _FAR + stream)[:, :, None, None]
+        between = tf.stop_gradient(share * seen[0] + (1 - share) * seen[1])
+        penalty = gradient_penalty(self.discriminator, between)
+        # A score without bounds is no probability; its means differ by the distance.
+        shown = {"loss/gradient_penalty": penalty, "wasserstein/estimate": -d_loss}
+        return d_loss + self.config.penalty_weight * penalty, g_loss, logits[0], shown
+
+    def _update_discriminator_before(self, real: Any, m: Any, update: int) -> None:
+        stream = 2 * _FAR + 3 * update
+        synthetic = self.generator(self.draw_z(m, stream + 2), training=True)
+        with tf.GradientTape() as tape:
+            d_loss, *_ = self._both_losses(real, synthetic, stream)
+        weights = self.discriminator.trainable_variables
+        self.d_optimizer.apply(tape.gradient(d_loss, weights), weights)
 
     def _with_latent_loss(
         self, g_loss: Any, m: Any, update: int
@@ -339,7 +370,8 @@ class DCGAN(Configured):
         with tf.GradientTape() as tape:
             z = self.draw_z(m, stream=2 * update + 1)
             synthetic = self.generator(z, training=True)
-            logits = self._discriminate(synthetic, stream=2 * update + 2)
+            seen = self._seen(synthetic, stream=2 * update + 2)
+            logits = self.discriminator(seen, training=True)
             _, g_loss = self.loss_function(real_logits, logits)
             g_total, _ = self._with_latent_loss(g_loss, m, update)
         gradients = tape.gradient(g_total, self.generator.trainable_variables)

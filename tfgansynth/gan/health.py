@@ -112,11 +112,14 @@ def fault_of_weights(state: Mapping[str, Any]) -> str:
 def saturated_below(config: GANConfig) -> float:
     """The loss below which the discriminator is too certain to teach the generator.
 
-    This is `saturation_loss`, except for the one loss without a lower bound. There it
-    is the value of a discriminator that is as certain as one whose cross-entropy is
-    `saturation_loss`. With probability p for the right answer, real or synthetic, the
-    cross-entropy is -2 log p, and the loss of the paper's eq. (1) is 2 log(1 - p).
+    This is `saturation_loss`, except for the losses without a lower bound. For that of
+    the paper's eq. (1) it is the value of a discriminator that is as certain as one
+    whose cross-entropy is `saturation_loss`. With probability p for the right answer,
+    real or synthetic, the cross-entropy is -2 log p, and that loss is 2 log(1 - p). A
+    critic of `wgan_gp` that is certain still teaches: there is no such value.
     """
+    if config.loss == "wgan_gp":
+        return -math.inf
     if config.loss != "paper_equation_1":
         return config.saturation_loss
     mistaken = -math.expm1(-config.saturation_loss / 2)

@@ -158,11 +158,22 @@ def _norm(config: GANConfig, policy: str, level: int) -> BatchNorm:
     )
 
 
+_OURS: Mapping[str, Any] = {
+    "deconvolution": TransposedConvolution,
+    "resize": Convolution,
+}
+_PLAIN: Mapping[str, Any] = {
+    "deconvolution": keras.layers.Conv2DTranspose,
+    "resize": keras.layers.Conv2D,
+}
+
+
 @keras.saving.register_keras_serializable(PACKAGE)
 class Generator(Configured):
     """z -> pairs: a dense layer, then 5 x 5 transposed convolutions of stride 2.
 
     Paper: IV-B (maps, kernels, z). Source: tf-dcgan (order of layers, biases, tanh).
+    With `upsampling` `resize`, each level repeats pixels and convolves them.
 
     Args:
         config: The GAN's settings.
@@ -203,12 +214,14 @@ class Generator(Configured):
         )
         levels = range(len(config.generator_maps))
         self.norms = [_norm(config, policy, level) for level in levels]
-        upsampling = keras.layers.Conv2DTranspose if plain else TransposedConvolution
+        resizes = config.upsampling == "resize"
+        kinds = _PLAIN if plain else _OURS
+        self.resize: Any = keras.layers.UpSampling2D(dtype=policy) if resizes else None
         self.upsamplings = [
-            upsampling(
+            kinds[config.upsampling](
                 filters,
                 config.kernel_size,
-                strides=2,
+                strides=1 if resizes else 2,
                 padding="same",
                 use_bias=level == len(rest),
                 kernel_initializer=_initializer(
@@ -294,7 +307,7 @@ class Generator(Configured):
         x = self.to_maps(self.project(code))
         for level in range(levels):
             x = ops.relu(self.norms[level](x, training=training))
-            x = self.upsamplings[level](x)
+            x = self.upsamplings[level](self.resize(x) if self.resize else x)
         return x
 
 
@@ -337,11 +350,12 @@ class Discriminator(Configured):
                     config.kernel_size,
                     strides=2,
                     padding="same",
-                    use_bias=False,
+                    use_bias=config.discriminator_norm == "none",
                     kernel_initializer=initializer,
                     **common,
                 )
-                self.norms.append(_norm(config, policy, level))
+                if config.discriminator_norm == "batch":
+                    self.norms.append(_norm(config, policy, level))
             self.convolutions.append(layer)
         last_seed = seed + len(self.convolutions)
         last = _initializer(config, config.logits_init_stddev, last_seed)

@@ -1,8 +1,9 @@
+import dataclasses
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -295,10 +296,12 @@ def test_the_same_program_exports_the_same_bytes(tmp_path: Path) -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("upsampling", ["deconvolution", "resize"])
 def test_a_generator_in_bfloat16_is_exported_with_float32_pairs(
-    tmp_path: Path,
+    tmp_path: Path, upsampling: Literal["deconvolution", "resize"]
 ) -> None:
-    generator = Generator(SMALL, size=SIZE, seed=3, policy="mixed_bfloat16")
+    config = dataclasses.replace(SMALL, upsampling=upsampling)
+    generator = Generator(config, size=SIZE, seed=3, policy="mixed_bfloat16")
     freeze_moments(generator, seed=SEED)
 
     export_generator(generator, PROVENANCE, CARD, tmp_path)

@@ -2,9 +2,9 @@
 
 Networks, losses, augmentation and optimizers are this package's own and Keras's, on its
 JAX backend. A step here takes a state and returns the next one; it computes what
-`DCGAN.train_step` and `UNet.train_step` compute. The GAN's leaves out
-what neither `paper` nor `fast` uses: latent codes, a second update of the generator,
-and the standard deviation of a mini-batch.
+`DCGAN.train_step` and `UNet.train_step` compute. The GAN's leaves out what neither
+`paper` nor `fast` uses: latent codes, further updates of either network, the gradient
+penalty, and the standard deviation of a mini-batch.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from keras import ops
 from tfgansynth.benchmark.stepper import Stepper, random_cases, random_pairs
 from tfgansynth.config import Config, GANConfig
 from tfgansynth.gan.augmentation import DRAWS, augment
-from tfgansynth.gan.losses import LOSSES, probability_real
+from tfgansynth.gan.losses import LOSSES, probabilities
 from tfgansynth.gan.networks import Discriminator, Generator
 from tfgansynth.runtime.devices import layer_policy
 from tfgansynth.segmentation.layers import connect
@@ -158,8 +158,7 @@ def gan_step(
         return after, {
             "loss/discriminator": d_loss,
             "loss/generator": g_loss,
-            "probability_real/real": ops.mean(probability_real(real_logits)),
-            "probability_real/synthetic": ops.mean(probability_real(synthetic_logits)),
+            **probabilities(real_logits, synthetic_logits),
             "gradient_norm/discriminator": _norm(d_gradients),
             "gradient_norm/generator": _norm(g_gradients),
         }

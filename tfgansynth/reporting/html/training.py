@@ -13,7 +13,12 @@ _EXPLAINED: Mapping[str, tuple[str, str]] = {
     "loss": (
         "Losses",
         "Of generator and discriminator. A discriminator's loss near 0 means that it "
-        "is saturated and no longer teaches the generator.",
+        "is saturated and no longer teaches the generator, but for the loss wgan_gp.",
+    ),
+    "wasserstein": (
+        "Wasserstein distance",
+        "Between real and synthetic pairs, as the discriminator estimates it from what "
+        "it learns from. It holds as long as the gradient penalty is small.",
     ),
     "probability_real": (
         "Taken for real",
