@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.experiment.graph import Kind, PlannedStage, Splits
 from tfgansynth.experiment.plan import in_order_of_need, plan, table_request
-from tfgansynth.reporting.merging import read_merged
+from tfgansynth.reporting.merged import read_merged
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "shenzhen247-best-64px"
 SEED, N_SEEDS = 1, 10
