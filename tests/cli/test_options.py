@@ -15,13 +15,13 @@ from tests.tools.conftest import SMALL_NETWORKS
 from tfgansynth.cli import main as console
 from tfgansynth.cli.failures import DONE, WRONG_USE
 from tfgansynth.cli.options import Options, parse
-from tfgansynth.cli.tables import RunTable
+from tfgansynth.cli.tables import RunCurve, RunTable
 from tfgansynth.config import Config
 from tfgansynth.data.dataset import Dataset
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.experiment import experiment_data
 from tfgansynth.experiment.plan import RegimeSet
-from tfgansynth.records.regimes import BASELINES
+from tfgansynth.records.regimes import BASELINES, OFF_CURVE
 from tfgansynth.runtime import signals
 
 HUGE = "1" + 30 * "0"
@@ -209,9 +209,11 @@ def test_what_is_named_must_be_there(
 
 def test_choices_of_tables_are_those_that_are_planned() -> None:
     """They are written once more, so that --help imports no records."""
-    hints = typing.get_type_hints(RunTable)
-    (baselines, _), regimes = map(
-        typing.get_args, (hints["baselines"], hints["regimes"])
+    hints, of_curves = map(typing.get_type_hints, (RunTable, RunCurve))
+    (baselines, _), (on_curve, _), regimes = map(
+        typing.get_args,
+        (hints["baselines"], of_curves["baselines"], hints["regimes"]),
     )
-    assert typing.get_args(baselines) == ("all", *BASELINES)
+    assert {*typing.get_args(baselines)} == {"all", *BASELINES}
+    assert {*typing.get_args(on_curve)} == {"all", *BASELINES} - {*OFF_CURVE}
     assert regimes == typing.get_args(RegimeSet)
