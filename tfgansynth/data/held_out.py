@@ -88,7 +88,8 @@ def hash_fold(
     """Name the cases of a fold by the hashes of all cases and unlabelled images."""
     training = fold.training_ids(reduced=reduced)
     unused = [name for name in fold.training if name not in training]
-    chosen = of_other_patients(unlabelled, fold, table or CaseTable())
+    held_out = *fold.validation, *fold.test
+    chosen = of_other_patients(unlabelled, held_out, table or CaseTable())
     return FoldHashes(
         fold.number,
         training={name: cases[name] for name in training},
@@ -99,16 +100,16 @@ def hash_fold(
 
 
 def of_other_patients(
-    unlabelled: Iterable[str], fold: Fold, table: CaseTable
+    unlabelled: Iterable[str], case_ids: Iterable[str], table: CaseTable
 ) -> list[str]:
-    """Leave out unlabelled images of patients whose cases a fold holds out."""
-    held_out = {*table.patients_of([*fold.validation, *fold.test])}
+    """Leave out unlabelled images of the patients of some cases."""
+    owners = {*table.patients_of(case_ids)}
     names = [*unlabelled]
     patients = table.patients_of(names)
     return [
         name
         for name, patient in zip(names, patients, strict=True)
-        if patient not in held_out
+        if patient not in owners
     ]
 
 
@@ -147,7 +148,8 @@ def select_fold(dataset: Dataset, fold: Fold, *, reduced: bool) -> FoldCases:
     training = fold.training_ids(reduced=reduced)
     left_out = [name for name in fold.training if name not in training]
     images = {each.case_id: each for each in dataset.unlabelled}
-    chosen = of_other_patients(images, fold, dataset.table)
+    held_out = *fold.validation, *fold.test
+    chosen = of_other_patients(images, held_out, dataset.table)
     return FoldCases(
         number=fold.number,
         training=dataset.select(training),

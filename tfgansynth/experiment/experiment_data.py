@@ -18,7 +18,12 @@ from tfgansynth.data.copies.duplicates import (
     find_duplicates,
 )
 from tfgansynth.data.dataset import Dataset, Identity, case_hashes
-from tfgansynth.data.held_out import FoldCases, hash_fold, select_fold
+from tfgansynth.data.held_out import (
+    FoldCases,
+    hash_fold,
+    of_other_patients,
+    select_fold,
+)
 from tfgansynth.data.loading import load_directory, load_phantoms, with_patients
 from tfgansynth.data.splits import (
     Fold,
@@ -184,13 +189,10 @@ class ExperimentData:
         dataset = self.dataset
         ids = {*development_cases(dataset.case_ids, n_development, dataset.table)}
         table, others = dataset.table, {*dataset.case_ids} - ids
-        owners = {*table.patients_of(others)}
-        images = tuple(
-            each
-            for each in dataset.unlabelled
-            if table.patients_of([each.case_id])[0] not in owners
-        )
-        kept = ids | {each.case_id for each in images}
+        names = [each.case_id for each in dataset.unlabelled]
+        chosen = {*of_other_patients(names, others, table)}
+        images = tuple(each for each in dataset.unlabelled if each.case_id in chosen)
+        kept = ids | chosen
         name = f"{dataset.name}-{files.DEVELOPMENT}"
         return dataclasses.replace(
             self,

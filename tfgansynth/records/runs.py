@@ -351,7 +351,8 @@ class RunRecord:
         if not self.config.gan.unlabelled:
             return ()
         fold = self.fold(number)
-        images = of_other_patients(self.unlabelled, fold, self.table)
+        held_out = *fold.validation, *fold.test
+        images = of_other_patients(self.unlabelled, held_out, self.table)
         return *self._unused(number), *images
 
     def held_out_ids(self, number: int) -> tuple[str, ...]:
