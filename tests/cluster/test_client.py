@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("distributed")
 
 from tests.experiment.made_sets import experiment, kept
-from tfgansynth.cluster import artifacts, client
+from tfgansynth.cluster import artifacts, client, connection
 from tfgansynth.cluster.worker import Answer, Order, StageWorker, own_versions
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.experiment.executors import Outcome
@@ -89,7 +89,7 @@ def run(
     def connected(address: str) -> Iterator[Cluster]:
         yield cluster
 
-    monkeypatch.setattr(client, "_connected", connected)
+    monkeypatch.setattr(client, "connected", connected)
     request = table_request(experiment.config, "paper", control=False, assessed=True)
     part = Part(experiment, experiment.plan(None, request), "run")
     found: dict[str, Outcome] = {}
@@ -196,10 +196,10 @@ def test_a_worker_of_another_version_is_refused_with_what_differs() -> None:
 
 
 def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_SECONDS_TO_CONNECT", 0.2)
+    monkeypatch.setattr(connection, "_SECONDS_TO_CONNECT", 0.2)
     with (
         pytest.raises(InputError, match=r"--scheduler tcp:.*: no Dask"),
-        client._connected("tcp://127.0.0.1:1"),
+        connection.connected("tcp://127.0.0.1:1"),
     ):
         pass
 

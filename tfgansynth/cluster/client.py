@@ -1,26 +1,20 @@
 """Following the stages of a study on a running Dask cluster."""
 
-import contextlib
 import dataclasses
 import hashlib
-import logging
 import pickle
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-import dask
 from distributed import Client, Future
 
 from tfgansynth.cluster import artifacts
+from tfgansynth.cluster.connection import cluster_line, connected
 from tfgansynth.cluster.worker import (
     STAGE,
     Answer,
     Order,
-    StageWorker,
     forget,
-    own_versions,
     replica_name,
     run_order,
     unpickled,
@@ -35,7 +29,6 @@ from tfgansynth.runtime.progress import shown_while
 
 RETRIES = 2
 """A stage that fails so often and once more has failed."""
-_SECONDS_TO_CONNECT = 30
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_BETWEEN_STATES = 5.0
 _AGAIN = "what was done is saved; the same command continues from there"
@@ -100,8 +93,8 @@ def execute(
         InputError: No scheduler answers, or a worker is of another version.
         RunError: Stages have failed; all others were run. Or the cluster is gone.
     """
-    with _connected(scheduler) as client:
-        print(_cluster(client))
+    with connected(scheduler) as client:
+        print(cluster_line(client))
         failed: dict[str, Exception] = {}
         for task, outcome in _follow(
             client, parts, scheduler, collect=collect, running=running
@@ -213,17 +206,19 @@ def _submit(
         needed = artifacts.pack_needed(run.root, _all_needs(task))
         content = {**artifacts.pack_run(run.root), **needed}
         order = dataclasses.replace(order, files=content)
-    found = client.scheduler_info(n_workers=-1)["workers"]
+    taken, able = _resources(client, task)
     # Where it has not failed, if another worker can.
     failed_at = {address for address, _ in task.failures}
-    elsewhere = failed_at and [*(found.keys() - failed_at)]
+    elsewhere = failed_at and [
+        address for address in able or () if address not in failed_at
+    ]
     return client.submit(
         run_order,
         experiments,
         order,
         key=task.key,
         priority=-task.number,
-        resources={STAGE: 1, **_stated(found, task)},
+        resources={STAGE: 1, **taken},
         workers=elsewhere or None,
         allow_other_workers=bool(elsewhere),
     )
@@ -243,26 +238,33 @@ def _all_needs(task: _Task) -> list[str]:
     return found
 
 
-def _stated(found: Mapping[str, Any], task: _Task) -> dict[str, float]:
-    """What a stage takes of the resources that workers state: `GPU`, `MEMORY`."""
+def _resources(
+    client: Client, task: _Task
+) -> tuple[dict[str, float], list[str] | None]:
+    """What a stage takes of the resources that workers state: `GPU`, `MEMORY`.
+
+    Returns:
+        That, and the workers that state as much; None while there are no workers.
+    """
+    found = client.scheduler_info(n_workers=-1)["workers"]
     names = {name for worker in found.values() for name in worker["resources"]}
     taken: dict[str, float] = {}
     if "GPU" in names and task.stage.kind not in _NO_GPU:
         taken["GPU"] = 1
     if "MEMORY" in names:
         taken["MEMORY"] = task.part.expected_mib(task.stage) * 2**20
-    return taken
+    able = [
+        address
+        for address, worker in found.items()
+        if all(worker["resources"].get(k, 0) >= amount for k, amount in taken.items())
+    ]
+    return taken, able if found else None
 
 
 def _unfit(client: Client, task: _Task) -> RunError | None:
     """Why a stage would wait for ever: no worker states as much as it takes."""
-    found = client.scheduler_info(n_workers=-1)["workers"]
-    taken = _stated(found, task)
-    stated = [worker["resources"] for worker in found.values()]
-    if not stated or any(
-        all(own.get(name, 0) >= amount for name, amount in taken.items())
-        for own in stated
-    ):
+    taken, able = _resources(client, task)
+    if able != []:
         return None
     words = [
         f"{amount / 2**30:.1f} GiB of MEMORY" if name == "MEMORY" else f"one {name}"
@@ -343,58 +345,3 @@ def _portable(experiment: Experiment) -> Experiment:
     root = experiment.run.root.absolute()
     run = dataclasses.replace(experiment.run, root=root, lease=None)
     return dataclasses.replace(experiment, run=run)
-
-
-@contextlib.contextmanager
-def _connected(address: str) -> Iterator[Client]:
-    """Connect to a scheduler, and make its workers ready for stages.
-
-    Raises:
-        InputError: No scheduler answers, or a worker is of another version.
-    """
-    settings = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}
-    with dask.config.set(settings), _silent():
-        try:
-            place = (
-                {"scheduler_file": address}
-                if Path(address).is_file()
-                else {"address": address}
-            )
-            client = Client(timeout=_SECONDS_TO_CONNECT, **place)
-        except (OSError, ValueError) as fault:
-            raise InputError(
-                f"--scheduler {address}: no Dask scheduler answers ({fault})"
-            ) from fault
-        with client:
-            try:
-                client.register_plugin(StageWorker(own_versions()))
-            except ImportError as fault:
-                raise InputError(
-                    f"--scheduler {address}: a worker cannot import this program "
-                    f"({fault}): install it there"
-                ) from fault
-            yield client
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Let no library complain: what is wrong is said in one line."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
-
-
-def _cluster(client: Client) -> str:
-    """Say in one line what the cluster is."""
-    found = client.scheduler_info(n_workers=-1)
-    try:
-        dashboard = client.dashboard_link
-    except KeyError:
-        dashboard = None
-    shown = f", dashboard {dashboard}" if dashboard else ""
-    n_workers = len(found["workers"])
-    words = counted(n_workers, "worker") if n_workers else "no worker yet"
-    return f"Cluster: {words} at {found['address']}{shown}"
