@@ -157,6 +157,8 @@ def test_unknown_and_overdue_times_are_said_to_be_unknown(
     outlook.running(run("unet"), 1)
     clock.now += 50
     assert outlook.text().endswith(" · about 0 s left, until 12:00")
+    clock.now += 4
+    assert outlook.text().endswith(" · about 0 s left, until 12:00")
     clock.now += 1
     assert outlook.text() == (
         "1 of 2 done · 1 running · 0 waiting · 1 stage of unknown time left"
@@ -212,4 +214,7 @@ def test_what_an_earlier_attempt_has_done_is_not_expected_again(
 def test_another_day_is_named(clock: Clock, tmp_path: Path) -> None:
     expected = {"gan": expect(13 * 3600.0)}
     text = Outlook([part(tmp_path, {"gan": ()}, expected)]).text()
+    endless = {"gan": expect(1e30)}
+    words = Outlook([part(tmp_path, {"gan": ()}, endless)]).text()
+    assert words.endswith(" days 21 h left")
     assert text.endswith(" · about 13 h 00 min left, until Mon 02 Mar, 01:00")

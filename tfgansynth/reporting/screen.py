@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 _WIDTH = 88
 """Of running text, in characters."""
+_SECONDS_UNTIL_OLD = 5.0
+"""What is said of all stages is not reckoned again before."""
+_LONGEST_SECONDS = 300 * 86400
+"""Until an end that is named by day and month."""
 _METRICS = ("dice", "hausdorff_px", "hausdorff_mm")
 _QUESTIONS = {
     Question.SET: "Does the synthetic set help?",
@@ -99,12 +103,14 @@ class Outlook:
         self._since: dict[_Name, float] = {}
         self._measured: dict[str, list[float]] = {}
         self._spent = self._planned = 0.0
+        self._words, self._old_at = "", 0.0
 
     def running(self, names: Collection[_Name], n_workers: int) -> None:
         """Note which stages run now, on how many workers."""
         now = time.time()
         self._since = {name: self._since.get(name, now) for name in names}
         self._n_workers = max(n_workers, 1)
+        self._old_at = now
 
     def running_of(self, part: "Part") -> Callable[[Collection[str], int], None]:
         """The same for stages of one part, by their own names."""
@@ -114,6 +120,7 @@ class Outlook:
 
     def ended(self, name: _Name, seconds: float | None, *, failed: bool) -> None:
         """Note that a stage has ended, computed in so many seconds if it was."""
+        self._old_at = time.time()
         self._since.pop(name, None)
         self._n_failed += failed
         expected = self._open.pop(name, None)
@@ -168,12 +175,16 @@ class Outlook:
         return expected.seconds, expected.latest * most
 
     def text(self) -> str:
-        """Say it in one line."""
+        """Say it in one line; anew where stages have begun or ended, or after 5 s."""
+        if time.time() < self._old_at:
+            return self._words
         n_running, n_open = len(self._since), len({*self._open} | {*self._since})
         counts = [f"{self._total - n_open - self._n_failed} of {self._total} done"]
         counts += [f"{self._n_failed} without result"] if self._n_failed else []
         counts += [f"{n_running} running", f"{n_open - n_running} waiting"]
-        return " · ".join([*counts, self._left_words()])
+        self._words = " · ".join([*counts, self._left_words()])
+        self._old_at = time.time() + _SECONDS_UNTIL_OLD
+        return self._words
 
     def _left_words(self) -> str:
         least, most, n_unknown = self.left()
@@ -181,13 +192,15 @@ class Outlook:
         if n_unknown:
             known = f"at least {duration(least)} and " if least else ""
             return f"{known}{unknown} left"
+        first, last = duration(least), duration(most)
+        shown = f"about {last}" if first == last else f"{first} to {last}"
+        if most > _LONGEST_SECONDS:
+            return f"{shown} left"
         end = datetime.datetime.fromtimestamp(time.time() + most)
         is_today = end.date() == datetime.date.fromtimestamp(time.time())
         until = end.strftime("%H:%M" if is_today else "%a %d %b, %H:%M")
-        first, last = duration(least), duration(most)
-        if first == last:
-            return f"about {last} left, until {until}"
-        return f"{first} to {last} left, until {until} at the latest"
+        latest = "" if first == last else " at the latest"
+        return f"{shown} left, until {until}{latest}"
 
 
 class Screen:
