@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("distributed")
 
 from tests.experiment.made_sets import experiment, kept
-from tfgansynth.cluster import artifacts, client, connection
+from tfgansynth.cluster import artifacts, client, connection, worker
 from tfgansynth.cluster.worker import Answer, Order, StageWorker, own_versions
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.experiment.executors import Outcome
@@ -188,11 +188,19 @@ def test_an_unusable_generator_is_what_it_is_in_one_process(
     assert fault is (None if tolerant else collapse)
 
 
+def test_a_full_disk_is_named_and_not_what_it_has_broken() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "checkpoint")
+    broken = ValueError("the file is closed")
+    assert worker._first_fault(broken) is broken
+    broken.__context__ = full
+    assert worker._first_fault(broken) is full
+
+
 def test_a_worker_of_another_version_is_refused_with_what_differs() -> None:
-    worker: Any = SimpleNamespace(address="tcp://there:1")
+    there: Any = SimpleNamespace(address="tcp://there:1")
     other = {**own_versions(), "tensorflow": "1.15.0"}
     with pytest.raises(InputError, match=r"tcp://there:1 on .*tensorflow: .*1\.15\.0"):
-        asyncio.run(StageWorker(other).setup(worker))
+        asyncio.run(StageWorker(other).setup(there))
 
 
 def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
