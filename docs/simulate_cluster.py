@@ -11,7 +11,6 @@ order of `experiment.plan.in_order_of_need`.
 """
 
 import dataclasses
-import heapq
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +24,7 @@ from matplotlib.figure import Figure
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.experiment.graph import Kind, PlannedStage, Splits
 from tfgansynth.experiment.plan import in_order_of_need, plan, table_request
+from tfgansynth.experiment.plan import play as play_stages
 from tfgansynth.reporting.merged import read_merged
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "shenzhen247-best-64px"
@@ -85,20 +85,13 @@ def timed(stage: PlannedStage, seed: int, seconds: Mapping[str, float]) -> Timed
 
 def play(stages: Sequence[Timed], n_workers: int) -> Played:
     """Play a study on so many workers."""
-    waiting, done, ends = list(stages), set[str](), dict[str, float]()
-    running: list[tuple[float, str]] = []
-    now = 0.0
-    while waiting or running:
-        for stage in [s for s in waiting if done.issuperset(s.needs)]:
-            if len(running) == n_workers:
-                break
-            waiting.remove(stage)
-            heapq.heappush(running, (now + stage.seconds, stage.name))
-        now, name = heapq.heappop(running)
-        done.add(name)
-        ends[name] = now
+    ends = play_stages(
+        {stage.name: stage.needs for stage in stages},
+        {stage.name: stage.seconds for stage in stages},
+        n_workers,
+    )
     first = max(end for name, end in ends.items() if name.startswith("0/"))
-    return Played(now, sum(stage.seconds for stage in stages), first)
+    return Played(max(ends.values()), sum(stage.seconds for stage in stages), first)
 
 
 def critical_path(stages: Sequence[Timed]) -> list[Timed]:

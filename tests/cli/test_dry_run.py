@@ -163,7 +163,7 @@ def test_a_slow_gan_names_what_to_use_instead(
 ) -> None:
     gan = dataclasses.replace(CONFIG.gan, steps=12000, batch=128)
     slow = study(tmp_path, dataclasses.replace(CONFIG, gan=gan))
-    assert "SLOW" not in dry_run.expectation(slow, tmp_path)
+    assert "SLOW" not in dry_run.expect(slow, tmp_path)[1]
 
     def measured(config: Config, networks: Sequence[str]) -> dict[str, BriefTiming]:
         return {each: BriefTiming(start_up=0.0, seconds=40.0) for each in networks}
@@ -172,7 +172,7 @@ def test_a_slow_gan_names_what_to_use_instead(
     paper = study(tmp_path, dataclasses.replace(config, data=CONFIG.data))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dry_run, "measure_briefly", measured)
-        lines = dry_run.expectation(paper, tmp_path).splitlines()
+        lines = dry_run.expect(paper, tmp_path)[1].splitlines()
     # 12000 steps of 128 pairs against 2000 of 32: 24 times as much.
     assert lines[-1] == (
         "Slow: one GAN of 12000 steps takes about 5 days 21 h here: use --preset fast "
@@ -184,7 +184,7 @@ def test_more_memory_than_there_is_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dry_run, "memory_bytes", lambda: 1 << 29)
-    assert dry_run.expectation(study(tmp_path), tmp_path).splitlines()[-1] == (
+    assert dry_run.expect(study(tmp_path), tmp_path)[1].splitlines()[-1] == (
         "Memory: 0.7 GiB are more than this machine has (0.5 GiB): lower --gan.batch, "
         "--unet.batch or --data.size"
     )

@@ -4,18 +4,22 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.cluster.killing import FLAGS
+from tests.cluster.faults import FLAGS, NAME
 from tests.tools.conftest import TOOLS, environment
 
 _NO_PAGE = "--no-dashboard"
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, n_workers: int) -> Iterator[Path]:
+def cluster(folder: Path, resources: Sequence[str]) -> Iterator[Path]:
     """A scheduler and workers, each with one thread and a folder of its own.
+
+    Args:
+        folder: Takes their files.
+        resources: What each worker states.
 
     Yields:
         The file that names the scheduler.
@@ -27,13 +31,13 @@ def cluster(folder: Path, n_workers: int) -> Iterator[Path]:
         running.enter_context(_started(folder, "dask_scheduler", *scheduler))
         while not address.exists():
             time.sleep(0.05)
-        for number in range(n_workers):
+        for number, stated in enumerate(resources):
             own = folder / f"worker-{number}"
             own.mkdir()
             arguments = (
                 *("--scheduler-file", address, "--local-directory", own),
-                *("--nthreads", "1", "--memory-limit", "0"),
-                *("--preload", "tests.cluster.killing"),
+                *("--nthreads", "1", "--memory-limit", "0", "--resources", stated),
+                *("--preload", "tests.cluster.faults"),
             )
             running.enter_context(_started(own, "dask_worker", *arguments))
         yield address
@@ -45,6 +49,7 @@ def _started(folder: Path, program: str, *arguments: str | Path) -> Iterator[Non
     variables = {
         "PYTHONPATH": str(TOOLS.parent),
         FLAGS: str(folder.parent / "flags"),
+        NAME: folder.name,
     }
     with (
         (folder / f"{program}.log").open("wb") as log,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 pytest.importorskip("distributed")
 
 from tests.experiment.made_sets import experiment, kept
-from tfgansynth.cluster import artifacts, client
+from tfgansynth.cluster import artifacts, client, connection, worker
 from tfgansynth.cluster.worker import Answer, Order, StageWorker, own_versions
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.experiment.executors import Outcome
@@ -38,31 +39,39 @@ class Future:
 
 
 class Cluster:
-    """Computes each stage at once; those of some kind fail in fold 2."""
+    """Computes each stage at once; those of some kind fail in fold 2.
+
+    They fail `times` times, at the first worker that they may be computed by.
+    """
 
     status = "running"
 
-    def __init__(self, kind: Kind, fault: Exception) -> None:
-        self._kind, self._fault = kind, fault
+    def __init__(
+        self, kind: Kind, fault: Exception, times: int = 9, **resources: float
+    ) -> None:
+        self._kind, self._fault, self._times = kind, fault, times
+        self._resources = resources
         self.begun: list[PlannedStage] = []
+        self.orders: list[dict[str, Any]] = []
 
     def submit(self, function: object, *arguments: Any, **options: Any) -> Future:
         order = arguments[-1]
         if not isinstance(order, Order):
-            return Future(Answer(None))  # type: ignore[arg-type]
+            return Future(ValueError())
         stage = order.stage
         self.begun.append(stage)
         if (stage.kind, stage.fold) != (self._kind, 2):
-            return Future(Answer(Outcome(stage, computed=True)))
-        if isinstance(self._fault, ModeCollapseError):
-            return Future(Answer(Outcome(stage, False, self._fault)))
-        return Future(self._fault)
+            return Future(Answer(Outcome(stage, computed=True), "tcp://1"))
+        self.orders.append(options)
+        if len(self.orders) > self._times:
+            return Future(Answer(Outcome(stage, computed=True), "tcp://2"))
+        at = (options["workers"] or ["tcp://1"])[0]
+        return Future(Answer(Outcome(stage, False, self._fault, "node7"), at))
 
     def scheduler_info(self, n_workers: int) -> dict[str, Any]:
-        return {"address": "tcp://here", "workers": {}}
-
-    def processing(self) -> dict[str, Any]:
-        return {}
+        worker = {"resources": self._resources, "metrics": {}}
+        workers = dict.fromkeys(("tcp://1", "tcp://2"), worker)
+        return {"address": "tcp://here", "workers": workers}
 
     @property
     def dashboard_link(self) -> str:
@@ -80,13 +89,17 @@ def run(
     def connected(address: str) -> Iterator[Cluster]:
         yield cluster
 
-    monkeypatch.setattr(client, "_connected", connected)
+    monkeypatch.setattr(client, "connected", connected)
     request = table_request(experiment.config, "paper", control=False, assessed=True)
     part = Part(experiment, experiment.plan(None, request), "run")
     found: dict[str, Outcome] = {}
     try:
         for _, outcome in client.execute(
-            [part], "here", tolerant=tolerant, collect=False
+            [part],
+            "here",
+            tolerant=tolerant,
+            collect=False,
+            running=lambda names, n_workers: None,
         ):
             found[outcome.stage.name] = outcome
     except (InputError, RunError) as fault:
@@ -97,7 +110,8 @@ def run(
 def test_a_stage_that_fails_is_named_and_all_that_does_not_need_it_is_run(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster = Cluster(Kind.GAN, OSError("No space left on device"))
+    full = OSError(errno.ENOSPC, "No space left on device", "/shared/run/step-2")
+    cluster = Cluster(Kind.GAN, full)
 
     found, fault = run(cluster, experiment, monkeypatch)
 
@@ -109,8 +123,58 @@ def test_a_stage_that_fails_is_named_and_all_that_does_not_need_it_is_run(
     assert not real.needs
     assert isinstance(fault, RunError)
     assert f"{len(failed)} stages have no result (run/fold-2/" in str(fault)
-    assert "run/fold-2/gan: failed 3 times" in str(fault)
+    assert (
+        "run/fold-2/gan: failed 3 times, the last time on node7 (1): "
+        "/shared/run/step-2: the disk is full: "
+    ) in str(fault)
+    # Elsewhere the second time; there is no third worker.
+    assert [each["workers"] for each in cluster.orders] == [None, ["tcp://2"], None]
+    assert len({each["key"] for each in cluster.orders}) == 3
     assert "the same command continues from there" in str(fault)
+
+
+def test_a_stage_that_fails_once_is_run_elsewhere_and_that_is_told(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(Kind.GAN, MemoryError("of 9 GiB"), times=1)
+
+    found, fault = run(cluster, experiment, monkeypatch)
+
+    assert fault is None
+    assert found["fold-2/gan"].computed
+    assert found["fold-2/gan"].remarks == (
+        "failed on node7 (1): MemoryError: of 9 GiB; was run again",
+    )
+    assert [each["workers"] for each in cluster.orders] == [None, ["tcp://2"]]
+
+
+@pytest.mark.parametrize(
+    ("resources", "words"),
+    [
+        ({"MEMORY": 2.0**30}, None),
+        ({"MEMORY": 2.0**30, "GPU": 1.0}, None),
+        ({"MEMORY": 2.0**29, "GPU": 1.0}, "one GPU and 0.7 GiB of MEMORY"),
+        ({"MEMORY": 2.0**29}, "0.7 GiB of MEMORY"),
+        ({"GPU": 0.5}, "one GPU"),
+    ],
+)
+def test_a_stage_that_no_worker_is_large_enough_for_is_named_and_does_not_wait(
+    resources: dict[str, float],
+    words: str | None,
+    experiment: Experiment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(Kind.GAN, OSError(), times=0, **resources)
+    found, fault = run(cluster, experiment, monkeypatch)
+    if words is None:
+        assert fault is None
+        return
+    failed = {name for name, outcome in found.items() if outcome.failure}
+    assert {"fold-1/gan", "fold-2/gan"} <= failed
+    assert f"run/fold-1/gan: takes {words}, which no worker states in its " in str(
+        fault
+    )
+    assert not [stage for stage in cluster.begun if stage.name in failed]
 
 
 @pytest.mark.parametrize("tolerant", [False, True])
@@ -124,18 +188,26 @@ def test_an_unusable_generator_is_what_it_is_in_one_process(
     assert fault is (None if tolerant else collapse)
 
 
+def test_a_full_disk_is_named_and_not_what_it_has_broken() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "checkpoint")
+    broken = ValueError("the file is closed")
+    assert worker._first_fault(broken) is broken
+    broken.__context__ = full
+    assert worker._first_fault(broken) is full
+
+
 def test_a_worker_of_another_version_is_refused_with_what_differs() -> None:
-    worker: Any = SimpleNamespace(address="tcp://there:1")
+    there: Any = SimpleNamespace(address="tcp://there:1")
     other = {**own_versions(), "tensorflow": "1.15.0"}
     with pytest.raises(InputError, match=r"tcp://there:1 on .*tensorflow: .*1\.15\.0"):
-        asyncio.run(StageWorker(other).setup(worker))
+        asyncio.run(StageWorker(other).setup(there))
 
 
 def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_SECONDS_TO_CONNECT", 0.2)
+    monkeypatch.setattr(connection, "_SECONDS_TO_CONNECT", 0.2)
     with (
         pytest.raises(InputError, match=r"--scheduler tcp:.*: no Dask"),
-        client._connected("tcp://127.0.0.1:1"),
+        connection.connected("tcp://127.0.0.1:1"),
     ):
         pass
 

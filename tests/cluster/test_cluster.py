@@ -1,7 +1,9 @@
 """A real cluster on this machine: a scheduler and three workers, some killed."""
 
 import functools
+import itertools
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ import pytest
 
 pytest.importorskip("distributed")
 
-from tests.cluster import killing, processes
+from tests.cluster import faults, processes
 from tests.reliability.comparison import differences
 from tests.reliability.processes import Warm, cold, finish
 from tests.reliability.test_signals import LINE
@@ -23,9 +25,13 @@ STUDY = ("run_table", *TINY, *SMALL_NETWORKS, "--folds", "1", "2", "--assess")
 RUNS = ("phantoms-reduced-smoke-seed0", "phantoms-reduced-smoke-seed1")
 
 
+RESOURCES = ("GPU=1 MEMORY=4e9", "GPU=1 MEMORY=4e9", "MEMORY=4e9")
+"""Of the workers: the last one is for stages that train nothing."""
+
+
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with processes.cluster(tmp_path_factory.mktemp("cluster"), 3) as address:
+    with processes.cluster(tmp_path_factory.mktemp("cluster"), RESOURCES) as address:
         yield address
 
 
@@ -41,29 +47,79 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def test_a_study_whose_workers_are_killed_is_that_of_one_process(
+def test_a_study_that_much_befalls_is_that_of_one_process(
     scheduler: Path, serial: Path, tmp_path: Path
 ) -> None:
-    """Killed in a GAN, at the end of a U-Net, and while a seal is written."""
+    """Workers are killed in a GAN, at the end of a U-Net, and while a seal is written.
+
+    The first command is killed as well. In the second one a stage fails.
+    """
+    flags = scheduler.parent / "flags"
     command = (*STUDY, "--seeds", "2", "--out", tmp_path, "--scheduler", scheduler)
     with cold(*command) as process:
-        ended = finish(process)
+        while not (flags / "gan").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+        finish(process)
 
-    assert (ended.code, ended.stderr) == (0, "")
-    assert sorted(p.name for p in (scheduler.parent / "flags").iterdir()) == sorted(
-        killing.MOMENTS
-    )
+    failing = flags / faults.FAILING
+    failing.write_text("seed1/fold-2/cross-fit/member-2/provenance.json\n")
+    with cold(*command) as process:
+        ended = finish(process)
+    _, *attempts = failing.read_text().split()
+    failing.unlink()
+    assert ended.code == 1
+    (line,) = ended.stderr.splitlines()
+    failed = [
+        f"{RUNS[1]}/fold-2/{name}" for name in ("cross-fit/member-2", "assessment")
+    ]
+    assert line.startswith(f"error: 2 stages have no result ({', '.join(failed)}): ")
+    assert f"{failed[0]}: failed 3 times, the last time on " in line
+    assert "RuntimeError: made to fail: what was done is saved" in line
+    # Three real ones; the second was elsewhere.
+    assert len(attempts) == 3
+    assert attempts[0] != attempts[1]
     assert "Cluster: 3 workers at tcp://127.0.0.1:" in ended.stdout
+
+    with cold(*command) as process:
+        again = finish(process)
+    assert (again.code, again.stderr) == (0, "")
+    assert "30 of 32 stages are done already" in again.stdout
+    assert all((flags / name).exists() for name in faults.KILLED)
     for run in RUNS:
         assert set(differences(tmp_path / run, serial / run)) <= {"machine.json"}
+    assert_one_network_a_gpu(flags / faults.STAGES)
+
+
+def assert_one_network_a_gpu(journal: Path) -> None:
+    """Networks were trained where a GPU is stated, one at a time."""
+    intervals: dict[str, list[tuple[float, float]]] = {}
+    trained: dict[str, set[bool]] = {}
+    for line in journal.read_text().splitlines():
+        name, stage, begin, end = line.split()
+        intervals.setdefault(name, []).append((float(begin), float(end)))
+        _, last = stage.split("/", 1)
+        is_network = last not in ("synthetic", "assessment")
+        trained.setdefault(name, set()).add(is_network)
+    assert True in trained["worker-0"]
+    assert True in trained["worker-1"]
+    assert True not in trained.get("worker-2", set())
+    for found in intervals.values():
+        for (_, ended), (begun, _) in itertools.pairwise(sorted(found)):
+            assert ended <= begun
 
 
 def test_results_come_back_where_no_folder_is_shared(
     scheduler: Path, serial: Path, tmp_path: Path
 ) -> None:
+    """The disk of one worker is full: its stages are run elsewhere, which is told."""
+    full = scheduler.parent / "flags" / f"{faults.FULL}worker-1"
+    full.touch()
     command = (*STUDY, "--out", tmp_path, "--scheduler", scheduler, "--collect")
     with cold(*command) as process:
         ended = finish(process)
+    full.unlink()
 
     assert (ended.code, ended.stderr) == (0, "")
     found = {
@@ -72,25 +128,38 @@ def test_results_come_back_where_no_folder_is_shared(
         if name.startswith("fold-")
     }
     assert not found
+    told = re.findall("remark: failed on .*: the disk is full; was run", ended.stdout)
+    assert told
+    assert all("/worker-1/" in line for line in told)
 
 
-def test_ctrl_c_lets_the_workers_save_and_be_free(
+def test_a_command_that_ends_lets_the_workers_save_and_be_free(
     scheduler: Path, tmp_path: Path
 ) -> None:
-    """As a lost connection does: nobody waits for the stages any more."""
-    arguments = ("--fold", "3", "--out", tmp_path, "--scheduler", scheduler)
+    """By Ctrl-C or killed, as a lost connection: nobody waits for the stages."""
     trial = ("--data.phantoms", "60", "--data.n-development", "30")
     long = ("try_recipe", *TINY, *SMALL_NETWORKS, *trial, "--gan.steps", "100000")
-    with cold(*long, *arguments) as process:
-        while not [*tmp_path.glob("*/fold-3/gan/samples/step-000002.png")]:
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        ended = finish(process)
+    ends = {signal.SIGINT: (130, LINE), signal.SIGKILL: (-signal.SIGKILL, "")}
+    outs = {number: tmp_path / number.name for number in ends}
+    commands = {
+        number: (*long, "--fold", "3", "--out", out, "--scheduler", scheduler)
+        for number, out in outs.items()
+    }
+    with (
+        cold(*commands[signal.SIGINT]) as stopped,
+        cold(*commands[signal.SIGKILL]) as killed,
+    ):
+        for process, (number, out) in zip((stopped, killed), outs.items(), strict=True):
+            while not [*out.glob("*/fold-3/gan/samples/step-000002.png")]:
+                assert process.poll() is None
+                time.sleep(0.05)
+            process.send_signal(number)
+            ended = finish(process)
+            assert (ended.code, ended.stderr) == ends[number]
 
-    assert (ended.code, ended.stderr) == (130, LINE)
     until = time.monotonic() + 60
-    while [*tmp_path.glob("*/leases/*")]:
+    while [*tmp_path.glob("*/*/leases/*")]:
         assert time.monotonic() < until
         time.sleep(0.1)
-    assert [*tmp_path.glob("*/fold-3/gan/checkpoints/*.safetensors")]
+    for out in outs.values():
+        assert [*out.glob("*/fold-3/gan/checkpoints/*.safetensors")]

@@ -234,10 +234,9 @@ def test_a_rerun_that_is_ended_early_leaves_no_less(
 
     loaded: Any = SimpleNamespace(outcomes=outcomes)
     study: Any = SimpleNamespace(folder=folder, parts=parts)
-    screen: Any = SimpleNamespace(show=lambda *_: None)
 
     with pytest.raises(KeyboardInterrupt):
-        _run_and_show(loaded, study, screen, verbose=False)
+        _run_and_show(loaded, study, verbose=False)
 
     assert len(before) == 8
     assert {path: path.read_bytes() for path in paths} == before

@@ -14,6 +14,7 @@ from tfgansynth.evaluation.tables import TrainingSet
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.runs import Remark
 from tfgansynth.reporting.screen import (
+    Outlook,
     Screen,
     audits_to_text,
     grouped_remarks,
@@ -23,18 +24,19 @@ from tfgansynth.reporting.screen import (
 
 def part(name: str, seed: int, n_reduced: int, *labels: str) -> Any:
     config = SimpleNamespace(seed=seed, data=SimpleNamespace(n_reduced=n_reduced))
-    stages = [SimpleNamespace(label=label) for label in labels]
+    stages = [SimpleNamespace(label=label, name=label, needs=()) for label in labels]
     return SimpleNamespace(
         name=name,
         experiment=SimpleNamespace(config=config),
         plan=SimpleNamespace(stages=stages),
+        expected={},
     )
 
 
 def outcome(label: str, **what: Any) -> Any:
     """What `executors.execute` yields; it would import TensorFlow."""
     nothing = {"computed": True, "failure": None, "seconds": 0.0, "text": ""}
-    stage = SimpleNamespace(label=label)
+    stage = SimpleNamespace(label=label, name=label)
     return SimpleNamespace(
         stage=stage, **{**nothing, "where": "", "remarks": (), "details": (), **what}
     )
@@ -46,10 +48,10 @@ def test_a_stage_is_a_line_and_its_remarks_are_below(
 ) -> None:
     labels = [f"fold {n}, GAN" for n in range(1, 11)]
     run = part("run", 0, 30, *labels)
-    screen = Screen([run], n_done=1, verbose=verbose)
-    screen.show(run, outcome(labels[0], computed=False))
-    screen.show(
-        run,
+    screen = Screen([run], Outlook([run]), n_done=1, verbose=verbose)
+    failure = ValueError("only 1 of 9")
+    outcomes = [
+        outcome(labels[0], computed=False),
         outcome(
             labels[1],
             seconds=185.0,
@@ -58,9 +60,9 @@ def test_a_stage_is_a_line_and_its_remarks_are_below(
             remarks=("mode collapse: ...",),
             details=("time: steps 90.0%",),
         ),
-    )
-    failure = ValueError("only 1 of 9")
-    screen.show(run, outcome(labels[2], computed=False, failure=failure))
+        outcome(labels[2], computed=False, failure=failure),
+    ]
+    assert [found for _, found in screen.follow((run, o) for o in outcomes)] == outcomes
 
     assert capsys.readouterr().out.splitlines() == [
         "1 of 10 stages are done already",
@@ -81,7 +83,8 @@ def test_stages_are_named_by_what_their_runs_differ_in(
         ([], ""),
     ):
         parts = [part(*each, "GAN") for each in [("a", 0, 30), *others]]
-        Screen(parts).show(parts[0], outcome("GAN", seconds=7, text="done"))
+        found = outcome("GAN", seconds=7, text="done")
+        [*Screen(parts, Outlook(parts)).follow([(parts[0], found)])]
         (line,) = capsys.readouterr().out.splitlines()
         assert line == f"1/{len(parts)}  {words}GAN           7 s  done"
 

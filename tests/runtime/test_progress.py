@@ -6,6 +6,7 @@ import pytest
 
 from tfgansynth.runtime import progress
 from tfgansynth.runtime.progress import (
+    Overview,
     Progress,
     aligned,
     collected_remarks,
@@ -215,6 +216,55 @@ def test_terminal_shows_what_is_at_work_until_its_bar_or_its_end(
             assert line == "━" * 6 + "╺" + "━" * 17 + " fold 1, GAN step 1/4"
     print(" 1/15  fold 1, GAN")
     assert screen_of(shown + capsys.readouterr().out) == [" 1/15  fold 1, GAN"]
+
+
+def test_terminal_shows_the_whole_job_above_what_is_at_work(
+    clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_terminal(monkeypatch)
+    n_done = 1
+    print("above")
+    with Overview(lambda: f"{n_done} of 2 done"):
+        with shown_while("fold 1, GAN " + 30 * "at a far place "):
+            shown = capsys.readouterr().out
+            overall, label = screen_of(shown)[1:]
+            assert (overall, len(label), label[-3:]) == ("1 of 2 done", 99, "...")
+            n_done = 2
+            with Progress("fold 1, GAN step", 4) as job:
+                clock.now += 1
+                job.update(1)
+                shown += capsys.readouterr().out
+                bar = "━" * 6 + "╺" + "━" * 17 + " fold 1, GAN step 1/4"
+                assert screen_of(shown) == ["above", "2 of 2 done", bar]
+        shown += capsys.readouterr().out
+        assert screen_of(shown) == ["above"]
+    print("below")
+    assert screen_of(shown + capsys.readouterr().out) == ["above", "below"]
+
+
+def test_file_is_told_of_the_whole_job_every_five_minutes(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = Overview(lambda: f"at {clock.now:.0f}")
+    for _ in range(3):
+        with whole, Progress("GAN step", 100) as job:
+            for step in range(1, 3):
+                clock.now += 100
+                job.update(step)
+    with whole:
+        for _ in range(7):
+            clock.now += 50
+            with shown_while("a stage elsewhere"):
+                pass
+    clock.now += 1000
+    with shown_while("report"):
+        pass
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "step" not in line] == [
+        "at 1300",
+        "at 1600",
+        "at 1900",
+    ]
 
 
 def test_file_is_not_told_what_is_at_work(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from tfgansynth.cli.failures import DONE, close_stdout, explain
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tfgansynth.experiment.experiment_data import ExperimentData, Part, Study
     from tfgansynth.experiment.graph import Kind, PlannedStage
     from tfgansynth.experiment.plan import RequestOf
-    from tfgansynth.reporting.screen import Screen
+    from tfgansynth.reporting.screen import Outlook
     from tfgansynth.runtime.timing import Timer
 
 Command = Callable[[OptionsType], int | None]
@@ -139,7 +140,7 @@ class Loaded:
             InputError: A run folder belongs to other data, or another process works
                 in it; or options do not fit together.
         """
-        from tfgansynth.cli.dry_run import describe, expectation
+        from tfgansynth.cli.dry_run import describe, expect
 
         workers, is_here = self._spread.workers, self._spread.is_here
         if self._spread.collect and self._spread.scheduler is None:
@@ -156,7 +157,8 @@ class Loaded:
         print(_places(opened))
         is_open = any(_open_stages(part) for part in opened.parts)
         if is_open:
-            print(expectation(opened, self.options.out, workers))
+            opened, expectation = expect(opened, self.options.out, workers)
+            print(expectation)
         if is_here:
             with self.timer.part("libraries"):
                 import_tensorflow_quietly()
@@ -168,33 +170,53 @@ class Loaded:
             opened.parts[0].experiment.run.add_seconds(seconds)
         return opened
 
-    def screen(self, *parts: "Part") -> "Screen":
-        """Make what shows the stages of opened parts, once for all of them."""
-        from tfgansynth.reporting.screen import Screen
-
-        n_stages = sum(len(part.plan.stages) for part in parts)
-        n_open = sum(len(_open_stages(part)) for part in parts)
-        return Screen(parts, n_done=n_stages - n_open, verbose=self.options.verbose)
-
     def outcomes(
         self, parts: "Sequence[Part]", *, tolerant: bool = False
     ) -> "Iterator[tuple[Part, Outcome]]":
-        """Run the stages of opened parts that are not done.
+        """Run the stages of opened parts that are not done, and show them.
 
         Yields:
             Each stage once it is done, or known to have no result.
         """
+        from tfgansynth.reporting.screen import Outlook, Screen
+
+        spread = self._spread
+        is_elsewhere = spread.scheduler is not None
+        outlook = Outlook(
+            parts,
+            together=is_elsewhere,
+            share_cores=not is_elsewhere and spread.workers > 1,
+        )
+        n_stages = sum(len(part.plan.stages) for part in parts)
+        n_open = sum(len(_open_stages(part)) for part in parts)
+        screen = Screen(
+            parts, outlook, n_done=n_stages - n_open, verbose=self.options.verbose
+        )
+        yield from screen.follow(self._run(parts, outlook, tolerant=tolerant))
+
+    def _run(
+        self, parts: "Sequence[Part]", outlook: "Outlook", *, tolerant: bool
+    ) -> "Iterator[tuple[Part, Outcome]]":
         spread = self._spread
         if spread.scheduler is not None:
-            yield from _on_cluster(
-                parts, spread.scheduler, tolerant=tolerant, collect=spread.collect
+            client = _cluster_client(spread.scheduler)
+            yield from client.execute(
+                parts,
+                spread.scheduler,
+                tolerant=tolerant,
+                collect=spread.collect,
+                running=outlook.running,
             )
             return
         from tfgansynth.experiment.executors import execute
 
         for part in parts:
             for outcome in execute(
-                part.experiment, part.plan, tolerant=tolerant, workers=spread.workers
+                part.experiment,
+                part.plan,
+                tolerant=tolerant,
+                workers=spread.workers,
+                running=outlook.running_of(part),
             ):
                 yield part, outcome
 
@@ -206,9 +228,8 @@ class Loaded:
         from tfgansynth.records.files import REPORT
         from tfgansynth.reporting.html.page import write_report
 
-        screen, computed = self.screen(part), False
-        for each, outcome in self.outcomes([part]):
-            screen.show(each, outcome)
+        computed = False
+        for _, outcome in self.outcomes([part]):
             computed |= outcome.computed
         root = part.experiment.run.root
         if computed and (root / REPORT).exists():
@@ -226,9 +247,7 @@ class Loaded:
         return opened.parts[0] if opened else None
 
 
-def _on_cluster(
-    parts: "Sequence[Part]", scheduler: str, *, tolerant: bool, collect: bool
-) -> "Iterator[tuple[Part, Outcome]]":
+def _cluster_client(scheduler: str) -> ModuleType:
     try:
         from tfgansynth.cluster import client
     except ModuleNotFoundError as fault:
@@ -236,7 +255,7 @@ def _on_cluster(
             f"--scheduler {scheduler}: {fault.name} is not installed: "
             "pip install distributed"
         ) from fault
-    return client.execute(parts, scheduler, tolerant=tolerant, collect=collect)
+    return client
 
 
 def _open_stages(part: "Part") -> list["PlannedStage"]:

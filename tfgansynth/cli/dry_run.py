@@ -22,6 +22,7 @@ from tfgansynth.errors import InputError
 from tfgansynth.experiment import superseded
 from tfgansynth.experiment.experiment_data import Part, Study
 from tfgansynth.experiment.graph import Kind, PlannedStage
+from tfgansynth.experiment.plan import Expected
 from tfgansynth.presets import PRESETS, at_size
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.devices import memory_bytes, processor_name
@@ -51,35 +52,7 @@ _Timings = Mapping[str, BriefTiming]
 """By network."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Expected:
-    """What is expected of one stage that is not done.
-
-    Attributes:
-        seconds: About; where it may end early, at its earliest end.
-        latest: Seconds at its latest end; `seconds` where its length is fixed.
-        mib: Memory; 0 if nothing is known.
-        is_recorded: Whether runs below --out tell.
-    """
-
-    seconds: float | None
-    latest: float
-    mib: float
-    is_recorded: bool
-
-    @property
-    def cells(self) -> tuple[str, str]:
-        """Time and memory for people."""
-        if self.seconds is None:
-            return _UNKNOWN, _gib(self.mib)
-        if self.latest > self.seconds:
-            shown = f"{duration(self.seconds)} to {duration(self.latest)}"
-        else:
-            shown = f"about {duration(self.seconds)}"
-        return shown, _gib(self.mib)
-
-
-_Rows = list[tuple[Part, PlannedStage, _Expected | None]]
+_Rows = list[tuple[Part, PlannedStage, Expected | None]]
 """Each stage, and what is expected of it; None if it is done."""
 
 
@@ -89,7 +62,7 @@ def describe(study: Study, out: Path, workers: int = 1) -> str:
         part.experiment.run.check(part.experiment.cases)
     stages, basis = _expect(study, out)
     rows = [
-        (part.name, stage.name, *(found.cells if found else (_DONE, "")))
+        (part.name, stage.name, *(_cells(found) if found else (_DONE, "")))
         for part, stage, found in stages
     ]
     lines = [_counts(stages)]
@@ -100,13 +73,38 @@ def describe(study: Study, out: Path, workers: int = 1) -> str:
     return "\n".join([*lines, *changes, *_totals(stages, basis, workers)])
 
 
-def expectation(study: Study, out: Path, workers: int = 1) -> str:
-    """Say how many stages a study has, and the time and memory it is expected to take.
+def expect(study: Study, out: Path, workers: int = 1) -> tuple[Study, str]:
+    """Expect time and memory of the stages of a study that are not done.
 
-    At most four lines.
+    Returns:
+        The study with what is expected, and in at most four lines how many stages it
+        has and what they are expected to take.
     """
     stages, basis = _expect(study, out)
-    return "\n".join([_counts(stages), *_totals(stages, basis, workers)])
+    parts = [
+        dataclasses.replace(
+            part,
+            expected={
+                stage.name: found
+                for each, stage, found in stages
+                if each is part and found
+            },
+        )
+        for part in study.parts
+    ]
+    lines = [_counts(stages), *_totals(stages, basis, workers)]
+    return dataclasses.replace(study, parts=tuple(parts)), "\n".join(lines)
+
+
+def _cells(expected: Expected) -> tuple[str, str]:
+    """Time and memory for people."""
+    if expected.seconds is None:
+        return _UNKNOWN, _gib(expected.mib)
+    if expected.latest > expected.seconds:
+        shown = f"{duration(expected.seconds)} to {duration(expected.latest)}"
+    else:
+        shown = f"about {duration(expected.seconds)}"
+    return shown, _gib(expected.mib)
 
 
 def _counts(stages: _Rows) -> str:
@@ -129,17 +127,18 @@ def _expect(study: Study, out: Path) -> tuple[_Rows, str]:
     for part in study.parts:
         for stage in part.plan.stages:
             record, expected = stage.record, None
-            if (part, stage) not in to_do:
-                pass
-            elif found := recorded.get(_cost(record)):
-                each = statistics.median(seconds for seconds, _ in found)
-                seconds = each * _steps(record)
-                expected = _Expected(seconds, seconds, max(m for _, m in found), True)
-            else:
-                mib = part.expected_mib(stage)
-                expected = _Expected(None, 0.0, mib, False)
-                if timings is not None:
-                    expected = _Expected(*_span(record, timings), mib, False)
+            if (part, stage) in to_do:
+                steps, like = _steps(record), _cost(record)
+                mib, latest = part.expected_mib(stage), 0.0
+                seconds: float | None = None
+                if found := recorded.get(like):
+                    each = statistics.median(spent for spent, _ in found)
+                    seconds = latest = each * steps
+                    mib = max(own for _, own in found)
+                elif timings is not None:
+                    seconds, latest = _span(record, timings)
+                is_recorded = like in recorded
+                expected = Expected(seconds, latest, mib, is_recorded, like, steps)
             rows.append((part, stage, expected))
     return rows, basis
 

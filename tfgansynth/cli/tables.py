@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tfgansynth.experiment.experiment_data import Study
     from tfgansynth.records.curves import MissingPoint
     from tfgansynth.records.regimes import Baseline
-    from tfgansynth.reporting.screen import Screen
 
 
 _CurveBaseline = Literal[
@@ -88,8 +87,7 @@ def run_table(options: RunTable) -> None:
             declare(opened, planned)
             for part in opened.parts:
                 record_trials(part.experiment, options.out)
-        screen = loaded.screen(*opened.parts)
-        _run_and_show(loaded, opened, screen, verbose=options.verbose)
+        _run_and_show(loaded, opened, verbose=options.verbose)
 
 
 def _named(names: Sequence[str], possible: "Sequence[Baseline]") -> "list[Baseline]":
@@ -97,9 +95,7 @@ def _named(names: Sequence[str], possible: "Sequence[Baseline]") -> "list[Baseli
     return [each for each in possible if {*names} & {"all", each}]
 
 
-def _run_and_show(
-    loaded: "Loaded", study: "Study", screen: "Screen", *, verbose: bool
-) -> None:
+def _run_and_show(loaded: "Loaded", study: "Study", *, verbose: bool) -> None:
     """Run a study; write and print what its folders have.
 
     No TensorFlow: processes of their own may run all stages.
@@ -126,7 +122,6 @@ def _run_and_show(
     )
     for part, outcome in loaded.outcomes(study.parts):
         root, stage = part.experiment.run.root, outcome.stage
-        screen.show(part, outcome)
         if stage.kind == Kind.ASSESSMENT and not outcome.failure:
             found = converter.read(root / stage.name / ASSESSMENT, Assessment)
             passed[f"{part.name}/{stage.name}"] = found.memorization.passed
@@ -224,9 +219,8 @@ def run_curve(options: RunCurve) -> None:
     from tfgansynth.reporting.outputs import curve_name, write_curve
 
     missing: list[MissingPoint] = []
-    screen = loaded.screen(*opened.parts)
     writing = opened.parts[0].experiment.run.writing
-    for point in _points(loaded, opened, screen):
+    for point in _points(loaded, opened):
         missing += [point] if point else []
         with writing():
             write_curve(opened.folder, options.generator_of, missing, plot=False)
@@ -238,9 +232,7 @@ def run_curve(options: RunCurve) -> None:
     print(f"Curve: {opened.folder / name}.md, .json, .svg, .png")
 
 
-def _points(
-    loaded: "Loaded", study: "Study", screen: "Screen"
-) -> "Iterator[MissingPoint | None]":
+def _points(loaded: "Loaded", study: "Study") -> "Iterator[MissingPoint | None]":
     """Do what is not done yet, point by point, and show it.
 
     Few cases may well be too few for a generator: a mode collapse, or masks that are
@@ -253,7 +245,6 @@ def _points(
     from tfgansynth.records.curves import MissingPoint
 
     for part, outcome in loaded.outcomes(study.parts, tolerant=True):
-        screen.show(part, outcome)
         stage, regime = outcome.stage, outcome.stage.regime
         if stage.kind != Kind.SEGMENTATION or regime is None:
             continue

@@ -1,30 +1,25 @@
 """Following the stages of a study on a running Dask cluster."""
 
-import contextlib
 import dataclasses
 import hashlib
-import logging
 import pickle
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-import dask
 from distributed import Client, Future
 
 from tfgansynth.cluster import artifacts
+from tfgansynth.cluster.connection import cluster_line, connected
 from tfgansynth.cluster.worker import (
     STAGE,
     Answer,
     Order,
-    StageWorker,
     forget,
-    own_versions,
     replica_name,
     run_order,
     unpickled,
 )
-from tfgansynth.errors import InputError, RunError, counted, name_few
+from tfgansynth.errors import FULL, InputError, RunError, counted, name_few, one_line
 from tfgansynth.experiment.executors import Outcome, failure_before, was_done
 from tfgansynth.experiment.experiment_data import Experiment, Part
 from tfgansynth.experiment.graph import Kind, PlannedStage
@@ -34,21 +29,29 @@ from tfgansynth.runtime.progress import shown_while
 
 RETRIES = 2
 """A stage that fails so often and once more has failed."""
-_SECONDS_TO_CONNECT = 30
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_BETWEEN_STATES = 5.0
 _AGAIN = "what was done is saved; the same command continues from there"
 _NO_GPU = (Kind.SET, Kind.ASSESSMENT)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@dataclasses.dataclass(slots=True, eq=False)
 class _Task:
-    """A stage of a part."""
+    """A stage of a part.
+
+    `failures` says where it has failed, by the worker's address, and why.
+    """
 
     number: int
     index: int
     part: Part
     stage: PlannedStage
+    failures: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Name it in messages."""
+        return f"{self.part.name}/{self.stage.name}"
 
     @property
     def key(self) -> str:
@@ -56,17 +59,23 @@ class _Task:
         root = self.part.experiment.run.root.absolute()
         place = hashlib.sha256(str(root).encode()).hexdigest()
         kind, own = self.stage.kind.name.lower(), self.stage.identity
-        return f"{kind}-{root.name}/{self.stage.name}-{place[:8]}-{own[:8]}"
+        again = f"-again{len(self.failures)}" if self.failures else ""
+        return f"{kind}-{root.name}/{self.stage.name}-{place[:8]}-{own[:8]}{again}"
 
 
 def execute(
-    parts: Sequence[Part], scheduler: str, *, tolerant: bool, collect: bool
+    parts: Sequence[Part],
+    scheduler: str,
+    *,
+    tolerant: bool,
+    collect: bool,
+    running: Callable[[Collection[tuple[str, str]], int], None],
 ) -> Iterator[tuple[Part, Outcome]]:
     """Run the stages of opened experiments that are not done, on a cluster.
 
     A stage is handed to Dask as soon as what it needs is done; Dask chooses the
-    worker, in the order of `in_order_of_need`, and runs a stage again that has
-    failed or whose worker is lost.
+    worker, in the order of `in_order_of_need`, and runs a stage again whose worker is
+    lost. One that has failed is run again elsewhere.
 
     Args:
         parts: The experiments.
@@ -74,6 +83,8 @@ def execute(
         tolerant: Continue without a set whose generator is unusable, and do not fail.
         collect: Storage is not shared: send each stage what it needs, and take its
             files back.
+        running: Is told from time to time which stages run, by part and stage, and how
+            many workers there are.
 
     Yields:
         Each stage once it is done, or known to have no result.
@@ -82,13 +93,15 @@ def execute(
         InputError: No scheduler answers, or a worker is of another version.
         RunError: Stages have failed; all others were run. Or the cluster is gone.
     """
-    with _connected(scheduler) as client:
-        print(_cluster(client))
+    with connected(scheduler) as client:
+        print(cluster_line(client))
         failed: dict[str, Exception] = {}
-        for task, outcome in _follow(client, parts, scheduler, collect=collect):
+        for task, outcome in _follow(
+            client, parts, scheduler, collect=collect, running=running
+        ):
             unusable = outcome.failure and outcome.is_unusable
             if outcome.failure and not (tolerant and unusable):
-                failed[f"{task.part.name}/{task.stage.name}"] = outcome.failure
+                failed[task.name] = outcome.failure
             yield task.part, outcome
         if not failed:
             if collect:
@@ -97,8 +110,9 @@ def execute(
     first = next(iter(failed.values()))
     if len({*map(str, failed.values())}) == 1 and isinstance(first, InputError):
         raise first
+    have = "has" if len(failed) == 1 else "have"
     raise RunError(
-        f"{counted(len(failed), 'stage')} have no result ({name_few(list(failed))}): "
+        f"{counted(len(failed), 'stage')} {have} no result ({name_few(list(failed))}): "
         f"{first}: {_AGAIN}"
     ) from first
 
@@ -109,7 +123,12 @@ def _replica(part: Part) -> str:
 
 
 def _follow(
-    client: Client, parts: Sequence[Part], address: str, *, collect: bool
+    client: Client,
+    parts: Sequence[Part],
+    address: str,
+    *,
+    collect: bool,
+    running: Callable[[Collection[tuple[str, str]], int], None],
 ) -> Iterator[tuple[_Task, Outcome]]:
     ordered = in_order_of_need([part.plan.stages for part in parts])
     waiting = [
@@ -124,17 +143,19 @@ def _follow(
         pure=False,
         priority=1,
     )
-    running: dict[Future, _Task] = {}
-    while waiting or running:
+    begun: dict[Future, _Task] = {}
+    while waiting or begun:
         for task in [
             t for t in waiting if unfinished[t.index].isdisjoint(t.stage.needs)
         ]:
             waiting.remove(task)
             failure = failure_before(task.stage, failures[task.index])
             if not failure and not was_done(task.part.experiment, task.stage):
-                future = _submit(client, experiments, task, collect=collect)
-                running[future] = task
-                continue
+                failure = _unfit(client, task)
+                if not failure:
+                    future = _submit(client, experiments, task, collect=collect)
+                    begun[future] = task
+                    continue
             if failure:
                 failures[task.index][task.stage.name] = failure
             unfinished[task.index].remove(task.stage.name)
@@ -142,27 +163,33 @@ def _follow(
             # Others may have waited for it.
             break
         else:
-            with shown_while(_state(client, running, len(waiting))):
-                ended = _ended(client, running, address)
+            at, n_workers = _at_work(client)
+            names = {t: at[t.key] for t in begun.values() if t.key in at}
+            running([(t.part.name, t.stage.name) for t in names], n_workers)
+            words = [f"{task.stage.label} at {place}" for task, place in names.items()]
+            with shown_while(name_few(words) or "waiting for workers"):
+                ended = _ended(client, begun, address)
             for future in ended:
-                task = running.pop(future)
+                task = begun.pop(future)
                 outcome = _outcome(task, future, address, collect=collect)
+                if outcome is None:
+                    begun[_submit(client, experiments, task, collect=collect)] = task
+                    continue
                 unfinished[task.index].remove(task.stage.name)
                 if outcome.failure:
                     failures[task.index][task.stage.name] = outcome.failure
                 yield task, outcome
 
 
-def _state(client: Client, running: Mapping[Future, _Task], n_waiting: int) -> str:
-    """Say what runs where, and how much waits."""
-    at = {key: worker for worker, keys in client.processing().items() for key in keys}
-    shown = [
-        f"{task.stage.label} at {at[task.key].rpartition('/')[2]}"
-        for task in running.values()
-        if task.key in at
-    ]
-    n_waiting += len(running) - len(shown)
-    return f"{n_waiting} stages wait; {name_few(shown)}"
+def _at_work(client: Client) -> tuple[dict[str, str], int]:
+    """Find which tasks run at which worker, by key, and count the workers."""
+    found = client.scheduler_info(n_workers=-1)["workers"]
+    at = {
+        key: address.rpartition("/")[2]
+        for address, worker in found.items()
+        for key in worker["metrics"].get(STAGE, ())
+    }
+    return at, len(found)
 
 
 def _submit(
@@ -179,14 +206,21 @@ def _submit(
         needed = artifacts.pack_needed(run.root, _all_needs(task))
         content = {**artifacts.pack_run(run.root), **needed}
         order = dataclasses.replace(order, files=content)
+    taken, able = _resources(client, task)
+    # Where it has not failed, if another worker can.
+    failed_at = {address for address, _ in task.failures}
+    elsewhere = failed_at and [
+        address for address in able or () if address not in failed_at
+    ]
     return client.submit(
         run_order,
         experiments,
         order,
         key=task.key,
         priority=-task.number,
-        retries=RETRIES,
-        resources={STAGE: 1, **_stated(client, task)},
+        resources={STAGE: 1, **taken},
+        workers=elsewhere or None,
+        allow_other_workers=bool(elsewhere),
     )
 
 
@@ -204,23 +238,49 @@ def _all_needs(task: _Task) -> list[str]:
     return found
 
 
-def _stated(client: Client, task: _Task) -> dict[str, float]:
-    """What a stage takes of the resources that workers state: `GPU`, `MEMORY`."""
-    found = client.scheduler_info(n_workers=-1)["workers"].values()
-    names = {name for worker in found for name in worker["resources"]}
+def _resources(
+    client: Client, task: _Task
+) -> tuple[dict[str, float], list[str] | None]:
+    """What a stage takes of the resources that workers state: `GPU`, `MEMORY`.
+
+    Returns:
+        That, and the workers that state as much; None while there are no workers.
+    """
+    found = client.scheduler_info(n_workers=-1)["workers"]
+    names = {name for worker in found.values() for name in worker["resources"]}
     taken: dict[str, float] = {}
     if "GPU" in names and task.stage.kind not in _NO_GPU:
         taken["GPU"] = 1
     if "MEMORY" in names:
         taken["MEMORY"] = task.part.expected_mib(task.stage) * 2**20
-    return taken
+    able = [
+        address
+        for address, worker in found.items()
+        if all(worker["resources"].get(k, 0) >= amount for k, amount in taken.items())
+    ]
+    return taken, able if found else None
 
 
-def _ended(client: Client, running: dict[Future, _Task], address: str) -> list[Future]:
+def _unfit(client: Client, task: _Task) -> RunError | None:
+    """Why a stage would wait for ever: no worker states as much as it takes."""
+    taken, able = _resources(client, task)
+    if able != []:
+        return None
+    words = [
+        f"{amount / 2**30:.1f} GiB of MEMORY" if name == "MEMORY" else f"one {name}"
+        for name, amount in taken.items()
+    ]
+    return RunError(
+        f"{task.name}: takes {' and '.join(words)}, which no worker states in its "
+        "--resources: start one that does, or take smaller networks"
+    )
+
+
+def _ended(client: Client, begun: dict[Future, _Task], address: str) -> list[Future]:
     """Wait until stages have ended, or what is shown of them is old."""
     until = time.monotonic() + _SECONDS_BETWEEN_STATES
     while time.monotonic() < until:
-        found = [each for each in running if each.status != "pending"]
+        found = [each for each in begun if each.status != "pending"]
         if found:
             return found
         if client.status != "running":
@@ -229,16 +289,27 @@ def _ended(client: Client, running: dict[Future, _Task], address: str) -> list[F
     return []
 
 
-def _outcome(task: _Task, future: Future, address: str, *, collect: bool) -> Outcome:
+def _outcome(
+    task: _Task, future: Future, address: str, *, collect: bool
+) -> Outcome | None:
+    """What became of a stage; None if it is to be run again."""
     if future.status == "error":
+        # Of its worker, which Dask has replaced as often as it does.
         fault = future.exception()
-        assert isinstance(fault, Exception)
-        return Outcome(task.stage, computed=False, failure=_named(task, fault))
+        lost = RunError(f"{task.name}: {_words(fault)}")
+        return Outcome(task.stage, computed=False, failure=lost)
     if future.status != "finished":
         raise RunError(
             f"--scheduler {address}: is gone, or has dropped the stages: {_AGAIN}"
         )
     answer: Answer = future.result()
+    outcome, failure = answer.outcome, answer.outcome.failure
+    if failure and not outcome.is_unusable:
+        where = f"{outcome.where} ({answer.address.rpartition('/')[2]})"
+        task.failures.append((answer.address, f"{where}: {_words(failure)}"))
+        if len(task.failures) <= RETRIES:
+            return None
+        return dataclasses.replace(outcome, failure=_named(task, failure))
     if collect and answer.found:
         run, name = task.part.experiment.run, task.stage.name
         # Another command may have taken it as well.
@@ -248,15 +319,25 @@ def _outcome(task: _Task, future: Future, address: str, *, collect: bool) -> Out
                 if answer.found.records["seconds"]:
                     run.put_records(name, answer.found.records)
                 run.add_memory(name, answer.found.mib)
-    return answer.outcome
+    remarks = tuple(f"failed on {words}; was run again" for _, words in task.failures)
+    return dataclasses.replace(outcome, remarks=(*remarks, *outcome.remarks))
 
 
 def _named(task: _Task, fault: Exception) -> Exception:
     """Name the stage in what ended it, unless its own message does."""
-    name = f"{task.part.name}/{task.stage.name}"
     if isinstance(fault, InputError | RunError):
         return fault
-    return RunError(f"{name}: failed {RETRIES + 1} times: {fault!r}")
+    n_times, (_, last) = len(task.failures), task.failures[-1]
+    return RunError(f"{task.name}: failed {n_times} times, the last time on {last}")
+
+
+def _words(fault: BaseException | None) -> str:
+    """Say in one line what ended a stage."""
+    if isinstance(fault, OSError) and fault.errno in FULL:
+        return f"{fault.filename or 'a file'}: the disk is full"
+    if isinstance(fault, InputError | RunError):
+        return str(fault)
+    return one_line(f"{type(fault).__name__}: {fault}")
 
 
 def _portable(experiment: Experiment) -> Experiment:
@@ -264,58 +345,3 @@ def _portable(experiment: Experiment) -> Experiment:
     root = experiment.run.root.absolute()
     run = dataclasses.replace(experiment.run, root=root, lease=None)
     return dataclasses.replace(experiment, run=run)
-
-
-@contextlib.contextmanager
-def _connected(address: str) -> Iterator[Client]:
-    """Connect to a scheduler, and make its workers ready for stages.
-
-    Raises:
-        InputError: No scheduler answers, or a worker is of another version.
-    """
-    settings = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}
-    with dask.config.set(settings), _silent():
-        try:
-            place = (
-                {"scheduler_file": address}
-                if Path(address).is_file()
-                else {"address": address}
-            )
-            client = Client(timeout=_SECONDS_TO_CONNECT, **place)
-        except (OSError, ValueError) as fault:
-            raise InputError(
-                f"--scheduler {address}: no Dask scheduler answers ({fault})"
-            ) from fault
-        with client:
-            try:
-                client.register_plugin(StageWorker(own_versions()))
-            except ImportError as fault:
-                raise InputError(
-                    f"--scheduler {address}: a worker cannot import this program "
-                    f"({fault}): install it there"
-                ) from fault
-            yield client
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Let no library complain: what is wrong is said in one line."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
-
-
-def _cluster(client: Client) -> str:
-    """Say in one line what the cluster is."""
-    found = client.scheduler_info(n_workers=-1)
-    try:
-        dashboard = client.dashboard_link
-    except KeyError:
-        dashboard = None
-    shown = f", dashboard {dashboard}" if dashboard else ""
-    n_workers = len(found["workers"])
-    words = counted(n_workers, "worker") if n_workers else "no worker yet"
-    return f"Cluster: {words} at {found['address']}{shown}"

@@ -17,7 +17,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 
 from tfgansynth.cluster import artifacts
 from tfgansynth.config_checks import differences
-from tfgansynth.errors import InputError, RunError, name_few
+from tfgansynth.errors import FULL, InputError, RunError, name_few
 from tfgansynth.experiment.executors import Outcome, outcome_of
 from tfgansynth.experiment.experiment_data import Experiment
 from tfgansynth.experiment.graph import PlannedStage
@@ -56,9 +56,13 @@ class Order:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a stage, and its files where no storage is shared."""
+    """What became of a stage, where, and its files where no storage is shared.
+
+    `address` is the worker's.
+    """
 
     outcome: Outcome
+    address: str
     found: artifacts.Artifacts | None = None
 
 
@@ -91,7 +95,13 @@ class StageWorker(WorkerPlugin):
         # Dask marks its workers as processes that may have none of their own.
         multiprocessing.current_process().daemon = False
         os.environ.update(dict.fromkeys(_LIBRARIES, str(worker.state.nthreads)))
+        worker.metrics[STAGE] = _running
         await worker.set_resources(**{STAGE: 1})
+
+
+def _running(worker: Worker) -> list[str]:
+    """The keys of what a worker computes now, of which the scheduler does not know."""
+    return [str(task.key) for task in worker.state.executing]
 
 
 def own_versions() -> dict[str, Any]:
@@ -105,6 +115,29 @@ def unpickled(content: bytes) -> Any:
 
 
 def run_order(experiments: tuple[Experiment, ...], order: Order) -> Answer:
+    """Run a stage; what ends it is an answer, with the worker's address."""
+    worker = get_worker()
+    try:
+        return _run(worker, experiments[order.part], order)
+    except Exception as fault:
+        failure = _first_fault(fault)
+        outcome = Outcome(
+            order.stage, computed=False, failure=failure, where=socket.gethostname()
+        )
+        return Answer(outcome, worker.address)
+
+
+def _first_fault(fault: Exception) -> Exception:
+    """What a full disk has ended first; Dask carries no exception behind another."""
+    behind: BaseException | None = fault
+    while behind:
+        if isinstance(behind, OSError) and behind.errno in FULL:
+            return behind
+        behind = behind.__context__
+    return fault
+
+
+def _run(worker: Worker, experiment: Experiment, order: Order) -> Answer:
     """Run a stage.
 
     Raises:
@@ -112,10 +145,9 @@ def run_order(experiments: tuple[Experiment, ...], order: Order) -> Answer:
             ended, or nobody wants its result any more.
         Exception: What ended the stage.
     """
-    worker, experiment = get_worker(), experiments[order.part]
     if order.files is None:
         _require_shared(experiment.run.root, order.config_sha256)
-        return Answer(_compute(worker, experiment, order))
+        return Answer(_compute(worker, experiment, order), worker.address)
     run = dataclasses.replace(experiment.run, root=_replica(worker, experiment, order))
     experiment = dataclasses.replace(experiment, run=run)
     # Workers of one machine may share the folder.
@@ -123,12 +155,12 @@ def run_order(experiments: tuple[Experiment, ...], order: Order) -> Answer:
         artifacts.unpack(run.root, order.files)
     outcome = _compute(worker, experiment, order)
     if outcome.failure:
-        return Answer(outcome)
+        return Answer(outcome, worker.address)
     with run.opening():
         records = run.take_records(order.stage.name)
     found = artifacts.pack_folder(run.root / order.stage.name)
     mib = run.memory().get(order.stage.name, 0.0)
-    return Answer(outcome, artifacts.Artifacts(found, records, mib))
+    return Answer(outcome, worker.address, artifacts.Artifacts(found, records, mib))
 
 
 def _compute(worker: Worker, experiment: Experiment, order: Order) -> Outcome:

@@ -13,7 +13,7 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,17 @@ class Outcome:
         return isinstance(self.failure, UnusableGeneratorError)
 
 
+Running = Callable[[Collection[str], int], None]
+"""Takes the names of the stages that run now, and how many could."""
+
+
 def execute(
-    experiment: Experiment, plan: Plan, *, tolerant: bool = False, workers: int = 1
+    experiment: Experiment,
+    plan: Plan,
+    *,
+    tolerant: bool = False,
+    workers: int = 1,
+    running: Running = lambda names, n_workers: None,
 ) -> Iterator[Outcome]:
     """Run the stages of an opened experiment that are not done.
 
@@ -84,6 +93,7 @@ def execute(
         tolerant: Continue without a set whose generator has collapsed or draws empty
             masks, with the stages that do not need it.
         workers: Stages at a time, >= 1; one runs in this process.
+        running: Is told whenever that changes.
 
     Yields:
         Each stage once it is done, or known to have no result.
@@ -98,9 +108,9 @@ def execute(
             is_done(experiment, planned, dict(planned.record))
     failures: dict[str, Exception] = {}
     if workers == 1:
-        outcomes = _in_order(experiment, plan.stages, failures)
+        outcomes = _in_order(experiment, plan.stages, failures, running)
     else:
-        outcomes = _side_by_side(experiment, plan.stages, failures, workers)
+        outcomes = _side_by_side(experiment, plan.stages, failures, workers, running)
     for outcome in outcomes:
         if outcome.failure:
             if not tolerant:
@@ -110,19 +120,24 @@ def execute(
 
 
 _SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_BETWEEN_STATES = 5.0
 
 _Failures = Mapping[str, Exception]
 """Why stages have no result, by their names, as far as they are known by now."""
 
 
 def _in_order(
-    experiment: Experiment, planned_stages: Sequence[PlannedStage], failures: _Failures
+    experiment: Experiment,
+    planned_stages: Sequence[PlannedStage],
+    failures: _Failures,
+    running: Running,
 ) -> Iterator[Outcome]:
     """Run the first stage that can be run, until there is none."""
     waiting = list(planned_stages)
     while waiting:
         unfinished = {planned.name for planned in waiting}
         for planned in [s for s in waiting if unfinished.isdisjoint(s.needs)]:
+            running([planned.name], 1)
             if failure := failure_before(planned, failures):
                 outcome = Outcome(planned, computed=False, failure=failure)
             elif found := outcome_of(experiment, planned):
@@ -133,6 +148,7 @@ def _in_order(
             yield outcome
             break
         else:
+            running([], 1)
             _wait_for_others(waiting)
 
 
@@ -146,6 +162,7 @@ def _side_by_side(
     planned_stages: Sequence[PlannedStage],
     failures: _Failures,
     count: int,
+    running: Running,
 ) -> Iterator[Outcome]:
     """Run the first stages that can be run, as many at a time as there are workers."""
     waiting = list(planned_stages)
@@ -170,12 +187,13 @@ def _side_by_side(
                     break
                 waiting.remove(planned)
             busy = [worker for worker in team if worker.task]
+            running([worker.task for worker in busy], len(team))
             if elsewhere and not busy:
                 _wait_for_others(elsewhere)
             waiting, elsewhere = [*waiting, *elsewhere], []
             with shown_while(", ".join(stages[worker.task].label for worker in busy)):
-                # Of no connections it would wait for ever.
-                ready = wait([worker.connection for worker in busy]) if busy else []
+                connections = [worker.connection for worker in busy]
+                ready = wait(connections, _SECONDS_BETWEEN_STATES) if busy else []
             for worker in [each for each in busy if each.connection in ready]:
                 planned = stages[worker.task]
                 outcome: Outcome | None = worker.answer()

@@ -36,7 +36,7 @@ from tfgansynth.data.splits import (
 from tfgansynth.errors import InputError, counted, name_few
 from tfgansynth.experiment import superseded
 from tfgansynth.experiment.graph import Kind, Plan, PlannedStage, Splits
-from tfgansynth.experiment.plan import RequestOf, plan
+from tfgansynth.experiment.plan import Expected, RequestOf, plan
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.records import converter, files
 from tfgansynth.records.reading import read_identity
@@ -332,11 +332,15 @@ def _record_split(run: Run, split: Split) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Part:
-    """One experiment of a study, its stages, and how records name its run."""
+    """One experiment of a study, its stages, and how records name its run.
+
+    `expected` has the stages that are not done, where a command runs them.
+    """
 
     experiment: Experiment
     plan: Plan
     name: str
+    expected: Mapping[str, Expected] = dataclasses.field(default_factory=dict)
 
     def expected_mib(self, stage: PlannedStage) -> float:
         """Expect the memory of a stage's process, in MiB; 0 if nothing is known."""

@@ -4,19 +4,24 @@ The one place that decides what is printed of a stage. It prints what an `Outcom
 so that the stage itself may have run in another process.
 """
 
+import datetime
+import statistics
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tfgansynth.errors import counted
 from tfgansynth.evaluation.tables import headings, with_mm
 from tfgansynth.evaluation.verdicts import PairComparison
+from tfgansynth.experiment.plan import in_order_of_need, play
 from tfgansynth.records.comparisons import Comparison, RegimeRow
 from tfgansynth.records.runs import Remark, remark_lines
 from tfgansynth.records.tables import Table
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.html.conclusions import Question, conclusions
 from tfgansynth.reporting.tables import mean_sd
-from tfgansynth.runtime.progress import duration
+from tfgansynth.runtime.progress import Overview, duration
 
 if TYPE_CHECKING:
     # They import TensorFlow, which reading results does not need.
@@ -27,6 +32,10 @@ _WIDTH = 88
 """Of running text, in characters."""
 _MOST_IN_WORDS = 3
 """Verdicts on secondary pairs that are told in whole sentences; more are a table."""
+_SECONDS_UNTIL_OLD = 5.0
+"""What is said of all stages is not reckoned again before."""
+_LONGEST_SECONDS = 300 * 86400
+"""Until an end that is named by day and month."""
 _METRICS = ("dice", "hausdorff_px", "hausdorff_mm")
 _QUESTIONS = {
     Question.SET: "Does the synthetic set help?",
@@ -39,18 +48,184 @@ _NOTHING_TO_COMPARE = (
 )
 
 
+_Name = tuple[str, str]
+"""Of a part and of its stage."""
+
+
+class Outlook:
+    """How far a command is with its stages, and when they are expected to be done.
+
+    The times are those of the plan, corrected by what stages of this command have
+    taken: for a stage that costs the same, those are expected; for others, the plan's
+    times are stretched as all that were measured together.
+
+    Args:
+        parts: What is run, with what is expected of stages that are not done.
+        together: The stages of all parts run as one, as on a cluster, and not part by
+            part.
+        share_cores: Stages that run at a time share this machine's cores. Until one is
+            measured, each takes between the plan's time and as many times that as run.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence["Part"],
+        *,
+        together: bool = False,
+        share_cores: bool = False,
+    ) -> None:
+        self._share_cores = share_cores
+        self._total = sum(len(part.plan.stages) for part in parts)
+        needs = {
+            (part.name, stage.name): [(part.name, need) for need in stage.needs]
+            for part in parts
+            for stage in part.plan.stages
+        }
+        self._groups = [
+            {name: own for name, own in needs.items() if name[0] == part.name}
+            for part in parts
+        ]
+        if together:
+            ordered = in_order_of_need([part.plan.stages for part in parts])
+            names = [(parts[index].name, stage.name) for index, stage in ordered]
+            self._groups = [{name: needs[name] for name in names}]
+        self._open = {
+            (part.name, name): expected
+            for part in parts
+            for name, expected in part.expected.items()
+        }
+        # What an earlier attempt has taken, of stages that have begun.
+        self._begun = {
+            (part.name, name): part.experiment.run.seconds().get(name, 0.0)
+            for part in parts
+            for name in part.expected
+            if (part.experiment.run.root / name).exists()
+        }
+        self._n_failed = 0
+        self._n_workers = 1
+        self._since: dict[_Name, float] = {}
+        self._measured: dict[str, list[float]] = {}
+        self._spent = self._planned = 0.0
+        self._words, self._old_at = "", 0.0
+
+    def running(self, names: Collection[_Name], n_workers: int) -> None:
+        """Note which stages run now, on how many workers."""
+        now = time.time()
+        self._since = {name: self._since.get(name, now) for name in names}
+        self._n_workers = max(n_workers, 1)
+        self._old_at = now
+
+    def running_of(self, part: "Part") -> Callable[[Collection[str], int], None]:
+        """The same for stages of one part, by their own names."""
+        return lambda names, n_workers: self.running(
+            [(part.name, name) for name in names], n_workers
+        )
+
+    def ended(self, name: _Name, seconds: float | None, *, failed: bool) -> None:
+        """Note that a stage has ended, computed in so many seconds if it was."""
+        self._old_at = time.time()
+        self._since.pop(name, None)
+        self._n_failed += failed
+        expected = self._open.pop(name, None)
+        # The rest of a stage says little of others.
+        if seconds is None or expected is None or name in self._begun:
+            return
+        self._measured.setdefault(expected.like, []).append(seconds / expected.steps)
+        if expected.seconds is not None:
+            self._spent += seconds
+            self._planned += min(max(seconds, expected.seconds), expected.latest)
+
+    def left(self) -> tuple[float, float, int]:
+        """Expect what the stages that are not done still take.
+
+        Returns:
+            The least and the most seconds, and how many stages are not in them: of
+            unknown time, or running for longer than they were expected to.
+        """
+        now, n_unknown = time.time(), 0
+        spans: dict[_Name, tuple[float, float]] = {}
+        for name in {*self._open} | {*self._since}:
+            span = self._span(name)
+            passed = now - self._since.get(name, now) + self._begun.get(name, 0.0)
+            if span is None or passed > span[1]:
+                n_unknown += 1
+                span = (0.0, 0.0)
+            spans[name] = max(span[0] - passed, 0.0), max(span[1] - passed, 0.0)
+        ends = []
+        for index in (0, 1):
+            seconds = {name: span[index] for name, span in spans.items()}
+            ends.append(0.0)
+            for group in self._groups:
+                stages = {name: needs for name, needs in group.items() if name in spans}
+                played = play(stages, seconds, self._n_workers, [*self._since])
+                ends[-1] += max(played.values(), default=0.0)
+        return min(ends), max(ends), n_unknown
+
+    def _span(self, name: _Name) -> tuple[float, float] | None:
+        """Seconds of a stage at its earliest and at its latest end, if known."""
+        expected = self._open.get(name)
+        if expected is None:
+            return None
+        if found := self._measured.get(expected.like):
+            seconds = statistics.median(found) * expected.steps
+            return seconds, seconds
+        if expected.seconds is None:
+            return None
+        if self._planned:
+            stretched = self._spent / self._planned
+            return expected.seconds * stretched, expected.latest * stretched
+        most = self._n_workers if self._share_cores else 1
+        return expected.seconds, expected.latest * most
+
+    def text(self) -> str:
+        """Say it in one line; anew where stages have begun or ended, or after 5 s."""
+        if time.time() < self._old_at:
+            return self._words
+        n_running, n_open = len(self._since), len({*self._open} | {*self._since})
+        counts = [f"{self._total - n_open - self._n_failed} of {self._total} done"]
+        counts += [f"{self._n_failed} without result"] if self._n_failed else []
+        counts += [f"{n_running} running", f"{n_open - n_running} waiting"]
+        self._words = " · ".join([*counts, self._left_words()])
+        self._old_at = time.time() + _SECONDS_UNTIL_OLD
+        return self._words
+
+    def _left_words(self) -> str:
+        least, most, n_unknown = self.left()
+        unknown = f"{counted(n_unknown, 'stage')} of unknown time"
+        if n_unknown:
+            known = f"at least {duration(least)} and " if least else ""
+            return f"{known}{unknown} left"
+        first, last = duration(least), duration(most)
+        shown = f"about {last}" if first == last else f"{first} to {last}"
+        if most > _LONGEST_SECONDS:
+            return f"{shown} left"
+        end = datetime.datetime.fromtimestamp(time.time() + most)
+        is_today = end.date() == datetime.date.fromtimestamp(time.time())
+        until = end.strftime("%H:%M" if is_today else "%a %d %b, %H:%M")
+        latest = "" if first == last else " at the latest"
+        return f"{shown} left, until {until}{latest}"
+
+
 class Screen:
     """Prints a line for each stage that is run, and its remarks below.
 
     Args:
         parts: What is run, in order.
+        outlook: Knows how far the stages are; shown with the progress of each.
         n_done: Stages that were done before.
         verbose: Whether to print the details of a stage too.
     """
 
     def __init__(
-        self, parts: Sequence["Part"], *, n_done: int = 0, verbose: bool = False
+        self,
+        parts: Sequence["Part"],
+        outlook: Outlook,
+        *,
+        n_done: int = 0,
+        verbose: bool = False,
     ) -> None:
+        self._outlook = outlook
+        self._overview = Overview(outlook.text)
         self._verbose = verbose
         names = [part.name for part in parts]
         self._names = dict(zip(names, _names(parts), strict=True))
@@ -63,8 +238,24 @@ class Screen:
         if n_done:
             print(f"{n_done} of {self._total} stages are done already")
 
-    def show(self, part: "Part", outcome: "Outcome") -> None:
+    def follow(
+        self, outcomes: Iterable[tuple["Part", "Outcome"]]
+    ) -> Iterator[tuple["Part", "Outcome"]]:
+        """Show what becomes of stages as it is known, and pass it on."""
+        following = iter(outcomes)
+        while True:
+            with self._overview:
+                found = next(following, None)
+            if found is None:
+                return
+            self._show(*found)
+            yield found
+
+    def _show(self, part: "Part", outcome: "Outcome") -> None:
         """Print what became of the next stage; nothing if it was done before."""
+        seconds = outcome.seconds if outcome.computed else None
+        name = part.name, outcome.stage.name
+        self._outlook.ended(name, seconds, failed=outcome.failure is not None)
         self._shown += 1
         number = f"{self._shown:{len(str(self._total))}}/{self._total}"
         label = self._label(part, outcome.stage.label)

@@ -4,22 +4,56 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 from rich import progress as bars
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
 _BAR_WIDTH = 24
 _SECONDS_BETWEEN_REFRESHES = 0.2
 _SECONDS_BETWEEN_LINES = 30.0
+_SECONDS_BETWEEN_OVERVIEWS = 300.0
 _WIDEST_TABLE = 10_000
-_ERASE_LINE = "\r\x1b[2K"
+_ERASE_LINE, _UP = "\r\x1b[2K", "\x1b[A"
 
 _collected: list[list[str]] = []
 """The remarks of the stages that run in this process, the innermost last."""
+
+
+class Overview:
+    """What is said of a whole job, shown with all progress within a block.
+
+    A terminal shows it above the progress. Elsewhere, as in a log file, it is printed
+    every five minutes.
+
+    Args:
+        text: Says it, in one line, as it is now.
+    """
+
+    def __init__(self, text: Callable[[], str]) -> None:
+        self.text = text
+        self._last_printed = time.monotonic()
+
+    def __enter__(self) -> None:
+        _overviews.append(self)
+
+    def __exit__(self, *_: object) -> None:
+        """Show it no more."""
+        _overviews.remove(self)
+
+    def print_if_due(self) -> None:
+        """Print it, if that was long ago."""
+        now = time.monotonic()
+        if now - self._last_printed >= _SECONDS_BETWEEN_OVERVIEWS:
+            self._last_printed = now
+            print(self.text(), flush=True)
+
+
+_overviews: list[Overview] = []
+"""Of the jobs that run in this process, the innermost last."""
 
 
 def duration(seconds: float) -> str:
@@ -90,14 +124,30 @@ def shown_while(label: str) -> Iterator[None]:
 
     Bars of the block come in its place. Elsewhere than on a terminal it shows nothing.
     """
-    interactive = _is_interactive(_console())
-    if interactive:
-        print(f"{label} ...\r", end="", flush=True)
+    console = _console()
+    if not _is_interactive(console):
+        if _overviews:
+            _overviews[-1].print_if_due()
+        yield
+        return
+    lines = [*(each.text() for each in _overviews[-1:]), f"{label} ..."]
+    # A line that the terminal breaks could not be erased.
+    shown = "\n".join(_cropped(line, console.width - 1) for line in lines)
+    print(f"{shown}\r{_UP * (len(lines) - 1)}", end="", flush=True)
     try:
         yield
     finally:
-        if interactive:
-            print(_ERASE_LINE, end="", flush=True)
+        _erase()
+
+
+def _cropped(line: str, width: int) -> str:
+    return line if len(line) <= width else f"{line[: width - 3]}..."
+
+
+def _erase() -> None:
+    """Erase what `shown_while` shows; the cursor is where it began."""
+    below = f"\n{_ERASE_LINE}{_UP}" if _overviews else ""
+    print(f"{_ERASE_LINE}{below}", end="", flush=True)
 
 
 def _console() -> Console:
@@ -107,6 +157,15 @@ def _console() -> Console:
 
 def _is_interactive(console: Console) -> bool:
     return console.is_terminal and not console.is_dumb_terminal
+
+
+class _Bars(bars.Progress):
+    """Bars, and what is said of the whole job above them."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        for each in _overviews[-1:]:
+            yield Text(each.text(), no_wrap=True, overflow="ellipsis")
+        yield self.make_tasks_table(self.tasks)
 
 
 class Progress:
@@ -130,7 +189,7 @@ class Progress:
         self._timed = False
         console = _console()
         self._interactive = _is_interactive(console)
-        self._bar = bars.Progress(
+        self._bar = _Bars(
             bars.BarColumn(_BAR_WIDTH),
             bars.TextColumn(
                 "{task.description}",
@@ -146,6 +205,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self._interactive:
+            _erase()
             self._bar.start()
         return self
 
@@ -185,6 +245,8 @@ class Progress:
             self._bar.update(self._task, completed=done, description=line, refresh=True)
         else:
             print(line, flush=True)
+            if _overviews:
+                _overviews[-1].print_if_due()
 
     def _line(self, note: str) -> str:
         line = f"{self._label} {self._done}/{self._total}"
