@@ -37,14 +37,19 @@ class Future:
     def exception(self) -> Any:
         return self._answer
 
+    def cancel(self) -> None:
+        self.status = "cancelled"
+
 
 class Cluster:
     """Computes each stage at once; those of some kind fail in fold 2.
 
-    They fail `times` times, at the first worker that they may be computed by.
+    They fail `times` times, at the first worker that they may be computed by. `lost`
+    are workers that are gone as soon as a stage is kept for them.
     """
 
     status = "running"
+    lost: frozenset[str] = frozenset()
 
     def __init__(
         self, kind: Kind, fault: Exception, times: int = 9, **resources: float
@@ -53,6 +58,8 @@ class Cluster:
         self._resources = resources
         self.begun: list[PlannedStage] = []
         self.orders: list[dict[str, Any]] = []
+        self._workers = ["tcp://1", "tcp://2"]
+        self._kept: list[Future] = []
 
     def submit(self, function: object, *arguments: Any, **options: Any) -> Future:
         order = arguments[-1]
@@ -63,6 +70,11 @@ class Cluster:
         if (stage.kind, stage.fold) != (self._kind, 2):
             return Future(Answer(Outcome(stage, computed=True), "tcp://1"))
         self.orders.append(options)
+        if self.lost.issuperset(options["workers"] or ["tcp://1"]):
+            self._workers = [each for each in self._workers if each not in self.lost]
+            self._kept.append(Future(ValueError()))
+            self._kept[-1].status = "pending"
+            return self._kept[-1]
         if len(self.orders) > self._times:
             return Future(Answer(Outcome(stage, computed=True), "tcp://2"))
         at = (options["workers"] or ["tcp://1"])[0]
@@ -70,7 +82,7 @@ class Cluster:
 
     def scheduler_info(self, n_workers: int) -> dict[str, Any]:
         worker = {"resources": self._resources, "metrics": {}}
-        workers = dict.fromkeys(("tcp://1", "tcp://2"), worker)
+        workers = dict.fromkeys(self._workers, worker)
         return {"address": "tcp://here", "workers": workers}
 
     @property
@@ -146,6 +158,22 @@ def test_a_stage_that_fails_once_is_run_elsewhere_and_that_is_told(
         "failed on node7 (1): MemoryError: of 9 GiB; was run again",
     )
     assert [each["workers"] for each in cluster.orders] == [None, ["tcp://2"]]
+
+
+def test_a_stage_is_not_kept_for_a_worker_that_is_gone(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(Kind.GAN, MemoryError("of 9 GiB"), times=1)
+    cluster.lost = frozenset({"tcp://2"})
+
+    found, fault = run(cluster, experiment, monkeypatch)
+
+    assert fault is None
+    assert found["fold-2/gan"].computed
+    orders = cluster.orders
+    assert [each["workers"] for each in orders] == [None, ["tcp://2"], None]
+    assert len({each["key"] for each in orders}) == 3
+    assert [each.status for each in cluster._kept] == ["cancelled"]
 
 
 @pytest.mark.parametrize(

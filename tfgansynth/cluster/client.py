@@ -1,6 +1,7 @@
 """Following the stages of a study on a running Dask cluster."""
 
 import dataclasses
+import functools
 import hashlib
 import pickle
 import time
@@ -39,7 +40,9 @@ _NO_GPU = (Kind.SET, Kind.ASSESSMENT)
 class _Task:
     """A stage of a part.
 
-    `failures` says where it has failed, by the worker's address, and why.
+    `failures` says where it has failed, by the worker's address, and why; `only` names
+    the workers that it is kept for, where it is not for any; `n_orders` counts how
+    often it was handed to Dask.
     """
 
     number: int
@@ -47,6 +50,8 @@ class _Task:
     part: Part
     stage: PlannedStage
     failures: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    only: frozenset[str] = frozenset()
+    n_orders: int = 0
 
     @property
     def name(self) -> str:
@@ -59,7 +64,7 @@ class _Task:
         root = self.part.experiment.run.root.absolute()
         place = hashlib.sha256(str(root).encode()).hexdigest()
         kind, own = self.stage.kind.name.lower(), self.stage.identity
-        again = f"-again{len(self.failures)}" if self.failures else ""
+        again = f"-again{self.n_orders - 1}" if self.n_orders > 1 else ""
         return f"{kind}-{root.name}/{self.stage.name}-{place[:8]}-{own[:8]}{again}"
 
 
@@ -143,6 +148,7 @@ def _follow(
         pure=False,
         priority=1,
     )
+    submit = functools.partial(_submit, client, experiments, collect=collect)
     begun: dict[Future, _Task] = {}
     while waiting or begun:
         for task in [
@@ -153,8 +159,7 @@ def _follow(
             if not failure and not was_done(task.part.experiment, task.stage):
                 failure = _unfit(client, task)
                 if not failure:
-                    future = _submit(client, experiments, task, collect=collect)
-                    begun[future] = task
+                    begun[submit(task)] = task
                     continue
             if failure:
                 failures[task.index][task.stage.name] = failure
@@ -163,9 +168,20 @@ def _follow(
             # Others may have waited for it.
             break
         else:
-            at, n_workers = _at_work(client)
+            at, workers = _at_work(client)
+            for future in [
+                future
+                for future, task in begun.items()
+                if future.status == "pending"
+                and task.only
+                and task.only.isdisjoint(workers)
+            ]:
+                # Those that it is kept for are gone.
+                future.cancel()
+                task = begun.pop(future)
+                begun[submit(task)] = task
             names = {t: at[t.key] for t in begun.values() if t.key in at}
-            running([(t.part.name, t.stage.name) for t in names], n_workers)
+            running([(t.part.name, t.stage.name) for t in names], len(workers))
             words = [f"{task.stage.label} at {place}" for task, place in names.items()]
             with shown_while(name_few(words) or "waiting for workers"):
                 ended = _ended(client, begun, address)
@@ -173,7 +189,7 @@ def _follow(
                 task = begun.pop(future)
                 outcome = _outcome(task, future, address, collect=collect)
                 if outcome is None:
-                    begun[_submit(client, experiments, task, collect=collect)] = task
+                    begun[submit(task)] = task
                     continue
                 unfinished[task.index].remove(task.stage.name)
                 if outcome.failure:
@@ -181,21 +197,22 @@ def _follow(
                 yield task, outcome
 
 
-def _at_work(client: Client) -> tuple[dict[str, str], int]:
-    """Find which tasks run at which worker, by key, and count the workers."""
+def _at_work(client: Client) -> tuple[dict[str, str], Collection[str]]:
+    """Find which tasks run at which worker, by key, and all workers."""
     found = client.scheduler_info(n_workers=-1)["workers"]
     at = {
         key: address.rpartition("/")[2]
         for address, worker in found.items()
         for key in worker["metrics"].get(STAGE, ())
     }
-    return at, len(found)
+    return at, found.keys()
 
 
 def _submit(
     client: Client, experiments: Future, task: _Task, *, collect: bool
 ) -> Future:
     run = task.part.experiment.run
+    task.n_orders += 1
     order = Order(
         key=task.key,
         part=task.index,
@@ -207,11 +224,10 @@ def _submit(
         content = {**artifacts.pack_run(run.root), **needed}
         order = dataclasses.replace(order, files=content)
     taken, able = _resources(client, task)
-    # Where it has not failed, if another worker can.
+    # Where it has not failed, if another worker can. One that fails at once is idle: if
+    # it might, it would take all that waits for the others.
     failed_at = {address for address, _ in task.failures}
-    elsewhere = failed_at and [
-        address for address in able or () if address not in failed_at
-    ]
+    task.only = frozenset({*(able or ())} - failed_at) if failed_at else frozenset()
     return client.submit(
         run_order,
         experiments,
@@ -219,8 +235,7 @@ def _submit(
         key=task.key,
         priority=-task.number,
         resources={STAGE: 1, **taken},
-        workers=elsewhere or None,
-        allow_other_workers=bool(elsewhere),
+        workers=sorted(task.only) or None,
     )
 
 
