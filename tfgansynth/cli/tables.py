@@ -69,6 +69,7 @@ def run_table(options: RunTable) -> None:
     """Run."""
     from tfgansynth.experiment.plan import table_request
     from tfgansynth.experiment.studies import declare, plan_verdicts, record_trials
+    from tfgansynth.records.regimes import BASELINES
 
     request = table_request(
         options.config,
