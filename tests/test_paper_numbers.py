@@ -61,6 +61,9 @@ PAPER: dict[str, Any] = {
         "strong_blur": 1.0,
         "cutmix_share": 0.5,
         "cutmix_alpha": 1.0,
+        "learned_pairs": 100,
+        "learned_variance": 0.95,
+        "learned_strength": 1.0,
     },
     "gan": {
         "z_dim": 400,

@@ -236,7 +236,7 @@ def test_strong_gamma_noise_blur_and_contrast_have_their_strength() -> None:
 
 
 @pytest.mark.parametrize("shape", [(SIDE, SIDE), (SIDE, SIDE, 3)])
-@pytest.mark.parametrize("kind", ["elastic", "strong", "cutmix"])
+@pytest.mark.parametrize("kind", ["elastic", "strong", "cutmix", "learned"])
 def test_mini_batches_keep_type_range_and_classes(
     kind: str, shape: tuple[int, ...]
 ) -> None:
@@ -244,7 +244,8 @@ def test_mini_batches_keep_type_range_and_classes(
     images = rng.uniform(0, 255, (6, *shape)).astype(np.float32)
     masks = np.stack([blob()[1] * (1 + index % 2) for index in range(6)])
     own = images.copy(), masks.copy()
-    change = batch_augmentation(kind, AugmentationConfig(cutmix_share=0.9))
+    config = AugmentationConfig(cutmix_share=0.9, learned_pairs=4)
+    change = batch_augmentation(kind, config, np.roll(masks, 3, axis=2))
     assert change is not None
     moved, moved_masks = change(images, masks, np.random.default_rng(5))
     again, _ = change(images, masks, np.random.default_rng(5))

@@ -215,12 +215,12 @@ def test_augmentation_goes_on_where_it_was() -> None:
     assert not np.array_equal(augmented(0)[0][0], augmented(0, seed=1)[0][0])
 
 
-@pytest.mark.parametrize("kind", ["strong", "cutmix"])
+@pytest.mark.parametrize("kind", ["strong", "cutmix", "learned"])
 def test_each_augmentation_goes_on_where_it_was(kind: str) -> None:
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (5, 16, 16)).astype(np.float32)
     pairs = LabelledImages(images, (images > 128).astype(np.uint8))
-    change = batch_augmentation(kind, AugmentationConfig())
+    change = batch_augmentation(kind, AugmentationConfig(learned_pairs=4), pairs.masks)
 
     def batches(first: int) -> list[tuple[Any, Any]]:
         stream = labelled_pairs(

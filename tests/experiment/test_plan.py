@@ -191,6 +191,7 @@ def test_baselines_take_all_that_they_may_and_no_test_case() -> None:
     for name, augment, needs in (
         ("strong", "strong", ()),
         ("cutmix", "cutmix", ()),
+        ("learned", "learned", ()),
         ("unlabelled", "elastic", members),
     ):
         *first, real, mixed = (
@@ -215,6 +216,7 @@ def test_baselines_take_all_that_they_may_and_no_test_case() -> None:
         "unlabelled": training,
         "strong": training,
         "cutmix": training,
+        "learned": training,
     }
     for name, cases in expected.items():
         record = planned[name].record
@@ -256,7 +258,7 @@ def test_baselines_need_a_budget_with_two_halves() -> None:
         )
 
 
-@pytest.mark.parametrize("kind", ["elastic", "strong", "cutmix"])
+@pytest.mark.parametrize("kind", ["elastic", "strong", "cutmix", "learned"])
 def test_an_augmentation_without_effect_is_refused(kind: str) -> None:
     config = changed(CONFIG, "unet.augment", kind)
     words = f"^--unet.augment {kind}: bears on the paper's regimes only"
@@ -272,7 +274,7 @@ def test_a_refused_baseline_names_those_that_are_possible() -> None:
     every = table_request(
         poor, "fixed_budget", control=False, assessed=False, baselines=BASELINES
     )
-    possible = ["ceiling", "validation", "pretrained", "strong", "cutmix"]
+    possible = ["ceiling", "validation", "pretrained", "strong", "cutmix", "learned"]
     words = "; possible with these settings: --baselines " + " ".join(possible)
     with pytest.raises(InputError, match=f"^--baselines ensemble: .* or more{words}$"):
         plan(poor, splits(poor), [1], every)
@@ -312,6 +314,7 @@ def test_each_ensemble_is_beside_all_budgets() -> None:
                             "strong-fixed-budget",
                             "cutmix-fixed-budget",
                             "unlabelled-augmented",
+                            "learned-fixed-budget",
                         )
                         for n in (0, 30)
                     ),
@@ -320,6 +323,42 @@ def test_each_ensemble_is_beside_all_budgets() -> None:
             ),
         ]
     )
+
+
+def test_learned_deformations_bear_on_what_they_augment() -> None:
+    found = made_anew("synthesis.augment", "learned", CONFIG)
+    on_set = {n for n in names(CONFIG) if "-s30" in n}
+    assert found == {"synthetic", "assessment", *on_set}
+    own = {"unet-r4-s0", "unet-r4-s30", "unet-r0-s30", *CROSS_FIT, "assessment"}
+    assert made_anew("unet.augment", "learned", CONFIG) == own
+    learned = changed(CONFIG, "unet.augment", "learned")
+    for option in ("learned_pairs", "learned_strength"):
+        assert not made_anew(f"augmentation.{option}", 3, CONFIG)
+        assert made_anew(f"augmentation.{option}", 3, learned) == own
+
+
+def test_deformations_are_not_learned_from_one_mask() -> None:
+    def planned(config: Config, request: Request) -> Plan:
+        return plan(config, splits(config), [1], lambda _: request)
+
+    def with_set(n: int) -> tuple[Config, Request]:
+        learned = changed(CONFIG, "synthesis.augment", "learned")
+        return changed(learned, "data.n_reduced", n), Request(sets=["plain"])
+
+    def with_network(n: int, synthetic: int = 0) -> tuple[Config, Request]:
+        learned = changed(CONFIG, "unet.augment", "learned")
+        return learned, Request(regimes=[Regime(n, synthetic)])
+
+    def with_baseline(n: int) -> tuple[Config, Request]:
+        return CONFIG, Request(regimes=[baseline("learned", n, 30)])
+
+    words = "^augmentation `learned`: .* two masks or more, and fold 1 has 1"
+    for make in (with_set, with_network, with_baseline):
+        with pytest.raises(InputError, match=words):
+            planned(*make(1))
+        assert planned(*make(2)).stages
+    # Synthetic pairs alone are many.
+    assert planned(*with_network(0, 30)).stages
 
 
 def test_a_number_of_pairs_keeps_the_gan() -> None:

@@ -10,13 +10,15 @@ import pytest
 
 from tests.experiment.made_sets import open_experiment
 from tfgansynth.api import draw_set
-from tfgansynth.arrays import ByteArray, FloatArray
+from tfgansynth.arrays import ByteArray, FloatArray, Labels
 from tfgansynth.config import DataConfig, SynthesisConfig
-from tfgansynth.data.dataset import case_hashes
+from tfgansynth.data.dataset import case_hashes, images_and_labels
 from tfgansynth.data.held_out import FoldCases
+from tfgansynth.data.pipelines import LabelledImages
 from tfgansynth.errors import InputError
-from tfgansynth.experiment import executors, synthetic_sets
+from tfgansynth.experiment import executors, stages, synthetic_sets
 from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.plan import Request
 from tfgansynth.experiment.stages import seen_cases
 from tfgansynth.experiment.synthetic_sets import planned_gan, require_fold_set
@@ -216,3 +218,33 @@ def test_a_set_of_empty_masks_names_the_area_of_the_real_ones(
         drawn(drawing)
     assert f"the target covers {area:.2%} of the training masks" in str(empty.value)
     assert not drawing.run.synthetic(1).exists()
+
+
+def test_deformations_are_learned_from_a_networks_own_real_masks(
+    experiment: Experiment, fold: FoldCases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a cross-fitted member too: it may not know its out-of-fold cases."""
+    given: list[Labels] = []
+    monkeypatch.setattr(
+        stages, "batch_augmentation", lambda _, __, masks: given.append(masks)
+    )
+    monkeypatch.setattr(stages, "train_unet", lambda *_, **__: 1 / 0)
+    (member, *_) = (
+        experiment.plan([1], lambda _: Request(assessments=["plain"]))
+        .only({Kind.CROSS_FIT})
+        .stages
+    )
+    stage: Any = SimpleNamespace()
+    with pytest.raises(ZeroDivisionError):
+        stages.compute_member(experiment, member, stage)
+    own = [c for c in fold.training if c.case_id in member.record["training_cases"]]
+    assert 0 < len(own) < len(fold.training)
+    np.testing.assert_array_equal(given.pop(), images_and_labels(own)[1])
+
+    images, masks = images_and_labels([*fold.training, *fold.validation])
+    for n_real, learned in ((3, masks[:3]), (0, masks)):
+        pairs = LabelledImages(images, masks, n_real)
+        unet = experiment.config.unet
+        with pytest.raises(ZeroDivisionError):
+            stages.train_in_folder(experiment, fold, pairs, unet, stage)
+        np.testing.assert_array_equal(given.pop(), learned)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY, write_phantoms
-from tfgansynth.records.regimes import BASELINES
+from tfgansynth.records.regimes import AUGMENTED, BASELINES
 from tfgansynth.reporting.merging import merge, verify_merged
 from tfgansynth.reporting.verification.verify import verify
 from tfgansynth.runtime import storage
@@ -47,8 +47,8 @@ def test_every_baseline_is_trained_shown_verified_and_merged(
     record = storage.read_record(run / "comparison.json")
     (table,) = record["tables"]
     assert {row.get("baseline") for row in table["rows"]} == {None, *BASELINES}
-    # With strong augmentation and with CutMix there are two each, of unlabelled three.
-    assert len(table["rows"]) == 5 + len(BASELINES) + 4
+    # Those that augment otherwise are two each, of unlabelled three.
+    assert len(table["rows"]) == 5 + len(BASELINES) + len(AUGMENTED) + 2
     (primary,) = (pair for pair in record["comparisons"] if pair["is_primary"])
     assert (primary["first"], primary["second"]) == PRIMARY
     names = {path.name for path in run.glob("fold-1/unet-*/*")}

@@ -40,6 +40,7 @@ RECIPE = (
     *("--synthesis.pseudo-label-members", "2", "--synthesis.pseudo-label-steps", "3"),
     *("--unet.real-share", "0.5"),
 )
+BESIDE = "--augmented", "--control", "--assess", "--baselines", "learned"
 RUN = "phantoms-development-reduced-smoke-seed0"
 TABLE = "phantoms-reduced-smoke-seed0"
 TRIAL = f"{RUN}/fold-1/trial.json"
@@ -54,8 +55,7 @@ def tried(tool: Runner, out: Path, *options: str | Path) -> str:
 @pytest.fixture(scope="module")
 def out(tool: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trial")
-    asked = "--augmented", "--control", "--assess", "--baselines", "strong"
-    told = tried(tool, folder, *RECIPE, *asked)
+    told = tried(tool, folder, *RECIPE, *BESIDE)
     title, heading, _, line = told.strip().splitlines()[-4:]
     assert title == "Trial:"
     assert line.startswith("| smoke data.n_reduced: 6, ")  # what the preset has not
@@ -81,11 +81,11 @@ def test_a_trial_compares_fair_rows(trial: dict[str, Any]) -> None:
         *("control (fixed budget)", "synthetic (fixed budget)"),
     ]
     assert [row["name"] for row in augmented["rows"]] == [
-        *("real (strong, fixed budget)", "real + synthetic (strong, fixed budget)"),
+        *("real (learned, fixed budget)", "real + synthetic (learned, fixed budget)"),
         "real (augmented)",
         *("real + control (augmented)", "real + synthetic (augmented)"),
     ]
-    # Four pairs of rows without a control, nine with one, five with a baseline.
+    # Four pairs of rows without a control, nine with one, and the rest with a baseline.
     assert sorted(pair["n_pairs"] for pair in comparison["comparisons"]) == [
         *([4] * 4 + [5] * 5 + [9] * 9)
     ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _CurveBaseline = Literal[
-    "all", "ensemble", "pretrained", "unlabelled", "strong", "cutmix"
+    "all", "ensemble", "pretrained", "unlabelled", "strong", "cutmix", "learned"
 ]
 _Baseline = Literal[_CurveBaseline, "ceiling", "validation"]
 
@@ -57,8 +57,9 @@ class RunTable(SpreadOptions):
     of the data set and those that --reduced leaves out, with the masks that the
     pseudo-label ensemble finds; also with classical augmentation, without and with
     synthetic pairs. strong: stronger classical augmentation
-    (--augmentation.strong-scale and others). cutmix: CutMix of pairs; both without and
-    with synthetic pairs."""
+    (--augmentation.strong-scale and others). cutmix: CutMix of pairs.
+    learned: deformations by which the training cases differ in the place of elastic
+    ones. The last three are trained without and with synthetic pairs."""
     assess: bool = False
     """Also assess each fold's synthetic set after its U-Nets, as assess does, but for
     the exit code."""

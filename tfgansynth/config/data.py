@@ -56,6 +56,10 @@ class AugmentationConfig:
     blur besides, at most about as large as those of nnU-Net (Isensee et al. 2021); its
     strength is one to choose on development cases. `cutmix`, of the same pairs: a
     square of a pair comes from another pair of the mini-batch (Yun et al. 2019).
+
+    `learned`: as `elastic`, but deformations are those by which the masks of the
+    training cases differ from each other: these are registered, and the principal
+    components of their displacements have random weights.
     """
 
     grid: ranges.Nodes = 3
@@ -110,6 +114,21 @@ class AugmentationConfig:
     """The square of `cutmix` has a share of the image's area that is drawn from a beta
     distribution with this number as both parameters: 1, any share is as likely; its
     mean is always 1/2. [choice]"""
+    learned_pairs: ranges.Count = dataclasses.field(
+        default=100, metadata=ranges.OPTIONAL
+    )
+    """Ordered pairs of training masks that `learned` registers, where there are more;
+    each mask is in as many. [choice]"""
+    learned_variance: ranges.Share = dataclasses.field(
+        default=0.95, metadata=ranges.OPTIONAL
+    )
+    """Share of the displacements' variance that the principal components of `learned`
+    have; the others are left out. [choice]"""
+    learned_strength: ranges.Amount = dataclasses.field(
+        default=1.0, metadata=ranges.OPTIONAL
+    )
+    """Factor of the deformations of `learned`: 1, as large as those between two
+    training cases. [choice]"""
 
 
 BEARING = {
@@ -120,5 +139,9 @@ BEARING = {
         *("strong_contrast", "strong_gamma", "strong_noise", "strong_blur"),
     ),
     "cutmix": ("cutmix_share", "cutmix_alpha"),
+    "learned": (
+        *("shift", "rotation", "grey"),
+        *("learned_pairs", "learned_variance", "learned_strength"),
+    ),
 }
 """The numbers of `AugmentationConfig` that bear on each kind of augmentation."""

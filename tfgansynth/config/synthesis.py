@@ -55,9 +55,10 @@ class SynthesisConfig:
     fixed-budget regimes. Fewer in [choice, fast]"""
     pseudo_label_augment: Literal["elastic", "strong"] = ranges.optional("elastic")
     """Classical augmentation that these U-Nets are trained with. [choice]"""
-    augment: Literal["none", "elastic"] = "none"
+    augment: Literal["none", "elastic", "learned"] = "none"
     """Classical augmentation of each generated pair, once: none [paper IV-B];
-    elastic in [choice, best]"""
+    elastic in [choice, best]; learned from the masks of the fold's training cases
+    [choice]"""
     min_agreement: ranges.Share = 0.0
     """Also draw a filtered set, of pairs whose mask agrees (Dice) at least this
     well with out-of-fold U-Nets. 0: no filtered set; the paper uses all pairs.

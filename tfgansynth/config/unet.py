@@ -93,10 +93,12 @@ class UNetConfig:
     number has both kinds; all later ones have real pairs alone. Best weights are
     those of a later epoch. 0: both kinds are mixed [paper IV-B]; half of them in the
     regime `pretrained` [choice]"""
-    augment: Literal["none", "elastic", "strong", "cutmix"] = "none"
+    augment: Literal["none", "elastic", "strong", "cutmix", "learned"] = "none"
     """Classical augmentation of the training pairs: none [paper IV-B]; elastic in the
-    augmented fixed-budget regimes [choice]; strong or cutmix, whose strengths are
-    --augmentation.strong-scale to --augmentation.cutmix-alpha [choice]"""
+    augmented fixed-budget regimes [choice]; strong, cutmix or learned, whose strengths
+    are --augmentation.strong-scale to --augmentation.learned-strength; learned from
+    the masks of the real training pairs, of the synthetic ones where there are no
+    real ones [choice]"""
     precision: ranges.Precision = "float32"
     """Number format of the convolutions. Weights and loss are always float32.
     float32 [choice]; auto takes bfloat16 where the machine accelerates it [choice,

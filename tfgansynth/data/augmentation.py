@@ -7,7 +7,7 @@ numbers for the deformations only.
 
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from tfgansynth.arrays import (
     stack_pair,
 )
 from tfgansynth.config import AugmentationConfig
+from tfgansynth.data.deformations import Deformations, learn_deformations
 
 _Changed = TypeVar("_Changed")
 
@@ -30,22 +31,27 @@ def augment(
     labels: Labels,
     rng: np.random.Generator,
     config: AugmentationConfig,
+    deformations: Deformations | None = None,
 ) -> tuple[FloatArray, Labels]:
     """Shift, rotate and deform a labelled image at random, and change its contrast.
 
     The deformation displaces the nodes of a coarse grid by Gaussian vectors and
-    interpolates bicubically between them. Beyond the border the image is mirrored.
+    interpolates bicubically between them, or is one of those that were learned. Beyond
+    the border the image is mirrored.
 
     Args:
         image: float32 (S, S) or (S, S, 3), [0, 255].
         labels: uint8 (S, S).
         rng: The source of all randomness.
         config: The strength of each change.
+        deformations: Those that training cases have taught, if they are to be used.
 
     Returns:
         Both, augmented alike, as they came.
     """
-    moved, moved_labels = _moved(image, labels, rng, config, config.rotation)
+    moved, moved_labels = _moved(
+        image, labels, rng, config, config.rotation, deformations=deformations
+    )
     factor, offset = rng.uniform(-config.grey, config.grey, 2)
     middle = 127.5
     grey = (moved - middle) * (1 + factor) + middle * (1 + offset)
@@ -128,9 +134,12 @@ def _moved(
     config: AugmentationConfig,
     rotation: float,
     zoom: float = 1.0,
+    deformations: Deformations | None = None,
 ) -> tuple[FloatArray, Labels]:
     """Shift, rotate by at most so many degrees, enlarge by a factor, and deform."""
-    columns, rows = _source_of_each_pixel(len(image), config, rng, rotation, zoom)
+    columns, rows = _source_of_each_pixel(
+        len(image), config, rng, rotation, zoom, deformations
+    )
     moved = cv2.remap(
         image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
@@ -150,6 +159,7 @@ def _source_of_each_pixel(
     rng: np.random.Generator,
     rotation: float,
     zoom: float,
+    deformations: Deformations | None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the source of each pixel: float32 columns and rows, (S, S) each."""
     center = (side - 1) / 2
@@ -157,10 +167,18 @@ def _source_of_each_pixel(
     shift = rng.uniform(-config.shift, config.shift, 2)
     turn = cv2.getRotationMatrix2D((center, center), degrees, 1 / zoom)
     rows, columns = np.mgrid[:side, :side].astype(np.float32)
-    nodes = rng.normal(0, config.stddev, (config.grid, config.grid, 2))
-    bend = cv2.resize(
-        nodes.astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC
-    )
+    if deformations:
+        inner = deformations.draw(rng, side, config.learned_strength)
+        # Turned with the grid, it folds as little as by itself.
+        bend = np.asarray(inner @ turn[:, :2].T, np.float32)
+    else:
+        nodes = rng.normal(0, config.stddev, (config.grid, config.grid, 2))
+        bend = np.asarray(
+            cv2.resize(
+                nodes.astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC
+            ),
+            np.float32,
+        )
     sources = [
         row[0] * columns + row[1] * rows + row[2] + shift[axis] + bend[..., axis]
         for axis, row in enumerate(turn)
@@ -174,10 +192,11 @@ def _each(
     masks: Labels,
     rng: np.random.Generator,
     config: AugmentationConfig,
+    **more: Any,
 ) -> tuple[FloatArray, Labels]:
     """Change each pair of a mini-batch on its own."""
     changed = [
-        change(image, mask, rng, config)
+        change(image, mask, rng, config, **more)
         for image, mask in zip(images, masks, strict=True)
     ]
     moved, moved_masks = (np.stack(planes) for planes in zip(*changed, strict=True))
@@ -185,22 +204,43 @@ def _each(
 
 
 def batch_augmentation(
-    kind: str, config: AugmentationConfig
+    kind: str, config: AugmentationConfig, masks: Labels
 ) -> Callable[..., tuple[FloatArray, Labels]] | None:
-    """Bind what --unet.augment names to its strength; it takes a mini-batch."""
+    """Bind what --unet.augment names to its strength; it takes a mini-batch.
+
+    Args:
+        kind: The name.
+        config: The strength of each change.
+        masks: uint8 (n, S, S), from which deformations are learned, if they are.
+
+    Raises:
+        InputError: No two masks show the same classes, where they are learned from.
+    """
+    own = functools.partial(_each, augment, deformations=learned(kind, config, masks))
     changes: dict[str, Callable[..., tuple[FloatArray, Labels]]] = {
-        "elastic": functools.partial(_each, augment),
+        **dict.fromkeys(("elastic", "learned"), own),
         "strong": functools.partial(_each, augment_strongly),
         "cutmix": cut_and_mix,
     }
     return None if kind == "none" else functools.partial(changes[kind], config=config)
 
 
+def learned(
+    kind: str, config: AugmentationConfig, masks: Labels
+) -> Deformations | None:
+    """Learn deformations from masks, uint8 (n, S, S), for the kind that takes them.
+
+    Raises:
+        InputError: No two masks show the same classes.
+    """
+    return learn_deformations(masks, config) if kind == "learned" else None
+
+
 def switched(
     change: Callable[..., _Changed],
     switch: str,
     config: AugmentationConfig,
-    **more: int,
+    **more: Any,
 ) -> Callable[..., _Changed] | None:
     """Bind a function of this module to its strength; None for the switch `none`."""
     if switch == "none":
@@ -235,7 +275,15 @@ def augment_set(
     masks: Labels,
     rng: np.random.Generator,
     config: AugmentationConfig,
+    deformations: Deformations | None = None,
 ) -> tuple[ByteArray, Labels]:
     """Augment images, uint8 (n, S, S[, 3]), and their masks, uint8, each on its own."""
-    floats, moved = _each(augment, images.astype(np.float32), masks, rng, config)
+    floats, moved = _each(
+        augment,
+        images.astype(np.float32),
+        masks,
+        rng,
+        config,
+        deformations=deformations,
+    )
     return np.rint(floats).astype(np.uint8), moved

@@ -29,7 +29,7 @@ from tfgansynth.assessment.fidelity import NetworkFeatures
 from tfgansynth.assessment.membership import infer_membership, nearest_pairs
 from tfgansynth.assessment.memorization import Audit, audit
 from tfgansynth.assessment.quality import ShapeTable, Values, agreement, class_shapes
-from tfgansynth.data.augmentation import augment_set
+from tfgansynth.data.augmentation import augment_set, learned
 from tfgansynth.data.copies.distances import PARTS, Pairs, distances
 from tfgansynth.data.dataset import Case, UnlabelledImage, images_and_labels
 from tfgansynth.data.held_out import FoldCases
@@ -226,7 +226,11 @@ def _audit(
         if manifest.as_drawn and (source / f"{DRAWN}images").is_dir():
             synthetic = read_set(source, DRAWN)
         else:
-            augment = functools.partial(augment_set, config=manifest.augmentation)
+            config = manifest.augmentation
+            deformations = learned(manifest.synthesis.augment, config, training[1])
+            augment = functools.partial(
+                augment_set, config=config, deformations=deformations
+            )
     seed = derive_seed(experiment.config.seed, "audit", fold.number)
     found = audit(training, synthetic, held_out, augment=augment, seed=seed)
     images, masks = map(np.concatenate, zip(training, held_out, strict=True))

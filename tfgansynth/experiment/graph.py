@@ -173,7 +173,7 @@ class FoldPlanner:
             {
                 "network_version": self._networks["gan"],
                 "gan": to_json(config.gan),
-                **self._augmentation(config.gan.augment_real),
+                **self._augmentation(config.gan.augment_real, len(self._training)),
                 **self._learned(),
             },
             needs=self.pseudo_labels() if is_on else [],
@@ -202,7 +202,9 @@ class FoldPlanner:
                 Kind.PSEUDO_LABELS,
                 files.pseudo_label_name(member),
                 {
-                    **self._unet(pseudo_label_config(self._config)),
+                    **self._unet(
+                        pseudo_label_config(self._config), len(self._training)
+                    ),
                     "member": member,
                     "training_cases": self._training,
                     "validation_cases": self._validation,
@@ -228,7 +230,7 @@ class FoldPlanner:
         for member, part in enumerate(parts, start=1):
             unseen = dict(items[index] for index in part)
             record = {
-                **self._unet(cross_fit_config(config)),
+                **self._unet(cross_fit_config(config), n_cases - len(part)),
                 "member": member,
                 "training_cases": {k: v for k, v in items if k not in unseen},
                 "out_of_fold_cases": unseen,
@@ -264,7 +266,7 @@ class FoldPlanner:
                 "z_seed": seed,
                 **({"mask_components": components} if components else {}),
                 "synthesis": to_json(synthesis_config(config, kind)),
-                **self._augmentation(config.synthesis.augment),
+                **self._augmentation(config.synthesis.augment, len(self._training)),
                 **self._learned(),
             },
             needs=needs,
@@ -308,7 +310,7 @@ class FoldPlanner:
             Kind.SEGMENTATION,
             regime.folder_name,
             {
-                **self._unet(unet),
+                **self._unet(unet, regime.n_real or regime.n_synthetic),
                 "regime": to_json(regime),
                 "evaluated_on": "test",
                 "training_cases": dict(items[index] for index in chosen),
@@ -390,14 +392,20 @@ class FoldPlanner:
     def _seed(self, purpose: str, *more: int) -> int:
         return derive_seed(self._config.seed, purpose, self._fold.number, *more)
 
-    def _unet(self, unet: UNetConfig) -> dict[str, Any]:
+    def _unet(self, unet: UNetConfig, n_masks: int) -> dict[str, Any]:
         return {
             "network_version": self._networks["unet"],
             "unet": to_json(unet),
-            **self._augmentation(unet.augment),
+            **self._augmentation(unet.augment, n_masks),
         }
 
-    def _augmentation(self, switch: str) -> dict[str, Any]:
+    def _augmentation(self, switch: str, n_masks: int) -> dict[str, Any]:
+        if switch == "learned" and n_masks < 2:
+            raise InputError(
+                "augmentation `learned`: learns deformations from two masks or more, "
+                f"and fold {self._fold.number} has {n_masks} for it: choose another "
+                "--unet.augment, --synthesis.augment or --baselines"
+            )
         numbers = augmentation_config(self._config, switch)
         return {"augmentation": to_json(numbers)}
 

@@ -222,14 +222,21 @@ def train_in_folder(
     config: UNetConfig,
     stage: Stage,
 ) -> tuple[Any, list[Epoch]]:
-    """Train a U-Net on pairs; write its history and model, and return both."""
+    """Train a U-Net on pairs; write its history and model, and return both.
+
+    Raises:
+        InputError: Deformations cannot be learned from them.
+    """
+    augmentation = experiment.config.augmentation
+    # Deformations are those of its own real pairs, if it has some, and of no others.
+    shapes = training.masks[: training.n_real or None]
     unet, history = train_unet(
         training,
         LabelledImages(*images_and_labels(fold.validation)),
         config,
         stage,
         classes=len(experiment.data.classes),
-        augment=batch_augmentation(config.augment, experiment.config.augmentation),
+        augment=batch_augmentation(config.augment, augmentation, shapes),
     )
     with stage.timer.part(RECORDS):
         storage.write_text(stage.folder / HISTORY, history_to_csv(history))

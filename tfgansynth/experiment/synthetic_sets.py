@@ -15,7 +15,7 @@ from tfgansynth.arrays import FloatArray, Labels, MaskArray, one_hot
 from tfgansynth.assessment.quality import agreement
 from tfgansynth.config import UNetConfig
 from tfgansynth.config_checks import differences
-from tfgansynth.data.augmentation import augment_set, switched
+from tfgansynth.data.augmentation import augment_set, learned, switched
 from tfgansynth.data.copies.distances import distances
 from tfgansynth.data.dataset import (
     Case,
@@ -250,13 +250,20 @@ def _write_set(
         manifest["pseudo_labels"] = pseudo.hashes
     if cross_fitted:
         agrees = _filter(experiment, fold, cross_fitted, synthesis.min_agreement)
+    shapes = images_and_labels(fold.training)[1]
+    deformations = learned(synthesis.augment, config.augmentation, shapes)
     synthetic = draw_set(
         sampler,
         synthesis,
         z_dim=source.z_dim,
         z_seed=record["z_seed"],
         rules=rules,
-        augment=switched(augment_set, synthesis.augment, config.augmentation),
+        augment=switched(
+            augment_set,
+            synthesis.augment,
+            config.augmentation,
+            deformations=deformations,
+        ),
         agrees=agrees,
         **as_in_training(fold.training, count),
     )
@@ -270,7 +277,7 @@ def _write_set(
         manifest["dropped_for_disagreement"] = synthetic.n_disagreeing
         manifest["cross_fit"] = cross_fitted.hashes
     require()
-    write_set(synthetic, manifest, folder)
+    write_set(synthetic, manifest, folder, deformations)
     if synthetic.n_alike:
         remark(
             f"{synthetic.n_alike} of {count} images are almost identical to earlier "

@@ -171,6 +171,7 @@ class SetManifest(GeneratorProvenance):
         dropped_by_the_audit: Pairs that the audit has dropped.
         mask_components: By the paper's rule: components that a clean mask keeps.
         mask_rules: By any other: what it keeps, by class.
+        deformations_sha256: Hash of the deformations that were learned to augment it.
     """
 
     z_seed: int
@@ -195,6 +196,7 @@ class SetManifest(GeneratorProvenance):
     dropped_by_the_audit: tuple[DroppedPair, ...] = optional(())
     mask_components: int | None = optional(None)
     mask_rules: tuple[ClassRule, ...] = optional(())
+    deformations_sha256: str | None = optional(None)
 
     @property
     def as_drawn(self) -> bool:

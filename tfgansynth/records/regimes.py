@@ -32,13 +32,15 @@ Baseline = Literal[
     "unlabelled",
     "strong",
     "cutmix",
+    "learned",
 ]
 """Other ways to use the same cases, which synthetic pairs must do better than; what
 each is says `cli.tables.RunTable.baselines`."""
 
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
-AUGMENTED: tuple[Baseline, ...] = ("strong", "cutmix")
-"""Those that augment more than the augmented regimes: as `unet.augment` names it."""
+AUGMENTED: tuple[Baseline, ...] = ("strong", "cutmix", "learned")
+"""Those that augment otherwise than the augmented regimes: as `unet.augment` names
+it."""
 OFF_CURVE: tuple[Baseline, ...] = ("ceiling", "validation")
 """Those that have no place at a number of real cases, as they have more of them."""
 

@@ -12,6 +12,7 @@ from tfgansynth import pictures
 from tfgansynth.arrays import ByteArray, FloatArray, Labels, MaskArray
 from tfgansynth.config import SynthesisConfig
 from tfgansynth.data.dataset import LUNGS, Case
+from tfgansynth.data.deformations import Deformations
 from tfgansynth.data.importers.canonical import read_color, read_indices
 from tfgansynth.data.importers.images import read_grey, read_mask
 from tfgansynth.data.similarity import DistinctFilter, count_alike
@@ -28,6 +29,8 @@ _AUGMENTATION = 1
 """Separates the random stream of the augmentation from that of z."""
 DRAWN = "drawn_"
 """Begins the names of what augmented pairs were before."""
+DEFORMATIONS = "deformations.npz"
+"""The deformations that pairs were augmented with, where training cases taught them."""
 MANIFEST = "manifest.json"
 """What a set came from, with its pairs and their hashes."""
 
@@ -224,18 +227,25 @@ def pair_name(index: int) -> str:
     return f"synthetic-{index + 1:05d}"
 
 
-def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -> None:
+def write_set(
+    synthetic: SyntheticSet,
+    manifest: dict[str, Any],
+    folder: Path,
+    deformations: Deformations | None = None,
+) -> None:
     """Write images/, masks/, manifest.json and contact_sheet.png, all or nothing.
 
-    Augmented pairs are kept as drawn too, for the audit for copies. The contact sheet
-    shows the first 120 pairs. Masks of one class are black and white; those of several
-    have class indices.
+    Augmented pairs are kept as drawn too, for the audit for copies, and so are the
+    deformations that were learned, to augment them again. The contact sheet shows the
+    first 120 pairs. Masks of one class are black and white; those of several have class
+    indices.
 
     Args:
         synthetic: The pairs.
         manifest: What is known of their provenance; the pairs are added to it. Its
             `dataset` names the classes.
         folder: Where the set appears once it is complete.
+        deformations: Those that were learned to augment it.
     """
     brightest = np.uint8(255 if n_classes(manifest) == 1 else 1)
     kept = {
@@ -264,6 +274,10 @@ def write_set(synthetic: SyntheticSet, manifest: dict[str, Any], folder: Path) -
             **kept,
             "pairs": entries,
         }
+        if deformations:
+            path = partial / DEFORMATIONS
+            storage.write_arrays(path, {"modes": deformations.modes})
+            content["deformations_sha256"] = storage.hash_file(path)
         for name in (name for name, number in kept.items() if not number):
             # A manifest may have those of a set that this one is a part of.
             del content[name]
@@ -312,6 +326,23 @@ def read_set(folder: Path, prefix: str = "") -> tuple[FloatArray, Labels]:
     if len(shapes) > 1:
         raise InputError(f"{folder}: images and masks differ in size: {sorted(shapes)}")
     return np.stack(images), np.stack(masks)
+
+
+def read_deformations(folder: Path) -> Deformations | None:
+    """Read the deformations of a set that has some.
+
+    Raises:
+        InputError: The file is missing, altered, or of another form.
+    """
+    expected = storage.read_record(folder / MANIFEST).get("deformations_sha256")
+    if expected is None:
+        return None
+    storage.require_files(folder, {DEFORMATIONS: expected})
+    modes = storage.read_arrays(folder / DEFORMATIONS).get("modes", np.zeros(0))
+    # A displacement of more than the side is none, and NaN is in no range.
+    if modes.ndim != 4 or modes.shape[3] != 2 or not (np.abs(modes) <= 1).all():
+        raise InputError(f"{folder / DEFORMATIONS}: holds no deformations")
+    return Deformations(modes)
 
 
 def _read_pair(

@@ -15,6 +15,8 @@ from tests.synthesis.test_sampling import SIDE, Z_DIM, grey_mask, sampler
 from tfgansynth.config import AugmentationConfig, SynthesisConfig
 from tfgansynth.data.augmentation import augment_set
 from tfgansynth.data.copies.distances import PARTS
+from tfgansynth.data.deformations import Deformations
+from tfgansynth.errors import InputError
 from tfgansynth.experiment import assessment
 from tfgansynth.records import converter
 from tfgansynth.records.assessments import make_memorization
@@ -25,10 +27,12 @@ from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.masks import ClassRule, clean_masks
 from tfgansynth.synthesis.sampling import (
+    DEFORMATIONS,
     DRAWN,
     MANIFEST,
     draw_set,
     draw_z,
+    read_deformations,
     read_set,
     write_set,
 )
@@ -38,17 +42,23 @@ STRENGTH = AugmentationConfig(shift=3)
 RULES = [ClassRule(2)]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(params=["elastic", "learned"])
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A set whose pairs were augmented."""
-    augment = functools.partial(augment_set, config=STRENGTH)
+    deformations = None
+    if request.param == "learned":
+        modes = np.random.default_rng(0).normal(0, 0.01, (2, SIDE, SIDE, 2))
+        deformations = Deformations(modes.astype(np.float32))
+    augment = functools.partial(augment_set, config=STRENGTH, deformations=deformations)
     found = draw_set(
         sampler, SETTINGS, z_dim=Z_DIM, z_seed=77, rules=RULES, augment=augment
     )
     manifest = dataclasses.replace(
-        made.MANIFEST, augmentation=STRENGTH, synthesis=SETTINGS
+        made.MANIFEST,
+        augmentation=STRENGTH,
+        synthesis=dataclasses.replace(SETTINGS, augment=request.param),
     )
-    write_set(found, to_json(manifest), tmp_path / "set")
+    write_set(found, to_json(manifest), tmp_path / "set", deformations)
     return tmp_path / "set"
 
 
@@ -122,11 +132,40 @@ def test_a_handed_over_set_is_audited_beside_augmented_cases(
     np.testing.assert_array_equal(whole[1], drawn[1])
     assert none is None
     assert handed_over is pairs
-    assert augment.keywords == {"config": STRENGTH}
+    assert augment.keywords["config"] == STRENGTH
+    # Where deformations were learned, they are learned again.
+    manifest = converter.read(folder / MANIFEST, SetManifest)
+    is_learned = manifest.synthesis.augment == "learned"
+    assert (augment.keywords["deformations"] is not None) == is_learned
 
 
 def test_what_was_drawn_is_augmented_again(folder: Path) -> None:
     assert compared(folder) == []
+
+
+@pytest.mark.parametrize("folder", ["learned"], indirect=True)
+def test_other_deformations_than_those_of_a_set_are_found(folder: Path) -> None:
+    path = folder / DEFORMATIONS
+    found = read_deformations(folder)
+    assert found
+    storage.write_arrays(path, {"modes": found.modes[:1]})
+    with pytest.raises(InputError, match=r"deformations\.npz: was altered since"):
+        compared(folder)
+    record = storage.read_record(folder / MANIFEST)
+
+    def seal() -> None:
+        storage.write_record(
+            folder / MANIFEST,
+            {**record, "deformations_sha256": storage.hash_file(path)},
+        )
+
+    seal()
+    assert len(compared(folder)) > SETTINGS.count
+    for modes in (found.modes * np.inf, found.modes[0], np.full_like(found.modes, 1.5)):
+        storage.write_arrays(path, {"modes": modes})
+        seal()
+        with pytest.raises(InputError, match=r"deformations\.npz: holds no deform"):
+            compared(folder)
 
 
 @pytest.mark.parametrize("kind", ["image", "mask"])

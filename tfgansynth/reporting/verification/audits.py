@@ -19,6 +19,7 @@ from tfgansynth.synthesis.sampling import (
     DRAWN,
     augmentation_stream,
     pair_name,
+    read_deformations,
     read_set,
 )
 
@@ -71,6 +72,7 @@ def compare_augmented(
     Raises:
         InputError: A file is missing, altered, or of another form.
     """
+    deformations = read_deformations(folder)
     drawn, drawn_masks = read_set(folder, DRAWN)
     drawn_images = np.rint(drawn).astype(np.uint8)
     for batch in sorted({entry.batch for entry in manifest.pairs}):
@@ -81,7 +83,7 @@ def compare_augmented(
         masks = np.zeros(images.shape[:3], np.uint8)
         images[in_batch], masks[in_batch] = drawn_images[places], drawn_masks[places]
         stream = augmentation_stream(manifest.z_seed, batch)
-        made = augment_set(images, masks, stream, manifest.augmentation)
+        made = augment_set(images, masks, stream, manifest.augmentation, deformations)
         for place, index in zip(places, in_batch, strict=True):
             for kind, of_set, again in zip(("image", "mask"), pairs, made, strict=True):
                 ours, theirs = (

@@ -49,7 +49,13 @@ from tfgansynth.runtime import storage
 from tfgansynth.segmentation import history
 from tfgansynth.synthesis.masks import clean_labels
 from tfgansynth.synthesis.rules import Rules, lung_rules, rules_to_text, with_settings
-from tfgansynth.synthesis.sampling import DRAWN, MANIFEST, pair_name, read_set
+from tfgansynth.synthesis.sampling import (
+    DEFORMATIONS,
+    DRAWN,
+    MANIFEST,
+    pair_name,
+    read_set,
+)
 
 Truths = dict[tuple[str, str], Labels]
 """Content hash and id of a test case -> its true mask, as first met."""
@@ -243,6 +249,8 @@ def recount(
     parts = ["images", "masks"]
     if manifest.pairs[0].drawn_image_sha256:
         compare_augmented(folder, manifest, (pictures, masks), differences)
+        if manifest.deformations_sha256:
+            differences.files.add(folder / DEFORMATIONS)
         parts += [f"{DRAWN}{part}" for part in parts]
     for part in parts:
         for extra in sorted({path.name for path in (folder / part).iterdir()} - names):

@@ -29,7 +29,7 @@ from tfgansynth.records.runs import RunRecord
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.weights import read_weights
-from tfgansynth.synthesis.sampling import MANIFEST
+from tfgansynth.synthesis.sampling import DEFORMATIONS, MANIFEST
 
 Stages = Mapping[str, PlannedStage]
 """All stages that a run may have, by name."""
@@ -46,7 +46,10 @@ _CONTENTS: Mapping[Kind, Collection[str]] = {
         *(*_UNET, files.VALIDATION, CASES, FIGURES, PREDICTIONS, PICTURE),
     ),
     # Images and masks are compared with the manifest.
-    Kind.SET: (MANIFEST, "contact_sheet.png", "images/*", "masks/*", "drawn_*/*"),
+    Kind.SET: (
+        *(MANIFEST, "contact_sheet.png", DEFORMATIONS),
+        *("images/*", "masks/*", "drawn_*/*"),
+    ),
     Kind.ASSESSMENT: (files.ASSESSMENT, files.ARRAYS),
 }
 _BESIDE = (
