@@ -288,9 +288,13 @@ def test_a_curve_has_the_regimes_that_are_asked_for(
     )
     n_most = len(study.parts[1].experiment.splits.folds[0].training)
     for regimes, n, baselines in (
-        (few, 2, {"ensemble", "pretrained", "unlabelled", "strong", "cutmix"}),
+        (
+            few,
+            2,
+            {"ensemble", "pretrained", "unlabelled", "strong", "cutmix", "learned"},
+        ),
         # No case is left out whose image could go without its mask.
-        (most, n_most, {"ensemble", "pretrained", "strong", "cutmix"}),
+        (most, n_most, {"ensemble", "pretrained", "strong", "cutmix", "learned"}),
     ):
         assert {regime.n_real for regime in regimes} == {n}
         assert {regime.baseline for regime in regimes} == {None, *baselines}
@@ -320,7 +324,7 @@ def test_a_baseline_that_a_curve_lacks_is_refused_with_those_it_can_have(
             baselines=["ensemble"],
             **asked,
         )
-    assert str(refused.value).endswith("--baselines pretrained strong cutmix")
+    assert str(refused.value).endswith("--baselines pretrained strong cutmix learned")
 
 
 def test_the_primary_pair_of_a_curve_is_of_one_number(tmp_path: Path) -> None:

@@ -172,7 +172,10 @@ def test_curves_are_verified(tool: Runner, own: Path) -> None:
 def test_wrong_use_is_told_in_one_line(tool: Runner, tmp_path: Path) -> None:
     for options, words in (
         (("--generator-of", "17"), "--generator-of 17: expected 1 to 16"),
-        (("--baselines", "ensemble"), "settings: --baselines pretrained strong cutmix"),
+        (
+            ("--baselines", "ensemble"),
+            "settings: --baselines pretrained strong cutmix learned",
+        ),
         (("--primary", *REGIMES[:2]), "--primary 'real (fixed budget)' 'real + "),
         (("--generator-of", "4", "--primary", *PRIMARY), "leave out --generator-of"),
     ):
