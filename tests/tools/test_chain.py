@@ -175,14 +175,18 @@ def test_the_time_of_each_stage_is_split_without_remainder(run: Path) -> None:
     assert [name for name in timings if name.rpartition("/")[0] not in timings] == (
         stages
     )
+    spent = 0.0
     for stage in ("fold-1/gan", *unets):
         parts = {name for name in timings if name.startswith(f"{stage}/")}
         expected = {"start-up", "input", "steps", "records"}
         if "unet" in stage:
             expected |= {"validation", "prediction", "evaluation"}
         assert parts == {f"{stage}/{name}" for name in expected}
-        spent = sum(timings[part] for part in parts)
-        assert 0.7 * timings[stage] < spent < timings[stage] + 0.1
+        own = sum(timings[part] for part in parts)
+        assert own < timings[stage] + 0.1
+        spent += own
+    # Of all together: a busy machine may hold up one of such short ones anywhere.
+    assert spent > 0.7 * sum(timings[stage] for stage in ("fold-1/gan", *unets))
 
 
 def test_each_stage_names_its_machine_and_precision(run: Path) -> None:
