@@ -14,10 +14,11 @@ from PIL import Image
 
 from tests.tools.conftest import SMALL_NETWORKS, TINY
 from tfgansynth.evaluation.predictions import read_predictions, write_predictions
+from tfgansynth.experiment.run_folder import LEASES
 from tfgansynth.records.files import MODEL, REPORT, cross_fit_name
 from tfgansynth.reporting.html.page import write_report
 from tfgansynth.reporting.verification.verify import verify
-from tfgansynth.runtime import storage
+from tfgansynth.runtime import leases, storage
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -65,6 +66,12 @@ def test_an_untouched_run_is_verified(cold_tool: Runner, original: Path) -> None
 
 def test_a_renamed_run_is_verified(run: Path) -> None:
     assert not verify(run.rename(run.with_name("mine"))).lines
+
+
+def test_a_run_is_verified_while_a_command_works_on_it(run: Path) -> None:
+    """Or when one was killed, which leaves its lease."""
+    with leases.held(run / LEASES / "command-0123"):
+        assert not verify(run).lines
 
 
 def test_only_results_are_verified(tool: Runner, tmp_path: Path) -> None:

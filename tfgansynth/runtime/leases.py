@@ -31,6 +31,9 @@ BEAT_S = 5.0
 """An owner changes its file so often."""
 
 _ENDING, _GUARD = ".lease", ".takeover"
+ENDINGS = _ENDING, _GUARD
+"""Of the names of all files here; one of a process that was killed stays until another
+takes it."""
 _SECONDS_BETWEEN_TRIES = 0.05
 _MOST_BYTES = 1 << 12
 _seen: dict[Path, tuple[bytes, float]] = {}

@@ -19,6 +19,7 @@ from tfgansynth.evaluation.other_figures import FIGURES
 from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
 from tfgansynth.experiment.graph import Kind, PlannedStage, Splits
 from tfgansynth.experiment.plan import possible_stages
+from tfgansynth.experiment.run_folder import LEASES
 from tfgansynth.experiment.superseded import FOLDER, OWN_FILES, other_unets
 from tfgansynth.records import files
 from tfgansynth.records.converter import from_json, read
@@ -27,7 +28,7 @@ from tfgansynth.records.reading import pseudo_label_hashes, read_gan_history
 from tfgansynth.records.regimes import set_name
 from tfgansynth.records.runs import RunRecord
 from tfgansynth.reporting.verification.differences import Differences
-from tfgansynth.runtime import checkpoints, storage
+from tfgansynth.runtime import checkpoints, leases, storage
 from tfgansynth.runtime.weights import read_weights
 from tfgansynth.synthesis.sampling import DEFORMATIONS, MANIFEST
 
@@ -63,6 +64,8 @@ _BESIDE = (
     # that are handed on.
     *("fold-*/synthetic-[0-9]*/*", "fold-*/synthetic-audited/*", "fold-*/handover/*"),
     *(".*", "*/.*", f"*{storage.PARTIAL}", f"*{storage.PARTIAL}/*"),
+    # Of commands at work, and of killed ones.
+    *(f"{LEASES}/*{each}" for each in leases.ENDINGS),
 )
 """Files of a run beside those of its stages, and those of the system."""
 _RECORDS = {Kind.SET: MANIFEST, Kind.ASSESSMENT: files.ASSESSMENT}
