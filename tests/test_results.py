@@ -6,6 +6,7 @@ import pytest
 
 from tfgansynth.records import converter
 from tfgansynth.records.comparisons import Comparison
+from tfgansynth.records.curves import LearningCurve
 from tfgansynth.reporting.merging import verify_merged
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -18,5 +19,9 @@ def test_kept_results_are_verified(name: str) -> None:
 
     assert found.lines == []
     # Outlooks and verdicts among them.
-    assert converter.read(RESULTS / name / "comparison.json", Comparison).comparisons
+    table, curve = RESULTS / name / "comparison.json", RESULTS / name / "curve.json"
+    if curve.exists():
+        assert converter.read(curve, LearningCurve).comparisons
+    else:
+        assert converter.read(table, Comparison).comparisons
     assert found.n_numbers > 100
