@@ -53,8 +53,9 @@ def environment() -> dict[str, str]:
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """Run `tools/NAME.py ARGUMENTS` in an empty folder, inside this process.
 
-    A process of its own would spend most of its time on imports: one test of each
-    script takes `cold_tool` instead. `cwd` names another folder.
+    A process of its own would spend most of its time on imports: a few tests take
+    `cold_tool` instead, and the help of all scripts is asked for in a new process.
+    `cwd` names another folder.
     """
     folder = tmp_path_factory.mktemp("elsewhere")
 

@@ -424,9 +424,9 @@ def test_a_generator_that_cannot_be_trusted_is_refused(
 
 @pytest.mark.slow
 def test_exported_weights_are_drawn_from(
-    cold_tool: Runner, exported: Path, run: Path
+    tool: Runner, exported: Path, run: Path
 ) -> None:
-    done = cold_tool(
+    done = tool(
         *("synthesize", run, "--fold", "1", "--count", "3"),
         *("--synthesis.mask-threshold", "1", "--synthesis.hash-distance", "0"),
         *("--generator", exported / "generator"),
