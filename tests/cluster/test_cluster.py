@@ -1,6 +1,6 @@
 """A real cluster on this machine: a scheduler and three workers, some killed."""
 
-import functools
+import contextlib
 import itertools
 import os
 import re
@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from tests import once
 from tests.cluster import faults, processes
 from tests.reliability.comparison import differences
 from tests.reliability.processes import Warm, cold, finish
@@ -21,7 +22,9 @@ from tests.tools.conftest import SMALL_NETWORKS, TINY
 
 pytestmark = pytest.mark.slow
 
-STUDY = ("run_table", *TINY, *SMALL_NETWORKS, "--folds", "1", "2", "--assess")
+STEPS = ("--evaluation.cross-fit-steps", "4")
+TABLE = ("run_table", *TINY, *SMALL_NETWORKS, *STEPS, "--assess")
+STUDY = (*TABLE, "--folds", "1", "2", "--seeds", "2")
 RUNS = ("phantoms-reduced-smoke-seed0", "phantoms-reduced-smoke-seed1")
 
 
@@ -35,14 +38,33 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield address
 
 
+def alone() -> None:
+    """Leave a process one core, and let it trace equal networks once."""
+    (core, *_) = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, [core])
+    contextlib.ExitStack().enter_context(once.networks_traced())
+
+
+def as_it_is() -> None:
+    """Prepare nothing."""
+
+
+@contextlib.contextmanager
+def started(log: Path, *command: str | Path) -> Iterator[Warm]:
+    """Start a command, and kill it where a test goes no further."""
+    name, *arguments = map(str, command)
+    running = Warm(log, as_it_is, name, *arguments)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+
+
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study in order in one process, with the threads of a worker."""
     folder = tmp_path_factory.mktemp("serial")
-    (core, *_) = sorted(os.sched_getaffinity(0))
-    alone = functools.partial(os.sched_setaffinity, 0, [core])
-    arguments = (*STUDY[1:], "--seeds", "2", "--out", folder / "out")
-    ended = Warm(folder / "log", alone, STUDY[0], *arguments).wait()
+    ended = Warm(folder / "log", alone, *STUDY, "--out", folder / "out").wait()
     assert (ended.code, ended.stderr) == (0, "")
     return folder / "out"
 
@@ -55,18 +77,18 @@ def test_a_study_that_much_befalls_is_that_of_one_process(
     The first command is killed as well. In the second one a stage fails.
     """
     flags = scheduler.parent / "flags"
-    command = (*STUDY, "--seeds", "2", "--out", tmp_path, "--scheduler", scheduler)
-    with cold(*command) as process:
+    out = tmp_path / "out"
+    command = (*STUDY, "--out", out, "--scheduler", scheduler)
+    with started(tmp_path / "first", *command) as first:
         while not (flags / "gan").exists():
-            assert process.poll() is None
+            assert first.process.is_alive()
             time.sleep(0.05)
-        process.kill()
-        finish(process)
+    assert first.wait().code == -signal.SIGKILL
 
     failing = flags / faults.FAILING
     failing.write_text("seed1/fold-2/cross-fit/member-2/provenance.json\n")
-    with cold(*command) as process:
-        ended = finish(process)
+    with started(tmp_path / "second", *command) as second:
+        ended = second.wait()
     _, *attempts = failing.read_text().split()
     failing.unlink()
     assert ended.code == 1
@@ -82,13 +104,13 @@ def test_a_study_that_much_befalls_is_that_of_one_process(
     assert attempts[0] != attempts[1]
     assert "Cluster: 3 workers at tcp://127.0.0.1:" in ended.stdout
 
-    with cold(*command) as process:
-        again = finish(process)
+    with started(tmp_path / "third", *command) as third:
+        again = third.wait()
     assert (again.code, again.stderr) == (0, "")
     assert "30 of 32 stages are done already" in again.stdout
     assert all((flags / name).exists() for name in faults.KILLED)
     for run in RUNS:
-        assert set(differences(tmp_path / run, serial / run)) <= {"machine.json"}
+        assert set(differences(out / run, serial / run)) <= {"machine.json"}
     assert_one_network_a_gpu(flags / faults.STAGES)
 
 
@@ -116,8 +138,8 @@ def test_results_come_back_where_no_folder_is_shared(
     """The disk of one worker is full: its stages are run elsewhere, which is told."""
     full = scheduler.parent / "flags" / f"{faults.FULL}worker-1"
     full.touch()
-    command = (*STUDY, "--out", tmp_path, "--scheduler", scheduler, "--collect")
-    with cold(*command) as process:
+    options = ("--folds", "1", "--out", tmp_path, "--scheduler", scheduler)
+    with cold(*TABLE, *options, "--collect") as process:
         ended = finish(process)
     full.unlink()
 
@@ -125,9 +147,10 @@ def test_results_come_back_where_no_folder_is_shared(
     found = {
         name
         for name in differences(tmp_path / RUNS[0], serial / RUNS[0])
-        if name.startswith("fold-")
+        if name.startswith("fold-1/")
     }
     assert not found
+    assert [*tmp_path.glob("*/fold-1/assessment/assessment.npz")]
     told = re.findall("remark: failed on .*: the disk is full; was run", ended.stdout)
     assert told
     assert all("/worker-1/" in line for line in told)
@@ -141,20 +164,21 @@ def test_a_command_that_ends_lets_the_workers_save_and_be_free(
     long = ("try_recipe", *TINY, *SMALL_NETWORKS, *trial, "--gan.steps", "100000")
     ends = {signal.SIGINT: (130, LINE), signal.SIGKILL: (-signal.SIGKILL, "")}
     outs = {number: tmp_path / number.name for number in ends}
-    commands = {
-        number: (*long, "--fold", "3", "--out", out, "--scheduler", scheduler)
-        for number, out in outs.items()
-    }
-    with (
-        cold(*commands[signal.SIGINT]) as stopped,
-        cold(*commands[signal.SIGKILL]) as killed,
-    ):
-        for process, (number, out) in zip((stopped, killed), outs.items(), strict=True):
-            while not [*out.glob("*/fold-3/gan/samples/step-000002.png")]:
-                assert process.poll() is None
+    where = ("--fold", "3", "--scheduler", scheduler, "--out")
+    with contextlib.ExitStack() as stack:
+        commands = {
+            number: stack.enter_context(
+                started(tmp_path / f"{number.name}-log", *long, *where, out)
+            )
+            for number, out in outs.items()
+        }
+        for number, command in commands.items():
+            while not [*outs[number].glob("*/fold-3/gan/samples/step-000002.png")]:
+                assert command.process.is_alive()
                 time.sleep(0.05)
-            process.send_signal(number)
-            ended = finish(process)
+            assert command.process.pid
+            os.kill(command.process.pid, number)
+            ended = command.wait()
             assert (ended.code, ended.stderr) == ends[number]
 
     # But for what a killed command leaves.

@@ -15,7 +15,7 @@ import pytest
 
 from tests.reliability.comparison import differences
 from tests.reliability.faults import kill_after
-from tests.reliability.processes import Ended, Preparation, Warm, cold, finish
+from tests.reliability.processes import Ended, Preparation, Warm
 from tests.reliability.settings import FOLDER, MICRO
 from tests.tools.conftest import Runner
 from tfgansynth.assessment.fidelity import (
@@ -295,12 +295,11 @@ def test_pictures_are_those_of_the_named_cases(
     assert [training_ids(run)[index] for index in nearest] == names["gallery"]
 
 
-def test_what_is_done_is_not_done_again(copy: Path) -> None:
+def test_what_is_done_is_not_done_again(tool: Tool, copy: Path) -> None:
     paths = [*copy.rglob("fold-1/cross-fit/**/*"), *copy.rglob("fold-1/assessment/*")]
     before = {path: path.stat().st_mtime_ns for path in paths}
 
-    with cold("assess", copy, *FOLD) as process:
-        ended = finish(process)
+    ended = tool("assess", copy, *FOLD)
 
     assert ended.code == 0, ended.stderr
     assert "cross-fitted ensemble, member 1 " not in ended.stdout

@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools.conftest import SMALL_NETWORKS
+
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.mark.slow
 def test_one_command_measures_both_networks(cold_tool: Runner, tmp_path: Path) -> None:
     found = tmp_path / "found.json"
-    small = (
-        *("--preset", "smoke", "--data.size", "32", "--gan.batch", "4"),
-        *("--gan.augment-cutout", "16"),
-    )
+    small = ("--preset", "smoke", "--gan.batch", "4", *SMALL_NETWORKS)
 
     done = cold_tool("benchmark", *small, "--repeats", "2", "--json", found)
 

@@ -49,11 +49,11 @@ def runs(own: Path) -> dict[int, Path]:
 
 
 @pytest.fixture(scope="module")
-def reused(cold_tool: Runner, own: Path, runs: dict[int, Path]) -> str:
+def reused(tool: Runner, own: Path, runs: dict[int, Path]) -> str:
     """What the script says when one generator is to serve both numbers."""
     before = times(runs[16])
     options = ("--counts", "2", "16", "--generator-of", "16")
-    done = cold_tool("run_curve", *CURVE, *options, "--out", own.parent)
+    done = tool("run_curve", *CURVE, *options, "--out", own.parent)
     assert done.returncode == 0, done.stderr
     # What the other curve has left is not made again.
     assert {path: time for path, time in times(runs[16]).items() if path in before} == (

@@ -76,11 +76,9 @@ def reseal(path: Path, change: Callable[[Any], None]) -> None:
 
 
 def test_two_machines_show_what_one_shows(
-    cold_tool: Runner, runs: dict[str, Path], tmp_path: Path
+    tool: Runner, runs: dict[str, Path], tmp_path: Path
 ) -> None:
-    done = cold_tool(
-        "merge_results", runs["two"], runs["one"], "--to", tmp_path / "merged"
-    )
+    done = tool("merge_results", runs["two"], runs["one"], "--to", tmp_path / "merged")
 
     assert done.returncode == 0, done.stderr
     assert "MERGED: seed 0, fold 1: 11 U-Nets\nMERGED: seed 0, fold 2" in done.stdout

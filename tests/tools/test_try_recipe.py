@@ -184,7 +184,7 @@ def test_old_trials_in_the_run_itself_are_named(out: Path, tmp_path: Path) -> No
 
 
 def test_masks_are_the_pseudo_labels_and_earlier_rows_are_taken(
-    cold_tool: Runner, out: Path, tmp_path: Path
+    tool: Runner, out: Path, tmp_path: Path
 ) -> None:
     fold = out / RUN / "fold-1"
     manifest = storage.read_record(fold / "synthetic/manifest.json")
@@ -205,7 +205,7 @@ def test_masks_are_the_pseudo_labels_and_earlier_rows_are_taken(
     # The same generator's own masks, not augmented: other masks and other images.
     settings = [*RECIPE[:2], *RECIPE[4:11]]
     shutil.copytree(out / RUN / "fold-1/gan", tmp_path / RUN / "fold-1/gan")
-    told = tried(cold_tool, tmp_path, *settings, "--baseline", out / RUN)
+    told = tried(tool, tmp_path, *settings, "--baseline", out / RUN)
     plain = read_set(tmp_path / RUN / "fold-1/synthetic")
     taught = read_set(fold / "synthetic")
     for part in (0, 1):
