@@ -2,18 +2,9 @@ from typing import Any
 
 import pytest
 
+from tests.clock import Clock
 from tfgansynth.benchmark import machine
 from tfgansynth.benchmark.machine import Probe, _best_rate
-
-
-class Clock:
-    """Replaces the time module."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def perf_counter(self) -> float:
-        return self.now
 
 
 def test_features_follow_from_the_processors_flags(
@@ -68,7 +59,7 @@ def test_the_rate_is_that_of_the_fastest_round(monkeypatch: pytest.MonkeyPatch) 
     import numpy as np
     import tensorflow as tf
 
-    clock = Clock()
+    clock = Clock("perf_counter")
     monkeypatch.setattr(machine, "time", clock)
     # The first one warms up; rounds end after a quarter of a second.
     seconds = iter([9.0, 0.5, 0.25, 1.0])

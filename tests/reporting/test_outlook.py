@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.clock import Clock
 from tfgansynth.experiment.plan import Expected, play
 from tfgansynth.reporting import screen
 from tfgansynth.reporting.screen import Outlook
@@ -18,19 +19,9 @@ NOON = datetime.datetime(2026, 3, 1, 12, 0).timestamp()
 Stages = dict[str, Sequence[str]]
 
 
-class Clock:
-    """Replaces the time module; a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def time(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
+    made = Clock("time", NOON)
     monkeypatch.setattr(screen, "time", made)
     return made
 

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from tests.clock import Clock
 from tfgansynth.runtime import progress
 from tfgansynth.runtime.progress import (
     Overview,
@@ -16,19 +17,9 @@ from tfgansynth.runtime.progress import (
 )
 
 
-class Clock:
-    """Replaces the time module; a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
+    made = Clock("monotonic")
     monkeypatch.setattr(progress, "time", made)
     return made
 

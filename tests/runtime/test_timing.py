@@ -1,5 +1,6 @@
 import pytest
 
+from tests.clock import Clock
 from tfgansynth.runtime import timing
 from tfgansynth.runtime.timing import (
     RECORDS,
@@ -11,19 +12,9 @@ from tfgansynth.runtime.timing import (
 )
 
 
-class Clock:
-    """Replaces the time module; a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
+    made = Clock("perf_counter")
     monkeypatch.setattr(timing, "time", made)
     return made
 
