@@ -177,8 +177,9 @@ class RunCurve(SpreadOptions):
     """Also U-Nets that are trained with classical augmentation."""
     baselines: tuple[_CurveBaseline, ...] = ()
     """Also other ways to use the same cases, as run-table has them; all of them, or
-    some. Each has a line. unlabelled takes the images of the training cases that a
-    number of cases leaves out, and ends where there are none."""
+    some. Each has a line. unlabelled takes the images in unlabelled/ of the data set
+    and those of the training cases that a number of cases leaves out, and ends where
+    there are none."""
     primary: tuple[str, str] | None = None
     """Two regimes of one number of real cases, as in '30 real + 0 synthetic
     (augmented)' '30 real + 1000 synthetic (augmented)': the primary pair, whose verdict
@@ -214,13 +215,13 @@ def run_curve(options: RunCurve) -> None:
     opened = loaded.start(study)
     if opened is None:
         return
-    with opened.parts[0].experiment.run.writing():
+    writing = opened.parts[0].experiment.run.writing
+    with writing():
         declare(opened, planned)
     from tfgansynth.reporting.curves import curve_to_text
     from tfgansynth.reporting.outputs import curve_name, write_curve
 
     missing: list[MissingPoint] = []
-    writing = opened.parts[0].experiment.run.writing
     for point in _points(loaded, opened):
         missing += [point] if point else []
         with writing():
