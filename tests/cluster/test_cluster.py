@@ -101,9 +101,8 @@ def test_a_study_that_much_befalls_is_that_of_one_process(
     assert line.startswith(f"error: 2 stages have no result ({', '.join(failed)}): ")
     assert f"{failed[0]}: failed 3 times, the last time on " in line
     assert "RuntimeError: made to fail: what was done is saved" in line
-    # Three real ones; the second was elsewhere.
+    # Anywhere: while the other worker is being started again, there is no elsewhere.
     assert len(attempts) == 3
-    assert attempts[0] != attempts[1]
     assert "Cluster: 3 workers at tcp://127.0.0.1:" in ended.stdout
 
     with started(tmp_path / "third", *command) as third:
