@@ -1,3 +1,4 @@
+import contextlib
 import importlib
 import signal
 import sys
@@ -100,6 +101,7 @@ def handlers() -> Iterator[None]:
     numbers = (*STOPS, signal.SIGALRM)
     before = {number: signal.getsignal(number) for number in numbers}
     yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -154,6 +156,46 @@ def test_a_signal_waits_for_the_end_of_an_import(
     assert importlib.import_module("like_a_native_module")
     with pytest.raises(KeyboardInterrupt):
         time.sleep(5)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_an_interrupt_that_is_swallowed_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signals, "_SECONDS_APART", 0.05)
+    monkeypatch.setattr(signals, "_SECONDS_UNTIL_LOST", 0.1)
+    install_handlers()
+    with contextlib.suppress(KeyboardInterrupt):  # as native code does
+        signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        time.sleep(5)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_while_an_interrupt_is_handled_no_other_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signals, "_SECONDS_APART", 0.05)
+    monkeypatch.setattr(signals, "_SECONDS_UNTIL_LOST", 0.1)
+    install_handlers()
+    done = []
+
+    def save() -> None:
+        try:
+            raise OSError("a fault of its own")
+        except OSError:
+            time.sleep(0.5)
+        done.append("saved")
+
+    def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            save()
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["saved"]
 
 
 @pytest.mark.usefixtures("handlers")

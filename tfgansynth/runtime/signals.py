@@ -15,6 +15,7 @@ from types import FrameType
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SECONDS_APART = 1.0
 _SECONDS_UNTIL_AGAIN = 0.02
+_SECONDS_UNTIL_LOST = 1.5
 
 
 def is_interactive() -> bool:
@@ -42,21 +43,42 @@ def install_handlers() -> None:
     Of several signals within a second, only the first one does. People press Ctrl-C
     twice and a terminal that closes sends two signals; the second one must not
     interrupt the handling of the first. A signal during an import waits for its end:
-    native modules take an exception for an error of their own.
+    native modules take an exception for an error of their own. An interrupt that native
+    code has swallowed all the same is raised again.
     """
     last = -math.inf
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal last
         if _is_importing(frame):
-            signal.signal(signal.SIGALRM, interrupt)
-            signal.setitimer(signal.ITIMER_REAL, _SECONDS_UNTIL_AGAIN)
+            _signal_again(_SECONDS_UNTIL_AGAIN)
             return
         before, last = last, time.monotonic()
         if last - before > _SECONDS_APART:
+            _signal_again(_SECONDS_UNTIL_LOST)
             raise KeyboardInterrupt
 
     _install(interrupt)
+
+
+def _signal_again(seconds: float) -> None:
+    """Send this process another signal later, unless it handles an interrupt then."""
+
+    def again(number: int, frame: FrameType | None) -> None:
+        if _is_handling_an_interrupt():
+            signal.setitimer(signal.ITIMER_REAL, _SECONDS_UNTIL_LOST)
+        else:
+            signal.raise_signal(signal.SIGTERM)
+
+    signal.signal(signal.SIGALRM, again)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _is_handling_an_interrupt() -> bool:
+    fault = sys.exception()
+    while fault and not isinstance(fault, KeyboardInterrupt):
+        fault = fault.__context__
+    return fault is not None
 
 
 def _install(handler: Callable[[int, FrameType | None], None]) -> None:
