@@ -26,13 +26,14 @@ from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Trial, make_comparison
 from tfgansynth.records.curves import curve_pairs, curve_settings
-from tfgansynth.records.reading import read_run, remarks_behind, unet_folders
+from tfgansynth.records.reading import read_run, unet_folders
 from tfgansynth.records.regimes import (
     AUGMENTED,
     Baseline,
     Regime,
     assessment_name,
 )
+from tfgansynth.records.run_remarks import remarks_behind
 from tfgansynth.records.runs import (
     RunRecord,
     StudyPlan,

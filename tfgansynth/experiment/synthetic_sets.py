@@ -32,13 +32,14 @@ from tfgansynth.gan.exchange.exported import Exported, Provenance, open_exported
 from tfgansynth.gan.training import load_gan
 from tfgansynth.records import files
 from tfgansynth.records.converter import to_json
-from tfgansynth.records.reading import gan_remarks, read_identity
+from tfgansynth.records.reading import read_identity
 from tfgansynth.records.regimes import (
     SetKind,
     cross_fit_config,
     cross_fit_parts,
     pseudo_label_config,
 )
+from tfgansynth.records.run_remarks import gan_remarks
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.progress import remark
 from tfgansynth.runtime.stage import Result, Stage

@@ -1,21 +1,16 @@
 """Reading all that is finished in a run folder."""
 
 import dataclasses
-import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tfgansynth.data.copies.duplicates import Crossing
-from tfgansynth.data.dataset import Identity
-from tfgansynth.data.splits import Fold, few_training_cases
+from tfgansynth.data.splits import Fold
 from tfgansynth.errors import InputError, name_few
 from tfgansynth.evaluation.case_rows import CaseRow, read_cases
 from tfgansynth.evaluation.learning import ValidationDice
 from tfgansynth.evaluation.other_figures import FIGURES, CaseFigures, read_figures
 from tfgansynth.evaluation.predictions import CASES
-from tfgansynth.gan import health
-from tfgansynth.gan.health import PREFIX, History
 from tfgansynth.records import converter
 from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.files import (
@@ -33,24 +28,21 @@ from tfgansynth.records.files import (
     TIMINGS,
     TRIED,
     VALIDATION,
-    gan_stage,
 )
 from tfgansynth.records.provenance import UNetProvenance
+from tfgansynth.records.run_remarks import remarks_of
 from tfgansynth.records.runs import (
-    DATA,
     CaseList,
     FinishedUNet,
     MachineLog,
-    Remark,
     RunRecord,
     Settings,
     Split,
     Tried,
 )
-from tfgansynth.runtime import checkpoints, storage, weights
-from tfgansynth.segmentation import history
+from tfgansynth.records.trainings import read_epochs
+from tfgansynth.runtime import storage
 
-_MOST_CSV_BYTES = 16 << 20
 _REGIME = "regime"
 """Part of the provenance of a regime's U-Net, and of no other stage's."""
 
@@ -250,153 +242,5 @@ def read_validation(folder: Path, files: Mapping[str, str]) -> ValidationDice | 
 def complete(run: RunRecord, unets: list[FinishedUNet]) -> RunRecord:
     """Add finished U-Nets to a run, and the remarks on what is behind them."""
     unets.sort(key=lambda unet: (unet.fold, unet.regime.order, unet.regime.label))
-    remarks = dict.fromkeys(each for unet in unets for each in _remarks(run, unet))
+    remarks = dict.fromkeys(each for unet in unets for each in remarks_of(run, unet))
     return dataclasses.replace(run, unets=tuple(unets), remarks=tuple(remarks))
-
-
-def remarks_behind(run: RunRecord, unets: Iterable[FinishedUNet]) -> tuple[Remark, ...]:
-    """Return those of a run's remarks that are behind some of its U-Nets."""
-    stages = {DATA}
-    for unet in unets:
-        stages |= {unet.stage, gan_stage(unet.fold)}
-    return tuple(remark for remark in run.remarks if remark.stage in stages)
-
-
-def data_remarks(
-    dataset: Identity, duplicates: Iterable[Crossing]
-) -> tuple[Remark, ...]:
-    """Say what resizing has changed, and which duplicates across the split exist."""
-    resizing = dataset.resizing.sentences if dataset.resizing else ()
-    found = [("resizing", text) for text in resizing]
-    if pairs := list(dict.fromkeys(str(crossing.pair) for crossing in duplicates)):
-        text = (
-            f"{len(pairs)} duplicates across the split were allowed "
-            f"(--allow-duplicates): {name_few(pairs)}"
-        )
-        found.append(("duplicates", text))
-    return tuple(
-        Remark(seed=None, fold=None, stage=DATA, kind=kind, text=text)
-        for kind, text in found
-    )
-
-
-def learning_remarks(unet: FinishedUNet) -> tuple[Remark, ...]:
-    """Say of a U-Net that it has not learned."""
-    if unet.has_learned:
-        return ()
-    return (
-        Remark(
-            seed=unet.seed,
-            fold=unet.fold,
-            stage=unet.stage,
-            kind="not_learned",
-            text=f"{unet.regime.label}: has not learned: {unet.validation}",
-        ),
-    )
-
-
-def split_remarks(folds: Sequence[Fold], *, reduced: bool) -> tuple[Remark, ...]:
-    """Say if folds have few training cases."""
-    text = few_training_cases(folds, reduced=reduced)
-    if text is None:
-        return ()
-    return (Remark(seed=None, fold=None, stage=DATA, kind="few_cases", text=text),)
-
-
-def gan_remarks(run: RunRecord, fold: int) -> tuple[Remark, ...]:
-    """Name the problems in the training of a fold's GAN."""
-    found = read_gan_history(run.root / gan_stage(fold))
-    if found is None:
-        return ()
-    n_cases = len(run.training_ids(fold)) + len(run.unlabelled_ids(fold))
-    return tuple(
-        Remark(
-            seed=run.config.seed,
-            fold=fold,
-            stage=gan_stage(fold),
-            kind=kind,
-            text=f"GAN of {n_cases} cases: {text}",
-        )
-        for kind, text in health.faults(found, run.config.gan).items()
-    )
-
-
-def read_gan_history(folder: Path) -> History | None:
-    """Read what a GAN's training came to; None where it has left no checkpoint.
-
-    From the newest checkpoint, which carries a hash, unlike the CSV file.
-
-    Raises:
-        InputError: It is damaged.
-    """
-    checkpoint_folder = folder / "checkpoints"
-    step = checkpoints.newest_step(checkpoint_folder)
-    if not step:
-        return None
-    path = checkpoints.path_of(checkpoint_folder, step)
-    return _history_of(path, path.stat().st_mtime_ns)
-
-
-def generator_hash(folder: Path) -> str:
-    """SHA-256 of the weights that a trained GAN samples from, from its checkpoint.
-
-    Where weights are averaged, the averages stand in the place of what is trained.
-    Moments of the population are not: while training, they are all 0 and all 1.
-
-    Raises:
-        InputError: There is no checkpoint, or it is damaged.
-    """
-    newest = checkpoints.newest_step(folder / "checkpoints")
-    path = checkpoints.path_of(folder / "checkpoints", newest)
-    generator = [*weights.read_weights(path, prefix="generator/")[0].values()]
-    averages = [*weights.read_weights(path, prefix="average/")[0].values()]
-    if averages:
-        fixed = set()
-        for place, pair in enumerate(itertools.pairwise(generator)):
-            if not pair[0].any() and (pair[1] == 1).all():
-                fixed |= {place, place + 1}
-        trained = [place for place in range(len(generator)) if place not in fixed]
-        for place, average in zip(trained, averages, strict=True):
-            generator[place] = average
-    return storage.hash_arrays(generator)
-
-
-@functools.lru_cache(maxsize=64)
-def _history_of(path: Path, time_ns: int) -> History:
-    """Read a checkpoint's history, and none of its weights, once for each version."""
-    # Unused, but part of the key of the cache.
-    del time_ns
-    arrays, _ = weights.read_weights(path, prefix=PREFIX)
-    return History.from_arrays(arrays)
-
-
-def read_epochs(path: Path) -> list[history.Epoch]:
-    """Read the history of a U-Net's training.
-
-    Raises:
-        InputError: It is missing or damaged.
-    """
-    try:
-        text = storage.read_bytes(path, _MOST_CSV_BYTES).decode()
-        return history.history_from_csv(text)
-    except ValueError as fault:
-        raise InputError(f"{path}: cannot be read ({fault})") from fault
-
-
-def _remarks(run: RunRecord, unet: FinishedUNet) -> Iterator[Remark]:
-    """Problems with the data or in the trainings behind a U-Net."""
-    yield from split_remarks(run.folds, reduced=run.config.reduced)
-    yield from data_remarks(unet.dataset, unet.duplicates)
-    yield from gan_remarks(run, unet.fold)
-    regime = unet.regime
-    n_pairs = regime.n_real + regime.n_synthetic
-    found = history.remarks(unet.epochs, regime.unet_config(run.config), n_pairs)
-    yield from learning_remarks(unet)
-    for kind, text in found.items():
-        yield Remark(
-            seed=run.config.seed,
-            fold=unet.fold,
-            stage=unet.stage,
-            kind=kind,
-            text=f"{regime.label}: {text}",
-        )

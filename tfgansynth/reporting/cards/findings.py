@@ -8,13 +8,14 @@ from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.files import ASSESSMENT, COMPARISON, CONFIG
 from tfgansynth.records.provenance import GeneratorProvenance, SetManifest
-from tfgansynth.records.reading import (
+from tfgansynth.records.reading import read_identity
+from tfgansynth.records.regimes import set_names
+from tfgansynth.records.run_remarks import (
     data_remarks,
     gan_remarks,
-    read_identity,
+    pseudo_label_remarks,
     split_remarks,
 )
-from tfgansynth.records.regimes import set_names
 from tfgansynth.records.runs import remark_lines
 from tfgansynth.reporting.assessments import assessment_to_markdown
 from tfgansynth.reporting.rendering import render
@@ -121,11 +122,12 @@ def _trained_on(root: Path, fold: int) -> set[str]:
 
 
 def _remarks(root: Path, generator: GeneratorProvenance) -> tuple[str, ...]:
-    """Problems with the data, or in the training of the fold's GAN."""
+    """Problems with the data, or in the trainings behind the fold's sets."""
     run = read_identity(root)
     found = [
         *data_remarks(generator.dataset, generator.duplicates),
         *split_remarks(run.folds, reduced=run.config.reduced),
         *gan_remarks(run, generator.fold),
+        *pseudo_label_remarks(run, generator.fold),
     ]
     return tuple(remark_lines(found, n_seeds=1))

@@ -28,14 +28,10 @@ from tfgansynth.experiment.graph import Kind, PlannedStage
 from tfgansynth.records import assessments, converter, files, regimes
 from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.provenance import SetManifest, UNetProvenance
-from tfgansynth.records.reading import (
-    gan_remarks,
-    generator_hash,
-    model_hashes,
-    read_epochs,
-    read_validation,
-)
+from tfgansynth.records.reading import model_hashes, read_validation
+from tfgansynth.records.run_remarks import gan_remarks
 from tfgansynth.records.runs import FinishedUNet, RunRecord
+from tfgansynth.records.trainings import generator_hash, read_epochs
 from tfgansynth.reporting.verification.audits import audit_again, compare_augmented
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.fidelity import (

@@ -24,9 +24,10 @@ from tfgansynth.experiment.superseded import FOLDER, OWN_FILES, other_unets
 from tfgansynth.records import files
 from tfgansynth.records.converter import from_json, read
 from tfgansynth.records.provenance import SetManifest
-from tfgansynth.records.reading import pseudo_label_hashes, read_gan_history
+from tfgansynth.records.reading import pseudo_label_hashes
 from tfgansynth.records.regimes import set_name
 from tfgansynth.records.runs import RunRecord
+from tfgansynth.records.trainings import read_gan_history
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.runtime import checkpoints, leases, storage
 from tfgansynth.runtime.weights import read_weights
