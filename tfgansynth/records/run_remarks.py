@@ -130,8 +130,7 @@ def pseudo_label_remarks(run: RunRecord, fold: int) -> tuple[Remark, ...]:
         return ()
     text = (
         f"pseudo-label ensemble: mean Dice {statistics.mean(dice):.4f} of its members "
-        "on validation cases: pairs with its masks can do harm "
-        "(--synthesis.pseudo-label-members 0 keeps the generator's)"
+        "on validation cases: pairs with its masks can do harm"
     )
     return (
         Remark(
