@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.records.made import config_of
+from tests.records.made import config_of, finished
 from tfgansynth.config import NETWORK_VERSIONS
-from tfgansynth.records.run_remarks import pseudo_label_remarks
+from tfgansynth.records.regimes import Regime
+from tfgansynth.records.run_remarks import pseudo_label_remarks, remarks_behind
 from tfgansynth.records.runs import RunRecord, Settings
 from tfgansynth.segmentation.history import Epoch, history_to_csv
 
@@ -46,3 +47,12 @@ def test_a_good_one_and_none_are_not(
     assert pseudo_label_remarks(run_of(tmp_path, errors), 2) == ()
     # Of another fold nothing is trained.
     assert pseudo_label_remarks(run_of(tmp_path / "other", errors), 1) == ()
+
+
+def test_it_goes_with_the_results_of_its_fold(tmp_path: Path) -> None:
+    run = run_of(tmp_path, [[0.9, 0.6]])
+    run = dataclasses.replace(run, remarks=pseudo_label_remarks(run, 2))
+    first, second = (finished(Regime(30, 0), [], fold=fold) for fold in (1, 2))
+
+    assert remarks_behind(run, [first]) == ()
+    assert remarks_behind(run, [first, second]) == run.remarks != ()
