@@ -313,10 +313,9 @@ def load_pseudo_label_ensemble(
     experiment: Experiment, fold: FoldCases
 ) -> PseudoLabelEnsemble | None:
     """Load a fold's trained pseudo-label ensemble; None where the run has none."""
-    members = range(1, experiment.config.synthesis.pseudo_label_members + 1)
-    if not members:
+    names = files.pseudo_label_names(experiment.config.synthesis.pseudo_label_members)
+    if not names:
         return None
-    names = [files.pseudo_label_name(member) for member in members]
     unet = pseudo_label_config(experiment.config)
     return PseudoLabelEnsemble(*_load_networks(experiment, fold, names, unet))
 

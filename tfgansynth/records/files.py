@@ -73,6 +73,11 @@ def pseudo_label_name(number: int) -> str:
     return f"{PSEUDO_LABELS}/member-{number}"
 
 
+def pseudo_label_names(members: int) -> list[str]:
+    """Folders of all members of an ensemble of this size, below its fold's."""
+    return [pseudo_label_name(number) for number in range(1, members + 1)]
+
+
 def cross_fit_name(number: int) -> str:
     """Folder of a member of the out-of-fold ensemble, below its fold's."""
     return f"cross-fit/member-{number}"
@@ -89,6 +94,5 @@ def set_seconds(seconds: Mapping[str, float], fold: int, members: int) -> float:
     Returns:
         Seconds of the training of the GAN and the ensemble and of drawing the pairs.
     """
-    ensemble = map(pseudo_label_name, range(1, members + 1))
-    names = (GAN, *ensemble, "synthetic")
+    names = (GAN, *pseudo_label_names(members), "synthetic")
     return sum(seconds.get(f"{fold_name(fold)}/{name}", 0.0) for name in names)

@@ -13,7 +13,7 @@ from tfgansynth.records.files import (
     PSEUDO_LABELS,
     fold_name,
     gan_stage,
-    pseudo_label_name,
+    pseudo_label_names,
 )
 from tfgansynth.records.regimes import pseudo_label_config
 from tfgansynth.records.runs import DATA, FinishedUNet, Remark, RunRecord
@@ -28,13 +28,13 @@ def remarks_behind(run: RunRecord, unets: Iterable[FinishedUNet]) -> tuple[Remar
     """Return those of a run's remarks that are behind some of its U-Nets."""
     stages = {DATA}
     for unet in unets:
-        stages |= {unet.stage, *_behind(unet.fold)}
+        stages |= {unet.stage, gan_stage(unet.fold), _ensemble_stage(unet.fold)}
     return tuple(remark for remark in run.remarks if remark.stage in stages)
 
 
-def _behind(fold: int) -> tuple[str, str]:
-    """The stages that all synthetic sets of a fold need: GAN and ensemble."""
-    return gan_stage(fold), f"{fold_name(fold)}/{PSEUDO_LABELS}"
+def _ensemble_stage(fold: int) -> str:
+    """What remarks call a fold's pseudo-label ensemble, of several stages."""
+    return f"{fold_name(fold)}/{PSEUDO_LABELS}"
 
 
 def remarks_of(run: RunRecord, unet: FinishedUNet) -> Iterator[Remark]:
@@ -118,22 +118,24 @@ def gan_remarks(run: RunRecord, fold: int) -> tuple[Remark, ...]:
 
 def pseudo_label_remarks(run: RunRecord, fold: int) -> tuple[Remark, ...]:
     """Say if the networks that give a fold's pairs their masks are bad at it."""
-    _, stage = _behind(fold)
     unet = pseudo_label_config(run.config)
-    names = map(
-        pseudo_label_name, range(1, run.config.synthesis.pseudo_label_members + 1)
-    )
+    names = pseudo_label_names(run.config.synthesis.pseudo_label_members)
     paths = [run.root / fold_name(fold) / name / HISTORY for name in names]
     found = [history.kept_dice(read_epochs(p), unet) for p in paths if p.exists()]
     dice = [each for each in found if each is not None]
-    if not dice or statistics.mean(dice) >= _WEAK_DICE:
+    mean = statistics.mean(dice) if dice else 1.0
+    if mean >= _WEAK_DICE:
         return ()
     text = (
-        f"pseudo-label ensemble: mean Dice {statistics.mean(dice):.4f} of its members "
+        f"pseudo-label ensemble: mean Dice {mean:.4f} of its members "
         "on validation cases: pairs with its masks can do harm"
     )
     return (
         Remark(
-            seed=run.config.seed, fold=fold, stage=stage, kind="weak_labels", text=text
+            seed=run.config.seed,
+            fold=fold,
+            stage=_ensemble_stage(fold),
+            kind="weak_labels",
+            text=text,
         ),
     )
