@@ -104,7 +104,8 @@ def test_a_study_that_much_befalls_is_that_of_one_process(
     assert "RuntimeError: made to fail: what was done is saved" in line
     # Anywhere: while the other worker is being started again, there is no elsewhere.
     assert len(attempts) == 3
-    assert "Cluster: 3 workers at tcp://127.0.0.1:" in ended.stdout
+    # However many: those that were killed may not be back yet.
+    assert re.search(r"^Cluster: .+ at tcp://127\.0\.0\.1:", ended.stdout, re.M)
 
     with started(tmp_path / "third", *command) as third:
         again = third.wait()
