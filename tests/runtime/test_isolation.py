@@ -2,6 +2,7 @@ import functools
 import multiprocessing
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,7 +95,7 @@ class NoProcesses:
         self.given: list[Any] = []
 
     def Pipe(self) -> Any:
-        return SimpleNamespace(), SimpleNamespace(close=lambda: None)
+        return SimpleNamespace(close=list), SimpleNamespace(close=list)
 
     def Process(self, args: Any, **_: Any) -> Any:
         self.given.append(args)
@@ -124,3 +125,19 @@ def test_each_worker_sees_one_gpu(
         pass
 
     assert [device for *_, device in started.given] == expected
+
+
+def _miss_signals(_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def test_a_worker_that_misses_its_signal_ends() -> None:
+    """As one whose signal comes just before it begins to wait for a task."""
+    with isolation.workers(_miss_signals, 1) as (worker,):
+        worker.start("a task", None)
+        worker.answer()
+        lost = threading.Timer(30, worker.process.kill)
+        lost.start()
+    lost.cancel()
+
+    assert worker.process.exitcode == 128 + signal.SIGTERM

@@ -201,6 +201,9 @@ def workers(
     finally:
         for worker in team:
             worker.process.terminate()
+            # Python may miss a signal that comes just before it begins to wait for a
+            # task: then it would wait for ever.
+            worker.connection.close()
         for worker in team:
             worker.process.join()
 
@@ -231,7 +234,7 @@ def _work(
             except Exception as fault:
                 faults = _portable(fault)
             connection.send((answer, faults))
-    except (KeyboardInterrupt, EOFError):
+    except (KeyboardInterrupt, EOFError, ConnectionError):
         signals.ignore_signals()
         sys.exit(128 + signal.SIGTERM)
 
