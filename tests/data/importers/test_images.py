@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from tfgansynth.data.importers import decoding, full_decoding
 from tfgansynth.data.importers.images import (
     has_two_levels,
     read_grey,
@@ -335,6 +336,24 @@ def test_half_a_file_is_never_read_as_an_image(tmp_path: Path, data: bytes) -> N
 
     with pytest.raises(InputError, match=r"half\.png: is"):
         read_grey(path)
+
+
+@pytest.mark.parametrize("decode", [decoding.decode, full_decoding.decode])
+@pytest.mark.parametrize("what", ["pixels", "check sum"])
+def test_a_damaged_png_is_refused(what: str, decode: Callable[[bytes], object]) -> None:
+    """Its pixels are loaded when its orientation is asked for, and may not be kept."""
+    content = bytearray(encoded("PNG"))
+    begin = content.index(b"IDAT")
+    (length,) = struct.unpack(">I", content[begin - 4 : begin])
+    end = begin + 4 + length
+    if what == "pixels":
+        content[begin + length // 2] ^= 1
+        content[end : end + 4] = struct.pack(">I", zlib.crc32(content[begin:end]))
+    else:
+        content[end] ^= 1
+
+    with pytest.raises(decoding.Refusal, match=decoding.DAMAGED):
+        decode(bytes(content))
 
 
 @pytest.mark.parametrize("inside", [1, 2, 128, 255])

@@ -111,6 +111,7 @@ def decode(content: bytes) -> tuple[Image.Image, Remark]:
         try:
             with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
                 _require_plain(image)
+                require_check_sums(image, content)
                 turned = orientation(image)
                 # Asked before the image is loaded, which forgets it.
                 is_deep = is_deep_color(image, content)
@@ -159,8 +160,21 @@ def require_upper_bits(most: float) -> None:
         )
 
 
+def require_check_sums(image: Image.Image, content: bytes) -> None:
+    """Refuse a PNG file with a wrong check sum: Pillow overlooks that of pixels."""
+    if image.format == "PNG":
+        Image.open(io.BytesIO(content), formats=("PNG",)).verify()
+
+
 def orientation(image: Image.Image) -> int:
-    """Return the orientation that a camera or scanner noted (EXIF); 1 is upright."""
+    """Return the orientation that a camera or scanner noted (EXIF); 1 is upright.
+
+    Raises:
+        Exception: Pixels that stand before it are damaged.
+    """
+    if image.format == "PNG":
+        # Pillow would load the pixels too, and their fault would pass for one of EXIF.
+        image.load()
     try:
         noted = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # The pixels may be sound all the same.

@@ -100,6 +100,7 @@ def _plain_numbers(pixels: Pixels) -> Pixels:
 def _picture(content: bytes) -> tuple[Plain, Pixels]:
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         require_size(image.size, 4)
+        decoding.require_check_sums(image, content)
         n_pages = int(getattr(image, "n_frames", 1))
         if n_pages > 1 and image.format != "TIFF":
             raise Refusal("is an animation; keep one image")
