@@ -22,9 +22,11 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from tfgansynth.data.held_out import FoldHashes
-from tfgansynth.experiment.graph import Kind, PlannedStage, Splits
-from tfgansynth.experiment.plan import in_order_of_need, plan, table_request
-from tfgansynth.experiment.plan import play as play_stages
+from tfgansynth.planning.graph import Kind, PlannedStage, Splits
+from tfgansynth.planning.plan import plan
+from tfgansynth.planning.requests import table_request
+from tfgansynth.planning.schedule import in_order_of_need
+from tfgansynth.planning.schedule import play as play_stages
 from tfgansynth.reporting.merged import read_merged
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "shenzhen247-best-64px"
@@ -215,7 +217,7 @@ def measure() -> None:
 
 def process_seconds(compute: Callable[[int], int]) -> float:
     """Seconds to start a process for a stage, once the libraries are imported."""
-    from tfgansynth.runtime.isolation import workers
+    from tfgansynth.runtime.processes.isolation import workers
 
     preloaded, n = "tfgansynth.cluster.preloaded", 20
     for count in (1, n):

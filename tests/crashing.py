@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from tfgansynth.runtime.isolation import limit_memory
+from tfgansynth.runtime.processes.isolation import limit_memory
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,18 @@ def test_the_code_passes(command: list[str]) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_rooms_and_files_stay_small() -> None:
+    """So that a stranger finds the way: the package itself has what all rooms share."""
+    product = ROOT / "tfgansynth"
+    files = list(product.rglob("*.py"))
+    lengths = {path: len(path.read_text().splitlines()) for path in files}
+    rooms = Counter(path.parent for path in files if path.name != "__init__.py")
+    del rooms[product]
+
+    assert [path.name for path, n_lines in lengths.items() if n_lines > 400] == []
+    assert [room.name for room, n_files in rooms.items() if n_files > 10] == []
 
 
 def test_scripts_stay_short() -> None:

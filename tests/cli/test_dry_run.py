@@ -15,12 +15,9 @@ from tfgansynth.cli import dry_run, main
 from tfgansynth.config import Config, DataConfig
 from tfgansynth.config_checks import expected_mib
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.experiment_data import (
-    Study,
-    load_experiment_data,
-    prepare,
-)
-from tfgansynth.experiment.plan import table_request
+from tfgansynth.experiment.experiment_data import load_experiment_data
+from tfgansynth.experiment.study import Study, prepare
+from tfgansynth.planning.requests import table_request
 from tfgansynth.presets import PRESETS, at_size
 from tfgansynth.runtime import signals, storage
 

@@ -20,7 +20,7 @@ from tfgansynth.config import Config
 from tfgansynth.data.dataset import Dataset
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.experiment import experiment_data
-from tfgansynth.experiment.plan import RegimeSet
+from tfgansynth.planning.requests import RegimeSet
 from tfgansynth.records.regimes import BASELINES, OFF_CURVE
 from tfgansynth.runtime import signals
 

@@ -17,8 +17,8 @@ from distributed import Worker
 
 from tfgansynth.cluster import worker as ours
 from tfgansynth.cluster.worker import Order
-from tfgansynth.experiment.executors import Outcome
 from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.stage_runs import Outcome
 from tfgansynth.runtime import storage
 
 FLAGS = "TFGANSYNTH_TEST_FLAGS"

@@ -16,10 +16,11 @@ from tests.experiment.made_sets import experiment, kept
 from tfgansynth.cluster import artifacts, client, connection, worker
 from tfgansynth.cluster.worker import Answer, Order, StageWorker, own_versions
 from tfgansynth.errors import InputError, RunError
-from tfgansynth.experiment.executors import Outcome
-from tfgansynth.experiment.experiment_data import Experiment, Part
-from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.plan import table_request
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.stage_runs import Outcome
+from tfgansynth.experiment.study import Part
+from tfgansynth.planning.graph import Kind, PlannedStage
+from tfgansynth.planning.requests import table_request
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.failures import ModeCollapseError
 

@@ -8,11 +8,7 @@ from numpy.typing import NDArray
 
 from tfgansynth.arrays import FloatArray
 from tfgansynth.data.dataset import Case
-from tfgansynth.data.pipelines import (
-    AugmentPair,
-    gan_pairs,
-    real_pairs,
-)
+from tfgansynth.data.pipelines import AugmentPair, gan_pairs, real_pairs
 
 
 def numbered_pairs(n: int) -> FloatArray:

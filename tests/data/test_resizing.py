@@ -24,7 +24,7 @@ from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import load_experiment_data
 from tfgansynth.presets import PRESETS, at_size
 from tfgansynth.records import converter
-from tfgansynth.records.run_remarks import data_remarks
+from tfgansynth.records.reading.remarks import data_remarks
 from tfgansynth.runtime import storage
 
 

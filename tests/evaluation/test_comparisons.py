@@ -7,11 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tfgansynth.evaluation.comparisons import (
-    CaseResult,
-    compare,
-    holm,
-)
+from tfgansynth.evaluation.comparisons import CaseResult, compare, holm
 from tfgansynth.evaluation.metrics import CaseMetrics
 from tfgansynth.evaluation.mixed_effects import Components, Design, Estimate
 from tfgansynth.evaluation.tables import METRIC_HEADINGS

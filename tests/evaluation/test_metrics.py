@@ -7,12 +7,7 @@ import pytest
 from skimage.metrics import hausdorff_distance
 
 from tfgansynth.arrays import MaskArray
-from tfgansynth.evaluation.metrics import (
-    CaseMetrics,
-    contour,
-    dice,
-    measure,
-)
+from tfgansynth.evaluation.metrics import CaseMetrics, contour, dice, measure
 
 
 def mask_of(*rows: str) -> MaskArray:

@@ -12,7 +12,7 @@ from PIL import Image
 from tfgansynth.config import Config, DataConfig
 from tfgansynth.data.phantoms.phantom import make_phantoms
 from tfgansynth.experiment.experiment_data import Experiment, load_experiment_data
-from tfgansynth.experiment.plan import Request
+from tfgansynth.planning.requests import Request
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, write_set

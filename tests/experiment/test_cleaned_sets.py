@@ -13,12 +13,13 @@ from tfgansynth.cli.main import main
 from tfgansynth.config import Config, DataConfig, SynthesisConfig
 from tfgansynth.data.dataset import Case, Dataset, case_hashes
 from tfgansynth.experiment.experiment_data import Experiment, ExperimentData
-from tfgansynth.experiment.graph import FoldPlanner, PlannedStage
-from tfgansynth.experiment.synthetic_sets import draw_fold_set
+from tfgansynth.experiment.stages.synthetic_sets import draw_fold_set
+from tfgansynth.planning.fold_planner import FoldPlanner
+from tfgansynth.planning.graph import PlannedStage
 from tfgansynth.presets import PRESETS
 from tfgansynth.records import converter
 from tfgansynth.records.provenance import SetManifest
-from tfgansynth.records.reading import read_identity
+from tfgansynth.records.reading.run import read_identity
 from tfgansynth.records.runs import Source
 from tfgansynth.reporting.verification import recompute
 from tfgansynth.reporting.verification.differences import Differences

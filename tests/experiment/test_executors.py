@@ -13,11 +13,12 @@ import pytest
 import tensorflow as tf
 
 from tfgansynth.errors import InputError, RunError
-from tfgansynth.experiment import executors, stages
+from tfgansynth.experiment import executors, stage_runs
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.plan import Request, curve_request
 from tfgansynth.experiment.run_folder import Run
+from tfgansynth.experiment.stages import compute
+from tfgansynth.planning.graph import Kind, PlannedStage
+from tfgansynth.planning.requests import Request, curve_request
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import checkpoints, devices, storage
 from tfgansynth.runtime.progress import remark
@@ -42,8 +43,8 @@ def tell(
 ) -> list[str]:
     """Begin, or go on with, a GAN on a machine with such units; what is said."""
     monkeypatch.setattr(devices, "bfloat16_units", lambda: units)
-    monkeypatch.setattr(executors, "describe_machine", lambda: {"units": list(units)})
-    executors.record_precision(run, "fold-1/gan", "step", "auto")
+    monkeypatch.setattr(stage_runs, "describe_machine", lambda: {"units": list(units)})
+    stage_runs.record_precision(run, "fold-1/gan", "step", "auto")
     return capsys.readouterr().out.splitlines()
 
 
@@ -91,7 +92,7 @@ def test_an_attempt_that_left_nothing_is_forgotten(
 def test_a_stage_records_where_its_time_went_however_it_ends(run: Run) -> None:
     with (
         pytest.raises(KeyboardInterrupt),
-        executors.timed(run, "fold-1/gan") as timer,
+        stage_runs.timed(run, "fold-1/gan") as timer,
         timer.part("steps"),
     ):
         raise KeyboardInterrupt
@@ -108,9 +109,9 @@ def test_what_ended_a_stage_is_not_hidden_by_times_that_cannot_be_written(
         raise OSError(errno.ENOSPC, "No space left on device", "timings.json")
 
     monkeypatch.setattr(Run, "add_seconds", full)
-    with pytest.raises(RunError, match="diverged"), executors.timed(run, "fold-1/gan"):
+    with pytest.raises(RunError, match="diverged"), stage_runs.timed(run, "fold-1/gan"):
         raise RunError("diverged")
-    with pytest.raises(OSError, match=r"timings\.json"), executors.timed(run, "x"):
+    with pytest.raises(OSError, match=r"timings\.json"), stage_runs.timed(run, "x"):
         pass
 
 
@@ -137,9 +138,9 @@ def test_the_networks_of_a_finished_stage_are_released(
         graphs.append(weakref.ref(step.get_concrete_function().graph))
         return Result("trained")
 
-    monkeypatch.setattr(stages, "COMPUTE", dict.fromkeys(Kind, train))
+    monkeypatch.setattr(compute, "COMPUTE", dict.fromkeys(Kind, train))
     (planned,) = experiment.plan([2], lambda _: Request(gan=True)).stages
-    executors.run_stage(experiment, planned)
+    stage_runs.run_stage(experiment, planned)
 
     (graph,) = graphs
     assert graph() is None
@@ -156,11 +157,11 @@ def test_a_stage_hands_over_what_is_shown_of_it_and_prints_nothing(
             time.sleep(0.05)
         return Result("6 steps", details=("a sentence",))
 
-    monkeypatch.setattr(stages, "COMPUTE", dict.fromkeys(Kind, train))
+    monkeypatch.setattr(compute, "COMPUTE", dict.fromkeys(Kind, train))
     (planned,) = experiment.plan([2], lambda _: Request(gan=True)).stages
     capsys.readouterr()
 
-    found = executors.run_stage(experiment, planned)
+    found = stage_runs.run_stage(experiment, planned)
 
     assert found
     assert (found.stage, found.computed, found.failure) == (planned, True, None)
@@ -186,12 +187,12 @@ def test_what_was_remarked_before_a_stage_failed_is_printed(
         remark("step-000006.safetensors: cannot be read")
         raise RunError("diverged")
 
-    monkeypatch.setattr(stages, "COMPUTE", dict.fromkeys(Kind, train))
+    monkeypatch.setattr(compute, "COMPUTE", dict.fromkeys(Kind, train))
     (planned,) = experiment.plan([2], lambda _: Request(gan=True)).stages
     capsys.readouterr()
 
     with pytest.raises(RunError, match="diverged"):
-        executors.run_stage(experiment, planned)
+        stage_runs.run_stage(experiment, planned)
 
     assert capsys.readouterr().out == "step-000006.safetensors: cannot be read\n"
 
@@ -204,12 +205,12 @@ def test_a_collapse_leaves_what_needs_the_set_without_result(
 ) -> None:
     """A generator that collapses on few cases is a gap in the curve, not its end."""
 
-    def collapsing(_: Experiment, planned: PlannedStage) -> executors.Outcome:
+    def collapsing(_: Experiment, planned: PlannedStage) -> stage_runs.Outcome:
         if planned.kind == Kind.SET:
             raise fault("mode collapse: only 1 of 9")
-        return executors.Outcome(planned, computed=True)
+        return stage_runs.Outcome(planned, computed=True)
 
-    monkeypatch.setattr(executors, "run_stage", collapsing)
+    monkeypatch.setattr(stage_runs, "run_stage", collapsing)
     plan = experiment.plan([2], curve_request(experiment.config, 3))
 
     found = list(executors.execute(experiment, plan, tolerant=True))
@@ -229,16 +230,16 @@ def sealed_gan(experiment: Experiment) -> tuple[PlannedStage, Path]:
     (planned,) = experiment.plan([2], lambda _: Request(gan=True)).stages
     folder = experiment.run.root / planned.name
     storage.write_text(folder / "weights", "of the last step")
-    executors.seal(folder, dict(planned.record), ["weights"])
+    stage_runs.seal(folder, dict(planned.record), ["weights"])
     return planned, folder
 
 
 def test_a_damaged_checkpoint_of_a_gan_is_made_again(experiment: Experiment) -> None:
     planned, folder = sealed_gan(experiment)
     record = dict(planned.record)
-    assert executors.is_done(experiment, planned, record)
+    assert stage_runs.is_done(experiment, planned, record)
     storage.write_text(folder / "weights", "of the last stop")
-    assert not executors.is_done(experiment, planned, record)
+    assert not stage_runs.is_done(experiment, planned, record)
 
 
 def test_a_network_that_met_test_cases_without_masks_is_refused(
@@ -252,7 +253,7 @@ def test_a_network_that_met_test_cases_without_masks_is_refused(
     storage.write_record(path, met)
     words = rf"was trained on test cases of fold 2 \({case_id}\)"
     with pytest.raises(InputError, match=words):
-        executors.is_done(experiment, planned, dict(planned.record))
+        stage_runs.is_done(experiment, planned, dict(planned.record))
 
 
 def test_a_stage_of_another_run_is_refused(experiment: Experiment) -> None:
@@ -261,13 +262,13 @@ def test_a_stage_of_another_run_is_refused(experiment: Experiment) -> None:
     foreign = {**storage.read_record(path), "fold": 1, "identity": "another"}
     storage.write_record(path, foreign)
     with pytest.raises(InputError, match=r"is of another run \(fold: 2 against 1\)"):
-        executors.run_stage(experiment, planned)
+        stage_runs.run_stage(experiment, planned)
 
 
 def test_a_finished_stage_is_not_run_again(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned, _ = sealed_gan(experiment)
-    monkeypatch.setattr(stages, "COMPUTE", {})
-    executors.run_stage(experiment, planned)
+    monkeypatch.setattr(compute, "COMPUTE", {})
+    stage_runs.run_stage(experiment, planned)
     assert not experiment.run.seconds()

@@ -12,8 +12,9 @@ from tfgansynth.data.held_out import HeldOutTestSet
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.predictions import read_predictions
-from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.stages import seen_cases, summary, write_results
+from tfgansynth.experiment.stages.compute import seen_cases
+from tfgansynth.experiment.stages.results import summary, write_results
+from tfgansynth.planning.graph import Kind, PlannedStage
 from tfgansynth.records.regimes import Regime
 
 STAGE = PlannedStage(

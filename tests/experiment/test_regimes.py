@@ -8,7 +8,7 @@ import pytest
 
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.plan import RegimeSet, planned_regimes, table_request
+from tfgansynth.planning.requests import RegimeSet, planned_regimes, table_request
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.regimes import (

@@ -11,14 +11,7 @@ from tfgansynth.config import DataConfig
 from tfgansynth.data.dataset import CaseTable
 from tfgansynth.data.splits import make_folds
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.experiment_data import (
-    ExperimentData,
-    Study,
-    each_seed,
-    load_experiment_data,
-    prepare,
-)
-from tfgansynth.experiment.plan import CURVE_BASELINES, Request, table_request
+from tfgansynth.experiment.experiment_data import ExperimentData, load_experiment_data
 from tfgansynth.experiment.studies import (
     adopt_baseline,
     declare,
@@ -26,6 +19,8 @@ from tfgansynth.experiment.studies import (
     plan_verdicts,
     prepare_curve,
 )
+from tfgansynth.experiment.study import Study, each_seed, prepare
+from tfgansynth.planning.requests import CURVE_BASELINES, Request, table_request
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.curves import curve_settings
 from tfgansynth.runtime import storage

@@ -8,8 +8,8 @@ import pytest
 
 from tfgansynth.config import Config, DataConfig
 from tfgansynth.experiment.experiment_data import Experiment, load_experiment_data
-from tfgansynth.experiment.graph import PlannedStage
-from tfgansynth.experiment.plan import table_request
+from tfgansynth.planning.graph import PlannedStage
+from tfgansynth.planning.requests import table_request
 from tfgansynth.presets import PRESETS
 from tfgansynth.runtime import storage
 

@@ -16,13 +16,15 @@ from tfgansynth.data.dataset import case_hashes, images_and_labels
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.pipelines import LabelledImages
 from tfgansynth.errors import InputError
-from tfgansynth.experiment import executors, stages, synthetic_sets
+from tfgansynth.experiment import stage_runs
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.graph import Kind
-from tfgansynth.experiment.plan import Request
-from tfgansynth.experiment.stages import seen_cases
-from tfgansynth.experiment.synthetic_sets import planned_gan, require_fold_set
+from tfgansynth.experiment.stages import compute, synthetic_sets
+from tfgansynth.experiment.stages.compute import seen_cases
+from tfgansynth.experiment.stages.fold_networks import planned_gan
+from tfgansynth.experiment.stages.fold_sets import require_fold_set
 from tfgansynth.gan.health import DIVERSITY, History
+from tfgansynth.planning.graph import Kind
+from tfgansynth.planning.requests import Request
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.regimes import Regime
 from tfgansynth.runtime import checkpoints, storage
@@ -155,7 +157,7 @@ def drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
 def drawn(experiment: Experiment) -> dict[str, Any]:
     """Draw the set of the first fold; return its manifest."""
     *_, planned = experiment.plan([1], lambda _: Request(sets=["plain"])).stages
-    executors.run_stage(experiment, planned)
+    stage_runs.run_stage(experiment, planned)
     return storage.read_record(experiment.run.synthetic(1) / MANIFEST)
 
 
@@ -226,9 +228,9 @@ def test_deformations_are_learned_from_a_networks_own_real_masks(
     """Those of a cross-fitted member too: it may not know its out-of-fold cases."""
     given: list[Labels] = []
     monkeypatch.setattr(
-        stages, "batch_augmentation", lambda _, __, masks: given.append(masks)
+        compute, "batch_augmentation", lambda _, __, masks: given.append(masks)
     )
-    monkeypatch.setattr(stages, "train_unet", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(compute, "train_unet", lambda *_, **__: 1 / 0)
     (member, *_) = (
         experiment.plan([1], lambda _: Request(assessments=["plain"]))
         .only({Kind.CROSS_FIT})
@@ -236,7 +238,7 @@ def test_deformations_are_learned_from_a_networks_own_real_masks(
     )
     stage: Any = SimpleNamespace()
     with pytest.raises(ZeroDivisionError):
-        stages.compute_member(experiment, member, stage)
+        compute.compute_member(experiment, member, stage)
     own = [c for c in fold.training if c.case_id in member.record["training_cases"]]
     assert 0 < len(own) < len(fold.training)
     np.testing.assert_array_equal(given.pop(), images_and_labels(own)[1])
@@ -246,5 +248,5 @@ def test_deformations_are_learned_from_a_networks_own_real_masks(
         pairs = LabelledImages(images, masks, n_real)
         unet = experiment.config.unet
         with pytest.raises(ZeroDivisionError):
-            stages.train_in_folder(experiment, fold, pairs, unet, stage)
+            compute.train_in_folder(experiment, fold, pairs, unet, stage)
         np.testing.assert_array_equal(given.pop(), learned)

@@ -15,15 +15,20 @@ from tfgansynth.config import Config, DataConfig
 from tfgansynth.data.dataset import UnlabelledImage, case_hashes, images_and_labels
 from tfgansynth.data.loading import load_phantoms
 from tfgansynth.errors import InputError
-from tfgansynth.experiment import assessment, synthetic_sets
-from tfgansynth.experiment.assessment import FinishedAssessment, assess
 from tfgansynth.experiment.experiment_data import (
     Experiment,
     ExperimentData,
     load_experiment_data,
 )
-from tfgansynth.experiment.graph import Kind
-from tfgansynth.experiment.plan import Request
+from tfgansynth.experiment.stages import (
+    assessment,
+    fold_networks,
+    fold_sets,
+    synthetic_sets,
+)
+from tfgansynth.experiment.stages.assessment import FinishedAssessment, assess
+from tfgansynth.planning.graph import Kind
+from tfgansynth.planning.requests import Request
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.regimes import cross_fit_parts
 from tfgansynth.runtime.timing import Timer
@@ -96,6 +101,7 @@ def _no_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = cross_fit_parts(CONFIG, 1, N_TRAINING)
     members = {f"member-{number}": "00" for number in range(len(parts))}
     for room, name, made in (
+        (fold_networks, "load_pseudo_label_ensemble", PseudoLabels()),
         (synthetic_sets, "load_pseudo_label_ensemble", PseudoLabels()),
         (assessment, "load_cross_fitted_ensemble", CrossFitted(parts, members)),
     ):
@@ -229,8 +235,8 @@ def test_a_set_of_another_generator_is_refused(
         .plan([1], lambda _: Request(gan=True))
         .stages
     )
-    synthetic_sets.require_fold_set(
-        experiment, fold, synthetic_sets._generator_record(experiment, fold), folder
+    fold_sets.require_fold_set(
+        experiment, fold, fold_networks.generator_record(experiment, fold), folder
     )
     with pytest.raises(InputError, match="is not of this fold and run"):
-        synthetic_sets.require_fold_set(experiment, fold, gan.record, folder)
+        fold_sets.require_fold_set(experiment, fold, gan.record, folder)

@@ -13,12 +13,13 @@ from tfgansynth.cli.failures import FAILED, explain
 from tfgansynth.config import Config
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.experiment import executors
-from tfgansynth.experiment.executors import Outcome, execute
+from tfgansynth.experiment.executors import execute
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.plan import Request, curve_request, table_request
 from tfgansynth.experiment.run_folder import Run
-from tfgansynth.runtime import isolation
+from tfgansynth.experiment.stage_runs import Outcome
+from tfgansynth.planning.graph import Kind, PlannedStage
+from tfgansynth.planning.requests import Request, curve_request, table_request
+from tfgansynth.runtime.processes import isolation
 from tfgansynth.synthesis.failures import ModeCollapseError
 
 

@@ -26,7 +26,7 @@ from tests.gan.small import export, frozen_generator, noise
 from tfgansynth.gan.exchange import exported
 from tfgansynth.gan.exchange.export import WEIGHTS
 from tfgansynth.gan.exchange.exported import open_exported
-from tfgansynth.runtime import isolation
+from tfgansynth.runtime.processes import isolation
 from tfgansynth.runtime.weights import read_weights, write_weights
 
 

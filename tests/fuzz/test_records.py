@@ -29,10 +29,7 @@ from tfgansynth.records.converter import to_json
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Split
 from tfgansynth.records.tables import aggregate
-from tfgansynth.reporting.comparisons import (
-    comparison_to_markdown,
-    comparison_to_text,
-)
+from tfgansynth.reporting.comparisons import comparison_to_markdown, comparison_to_text
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, read_set, write_set
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfgansynth.runtime import isolation
+from tfgansynth.runtime.processes import isolation
 
 ROOT = Path(__file__).resolve().parents[2]
 

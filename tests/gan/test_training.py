@@ -25,7 +25,7 @@ from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.gan.health import faults
 from tfgansynth.gan.recording import fidelity_figures, fixed_latent_vectors
 from tfgansynth.gan.training import load_gan, train_gan
-from tfgansynth.records.trainings import generator_hash, read_gan_history
+from tfgansynth.records.reading.trainings import generator_hash, read_gan_history
 from tfgansynth.runtime import checkpoints as checkpoint_files
 from tfgansynth.runtime import storage, weights
 from tfgansynth.runtime.progress import Progress

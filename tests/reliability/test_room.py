@@ -11,11 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.conftest import Reference, Start, assert_same
-from tests.reliability.faults import (
-    checkpoint_every_epoch,
-    limit_files,
-    limit_memory,
-)
+from tests.reliability.faults import checkpoint_every_epoch, limit_files, limit_memory
 from tests.reliability.processes import Ended
 from tests.reliability.settings import FOLDER
 

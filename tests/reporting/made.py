@@ -23,11 +23,7 @@ from tfgansynth.records.assessments import (
     PlausibleShares,
     Quality,
 )
-from tfgansynth.records.comparisons import (
-    Comparison,
-    RegimeRow,
-    RegimeTable,
-)
+from tfgansynth.records.comparisons import Comparison, RegimeRow, RegimeTable
 from tfgansynth.records.provenance import GeneratorProvenance, SetManifest
 from tfgansynth.records.runs import Remark
 

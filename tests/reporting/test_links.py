@@ -10,7 +10,7 @@ import pytest
 from tests.reporting.html.conftest import own_study, run, study
 from tfgansynth.cli import main as console
 from tfgansynth.errors import InputError
-from tfgansynth.records.reading import read_run
+from tfgansynth.records.reading.run import read_run
 from tfgansynth.reporting.html.page import write_report
 from tfgansynth.reporting.merging import merge
 from tfgansynth.reporting.verification.verify import verify

@@ -15,13 +15,14 @@ from tests.reporting.html.made import CONFIG, REGIMES, write_run
 from tfgansynth.errors import InputError
 from tfgansynth.records import converter
 from tfgansynth.records.curves import LearningCurve, MissingPoint, curve_settings
-from tfgansynth.records.reading import read_run
+from tfgansynth.records.reading.run import read_run
 from tfgansynth.records.runs import RunRecord, StudyPlan
 from tfgansynth.reporting import merging
 from tfgansynth.reporting.merged import write_fold
 from tfgansynth.reporting.merging import merge, verify_merged
 from tfgansynth.reporting.outputs import read_curve_runs, write_curve, write_outputs
-from tfgansynth.runtime import leases, storage
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.processes import leases
 
 __all__ = ["run"]
 

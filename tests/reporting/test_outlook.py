@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.clock import Clock
-from tfgansynth.experiment.plan import Expected, play
+from tfgansynth.planning.schedule import Expected, play
 from tfgansynth.reporting import screen
 from tfgansynth.reporting.screen import Outlook
 

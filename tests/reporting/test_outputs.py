@@ -18,12 +18,12 @@ from tests.reporting.html.made import (
 from tfgansynth.cli.tables import _run_and_show
 from tfgansynth.data.splits import Fold
 from tfgansynth.evaluation.tables import TrainingSet
-from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.run_folder import Run
+from tfgansynth.planning.graph import Kind
 from tfgansynth.records import converter
 from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.curves import MissingPoint
-from tfgansynth.records.reading import read_run
+from tfgansynth.records.reading.run import read_run
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Settings, Split
 from tfgansynth.records.tables import Status, Table

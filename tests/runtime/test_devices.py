@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfgansynth.config import Precision
 from tfgansynth.gan.dcgan import DCGAN
 from tfgansynth.presets import PRESETS
-from tfgansynth.runtime import devices
+from tfgansynth.runtime import devices, machine_facts
 from tfgansynth.runtime.kernels import convolution
 
 SIZE = 16
@@ -273,7 +273,7 @@ def test_a_system_that_lists_no_flags_has_none(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_description_is_plain_and_complete() -> None:
-    found = devices.describe_machine()
+    found = machine_facts.describe_machine()
 
     assert json.loads(json.dumps(found)) == found
     assert set(found) == {
@@ -323,20 +323,20 @@ def test_the_commit_is_that_of_the_checkout_itself(tmp_path: Path) -> None:
     git(tmp_path, "commit", "-q", "-m", "Begin")
     commit = git(tmp_path, "rev-parse", "HEAD").strip()
 
-    assert devices.commit(tmp_path) == commit
+    assert machine_facts.commit(tmp_path) == commit
     (tmp_path / "file").write_text("new")
-    assert devices.commit(tmp_path) == f"{commit}-dirty"
+    assert machine_facts.commit(tmp_path) == f"{commit}-dirty"
 
     # Installed somewhere inside another repository.
     inside = tmp_path / "site-packages"
     inside.mkdir()
-    assert devices.commit(inside) is None
+    assert machine_facts.commit(inside) is None
 
 
 def test_a_broken_checkout_has_no_commit(tmp_path: Path) -> None:
     (tmp_path / ".git").write_text("gitdir: /nowhere\n")
 
-    assert devices.commit(tmp_path) is None
+    assert machine_facts.commit(tmp_path) is None
 
 
 def test_gpus_are_those_that_are_there_or_named(

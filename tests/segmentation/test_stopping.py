@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 
 from tfgansynth.segmentation.callbacks import StopOnRisingAverage
-from tfgansynth.segmentation.history import (
-    average_has_risen,
-    is_falling,
-    rule_stops,
-)
+from tfgansynth.segmentation.history import average_has_risen, is_falling, rule_stops
 
 WINDOW = 10
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from tests.runtime.test_progress import plain, screen_of
 from tests.synthesis.test_nnunet import verify
 from tests.tools.conftest import SMALL_NETWORKS, TINY, TOOLS, environment
-from tfgansynth.records.reading import read_run
+from tfgansynth.records.reading.run import read_run
 from tfgansynth.runtime import progress, storage
 from tfgansynth.runtime.progress import duration
 

@@ -18,7 +18,8 @@ from tfgansynth.records import converter
 from tfgansynth.records.comparisons import make_comparison
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Source
-from tfgansynth.runtime import leases, storage
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.processes import leases
 
 SMALL = (*TINY, *SMALL_NETWORKS, "--seed", "3", "--gan.steps", "5")
 PATTERN = "phantom-0*(?=[1-3]$)|phantom-[0-9]+"

@@ -13,7 +13,7 @@ import pytest
 from tests.tools.conftest import SMALL_NETWORKS, TINY
 from tfgansynth.data.dataset import CaseTable
 from tfgansynth.data.splits import development_cases
-from tfgansynth.records.reading import read_identity
+from tfgansynth.records.reading.run import read_identity
 from tfgansynth.reporting.html.page import write_report
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.recompute import recount

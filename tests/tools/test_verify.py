@@ -18,7 +18,8 @@ from tfgansynth.experiment.run_folder import LEASES
 from tfgansynth.records.files import MODEL, REPORT, cross_fit_name
 from tfgansynth.reporting.html.page import write_report
 from tfgansynth.reporting.verification.verify import verify
-from tfgansynth.runtime import leases, storage
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.processes import leases
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tfgansynth.runtime.isolation import why_it_ended
+from tfgansynth.runtime.processes.isolation import why_it_ended
 
 _MEMORY_FAULTS = {"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"}
 """Exceptions of Python, PyTorch and TensorFlow, by name: not all are installed."""

@@ -24,10 +24,11 @@ from tfgansynth.errors import InputError
 from tfgansynth.runtime import signals
 
 if TYPE_CHECKING:
-    from tfgansynth.experiment.executors import Outcome
-    from tfgansynth.experiment.experiment_data import ExperimentData, Part, Study
-    from tfgansynth.experiment.graph import Kind, PlannedStage
-    from tfgansynth.experiment.plan import RequestOf
+    from tfgansynth.experiment.experiment_data import ExperimentData
+    from tfgansynth.experiment.stage_runs import Outcome
+    from tfgansynth.experiment.study import Part, Study
+    from tfgansynth.planning.graph import Kind, PlannedStage
+    from tfgansynth.planning.requests import RequestOf
     from tfgansynth.reporting.screen import Outlook
     from tfgansynth.runtime.timing import Timer
 
@@ -108,7 +109,7 @@ class Loaded:
         kinds: "Collection[Kind] | None" = None,
     ) -> "Study":
         """Plan what a command wants of some folds and seeds; see `prepare`."""
-        from tfgansynth.experiment.experiment_data import prepare
+        from tfgansynth.experiment.study import prepare
 
         return prepare(
             self.data,

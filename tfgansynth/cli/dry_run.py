@@ -20,9 +20,9 @@ from tfgansynth.config import Config, UNetConfig
 from tfgansynth.config_checks import settings_from
 from tfgansynth.errors import InputError
 from tfgansynth.experiment import superseded
-from tfgansynth.experiment.experiment_data import Part, Study
-from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.plan import Expected
+from tfgansynth.experiment.study import Part, Study
+from tfgansynth.planning.graph import Kind, PlannedStage
+from tfgansynth.planning.schedule import Expected
 from tfgansynth.presets import PRESETS, at_size
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.devices import memory_bytes, processor_name

@@ -9,13 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
-from tfgansynth.cli.failures import (
-    DONE,
-    FAILED,
-    WRONG_USE,
-    close_stdout,
-    did_you_mean,
-)
+from tfgansynth.cli.failures import DONE, FAILED, WRONG_USE, close_stdout, did_you_mean
 
 _PROGRAM = "tfgansynth"
 _SOURCE = Path(__file__).resolve().parents[2] / "pyproject.toml"

@@ -194,7 +194,7 @@ def _of_run(
     """Parse once more, starting from the settings of the run that was named."""
     # Imported late: --help must not wait for it.
     from tfgansynth.records import converter, files
-    from tfgansynth.records.reading import find_run
+    from tfgansynth.records.reading.run import find_run
     from tfgansynth.records.runs import Settings
 
     root = find_run(options.run)

@@ -31,7 +31,7 @@ def report(options: Report) -> None:
     """Write and print where."""
     # Imported late: --help must not wait for it.
     from tfgansynth.records.files import COMPARISON
-    from tfgansynth.records.reading import find_folder
+    from tfgansynth.records.reading.run import find_folder
     from tfgansynth.reporting.html.page import write_report
 
     print(f"Report: {write_report(find_folder(options.run, COMPARISON))}")
@@ -56,7 +56,7 @@ class Verify:
 def verify(options: Verify) -> int:
     """Recompute and compare."""
     from tfgansynth.records.files import COMPARISON, CURVE
-    from tfgansynth.records.reading import find_folder
+    from tfgansynth.records.reading.run import find_folder
     from tfgansynth.reporting.merged import is_merged
     from tfgansynth.reporting.merging import verify_merged
     from tfgansynth.reporting.verification import verify as verification
@@ -119,7 +119,7 @@ class ExportGenerator(RunOptions):
 
 def export_generator(options: ExportGenerator) -> None:
     """Export."""
-    from tfgansynth.experiment.plan import Request
+    from tfgansynth.planning.requests import Request
 
     if options.config.gan.latent_codes:
         raise InputError(
@@ -130,15 +130,12 @@ def export_generator(options: ExportGenerator) -> None:
     part = load(options).start_one(lambda _: Request(gan=True), options.fold)
     if part is None:
         return
-    from tfgansynth.experiment.synthetic_sets import trained_generator
+    from tfgansynth.experiment.stages.fold_networks import trained_generator
     from tfgansynth.gan.exchange import export
     from tfgansynth.records.converter import from_json
     from tfgansynth.records.files import gan_stage
-    from tfgansynth.records.provenance import (
-        GeneratorFacts,
-        GeneratorProvenance,
-    )
-    from tfgansynth.records.reading import read_identity
+    from tfgansynth.records.provenance import GeneratorFacts, GeneratorProvenance
+    from tfgansynth.records.reading.run import read_identity
     from tfgansynth.reporting.cards.cards import model_card
     from tfgansynth.reporting.cards.findings import findings_of_generator
     from tfgansynth.synthesis.rules import fold_rules
@@ -190,7 +187,7 @@ class ExportSet(RunOptions):
 
 def export_set(options: ExportSet) -> None:
     """Export."""
-    from tfgansynth.experiment.plan import Request
+    from tfgansynth.planning.requests import Request
 
     require_there(set=options.set)
     part = load(options).start_one(lambda _: Request(sets=["plain"]), options.fold)

@@ -23,7 +23,7 @@ class TrainGAN(FoldOptions):
 
 def train_gan(options: TrainGAN) -> None:
     """Train."""
-    from tfgansynth.experiment.plan import Request
+    from tfgansynth.planning.requests import Request
 
     loaded = load(options)
     part = loaded.start_one(lambda _: Request(gan=True), options.fold)
@@ -47,8 +47,8 @@ class TrainUNet(FoldOptions):
 
 def train_unet(options: TrainUNet) -> None:
     """Train and evaluate."""
-    from tfgansynth.experiment.graph import Kind
-    from tfgansynth.experiment.plan import Request
+    from tfgansynth.planning.graph import Kind
+    from tfgansynth.planning.requests import Request
     from tfgansynth.records.regimes import Regime
 
     regime = Regime(options.real, options.synthetic, options.schedule)
@@ -59,7 +59,7 @@ def train_unet(options: TrainUNet) -> None:
     if part:
         from tfgansynth.evaluation.case_rows import read_cases
         from tfgansynth.evaluation.predictions import CASES
-        from tfgansynth.experiment.stages import summary
+        from tfgansynth.experiment.stages.results import summary
         from tfgansynth.reporting.outputs import write_outputs
 
         loaded.finish(part)
@@ -92,8 +92,8 @@ class Synthesize(RunOptions):
 
 def synthesize(options: Synthesize) -> None:
     """Draw."""
-    from tfgansynth.experiment.graph import Kind
-    from tfgansynth.experiment.plan import Request, drawn_kinds
+    from tfgansynth.planning.graph import Kind
+    from tfgansynth.planning.requests import Request, drawn_kinds
 
     require_there(generator=options.generator)
     own = options.config.synthesis.count
@@ -110,7 +110,7 @@ def synthesize(options: Synthesize) -> None:
     )
     if part is None:
         return
-    from tfgansynth.experiment.synthetic_sets import draw_separate_set
+    from tfgansynth.experiment.stages.synthetic_sets import draw_separate_set
 
     experiment, fold = part.experiment, part.experiment.fold(options.fold)
     loaded.finish(part)
@@ -142,8 +142,8 @@ class Assess(RunOptions):
 
 def assess(options: Assess) -> int:
     """Assess."""
-    from tfgansynth.experiment.graph import Kind
-    from tfgansynth.experiment.plan import Request, drawn_kinds
+    from tfgansynth.planning.graph import Kind
+    from tfgansynth.planning.requests import Request, drawn_kinds
 
     require_there(set=options.set)
     if options.set and options.drop:
@@ -155,8 +155,8 @@ def assess(options: Assess) -> int:
     )
     if part is None:
         return DONE
-    from tfgansynth.experiment import assessment
-    from tfgansynth.experiment.synthetic_sets import read_fold_set
+    from tfgansynth.experiment.stages import assessment
+    from tfgansynth.experiment.stages.fold_sets import read_fold_set
     from tfgansynth.reporting.assessments import assessment_to_text
     from tfgansynth.runtime.timing import Timer
 

@@ -13,7 +13,7 @@ from tfgansynth.errors import InputError
 
 if TYPE_CHECKING:
     from tfgansynth.cli.command import Loaded
-    from tfgansynth.experiment.experiment_data import Study
+    from tfgansynth.experiment.study import Study
     from tfgansynth.records.curves import MissingPoint
     from tfgansynth.records.regimes import Baseline
 
@@ -67,8 +67,8 @@ class RunTable(SpreadOptions):
 
 def run_table(options: RunTable) -> None:
     """Run."""
-    from tfgansynth.experiment.plan import table_request
     from tfgansynth.experiment.studies import declare, plan_verdicts, record_trials
+    from tfgansynth.planning.requests import table_request
     from tfgansynth.records.regimes import BASELINES
 
     request = table_request(
@@ -101,7 +101,7 @@ def _run_and_show(loaded: "Loaded", study: "Study", *, verbose: bool) -> None:
 
     No TensorFlow: processes of their own may run all stages.
     """
-    from tfgansynth.experiment.graph import Kind
+    from tfgansynth.planning.graph import Kind
     from tfgansynth.records import converter
     from tfgansynth.records.assessments import Assessment
     from tfgansynth.records.files import ASSESSMENT
@@ -189,8 +189,8 @@ class RunCurve(SpreadOptions):
 
 def run_curve(options: RunCurve) -> None:
     """Run."""
-    from tfgansynth.experiment.plan import CURVE_BASELINES
     from tfgansynth.experiment.studies import declare, plan_verdicts, prepare_curve
+    from tfgansynth.planning.requests import CURVE_BASELINES
 
     if options.primary and options.generator_of:
         raise InputError(
@@ -243,7 +243,7 @@ def _points(loaded: "Loaded", study: "Study") -> "Iterator[MissingPoint | None]"
     Yields:
         None for each finished U-Net; or the point that could not be made.
     """
-    from tfgansynth.experiment.graph import Kind
+    from tfgansynth.planning.graph import Kind
     from tfgansynth.records.curves import MissingPoint
 
     for part, outcome in loaded.outcomes(study.parts, tolerant=True):
@@ -291,7 +291,7 @@ class TryRecipe(SpreadOptions):
 def try_recipe(options: TryRecipe) -> None:
     """Try."""
     from tfgansynth.experiment import studies
-    from tfgansynth.experiment.plan import trial_request
+    from tfgansynth.planning.requests import trial_request
     from tfgansynth.records.regimes import BASELINES
 
     require_there(baseline=options.baseline)

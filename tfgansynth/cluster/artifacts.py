@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tfgansynth.errors import RunError
-from tfgansynth.experiment.graph import PlannedStage
 from tfgansynth.experiment.superseded import sealed_record
+from tfgansynth.planning.graph import PlannedStage
 from tfgansynth.records import files
 from tfgansynth.runtime import storage
 

@@ -21,11 +21,14 @@ from tfgansynth.cluster.worker import (
     unpickled,
 )
 from tfgansynth.errors import FULL, InputError, RunError, counted, name_few, one_line
-from tfgansynth.experiment.executors import Outcome, failure_before, was_done
-from tfgansynth.experiment.experiment_data import Experiment, Part
-from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.plan import in_order_of_need
-from tfgansynth.runtime import leases, storage
+from tfgansynth.experiment.executors import failure_before
+from tfgansynth.experiment.experiment_data import Experiment
+from tfgansynth.experiment.stage_runs import Outcome, was_done
+from tfgansynth.experiment.study import Part
+from tfgansynth.planning.graph import Kind, PlannedStage
+from tfgansynth.planning.schedule import in_order_of_need
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.processes import leases
 from tfgansynth.runtime.progress import shown_while
 
 RETRIES = 2

@@ -8,4 +8,4 @@ from tfgansynth.runtime.devices import import_tensorflow_quietly
 
 import_tensorflow_quietly()
 
-from tfgansynth.experiment import stages  # noqa: E402, F401
+from tfgansynth.experiment.stages import compute  # noqa: E402, F401

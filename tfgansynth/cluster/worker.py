@@ -18,12 +18,12 @@ from distributed import Worker, WorkerPlugin, get_worker
 from tfgansynth.cluster import artifacts
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import FULL, InputError, RunError, name_few
-from tfgansynth.experiment.executors import Outcome, outcome_of
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.graph import PlannedStage
+from tfgansynth.experiment.stage_runs import Outcome, outcome_of
+from tfgansynth.planning.graph import PlannedStage
 from tfgansynth.records import files
-from tfgansynth.runtime import devices, storage
-from tfgansynth.runtime.isolation import workers
+from tfgansynth.runtime import machine_facts, storage
+from tfgansynth.runtime.processes.isolation import workers
 
 STAGE = "tfgansynth-stage"
 """A resource of each worker, of which there is one: it runs one stage at a time."""
@@ -106,7 +106,7 @@ def _running(worker: Worker) -> list[str]:
 
 def own_versions() -> dict[str, Any]:
     """Versions that must be the same on all machines."""
-    return {**devices.versions(), "commit": devices.commit()}
+    return {**machine_facts.versions(), "commit": machine_facts.commit()}
 
 
 def unpickled(content: bytes) -> Any:

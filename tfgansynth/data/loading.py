@@ -17,13 +17,7 @@ from tfgansynth.data.checks.examining import (
     same_image,
     vanished,
 )
-from tfgansynth.data.dataset import (
-    Case,
-    CaseTable,
-    Dataset,
-    RawCase,
-    UnlabelledImage,
-)
+from tfgansynth.data.dataset import Case, CaseTable, Dataset, RawCase, UnlabelledImage
 from tfgansynth.data.importers.canonical import Description, target_of
 from tfgansynth.data.lungs import BOTH_LUNGS, Lungs
 from tfgansynth.data.phantoms.phantom import SIDE, make_phantoms

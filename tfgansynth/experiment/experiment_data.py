@@ -6,11 +6,11 @@ data are loaded once. No TensorFlow, so that errors are reported before it is im
 
 import dataclasses
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tfgansynth.config import NETWORK_VERSIONS, Config
-from tfgansynth.config_checks import check_ranges, differences, expected_mib
+from tfgansynth.config_checks import differences
 from tfgansynth.data.copies.duplicates import (
     Crossing,
     DuplicatePair,
@@ -35,11 +35,12 @@ from tfgansynth.data.splits import (
 )
 from tfgansynth.errors import InputError, counted, name_few
 from tfgansynth.experiment import superseded
-from tfgansynth.experiment.graph import Kind, Plan, PlannedStage, Splits
-from tfgansynth.experiment.plan import Expected, RequestOf, plan
 from tfgansynth.experiment.run_folder import Run
+from tfgansynth.planning.graph import Plan, Splits
+from tfgansynth.planning.plan import plan
+from tfgansynth.planning.requests import RequestOf
 from tfgansynth.records import converter, files
-from tfgansynth.records.reading import read_identity
+from tfgansynth.records.reading.run import read_identity
 from tfgansynth.records.runs import CaseList, Source, Split
 from tfgansynth.runtime.progress import remark
 from tfgansynth.synthesis.rules import require_recovery
@@ -328,90 +329,3 @@ def _record_split(run: Run, split: Split) -> None:
             f"{run.splits_path}: is not the split of this seed and these cases, or "
             "was altered: name another --out"
         )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Part:
-    """One experiment of a study, its stages, and how records name its run.
-
-    `expected` has the stages that are not done, where a command runs them.
-    """
-
-    experiment: Experiment
-    plan: Plan
-    name: str
-    expected: Mapping[str, Expected] = dataclasses.field(default_factory=dict)
-
-    def expected_mib(self, stage: PlannedStage) -> float:
-        """Expect the memory of a stage's process, in MiB; 0 if nothing is known."""
-        experiment = self.experiment
-        cases = experiment.cases
-        n_cases = len(cases.cases) + len(cases.unlabelled)
-        shapes = expected_mib(experiment.config, n_cases)
-        return shapes.get("unet" if "unet" in stage.record else stage.kind, 0.0)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Study:
-    """Planned experiments on one data set; `folder` takes what they show together."""
-
-    folder: Path
-    parts: tuple[Part, ...]
-
-    def open(self) -> "Study":
-        """Open all run folders.
-
-        Raises:
-            InputError: One belongs to other data, or another process with other
-                settings works in it.
-        """
-        parts = [
-            dataclasses.replace(part, experiment=part.experiment.open())
-            for part in self.parts
-        ]
-        return dataclasses.replace(self, parts=tuple(parts))
-
-
-def prepare(
-    data: ExperimentData,
-    config: Config,
-    out: Path,
-    *,
-    n_seeds: int,
-    folds: Sequence[int] | None,
-    request: RequestOf,
-    kinds: Collection[Kind] | None = None,
-) -> Study:
-    """Plan the same request for one seed or several; touches no file.
-
-    Args:
-        data: The data set.
-        config: The experiment's numbers, with the first seed.
-        out: Holds the run folders.
-        n_seeds: Seeds.
-        folds: Numbers of the folds; None for all.
-        request: What is wanted of each fold.
-        kinds: Stages of all other kinds are left to other commands; None for none.
-
-    Raises:
-        InputError: Something of it is impossible with these settings and cases.
-    """
-    parts = []
-    for each in each_seed(config, n_seeds):
-        experiment = data.experiment(each, out)
-        plan = experiment.plan(folds, request)
-        plan = plan.only(kinds) if kinds else plan
-        parts.append(Part(experiment, plan, experiment.run.root.name))
-    name = Run.folder_name(data.dataset.name, config, n_seeds)
-    return Study(out / name, tuple(parts))
-
-
-def each_seed(config: Config, n_seeds: int) -> list[Config]:
-    """Repeat settings with several seeds, their own being the first.
-
-    Raises:
-        InputError: The last is too large.
-    """
-    seeds = range(config.seed, config.seed + n_seeds)
-    check_ranges(dataclasses.replace(config, seed=seeds[-1]))
-    return [dataclasses.replace(config, seed=seed) for seed in seeds]

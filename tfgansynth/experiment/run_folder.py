@@ -14,7 +14,8 @@ from tfgansynth.errors import FULL, InputError, name_few
 from tfgansynth.records import converter, files
 from tfgansynth.records.regimes import SetKind, set_name
 from tfgansynth.records.runs import CaseList, Settings, settings_hash
-from tfgansynth.runtime import leases, storage
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.processes import leases
 from tfgansynth.runtime.progress import remark
 
 _MIXABLE = (

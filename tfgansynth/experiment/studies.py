@@ -12,28 +12,17 @@ from tfgansynth.data.splits import Fold, make_folds
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import TrainingSet
 from tfgansynth.experiment import superseded
-from tfgansynth.experiment.experiment_data import (
-    Experiment,
-    ExperimentData,
-    Part,
-    Study,
-    each_seed,
-    prepare,
-)
-from tfgansynth.experiment.graph import Kind
-from tfgansynth.experiment.plan import RequestOf, curve_request
+from tfgansynth.experiment.experiment_data import Experiment, ExperimentData
+from tfgansynth.experiment.study import Part, Study, each_seed, prepare
+from tfgansynth.planning.graph import Kind
+from tfgansynth.planning.requests import RequestOf, curve_request
 from tfgansynth.records import converter, files
 from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Trial, make_comparison
 from tfgansynth.records.curves import curve_pairs, curve_settings
-from tfgansynth.records.reading import read_run, unet_folders
-from tfgansynth.records.regimes import (
-    AUGMENTED,
-    Baseline,
-    Regime,
-    assessment_name,
-)
-from tfgansynth.records.run_remarks import remarks_behind
+from tfgansynth.records.reading.remarks import remarks_behind
+from tfgansynth.records.reading.run import read_run, unet_folders
+from tfgansynth.records.regimes import AUGMENTED, Baseline, Regime, assessment_name
 from tfgansynth.records.runs import (
     RunRecord,
     StudyPlan,

@@ -16,9 +16,9 @@ from typing import Any
 from tfgansynth.config import Config
 from tfgansynth.config_checks import differences
 from tfgansynth.errors import InputError, name_few
-from tfgansynth.experiment.graph import Plan, Splits
-from tfgansynth.experiment.plan import possible_stages
 from tfgansynth.experiment.run_folder import Run
+from tfgansynth.planning.graph import Plan, Splits
+from tfgansynth.planning.plan import possible_stages
 from tfgansynth.records import converter, files
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Settings

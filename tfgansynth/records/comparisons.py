@@ -38,12 +38,7 @@ from tfgansynth.records.results.remarks import (
     groups_of,
     overlap_remarks,
 )
-from tfgansynth.records.runs import (
-    FinishedUNet,
-    Remark,
-    StudyPlan,
-    settings_hash,
-)
+from tfgansynth.records.runs import FinishedUNet, Remark, StudyPlan, settings_hash
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,11 +21,7 @@ from tfgansynth.presets import PRESETS, at_size, with_modern_unet
 from tfgansynth.ranges import OPTIONAL, optional
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.files import SPLITS
-from tfgansynth.records.regimes import (
-    Regime,
-    budget_names,
-    most_real,
-)
+from tfgansynth.records.regimes import Regime, budget_names, most_real
 from tfgansynth.segmentation.history import Epoch
 
 DATA = "data"

@@ -15,9 +15,9 @@ from tfgansynth.evaluation.other_figures import (
 )
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.records import converter, files
+from tfgansynth.records.reading.trainings import read_epochs
 from tfgansynth.records.results.merged import FoldResults, MergedFold, MergedUNet
 from tfgansynth.records.runs import FinishedUNet, Settings
-from tfgansynth.records.trainings import read_epochs
 from tfgansynth.runtime import storage
 from tfgansynth.segmentation.history import history_to_csv
 

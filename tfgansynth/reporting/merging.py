@@ -13,9 +13,9 @@ from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.curves import LearningCurve, MissingPoint, for_all_counts
+from tfgansynth.records.reading.remarks import remarks_behind
 from tfgansynth.records.regimes import assessment_name, set_names
 from tfgansynth.records.results.merged import FoldResults, MergedFold
-from tfgansynth.records.run_remarks import remarks_behind
 from tfgansynth.records.runs import RunRecord, StudyPlan
 from tfgansynth.reporting import grids
 from tfgansynth.reporting.assessments import assessment_cells

@@ -16,9 +16,9 @@ from tfgansynth.evaluation.predictions import PREDICTIONS, Predictions, read_pre
 from tfgansynth.records import converter, files
 from tfgansynth.records.comparisons import Comparison, make_comparison
 from tfgansynth.records.curves import LearningCurve, MissingPoint, make_curve
-from tfgansynth.records.reading import read_run
+from tfgansynth.records.reading.remarks import remarks_behind
+from tfgansynth.records.reading.run import read_run
 from tfgansynth.records.regimes import is_on_curve
-from tfgansynth.records.run_remarks import remarks_behind
 from tfgansynth.records.runs import FinishedUNet, Remark, RunRecord, StudyPlan
 from tfgansynth.records.tables import Table, make_table
 from tfgansynth.reporting.comparisons import (

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tfgansynth.errors import counted
 from tfgansynth.evaluation.tables import headings, with_mm
 from tfgansynth.evaluation.verdicts import PairComparison
-from tfgansynth.experiment.plan import in_order_of_need, play
+from tfgansynth.planning.schedule import in_order_of_need, play
 from tfgansynth.records.comparisons import Comparison, RegimeRow
 from tfgansynth.records.runs import Remark, remark_lines
 from tfgansynth.records.tables import Table
@@ -25,8 +25,8 @@ from tfgansynth.runtime.progress import Overview, duration
 
 if TYPE_CHECKING:
     # They import TensorFlow, which reading results does not need.
-    from tfgansynth.experiment.executors import Outcome
-    from tfgansynth.experiment.experiment_data import Part
+    from tfgansynth.experiment.stage_runs import Outcome
+    from tfgansynth.experiment.study import Part
 
 _WIDTH = 88
 """Of running text, in characters."""

@@ -5,12 +5,7 @@ The paper's figures are in them where `records.tables.shows_paper` says so.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from tfgansynth.evaluation.tables import (
-    METRIC_HEADINGS,
-    Summary,
-    headings,
-    with_mm,
-)
+from tfgansynth.evaluation.tables import METRIC_HEADINGS, Summary, headings, with_mm
 from tfgansynth.records.runs import remark_lines
 from tfgansynth.records.tables import PaperRow, Table, TableEntry, TableRow
 from tfgansynth.reporting import grids

@@ -6,12 +6,7 @@ from collections.abc import Iterator, Sequence
 import keras
 
 from tfgansynth.config import UNetConfig
-from tfgansynth.data.pipelines import (
-    Augment,
-    LabelledImages,
-    labelled_pairs,
-    whole_set,
-)
+from tfgansynth.data.pipelines import Augment, LabelledImages, labelled_pairs, whole_set
 from tfgansynth.errors import RunError
 from tfgansynth.runtime import checkpoints
 from tfgansynth.runtime.progress import Progress

@@ -13,7 +13,8 @@ from tfgansynth.errors import InputError, RunError
 from tfgansynth.gan.exchange import exported as exported_module
 from tfgansynth.gan.exchange.exported import open_exported
 from tfgansynth.gan.networks import Generator
-from tfgansynth.runtime import isolation, storage
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.processes import isolation
 
 pytestmark = pytest.mark.slow
 

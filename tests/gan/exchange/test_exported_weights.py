@@ -13,7 +13,7 @@ from tfgansynth.errors import InputError
 from tfgansynth.gan.exchange.export import WEIGHTS, export_generator
 from tfgansynth.gan.exchange.exported import open_exported
 from tfgansynth.gan.networks import Generator
-from tfgansynth.runtime import isolation
+from tfgansynth.runtime.processes import isolation
 from tfgansynth.runtime.weights import read_weights, write_weights
 
 

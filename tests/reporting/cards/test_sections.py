@@ -4,10 +4,7 @@ from tests.reporting.made import assessment, comparison
 from tfgansynth.assessment.fidelity import Figure
 from tfgansynth.assessment.membership import Membership
 from tfgansynth.evaluation.tables import Summary
-from tfgansynth.reporting.assessments import (
-    assessment_to_markdown,
-    assessment_to_text,
-)
+from tfgansynth.reporting.assessments import assessment_to_markdown, assessment_to_text
 from tfgansynth.reporting.cards.findings import evaluation_section
 
 

@@ -23,9 +23,9 @@ from tfgansynth.records import converter
 from tfgansynth.records.comparisons import make_comparison
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.provenance import UNetProvenance
-from tfgansynth.records.reading import read_run
+from tfgansynth.records.reading.remarks import remarks_behind
+from tfgansynth.records.reading.run import read_run
 from tfgansynth.records.regimes import Regime
-from tfgansynth.records.run_remarks import remarks_behind
 from tfgansynth.records.runs import CaseList, Remark, Split
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.synthesis.sampling import Draw, SyntheticSet, write_set

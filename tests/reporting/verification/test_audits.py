@@ -17,7 +17,7 @@ from tfgansynth.data.augmentation import augment_set
 from tfgansynth.data.copies.distances import PARTS
 from tfgansynth.data.deformations import Deformations
 from tfgansynth.errors import InputError
-from tfgansynth.experiment import assessment
+from tfgansynth.experiment.stages import assessment
 from tfgansynth.records import converter
 from tfgansynth.records.assessments import make_memorization
 from tfgansynth.records.converter import to_json

@@ -14,7 +14,7 @@ from tfgansynth.data.copies.distances import PARTS
 from tfgansynth.data.dataset import CaseTable
 from tfgansynth.records import regimes
 from tfgansynth.records.assessments import Diversity, Fidelity, ShapeTables
-from tfgansynth.records.reading import read_identity
+from tfgansynth.records.reading.run import read_identity
 from tfgansynth.records.runs import RunRecord
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.fidelity import (

@@ -7,7 +7,7 @@ from tfgansynth.evaluation.other_figures import CaseFigures
 from tfgansynth.evaluation.predictions import read_predictions
 from tfgansynth.records import converter
 from tfgansynth.records.provenance import UNetProvenance
-from tfgansynth.records.reading import read_run
+from tfgansynth.records.reading.run import read_run
 from tfgansynth.reporting.outputs import write_outputs
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.figures import figures_again

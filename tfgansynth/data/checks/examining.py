@@ -15,11 +15,7 @@ from tfgansynth.arrays import FloatArray, Labels, MaskArray
 from tfgansynth.data.copies.duplicates import content_key
 from tfgansynth.data.dataset import CaseTable
 from tfgansynth.data.importers import folder, jsrt
-from tfgansynth.data.importers.canonical import (
-    CASES_NAME,
-    altered,
-    read_description,
-)
+from tfgansynth.data.importers.canonical import CASES_NAME, altered, read_description
 from tfgansynth.data.importers.sources import (
     Layout,
     Scan,

@@ -25,32 +25,18 @@ from tfgansynth.data.checks.examining import (
     size_text,
     vanished,
 )
-from tfgansynth.data.checks.grouping import (
-    group_faults,
-    likely_reasons,
-)
+from tfgansynth.data.checks.grouping import group_faults, likely_reasons
 from tfgansynth.data.copies.duplicates import find_duplicates
 from tfgansynth.data.copies.keypoints import SIDE
 from tfgansynth.data.dataset import UNNAMED, CaseTable
 from tfgansynth.data.importers import folder
-from tfgansynth.data.importers.canonical import (
-    target_of,
-)
-from tfgansynth.data.importers.sources import (
-    Layout,
-)
+from tfgansynth.data.importers.canonical import target_of
+from tfgansynth.data.importers.sources import Layout
 from tfgansynth.data.lungs import BOTH_LUNGS, Lungs, find_regions
 from tfgansynth.data.prepare.agreement import Agreement
 from tfgansynth.data.resizing import Tried, summarize_classes, try_classes
 from tfgansynth.data.splits import describe_split, make_folds
-from tfgansynth.errors import (
-    Fault,
-    FileError,
-    InputError,
-    counted,
-    name_few,
-    printable,
-)
+from tfgansynth.errors import Fault, FileError, InputError, counted, name_few, printable
 from tfgansynth.pictures import SHEET_CASES, case_tile
 
 _NARROW_SPAN = 32

@@ -10,11 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from tfgansynth.data.importers.canonical import (
-    Description,
-    read_color,
-    read_indices,
-)
+from tfgansynth.data.importers.canonical import Description, read_color, read_indices
 from tfgansynth.data.importers.images import (
     Mask,
     Picture,

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from tfgansynth.data.importers import decoding
 from tfgansynth.data.importers.decoding import Refusal, Remark
 from tfgansynth.errors import one_line
-from tfgansynth.runtime.isolation import CRASHES, why_it_ended
+from tfgansynth.runtime.processes.isolation import CRASHES, why_it_ended
 
 ANSWER_SECONDS = 60.0
 """Wall-clock time for one file. Only a machine that is overloaded, out of memory or

@@ -9,11 +9,7 @@ from pathlib import Path, PurePosixPath
 from tfgansynth.data.importers.canonical import CASES_NAME, FILE_NAME, Description
 from tfgansynth.data.importers.sources import walk
 from tfgansynth.data.prepare.files.layouts import Found, find
-from tfgansynth.data.prepare.files.tables import (
-    add_cases,
-    read_labels,
-    read_table,
-)
+from tfgansynth.data.prepare.files.tables import add_cases, read_labels, read_table
 from tfgansynth.data.prepare.options import Options
 from tfgansynth.data.prepare.planning import Say, empty_cases, first_of, make_plan
 from tfgansynth.data.prepare.writing import write

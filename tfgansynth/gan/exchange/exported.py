@@ -26,7 +26,8 @@ from tfgansynth.config_checks import check, generator_weights
 from tfgansynth.errors import InputError, RunError
 from tfgansynth.gan.exchange.export import PROVENANCE, WEIGHTS, named_weights
 from tfgansynth.gan.networks import Generator, config_of
-from tfgansynth.runtime import isolation, storage
+from tfgansynth.runtime import storage
+from tfgansynth.runtime.processes import isolation
 from tfgansynth.runtime.progress import remark
 from tfgansynth.runtime.weights import read_weights
 

@@ -8,14 +8,14 @@ from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.comparisons import Comparison
 from tfgansynth.records.files import ASSESSMENT, COMPARISON, CONFIG
 from tfgansynth.records.provenance import GeneratorProvenance, SetManifest
-from tfgansynth.records.reading import read_identity
-from tfgansynth.records.regimes import set_names
-from tfgansynth.records.run_remarks import (
+from tfgansynth.records.reading.remarks import (
     data_remarks,
     gan_remarks,
     pseudo_label_remarks,
     split_remarks,
 )
+from tfgansynth.records.reading.run import read_identity
+from tfgansynth.records.regimes import set_names
 from tfgansynth.records.runs import remark_lines
 from tfgansynth.reporting.assessments import assessment_to_markdown
 from tfgansynth.reporting.rendering import render

@@ -9,7 +9,7 @@ from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.synthetic_sets import read_fold_set
+from tfgansynth.experiment.stages.fold_sets import read_fold_set
 from tfgansynth.records.converter import from_json
 from tfgansynth.records.provenance import SetManifest
 from tfgansynth.reporting.cards.cards import data_card

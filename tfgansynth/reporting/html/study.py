@@ -31,10 +31,10 @@ from tfgansynth.records.files import (
     gan_stage,
 )
 from tfgansynth.records.provenance import UNetProvenance
-from tfgansynth.records.reading import read_run
+from tfgansynth.records.reading.run import read_run
+from tfgansynth.records.reading.trainings import read_gan_history
 from tfgansynth.records.regimes import SetKind, assessment_name, set_name
 from tfgansynth.records.runs import FinishedUNet, RunRecord
-from tfgansynth.records.trainings import read_gan_history
 from tfgansynth.runtime import storage
 from tfgansynth.synthesis.sampling import read_set
 

@@ -24,14 +24,14 @@ from tfgansynth.data.similarity import count_alike, perceptual_hash
 from tfgansynth.evaluation import predictions
 from tfgansynth.evaluation.case_rows import cases_to_csv
 from tfgansynth.evaluation.learning import constant_dice
-from tfgansynth.experiment.graph import Kind, PlannedStage
+from tfgansynth.planning.graph import Kind, PlannedStage
 from tfgansynth.records import assessments, converter, files, regimes
 from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.provenance import SetManifest, UNetProvenance
-from tfgansynth.records.reading import model_hashes, read_validation
-from tfgansynth.records.run_remarks import gan_remarks
+from tfgansynth.records.reading.remarks import gan_remarks
+from tfgansynth.records.reading.run import model_hashes, read_validation
+from tfgansynth.records.reading.trainings import generator_hash, read_epochs
 from tfgansynth.records.runs import FinishedUNet, RunRecord
-from tfgansynth.records.trainings import generator_hash, read_epochs
 from tfgansynth.reporting.verification.audits import audit_again, compare_augmented
 from tfgansynth.reporting.verification.differences import Differences
 from tfgansynth.reporting.verification.fidelity import (

@@ -17,19 +17,20 @@ from tfgansynth.data.dataset import Identity, hash_of_all
 from tfgansynth.data.held_out import hash_fold
 from tfgansynth.evaluation.other_figures import FIGURES
 from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
-from tfgansynth.experiment.graph import Kind, PlannedStage, Splits
-from tfgansynth.experiment.plan import possible_stages
 from tfgansynth.experiment.run_folder import LEASES
 from tfgansynth.experiment.superseded import FOLDER, OWN_FILES, other_unets
+from tfgansynth.planning.graph import Kind, PlannedStage, Splits
+from tfgansynth.planning.plan import possible_stages
 from tfgansynth.records import files
 from tfgansynth.records.converter import from_json, read
 from tfgansynth.records.provenance import SetManifest
-from tfgansynth.records.reading import pseudo_label_hashes
+from tfgansynth.records.reading.run import pseudo_label_hashes
+from tfgansynth.records.reading.trainings import read_gan_history
 from tfgansynth.records.regimes import set_name
 from tfgansynth.records.runs import RunRecord
-from tfgansynth.records.trainings import read_gan_history
 from tfgansynth.reporting.verification.differences import Differences
-from tfgansynth.runtime import checkpoints, leases, storage
+from tfgansynth.runtime import checkpoints, storage
+from tfgansynth.runtime.processes import leases
 from tfgansynth.runtime.weights import read_weights
 from tfgansynth.synthesis.sampling import DEFORMATIONS, MANIFEST
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from tfgansynth.data.splits import development_cases, make_folds
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.graph import Kind
 from tfgansynth.experiment.run_folder import Run
 from tfgansynth.experiment.studies import make_trial
+from tfgansynth.planning.graph import Kind
 from tfgansynth.records import converter, files
 from tfgansynth.records.comparisons import Comparison, Trial
 from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.curves import LearningCurve, MissingPoint, for_all_counts
-from tfgansynth.records.reading import complete, read_identity, unet_folders
+from tfgansynth.records.reading.run import complete, read_identity, unet_folders
 from tfgansynth.records.runs import RunRecord, Split
 from tfgansynth.reporting.comparisons import (
     comparison_to_markdown,

@@ -17,40 +17,43 @@ of this was measurable; larger ones, trained longer, know their cases better.)
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfgansynth.arrays import Labels
 from tfgansynth.assessment.fidelity import NetworkFeatures
-from tfgansynth.assessment.membership import infer_membership, nearest_pairs
+from tfgansynth.assessment.membership import nearest_pairs
 from tfgansynth.assessment.memorization import Audit, audit
-from tfgansynth.assessment.quality import ShapeTable, Values, agreement, class_shapes
+from tfgansynth.assessment.quality import Values, class_shapes
 from tfgansynth.data.augmentation import augment_set, learned
 from tfgansynth.data.copies.distances import PARTS, Pairs, distances
 from tfgansynth.data.dataset import Case, UnlabelledImage, images_and_labels
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.errors import InputError
-from tfgansynth.evaluation.predictions import pack_labels
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.graph import PlannedStage
-from tfgansynth.experiment.synthetic_sets import (
+from tfgansynth.experiment.stages.assessment_files import (
+    Findings,
+    assessment_arrays,
+    assessment_record,
+    held_out_cases,
+)
+from tfgansynth.experiment.stages.fold_networks import (
     generator_cases,
     load_cross_fitted_ensemble,
-    read_fold_set,
 )
-from tfgansynth.records import assessments, converter
-from tfgansynth.records.assessments import Assessment, EnsembleMember
+from tfgansynth.experiment.stages.fold_sets import read_fold_set
+from tfgansynth.planning.graph import PlannedStage
+from tfgansynth.records import converter
+from tfgansynth.records.assessments import Assessment
 from tfgansynth.records.files import ARRAYS, ASSESSMENT
 from tfgansynth.records.provenance import DroppedPair, SetManifest
 from tfgansynth.runtime import storage
 from tfgansynth.runtime.stage import Result, Stage
 from tfgansynth.runtime.timing import EVALUATION, PREDICTION, Timer
 from tfgansynth.seeds import derive_seed
-from tfgansynth.segmentation.ensembles import CrossFittedEnsemble
 from tfgansynth.synthesis.sampling import (
     DRAWN,
     MANIFEST,
@@ -60,9 +63,6 @@ from tfgansynth.synthesis.sampling import (
     read_set,
     write_set,
 )
-
-_GALLERY, _SHOWN = 12, 16
-_Shapes = tuple[ShapeTable, ShapeTable, ShapeTable]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def assess(
     """
     images, masks, _ = read_fold_set(experiment, fold, source)
     training, synthetic = images_and_labels(fold.training), (images, masks)
-    held_out = images_and_labels(_held_out(experiment, fold))
+    held_out = images_and_labels(held_out_cases(experiment, fold))
     sets = training, synthetic, held_out
     ensemble = load_cross_fitted_ensemble(experiment, fold)
     learned = generator_cases(experiment, fold)
@@ -182,7 +182,7 @@ def assess(
             near = distances(training, synthetic)["image"].argmin(axis=1)
     with timer.part(PREDICTION):
         real = np.concatenate([training[0], held_out[0]])
-        findings = _Findings(
+        findings = Findings(
             sets=sets,
             learned=learned,
             audit=audited,
@@ -202,8 +202,8 @@ def assess(
         classes, lungs = data.classes, data.lungs(chosen)
         first, second, third = (class_shapes(each, classes, lungs) for _, each in sets)
         shapes = first, second, third
-        record = _record(experiment, fold, source, findings, shapes)
-        arrays = _arrays(experiment, fold, findings, shapes)
+        record = assessment_record(experiment, fold, source, findings, shapes)
+        arrays = assessment_arrays(experiment, fold, findings, shapes)
     return FinishedAssessment(record, arrays, fold)
 
 
@@ -235,152 +235,6 @@ def _audit(
     found = audit(training, synthetic, held_out, augment=augment, seed=seed)
     images, masks = map(np.concatenate, zip(training, held_out, strict=True))
     return found, nearest_pairs((images, masks), synthetic)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Findings:
-    """What the audit and the cross-fitted ensemble find in the sets.
-
-    Attributes:
-        sets: Training cases with masks of their own, synthetic pairs, held-out cases.
-        learned: All cases that the generator has learned from.
-        audit: Of the synthetic pairs.
-        nearest: See `membership.nearest_pairs`; the generator's cases first.
-        ensemble: The networks.
-        features: Of each network.
-        segmented_synthetic: Segmentations of the synthetic images, uint8 (m, S, S).
-        segmented_training: Those of the training images, uint8 (n, S, S).
-    """
-
-    sets: tuple[Pairs, Pairs, Pairs]
-    learned: tuple[Case, ...]
-    audit: Audit
-    nearest: Mapping[str, Values]
-    ensemble: CrossFittedEnsemble
-    features: list[NetworkFeatures]
-    segmented_synthetic: Labels
-    segmented_training: Labels
-
-
-def _record(
-    experiment: Experiment,
-    fold: FoldCases,
-    source: Path,
-    found: _Findings,
-    shapes: _Shapes,
-) -> Assessment:
-    training, synthetic, held_out = found.sets
-    root, folder = experiment.run.root.resolve(), source.resolve()
-    inside = folder.is_relative_to(root)
-    hashes, parts = found.ensemble.hashes, found.ensemble.parts
-    n_classes = len(experiment.data.classes)
-    agreements = agreement(training[1], found.segmented_training, n_classes)
-    return Assessment(
-        fold=fold.number,
-        synthetic_set=assessments.AssessedSet(
-            folder=str(folder.relative_to(root) if inside else source),
-            manifest_sha256=storage.hash_file(source / MANIFEST),
-            n=len(synthetic[0]),
-        ),
-        n_training=len(found.learned),
-        n_unlabelled=len(found.learned) - len(training[0]),
-        n_held_out=len(held_out[0]),
-        held_out=assessments.held_out_words(
-            len(fold.validation), len(held_out[0]) - len(fold.validation)
-        ),
-        cross_fit={
-            name: EnsembleMember(
-                model_sha256=sha256, agreement=float(agreements[part].mean())
-            )
-            for (name, sha256), part in zip(hashes.items(), parts, strict=True)
-        },
-        quality=assessments.make_quality(
-            agreement(synthetic[1], found.segmented_synthetic, n_classes),
-            agreements,
-            shapes,
-        ),
-        fidelity=assessments.make_fidelity(
-            features=found.features,
-            shapes=shapes,
-            source=assessments.features_words(
-                found.features, len(training[0]), len(held_out[0])
-            ),
-            diversity=assessments.Diversity(
-                synthetic=assessments.hash_diversity(synthetic[0]),
-                real=assessments.hash_diversity(training[0]),
-            ),
-            seed=derive_seed(experiment.config.seed, "assessment", fold.number),
-        ),
-        memorization=assessments.make_memorization(found.audit),
-        membership=infer_membership(
-            found.nearest,
-            len(found.learned),
-            experiment.cases.table.patients_of(
-                case.case_id for case in (*found.learned, *_held_out(experiment, fold))
-            ),
-        ),
-        files={},
-    )
-
-
-def _arrays(
-    experiment: Experiment, fold: FoldCases, found: _Findings, shapes: _Shapes
-) -> dict[str, NDArray[Any]]:
-    training, synthetic, _ = found.sets
-    n_classes = len(experiment.data.classes)
-    arrays: dict[str, NDArray[Any]] = {}
-    for name, masks, segmented in (
-        ("synthetic", synthetic[1], found.segmented_synthetic),
-        ("real", training[1], found.segmented_training),
-    ):
-        arrays[f"agreement_{name}"] = agreement(masks, segmented, n_classes)
-        bits, shape = pack_labels(segmented, n_classes)
-        arrays[f"segmented_{name}"], arrays[f"shape_{name}"] = bits, shape
-    # Training cases first.
-    real = [c.case_id for c in (*fold.training, *_held_out(experiment, fold))]
-    for number, features in enumerate(found.features, start=1):
-        arrays[f"features_real_{number}"] = features.real
-        arrays[f"features_synthetic_{number}"] = features.synthetic
-        ids = [real[index] for index in features.cases]
-        arrays[f"features_real_case_ids_{number}"] = np.array(ids)
-    for name, part in found.audit.parts.items():
-        arrays[f"null_{name}"] = part.null
-        arrays[f"nearest_distances_{name}"] = part.distances
-        arrays[f"nearest_cases_{name}"] = part.cases
-        arrays[f"nearest_pairs_{name}"] = found.nearest[name]
-    if found.audit.search:
-        search = dataclasses.asdict(found.audit.search)
-        arrays |= {f"search_{name}": values for name, values in search.items()}
-    return {
-        **arrays,
-        **_gallery(found.audit, found.learned),
-        **_shown("real", fold.training[:_SHOWN]),
-        "shapes_training": np.stack([*shapes[0].values()], axis=1),
-        "shapes_held_out": np.stack([*shapes[2].values()], axis=1),
-    }
-
-
-def _held_out(experiment: Experiment, fold: FoldCases) -> tuple[Case, ...]:
-    """Cases that neither the generator nor the cross-fitted ensemble has seen."""
-    unused = () if experiment.config.gan.unlabelled else fold.unused
-    return *fold.validation, *unused
-
-
-def _gallery(found: Audit, learned: Sequence[Case]) -> dict[str, NDArray[Any]]:
-    part = found.parts["pair"]
-    shown = part.closest(_GALLERY)
-    nearest = [learned[index] for index in part.cases[shown]]
-    return {
-        "gallery_synthetic": shown,
-        "gallery_distances": part.distances[shown],
-        "gallery_case_ids": np.array([case.case_id for case in nearest]),
-        **_shown("gallery", nearest),
-    }
-
-
-def _shown(name: str, cases: Sequence[Case]) -> dict[str, NDArray[Any]]:
-    images, masks = images_and_labels(cases)
-    return {f"{name}_images": np.rint(images).astype(np.uint8), f"{name}_masks": masks}
 
 
 def drop_flagged(

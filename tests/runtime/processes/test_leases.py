@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tfgansynth.runtime import leases
-from tfgansynth.runtime.leases import LostError, held, living, owner, take
+from tfgansynth.runtime.processes import leases
+from tfgansynth.runtime.processes.leases import LostError, held, living, owner, take
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def held_by_a_killed_process(path: Path) -> None:
     lines = (
         "import os, signal",
         "from pathlib import Path",
-        "from tfgansynth.runtime.leases import take",
+        "from tfgansynth.runtime.processes.leases import take",
         f"lease = take(Path({str(path)!r}))",
         "assert lease",
         "os.kill(os.getpid(), signal.SIGKILL)",

@@ -1,17 +1,15 @@
-"""The stages of one fold: what each is called, needs, and depends on."""
+"""Plans the stages of one fold, each once, after what it needs."""
 
-import dataclasses
-import enum
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfgansynth.config import NETWORK_VERSIONS, Config, UNetConfig
-from tfgansynth.data.copies.duplicates import Crossing
-from tfgansynth.data.dataset import CaseHashes, Identity
+from tfgansynth.data.dataset import CaseHashes
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
+from tfgansynth.planning.graph import Kind, PlannedStage, Splits
 from tfgansynth.records import files
 from tfgansynth.records.converter import to_json
 from tfgansynth.records.regimes import (
@@ -31,102 +29,10 @@ from tfgansynth.synthesis.rules import planned_components
 
 _FEWEST_CASES = 3
 """Training cases that an audit for copies needs: fewer have no distances to compare."""
+
+
 _NAMES = ("preset", "reduced", "lungs")
 """Parts of a record that only name what the others say."""
-
-
-class Kind(enum.StrEnum):
-    """What a stage makes."""
-
-    GAN = "gan"
-    SET = "synthetic set"
-    PSEUDO_LABELS = "pseudo-label ensemble member"
-    CROSS_FIT = "cross-fit ensemble member"
-    SEGMENTATION = "segmentation"
-    ASSESSMENT = "assessment"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Splits:
-    """A data set, split into folds, and the duplicates across the split, as allowed."""
-
-    data: Identity
-    folds: tuple[FoldHashes, ...]
-    duplicates: tuple[Crossing, ...] = ()
-
-    def some(self, numbers: Sequence[int] | None) -> list[FoldHashes]:
-        """Return the folds of these numbers, each once, ascending; all for none.
-
-        Raises:
-            InputError: There is no such fold.
-        """
-        if not numbers:
-            return list(self.folds)
-        most, option = len(self.folds), "--fold" if len(numbers) == 1 else "--folds"
-        for number in numbers:
-            if not 1 <= number <= most:
-                raise InputError(f"{option} {number}: expected 1 to {most}")
-        return [fold for fold in self.folds if fold.number in numbers]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedStage:
-    """One stage of a plan.
-
-    Attributes:
-        kind: What it makes.
-        fold: Number of its fold.
-        name: Its folder below the run folder.
-        needs: Names of the stages that it takes something from.
-        record: All that bears on it, plain for JSON: settings, network version,
-            cases by the hash of their content, `inputs`, `identity`. It goes into the
-            stage's folder.
-        seed: Determines its randomness.
-        label: Names it on screen.
-        regime: How a U-Net of kind `SEGMENTATION` is trained.
-        set_kind: Which set, of kinds `SET` and `ASSESSMENT`.
-    """
-
-    kind: Kind
-    fold: int
-    name: str
-    needs: tuple[str, ...]
-    record: Mapping[str, Any]
-    seed: int
-    label: str
-    regime: Regime | None = None
-    set_kind: SetKind = "plain"
-
-    @property
-    def identity(self) -> str:
-        """SHA-256 of all that bears on it, as hexadecimal digits."""
-        return str(self.record["identity"])
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
-    """Stages in an order in which each comes after what it needs.
-
-    `others` are left to other commands: they are not run, but what is there of them
-    must be as planned.
-    """
-
-    stages: tuple[PlannedStage, ...]
-    others: tuple[PlannedStage, ...] = ()
-
-    def identities(self) -> dict[str, str]:
-        """Identity of each stage by its name."""
-        return {stage.name: stage.identity for stage in self.stages}
-
-    def only(self, kinds: Collection[Kind]) -> "Plan":
-        """Leave out the stages of all other kinds."""
-        own = tuple(stage for stage in self.stages if stage.kind in kinds)
-        return Plan(own, tuple(stage for stage in self.stages if stage not in own))
-
-    def by_fold(self) -> Iterator["Plan"]:
-        """Split the plan into one for each fold."""
-        for number in dict.fromkeys(stage.fold for stage in self.stages):
-            yield Plan(tuple(stage for stage in self.stages if stage.fold == number))
 
 
 class FoldPlanner:

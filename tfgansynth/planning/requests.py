@@ -1,19 +1,12 @@
-"""The plan: which stages an experiment has, what each needs, what bears on it.
-
-A plan is a pure function of settings, split and request. A stage's identity is a hash
-of the settings that bear on it and of the identities of its inputs: change a setting of
-the U-Nets, and the GAN and its set keep theirs.
-"""
+"""What can be wanted of a fold: tables, learning curves, trials."""
 
 import dataclasses
-import heapq
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Literal
 
-from tfgansynth.config import NETWORK_VERSIONS, Config
+from tfgansynth.config import Config
 from tfgansynth.data.held_out import FoldHashes
 from tfgansynth.errors import InputError
-from tfgansynth.experiment.graph import FoldPlanner, Plan, PlannedStage, Splits
 from tfgansynth.records.regimes import (
     AUGMENTED,
     BASELINES,
@@ -26,31 +19,6 @@ from tfgansynth.records.regimes import (
     is_on_curve,
     most_real,
 )
-
-Name = TypeVar("Name")
-"""Names a stage."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Expected:
-    """What is expected of one stage that is not done.
-
-    Attributes:
-        seconds: About; where it may end early, at its earliest end. None if nothing is
-            known.
-        latest: Seconds at its latest end; `seconds` where its length is fixed.
-        mib: Memory; 0 if nothing is known.
-        is_recorded: Whether runs below --out tell.
-        like: The same for all stages of which a step takes as long.
-        steps: Of such; 1 for a stage whose length is not fixed by them.
-    """
-
-    seconds: float | None
-    latest: float
-    mib: float
-    is_recorded: bool
-    like: str
-    steps: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +38,7 @@ class Request:
 RegimeSet = Literal["paper", "fixed_budget", "augmented", "all"]
 """The paper's three regimes, the fixed-budget ones, those of them that augment, or the
 first two."""
+
 
 RequestOf = Callable[[FoldHashes], Request]
 """What is wanted of each fold."""
@@ -197,137 +166,6 @@ def trial_request(
     return request
 
 
-def plan(
-    config: Config, splits: Splits, numbers: Sequence[int] | None, request: RequestOf
-) -> Plan:
-    """Plan what is wanted of some folds, by number; of all for None.
-
-    Raises:
-        InputError: Something of it is impossible with these settings and cases.
-    """
-    stages: list[PlannedStage] = []
-    for fold in splits.some(numbers):
-        planner, wanted = FoldPlanner(config, splits, fold), request(fold)
-        _require_possible(wanted, config, fold)
-        _add(planner, wanted)
-        stages += planner.stages.values()
-    return Plan(tuple(stages))
-
-
-def in_order_of_need(
-    plans: Sequence[Sequence[PlannedStage]],
-) -> list[tuple[int, PlannedStage]]:
-    """Order the stages of several plans for many workers.
-
-    The first plan's come first, as they are, for a first verdict. Then those with the
-    longest chain of stages behind them: a GAN that begins last ends last.
-
-    Returns:
-        Number of the plan and stage; each stage after those that it needs.
-    """
-    found: list[tuple[int, PlannedStage, int]] = []
-    for number, stages in enumerate(plans):
-        behind = dict.fromkeys((stage.name for stage in stages), 0)
-        for stage in reversed(stages):
-            for need in behind.keys() & {*stage.needs}:
-                behind[need] = max(behind[need], behind[stage.name] + 1)
-        found += [(number, s, behind[s.name] if number else 0) for s in stages]
-    found.sort(key=lambda each: (each[0] > 0, -each[2]))
-    return [(number, stage) for number, stage, _ in found]
-
-
-def play(
-    stages: Mapping[Name, Collection[Name]],
-    seconds: Mapping[Name, float],
-    n_workers: int,
-    running: Collection[Name] = (),
-) -> dict[Name, float]:
-    """Play stages on workers: a free one takes the first whose needs are done.
-
-    Args:
-        stages: What each needs, in the order in which they are taken; others are done.
-        seconds: Of each stage; of those that run, what they still take.
-        n_workers: Stages at a time, >= 1.
-        running: Stages that run already.
-
-    Returns:
-        Seconds until each stage is done.
-    """
-    number = {name: index for index, name in enumerate(stages)}
-    open_needs = {name: {*needs} & stages.keys() for name, needs in stages.items()}
-    behind: dict[Name, list[Name]] = {name: [] for name in stages}
-    for name, open_ones in open_needs.items():
-        for need in open_ones:
-            behind[need].append(name)
-    ends = {name: seconds[name] for name in stages if name in running}
-    at_work = [(end, number[name], name) for name, end in ends.items()]
-    heapq.heapify(at_work)
-    ready = [
-        (number[name], name)
-        for name, open_ones in open_needs.items()
-        if not open_ones and name not in running
-    ]
-    now = 0.0
-    while ready or at_work:
-        while ready and len(at_work) < n_workers:
-            first, name = heapq.heappop(ready)
-            ends[name] = now + seconds[name]
-            heapq.heappush(at_work, (ends[name], first, name))
-        now = at_work[0][0]
-        while at_work and at_work[0][0] == now:
-            *_, name = heapq.heappop(at_work)
-            for each in behind[name]:
-                open_needs[each].remove(name)
-                if not open_needs[each]:
-                    heapq.heappush(ready, (number[each], each))
-    return ends
-
-
-def possible_stages(
-    config: Config,
-    splits: Splits,
-    others: Mapping[int, Collection[Regime]],
-    networks: Mapping[str, int] = NETWORK_VERSIONS,
-) -> Plan:
-    """Plan all stages that a run folder of these settings may have.
-
-    `others` are, by fold, U-Nets beside the tables' own; `networks` the networks'
-    versions.
-    """
-    stages: list[PlannedStage] = []
-    for fold in splits.folds:
-        planner = FoldPlanner(config, splits, fold, networks)
-        control = config.synthesis.augment != "none"
-        tables = planned_regimes(config, fold, "all", control=control)
-        regimes = [regime for table in tables for regime in table]
-        requests = [Request(gan=True, sets=drawn_kinds(config))]
-        requests += [
-            Request(regimes=[regime])
-            for regime in [*regimes, *others.get(fold.number, ())]
-        ]
-        requests += [Request(assessments=[kind]) for kind in drawn_kinds(config)]
-        for each in requests:
-            try:
-                _add(planner, each)
-            except InputError:
-                # Impossible with these settings: then there is none in the folder.
-                continue
-        stages += planner.stages.values()
-    return Plan(tuple(stages))
-
-
-def _add(planner: FoldPlanner, request: Request) -> None:
-    """Plan what is wanted of a fold."""
-    if request.gan:
-        planner.gan()
-    for kind in request.sets:
-        planner.set(kind)
-    for regime in request.regimes:
-        planner.segmentation(regime)
-    for kind in request.assessments:
-        planner.assessment(kind)
-
-
 def drawn_kinds(config: Config) -> list[SetKind]:
     """The kinds of sets that a fold's generator draws."""
     return ["plain", "filtered"] if config.synthesis.min_agreement else ["plain"]
@@ -409,7 +247,7 @@ def _of_baseline(
         )
 
 
-def _require_possible(wanted: Request, config: Config, fold: FoldHashes) -> None:
+def require_possible(wanted: Request, config: Config, fold: FoldHashes) -> None:
     """Refuse a baseline that lacks what it needs, and name those that do not."""
     for regime in wanted.regimes:
         if regime.baseline and (fault := _fault(regime, config, fold)):

@@ -35,7 +35,7 @@ from tfgansynth.runtime.devices import (
 MOST_MEMORY_BYTES = 8 << 30
 """The memory of such a process, if the system can limit it."""
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 CRASHES = frozenset(

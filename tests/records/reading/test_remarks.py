@@ -8,8 +8,8 @@ import pytest
 
 from tests.records.made import config_of, finished
 from tfgansynth.config import NETWORK_VERSIONS
+from tfgansynth.records.reading.remarks import pseudo_label_remarks, remarks_behind
 from tfgansynth.records.regimes import Regime
-from tfgansynth.records.run_remarks import pseudo_label_remarks, remarks_behind
 from tfgansynth.records.runs import RunRecord, Settings
 from tfgansynth.segmentation.history import Epoch, history_to_csv
 

@@ -1,4 +1,4 @@
-"""What each kind of stage computes; how stages are run stands in `executors`.
+"""What each kind of stage computes; how stages are run stands in `stage_runs`.
 
 A function here takes an experiment, a planned stage and the `Stage` that its training
 sees. It leaves its results in the stage's folder.
@@ -6,54 +6,37 @@ sees. It leaves its results in the stage's folder.
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfgansynth import pictures
-from tfgansynth.arrays import ByteArray, FloatArray, Labels
+from tfgansynth.arrays import FloatArray
 from tfgansynth.config import UNetConfig
 from tfgansynth.data.augmentation import augment_pair, batch_augmentation, switched
 from tfgansynth.data.dataset import Case, CaseHashes, images_and_labels
 from tfgansynth.data.held_out import FoldCases
 from tfgansynth.data.pipelines import LabelledImages, real_pairs
-from tfgansynth.errors import counted
-from tfgansynth.evaluation.case_rows import (
-    CaseRow,
-    cases_to_csv,
-    summarize_classes,
-    summarize_rows,
-)
-from tfgansynth.evaluation.learning import (
-    ValidationDice,
-    constant_dice,
-    validation_dice,
-)
-from tfgansynth.evaluation.predictions import (
-    CASES,
-    PICTURE,
-    PREDICTIONS,
-    Predictions,
-    best_median_worst,
-    measure_cases,
-    write_predictions,
-)
-from tfgansynth.evaluation.tables import METRIC_HEADINGS
-from tfgansynth.experiment.assessment import write_assessment
+from tfgansynth.evaluation.predictions import CASES, PICTURE, PREDICTIONS
 from tfgansynth.experiment.experiment_data import Experiment
-from tfgansynth.experiment.graph import Kind, PlannedStage
-from tfgansynth.experiment.synthetic_sets import (
-    draw_fold_set,
+from tfgansynth.experiment.stages.assessment import write_assessment
+from tfgansynth.experiment.stages.fold_networks import (
     generator_cases,
     load_pseudo_label_ensemble,
-    synthetic_pairs,
 )
+from tfgansynth.experiment.stages.fold_sets import synthetic_pairs
+from tfgansynth.experiment.stages.results import (
+    Predict,
+    epochs_to_text,
+    evaluate_network,
+    write_results,
+    write_validation,
+)
+from tfgansynth.experiment.stages.synthetic_sets import draw_fold_set
 from tfgansynth.gan import health
 from tfgansynth.gan.training import train_gan
-from tfgansynth.records import converter
+from tfgansynth.planning.graph import Kind, PlannedStage
 from tfgansynth.records.files import HISTORY, MODEL, VALIDATION
-from tfgansynth.records.reading import pseudo_label_hashes
+from tfgansynth.records.reading.run import pseudo_label_hashes
 from tfgansynth.records.regimes import cross_fit_config, pseudo_label_config
 from tfgansynth.runtime import checkpoints, storage
 from tfgansynth.runtime.progress import remark
@@ -63,9 +46,6 @@ from tfgansynth.segmentation.ensembles import PseudoLabelEnsemble
 from tfgansynth.segmentation.history import Epoch, history_to_csv, kept_dice
 from tfgansynth.segmentation.training import train_unet
 from tfgansynth.segmentation.unet import predict_masks, save_unet
-
-Predict = Callable[[FloatArray], Labels]
-"""Segments images: float32 (n, S, S[, 3]) in [0, 255] -> uint8 (n, S, S)."""
 
 Compute = Callable[[Experiment, PlannedStage, Stage], Result]
 
@@ -117,7 +97,7 @@ def compute_member(
     _, history = train_in_folder(experiment, fold, training, unet, stage)
     measured = kept_dice(history, unet)
     dice = "" if measured is None else f", Dice {measured:.4f} on validation cases"
-    return Result(f"{_epochs(history)}{dice}", [HISTORY, MODEL])
+    return Result(f"{epochs_to_text(history)}{dice}", [HISTORY, MODEL])
 
 
 def _learned(fold: FoldCases, planned: PlannedStage) -> list[Case]:
@@ -155,7 +135,9 @@ def compute_segmentation(
     with stage.timer.part(EVALUATION):
         rows = write_results(test, predictions, planned, stage.folder, classes)
     files = [*([HISTORY, MODEL] if history else []), *(VALIDATION, CASES)]
-    return _evaluated(history, rows, "test", [*files, PREDICTIONS, PICTURE], learned)
+    return evaluate_network(
+        history, rows, "test", [*files, PREDICTIONS, PICTURE], learned
+    )
 
 
 def _predictor(
@@ -182,27 +164,6 @@ def _ensemble(experiment: Experiment, fold: FoldCases) -> PseudoLabelEnsemble:
     found = load_pseudo_label_ensemble(experiment, fold)
     assert found
     return found
-
-
-def _evaluated(
-    history: Sequence[Epoch],
-    rows: Sequence[CaseRow],
-    kind: str,
-    files: Sequence[str],
-    learned: ValidationDice,
-) -> Result:
-    """Say how long a U-Net was trained, and how it did on cases of a kind."""
-    mean = summarize_rows(rows)["dice"].mean
-    trained = f"{_epochs(history)}, " if history else ""
-    return Result(
-        f"{trained}Dice {mean:.4f} on {len(rows)} {kind} cases",
-        files,
-        (f"{kind} cases: {summary(rows)}", str(learned)),
-    )
-
-
-def _epochs(history: Sequence[Epoch]) -> str:
-    return counted(len(history), "epoch")
 
 
 COMPUTE: Mapping[Kind, Compute] = {
@@ -244,32 +205,6 @@ def train_in_folder(
     return unet, history
 
 
-def write_validation(
-    predict: Predict,
-    measured: float | None,
-    fold: FoldCases,
-    stage: Stage,
-    n_classes: int,
-) -> ValidationDice:
-    """Find and write whether a U-Net has learned, by the fold's validation cases.
-
-    Its Dice is what the training has measured, if it has: the kernels of a prediction
-    may round a few pixels to another class, and one pixel of a class that a case does
-    not show turns a Dice of 1 into 0.
-    """
-    with stage.timer.part(PREDICTION):
-        images, truths = images_and_labels(fold.validation)
-        training = images_and_labels(fold.training)[1]
-        if measured is None:
-            predictions = predict(images)
-            found = validation_dice(predictions, truths, training, n_classes)
-        else:
-            constants = constant_dice(training, truths, n_classes)
-            found = ValidationDice(network=measured, **constants)
-    converter.write(stage.folder / VALIDATION, found)
-    return found
-
-
 def training_pairs(experiment: Experiment, planned: PlannedStage) -> LabelledImages:
     """Collect the pairs that a U-Net is trained on.
 
@@ -303,84 +238,6 @@ def seen_cases(unet: Mapping[str, Any]) -> CaseHashes:
         **unet.get("unlabelled_cases", {}),
         **unet["training_cases"],
     }
-
-
-def evaluate(
-    cases: Sequence[Case], predictions: Labels, classes: Sequence[str]
-) -> list[CaseRow]:
-    """Measure a U-Net's predictions for n cases, uint8 (n, S, S), of these classes."""
-    ids = [case.case_id for case in cases]
-    return measure_cases(ids, predictions, images_and_labels(cases)[1], classes)
-
-
-def cases_file(rows: Sequence[CaseRow], planned: PlannedStage) -> str:
-    """Render the test cases of a stage's U-Net as CSV."""
-    regime = planned.regime
-    assert regime is not None
-    return cases_to_csv(rows, planned.fold, regime.n_real, regime.n_synthetic)
-
-
-def write_results(
-    test: Sequence[Case],
-    predictions: Labels,
-    planned: PlannedStage,
-    folder: Path,
-    classes: Sequence[str],
-) -> list[CaseRow]:
-    """Write `cases.csv`, `predictions.npz` and `predictions.png` of n test cases.
-
-    The predictions are uint8 (n, S, S), indices of these classes.
-    """
-    rows = evaluate(test, predictions, classes)
-    shown = best_median_worst(rows)
-    kept = Predictions(
-        case_ids=tuple(case.case_id for case in test),
-        predictions=predictions,
-        truths=images_and_labels(test)[1],
-        n_classes=len(classes),
-        shown=shown,
-        shown_images=np.stack(
-            [np.rint(test[index].image).astype(np.uint8) for index in shown]
-        ),
-    )
-    write_predictions(folder / PREDICTIONS, kept)
-    storage.write_png(folder / PICTURE, predictions_picture(kept, rows))
-    storage.write_text(folder / CASES, cases_file(rows, planned))
-    return rows
-
-
-def predictions_picture(kept: Predictions, rows: Sequence[CaseRow]) -> ByteArray:
-    """Show the best, the median and the worst case by Dice, truth and U-Net outlined.
-
-    Returns:
-        uint8 (h, w, 3).
-    """
-    tiles = []
-    for name, index, image in zip(
-        ("best", "median", "worst"), kept.shown, kept.shown_images, strict=True
-    ):
-        truth, prediction = kept.truths[index], kept.predictions[index]
-        drawn = pictures.outline(image, truth, pictures.TRUTH, scale=4)
-        drawn = pictures.outline(drawn, prediction, pictures.PREDICTION, scale=4)
-        found = rows[index].metrics
-        text = f"{name}: {kept.case_ids[index]}, Dice {found.dice:.4f}"
-        text += f", HD {found.hausdorff_px:.1f} px (green truth, red U-Net)"
-        tiles.append(pictures.caption(drawn, text))
-    return pictures.grid(tiles, columns=len(tiles))
-
-
-def summary(rows: Sequence[CaseRow]) -> str:
-    """Say how many cases a U-Net was evaluated on, and how it did."""
-    means = [
-        f"{METRIC_HEADINGS[name]} {found.mean:.4f}"
-        for name, found in summarize_rows(rows).items()
-    ]
-    classes = [
-        f"{name} {found['dice'].mean:.4f}"
-        for name, found in summarize_classes(rows).items()
-    ]
-    shown = f"; Dice of {', '.join(classes)}" if classes else ""
-    return f"{len(rows)}, mean {', '.join(means)}{shown}"
 
 
 def full_provenance(experiment: Experiment, planned: PlannedStage) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from tfgansynth.records.files import (
     gan_stage,
     pseudo_label_names,
 )
+from tfgansynth.records.reading.trainings import read_epochs, read_gan_history
 from tfgansynth.records.regimes import pseudo_label_config
 from tfgansynth.records.runs import DATA, FinishedUNet, Remark, RunRecord
-from tfgansynth.records.trainings import read_epochs, read_gan_history
 from tfgansynth.segmentation import history
 
 _WEAK_DICE = 0.7

@@ -30,7 +30,8 @@ from tfgansynth.records.files import (
     VALIDATION,
 )
 from tfgansynth.records.provenance import UNetProvenance
-from tfgansynth.records.run_remarks import remarks_of
+from tfgansynth.records.reading.remarks import remarks_of
+from tfgansynth.records.reading.trainings import read_epochs
 from tfgansynth.records.runs import (
     CaseList,
     FinishedUNet,
@@ -40,7 +41,6 @@ from tfgansynth.records.runs import (
     Split,
     Tried,
 )
-from tfgansynth.records.trainings import read_epochs
 from tfgansynth.runtime import storage
 
 _REGIME = "regime"

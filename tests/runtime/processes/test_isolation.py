@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tfgansynth.runtime import isolation
+from tfgansynth.runtime.processes import isolation
 
 FAKE = "tests.crashing"
 

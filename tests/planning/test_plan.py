@@ -10,15 +10,10 @@ from tfgansynth.config import Config, DataConfig
 from tfgansynth.config_checks import check
 from tfgansynth.errors import InputError
 from tfgansynth.experiment.experiment_data import load_experiment_data
-from tfgansynth.experiment.graph import Kind, Plan, Splits
-from tfgansynth.experiment.plan import (
-    Request,
-    in_order_of_need,
-    plan,
-    possible_stages,
-    table_request,
-    trial_request,
-)
+from tfgansynth.planning.graph import Kind, Plan, Splits
+from tfgansynth.planning.plan import plan, possible_stages
+from tfgansynth.planning.requests import Request, table_request, trial_request
+from tfgansynth.planning.schedule import in_order_of_need
 from tfgansynth.presets import PRESETS
 from tfgansynth.records.regimes import BASELINES, Baseline, Regime
 

@@ -1,0 +1,1 @@
+"""The plan of an experiment: a pure function of settings, split and request."""
