@@ -149,6 +149,7 @@ Amount = Annotated[float, Range(0, below=1_000_000)]
 Positive = Annotated[float, Range(1e-30, below=1_000_000)]
 """Smaller numbers are 0 in float32."""
 Pixels = Annotated[float, Range(0, below=MOST_SIDE_PX + 1)]
+Millimeters = Annotated[tuple[float, float], Range(0, below=1_000, open=True)]
 Degrees = Annotated[float, Range(0, below=181)]
 Temperature = Annotated[float, Range(0.01, below=101)]
 """Below, all of a mixture is one code; above, all codes have equal shares."""

@@ -130,6 +130,47 @@ def test_alpha_is_dropped_if_it_is_opaque(tmp_path: Path) -> None:
     assert any("3 of 3 images are in color" in line for line in lines)
 
 
+def test_colors_become_grey_where_that_is_stated(tmp_path: Path) -> None:
+    color, grey = noise(1, (SIDE, SIDE, 3)), noise(2)
+    for index, pixels in enumerate((color, grey, grey)):
+        save(tmp_path / f"in/images/{index}.png", pixels)
+    with_masks(tmp_path / "in")
+    described, lines = run(tmp_path / "in", tmp_path / "out", colors="grey")
+
+    assert described.channels == 1
+    first, second, _ = images(tmp_path / "out")
+    np.testing.assert_array_equal(first, Image.fromarray(color).convert("L"))
+    np.testing.assert_array_equal(second, grey)
+    assert any("all are written as grey (luminance)" in line for line in lines)
+
+    # Then one window for all is possible, too.
+    run(tmp_path / "in", tmp_path / "wide", colors="grey", window=("0", "510"))
+    assert images(tmp_path / "wide")[1].max() <= 65535 // 2 + 1
+
+
+def test_a_spacing_is_stated_where_the_files_have_none(tmp_path: Path) -> None:
+    for index in range(3):
+        save(tmp_path / f"in/images/{index}.png", noise(index))
+    with_masks(tmp_path / "in")
+    described, _ = run(tmp_path / "in", tmp_path / "out", spacing=(0.4, 0.8))
+
+    assert described.spacing_mm == (0.4, 0.8)
+    rows = (tmp_path / "out/cases.csv").read_text().splitlines()
+    assert all(row.endswith(",0.4,0.8") for row in rows[1:])
+
+
+def test_a_spacing_other_than_that_of_the_files_is_refused(tmp_path: Path) -> None:
+    for name in "abc":
+        path = tmp_path / f"in/images/{name}.dcm"
+        dicom(path, noise(3).astype(np.uint16), PixelSpacing=["0.4", "0.8"])
+    source = with_masks(tmp_path / "in")
+
+    with pytest.raises(InputError, match=r"a\.dcm: has a spacing of 0\.4 and 0\.8 mm"):
+        run(source, tmp_path / "out", spacing=(0.8, 0.4))
+    assert not (tmp_path / "out").exists()
+    run(source, tmp_path / "out", spacing=(0.4, 0.8))
+
+
 def deep_color(form: str, top: int) -> bytes:
     """Make an image of 4 x 3 px with colors of 16 bits, which Pillow does not write."""
     values = np.linspace(0, top, 36).round().astype(np.uint16).reshape(3, 4, 3)

@@ -16,6 +16,8 @@ from tfgansynth.errors import InputError
 _BIT_DEPTHS = (8, 10, 12, 14, 16)
 _SAMPLED = 4096
 _PERCENTILES = (0.5, 99.5)
+_LUMINANCE = (19595, 38470, 7471)
+"""Shares of red, green and blue, of 65536, as Pillow has them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Scale:
     def apply(self, pixels: NDArray[Any], *, inverted: bool) -> NDArray[Any]:
         """Bring (H, W) or (H, W, 3) to uint8 or uint16 of this scale."""
         if pixels.ndim == 3 and self.channels == 1:
-            pixels = pixels[..., 0]
+            pixels = _luminance(pixels)
         dtype = np.uint8 if self.bits == 8 else np.uint16
         most = 2**self.bits - 1
         if pixels.dtype == dtype and (self.low, self.high) == (0, most):
@@ -78,6 +80,12 @@ class Scale:
         if scaled.ndim == 2 and self.channels == 3:
             scaled = np.repeat(scaled[..., None], 3, axis=2)
         return np.asarray(scaled)
+
+
+def _luminance(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return the luminance of (H, W, 3), rounded; greys keep their value (BT.601)."""
+    weighted = pixels.astype(np.uint64) @ np.array(_LUMINANCE, np.uint64)
+    return np.asarray((weighted + (1 << 15)) >> 16).astype(pixels.dtype)
 
 
 def plain(stored: Stored) -> NDArray[Any]:
@@ -118,9 +126,12 @@ def one_scale(ranges: Sequence[Range], options: Options) -> Scale:
     """
     n_color = sum(each.is_color for each in ranges)
     lines = []
+    keeps_colors = n_color > 0 and options.colors == "keep"
     if n_color:
+        written = "RGB (--colors grey: as grey)" if keeps_colors else "grey (luminance)"
         lines.append(
-            f"{n_color} of {len(ranges)} images are in color: all are written as RGB"
+            f"{n_color} of {len(ranges)} images are in color: all are written as "
+            f"{written}"
         )
     low, high = min(r.low for r in ranges), max(r.high for r in ranges)
     found, said = _window(ranges, low, high, options)
@@ -132,13 +143,14 @@ def one_scale(ranges: Sequence[Range], options: Options) -> Scale:
     bytes_are_enough = found == (0, 255) and high <= 255 and low >= 0
     is_whole = all(each.dtype != "<f4" for each in ranges)
     bits = 8 if bytes_are_enough and is_whole else 16
-    if n_color and bits == 16:
+    if keeps_colors and bits == 16:
         raise InputError(
             "images in color and a window other than 0 to 255 do not go together; "
-            "leave --window out, or export all images the same way"
+            "leave --window out, export all images the same way, or write them as grey "
+            "with --colors grey"
         )
     lines.append(f"values {low:g} to {high:g}; {said}: {found[0]:g} to {found[1]:g}")
-    return Scale(*found, bits, 3 if n_color else 1, tuple(lines))
+    return Scale(*found, bits, 3 if keeps_colors else 1, tuple(lines))
 
 
 def _window(

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from tfgansynth.ranges import Name
+from tfgansynth.ranges import Millimeters, Name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +33,12 @@ class Options:
     window: tuple[str, ...] = ()
     """LOW HIGH: the values that become black and white, in all images. percentile:
     the percentiles 0.5 and 99.5 of the whole data set."""
+    colors: Literal["keep", "grey"] = "keep"
+    """What to do with colors: if one image has any, all are written as RGB, or all as
+    grey (luminance), as for a tint without meaning."""
+    spacing: Millimeters | None = None
+    """ROW COLUMN: distances of rows and of columns in mm, of all images, as stored,
+    where the files do not say them."""
     axis: Literal["axial", "coronal", "sagittal"] | None = None
     """Direction in which volumes are cut into slices."""
     slices: Literal["target", "all"] = "target"

@@ -18,7 +18,7 @@ from tfgansynth.data.prepare.files.reading import Content, Slice, read
 from tfgansynth.data.prepare.intensities import squared
 from tfgansynth.data.prepare.options import Options
 from tfgansynth.data.prepare.planning import Plan
-from tfgansynth.errors import InputError
+from tfgansynth.errors import FileError, InputError
 from tfgansynth.pictures import SHEET_CASES, case_tile, contact_sheet
 from tfgansynth.runtime.storage import encode_png
 
@@ -89,7 +89,7 @@ def write(folder: Path, root: Path, plan: Plan, options: Options) -> Written:
         labels, doubly = _labels(each, plan)
         overlap += doubly
         image = plan.scale.apply(each.pixels, inverted=content.image.inverted)
-        spacing = _spacing(each, options)
+        spacing = _spacing(each, root / files.image, options)
         image = squared(image, options.fit, is_mask=False)
         labels = squared(labels, options.fit, is_mask=True)
         if case not in plan.negatives and not labels.any():
@@ -149,12 +149,20 @@ def _labels(each: Slice, plan: Plan) -> tuple[ByteArray, int]:
     return labels, overlap
 
 
-def _spacing(each: Slice, options: Options) -> Spacing | None:
-    if each.spacing is None or options.fit != "stretch":
-        return each.spacing
+def _spacing(each: Slice, path: Path, options: Options) -> Spacing | None:
+    stated, found = options.spacing, each.spacing
+    if stated and found and not np.allclose(stated, found, rtol=0.01):
+        raise FileError(
+            path,
+            f"has a spacing of {found[0]:g} and {found[1]:g} mm, other than --spacing: "
+            "leave it out",
+        )
+    spacing = found or stated
+    if spacing is None or options.fit != "stretch":
+        return spacing
     height, width = each.pixels.shape[:2]
     side = max(height, width)
-    return each.spacing[0] * height / side, each.spacing[1] * width / side
+    return spacing[0] * height / side, spacing[1] * width / side
 
 
 def _patient(
