@@ -111,6 +111,19 @@ def test_intervals_take_patients_for_the_unit() -> None:
     assert found.points[0].low == found.lines[0].low
 
 
+def test_it_says_what_the_generators_have_learned_from() -> None:
+    one = GROWN_UNETS[0]
+    gan = dataclasses.replace(one.config.gan, unlabelled=True)
+    config = dataclasses.replace(one.config, gan=gan)
+    settings = dataclasses.replace(one.settings, config=config)
+    other = dataclasses.replace(one, settings=settings)
+
+    assert make_curve([one], None).generator.endswith("on those alone.")
+    assert make_curve([other], None).generator.endswith(
+        "on those and images without masks."
+    )
+
+
 def test_one_patient_says_nothing_of_others() -> None:
     alone = dataclasses.replace(
         of_patients(np.random.default_rng(0)),

@@ -208,7 +208,7 @@ def make_curve(
         warning=PHANTOM_WARNING if dataset.is_phantom else None,
         context=f"{context_of(unets)}; {steps} mini-batches each",
         dataset=dataset,
-        generator=_generator_words(generator_of),
+        generator=_generator_words(generator_of, unets[0].config),
         generator_of=generator_of,
         intervals=(
             f"{100 * CONFIDENCE:.0f} % over {units} and training runs; of a single run "
@@ -311,12 +311,16 @@ def _compare(
         )
 
 
-def _generator_words(generator_of: int | None) -> str:
-    words = "each number of real cases has its own generator, trained on those alone"
+def _generator_words(generator_of: int | None, config: Config) -> str:
+    others = " and images without masks" if config.gan.unlabelled else ""
+    words = (
+        "each number of real cases has its own generator, trained on those"
+        f"{others or ' alone'}"
+    )
     if generator_of:
         words = (
-            f"one generator, trained on {generator_of} real cases, serves all: it has "
-            f"seen more real cases than the U-Nets of fewer than {generator_of}"
+            f"one generator, trained on {generator_of} real cases{others}, serves all: "
+            f"it has seen more real cases than the U-Nets of fewer than {generator_of}"
         )
     return f"Generators: {words}."
 
