@@ -408,6 +408,19 @@ def test_more_splits_than_cases_are_refused() -> None:
     assert possible_stages(config, splits(), {}).stages
 
 
+def test_all_that_a_table_can_have_is_possible() -> None:
+    """Also what is in training now, and has no record yet that names it."""
+    request = table_request(
+        RICH, "all", control=True, assessed=True, baselines=BASELINES
+    )
+
+    wanted = plan(RICH, splits(), None, request)
+
+    assert wanted.identities().items() <= (
+        possible_stages(RICH, splits(), {}).identities().items()
+    )
+
+
 def test_an_assessment_needs_three_cases() -> None:
     config = changed(CONFIG, "data.n_reduced", 2)
     with pytest.raises(InputError, match="fold 1 has 2 training cases"):

@@ -18,7 +18,7 @@ from tfgansynth.planning.requests import (
     planned_regimes,
     require_possible,
 )
-from tfgansynth.records.regimes import Regime
+from tfgansynth.records.regimes import BASELINES, Regime
 
 
 def plan(
@@ -53,7 +53,9 @@ def possible_stages(
     for fold in splits.folds:
         planner = FoldPlanner(config, splits, fold, networks)
         control = config.synthesis.augment != "none"
-        tables = planned_regimes(config, fold, "all", control=control)
+        tables = planned_regimes(
+            config, fold, "all", control=control, baselines=BASELINES
+        )
         regimes = [regime for table in tables for regime in table]
         requests = [Request(gan=True, sets=drawn_kinds(config))]
         requests += [
