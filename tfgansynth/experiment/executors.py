@@ -63,11 +63,7 @@ def execute(
 
 
 _SECONDS_BETWEEN_LOOKS = 1.0
-
-
 _SECONDS_BETWEEN_STATES = 5.0
-
-
 _Failures = Mapping[str, Exception]
 """Why stages have no result, by their names, as far as they are known by now."""
 

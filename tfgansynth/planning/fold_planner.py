@@ -30,7 +30,6 @@ from tfgansynth.synthesis.rules import planned_components
 _FEWEST_CASES = 3
 """Training cases that an audit for copies needs: fewer have no distances to compare."""
 
-
 _NAMES = ("preset", "reduced", "lungs")
 """Parts of a record that only name what the others say."""
 

@@ -39,7 +39,6 @@ RegimeSet = Literal["paper", "fixed_budget", "augmented", "all"]
 """The paper's three regimes, the fixed-budget ones, those of them that augment, or the
 first two."""
 
-
 RequestOf = Callable[[FoldHashes], Request]
 """What is wanted of each fold."""
 

@@ -17,11 +17,8 @@ from tfgansynth.config import Precision
 from tfgansynth.runtime import signals
 
 _CPU_UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
-
-
 _TENSOR_CORES = (8, 0)
 """The first compute capability whose tensor cores support bfloat16."""
-
 
 _NVIDIA = ("/proc/driver/nvidia", "/dev/nvidia0")
 """Where Linux shows a GPU of NVIDIA's whose driver is loaded."""

@@ -20,8 +20,6 @@ from tfgansynth.runtime.devices import (
 )
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
-
-
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 

@@ -26,8 +26,6 @@ from tfgansynth.segmentation.ensembles import CrossFittedEnsemble
 from tfgansynth.synthesis.sampling import MANIFEST
 
 _GALLERY, _SHOWN = 12, 16
-
-
 Shapes = tuple[ShapeTable, ShapeTable, ShapeTable]
 
 
