@@ -1,22 +1,28 @@
 """Regimes over folds and seeds, with the verdicts between regimes of one table."""
 
 import dataclasses
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.records.made import unet
 from tfgansynth.data.dataset import CaseTable, Layout
+from tfgansynth.errors import InputError
 from tfgansynth.evaluation.learning import ValidationDice
 from tfgansynth.evaluation.tables import PHANTOM_WARNING
 from tfgansynth.evaluation.verdicts import Direction, PairComparison
 from tfgansynth.presets import with_modern_unet
 from tfgansynth.records.comparisons import Comparison, make_comparison
+from tfgansynth.records.converter import from_json, to_json
 from tfgansynth.records.regimes import Regime
 from tfgansynth.records.runs import Remark, StudyPlan, settings_hash
 from tfgansynth.reporting.comparisons import comparison_to_markdown
 
+PATH = Path("comparison.json")
 PAPER = "The paper's regimes: trained until the paper's rule stops them"
 FIXED_BUDGET = "Fixed budget: 40 mini-batches each"
 SHIFTS = {
@@ -44,6 +50,32 @@ def test_planted_harm_is_called_harm() -> None:
     assert pair.metrics["dice"].mean == pytest.approx(-0.03, abs=0.002)
     # Regimes of different tables are trained by different rules: not compared.
     assert pair.n_pairs == 1
+
+
+@pytest.mark.parametrize(
+    "metrics_of",
+    [
+        lambda found: found["tables"][0]["rows"][0]["metrics"],
+        lambda found: found["tables"][0]["rows"][0]["worst_tenth"],
+        lambda found: found["tables"][0]["rows"][0]["by_group"]["film"]["metrics"],
+        lambda found: found["comparisons"][0]["metrics"],
+    ],
+)
+def test_a_record_that_lacks_a_metric_is_refused(
+    metrics_of: Callable[[Any], dict[str, Any]],
+) -> None:
+    grouped = dataclasses.replace(
+        unet(0, 1, REAL, 0.0),
+        table=CaseTable(groups={f"case-1-{i}": "film" for i in range(9)}),
+    )
+    of_groups = to_json(make_comparison([grouped]))["tables"]
+    content = json.loads(json.dumps({**to_json(comparison()), "tables": of_groups}))
+    assert from_json(Comparison, content, PATH)
+
+    del metrics_of(content)["hausdorff_px"]
+
+    with pytest.raises(InputError, match=r"expected dice, hausdorff_px, .*; got dice"):
+        from_json(Comparison, content, PATH)
 
 
 def test_a_fixed_length_is_not_called_the_papers_rule() -> None:

@@ -66,6 +66,22 @@ class GroupSummary:
     n_results: int
     metrics: Mapping[str, Summary]
 
+    def require_whole(self) -> None:
+        """Refuse one without all metrics; see `require_metrics`."""
+        require_metrics(self.metrics)
+
+
+def require_metrics(found: Mapping[str, object]) -> None:
+    """Refuse what a record has instead of one value a metric, in the tables' order.
+
+    Raises:
+        ValueError: The message names both.
+    """
+    if [*found] != [*METRIC_HEADINGS]:
+        raise ValueError(
+            f"expected {', '.join(METRIC_HEADINGS)}; got {', '.join(found)}"
+        )
+
 
 def headings(spacing_mm: float | None) -> dict[str, str]:
     """Name to heading of all metrics; distances also in mm if a pixel's side is known.

@@ -14,7 +14,7 @@ from tfgansynth.evaluation.mixed_effects import (
     Design,
     Estimate,
 )
-from tfgansynth.evaluation.tables import METRIC_HEADINGS
+from tfgansynth.evaluation.tables import METRIC_HEADINGS, require_metrics
 
 PRIMARY = "dice"
 """The metric that the verdict is on. It grows as masks get better; the other metrics
@@ -156,6 +156,10 @@ class PairComparison:
     outlying: OutlyingRun | None
     sentence: str
     metrics: Mapping[str, MetricDifference]
+
+    def require_whole(self) -> None:
+        """Refuse one without all metrics; see `require_metrics`."""
+        require_metrics(self.metrics)
 
     @property
     def primary(self) -> MetricDifference:

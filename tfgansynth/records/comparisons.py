@@ -20,6 +20,7 @@ from tfgansynth.evaluation.tables import (
     GroupSummary,
     Summary,
     TrainingSet,
+    require_metrics,
 )
 from tfgansynth.evaluation.verdicts import PairComparison
 from tfgansynth.ranges import OPTIONAL
@@ -79,6 +80,14 @@ class RegimeRow:
     by_group: Mapping[str, GroupSummary] = dataclasses.field(
         default_factory=dict, metadata=OPTIONAL
     )
+
+    def require_whole(self) -> None:
+        """Refuse one without all metrics; see `require_metrics`."""
+        for each in (self.metrics, *self.by_class.values()):
+            require_metrics(each)
+        # Earlier versions had none.
+        if self.worst_tenth:
+            require_metrics(self.worst_tenth)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from tfgansynth.evaluation.tables import (
     PHANTOM_WARNING,
     Summary,
     TrainingSet,
+    require_metrics,
     training_set_of,
 )
 from tfgansynth.ranges import OPTIONAL
@@ -99,6 +100,11 @@ class TableRow:
     by_class: Mapping[str, Mapping[str, Summary]] = dataclasses.field(
         default_factory=dict, metadata=OPTIONAL
     )
+
+    def require_whole(self) -> None:
+        """Refuse one without all metrics of a class; see `require_metrics`."""
+        for each in self.by_class.values():
+            require_metrics(each)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
