@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
@@ -26,11 +26,6 @@ from tfgansynth.runtime import storage
 
 _Record = TypeVar("_Record")
 _NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
-
-
-@runtime_checkable
-class _Checked(Protocol):
-    def require_whole(self) -> None: ...
 
 
 def to_json(record: Any) -> Any:
@@ -158,6 +153,8 @@ def _record_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
         for field in dataclasses.fields(kind)
         if IS_OPTIONAL not in field.metadata
     }
+    # What a record's types do not say, it says itself.
+    require_whole = getattr(kind, "require_whole", None)
 
     def checked(value: Any, _: Any) -> Any:
         if not isinstance(value, Mapping):
@@ -168,9 +165,8 @@ def _record_hook(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
         made = structure(value, kind)
         if kind.__module__.startswith(Config.__module__):
             check_ranges(made)
-        # What a record's types do not say, it says itself.
-        if isinstance(made, _Checked):
-            made.require_whole()
+        if require_whole:
+            require_whole(made)
         return made
 
     return checked
